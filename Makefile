@@ -1,0 +1,78 @@
+# Two commands do all the set-up: `make analyze` and `make test`. Both are fast the second time.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+IMAGE  ?= examples/faces/astronaut.jpg
+
+.PHONY: analyze test check format docs bench test-corpus clean
+
+## Explain a face: make analyze [IMAGE=path]
+analyze: $(VENV)/.run
+	@$(BIN)/expllm analyze "$(IMAGE)"
+
+## Run the tests (no network, no GPU).
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n auto
+
+## ruff, mypy strict, layers, freshness of the docs.
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_layers.py
+	$(BIN)/python scripts/make_docs.py --check
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+## Build the site into site/; a warning is an error.
+docs: $(VENV)/.docs
+	$(BIN)/python scripts/make_docs.py
+	$(BIN)/mkdocs build --strict --quiet
+
+## Speed and memory, side by side with a bare MediaPipe loop. DATA=folder with the portraits.
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/analyze.py $(if $(DATA),--data $(DATA))
+
+## The roughly 1,000 files of Pillow's own test suite, downloaded from PyPI.
+test-corpus: $(VENV)/.dev
+	$(BIN)/python scripts/test_corpus.py --what analyze
+
+clean:
+	rm -rf $(VENV) site out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11-3.13 is needed, {sys.executable} is {v[0]}.{v[1]}: run make PYTHON=python3.11")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python has no venv module: run 'sudo apt-get install -y python3-venv'"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv 2>/dev/null || true
+
+# uv installs in seconds what takes pip minutes; where it cannot be had, or cannot reach the index that pip is
+# set up for, pip does the work. Wheels that pip would find in a folder are found by uv too.
+export UV_FIND_LINKS := $(PIP_FIND_LINKS)
+INSTALL = { $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.$(1)' 2>/dev/null \
+  || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.$(1)'; } && touch $@
+
+# The stamps are younger than what they were installed from, so a second call installs nothing.
+$(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt | system-libraries
+	@echo "Installing expllm into $(VENV) (once) ..." >&2
+	@$(call INSTALL,)
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "Installing the development tools (once) ..." >&2
+	@$(call INSTALL,[dev])
+
+$(VENV)/.docs: $(VENV)/.run
+	@$(call INSTALL,[docs])
+
+# MediaPipe and the OpenCV it imports need these; one line says how to get what is missing.
+.PHONY: system-libraries
+system-libraries:
+	@for pair in libGL.so.1:libgl1 libEGL.so.1:libegl1 libGLESv2.so.2:libgles2 libglib-2.0.so.0:libglib2.0-0; do \
+	  ldconfig -p 2>/dev/null | grep -q "$${pair%%:*}" || missing="$$missing $${pair##*:}"; \
+	done; \
+	if [ -n "$$missing" ] && [ "$$(uname)" = Linux ]; then \
+	  echo "system libraries are missing: run 'sudo apt-get install -y$$missing'"; exit 1; \
+	fi

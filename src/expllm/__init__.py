@@ -1,0 +1,49 @@
+"""ExpLLM: facial expressions, explained through action units.
+
+`import expllm` is cheap: MediaPipe, Pillow and pydantic load when they are first needed.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from expllm.errors import ExpllmError
+    from expllm.faces import ActionUnit, AUVector, Expression
+    from expllm.predict import Predictor, analyze
+    from expllm.records import CoT, FaceAnalysis
+
+_HOME = {
+    "AUVector": "expllm.faces",
+    "ActionUnit": "expllm.faces",
+    "CoT": "expllm.records",
+    "Expression": "expllm.faces",
+    "ExpllmError": "expllm.errors",
+    "FaceAnalysis": "expllm.records",
+    "Predictor": "expllm.predict",
+    "analyze": "expllm.predict",
+}
+
+__all__ = [
+    "AUVector",
+    "ActionUnit",
+    "CoT",
+    "ExpllmError",
+    "Expression",
+    "FaceAnalysis",
+    "Predictor",
+    "__version__",
+    "analyze",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'expllm' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,297 @@
+"""The vocabulary of faces: action units, expressions, label orders, synonyms.
+
+Names become numbers, and numbers names, only here. Left and right are the subject's own.
+
+The 24 action units are those of FEAFA (Yan et al., 2019), in its order, which is also the order of
+the released ExpLLM texts. FACS numbers follow Ekman & Friesen; ARKit names are the blendshapes that
+MediaPipe's Face Landmarker prints.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from expllm.errors import VocabularyError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Side(StrEnum):
+    """A side of the face, as its owner names it."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+    @property
+    def other(self) -> "Side":
+        return Side.RIGHT if self is Side.LEFT else Side.LEFT
+
+
+@dataclass(frozen=True)
+class ActionUnit:
+    """One of the 24 FEAFA action units.
+
+    Attributes:
+        number: FEAFA number, 1-24.
+        name: Lower case, e.g. ``"left brow lower"``.
+        action: The name without its side, ``"brow lower"``: both sides share it.
+        side: The subject's side, or None for an action of the whole face.
+        direction: For a slide of the jaw, where it goes (subject's side); otherwise None.
+        region: Part of the face: eyes, brows, nose, cheeks, mouth or jaw.
+        facs: FACS action unit numbers that it stands for.
+        arkit: Blendshapes that measure it, as MediaPipe names them.
+    """
+
+    number: int
+    name: str
+    action: str
+    side: Side | None
+    direction: Side | None
+    region: str
+    facs: tuple[int, ...]
+    arkit: tuple[str, ...]
+
+    @property
+    def mirror(self) -> str:
+        """The name of the action unit seen after the picture is flipped left to right."""
+        if self.side is not None:
+            return f"{self.side.other} {self.action}"
+        return self.name if self.direction is None else f"{self.action} {self.direction.other}"
+
+
+def _pair(number: int, action: str, region: str, facs: tuple[int, ...], *arkit: str) -> list[ActionUnit]:
+    """The left and the right unit of a sided action; ``*`` in an ARKit name stands for the side."""
+    return [
+        ActionUnit(
+            number + i, f"{side} {action}", action, side, None, region, facs,
+            tuple(name.replace("*", side.capitalize()) for name in arkit),
+        )
+        for i, side in enumerate(Side)
+    ]  # fmt: skip
+
+
+def _whole(number: int, action: str, region: str, facs: tuple[int, ...], *arkit: str) -> ActionUnit:
+    return ActionUnit(number, action, action, None, None, region, facs, arkit)
+
+
+def _slide(number: int, side: Side) -> ActionUnit:
+    arkit = (f"jaw{side.capitalize()}",)
+    return ActionUnit(number, f"jaw slide {side}", "jaw slide", None, side, "jaw", (30,), arkit)
+
+
+ACTION_UNITS: Final[tuple[ActionUnit, ...]] = (
+    *_pair(1, "eye close", "eyes", (43, 45), "eyeBlink*"),
+    *_pair(3, "lid raise", "eyes", (5,), "eyeWide*"),
+    *_pair(5, "brow lower", "brows", (4,), "browDown*"),
+    *_pair(7, "brow raise", "brows", (1, 2), "browOuterUp*", "browInnerUp"),
+    _whole(9, "jaw drop", "jaw", (26, 27), "jawOpen"),
+    _slide(10, Side.LEFT),
+    _slide(11, Side.RIGHT),
+    *_pair(12, "lip corner pull", "mouth", (12,), "mouthSmile*"),
+    *_pair(14, "lip corner stretch", "mouth", (20,), "mouthStretch*"),
+    _whole(16, "upper lip suck", "mouth", (28,), "mouthRollUpper"),
+    _whole(17, "lower lip suck", "mouth", (28,), "mouthRollLower"),
+    _whole(18, "jaw thrust", "jaw", (29,), "jawForward"),
+    _whole(19, "upper lip raise", "mouth", (10,), "mouthUpperUpLeft", "mouthUpperUpRight"),
+    _whole(20, "lower lip depress", "mouth", (16,), "mouthLowerDownLeft", "mouthLowerDownRight"),
+    _whole(21, "chin raise", "mouth", (17,), "mouthShrugLower"),
+    _whole(22, "lip pucker", "mouth", (18,), "mouthPucker", "mouthFunnel"),
+    _whole(23, "cheeks puff", "cheeks", (34,), "cheekPuff"),
+    _whole(24, "nose wrinkle", "nose", (9,), "noseSneerLeft", "noseSneerRight"),
+)
+AU_NAMES: Final[tuple[str, ...]] = tuple(au.name for au in ACTION_UNITS)
+AU_BY_NAME: Final[Mapping[str, ActionUnit]] = MappingProxyType({au.name: au for au in ACTION_UNITS})
+
+
+class Expression(StrEnum):
+    """The eight expressions of AffectNet; sets with seven leave out contempt."""
+
+    NEUTRAL = "neutral"
+    HAPPINESS = "happiness"
+    SADNESS = "sadness"
+    SURPRISE = "surprise"
+    FEAR = "fear"
+    DISGUST = "disgust"
+    ANGER = "anger"
+    CONTEMPT = "contempt"
+
+    @classmethod
+    def parse(cls, text: str) -> "Expression":
+        """The expression that `text` names: any case, any synonym of the table, or VocabularyError."""
+        key = " ".join(text.split()).casefold()
+        if key not in _EXPRESSION_BY_SYNONYM:
+            raise VocabularyError(f"unknown expression {text!r}: use one of {', '.join(cls)}")
+        return _EXPRESSION_BY_SYNONYM[key]
+
+
+EXPRESSION_SYNONYMS: Final[Mapping[Expression, tuple[str, ...]]] = MappingProxyType(
+    {
+        Expression.NEUTRAL: ("neutrality", "calm", "calmness", "no expression", "expressionless"),
+        Expression.HAPPINESS: ("happy", "joy", "joyful", "enjoyment", "amusement"),
+        Expression.SADNESS: ("sad", "sorrow", "unhappiness", "unhappy"),
+        Expression.SURPRISE: ("surprised", "astonishment", "amazement"),
+        Expression.FEAR: ("fearful", "afraid", "scared"),
+        Expression.DISGUST: ("disgusted", "revulsion", "aversion"),
+        Expression.ANGER: ("angry", "rage", "fury"),
+        Expression.CONTEMPT: ("contemptuous", "disdain", "scorn"),
+    }
+)
+_EXPRESSION_BY_SYNONYM: Final = {
+    word: label for label, words in EXPRESSION_SYNONYMS.items() for word in (label.value, *words)
+}
+
+
+@dataclass(frozen=True)
+class LabelOrder:
+    """How a data set numbers its labels: ``labels[0]`` has the number `first`."""
+
+    dataset: str
+    labels: tuple[Expression, ...]
+    first: int = 0
+
+    def decode(self, number: int) -> Expression:
+        """The expression that the data set writes as `number`.
+
+        Raises:
+            VocabularyError: the data set has no such number.
+        """
+        index = number - self.first
+        if not 0 <= index < len(self.labels):
+            labels = f"{self.first}-{self.first + len(self.labels) - 1}"
+            raise VocabularyError(f"{self.dataset} has no label {number}: labels are {labels}")
+        return self.labels[index]
+
+    def encode(self, expression: Expression) -> int:
+        """The number that the data set writes for `expression`.
+
+        Raises:
+            VocabularyError: the data set does not have it.
+        """
+        if expression not in self.labels:
+            raise VocabularyError(f"{self.dataset} has no label {expression.value!r}")
+        return self.labels.index(expression) + self.first
+
+
+def _order(dataset: str, labels: str, first: int = 0) -> LabelOrder:
+    return LabelOrder(dataset, tuple(Expression(label) for label in labels.split()), first)
+
+
+_ORDERS = (
+    _order("rafdb", "surprise fear disgust happiness sadness anger neutral", first=1),
+    _order("affectnet7", "neutral happiness sadness surprise fear disgust anger"),
+    _order("affectnet8", "neutral happiness sadness surprise fear disgust anger contempt"),
+    _order("expw", "anger disgust fear happiness sadness surprise neutral"),
+    _order("fer2013", "anger disgust fear happiness sadness surprise neutral"),
+    # FER+ goes on with two columns that are no expression: unknown, NF (not a face).
+    _order("ferplus", "neutral happiness surprise sadness anger disgust fear contempt"),
+)
+LABEL_ORDERS: Final[Mapping[str, LabelOrder]] = MappingProxyType({order.dataset: order for order in _ORDERS})
+
+
+def label_set(count: int) -> tuple[Expression, ...]:
+    """The seven or eight expressions that a classifier tells apart, in AffectNet's order.
+
+    Raises:
+        VocabularyError: `count` is neither 7 nor 8.
+    """
+    if count not in (7, 8):
+        raise VocabularyError(f"there are sets of 7 and of 8 expressions, not of {count}")
+    return LABEL_ORDERS[f"affectnet{count}"].labels
+
+
+class AUVector(Mapping[str, float | None]):
+    """Intensities of the 24 action units, by name: 0-1, or None where not measured.
+
+    An unknown intensity is not zero, but None; NaN in arrays, null in JSON.
+
+    Raises:
+        VocabularyError: an unknown name, or a value outside 0-1.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, float | None] = MappingProxyType({})) -> None:
+        checked = {_au_name(name): _intensity(name, value) for name, value in values.items()}
+        if len(checked) != len(values):
+            raise VocabularyError(f"an action unit is given twice: {', '.join(values)}")
+        self._values = {name: checked.get(name) for name in AU_NAMES}
+
+    @classmethod
+    def from_positive(cls, values: Mapping[str, float]) -> "AUVector":
+        """From the positive units alone: every other one was measured and is 0, as in the released JSON."""
+        given = cls(values)
+        return cls({name: 0.0 if given[name] is None else given[name] for name in AU_NAMES})
+
+    @classmethod
+    def from_array(cls, array: "Iterable[float]") -> "AUVector":
+        """From 24 numbers in FEAFA order; NaN means not measured."""
+        values = [None if math.isnan(number) else number for number in map(float, array)]
+        if len(values) != len(AU_NAMES):
+            raise VocabularyError(f"an AU array has {len(AU_NAMES)} numbers, not {len(values)}")
+        return cls(dict(zip(AU_NAMES, values, strict=True)))
+
+    def to_array(self) -> "NDArray[np.float64]":
+        """Shape [24], FEAFA order, NaN where not measured."""
+        import numpy as np
+
+        return np.array([math.nan if v is None else v for v in self._values.values()], dtype=np.float64)
+
+    def __getitem__(self, name: str) -> float | None:
+        return self._values[_au_name(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values == other._values if isinstance(other, AUVector) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values.values()))
+
+    def __repr__(self) -> str:
+        positive = ", ".join(f"{n!r}: {v:.3g}" for n, v in self.active().items())
+        return f"AUVector({{{positive}}}, not measured: {len(AU_NAMES) - len(self.measured)})"
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of the measured units, in FEAFA order."""
+        return tuple(name for name, value in self._values.items() if value is not None)
+
+    def active(self, above: float = 0.0) -> dict[str, float]:
+        """Measured units with an intensity greater than `above`, in FEAFA order."""
+        return {n: v for n, v in self._values.items() if v is not None and v > above}
+
+    def mirrored(self) -> "AUVector":
+        """The vector of the same picture flipped left to right."""
+        return AUVector({AU_BY_NAME[name].mirror: value for name, value in self._values.items()})
+
+
+def _au_name(name: str) -> str:
+    """The canonical name for any case and spacing (the released JSON writes "Left Eye Close")."""
+    if name in AU_BY_NAME:
+        return name
+    canonical = " ".join(name.replace("_", " ").split()).casefold()
+    if canonical not in AU_BY_NAME:
+        from difflib import get_close_matches
+
+        near = get_close_matches(canonical, AU_NAMES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "'expllm aus --list' prints the names"
+        raise VocabularyError(f"unknown action unit {name!r}: {hint}")
+    return canonical
+
+
+def _intensity(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    if not 0.0 <= number <= 1.0:  # also false for NaN
+        raise VocabularyError(f"intensity of {name!r} is {value}: it must be 0-1, or null if not measured")
+    return number

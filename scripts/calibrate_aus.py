@@ -1,6 +1,6 @@
 """Fit how MediaPipe's 52 blendshapes become the 24 FEAFA action units, and write the card.
 
-    pip install mediapipe==1.2.2 pandas pyarrow pillow scipy
+    pip install -e '.[calibrate]'
     python scripts/render_heads.py RENDERS --first 0 --identities 74 --per-identity 9
     python scripts/render_heads.py RENDERS --first 150 --identities 74 --per-identity 9
     python scripts/render_heads.py RENDERS --first 1000 --identities 60 --per-identity 0
@@ -133,7 +133,7 @@ def constants(sources: Sources, recipe: Recipe, sides: list[str]) -> tuple[float
     """Dead zone and full scale, both sides pooled."""
     real, rendered = sources.portraits, sources.renders
     # News photographs squint into the sun, FER+ faces are small: neither alone says what rest reads.
-    dead = np.mean([rest_quantile(labelled, recipe, sides) for labelled in (real, sources.ferplus)])
+    rest = [rest_quantile(labelled, recipe, sides) for labelled in (real, sources.ferplus)]
     pooled = np.concatenate([reading(real.faces, recipe, s) for s in sides])
     if recipe.scale_from == PORTRAITS:
         full = np.nanquantile(pooled, 0.99)
@@ -144,7 +144,7 @@ def constants(sources: Sources, recipe: Recipe, sides: list[str]) -> tuple[float
             truth = rendered.truth(tuple(sided(n, side) for n in recipe.truth))
             strong.append(reading(rendered.faces, recipe, side)[fit & rendered.faces.found & (truth >= 0.9)])
         full = np.median(np.concatenate(strong))
-    dead = max(float(dead), 0.0)
+    dead = max(sum(rest) / len(rest), 0.0)
     return round(dead, 4), round(max(float(full), dead + 1e-4), 4)
 
 

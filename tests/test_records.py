@@ -64,7 +64,7 @@ def test_bad_records_get_one_line(text: str, complaint: str) -> None:
 
 def test_records_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        ANALYSIS.input = "other"  # type: ignore[misc]
+        ANALYSIS.input = "other"
 
 
 def test_cot_text_parses_back_and_counts_its_headings() -> None:

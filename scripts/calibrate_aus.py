@@ -13,8 +13,8 @@ rendered identity is held out of the fit; figures on renders are from those only
 
 A reading rises from 0 to a trace (0.05) over the dead zone, then to 1 at full scale, with x the weighted
 sum of channels: what `expllm.aureaders.Channel` does. A channel that does not follow its action gives
-measured = false: unknown is never written as zero. Left and right share one set of constants, so flipping a picture
-swaps the readings. Left is the subject's left.
+measured = false: unknown is never written as zero. Left and right share one set of constants, so
+flipping a picture swaps the readings. Left is the subject's left.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     # 0.45: slope of eyeBlink over eyeLookDown on neutral portraits; lids follow a lowered gaze.
-    "* eye close": Recipe({"eyeBlink*": 1, "eyeLookDown*": -0.45}, ("eyeBlink*",), RENDERS),
+    "* eye close": Recipe({"eyeBlink*": 1, "eyeLookDown*": -0.45}, ("eyeBlink*",)),
     "* lid raise": Recipe({"eyeWide*": 1}, ("eyeWide*",), expressions=("surprise", "fear")),
     "* brow lower": Recipe({"browDown*": 1}, ("browDown*",), expressions=("anger", "disgust")),
     "* brow raise": Recipe({"browInnerUp": 0.5, "browOuterUp*": 0.5}, ("browInnerUp", "browOuterUp*"),
@@ -121,7 +121,7 @@ def head_pose(faces: Faces) -> tuple[Array, Array]:
     """Yaw and pitch in degrees, [N] each, from the facial transformation matrix."""
     rotation = faces.matrix[:, :3, :3]
     yaw = np.degrees(np.arctan2(rotation[:, 0, 2], rotation[:, 2, 2]))
-    return yaw, np.degrees(np.arcsin(np.clip(-rotation[:, 1, 2], -1, 1)))
+    return yaw, np.degrees(np.arcsin(np.clip(rotation[:, 1, 2], -1, 1)))
 
 
 def rest_quantile(labelled: Labelled, recipe: Recipe, sides: list[str]) -> float:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from expllm.autables import AURow, from_facs, read_au_table, to_facs
 from expllm.errors import RecordError
 from expllm.faces import ACTION_UNITS, AU_NAMES, AUVector
+from expllm.predict import Explainer, measured_row
 from expllm.records import FaceAnalysis
+from expllm.tables import expllm_row
 
 OPENFACE = (
     "frame, face_id, timestamp, confidence, success, AU01_r, AU02_r, AU04_r, AU05_r, AU06_r, AU09_r, AU12_r, "
@@ -48,6 +50,7 @@ def test_openface(tmp_path: Path) -> None:
     assert first.aus["lower lip suck"] is None  # AU28_c says that, not how strongly
     assert first.aus["jaw slide left"] is None
     assert lost.aus.measured == ()  # success 0: zeros there are not measurements
+    assert (first.status, lost.status) == ("ok", "no_landmarks")
 
 
 def test_pyfeat(tmp_path: Path) -> None:
@@ -86,6 +89,25 @@ def test_our_own_json_keeps_unknown_unknown(tmp_path: Path) -> None:
     analysis = FaceAnalysis(input="p.jpg", face_id=2, status="ok", aus=AUVector({"jaw drop": 0.5}))
     (row,) = rows(tmp_path, analysis.to_json(), "own.json")
     assert (row.input, row.face_id, row.aus) == ("p.jpg", 2, analysis.aus)
+
+
+@pytest.mark.parametrize("format_", ["json", "csv"])
+def test_our_own_rows_keep_what_went_wrong(tmp_path: Path, format_: str) -> None:
+    broken = FaceAnalysis(input="b.jpg", status="error", error="b.jpg: cut short")
+    row = expllm_row(broken)
+    lines = {
+        "json": broken.to_json(),
+        "csv": "\n".join([",".join(row), ",".join(str(cell or "") for cell in row.values())]),
+    }
+    (read,) = rows(tmp_path, lines[format_])
+    assert (read.status, read.error, read.aus.measured) == ("error", "b.jpg: cut short", ())
+    analysis = measured_row(read, Explainer())
+    assert (analysis.status, analysis.error, analysis.aus, analysis.cot) == (
+        "error",
+        broken.error,
+        None,
+        None,
+    )
 
 
 def test_the_reference_file_reads_whole(shared: Path) -> None:

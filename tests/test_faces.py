@@ -176,6 +176,8 @@ def test_unknown_and_doubled_names_are_refused() -> None:
         AUVector.from_array([0, 0, 0])
     with pytest.raises(VocabularyError, match="unknown action unit"):
         AUVector()["smile"]
+    assert "smile" not in AUVector()
+    assert "jaw drop" in AUVector()
 
 
 @given(vectors)

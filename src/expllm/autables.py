@@ -40,6 +40,8 @@ class AURow:
         face_id: Number of the face in the picture, 0 if the table has none.
         aus: The action units.
         source: The format, for provenance.
+        status: `ok`, or why the table has no measurement (as in `records.FaceStatus`).
+        error: What was wrong with the input, where the status is `error`.
     """
 
     input: str
@@ -47,6 +49,8 @@ class AURow:
     face_id: int
     aus: AUVector
     source: str
+    status: str = "ok"
+    error: str | None = None
 
 
 def read_au_table(path: Path) -> Iterator[AURow]:
@@ -120,6 +124,8 @@ def _read_own(row: Row, where: str) -> AURow:
         int(row.get("face_id") or 0),
         AUVector(row["aus"] or {}),
         "expllm",
+        str(row["status"]),
+        row.get("error"),
     )
 
 
@@ -152,15 +158,22 @@ def _csv_reader(header: list[str], path: Path) -> ReadRow:
 def _read_own_csv(row: Row, where: str) -> AURow:
     aus = AUVector({name: _number(row.get(name)) for name in AU_NAMES})
     return AURow(
-        row.get("input") or where, _count(row.get("frame")), _count(row.get("face_id")), aus, "expllm"
+        row.get("input") or where,
+        _count(row.get("frame")),
+        _count(row.get("face_id")),
+        aus,
+        "expllm",
+        row.get("status") or "ok",
+        row.get("error") or None,
     )
 
 
 def _read_openface(row: Row, where: str) -> AURow:
-    facs = _facs(row, "AU{:02d}_r", OPENFACE_FULL_SCALE)
+    facs, status = _facs(row, "AU{:02d}_r", OPENFACE_FULL_SCALE), "ok"
     if _number(row.get("success", "1")) == 0:
-        facs = {}  # OpenFace writes zeros where it lost the face: that is not measured
-    return AURow(where, _count(row.get("frame")), _count(row.get("face_id")), from_facs(facs), "openface2")
+        facs, status = {}, "no_landmarks"  # OpenFace writes zeros where it lost the face: not measured
+    frame, face_id = _count(row.get("frame")), _count(row.get("face_id"))
+    return AURow(where, frame, face_id, from_facs(facs), "openface2", status)
 
 
 def _read_pyfeat(row: Row, where: str) -> AURow:

@@ -244,6 +244,9 @@ class AUVector(Mapping[str, float | None]):
     def __getitem__(self, name: str) -> float | None:
         return self._values[_au_name(name)]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 

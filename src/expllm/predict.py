@@ -6,8 +6,9 @@ expression with probabilities (`auclassifier`) and an explanation (`cot.offline`
 
 import atexit
 import os
+import threading
+from collections.abc import Callable
 from functools import lru_cache
-from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -149,8 +150,10 @@ def measured_row(row: "AURow", explainer: Explainer | None, *, mirrored: bool = 
         mirrored: Swap left and right.
     """
     aus = row.aus.mirrored() if mirrored else row.aus
-    where = {"input": row.input, "frame": row.frame, "face_id": row.face_id}
-    found: dict[str, Any] = {**where, "status": "ok", "aus": aus}
+    found: dict[str, Any] = {"input": row.input, "frame": row.frame, "face_id": row.face_id, "aus": aus}
+    if row.status != "ok":
+        return FaceAnalysis.from_dict({**found, "aus": None, "status": row.status, "error": row.error})
+    found["status"] = row.status
     sources = {"detector": "none", "au_reader": f"table/{row.source}"}
     if explainer is None:
         return FaceAnalysis(**found, provenance=_provenance(None, **sources))
@@ -176,14 +179,23 @@ def analyze(image: ImageSource, **options: Any) -> list[FaceAnalysis]:
         return _shared_predictor(**options).analyze(image)
 
 
-_LOCK: Final = Lock()
+_LOCK: Final = threading.Lock()
 
 
 @lru_cache(maxsize=4)
 def _shared_predictor(**options: Any) -> Predictor:
     predictor = Predictor(**options)
-    atexit.register(predictor.close)
+    _before_threads_end(predictor.close)
     return predictor
+
+
+def _before_threads_end(close: Callable[[], None]) -> None:
+    """Calls `close` at exit while threads still can be started.
+
+    MediaPipe closes a model through an executor, and executors end before `atexit` runs. The hook that they
+    use themselves is not public; without it the model is closed later, and prints an error.
+    """
+    getattr(threading, "_register_atexit", atexit.register)(close)
 
 
 def _provenance(classifier: str | None, *, detector: str, au_reader: str) -> Provenance:

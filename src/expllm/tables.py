@@ -10,6 +10,7 @@ FACS units that FEAFA cannot say (6, 7, 11, 14, 15, 23, 24, 25) stay empty: unkn
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from expllm.aureaders import TRACE
 from expllm.autables import OPENFACE_FULL_SCALE, to_facs
 from expllm.errors import UsageError
 from expllm.faces import AUVector, Expression
@@ -83,7 +84,7 @@ def openface_row(analysis: FaceAnalysis) -> Row:
         "confidence": analysis.score,
         "success": int(analysis.status == "ok"),
         **{f"AU{n:02d}_r": None if v is None else v * OPENFACE_FULL_SCALE for n, v in known.items()},
-        **{f"AU{n:02d}_c": None if v is None else int(v > 0) for n, v in known.items()},
+        **{f"AU{n:02d}_c": None if v is None else int(v > TRACE) for n, v in known.items()},
         "input": analysis.input,
     }
 

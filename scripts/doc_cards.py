@@ -1,0 +1,237 @@
+"""The parts of the docs that come from the figures in the shipped JSON: the two model cards."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from doc_parts import table
+
+from expllm.auclassifier import read_asset
+from expllm.aureaders import load_calibration
+from expllm.faces import ACTION_UNITS
+
+FIGURES: Final = {
+    "renders_pearson": "r",
+    "renders_spearman": "rho",
+    "renders_auc": "AUC",
+    "renders_leak": "leak",
+    "renders_strong": "strong",
+    "ladder_rise_of_scale": "rise",
+    "neutral_p50": "rest, median",
+    "neutral_p90": "rest, 90 %",
+    "neutral_p95": "rest, 95 %",
+    "all_p99": "all, 99 %",
+    "yaw_spearman": "abs. rho with yaw",
+    "pitch_spearman": "abs. rho with pitch",
+}
+"""Figure of a unit -> heading of its column; explained beside the table."""
+
+SETS: Final = {
+    "ferplus_valid": "FER+ valid",
+    "ferplus_test": "FER+ test",
+    "portraits_held_out": "portraits, held-out identities",
+}
+CARD: Final = ("what", "as it stands in the asset")
+PARTS: Final = {"measured_faces": "faces that were measured", "all_rows": "all rows"}
+
+
+def au_card() -> str:
+    """Where the constants of the AU reader come from."""
+    return table(CARD, [(key.replace("_", " "), _text(value)) for key, value in _au("card").items()])
+
+
+def au_constants() -> str:
+    """How every measured unit is read."""
+    rows = []
+    for au in ACTION_UNITS:
+        entry = _au("aus")[au.name]
+        if entry["measured"]:
+            rows.append((au.number, au.name, *_constants(entry)))
+    return table(("no.", "unit", "score", "dead zone", "full scale", "full scale from"), rows)
+
+
+def au_figures() -> str:
+    """How well every measured unit is read, as far as that is known."""
+    entries = {au.name: _au("aus")[au.name] for au in ACTION_UNITS}
+    measured = {name: entry["figures"] for name, entry in entries.items() if entry["measured"]}
+    keys = [key for key in FIGURES if any(key in figures for figures in measured.values())]
+    rows = [(name, *(_figure(key, f) for key in keys), _labels(f)) for name, f in measured.items()]
+    heads = ("unit", *(FIGURES[key] for key in keys), "AUC on FER+ faces")
+    return table(heads, rows)
+
+
+def au_rejected() -> str:
+    """What was tried for the units that are not measured, and why it was not good enough."""
+    rows = []
+    for au in ACTION_UNITS:
+        entry = _au("aus")[au.name]
+        if not entry["measured"]:
+            tried = entry.get("tried")
+            figures = entry.get("figures", {})
+            rows.append(
+                (
+                    au.number,
+                    au.name,
+                    _formula(tried) if tried else "-",
+                    _figure("renders_pearson", figures),
+                    _figure("renders_auc", figures),
+                    entry.get("reason", "-"),
+                )
+            )
+    return table(("no.", "unit", "tried", "r", "AUC", "why it is not measured"), rows)
+
+
+def classifier_card() -> str:
+    """What the classifier was fitted on, and how it was chosen."""
+    card = dict(_classifier("card"))
+    for told_elsewhere in ("results", "limits", "trials_on_validation"):
+        card.pop(told_elsewhere, None)
+    rows = [(key.replace("_", " "), _text(value)) for key, value in card.items()]
+    rows.append(("trials on validation", _text(len(_classifier("card")["trials_on_validation"]))))
+    for count, model in _classifier("models").items():
+        size = f"{len(model['weights'])} terms, {len(model['missing'])} action units"
+        rows.append((f"model of {count} expressions", f"`{model['identity']}`: {size}"))
+    return table(CARD, rows)
+
+
+def classifier_limits() -> str:
+    """What the card warns of."""
+    return "\n".join(f"* {limit}" for limit in _classifier("card")["limits"])
+
+
+def classifier_figures() -> str:
+    """Accuracy and the rest on every set, then each class and the confusions on FER+ test."""
+    parts = []
+    for count, results in _results().items():
+        parts.append(f"### {count} expressions\n\n{_sets(results)}")
+        for name, title in SETS.items():
+            if name == "ferplus_valid":  # it chose the settings: its figures flatter
+                continue
+            found = results[name]["measured_faces"]
+            parts.append(f"#### {title}, {count} expressions, measured faces\n\n{_classes(found)}")
+            parts.append(f"Rows are the viewers' label, columns the answer:\n\n{_confusion(found)}")
+    return "\n\n".join(parts)
+
+
+def classifier_compared() -> str:
+    """The same regression on other inputs."""
+    rows = []
+    for count, results in _results().items():
+        own = {name: results[name] for name in SETS if name in results}
+        for title, figures in {"this classifier": own, **results["compared"]}.items():
+            for name in [key for key in SETS if key in figures and key != "ferplus_valid"]:
+                both = [figures[name][part] for part in PARTS]
+                shares = [_percent(part[key]) for part in both for key in ("accuracy", "macro_f1")]
+                rows.append((count, title, SETS[name], *shares))
+    heads = ("labels", "input", "set", "accuracy", "macro-F1", "accuracy, all rows", "macro-F1, all rows")
+    return table(heads, rows)
+
+
+def classifier_errors() -> str:
+    """For a reader who decides something: how often each answer is wrong on FER+ test."""
+    found = _results()["8"]["ferplus_test"]["measured_faces"]
+    names = list(found["per_class"])
+    rows = []
+    for i, (name, one) in enumerate(found["per_class"].items()):
+        wrong = [(count, names[j]) for j, count in enumerate(found["confusion"][i]) if j != i]
+        often = ", ".join(f"{label} ({count})" for count, label in sorted(wrong, reverse=True)[:2] if count)
+        missed, false = _missing_part(one["recall"]), _missing_part(one["precision"])
+        rows.append((name, one["rows"], missed, false, often or "-"))
+    heads = ("expression", "faces", "missed", "wrong when answered", "most often taken for (faces)")
+    return table(heads, rows)
+
+
+def _au(key: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = load_calibration()[key]
+    return found
+
+
+def _classifier(key: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = read_asset()[key]
+    return found
+
+
+def _results() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = _classifier("card")["results"]
+    return found
+
+
+def _constants(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    return _formula(entry), _text(entry["dead_zone"]), _text(entry["full_scale"]), str(entry["scale_from"])
+
+
+def _formula(entry: Mapping[str, Any]) -> str:
+    """`eyeBlinkLeft - 0.45 eyeLookDownLeft`."""
+    text = ""
+    for name, weight in entry["channels"].items():
+        sign = " - " if weight < 0 else " + "
+        text += f"{sign}{'' if abs(weight) == 1 else f'{abs(weight):g} '}{name}"
+    text = text.removeprefix(" + ").replace(" - ", "-", 1) if text.startswith(" - ") else text[3:]
+    return f"`{text}`" if entry["combine"] == "sum" else f"`max of {text.replace(' + ', ', ')}`"
+
+
+def _figure(key: str, figures: Mapping[str, float]) -> str:
+    if key not in figures:
+        return "-"
+    value = abs(figures[key]) if "abs." in FIGURES[key] else figures[key]
+    return f"{value:.2f}"
+
+
+def _labels(figures: Mapping[str, float]) -> str:
+    known = {k.removeprefix("ferplus_auc_"): v for k, v in figures.items() if k.startswith("ferplus_auc_")}
+    return ", ".join(f"{label} {value:.2f}" for label, value in known.items()) or "-"
+
+
+def _sets(results: Mapping[str, Any]) -> str:
+    rows = []
+    for name, title in SETS.items():
+        for part, which in PARTS.items():
+            found = results[name][part]
+            low, high = found["accuracy_95"]
+            accuracy = f"{_percent(found['accuracy'])} ({100 * low:.1f}-{100 * high:.1f})"
+            rows.append(
+                (title, which, found["rows"], accuracy, _percent(found["macro_f1"]), found["nll"],
+                 found["ece"], _percent(found["majority_class_accuracy"]))
+            )  # fmt: skip
+    heads = ("set", "counted", "rows", "accuracy (95 %)", "macro-F1", "NLL", "ECE", "largest class")
+    return table(heads, rows)
+
+
+def _classes(found: Mapping[str, Any]) -> str:
+    rows = [
+        (name, one["rows"], *(_percent(one[key]) for key in ("precision", "recall", "f1")))
+        for name, one in found["per_class"].items()
+    ]
+    return table(("expression", "rows", "precision", "recall", "F1"), rows)
+
+
+def _confusion(found: Mapping[str, Any]) -> str:
+    names = list(found["per_class"])
+    return table(("", *names), [(name, *row) for name, row in zip(names, found["confusion"], strict=True)])
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _missing_part(share: float | None) -> str:
+    return "never answered" if share is None else f"{100 * (1 - share):.0f} %"
+
+
+def _text(value: object) -> str:
+    """A value of a card in one cell."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{_inner(key, one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    if isinstance(value, float):
+        return f"{value:.4f}".rstrip("0").rstrip(".") if abs(value) < 1 else f"{value:g}"
+    return "-" if value is None else str(value).replace("../shared/data", "DATA")
+
+
+def _inner(key: str, value: object) -> str:
+    name = key.replace("_", " ")
+    return (
+        f"{name} ({_text(value).replace(';', ',')})"
+        if isinstance(value, Mapping)
+        else f"{name}: {_text(value)}"
+    )

@@ -1,0 +1,162 @@
+"""Writes the generated parts of the docs and README from the code and its assets, or checks them.
+
+    python scripts/make_docs.py            # write what is stale; reads the bundled picture again
+    python scripts/make_docs.py --check    # write nothing; exit 1 and name each part that is stale
+
+A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``; the names are those of
+`PARTS`. The example's measurements are kept in docs/example.json, so that a check needs no MediaPipe and a
+processor that rounds otherwise makes nothing stale. The tree in README.md is written by hand, and checked.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import doc_cards
+import doc_parts
+
+from expllm.errors import ExpllmError
+
+ROOT: Final = Path(__file__).parents[1]
+EXAMPLE: Final = ROOT / "docs" / "example.json"
+COMMAND: Final = "python scripts/make_docs.py"
+
+PARTS: Final[Mapping[str, Callable[[], str]]] = {
+    "action-units": doc_parts.action_units,
+    "au-card": doc_cards.au_card,
+    "au-constants": doc_cards.au_constants,
+    "au-figures": doc_cards.au_figures,
+    "au-rejected": doc_cards.au_rejected,
+    "classifier-card": doc_cards.classifier_card,
+    "classifier-compared": doc_cards.classifier_compared,
+    "classifier-errors": doc_cards.classifier_errors,
+    "classifier-figures": doc_cards.classifier_figures,
+    "classifier-limits": doc_cards.classifier_limits,
+    "cli": doc_parts.command_lines,
+    "columns": doc_parts.columns,
+    "degrees": doc_parts.degrees,
+    "example": lambda: doc_parts.example(EXAMPLE),
+    "example-python": lambda: doc_parts.example_python(EXAMPLE),
+    "exit-codes": doc_parts.exit_codes,
+    "input-limits": doc_parts.input_limits,
+    "labels": doc_parts.labels,
+    "synonyms": doc_parts.synonyms,
+}
+
+PART = re.compile(
+    r"^(?P<head><!-- generated: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(?P<tail>^<!-- end -->)",
+    re.DOTALL | re.MULTILINE,
+)
+FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+TREE_FOLDERS: Final = ("src/expllm", "scripts", "benchmarks")
+TREE_SUFFIXES: Final = (".py", ".json", ".css", ".md")
+
+
+def pages() -> list[Path]:
+    """Every page that may hold generated parts."""
+    return [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
+
+
+def updated(text: str) -> tuple[str, list[str]]:
+    """A page with every part as it should be, and the names of the parts that were not."""
+    stale = []
+
+    def renew(found: re.Match[str]) -> str:
+        name = found["name"]
+        body = f"\n{PARTS[name]().strip()}\n\n" if name in PARTS else found["body"]
+        if body != found["body"] or name not in PARTS:
+            stale.append(name)
+        return found["head"] + body + found["tail"]
+
+    return PART.sub(renew, text), stale
+
+
+def present_files() -> set[str]:
+    """Every source file that the tree may name, as a path from the root."""
+    files = {path for folder in TREE_FOLDERS for path in (ROOT / folder).rglob("*")}
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in files
+        if path.suffix in TREE_SUFFIXES and "__pycache__" not in path.parts
+    }
+
+
+def tree_files(block: str) -> Iterator[str]:
+    """The files that an indented tree names: two blanks a level, `/` ends a folder, then what it is for."""
+    folders: list[str] = []
+    for line in filter(str.strip, block.splitlines()):
+        depth = (len(line) - len(line.lstrip())) // 2
+        name = line.split()[0]
+        if depth > len(folders):  # the second line of a description
+            continue
+        del folders[depth:]
+        if name.endswith("/"):
+            folders.append(name)
+        else:
+            yield "".join(folders) + name
+
+
+def tree_problems(readme: str) -> list[str]:
+    """What the tree of README.md lacks, and what it names that is gone."""
+    blocks = [block for block in FENCED.findall(readme) if block.startswith(f"{TREE_FOLDERS[0]}/")]
+    if not blocks:
+        return [f"README.md: no code block that begins with the line {TREE_FOLDERS[0]}/ names the files"]
+    named = {name for block in blocks for name in tree_files(block) if name.startswith(tuple(TREE_FOLDERS))}
+    present = present_files()
+    needed = {name for name in present if not name.endswith("/__init__.py")}
+    missing = [f"README.md: the tree does not name {name}" for name in sorted(needed - named)]
+    return missing + [f"README.md: the tree names {name}, which is gone" for name in sorted(named - present)]
+
+
+def check() -> list[str]:
+    """Every problem, one line each, with the command that mends it."""
+    problems = []
+    used: set[str] = set()
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        where = page.relative_to(ROOT)
+        used |= {found["name"] for found in PART.finditer(text)}
+        for name in updated(text)[1]:
+            mend = f"run {COMMAND}" if name in PARTS else f"known are {', '.join(PARTS)}"
+            what = "is stale" if name in PARTS else "is not known"
+            problems.append(f"{where}: part {name!r} {what}: {mend}")
+        if len(re.findall("^<!-- generated:", text, re.MULTILINE)) != len(PART.findall(text)):
+            problems.append(f"{where}: a generated part has no end: add <!-- end -->")
+    problems += [f"docs: no page shows the part {name!r}" for name in PARTS if name not in used]
+    if doc_parts.example_is_stale(EXAMPLE):
+        problems.append(f"docs/example.json: the explanation is stale: run {COMMAND}")
+    return problems + tree_problems((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+def write() -> None:
+    """Measures the bundled picture and writes every page that has a stale part."""
+    doc_parts.measure_example(ROOT, EXAMPLE)
+    for page in pages():
+        text, stale = updated(page.read_text(encoding="utf-8"))
+        if stale:
+            page.write_text(text, encoding="utf-8")
+            print(f"{page.relative_to(ROOT)}: {', '.join(stale)}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything is stale")
+    options = parser.parse_args()
+    try:
+        if not options.check:
+            write()
+        problems = check()
+    except (ExpllmError, OSError, KeyError) as error:
+        problems = [f"cannot make the docs: {type(error).__name__}: {error}"]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

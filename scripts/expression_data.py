@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from expllm.aureaders import BlendshapeReader
+from expllm.aureaders import TRACE, BlendshapeReader
 from expllm.facefinder import FaceFinder
 from expllm.faces import LABEL_ORDERS, AUVector, label_set
 from expllm.images import open_image
@@ -59,6 +59,10 @@ class Faces:
     @property
     def found(self) -> Rows:
         return ~np.isnan(self.scores[:, 0])
+
+    def without_traces(self) -> "Faces":
+        """The same faces as a reader with a hard dead zone would see them, or a table of another tool."""
+        return replace(self, aus=np.where(self.aus <= TRACE, 0.0, self.aus))  # NaN stays NaN
 
     def of(self, count: int) -> "Faces":
         """The rows and votes of `count` labels: rows labelled contempt go when there are seven."""

@@ -83,7 +83,7 @@ def evaluate(fitter: Fitter, trial: Trial, model: AUClassifier) -> dict[str, Any
         cold = softmax(fitter.values(found, trial.setting.terms) @ slopes + offset)
         before = figures(cold, found.labels, fitter.labels)
         result[name]["before_temperature"] = {key: before[key] for key in ("nll", "ece")}
-    plain = Setting(portraits=0.0)
+    plain = Setting(l2=1e-4, portraits=0.0)
     compared = {key: sets[key] for key in ("ferplus_valid", "ferplus_test")}
     result["compared"] = {
         "52 blendshapes, plain": baseline(fitter, replace(plain, terms="blendshapes"), compared),

@@ -14,7 +14,7 @@ import expllm
 from expllm.autables import AURow
 from expllm.errors import ImageError, VocabularyError
 from expllm.faces import AUVector, Expression
-from expllm.predict import Explainer, Predictor, measured_row
+from expllm.predict import OTHER_SCALE, Explainer, Predictor, measured_row
 
 Pixels = NDArray[np.uint8]
 
@@ -115,6 +115,7 @@ def test_a_row_of_another_tool_is_explained() -> None:
     assert (face.expression, face.input, face.frame, face.face_id) == (Expression.HAPPINESS, "x.jpg", 3, 1)
     assert face.provenance is not None
     assert face.provenance.au_reader == "table/openface2"
+    assert face.warnings == (OTHER_SCALE,)
     assert measured_row(row, None, mirrored=True).aus == smile.mirrored()
 
 

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 WRITER: Final = "offline"
 """Who writes the explanations: rules over the action units, no language model."""
 
+OTHER_SCALE: Final = (
+    "Another tool measured these action units: the probabilities were fitted on this package's own readings "
+    "and are no more than a rough guide here."
+)
+"""Published FEAFA units of 2,070 RAF-DB faces: 51 % right, calibration error 0.16 (docs/experiments.md)."""
+
 
 class Predictor:
     """Explains faces. Open it once, use it for many pictures, close it (or use `with`).
@@ -157,7 +163,8 @@ def measured_row(row: "AURow", explainer: Explainer | None, *, mirrored: bool = 
     sources = {"detector": "none", "au_reader": f"table/{row.source}"}
     if explainer is None:
         return FaceAnalysis(**found, provenance=_provenance(None, **sources))
-    return FaceAnalysis(**found, **explainer.explain(aus, **sources))
+    warnings = () if row.source == "expllm" else (OTHER_SCALE,)
+    return FaceAnalysis(**found, warnings=warnings, **explainer.explain(aus, **sources))
 
 
 def analyze(image: ImageSource, **options: Any) -> list[FaceAnalysis]:

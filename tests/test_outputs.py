@@ -12,7 +12,8 @@ import pytest
 
 from expllm.errors import OutputError, UsageError
 from expllm.faces import AUVector, Expression
-from expllm.outputs import FORMATS, format_for, output_stream, whole_file, writer_for
+from expllm.outfiles import output_stream, whole_file
+from expllm.outputs import FORMATS, format_for, writer_for
 from expllm.records import Box, CoT, FaceAnalysis, HeadPose, Provenance
 from expllm.tables import COLUMNS, au_row, row_maker
 
@@ -24,7 +25,9 @@ FULL = FaceAnalysis(
     box=Box(x=1, y=2, width=3, height=4),
     score=0.75,
     pose=HeadPose(pitch=1, yaw=2, roll=3),
-    aus=AUVector({"left lip corner pull": 0.5, "right lip corner pull": 0.25, "jaw drop": 0.0}),
+    aus=AUVector(
+        {"left lid raise": 0.04, "left lip corner pull": 0.5, "right lip corner pull": 0.25, "jaw drop": 0.0}
+    ),
     expression=Expression.HAPPINESS,
     probabilities={Expression.HAPPINESS: 0.9, Expression.NEUTRAL: 0.1},
     cot=COT,
@@ -84,6 +87,8 @@ def test_column_orders() -> None:
     assert (pyfeat["AU12"], pyfeat["AU26"], pyfeat["AU06"], pyfeat["happiness"]) == (0.5, 0.0, None, 0.9)
     openface = row_maker("openface")(FULL)
     assert (openface["AU12_r"], openface["AU12_c"]) == (2.5, 1)
+    assert openface["AU05_r"] == pytest.approx(0.2)
+    assert openface["AU05_c"] == 0  # a trace is no presence
     assert (openface["AU26_r"], openface["AU26_c"], openface["AU06_r"], openface["AU06_c"]) == (
         0.0,
         0,
@@ -200,6 +205,6 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    with output_stream(None, "csv") as file:
+    with output_stream(None) as file:
         file.write("x\n")
     assert capsys.readouterr().out == "x\n"

@@ -9,11 +9,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from expllm.errors import ExpllmError, ImageError
 from expllm.images import Picture, open_image
+from expllm.inputs import recorded_name
 from expllm.predict import Predictor
 from expllm.records import FaceAnalysis
 
@@ -23,10 +24,13 @@ AHEAD: Final = 4
 
 @dataclass(frozen=True)
 class Source:
-    """A picture to be opened: how to call it, and the bytes if they are at hand (standard input)."""
+    """A picture to be opened: how to call it, and the bytes if they are at hand (standard input).
+
+    An error in place of the bytes says why they could not be had.
+    """
 
     name: str
-    data: bytes | None = None
+    data: bytes | ExpllmError | None = None
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,19 @@ class _Predictors:
 
 
 def _analyze_one(source: Source, pool: _Predictors, allow_url: bool) -> Outcome:
+    name = recorded_name(source.name)
+    if isinstance(source.data, ExpllmError):
+        return Outcome(name, None, [], source.data)
     try:
         image = source.name if source.data is None else source.data
-        picture = open_image(image, name=source.name, allow_url=allow_url)
-        return Outcome(source.name, picture, pool.mine().analyze_picture(picture))
+        shown = None if source.data is None else source.name
+        picture = open_image(image, name=shown, allow_url=allow_url)
+        picture = replace(picture, name=name)  # messages shorten and escape it, results do not
+        return Outcome(name, picture, pool.mine().analyze_picture(picture))
     except ExpllmError as error:
-        return Outcome(source.name, None, [], error)
+        return Outcome(name, None, [], error)
     except MemoryError:
-        return Outcome(source.name, None, [], ImageError(f"{source.name}: not enough memory to analyze it"))
+        return Outcome(name, None, [], ImageError(f"{name}: not enough memory to analyze it"))
+    except Exception as error:  # of native code: one input must not end the others
+        what = f"{type(error).__name__}: {error}"
+        return Outcome(name, None, [], ImageError(f"{name}: cannot be analyzed ({what}); please report it"))

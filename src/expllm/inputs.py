@@ -42,6 +42,18 @@ def is_url(name: str) -> bool:
     return name.lower().startswith(("http://", "https://"))
 
 
+def recorded_name(name: str) -> str:
+    """How an input is called in results: as it was given, so that rows can be joined with files.
+
+    Only a password in an address is left out, and bytes that are no text are escaped.
+    """
+    if is_url(name):
+        from expllm.fetch import without_login  # late: it loads the network modules
+
+        name = without_login(name)
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def expand(arguments: Iterable[str]) -> Iterator[Input]:
     """Every input that the arguments stand for, each once, folders sorted, arguments in their order.
 

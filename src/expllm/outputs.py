@@ -1,21 +1,16 @@
 """Analyses -> text, JSON, JSON Lines, CSV, Parquet or HTML, one input at a time.
 
-A file appears under its name only when it is whole: it is written beside it under a temporary name and
-renamed at the end. Memory does not grow with the number of inputs.
+Memory does not grow with the number of inputs. Where it goes: `expllm.outfiles`.
 """
 
 import csv
-import errno
-import os
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
-from expllm.errors import OutputError, UsageError
+from expllm.errors import UsageError
 from expllm.records import FaceAnalysis
 from expllm.tables import Row, row_maker
 
@@ -24,6 +19,7 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("text", "json", "jsonl", "csv", "parquet", "html")
 BINARY_FORMATS: Final = ("parquet",)
+TABLE_FORMATS: Final = ("csv", "parquet")
 PARQUET_BATCH: Final = 512
 """Rows that are kept in memory before they are written as one row group."""
 
@@ -44,59 +40,6 @@ def format_for(output: str | None, chosen: str | None) -> str:
     if format_ in BINARY_FORMATS and not output:
         raise UsageError(f"{format_} goes into a file: add -o FILE.{format_}")
     return format_
-
-
-@contextmanager
-def whole_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
-    """A file that appears under `path` only if the block ends well; else nothing of it stays.
-
-    Args:
-        path: Where it shall be; its folder must exist.
-        mode: `w` for UTF-8 text with line ends as written, `wb` for bytes.
-
-    Raises:
-        OutputError: it cannot be written; the message names the path and the reason.
-    """
-    target = Path(path)
-    if target.is_dir():
-        raise OutputError(f"cannot write {target}: it is a folder; name a file in it")
-    partial: Path | None = None
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "", "errors": "surrogateescape"}
-    try:
-        descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".partial"
-        )
-        partial = Path(name)
-        with os.fdopen(descriptor, mode, **text) as file:  # type: ignore[call-overload]
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(partial, 0o666 & ~_umask())  # mkstemp's own mode is for secrets
-        os.replace(partial, target)
-        partial = None
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {write_reason(error)}") from None
-    finally:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
-
-
-def write_reason(error: OSError) -> str:
-    """Why a write failed, and what to do where that is known."""
-    advice = {
-        errno.ENOSPC: "the disk is full; free some space or choose another place",
-        errno.EDQUOT: "your disk quota is used up",
-        errno.ENOENT: "the folder does not exist; create it first",
-        errno.EACCES: "no permission to write there",
-        errno.EROFS: "the file system is read-only",
-    }
-    return advice.get(error.errno or 0, error.strerror or str(error))
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 class Writer:
@@ -125,12 +68,16 @@ class TextWriter(Writer):
     def __init__(self, file: IO[str], render: Callable[[list[FaceAnalysis]], Any]) -> None:
         from rich.console import Console
 
+        self._file = file
         self._console = Console(file=file, highlight=False, soft_wrap=False)
         self._render = render
 
     def write(self, analyses: list[FaceAnalysis], picture: "Picture | None") -> None:
         if analyses:
-            self._console.print(self._render(analyses))
+            with self._console.capture() as drawn:  # written by us: on a closed pipe rich would exit with 1
+                self._console.print(self._render(analyses))
+            self._file.write(drawn.get())
+            self._file.flush()
 
 
 class JsonLinesWriter(Writer):
@@ -193,6 +140,16 @@ class ParquetWriter(Writer):
         if len(self._rows) >= PARQUET_BATCH:
             self._flush()
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        finally:  # else pyarrow would try to end a broken-off file when it is collected, and complain aloud
+            with suppress(Exception):
+                self._parquet.close()
+            self._parquet.is_open = False
+
     def finish(self) -> None:
         self._flush()
         self._parquet.close()
@@ -252,14 +209,3 @@ def writer_for(
         "html": lambda: HtmlWriter(file),
     }
     return makers[format_]()
-
-
-@contextmanager
-def output_stream(output: str | None, format_: str) -> Iterator[IO[Any]]:
-    """The file named by the user, written whole or not at all; standard output if none is named."""
-    if output is None:
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    with whole_file(output, "wb" if format_ in BINARY_FORMATS else "w") as file:
-        yield file

@@ -173,12 +173,17 @@ def _run(
         )
     if on_no_face not in ("row", "skip", "error"):
         raise UsageError(f"--on-no-face is {on_no_face!r}: use row, skip or error")
+    labels, columns = predictor.get("labels", 8), rest["columns"]
+    if labels not in (7, 8):
+        raise UsageError(f"--labels is {labels}: use 7, or 8 with contempt")
     from expllm.cli.session import Session
-    from expllm.faces import label_set
-    from expllm.outputs import format_for
+    from expllm.outputs import TABLE_FORMATS, format_for
+    from expllm.tables import row_maker
 
-    label_set(predictor.get("labels", 8))
     chosen = format_for(output, format_)
+    row_maker(columns)
+    if columns != "expllm" and chosen not in TABLE_FORMATS:
+        raise UsageError(f"--columns {columns} is for tables: add --format {' or '.join(TABLE_FORMATS)}")
     session = Session(
         predictor={**predictor, "max_faces": max_faces}, render=render, output=output, format_=chosen,
         on_no_face=on_no_face, quiet=quiet, **rest,

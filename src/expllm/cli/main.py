@@ -1,14 +1,17 @@
 """`expllm`: the group of commands, and the one place where errors become a line and an exit code."""
 
+import errno
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from expllm import __version__
 from expllm.cli import analyze, doctor
+from expllm.cli.signals import unwind_on_signals
 from expllm.errors import ExitCode, ExpllmError, one_line
 
 EPILOG = (
@@ -20,7 +23,6 @@ app = typer.Typer(
     name="expllm",
     help="Facial expressions, explained through action units.",
     epilog=EPILOG,
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -48,43 +50,77 @@ def _options(
 
 def run(arguments: list[str] | None = None) -> None:
     """Runs a command line and leaves with its exit code."""
-    code = _call(arguments)
+    _open_closed_streams()
+    if arguments is None:
+        unwind_on_signals()
+    given = sys.argv[1:] if arguments is None else arguments
+    code = _call(given or ["--help"])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        _leave_pipe()
-    sys.exit(code)
+    except OSError as error:
+        code = _end_output(error)
+    sys.exit(code if given else ExitCode.USAGE)
 
 
-def _call(arguments: list[str] | None) -> int:
+def _call(arguments: list[str]) -> int:
+    command = typer.main.get_command(app)
     try:
-        return int(app(arguments, prog_name="expllm", standalone_mode=False) or ExitCode.DONE)
-    except ExpllmError as error:
-        return _complain(error.line, error.exit_code)
-    except typer.TyperException as error:
-        return _complain(f"{one_line(error.format_message())} (see 'expllm --help')", ExitCode.USAGE)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted", ExitCode.INTERRUPTED)
-    except BrokenPipeError:  # `expllm ... | head`: the reader has what it wanted
-        _leave_pipe()
+        # What `app()` does, less its own answers to Ctrl-C and to a closed pipe.
+        with command.make_context("expllm", list(arguments)) as context:
+            command.invoke(context)
         return ExitCode.DONE
-    except Exception as error:
-        if os.environ.get("EXPLLM_DEBUG"):
-            traceback.print_exc()
-        what = f"{type(error).__name__}: {one_line(str(error))}"
-        return _complain(
-            f"internal error: {what} (please report it; EXPLLM_DEBUG=1 shows the traceback)", ExitCode.FAILURE
-        )
+    except typer.Exit as left:
+        return left.exit_code
+    except (Exception, KeyboardInterrupt) as error:
+        return _answer(error)
+
+
+def _answer(error: BaseException) -> ExitCode:
+    """One line for what went wrong, if anyone needs it, and the exit code."""
+    if isinstance(error, BrokenPipeError) or getattr(error, "errno", None) == errno.ENOSPC:
+        return _end_output(error)
+    if isinstance(error, ExpllmError):
+        return _complain(error.line, error.exit_code)
+    if isinstance(error, typer.TyperException):
+        return _complain(f"{one_line(error.format_message())} (see 'expllm --help')", ExitCode.USAGE)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return _complain("interrupted", ExitCode.INTERRUPTED)
+    if os.environ.get("EXPLLM_DEBUG"):
+        traceback.print_exception(error)
+    what = f"{type(error).__name__}: {one_line(str(error))}"
+    return _complain(
+        f"internal error: {what} (please report it; EXPLLM_DEBUG=1 shows the traceback)", ExitCode.FAILURE
+    )
 
 
 def _complain(line: str, code: ExitCode) -> ExitCode:
-    typer.echo(f"expllm: {line}", err=True)
+    with suppress(OSError):  # nobody listens: the exit code still tells
+        typer.echo(f"expllm: {line}", err=True)
     return code
 
 
-def _leave_pipe() -> None:
-    """Points stdout to nowhere, so that Python's own flush at exit stays quiet."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _end_output(error: BaseException) -> ExitCode:
+    """Standard output takes no more: its reader has what it wanted (`expllm ... | head`), or it is full."""
+    from expllm.outfiles import discard_stdout
+
+    discard_stdout()
+    if isinstance(error, BrokenPipeError):
+        return ExitCode.DONE
+    return _complain(f"cannot write to standard output: {one_line(str(error))}", ExitCode.FAILURE)
+
+
+def _open_closed_streams() -> None:
+    """Gives a process that was started without standard streams (`2>&-`) empty ones.
+
+    Else the next files that are opened take their numbers, and native messages go into them.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, number)
+            if nowhere > 2:
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 if __name__ == "__main__":

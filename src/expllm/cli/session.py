@@ -2,17 +2,29 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass, field, replace
+from io import FileIO, TextIOWrapper
+from itertools import chain, count, groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from expllm.errors import ExitCode, ExpllmError, MissingWeights, NoFaceError, OutputError, one_line
-from expllm.inputs import STDIN, Input, expand, is_url
-from expllm.outputs import Writer, output_stream, whole_file, writer_for
+from expllm.cli.signals import check
+from expllm.errors import (
+    ExitCode,
+    ExpllmError,
+    MissingWeights,
+    NoFaceError,
+    OutputError,
+    RecordError,
+    UsageError,
+    one_line,
+)
+from expllm.inputs import STDIN, Input, expand, is_url, recorded_name
+from expllm.outfiles import output_stream, whole_file
+from expllm.outputs import BINARY_FORMATS, Writer, writer_for
 from expllm.records import FaceAnalysis
 
 if TYPE_CHECKING:
@@ -42,8 +54,11 @@ class Session:
     landmarks: bool
     done: int = 0
     failed: int = 0
+    faceless: int = 0
+    """Failed because no face was found (`--on-no-face error`); the others could not be read."""
     faces: int = 0
-    drawn: dict[str, int] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    """Paths that no overlay may be written to: inputs, and the overlays so far."""
 
     @property
     def explain(self) -> bool:
@@ -55,17 +70,32 @@ class Session:
 
         _keep_stderr_to_ourselves()
         inputs = list(expand(arguments))
+        self._spare(inputs)
         with ExitStack() as stack:
             self._make_overlay_folder()
-            file = stack.enter_context(output_stream(self.output, self.format_))
+            file = stack.enter_context(self._file())
             progress = stack.enter_context(Progress(len(inputs), shown=self._shows_progress()))
             writer = stack.enter_context(self._writer(file))
-            for outcome in self._outcomes(inputs):
+            for outcome in stack.enter_context(closing(self._outcomes(inputs))):
                 analyses = self._take(outcome, progress)
                 writer.write(analyses, outcome.picture)
                 self._draw(outcome)
                 progress.step(self.failed)
+                check()
+            check()
         return self._exit_code()
+
+    def _spare(self, inputs: Iterable[Input]) -> None:
+        """Makes sure that no result is written over a picture or table that is read."""
+        if self.output is None and self.overlay is None:
+            return
+        self.taken = {os.path.realpath(one.name) for one in inputs if one.error is None}
+        if self.output is not None and os.path.realpath(self.output) in self.taken:
+            raise UsageError(f"-o {self.output} is one of the inputs: choose another name")
+
+    def _file(self) -> AbstractContextManager[IO[Any]]:
+        binary, for_people = self.format_ in BINARY_FORMATS, self.format_ == "text"
+        return output_stream(self.output, binary=binary, for_people=for_people)
 
     def _writer(self, file: IO[Any]) -> Writer:
         return writer_for(
@@ -81,7 +111,7 @@ class Session:
         """Results that scroll by on a terminal are progress enough; a bar would tear them apart."""
         return not self.quiet and not (self.output is None and sys.stdout.isatty())
 
-    def _outcomes(self, inputs: Iterable[Input]) -> "Iterator[Outcome]":
+    def _outcomes(self, inputs: Iterable[Input]) -> "Generator[Outcome, None, None]":
         from expllm.batch import Outcome
 
         def kind(one: Input) -> str:
@@ -89,40 +119,43 @@ class Session:
 
         for group, members in groupby(inputs, key=kind):
             if group == "failed":
-                yield from (Outcome(one.name, None, [], one.error) for one in members)
+                yield from (Outcome(recorded_name(one.name), None, [], one.error) for one in members)
             elif group == "table":
                 for one in members:
                     yield from self._table_outcomes(one)
             else:
                 yield from self._picture_outcomes(members)
 
-    def _picture_outcomes(self, inputs: Iterable[Input]) -> "Iterator[Outcome]":
+    def _picture_outcomes(self, inputs: Iterable[Input]) -> "Generator[Outcome, None, None]":
         from expllm.batch import Source, analyze_many
-        from expllm.images import read_stream
         from expllm.predict import Predictor
 
         def source(one: Input) -> Source:
-            if one.name != STDIN:
-                return Source(one.name)
-            return Source("<stdin>", read_stream(sys.stdin.buffer, "<stdin>"))
+            return Source(one.name) if one.name != STDIN else Source("<stdin>", _standard_input())
 
         yield from analyze_many(
             map(source, inputs), lambda: Predictor(**self.predictor), workers=self.workers, allow_url=True
         )
 
-    def _table_outcomes(self, table: Input) -> "Iterator[Outcome]":
+    def _table_outcomes(self, table: Input) -> "Generator[Outcome, None, None]":
         """One outcome a row; what is wrong with the table ends it, and what came before stays."""
         from expllm.autables import read_au_table
         from expllm.batch import Outcome
         from expllm.predict import Explainer, measured_row
 
         explainer = Explainer(self.predictor.get("labels", 8)) if self.explain else None
+        name, empty = recorded_name(table.name), True
         try:
             for row in read_au_table(Path(table.name)):
-                analysis = measured_row(row, explainer, mirrored=self.predictor["mirrored"])
-                yield Outcome(row.input, None, [analysis])
+                empty = False
+                named = replace(row, input=recorded_name(row.input))
+                analysis = measured_row(named, explainer, mirrored=self.predictor["mirrored"])
+                yield Outcome(named.input, None, [analysis])
         except ExpllmError as error:
-            yield Outcome(table.name, None, [], error)
+            yield Outcome(name, None, [], error)
+        else:
+            if empty:
+                yield Outcome(name, None, [], RecordError(f"{name}: the table has no rows"))
 
     def _take(self, outcome: "Outcome", progress: "Progress") -> list[FaceAnalysis]:
         """Counts an outcome, complains about a failed one, and gives what shall be written of it."""
@@ -136,6 +169,7 @@ class Session:
                 return [_blank(outcome, "no_face")]
             if self.on_no_face == "skip":
                 return []
+            self.faceless += 1
             error = NoFaceError(f"{outcome.name}: no face found")
         if error is not None:
             self.failed += 1
@@ -156,22 +190,36 @@ class Session:
         from expllm.report import draw_overlay
 
         image = draw_overlay(outcome.picture, outcome.analyses)
-        with whole_file(self.overlay / self._overlay_name(outcome.name), "wb") as file:
+        with whole_file(self._overlay_path(outcome.name, self.overlay), "wb") as file:
             image.save(file, format="PNG", compress_level=3)
 
-    def _overlay_name(self, name: str) -> str:
-        """`face.png` for `some/face.jpg`; a number is added when two inputs share a stem."""
+    def _overlay_path(self, name: str, folder: Path) -> Path:
+        """`face.png` for `some/face.jpg`; with a number where that is another overlay, or an input."""
         path = urlsplit(name).path.rstrip("/") if is_url(name) else name
-        stem = one_line(Path(path).stem).replace("/", "_").strip("<>")[:150] or "picture"
-        count = self.drawn[stem] = self.drawn.get(stem, 0) + 1
-        return f"{stem}.png" if count == 1 else f"{stem}-{count}.png"
+        stem = one_line(Path(path).stem).replace("/", "_").strip("<>") or "picture"
+        stem = stem.encode()[:200].decode(errors="ignore")  # names of files have at most 255 bytes
+        names = chain([stem], (f"{stem}-{number}" for number in count(2)))
+        paths = (folder / f"{one}.png" for one in names)
+        free = next(one for one in paths if os.path.realpath(one) not in self.taken)
+        self.taken.add(os.path.realpath(free))
+        return free
 
     def _exit_code(self) -> ExitCode:
-        if self.done and self.failed == self.done and not (self.on_no_face == "error" and self.faces == 0):
+        if self.failed == self.done and self.failed > self.faceless:
             return ExitCode.FAILURE
         if self.failed and (self.faces or self.failed < self.done):
             return ExitCode.SOME_INPUTS_FAILED
         return ExitCode.DONE if self.faces else ExitCode.NO_FACE
+
+
+def _standard_input() -> "bytes | ExpllmError":
+    """All of standard input, or why it cannot be read: that is one failed input, not the end of the run."""
+    from expllm.images import read_stream
+
+    try:
+        return read_stream(sys.stdin.buffer, "<stdin>")
+    except ExpllmError as error:
+        return error
 
 
 def _keep_stderr_to_ourselves() -> None:
@@ -182,8 +230,10 @@ def _keep_stderr_to_ourselves() -> None:
     if os.environ.get("EXPLLM_DEBUG"):
         return
     sys.stderr.flush()
-    sys.stderr = os.fdopen(
-        os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
+    # Without a buffer: what could not be written is not tried again at exit.
+    raw = FileIO(os.dup(2), "w")
+    sys.stderr = TextIOWrapper(
+        raw, encoding=sys.stderr.encoding, errors="backslashreplace", write_through=True
     )
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -1,0 +1,97 @@
+"""`expllm doctor`: what a healthy machine shows, and how it says to mend an unhealthy one."""
+
+from pathlib import Path
+
+import pytest
+from calling import call
+
+from expllm.cli import doctor
+from expllm.detectors import SYSTEM_LIBRARIES, missing_library
+from expllm.errors import ExitCode, MissingDependency
+
+APT_GET = "sudo apt-get install -y libegl1 libgl1 libgles2 libglib2.0-0 libxcb1"
+
+
+def test_a_healthy_machine() -> None:
+    result = call("doctor")
+    lines = result.out.splitlines()
+    assert (result.code, result.err, lines[-1]) == (0, "", "All is well.")
+    subjects = (
+        "Python", *doctor.PACKAGES, "onnxruntime", "system libraries",
+        "face landmarker", "AU calibration", "AU classifier", "trial run",
+    )  # fmt: skip
+    assert [line[10:].split("  ")[0] for line in lines[:-1] if line.startswith("ok ")] == list(subjects)
+    assert lines[-2].endswith("a blank picture has 0 faces")
+
+
+def test_a_wrong_model_file_is_5_and_says_where_to_fetch_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "mine.task"
+    model.write_bytes(b"PK\3\4 something else")
+    monkeypatch.setenv("EXPLLM_FACE_LANDMARKER", str(model))
+    result = call("doctor")
+    assert result.code == ExitCode.MISSING_WEIGHTS
+    wrong = [line for line in result.out.splitlines() if line.startswith("WRONG")]
+    assert [line[10:].split("  ")[0] for line in wrong] == ["face landmarker", "trial run"]
+    assert f"{model} (from $EXPLLM_FACE_LANDMARKER) is not face_landmarker.task" in wrong[0]
+    assert "fetch it again from https://storage.googleapis.com/mediapipe-models/" in wrong[0]
+    assert result.out.splitlines()[-1] == "2 thing(s) to mend."
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PACKAGES", ("no-such-package",))
+    monkeypatch.setattr(doctor, "CHECKS", (doctor._packages,))
+    result = call("doctor")
+    first, second, *_ = result.out.splitlines()
+    assert result.code == ExitCode.FAILURE
+    assert first.split() == ["WRONG", "no-such-package", "not", "installed"]
+    assert second.strip() == "-> pip install expllm"
+
+
+def test_what_only_some_commands_need_is_not_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> object:
+        yield doctor.Finding("onnxruntime", "optional", "not installed", "pip install 'expllm[scrfd]'")
+
+    monkeypatch.setattr(doctor, "CHECKS", (absent,))
+    result = call("doctor")
+    assert (result.code, result.out.splitlines()) == (
+        0,
+        [
+            "optional  onnxruntime  not installed",
+            f"{'':23}-> pip install 'expllm[scrfd]'",
+            "All is well.",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("problem", "library"),
+    [
+        ("libGL.so.1: cannot open shared object file: No such file or directory", "libGL.so.1"),
+        ("libEGL.so.1: cannot open shared object file: No such file or directory", "libEGL.so.1"),
+        ("libGLESv2.so.2: cannot open shared object file: No such file or directory", "libGLESv2.so.2"),
+        ("libgthread-2.0.so.0: cannot open shared object file: No such file", "libgthread-2.0.so.0"),
+    ],
+)
+def test_a_missing_system_library_is_one_line_with_the_command(problem: str, library: str) -> None:
+    assert missing_library(problem) == f"a system library is missing ({library}): run '{APT_GET}'"
+    assert sorted(set(SYSTEM_LIBRARIES.values())) == APT_GET.split()[4:]
+
+
+def test_another_trouble_of_the_loader_is_told_as_it_is() -> None:
+    problem = "libmediapipe.so: undefined symbol: nothing"
+    assert missing_library(problem) == f"MediaPipe cannot start: {problem}"
+
+
+def test_doctor_splits_the_command_from_the_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise MissingDependency(missing_library("libGL.so.1: cannot open shared object file"))
+
+    monkeypatch.setattr("expllm.detectors.load_mediapipe", fail)
+    monkeypatch.setattr(doctor, "CHECKS", (doctor._system_libraries,))
+    result = call("doctor")
+    first, second, _ = result.out.splitlines()
+    assert result.code == ExitCode.FAILURE
+    assert first == "WRONG     system libraries  a system library is missing (libGL.so.1)"
+    assert second.split("-> ")[1] == APT_GET

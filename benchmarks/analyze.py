@@ -28,8 +28,8 @@ from parts import decoding, parts
 from timing import Line, load, portraits, side_by_side
 
 from expllm.batch import Source, analyze_many, default_workers
-from expllm.detectors import load_mediapipe, native_silence
 from expllm.images import open_image
+from expllm.native import load_mediapipe, native_silence
 from expllm.predict import Predictor
 from expllm.weights import FACE_LANDMARKER, locate
 

@@ -136,6 +136,8 @@ def test_the_reference_file_reads_whole(shared: Path) -> None:
         ('{"aus": {"jaw dorp": 1}}', "did you mean 'jaw drop'"),
         ('{"aus": {"jaw drop": 0.5}}\n{broken', "line 2 is not JSON"),
         ('{"aus": 5}', "row 1"),
+        ("frame,AU01\ninf,0.5\n", "row 1: cannot convert float infinity"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_bad_tables_get_one_line(tmp_path: Path, text: str, complaint: str | None) -> None:

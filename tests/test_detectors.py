@@ -1,14 +1,10 @@
-"""Non-maximum suppression, the silence around native code, and what a missing library says."""
-
-import os
-import threading
+"""Non-maximum suppression and boxes."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expllm.detectors import Detection, missing_library, native_silence, suppress
+from expllm.detectors import Detection, suppress
 
 corner = st.floats(0, 100, width=32)
 boxes = st.lists(st.tuples(corner, corner, corner, corner, st.floats(0, 1, width=32)), max_size=12)
@@ -38,53 +34,3 @@ def test_suppression_keeps_the_best_and_nothing_that_overlaps(rows: list[tuple[f
 
 def test_centre() -> None:
     assert Detection((10, 20, 30, 40), 0.5).centre == (25, 40)
-
-
-def test_silence_swallows_native_lines_and_ends(capfd: pytest.CaptureFixture[str]) -> None:
-    os.write(2, b"before\n")
-    with native_silence():
-        os.write(2, b"noise\n")
-        with native_silence():
-            os.write(2, b"more noise\n")
-        os.write(2, b"still noise\n")
-    os.write(2, b"after\n")
-    assert capfd.readouterr().err == "before\nafter\n"
-
-
-def test_overlapping_silences_on_threads_give_stderr_back(capfd: pytest.CaptureFixture[str]) -> None:
-    started, leave = threading.Event(), threading.Event()
-
-    def other() -> None:
-        with native_silence():
-            started.set()
-            leave.wait(5)
-
-    thread = threading.Thread(target=other)
-    with native_silence():
-        thread.start()
-        started.wait(5)
-    os.write(2, b"noise\n")  # the other thread still wants silence
-    leave.set()
-    thread.join()
-    os.write(2, b"after\n")
-    assert capfd.readouterr().err == "after\n"
-
-
-@pytest.mark.parametrize(
-    ("problem", "package"),
-    [
-        ("libGL.so.1: cannot open shared object file: No such file or directory", "libgl1"),
-        ("libEGL.so.1: cannot open shared object file: No such file or directory", "libegl1"),
-        ("libGLESv2.so.2: cannot open shared object file: No such file or directory", "libgles2"),
-    ],
-)
-def test_a_missing_library_names_the_command(problem: str, package: str) -> None:
-    line = missing_library(problem)
-    assert "sudo apt-get install -y" in line
-    assert package in line.split("install -y ")[1].strip("'").split()
-    assert line.startswith(f"a system library is missing ({problem.split(':', maxsplit=1)[0]})")
-    assert "\n" not in line
-
-
-def test_another_problem_is_passed_on() -> None:
-    assert missing_library("libfoo broke") == "MediaPipe cannot start: libfoo broke"

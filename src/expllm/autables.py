@@ -68,7 +68,7 @@ def read_au_table(path: Path) -> Iterator[AURow]:
     for number, (row, read) in enumerate(rows, start=1):
         try:
             yield read(row, f"{path}:{number}")
-        except (VocabularyError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (VocabularyError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else error
             raise RecordError(f"{path}: row {number}: {reason}") from None
 
@@ -83,6 +83,8 @@ def _json_rows(text: str, path: Path) -> Iterator[tuple[Row, ReadRow]]:
         rows = values if isinstance(values, list) else [values]
     except json.JSONDecodeError:
         rows = _json_lines(text, path)
+    except RecursionError:
+        raise RecordError(f"{path}: the JSON is nested too deeply") from None
     for row in rows:
         if not isinstance(row, dict):
             raise RecordError(f"{path}: a row is not a JSON object")

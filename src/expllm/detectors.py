@@ -5,15 +5,13 @@ detector that the ExpLLM paper names; its weights are the user's own file.
 """
 
 import os
-import threading
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from expllm.errors import MissingDependency, MissingWeights
+from expllm.native import load_mediapipe, native_silence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,87 +42,6 @@ class FaceDetector(Protocol):
     def detect(self, pixels: "NDArray[np.uint8]") -> list[Detection]: ...
 
     def close(self) -> None: ...
-
-
-class _Silence:
-    """How many blocks want file descriptor 2 silent, and where it led before the first of them."""
-
-    lock: Final = threading.Lock()
-    depth = 0
-    kept = -1
-
-
-@contextmanager
-def native_silence() -> Iterator[None]:
-    """Sends what native code writes to file descriptor 2 to nowhere, for the duration of the block.
-
-    MediaPipe's C++ part logs a dozen lines whenever a model is opened or closed, with no switch to stop it.
-    Errors still arrive as Python exceptions. Blocks may overlap on several threads.
-    """
-    with _Silence.lock:
-        if _Silence.depth == 0:
-            _Silence.kept = _redirect_stderr()
-        _Silence.depth += 1
-    try:
-        yield
-    finally:
-        with _Silence.lock:
-            _Silence.depth -= 1
-            if _Silence.depth == 0 and _Silence.kept >= 0:
-                os.dup2(_Silence.kept, 2)
-                os.close(_Silence.kept)
-
-
-def _redirect_stderr() -> int:
-    """Leads file descriptor 2 to nowhere; gives a copy of where it led, -1 if it led nowhere already."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # the process has no stderr
-        return -1
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    return kept
-
-
-def load_mediapipe() -> Any:
-    """`mediapipe`, or one line that says which system library to install.
-
-    Raises:
-        MissingDependency: the package or a shared library it needs is not installed.
-    """
-    try:
-        with native_silence():
-            import mediapipe
-            from mediapipe.tasks.python.core import mediapipe_c_bindings
-
-            # The shared library loads on first use; load it now, so that a missing libEGL is found here.
-            mediapipe_c_bindings.load_raw_library()
-    except ModuleNotFoundError as error:
-        raise MissingDependency(f"{error}: run 'pip install expllm' again") from None
-    except (ImportError, OSError) as error:
-        raise MissingDependency(missing_library(str(error))) from None
-    return mediapipe
-
-
-SYSTEM_LIBRARIES: Final = {
-    "libGL.so": "libgl1",
-    "libEGL.so": "libegl1",
-    "libGLESv2.so": "libgles2",
-    "libglib-2.0.so": "libglib2.0-0",
-    "libgthread-2.0.so": "libglib2.0-0",
-    "libxcb.so": "libxcb1",
-}
-"""Shared library -> Debian package, of all that MediaPipe and the OpenCV it imports need."""
-
-
-def missing_library(problem: str) -> str:
-    """One line with the `apt-get` command that mends a loader's complaint."""
-    if not any(library in problem for library in SYSTEM_LIBRARIES):
-        return f"MediaPipe cannot start: {problem}"
-    library = problem.split(":", maxsplit=1)[0]
-    packages = " ".join(sorted(set(SYSTEM_LIBRARIES.values())))
-    return f"a system library is missing ({library}): run 'sudo apt-get install -y {packages}'"
 
 
 class MediaPipeDetector:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from expllm.detectors import Rect, load_mediapipe, native_silence
+from expllm.detectors import Rect
+from expllm.native import load_mediapipe, native_silence
 
 if TYPE_CHECKING:
     import numpy as np

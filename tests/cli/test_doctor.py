@@ -6,8 +6,8 @@ import pytest
 from calling import call
 
 from expllm.cli import doctor
-from expllm.detectors import SYSTEM_LIBRARIES, missing_library
 from expllm.errors import ExitCode, MissingDependency
+from expllm.native import SYSTEM_LIBRARIES, missing_library
 
 APT_GET = "sudo apt-get install -y libegl1 libgl1 libgles2 libglib2.0-0 libxcb1"
 
@@ -88,7 +88,7 @@ def test_doctor_splits_the_command_from_the_complaint(monkeypatch: pytest.Monkey
     def fail() -> None:
         raise MissingDependency(missing_library("libGL.so.1: cannot open shared object file"))
 
-    monkeypatch.setattr("expllm.detectors.load_mediapipe", fail)
+    monkeypatch.setattr("expllm.native.load_mediapipe", fail)
     monkeypatch.setattr(doctor, "CHECKS", (doctor._system_libraries,))
     result = call("doctor")
     first, second, _ = result.out.splitlines()

@@ -79,7 +79,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _system_libraries() -> Iterator[Finding]:
-    from expllm.detectors import load_mediapipe
+    from expllm.native import load_mediapipe
 
     try:
         load_mediapipe()

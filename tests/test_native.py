@@ -1,0 +1,77 @@
+"""The silence around native code, what a missing library says, and matplotlib that comes late."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from expllm.native import missing_library, native_silence
+
+
+def test_silence_swallows_native_lines_and_ends(capfd: pytest.CaptureFixture[str]) -> None:
+    os.write(2, b"before\n")
+    with native_silence():
+        os.write(2, b"noise\n")
+        with native_silence():
+            os.write(2, b"more noise\n")
+        os.write(2, b"still noise\n")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "before\nafter\n"
+
+
+def test_overlapping_silences_on_threads_give_stderr_back(capfd: pytest.CaptureFixture[str]) -> None:
+    started, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with native_silence():
+            started.set()
+            leave.wait(5)
+
+    thread = threading.Thread(target=other)
+    with native_silence():
+        thread.start()
+        started.wait(5)
+    os.write(2, b"noise\n")  # the other thread still wants silence
+    leave.set()
+    thread.join()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
+
+
+@pytest.mark.parametrize(
+    ("problem", "package"),
+    [
+        ("libGL.so.1: cannot open shared object file: No such file or directory", "libgl1"),
+        ("libEGL.so.1: cannot open shared object file: No such file or directory", "libegl1"),
+        ("libGLESv2.so.2: cannot open shared object file: No such file or directory", "libgles2"),
+    ],
+)
+def test_a_missing_library_names_the_command(problem: str, package: str) -> None:
+    line = missing_library(problem)
+    assert "sudo apt-get install -y" in line
+    assert package in line.split("install -y ")[1].strip("'").split()
+    assert line.startswith(f"a system library is missing ({problem.split(':', maxsplit=1)[0]})")
+    assert "\n" not in line
+
+
+def test_another_problem_is_passed_on() -> None:
+    assert missing_library("libfoo broke") == "MediaPipe cannot start: libfoo broke"
+
+
+def test_matplotlib_is_loaded_only_when_used() -> None:
+    code = (
+        "import sys\n"
+        "from expllm.native import load_mediapipe\n"
+        "mediapipe = load_mediapipe()\n"
+        "assert not {name for name in sys.modules if name.split('.')[0] == 'matplotlib'}\n"
+        "helpers = mediapipe.tasks.vision.drawing_utils\n"
+        "real = helpers.plt.figure\n"
+        "import matplotlib.pyplot\n"
+        "assert real is matplotlib.pyplot.figure\n"
+        "assert type(matplotlib).__name__ == 'module'\n"
+        "print('well')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("well\n", 0), done.stderr

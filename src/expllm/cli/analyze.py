@@ -11,7 +11,7 @@ from expllm.errors import UsageError
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="IN...",
+        metavar="IN",
         help="Pictures, folders, globs, web addresses, - for standard input; "
         "or tables of action units (.json, .jsonl, .csv: expllm, released ExpLLM, OpenFace 2, py-feat).",
         show_default=False,

@@ -28,9 +28,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("analyze")(analyze.analyze)
-app.command("aus")(analyze.aus)
-app.command("doctor")(doctor.doctor)
+app.command("analyze", short_help="Explain faces: action units, text, expression.")(analyze.analyze)
+app.command("aus", short_help="Measure action units only.")(analyze.aus)
+app.command("doctor", short_help="Check what a run needs, and say how to mend it.")(doctor.doctor)
 
 
 def _print_version(asked: bool) -> None:

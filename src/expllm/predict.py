@@ -107,7 +107,7 @@ class Predictor:
             "image_width": width,
             "image_height": height,
             "box": _box(face),
-            "score": face.score,
+            "score": None if face.score is None else round(face.score, 4),
             "pose": _pose(face),
             "aus": aus,
             "warnings": (*reading_warnings(face), *_status_warnings(face)),

@@ -145,7 +145,8 @@ class Case:
         if nearest is self.other:
             return sentence(self.voice.pick("shared", SHARED).format(e=nearest))
         first = self.support[0]
-        others = [o for o in self.told if o not in self.support and o.emotions]
+        # A slight movement is worth telling, but hints at nothing beside the ones that explain the label.
+        others = [o for o in self.told if o not in self.support and o.emotions and o.degree > Degree.SLIGHT]
         for o in (o for o in others if self.expression not in o.emotions):
             text, plural = reference(o)
             weaker = o.degree < first.degree and o.intensity < first.intensity

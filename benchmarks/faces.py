@@ -50,15 +50,14 @@ def shrunk(finder: FaceFinder, pictures: list[Pixels]) -> Iterator[str]:
     for side in SHRUNK_TO:
         pairs = []
         for picture, face in zip(pictures, originals, strict=True):
-            before = face and reader.read(face)
-            if face is None or before is None:
+            if face is None:
                 continue
             small = next(iter(find(finder, resized(picture, side / max(face.box[2:])))), None)
-            after = small and reader.read(small)
-            if after is not None:
+            before, after = reader.read(face), None if small is None else reader.read(small)
+            if before is not None and after is not None:
                 pairs.append((before, after))
         pull, brow = (correlation(pairs, name) for name in ("left lip corner pull", "left brow lower"))
-        yield f"{side} pixels: {len(pairs)} measured, r of lip corner pull {pull:.2f}, of brow lower {brow:.2f}"
+        yield f"{side} pixels: {len(pairs)} measured, r: lip corner pull {pull:.2f}, brow lower {brow:.2f}"
 
 
 def resized(picture: Pixels, scale: float) -> Pixels:

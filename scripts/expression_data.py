@@ -60,9 +60,18 @@ class Faces:
     def found(self) -> Rows:
         return ~np.isnan(self.scores[:, 0])
 
-    def without_traces(self) -> "Faces":
-        """The same faces as a reader with a hard dead zone would see them, or a table of another tool."""
-        return replace(self, aus=np.where(self.aus <= TRACE, 0.0, self.aus))  # NaN stays NaN
+    def with_any_traces(self) -> "Faces":
+        """The faces as read, with their traces at zero, and with random ones, one set after the other.
+
+        A trace is noise to a person who looks at one face. A model that hangs on traces is sure of nonsense.
+        """
+        trace = self.aus <= TRACE  # NaN stays NaN
+        noise = np.random.default_rng(0).uniform(0.0, TRACE, self.aus.shape)
+        return (
+            self
+            + replace(self, aus=np.where(trace, 0.0, self.aus))
+            + replace(self, aus=np.where(trace, noise, self.aus))
+        )
 
     def of(self, count: int) -> "Faces":
         """The rows and votes of `count` labels: rows labelled contempt go when there are seven."""

@@ -120,7 +120,7 @@ def describe(reader: BlendshapeReader, data: Data, chosen: Trial, trials: list[T
         "about": "expression from action units: logistic regression on the terms of expllm.auclassifier",
         "date": DATE,
         "command": "python scripts/fit_expression_classifier.py --data ../shared/data --cache faces.npz",
-        "seed": "none: the loss is convex, started at zero; identities are split by SHA-256",
+        "seed": "0 for random traces; the loss is convex, started at zero; identities split by SHA-256",
         "au_reader": reader.identity,
         "au_constants": constants_digest(),
         "data": data.rows(),

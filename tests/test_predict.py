@@ -128,7 +128,9 @@ def test_the_python_api_in_a_fresh_process_is_quiet_and_right() -> None:
         "print(faces[0].expression)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == ("happiness\n", "", 0)
+    assert (done.stdout, done.returncode) == ("happiness\n", 0), done.stderr
+    # MediaPipe may log one line about the alignment of its memory, at a moment that nobody can foresee.
+    assert [line for line in done.stderr.splitlines() if "memory alignment requirements" not in line] == []
 
 
 def test_public_names() -> None:

@@ -116,7 +116,9 @@ class FaceFinder:
 
     def _find_in_one_pass(self, pixels: "NDArray[np.uint8]") -> list[Face]:
         if max(pixels.shape[:2]) < ENLARGED_SIDE:
-            return self._look_again(pixels, upright=False)
+            return self._look_again(pixels, upright=False) or [
+                Face("no_landmarks", found.box, found.score) for found in self._detector.detect(pixels)
+            ]
         faces = self._landmarker.fit(pixels)
         seen = self._detector.detect(pixels)
         if _best(seen) < SURE:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from expllm.auclassifier import AUClassifier, Coefficients, expand, read_asset, units_of
-from expllm.aureaders import BlendshapeReader, load_calibration
+from expllm.aureaders import TRACE, BlendshapeReader, load_calibration
 from expllm.errors import RecordError, VocabularyError
 from expllm.faces import ACTION_UNITS, AU_NAMES, AUVector, Expression, label_set
 
@@ -48,10 +48,10 @@ def shipped(request: pytest.FixtureRequest) -> AUClassifier:
     return AUClassifier.from_asset(request.param)
 
 
-def face(**actions: float) -> AUVector:
+def face(rest: float = 0.0, **actions: float) -> AUVector:
     """A measured face with these actions, both sides alike; ``lip_corner_pull`` means 'lip corner pull'."""
     wanted = {name.replace("_", " "): value for name, value in actions.items()}
-    return AUVector({au.name: wanted.get(au.action, 0.0) for au in ACTION_UNITS})
+    return AUVector({au.name: wanted.get(au.action, rest) for au in ACTION_UNITS})
 
 
 def best(model: AUClassifier, aus: AUVector) -> Expression:
@@ -139,6 +139,17 @@ def test_nothing_measured_gives_no_answer(shipped: AUClassifier) -> None:
     assert shipped.probabilities(AUVector(dict.fromkeys(ignored, 1.0))) is None
     assert np.isnan(shipped.batch(np.full((2, 24), np.nan))).all()
     assert shipped.batch(np.empty((0, 24))).shape == (0, len(shipped.labels))
+
+
+@pytest.mark.parametrize("trace", [0.005, 0.01, 0.03, TRACE])
+def test_traces_do_not_change_what_a_clear_face_is(shipped: AUClassifier, trace: float) -> None:
+    surprise = face(trace, jaw_drop=0.7, brow_raise=0.8, lid_raise=0.8)
+    anger = face(trace, brow_lower=0.9, upper_lip_raise=0.7, lower_lip_depress=0.7, jaw_drop=0.4)
+    assert best(shipped, surprise) is Expression.SURPRISE
+    assert best(shipped, anger) is Expression.ANGER
+    assert best(shipped, face(trace, lip_corner_pull=0.9)) is Expression.HAPPINESS
+    assert best(shipped, face(trace, brow_lower=0.8)) is not Expression.FEAR
+    assert best(shipped, face(trace)) is Expression.NEUTRAL
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ SOURCE = Path(expllm.__file__).parent
 # A module or package may import from its own layer and from those below.
 LAYERS = (
     {"errors", "faces", "records", "__init__"},
-    {"images", "pixels", "fetch", "inputs", "weights", "native", "progress", "outfiles"},
+    {"images", "pixels", "fetch", "inputs", "weights", "native", "progress", "outfiles", "runs"},
     {"detectors", "landmarks", "facefinder", "aureaders", "autables", "auclassifier"},
     {"predict", "cot"},
     {"report", "batch", "tables", "outputs"},

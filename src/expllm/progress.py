@@ -16,10 +16,12 @@ class Progress:
     Args:
         total: Number of inputs.
         shown: False for messages only.
+        doing: What is done to the inputs.
     """
 
-    def __init__(self, total: int, *, shown: bool = True) -> None:
+    def __init__(self, total: int, *, shown: bool = True, doing: str = "analyzing") -> None:
         self._total = total
+        self._doing = doing
         self._shown = shown and total >= SHOWN_FROM
         self._bar: Any = None
         self._task: Any = None
@@ -42,7 +44,7 @@ class Progress:
                 console=Console(file=sys.stderr),
                 transient=True,
             )
-            self._task = self._bar.add_task("analyzing", total=self._total, rate=0.0)
+            self._task = self._bar.add_task(self._doing, total=self._total, rate=0.0)
             self._bar.start()
         return self
 

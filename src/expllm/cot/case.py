@@ -1,0 +1,68 @@
+"""What the engine knows of one face, and how a prompt says it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from expllm.faces import AU_NAMES, AUVector, Expression
+
+Verifier = Literal["llm", "rules", "both"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One face to explain.
+
+    Attributes:
+        aus: What was measured (Img2AU).
+        labels: The label set of its data.
+        truth: Its label; None where the data have none: then no label is checked and none can be told.
+    """
+
+    aus: AUVector
+    labels: tuple[Expression, ...]
+    truth: Expression | None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How often the engine tries (paper, section III-B5).
+
+    Attributes:
+        verify: Who verifies: the LLM, the audit, or the audit first and then the LLM.
+        hint_after: Rounds without the label; from the next one on it is told.
+        max_rounds: Rounds after which a sample is kept as unresolved.
+        retries: How often an answer of the wrong form is asked for again.
+    """
+
+    verify: Verifier = "both"
+    hint_after: int = 2
+    max_rounds: int = 5
+    retries: int = 2
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """Why a round failed: sentences, and the label if it may now be told."""
+
+    problems: tuple[str, ...]
+    hint: Expression | None = None
+
+
+def positive_text(aus: AUVector) -> str:
+    """``{'left eye close': 0.23, ...}``: names and intensities of the positive units, as in the paper."""
+    return "{" + ", ".join(f"'{name}': {value:.4g}" for name, value in aus.active().items()) + "}"
+
+
+def unknown_text(aus: AUVector) -> str:
+    """A sentence on what nobody measured; empty where all was. Unknown is not zero."""
+    unknown = [name for name in AU_NAMES if aus[name] is None]
+    if not unknown:
+        return ""
+    return f" Nothing is known of {', '.join(unknown)}: these were not measured, so say nothing of them."
+
+
+def labels_text(labels: Sequence[Expression]) -> str:
+    """``'Surprise', 'Fear' and 'Disgust'``."""
+    names = [f"'{label.value.capitalize()}'" for label in labels]
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

@@ -13,7 +13,7 @@ SOURCE = Path(expllm.__file__).parent
 LAYERS = (
     {"errors", "faces", "records", "__init__"},
     {"images", "pixels", "fetch", "inputs", "weights", "native", "progress", "outfiles", "runs"},
-    {"detectors", "landmarks", "facefinder", "aureaders", "autables", "auclassifier"},
+    {"detectors", "landmarks", "facefinder", "aureaders", "autables", "auclassifier", "data"},
     {"predict", "cot"},
     {"report", "batch", "tables", "outputs"},
     {"cli", "__main__"},

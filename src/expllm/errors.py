@@ -65,6 +65,10 @@ class MissingDependency(ExpllmError):  # noqa: N818
     """A Python extra or a system library is not installed."""
 
 
+class MissingData(ExpllmError):  # noqa: N818
+    """A data set, or a file that it needs, is not where it was looked for."""
+
+
 class OutputError(ExpllmError):
     """A result cannot be written: disk full, folder missing, no permission."""
 

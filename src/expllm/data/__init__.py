@@ -1,0 +1,8 @@
+"""Data sets of faces, in the formats in which they are handed out, as one stream of samples."""
+
+from expllm.data.catalog import KINDS, open_dataset
+from expllm.data.dataset import Dataset
+from expllm.data.pictures import image_bytes
+from expllm.data.sample import ImageRef, Row, Sample
+
+__all__ = ["KINDS", "Dataset", "ImageRef", "Row", "Sample", "image_bytes", "open_dataset"]

@@ -1,0 +1,179 @@
+"""Which kinds of data sets there are, and how one is told from another by what is in it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from expllm.data import affectnet, csvfile, ferplus, folder, parquet, rafdb, texts
+from expllm.data.cells import split_name
+from expllm.data.dataset import Dataset, Source, survey
+from expllm.data.shards import find_shards
+from expllm.errors import MissingData, RecordError, UsageError
+from expllm.faces import LABEL_ORDERS
+
+TABLE_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl")
+
+
+def _ferplus(path: Path) -> Source:
+    shards = [] if ferplus.is_folder(path) else find_shards(path)
+    votes = [shard for shard in shards if ferplus.is_ferplus(shard)]
+    if votes:
+        return ferplus.load_parquet(votes)
+    return ferplus.load_folder(path) if ferplus.is_folder(path) else _by_order("ferplus", path)
+
+
+def _rafdb(path: Path) -> Source:
+    if path.is_file() or (not rafdb.is_rafdb(path) and folder.is_class_tree(path, rafdb.ORDER)):
+        return _by_order("rafdb", path)
+    return rafdb.load(path)
+
+
+def _affectnet(kind: str) -> Callable[[Path], Source]:
+    def load(path: Path) -> Source:
+        if path.is_dir() and not affectnet.is_affectnet(path) and folder.is_class_tree(path, affectnet.ORDER):
+            return folder.load(path, affectnet.ORDER, kind, LABEL_ORDERS[kind].labels)
+        return affectnet.load(path, kind) if path.is_dir() else _by_order(kind, path)
+
+    return load
+
+
+def _by_order(kind: str, path: Path) -> Source:
+    """Class folders or a CSV with the numbers of a data set."""
+    order = LABEL_ORDERS[kind]
+    return folder.load(path, order, kind) if path.is_dir() else csvfile.load(path, order, kind)
+
+
+def _numbered(kind: str) -> Callable[[Path], Source]:
+    return lambda path: _by_order(kind, path)
+
+
+def _parquet(path: Path) -> Source:
+    shards = find_shards(path)
+    if not shards:
+        raise MissingData(f"{path}: no Parquet file there")
+    families = sorted({shard.family for shard in shards})
+    if len(families) > 1:
+        raise UsageError(
+            f"{path} holds several data sets: give one of {', '.join(families)} after the folder"
+        )
+    return ferplus.load_parquet(shards) if ferplus.is_ferplus(shards[0]) else parquet.load(shards)
+
+
+def _texts(kind: str) -> Callable[[Path], Source]:
+    return lambda path: texts.load(path, kind)
+
+
+def _class_folders(path: Path) -> Source:
+    return folder.load(path)
+
+
+def _table(path: Path) -> Source:
+    return csvfile.load(path)
+
+
+KINDS: Final[Mapping[str, Callable[[Path], Source]]] = MappingProxyType(
+    {
+        "rafdb": _rafdb,
+        "affectnet7": _affectnet("affectnet7"),
+        "affectnet8": _affectnet("affectnet8"),
+        "ferplus": _ferplus,
+        "fer2013": _numbered("fer2013"),
+        "expw": _numbered("expw"),
+        "parquet": _parquet,
+        "reference": _texts("reference"),
+        "released": _texts("released"),
+        "folder": _class_folders,
+        "csv": _table,
+    }
+)
+"""Kind -> what reads it. A further kind is one more entry: a function from a path to a `Source`."""
+
+
+def open_dataset(spec: str, *, split: str | None = None, kind: str | None = None) -> Dataset:
+    """Opens a data set and looks through it once; no picture is read.
+
+    Args:
+        spec: A file or folder, with `:train`, `:valid` or `:test` behind it if wanted. Parquet shards may be
+            named by what their names have in common: `data/ferplus:test`.
+        split: The split, if `spec` does not say it; all by default.
+        kind: How to read it, a key of `KINDS`; by default what it looks like. AffectNet is read with eight
+            expressions unless `affectnet7` is said; class folders named by numbers need a kind.
+
+    Raises:
+        MissingData: it, a file it needs or all of its pictures are not there.
+        RecordError: it is damaged, of no known kind, or has an id twice.
+        UsageError: no such kind or split, or several data sets in one folder.
+    """
+    path, wanted = _path_and_split(spec, split)
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"no kind of data set is called {kind!r}: there are {', '.join(KINDS)}")
+    if not path.exists() and not find_shards(path):
+        raise MissingData(f"{path}: no such file or folder; docs/data.md says how to obtain each data set")
+    return survey(KINDS[kind](path) if kind else _source(path), wanted)
+
+
+def _path_and_split(spec: str, split: str | None) -> tuple[Path, str | None]:
+    wanted = split and (split_name(split) or split)
+    head, colon, tail = spec.rpartition(":")
+    if not colon or not head or Path(spec).exists() or "/" in tail or "\\" in tail:
+        return Path(spec), wanted
+    named = split_name(tail) or tail
+    if wanted not in (None, named):
+        raise UsageError(f"{spec} asks for the split {named!r}, and the option for {wanted!r}: give one")
+    return Path(head), named
+
+
+def _source(path: Path) -> Source:
+    """By what is there."""
+    if path.is_dir():
+        return _folder_source(path)
+    if not path.exists() or _starts_with(path, b"PAR1"):
+        return _parquet(path)
+    if found := texts.kind_of(path):
+        return texts.load(path, found)
+    if _starts_with(path, b"{", b"["):
+        raise RecordError(f"{path}: JSON, but its rows have neither 'aus' nor 'au': see docs/data.md")
+    return csvfile.load(path)
+
+
+def _folder_source(path: Path) -> Source:
+    if rafdb.is_rafdb(path):
+        return rafdb.load(path)
+    if affectnet.is_affectnet(path):
+        return affectnet.load(path, "affectnet8")
+    if ferplus.is_folder(path):
+        return ferplus.load_folder(path)
+    if folder.is_class_tree(path):
+        return folder.load(path)
+    families = sorted({shard.family for shard in find_shards(path)})
+    tables = sorted(child for child in path.iterdir() if _is_table(child))
+    names = [*families, *(table.name for table in tables)]
+    if len(names) > 1:
+        raise UsageError(f"{path} holds several data sets: give one of {', '.join(names)} after the folder")
+    if families:
+        return _parquet(path)
+    if tables:
+        return _source(tables[0])
+    if folder.is_numbered_tree(path):
+        raise UsageError(f"{path}: class folders are named by numbers: {folder.ASK_KIND}")
+    raise MissingData(
+        f"{path}: no data set in a known layout (class folders, a table, Parquet, ...): see docs/data.md"
+    )
+
+
+def _is_table(path: Path) -> bool:
+    if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
+        return False
+    if _starts_with(path, b"{", b"["):
+        return texts.kind_of(path) is not None
+    return csvfile.is_table(csvfile.read_header(path))
+
+
+def _starts_with(path: Path, *marks: bytes) -> bool:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except OSError as error:
+        raise MissingData(f"{path}: cannot be read ({error.strerror})") from None
+    return start.startswith(marks)

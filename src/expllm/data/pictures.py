@@ -1,0 +1,112 @@
+"""The bytes of a sample's picture, from a file or from a cell of a Parquet file."""
+
+import os
+import stat
+import threading
+from collections import OrderedDict
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Final
+
+from expllm.data.sample import ImageRef
+from expllm.data.shards import open_parquet
+from expllm.errors import ImageError, RecordError
+from expllm.images import read_stream
+
+KEPT_BYTES: Final = 32 * 2**20
+"""Row groups that were read are kept up to this size together, and always the last one."""
+
+
+def image_bytes(ref: ImageRef) -> bytes:
+    """The encoded picture, unchecked: give it to `images.open_image`.
+
+    Neighbouring rows of a Parquet file cost one read: the last row groups are kept. Safe on several threads.
+
+    Raises:
+        ImageError: there is no such file, row or column, or the cell is empty.
+        RecordError: the Parquet file is damaged.
+    """
+    if ref.row is None:
+        return _file_bytes(ref.path)
+    column = ref.column or "image"
+    with _cache.lock:
+        cell = _cache.cell(ref.path, ref.row, column)
+    if isinstance(cell, dict):
+        cell = cell.get("bytes")
+    if not isinstance(cell, bytes) or not cell:
+        raise ImageError(f"{ref.path}: row {ref.row}: column {column!r} holds no picture")
+    return cell
+
+
+def _file_bytes(path: str) -> bytes:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ImageError(f"{path}: is not a regular file: give the path of a picture")
+        with open(path, "rb") as file:
+            return read_stream(file, path)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: cannot be opened ({getattr(error, 'strerror', None) or error})") from None
+
+
+class _RowGroups:
+    """Row groups of one column that were read last, and where the groups of each file begin."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._groups: OrderedDict[tuple[str, int, str], Any] = OrderedDict()
+        self._ends: dict[str, tuple[int, ...]] = {}
+        self._versions: dict[str, tuple[int, int]] = {}
+
+    def cell(self, path: str, row: int, column: str) -> Any:
+        self._forget_replaced(path)
+        ends = self._ends_of(path)
+        group = next((number for number, end in enumerate(ends) if row < end), None)
+        if group is None:
+            raise ImageError(f"{path}: has no row {row}: it has {ends[-1] if ends else 0}")
+        values = self._group(path, group, column)
+        return values[row - (ends[group - 1] if group else 0)].as_py()
+
+    def _forget_replaced(self, path: str) -> None:
+        """Drops what was read of a file that another one has replaced since."""
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            return  # opening it says what is wrong
+        version = (found.st_size, found.st_mtime_ns)
+        if self._versions.get(path) != version:
+            self._versions[path] = version
+            self._ends.pop(path, None)
+            for key in [key for key in self._groups if key[0] == path]:
+                del self._groups[key]
+
+    def _ends_of(self, path: str) -> tuple[int, ...]:
+        """Number of the row after each group."""
+        if path not in self._ends:
+            with open_parquet(Path(path)) as file:
+                groups = (file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
+                self._ends[path] = tuple(accumulate(groups))
+        return self._ends[path]
+
+    def _group(self, path: str, group: int, column: str) -> Any:
+        key = (path, group, column)
+        if key in self._groups:
+            self._groups.move_to_end(key)
+            return self._groups[key]
+        self._groups[key] = self._read(path, group, column)
+        while len(self._groups) > 1 and sum(kept.nbytes for kept in self._groups.values()) > KEPT_BYTES:
+            self._groups.popitem(last=False)
+        return self._groups[key]
+
+    def _read(self, path: str, group: int, column: str) -> Any:
+        import pyarrow
+
+        with open_parquet(Path(path)) as file:
+            if column not in file.schema_arrow.names:
+                raise ImageError(f"{path}: has no column {column!r}")
+            try:
+                return file.read_row_group(group, columns=[column], use_threads=False).column(0)
+            except (OSError, pyarrow.ArrowException) as error:
+                raise RecordError(f"{path}: row group {group} cannot be read ({error})") from None
+
+
+_cache: Final = _RowGroups()

@@ -1,0 +1,72 @@
+"""What every data set is read into: samples, and rows that could not become one."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from expllm.faces import Expression
+from expllm.records import AUs, Record
+
+
+class ImageRef(Record):
+    """Where the bytes of a picture are: a file, or a cell of a Parquet file.
+
+    Attributes:
+        path: The picture, or the Parquet file.
+        row: Row of the Parquet file, from 0; None for a file.
+        column: Column of the Parquet file; None for a file.
+    """
+
+    path: str
+    row: Annotated[int, Field(ge=0)] | None = None
+    column: str | None = None
+
+
+class Sample(Record):
+    """One face of a data set. No picture is loaded: `image` only says where it is.
+
+    Attributes:
+        id: Unique and stable in its data set. It may be a file's name, so it is data: never part of a prompt.
+        expression: The label; None where the data set gives none.
+        aus: Action units that the data set carries.
+        image: The picture; None where the data set is handed out without.
+        split: `train`, `valid` or `test`.
+        identity: Who is seen, for splitting by person.
+        votes: Votes of the annotators, by the data set's own names.
+        text: An explanation that the data set carries.
+        au_source: Where `aus` come from; None without them.
+    """
+
+    id: Annotated[str, Field(min_length=1)]
+    expression: Expression | None = None
+    aus: AUs | None = None
+    image: ImageRef | None = None
+    split: str | None = None
+    identity: str | None = None
+    votes: dict[str, int] | None = None
+    text: str | None = None
+    au_source: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row or file of a data set: a sample, or the reason why it is none.
+
+    Attributes:
+        where: The place in the data set, for messages.
+        sample: None if the row is skipped.
+        reason: Why it is skipped.
+        split: The split it belongs to, also if it is skipped.
+        content: What tells the picture from another one without reading it, such as its size.
+    """
+
+    where: str
+    sample: Sample | None = None
+    reason: str = ""
+    split: str | None = None
+    content: str = ""
+
+    @classmethod
+    def of(cls, where: str, sample: Sample, content: str = "") -> "Row":
+        return cls(where, sample, split=sample.split, content=content)

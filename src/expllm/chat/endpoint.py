@@ -1,0 +1,273 @@
+"""Any endpoint that speaks OpenAI's chat protocol: OpenAI, vLLM, SGLang, Ollama, llama.cpp, LM Studio."""
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from expllm.chat.address import Address
+from expllm.chat.answers import Completion, Trouble, understand
+from expllm.chat.base import NOTHING_USED, Message, Reply, Usage, as_payload, body_key, canonical
+from expllm.chat.errors import ChatFailed, Unreachable
+from expllm.chat.limits import Budget, Gate
+from expllm.chat.prices import Prices
+from expllm.chat.retries import Backoff
+from expllm.chat.transport import Broken, Transport
+from expllm.errors import UsageError
+
+if TYPE_CHECKING:
+    from expllm.chat.cache import ReplyCache
+
+FIRST_TRIES: Final = 3
+"""Attempts to connect before an address that has never answered is given up."""
+
+BYTES_PER_TOKEN: Final = 4.0
+"""Guess for a budget of tokens until the server has counted them; English is near it."""
+
+
+class OpenAIChat:
+    """A language model behind an address.
+
+    Args:
+        model: Its id, as the server knows it.
+        base_url: Up to and without `/chat/completions`; None takes `OPENAI_BASE_URL`, else OpenAI's own.
+        api_key_env: The environment variable that holds the key. The key itself is never a parameter.
+        temperature: None leaves it to the server, and is all that some models accept.
+        seed: Sent to servers that make their sampling repeatable.
+        timeout: Seconds for one attempt, from sending to the last byte.
+        between_bytes: Seconds without a byte within a reply.
+        max_attempts: Requests for one question, at most.
+        concurrency: Requests under way at one time, at most; fewer while the server says it is overloaded.
+        requests_per_minute: Budget of requests, None for no limit.
+        tokens_per_minute: Budget of tokens, prompt and reply together; estimated before, corrected after.
+        cache: File of replies to requests that were asked before; it is made if need be.
+        prices: USD by model; None reads `EXPLLM_PRICES`, else the shipped file.
+        extra: Further members of the request, such as `{"top_p": 0.9}`.
+        backoff: Waits between attempts.
+        most_bytes: The longest body of a reply.
+
+    Raises:
+        UsageError: an argument makes no sense.
+        KeyRejected: OpenAI's own endpoint, and no key.
+        BadPrices: the file of prices cannot be read.
+        OutputError: the cache cannot be written.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key_env: str = "OPENAI_API_KEY",
+        temperature: float | None = None,
+        seed: int | None = None,
+        timeout: float = 60.0,
+        between_bytes: float = 30.0,
+        max_attempts: int = 6,
+        concurrency: int = 64,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        cache: Path | None = None,
+        prices: Prices | None = None,
+        extra: Mapping[str, Any] | None = None,
+        backoff: Backoff | None = None,
+        most_bytes: int = 2**20,
+    ) -> None:
+        _check(
+            model, timeout, between_bytes, max_attempts, concurrency, requests_per_minute, tokens_per_minute
+        )
+        self.identity = model
+        self._address = Address.of(base_url, api_key_env)
+        self._fixed = _fixed(model, temperature, seed, extra or {})
+        # OpenAI's newer models refuse the old name, and most other servers do not know the new one.
+        self._limit_name = "max_completion_tokens" if self._address.official else "max_tokens"
+        self._prices = Prices.load() if prices is None else prices
+        self._cache_path = cache
+        self._cache: ReplyCache | None = None
+        self._transport = Transport(
+            self._address, timeout=timeout, between_bytes=between_bytes, most_bytes=most_bytes
+        )
+        self._backoff = backoff or Backoff()
+        self._max_attempts = max_attempts
+        self.gate = Gate(concurrency)
+        self._requests = Budget(requests_per_minute) if requests_per_minute else None
+        self._tokens = Budget(tokens_per_minute) if tokens_per_minute else None
+        self._usual_reply = 200.0  # tokens; follows what replies take
+        self._answered = False
+        self._run = secrets.token_hex(6)
+        self._numbers = itertools.count(1)
+        if cache is not None:
+            self._opened_cache()
+
+    def __repr__(self) -> str:
+        return f"OpenAIChat({self.identity!r}, base_url={self._address.shown!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def payload(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> dict[str, Any]:
+        """The members of the request that `ask` sends; `request_key` of it is the key of the cache."""
+        limit = {} if max_tokens is None else {self._limit_name: max_tokens}
+        return self._fixed | limit | {"messages": as_payload(messages)}
+
+    async def ask(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> Reply:
+        """As `ChatModel.ask`; the cache is asked first, and what fails in passing is tried again."""
+        body = canonical(self.payload(messages, max_tokens=max_tokens))
+        if self._cache_path is None:
+            return await self._ask(body)
+        key = body_key(body)
+        if known := self._opened_cache().get(key):
+            return known
+        reply = await self._ask(body)
+        if not reply.refused:
+            self._opened_cache().put(key, reply)
+        return reply
+
+    async def close(self) -> None:
+        """Ends the connections and closes the cache."""
+        await self._transport.close()
+        if self._cache is not None:
+            self._cache.close()
+            self._cache = None
+
+    def _opened_cache(self) -> "ReplyCache":
+        from expllm.chat.cache import ReplyCache
+
+        if self._cache is None:
+            assert self._cache_path is not None
+            self._cache = ReplyCache(self._cache_path)
+        return self._cache
+
+    async def _ask(self, body: bytes) -> Reply:
+        """Attempt after attempt, until a reply comes or none will."""
+        started = time.perf_counter()
+        call = f"{self._run}-{next(self._numbers)}"
+        usage = NOTHING_USED
+        for attempt in itertools.count(1):
+            outcome = await self._attempt(body, f"{call}-{attempt}")
+            if outcome.usage is not NOTHING_USED:
+                usage = outcome.usage if usage is NOTHING_USED else usage + outcome.usage
+            if isinstance(outcome, Completion):
+                return self._reply(outcome, usage, time.perf_counter() - started, attempt)
+            wait = self._backoff.seconds(attempt, outcome.wait)
+            if reason := self._given_up(outcome, attempt):
+                raise ChatFailed(
+                    reason,
+                    attempt,
+                    detail=outcome.detail,
+                    usage=usage,
+                    cost=self._prices.cost(self.identity, usage),
+                    seconds=time.perf_counter() - started,
+                )
+            await asyncio.sleep(wait)
+        raise AssertionError("itertools.count ends")
+
+    def _given_up(self, trouble: Trouble, attempt: int) -> str | None:
+        """Why there is no further attempt; None if there is one."""
+        if not trouble.again or attempt >= self._max_attempts:
+            return trouble.reason
+        if trouble.wait is not None and trouble.wait > self._backoff.patience:
+            return "retry-after"
+        return None
+
+    async def _attempt(self, body: bytes, name: str) -> Completion | Trouble:
+        """One request, when the limits let it."""
+        ticket = await self.gate.enter()
+        outcome: Completion | Trouble | None = None
+        try:
+            expected = await self._budgeted(body)
+            outcome = await self._exchange(body, name)
+            self._settle(outcome.usage, expected)
+            return outcome
+        finally:
+            overloaded = isinstance(outcome, Trouble) and outcome.overloaded
+            self.gate.leave(ticket, overloaded=overloaded, good=isinstance(outcome, Completion))
+
+    async def _exchange(self, body: bytes, name: str) -> Completion | Trouble:
+        answer = await self._transport.post(body, name)
+        if not isinstance(answer, Broken):
+            self._answered = True
+            return understand(answer, self.identity, self._address)
+        if not answer.connecting:
+            self._answered = True
+        elif not self._answered and int(name.rpartition("-")[2]) >= min(FIRST_TRIES, self._max_attempts):
+            raise Unreachable(
+                f"cannot reach {self._address.shown}: {answer.detail}; "
+                "check --base-url, and that the server runs and can be reached from here"
+            )
+        return Trouble(answer.reason, answer.detail)
+
+    async def _budgeted(self, body: bytes) -> float:
+        """Waits for the budgets; returns the tokens that were taken from theirs."""
+        wait, expected = 0.0, 0.0
+        if self._requests:
+            wait = self._requests.reserve()
+        if self._tokens:
+            expected = len(body) / BYTES_PER_TOKEN + self._usual_reply
+            wait = max(wait, self._tokens.reserve(expected))
+        if wait:
+            await asyncio.sleep(wait)
+        return expected
+
+    def _settle(self, usage: Usage, expected: float) -> None:
+        """Puts the true number of tokens in the estimate's place, where the server tells it."""
+        if self._tokens and usage.prompt_tokens and usage.completion_tokens is not None:
+            self._tokens.correct(usage.prompt_tokens + usage.completion_tokens - expected)
+            self._usual_reply += (usage.completion_tokens - self._usual_reply) / 10
+
+    def _reply(self, completion: Completion, usage: Usage, seconds: float, attempts: int) -> Reply:
+        return Reply(
+            text=completion.text,
+            model=completion.model,
+            finish=completion.finish,
+            usage=usage,
+            cost=self._prices.cost(self.identity, usage),
+            seconds=seconds,
+            attempts=attempts,
+            refused=completion.refused,
+            cached=False,
+        )
+
+
+def _fixed(
+    model: str, temperature: float | None, seed: int | None, extra: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The members that every request has."""
+    chosen = {"model": model, "temperature": temperature, "seed": seed}
+    taken = {"model", "messages", "temperature", "seed", "max_tokens", "max_completion_tokens", "stream", "n"}
+    if clash := sorted(set(extra) & taken):
+        raise UsageError(
+            f"extra must not hold {clash[0]!r}: it has a parameter of its own, or cannot be changed"
+        )
+    fixed = {name: value for name, value in chosen.items() if value is not None} | dict(extra)
+    try:
+        canonical(fixed)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"the parameters of the model cannot be written as JSON: {error}") from None
+    return fixed
+
+
+def _check(
+    model: str,
+    timeout: float,
+    between_bytes: float,
+    max_attempts: int,
+    concurrency: int,
+    requests_per_minute: float | None,
+    tokens_per_minute: float | None,
+) -> None:
+    if not model.strip():
+        raise UsageError("the model has no name: give its id, such as gpt-4o-mini")
+    if max_attempts < 1 or concurrency < 1:
+        raise UsageError("attempts and concurrency must be at least 1")
+    seconds = {"timeout": timeout, "between_bytes": between_bytes}
+    budgets = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
+    for name, value in (seconds | budgets).items():
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"{name} must be above 0, not {value:g}")

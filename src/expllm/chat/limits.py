@@ -1,0 +1,105 @@
+"""How much is sent at one time, and in one minute."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+CUT: Final = 0.7
+"""What is left of the limit when the server is overloaded."""
+
+SLACK: Final = 1.0
+"""Seconds' worth of a budget that may be spent at once after a pause."""
+
+MARGIN: Final = 1.005
+"""What is held back of a budget, as requests need not arrive as evenly as they leave."""
+
+
+class Gate:
+    """Lets a limited number of calls in; the limit follows what the server bears.
+
+    Additive increase, multiplicative decrease, as in TCP: a limit's worth of good replies raises the limit by
+    one; an overload cuts it to `CUT` of what it was, once for all calls that were under way together.
+
+    Args:
+        most: The upper bound; the limit begins there.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.limit = float(most)
+        self._inside = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._cuts = 0
+
+    @property
+    def inside(self) -> int:
+        """Calls under way."""
+        return self._inside
+
+    async def enter(self) -> int:
+        """Waits for a place, first come, first served; returns what `leave` wants to know."""
+        if self._waiting or self._inside >= int(self.limit):
+            place = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            try:
+                await place
+            except asyncio.CancelledError:
+                if (
+                    place.done() and not place.cancelled()
+                ):  # the place was given in the same moment: pass it on
+                    self._inside -= 1
+                    self._admit()
+                raise
+        else:
+            self._inside += 1
+        return self._cuts
+
+    def leave(self, ticket: int, *, overloaded: bool = False, good: bool = False) -> None:
+        """Gives the place back, with what the server's answer said about its load."""
+        self._inside -= 1
+        if overloaded:
+            if ticket == self._cuts:
+                self.limit = max(1.0, self.limit * CUT)
+                self._cuts += 1
+        elif good and self.limit < self.most:
+            self.limit = min(float(self.most), self.limit + 1.0 / self.limit)
+        if self._waiting:
+            self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._inside < int(self.limit):
+            place = self._waiting.popleft()
+            if not place.done():
+                self._inside += 1
+                place.set_result(None)
+
+
+class Budget:
+    """So many requests, or tokens, a minute: a token bucket that is told when, not asked whether.
+
+    It refills evenly, and holds at most `SLACK` seconds' worth; refilling is slower by as much, so that no 60
+    seconds see more than the budget. A single amount above that is let through when the bucket is full,
+    and is paid for afterwards.
+
+    Args:
+        per_minute: Units a minute, above 0.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds_each = (60.0 + SLACK) * MARGIN / per_minute
+        self._clock = clock
+        self._paid_until = clock()
+
+    def reserve(self, amount: float = 1.0) -> float:
+        """Takes `amount`; returns the seconds to wait before it may be used. Later callers wait behind."""
+        now = self._clock()
+        wait = max(0.0, self._paid_until - SLACK - now)
+        self._paid_until = max(self._paid_until, now) + amount * self._seconds_each
+        return wait
+
+    def correct(self, amount: float) -> None:
+        """Adds to what was taken, once it is known; a negative amount gives back."""
+        self._paid_until += amount * self._seconds_each

@@ -1,0 +1,172 @@
+"""One POST with aiohttp: bytes out, bytes in, bounded in time and size. What fails comes back as a value.
+
+Errors of aiohttp are never passed on: some hold the request's headers, and so the key.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from expllm.chat.address import Address
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+CONNECT: Final = 10.0
+"""Seconds until a connection must stand."""
+
+KEEP: Final = 4.0
+"""Seconds that an idle connection is kept: less than uvicorn's 5, which would close it under a request."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole HTTP reply; names in `headers` do not mind the case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Broken:
+    """No whole HTTP reply.
+
+    Attributes:
+        reason: `timeout`, `stalled`, `reset`, `unreachable`, `bad-http`, `too-long`.
+        connecting: There was not even a connection.
+    """
+
+    reason: str
+    detail: str = ""
+    connecting: bool = False
+
+
+class Transport:
+    """A pool of connections to one endpoint; it opens in the event loop that first uses it.
+
+    Args:
+        address: Where to.
+        timeout: Seconds for a whole exchange.
+        between_bytes: Seconds without a byte, once the reply has begun.
+        most_bytes: The longest reply body; what is longer is cut and dropped.
+    """
+
+    def __init__(self, address: Address, *, timeout: float, between_bytes: float, most_bytes: int) -> None:
+        self._address = address
+        self._timeout = timeout
+        self._between_bytes = between_bytes
+        self._most_bytes = most_bytes
+        self._session: ClientSession | None = None
+        self._url: Any = None
+        self._proxy: str | None = None
+
+    def _open(self) -> "ClientSession":
+        import aiohttp
+        import yarl
+
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # no decompression: neither its time nor its bombs
+            "Content-Type": "application/json",
+            "User-Agent": "expllm",
+        }
+        if self._address.authorization:
+            headers["Authorization"] = self._address.authorization.reveal()
+        self._url = yarl.URL(self._address.url)
+        self._proxy = self._address.proxy()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
+            auto_decompress=False,
+        )
+        return self._session
+
+    async def post(self, body: bytes, call: str) -> Answer | Broken:
+        """Sends `body`; `call` names the request in a header, for the server's log."""
+        import aiohttp
+
+        session = self._session or self._open()
+        response: ClientResponse | None = None
+        time = asyncio.get_running_loop().time
+        end = time() + self._timeout
+        try:
+            async with asyncio.timeout_at(end) as clock:
+                response = await session.post(
+                    self._url,
+                    data=body,
+                    headers={"X-Client-Request-Id": call},
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                )
+                return await self._read(response, clock, end)
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ServerTimeoutError):
+                return Broken("unreachable", "no connection in time", connecting=True)
+            return Broken("timeout" if time() >= end else "stalled")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return _broken(error)
+        finally:
+            if response is not None:
+                response.close() if not response.content.at_eof() else response.release()
+
+    async def _read(self, response: "ClientResponse", clock: asyncio.Timeout, end: float) -> Answer | Broken:
+        content = response.content
+        body = await content.readany() if content.is_eof() else b""
+        if not content.at_eof():
+            body = await self._read_on(response, clock, end, body)
+        if len(body) > self._most_bytes:
+            return Broken("too-long", f"over {self._most_bytes} bytes")
+        return Answer(response.status, response.headers, body)
+
+    async def _read_on(
+        self, response: "ClientResponse", clock: asyncio.Timeout, end: float, start: bytes
+    ) -> bytes:
+        """Reads what has not arrived yet, at most one piece more than is allowed."""
+        time = asyncio.get_running_loop().time
+        pieces, size = [start], len(start)
+        while size <= self._most_bytes:
+            clock.reschedule(min(end, time() + self._between_bytes))
+            piece = await response.content.readany()
+            if not piece:
+                break
+            pieces.append(piece)
+            size += len(piece)
+        return b"".join(pieces)
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+def _broken(error: Exception) -> Broken:
+    """What an exception means, without any of its text that may hold headers."""
+    import aiohttp
+
+    if isinstance(
+        error, aiohttp.ClientConnectorError | aiohttp.ClientSSLError | aiohttp.ClientHttpProxyError
+    ):
+        return Broken("unreachable", _no_connection(error), connecting=True)
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | OSError):
+        return Broken("reset")
+    return Broken("bad-http")
+
+
+def _no_connection(error: Exception) -> str:
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "the host name is not known"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "it does not speak TLS; http:// may be meant"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answers with HTTP {error.status}"
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    return os.strerror(number).lower() if number else "no connection"

@@ -1,0 +1,113 @@
+"""A run's explanations as a data set, in the formats that others read, with a card beside it.
+
+The same outcomes give the same bytes: records stand in the order of the data set, and neither times nor costs
+are written. A file or folder appears whole or not at all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from expllm.cot.export.card import card
+from expllm.cot.export.folders import durable_file, whole_folder
+from expllm.cot.export.lines import jsonl, messages, reference, released
+from expllm.cot.export.llava import llava_folder
+from expllm.cot.export.parquet import hub_folder, parquet_file
+from expllm.cot.export.selection import NothingToExport, Selection
+from expllm.cot.merged import merged
+from expllm.errors import UsageError
+from expllm.outfiles import whole_file
+from expllm.runs import RunFolder
+
+DEFAULT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "jsonl": "explanations.jsonl",
+        "parquet": "explanations.parquet",
+        "hf": "explanations-hf",
+        "llava": "explanations-llava",
+        "messages": "messages.jsonl",
+        "released": "released.json",
+    }
+)
+"""Format -> its name in the run's folder."""
+
+FORMATS: Final = tuple(DEFAULT_NAMES)
+_TEXTS_ONLY: Final = ("llava", "messages", "released")
+_LINES: Final[Mapping[str, Callable[[Selection], Iterator[str]]]] = {
+    "jsonl": jsonl,
+    "messages": messages,
+    "released": released,
+}
+
+
+def default_output(run: RunFolder, to: str) -> Path:
+    """Where an export goes if nobody says where.
+
+    Raises:
+        UsageError: no such format.
+    """
+    return run.path / DEFAULT_NAMES[_known(to)]
+
+
+def export(run: RunFolder, to: str, output: Path, *, statuses: Sequence[str] = ("resolved",)) -> int:
+    """Writes the records of a run with these statuses, and a card; returns how many.
+
+    Args:
+        run: Also while it works: what has ended by now is written.
+        to: One of `FORMATS`. `released` writes the authors' JSON, and for a name in `.jsonl` lines with named
+            units.
+        output: A file, beside which its card gets the name `FILE.card.md`; for `hf` and `llava` a folder,
+            which may be missing, empty or an earlier export.
+        statuses: Formats of texts take `resolved` only: nothing else has a text.
+
+    Raises:
+        UsageError: no such format or status, or one that has no text.
+        NothingToExport: no sample has ended so.
+        NoRun: the folder holds no run.
+        OutputError: it cannot be written.
+        ExpllmError: a picture is not where it was.
+    """
+    _known(to)
+    if to in _TEXTS_ONLY and tuple(statuses) != ("resolved",):
+        raise UsageError(f"{to} holds texts, and only resolved samples have one: use jsonl, parquet or hf")
+    run.settings()
+    with merged(run) as journals:
+        selection = Selection.of(journals, statuses)
+        if to in ("hf", "llava"):
+            _folder(selection, to, output)
+        else:
+            _file(selection, to, output)
+        return len(selection)
+
+
+def _known(to: str) -> str:
+    if to not in FORMATS:
+        raise UsageError(f"no format {to!r} to export to: use {', '.join(FORMATS)}")
+    return to
+
+
+def _file(selection: Selection, to: str, output: Path) -> None:
+    if to == "parquet":
+        with whole_file(output, "wb") as file:
+            parquet_file(selection, file)
+    else:
+        lines = reference if to == "released" and output.suffix == ".jsonl" else _LINES[to]
+        with whole_file(output) as file:
+            file.writelines(lines(selection))
+    with whole_file(output.with_name(f"{output.name}.card.md")) as file:
+        file.write(card(selection, to))
+
+
+def _folder(selection: Selection, to: str, output: Path) -> None:
+    with whole_folder(output) as folder:
+        files = None
+        if to == "hf":
+            files = hub_folder(selection, folder)
+        else:
+            llava_folder(selection, folder)
+        with durable_file(folder / "README.md") as file:
+            file.write(card(selection, to, files))
+
+
+__all__ = ["DEFAULT_NAMES", "FORMATS", "NothingToExport", "default_output", "export"]

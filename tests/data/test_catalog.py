@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from trees import ferplus_shard, labels_by_id, picture_file, rafdb_tree, votes_of, write_csv
 
-from expllm.data import KINDS, open_dataset
+from expllm.data import KINDS, image_bytes, open_dataset
 from expllm.errors import MissingData, RecordError, UsageError
 
 
@@ -53,6 +53,42 @@ def test_fingerprint_knows_content_and_not_place(tmp_path: Path) -> None:
     changed = open_dataset(str(tmp_path / "b")).fingerprint
     (first / "val" / "Sad" / "Sad.png").rename(first / "val" / "happy" / "Sad.png")
     assert len({before, changed, open_dataset(str(first)).fingerprint}) == 3
+
+
+def test_fingerprint_of_what_is_skipped_knows_no_place(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        rafdb_tree(
+            tmp_path / name,
+            ["train_00001.jpg 5", "train_00002.jpg 9", "train_00003.jpg 5"],
+            ["train_00003.jpg"],
+        )
+        write_csv(
+            tmp_path / name / "t.csv",
+            [
+                ("path", "label"),
+                ("basic/Image/aligned/train_00001_aligned.jpg", "fear"),
+                ("gone.png", "fear"),
+            ],
+        )
+    for part in ("", "t.csv"):
+        first, second = (open_dataset(str(tmp_path / name / part)) for name in ("a", "b"))
+        assert first.skipped == second.skipped
+        assert len(first.skipped) >= 1
+        assert first.fingerprint == second.fingerprint
+
+
+def test_pictures_are_found_from_another_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class_tree(tmp_path / "faces")
+    ferplus_shard(tmp_path / "ferplus_test-00000-of-00001.parquet", [votes_of(fear=9)])
+    write_csv(tmp_path / "t.csv", [("path", "label"), ("faces/val/Sad/Sad.png", "fear")])
+    monkeypatch.chdir(tmp_path)
+    images = [next(iter(open_dataset(name))).image for name in ("faces", "ferplus:test", "t.csv")]
+    monkeypatch.chdir("/")
+    for image in images:
+        assert image is not None
+        assert image_bytes(image)
 
 
 def test_duplicate_ids_name_both_rows(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def _set_rows(sets: list[Path], labels: tuple[Expression, ...]) -> Iterator[Row]
                 yield Row(key, reason=str(error), split=split)
                 continue
             if size is None:
-                yield Row(key, reason=f"{NO_PICTURE} {picture}", split=split)
+                yield Row(key, reason=f"{NO_PICTURE} {key}", split=split)
                 continue
             image = ImageRef(path=str(picture))
             yield Row.of(key, Sample(id=key, expression=expression, image=image, split=split), str(size))
@@ -160,5 +160,6 @@ def _annotation(path: Path, labels: tuple[Expression, ...]) -> Expression:
     try:
         cell = str(np.load(path, allow_pickle=False).item())  # a string or a number of no dimension
     except (OSError, ValueError, EOFError) as error:
-        raise VocabularyError(f"its annotation cannot be read ({error})") from None
+        why = getattr(error, "strerror", None) or error
+        raise VocabularyError(f"its annotation cannot be read ({why})") from None
     return read_number(cell, labels)

@@ -1,12 +1,13 @@
 """Which kinds of data sets there are, and how one is told from another by what is in it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from expllm.data import affectnet, csvfile, ferplus, folder, parquet, rafdb, texts
-from expllm.data.cells import split_name
+from expllm.data.cells import split_name, undecodable
 from expllm.data.dataset import Dataset, Source, survey
 from expllm.data.shards import find_shards
 from expllm.errors import MissingData, RecordError, UsageError
@@ -108,9 +109,12 @@ def open_dataset(spec: str, *, split: str | None = None, kind: str | None = None
     path, wanted = _path_and_split(spec, split)
     if kind is not None and kind not in KINDS:
         raise UsageError(f"no kind of data set is called {kind!r}: there are {', '.join(KINDS)}")
+    if undecodable(str(path.absolute())):
+        raise MissingData(f"{path}: a name in this path is not valid UTF-8: rename it")
     if not path.exists() and not find_shards(path):
         raise MissingData(f"{path}: no such file or folder; docs/data.md says how to obtain each data set")
-    return survey(KINDS[kind](path) if kind else _source(path), wanted)
+    source = KINDS[kind](path.absolute()) if kind else _source(path.absolute())
+    return survey(replace(source, path=str(path)), wanted)
 
 
 def _path_and_split(spec: str, split: str | None) -> tuple[Path, str | None]:

@@ -121,7 +121,7 @@ def find_picture(folder: Path, name: str) -> tuple[ImageRef | None, str]:
     path = os.path.join(folder, name)
     size = picture_size(path)
     if size is None:
-        return None, f"{NO_PICTURE} {path}"
+        return None, f"{NO_PICTURE} {name}"
     if problem := undecodable(path):
         return None, problem
     return ImageRef(path=path), str(size)

@@ -26,6 +26,7 @@ class Source:
         rows: All of them.
         labels: The label set; None where the data set has those labels that are found in it.
         by_split: The rows of one split alone, where others need not be read for them.
+        path: Where it lies, for messages.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Source:
     rows: Rows
     labels: tuple[Expression, ...] | None = None
     by_split: Mapping[str, Rows] = field(default_factory=dict)
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,16 +117,16 @@ def survey(source: Source, split: str | None = None) -> Dataset:
         RecordError: an id stands twice, or no row can be used.
         UsageError: it has no such split.
     """
-    found = _Survey(source.name, split)
+    found = _Survey(source.path or source.name, split)
     found.splits.update(source.by_split)
     rows = source.by_split.get(split or "", source.rows)
     for row in rows():
         found.see(row)
     if split is not None and split not in found.splits:
         known = f"it has {', '.join(_sorted(found.splits))}" if found.splits else "it is not split"
-        raise UsageError(f"{source.name} has no split {split!r}: {known}")
+        raise UsageError(f"{source.path or source.name} has no split {split!r}: {known}")
     if not found.count:
-        raise _nothing(source.name, found.skipped)
+        raise _nothing(source.path or source.name, found.skipped)
     return Dataset(
         name=source.name,
         kind=source.kind,

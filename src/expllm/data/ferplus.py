@@ -98,7 +98,7 @@ def _folder_rows(root: Path) -> Iterator[Row]:
             path = folder / name
             size = picture_size(path)
             if size is None:
-                yield Row(where, reason=f"{NO_PICTURE} {path}", split=split)
+                yield Row(where, reason=f"{NO_PICTURE} {folder.name}/{name}", split=split)
             else:
                 yield _row(where, f"{folder.name}/{name}", votes, ImageRef(path=str(path)), split, str(size))
 

@@ -38,7 +38,7 @@ def records(shard: Shard, columns: list[str]) -> Iterator[tuple[int, dict[str, A
                 for cells in batch.to_pylist():
                     yield number, cells
                     number += 1
-        except (OSError, pyarrow.ArrowException) as error:
+        except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
             raise RecordError(f"{shard.path}: cannot be read after row {number} ({error})") from None
 
 

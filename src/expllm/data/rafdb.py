@@ -55,7 +55,7 @@ def _rows(path: Path, folders: list[Path]) -> Iterator[Row]:
         found = [(folder / aligned, picture_size(folder / aligned)) for folder in folders]
         picture, size = next((pair for pair in found if pair[1] is not None), found[0])
         if size is None:
-            yield Row(where, reason=f"{NO_PICTURE} {picture}", split=split)
+            yield Row(where, reason=f"{NO_PICTURE} {picture.parent.name}/{aligned}", split=split)
         else:
             image = ImageRef(path=str(picture))
             yield Row.of(

@@ -13,7 +13,7 @@ class ImageRef(Record):
     """Where the bytes of a picture are: a file, or a cell of a Parquet file.
 
     Attributes:
-        path: The picture, or the Parquet file.
+        path: The picture, or the Parquet file; absolute, so that it holds in another working directory.
         row: Row of the Parquet file, from 0; None for a file.
         column: Column of the Parquet file; None for a file.
     """

@@ -54,7 +54,7 @@ def _rows(path: Path) -> Iterator[Row]:
         try:
             sample, content = _sample(values, where, path.parent, split)
         except (VocabularyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            yield Row(where, reason=str(error), split=split)
+            yield Row(where, reason=" ".join(str(error).split())[:300], split=split)
         else:
             yield Row.of(where, sample, content)
 

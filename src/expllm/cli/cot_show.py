@@ -1,0 +1,124 @@
+"""What `expllm cot show` prints: everything that was asked and answered for a sample, and how it ended."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from expllm.cli.cot_view import STYLES, Narrow, text, usage_lines
+from expllm.cot.history import Asked, Event, history
+from expllm.cot.journal import Call, Verdict
+from expllm.cot.ledger import SampleLedger, read_sample
+from expllm.cot.merged import merged
+from expllm.cot.records import CotRecord
+from expllm.records import CoT
+from expllm.runs import RunFolder
+
+
+def sample_view(run: RunFolder, sample: str | None = None) -> RenderableType:
+    """Every call with its prompt and answer, every verdict with its problems, the outcome, what it took.
+
+    Args:
+        run: The run; it may be at work.
+        sample: An id; the first sample of the data set by default.
+
+    Raises:
+        UsageError: the run has not begun such a sample.
+        RunError: a journal cannot be read.
+    """
+    with merged(run) as journals:
+        name = journals.identify(sample)
+        ledger = read_sample(journals, name)
+        talks = [history(reader, name) for reader in journals.readers]
+    parts: list[RenderableType] = [text(name, "bold")]
+    for number, talk in enumerate(talk for talk in talks if talk):
+        if number:
+            parts.append(text("The same sample at another worker of the cluster", "bold"))
+        parts += _talk(talk)
+    return Narrow([*parts, *_ending(ledger)])
+
+
+def _talk(events: list[Event]) -> Iterator[RenderableType]:
+    shown = None
+    for event in events:
+        number = event.call.round if isinstance(event, Asked) else event.round
+        if number != shown:
+            shown = number
+            yield Text(f"\nRound {number}", "bold underline")
+        yield from _call(event) if isinstance(event, Asked) else _verdict(event)
+
+
+def _call(asked: Asked) -> Iterator[RenderableType]:
+    call = asked.call
+    yield Text(f"\n{call.step}", "bold cyan")
+    yield _indented(call.prompt, "dim")
+    if call.failure:
+        again = "; tried again later" if asked.again else ""
+        yield _indented(f"no answer: {call.failure}{again}", "red")
+    else:
+        yield _indented(call.text or "(an empty answer)")
+    yield _indented(_took(call), "dim italic")
+
+
+def _took(call: Call) -> str:
+    """Who answered, and what it took, in one line."""
+    tokens = None
+    if call.prompt_tokens is not None and call.completion_tokens is not None:
+        tokens = f"{call.prompt_tokens:,} + {call.completion_tokens:,} tokens"
+    attempts = None if call.attempts <= 1 else f"{call.attempts} attempts"
+    cost = None if call.cost is None else f"{call.cost:.6f} USD"
+    if call.failure is None:
+        tokens, cost = tokens or "tokens unknown", cost or "price unknown"
+    marks = ("refused" if call.refused else None, "from the cache" if call.cached else None)
+    finish = None if call.finish in (None, "stop") else f"ended by {call.finish}"
+    parts = (call.model, tokens, cost, f"{call.seconds:.2f} s", attempts, finish, *marks)
+    return ", ".join(part for part in parts if part)
+
+
+def _verdict(verdict: Verdict) -> Iterator[RenderableType]:
+    by = verdict.detail.get("by")
+    judge = f" by {by}" if by else ""
+    ended, style = ("passed", "green") if verdict.passed else ("did not pass", "yellow")
+    yield text(f"  -> {verdict.step}{judge}: {ended}", style)
+    for problem in verdict.detail.get("problems") or ():
+        yield Padding(text(f"- {problem}", style), (0, 0, 0, 5))
+
+
+def _ending(ledger: SampleLedger) -> Iterator[RenderableType]:
+    yield Text()
+    if ledger.outcome is None:
+        yield Text("It has not ended yet.", "bold")
+    else:
+        yield from _outcome(CotRecord.from_dict(ledger.outcome.record))
+    yield Text()
+    yield from (text(line, "dim") for line in usage_lines(ledger.usage))
+
+
+def _outcome(record: CotRecord) -> Iterator[RenderableType]:
+    why = f": {record.reason}" if record.reason else ""
+    yield text(f"{record.status}{why}", f"bold {STYLES.get(record.status, '')}".strip())
+    if record.cot is not None:
+        for heading, part in zip(CoT.HEADINGS, record.cot.parts, strict=True):
+            yield Text(f"\n{heading}", "bold")
+            yield _indented(part)
+        yield Text()
+    named = ", ".join(record.predictions) or "nothing"
+    yield text(f"label: {record.expression or 'none'}; named: {named}; told the label: {_yes(record.hinted)}")
+    if record.grounding is not None and record.recall is not None:
+        yield text(
+            f"The units bear out {100 * record.grounding:.0f} % of its checkable claims; it tells "
+            f"{100 * record.recall:.0f} % of the active units, weighted by intensity."
+        )
+    prompts = f", prompts {record.prompt_hash[:12]}" if record.prompt_hash else ""
+    units = record.au_source or "nowhere"
+    yield text(f"writer: {record.writer}{prompts}; action units from: {units}", "dim")
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _indented(content: str, style: str = "") -> Padding:
+    """A text with its line breaks."""
+    return Padding(Group(*(text(line, style) for line in content.splitlines() or [""])), (0, 0, 0, 2))

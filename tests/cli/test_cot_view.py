@@ -91,7 +91,8 @@ def test_a_sample_is_shown_with_all_that_was_said(tmp_path: Path) -> None:
         "Round 1", "AU2Des", "Describe {'jaw drop': 0.4}.", "A smile.", "10 + 5 tokens, 0.010000 USD",
         "Result Verification by rules: did not pass", "- Wrong.", "Round 2", "no answer: timeout",
         "Its brows are down.", "price unknown", "Draft one", "Draft two", "from the cache",
-        "resolved", "Key Observations", "named: happiness, sadness", "Cost: 0.0300 USD, and 1 calls of unknown price.",
+        "resolved", "Key Observations", "named: happiness, sadness",
+        "Cost: 0.0300 USD, and 1 calls of unknown price.",
     )  # fmt: skip
     place = 0
     for piece in expected:  # in this order

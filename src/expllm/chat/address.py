@@ -5,7 +5,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from expllm.chat.errors import KeyRejected
 from expllm.errors import UsageError, one_line
@@ -47,6 +47,7 @@ class Address:
         host: Its host name.
         key_env: The environment variable of the key.
         authorization: Value of the header, empty where the endpoint gets none.
+        secrets: What no message may quote: the key, a password or query in the address.
         official: It is OpenAI's own.
     """
 
@@ -55,6 +56,7 @@ class Address:
     host: str
     key_env: str
     authorization: Secret
+    secrets: tuple[Secret, ...]
     official: bool
 
     @classmethod
@@ -76,17 +78,20 @@ class Address:
                 f"{shown} wants an API key: set {key_env}, or name another server with --base-url"
             )
         authorization = f"Bearer {key}" if key else ""
+        password = unquote(split.password or "")
         if split.username is not None:
-            pair = f"{unquote(split.username)}:{unquote(split.password or '')}"
+            pair = f"{unquote(split.username)}:{password}"
             authorization = "Basic " + base64.b64encode(pair.encode()).decode()
         url = urlunsplit((split.scheme, netloc, path + _PATH, split.query, ""))
-        return cls(url, shown, split.hostname or "", key_env, Secret(authorization), official)
+        hidden = [key, authorization.partition(" ")[2], password, split.password or "", split.query]
+        hidden += [value for _, value in parse_qsl(split.query)]
+        secrets = tuple(Secret(text) for text in sorted(set(hidden), key=len, reverse=True) if len(text) > 2)
+        return cls(url, shown, split.hostname or "", key_env, Secret(authorization), secrets, official)
 
     def scrub(self, text: str, most: int = 200) -> str:
         """What a server said, as one short line without anything that may be a key."""
-        secret = self.authorization.reveal().partition(" ")[2]
-        if secret:
-            text = text.replace(secret, "***")
+        for secret in self.secrets:
+            text = text.replace(secret.reveal(), "***")
         line = one_line(" ".join(_KEYS.sub("***", text).split()))
         return line if len(line) <= most else line[: most - 3] + "..."
 

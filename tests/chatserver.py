@@ -277,7 +277,7 @@ class ChatServer:
             ],
         }
         if usage:
-            seen.prompt_tokens = sum(len(m["content"].split()) for m in payload["messages"])
+            seen.prompt_tokens = sum(len(str(m["content"]).split()) for m in payload["messages"])
             seen.completion_tokens = len(text.split())
             completion["usage"] = {
                 "prompt_tokens": seen.prompt_tokens,

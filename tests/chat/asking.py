@@ -56,3 +56,8 @@ def one_reply(
 
     reply: tuple[Reply, ChatServer] = play(scene)
     return reply
+
+
+def always(fault: Fault, times: int = 50) -> dict[int, Fault]:
+    """Nothing but this fault."""
+    return dict.fromkeys(range(times), fault)

@@ -9,10 +9,11 @@ import pytest
 from asking import ASKED, CANARY, KEY_ENV, asking, play
 from chatserver import ChatServer
 
-from expllm.chat import ChatFailed, Unreachable
+from expllm.chat import ChatFailed, OpenAIChat, Unreachable
 from expllm.chat.address import Address
 
 JOY = json.dumps({"choices": [{"message": {"content": "joy"}}]}).encode()
+NO_HTTP = "what answers does not speak HTTP"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
@@ -34,6 +35,8 @@ async def raw(chunks: list[bytes], pause: float, options: dict[str, Any]) -> str
                 return (await chat.ask(ASKED)).text
             except ChatFailed as failed:
                 return failed.reason
+            except Unreachable as unreachable:
+                return unreachable.line
 
 
 @pytest.mark.parametrize(
@@ -45,16 +48,16 @@ async def raw(chunks: list[bytes], pause: float, options: dict[str, Any]) -> str
         ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s\r\n0\r\n\r\n" % (len(JOY), JOY)], "joy"),
         ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\n" + JOY[:5]], "reset"),
         ([HEAD + b"Content-Length: 999\r\n\r\n", JOY], "reset"),
-        ([b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"], "bad-http"),
-        ([b"SSH-2.0-OpenSSH_9.2\r\n"], "bad-http"),
-        ([b"\x15\x03\x01\x00\x02\x02\x16"], "bad-http"),
+        ([b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"], NO_HTTP),
+        ([b"SSH-2.0-OpenSSH_9.2\r\n"], NO_HTTP),
+        ([b"\x15\x03\x01\x00\x02\x02\x16"], NO_HTTP),
         ([b""], "reset"),
         ([b"HTTP/1.1 200"], "reset"),
         ([HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"[" * 10**7)], "bad-json"),
     ],
 )
 def test_raw_bytes(chunks: list[bytes], expected: str) -> None:
-    assert play(lambda: raw(chunks, 0.0, {})) == expected
+    assert expected in play(lambda: raw(chunks, 0.0, {}))
 
 
 def test_bytes_that_come_slowly_are_waited_for() -> None:
@@ -72,8 +75,7 @@ def test_a_redirect_does_not_carry_the_key_away() -> None:
             location = f"Location: {other.url}/chat/completions\r\n".encode()
             for status in (b"301", b"302", b"307", b"308"):
                 head = b"HTTP/1.1 " + status + b" Moved\r\n" + location + b"Content-Length: 0\r\n\r\n"
-                with pytest.raises(Unreachable, match="--base-url"):
-                    await raw([head], 0.0, {})
+                assert "not as a chat endpoint" in await raw([head], 0.0, {})
             return [seen.call for seen in other.seen]
 
     assert play(scene) == []
@@ -87,6 +89,18 @@ def test_a_closed_model_can_be_asked_again() -> None:
             assert (await chat.ask(ASKED)).text == "happiness"
 
     play(scene)
+
+
+def test_a_model_outlives_its_event_loop() -> None:
+    chats: list[tuple[OpenAIChat, int]] = []
+
+    async def scene() -> str:
+        async with ChatServer(port=chats[0][1] if chats else 0) as server:
+            if not chats:
+                chats.append((asking(server.url), server.port))
+            return (await chats[0][0].ask(ASKED)).text
+
+    assert [play(scene), play(scene)] == ["happiness", "happiness"]
 
 
 # Addresses

@@ -157,6 +157,10 @@ def _fatal(status: int, code: str, said: str, model: str, address: Address) -> C
     quoted = f' ("{quoted}")' if quoted else ""
     if code in _SPENT or status == 402:
         return QuotaSpent(f"the account at {where} has no credit left{quoted}: add some, then run again")
+    if status in (401, 403) and not address.authorization:
+        return KeyRejected(
+            f"{where} wants an API key{quoted}: set the environment variable {address.key_env}"
+        )
     if status in (401, 403):
         return KeyRejected(
             f"{where} does not accept the API key{quoted}: check the environment variable {address.key_env}"

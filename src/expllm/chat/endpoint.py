@@ -96,7 +96,8 @@ class OpenAIChat:
         self._requests = Budget(requests_per_minute) if requests_per_minute else None
         self._tokens = Budget(tokens_per_minute) if tokens_per_minute else None
         self._usual_reply = 200.0  # tokens; follows what replies take
-        self._answered = False
+        self._answered = False  # something there has spoken HTTP
+        self._completed = False  # and was a chat endpoint
         self._run = secrets.token_hex(6)
         self._numbers = itertools.count(1)
         if cache is not None:
@@ -155,6 +156,7 @@ class OpenAIChat:
                 usage = outcome.usage if usage is NOTHING_USED else usage + outcome.usage
             if isinstance(outcome, Completion):
                 return self._reply(outcome, usage, time.perf_counter() - started, attempt)
+            self._check_place(outcome, attempt)
             wait = self._backoff.seconds(attempt, outcome.wait)
             if reason := self._given_up(outcome, attempt):
                 raise ChatFailed(
@@ -191,17 +193,28 @@ class OpenAIChat:
 
     async def _exchange(self, body: bytes, name: str) -> Completion | Trouble:
         answer = await self._transport.post(body, name)
-        if not isinstance(answer, Broken):
-            self._answered = True
-            return understand(answer, self.identity, self._address)
-        if not answer.connecting:
-            self._answered = True
-        elif not self._answered and int(name.rpartition("-")[2]) >= min(FIRST_TRIES, self._max_attempts):
+        if isinstance(answer, Broken):
+            return Trouble(answer.reason, answer.detail)
+        self._answered = True
+        outcome = understand(answer, self.identity, self._address)
+        self._completed = self._completed or isinstance(outcome, Completion)
+        return outcome
+
+    def _check_place(self, trouble: Trouble, attempt: int) -> None:
+        """Stops where nothing has ever answered as an endpoint does: the address is wrong, not the moment.
+
+        Raises:
+            Unreachable: after a few attempts to connect, or all attempts to get JSON.
+        """
+        where = self._address.shown
+        if not self._answered and trouble.reason in ("unreachable", "bad-http"):
+            if attempt >= min(FIRST_TRIES, self._max_attempts):
+                why = trouble.detail or "what answers does not speak HTTP"
+                raise Unreachable(f"cannot reach {where}: {why}; check --base-url, and that the server runs")
+        elif not self._completed and trouble.reason == "content-type" and attempt >= self._max_attempts:
             raise Unreachable(
-                f"cannot reach {self._address.shown}: {answer.detail}; "
-                "check --base-url, and that the server runs and can be reached from here"
+                f"{where} answers with {trouble.detail}, not JSON: check --base-url; it often ends with /v1"
             )
-        return Trouble(answer.reason, answer.detail)
 
     async def _budgeted(self, body: bytes) -> float:
         """Waits for the budgets; returns the tokens that were taken from theirs."""

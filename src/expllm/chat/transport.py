@@ -35,17 +35,16 @@ class Broken:
     """No whole HTTP reply.
 
     Attributes:
-        reason: `timeout`, `stalled`, `reset`, `unreachable`, `bad-http`, `too-long`.
-        connecting: There was not even a connection.
+        reason: `timeout`, `stalled`, `reset`, `unreachable` (no connection), `bad-http`, `too-long`.
+        detail: More words on it, for a person.
     """
 
     reason: str
     detail: str = ""
-    connecting: bool = False
 
 
 class Transport:
-    """A pool of connections to one endpoint; it opens in the event loop that first uses it.
+    """A pool of connections to one endpoint; it opens in the event loop that uses it.
 
     Args:
         address: Where to.
@@ -60,10 +59,11 @@ class Transport:
         self._between_bytes = between_bytes
         self._most_bytes = most_bytes
         self._session: ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._url: Any = None
         self._proxy: str | None = None
 
-    def _open(self) -> "ClientSession":
+    def _open(self, loop: asyncio.AbstractEventLoop) -> "ClientSession":
         import aiohttp
         import yarl
 
@@ -77,6 +77,7 @@ class Transport:
             headers["Authorization"] = self._address.authorization.reveal()
         self._url = yarl.URL(self._address.url)
         self._proxy = self._address.proxy()
+        self._loop = loop
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -90,10 +91,12 @@ class Transport:
         """Sends `body`; `call` names the request in a header, for the server's log."""
         import aiohttp
 
-        session = self._session or self._open()
+        loop = asyncio.get_running_loop()
+        session = self._session
+        if session is None or self._loop is not loop:  # a session belongs to the loop that it was opened in
+            session = self._open(loop)
         response: ClientResponse | None = None
-        time = asyncio.get_running_loop().time
-        end = time() + self._timeout
+        end = loop.time() + self._timeout
         try:
             async with asyncio.timeout_at(end) as clock:
                 response = await session.post(
@@ -106,8 +109,8 @@ class Transport:
                 return await self._read(response, clock, end)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ServerTimeoutError):
-                return Broken("unreachable", "no connection in time", connecting=True)
-            return Broken("timeout" if time() >= end else "stalled")
+                return Broken("unreachable", "no connection in time")
+            return Broken("timeout" if loop.time() >= end else "stalled")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _broken(error)
         finally:
@@ -151,7 +154,7 @@ def _broken(error: Exception) -> Broken:
     if isinstance(
         error, aiohttp.ClientConnectorError | aiohttp.ClientSSLError | aiohttp.ClientHttpProxyError
     ):
-        return Broken("unreachable", _no_connection(error), connecting=True)
+        return Broken("unreachable", _no_connection(error))
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | OSError):
         return Broken("reset")
     return Broken("bad-http")

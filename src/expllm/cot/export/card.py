@@ -86,8 +86,11 @@ def _writers(ledger: Ledger, settings: Mapping[str, Any]) -> Iterator[str]:
     yield f"* model, as it named itself: {_names(ledger.models)}"
     yield f"* prompts (SHA-256): {_names(ledger.prompt_hashes) or 'none, rules write without prompts'}"
     yield f"* action units from: {_names(ledger.au_sources)}"
-    if "offline" not in ledger.writers:
-        yield f"* temperature {settings.get('temperature')}, seed {settings.get('seed')}"
+    asked = {name: settings.get(name) for name in ("temperature", "seed")}
+    known = [f"{name} {value}" for name, value in asked.items() if value is not None]
+    if known and "offline" not in ledger.writers:
+        yield f"* {', '.join(known)}"
+    yield "\nNumbers in brackets count the samples that ended."
 
 
 def _names(counts: Mapping[str, int]) -> str:

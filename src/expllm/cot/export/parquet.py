@@ -52,8 +52,9 @@ def schema_of(columns: Mapping[str, str], *, pictures: bool = False) -> Any:
 
 def hub_schema(*, pictures: bool) -> Any:
     """The schema of the folder, with the features as `datasets` keeps them in a Parquet file."""
+    # "Sequence" is what releases of `datasets` before 4 know; the later ones read it as a List.
     features: dict[str, Any] = {
-        name: {"feature": _value("string"), "_type": "List"} if kind == "list" else _value(kind)
+        name: {"feature": _value("string"), "_type": "Sequence"} if kind == "list" else _value(kind)
         for name, kind in _COLUMNS.items()
     }
     if pictures:

@@ -59,7 +59,7 @@ def test_the_status_says_what_was_done_and_what_it_cost(tmp_path: Path) -> None:
         "unresolved verification: label 1",
         "Result Verification: 0 passed, 1 did not (wrong: the label 1).",
         "5 calls, 8 requests, 4 answers; no answer: timeout 1.",
-        "Cost: 0.0300 USD, and 1 calls of unknown price.",
+        "Cost: 0.0300 USD, and 1 call of unknown price.",
         "answered by: a-model-2 (4)",
     ):
         assert sentence in said
@@ -68,7 +68,7 @@ def test_the_status_says_what_was_done_and_what_it_cost(tmp_path: Path) -> None:
 def test_an_unknown_price_is_said_and_not_zero(tmp_path: Path) -> None:
     run = write(begin(tmp_path), [call("a", cost=None, prompt_tokens=None, completion_tokens=None)])
     said = words(ledger_view(Ledger.of(write(run, [outcome(0, record("a"))]))))
-    assert "Cost: unknown, no price is known for 1 calls." in said
+    assert "Cost: unknown, no price is known for 1 call." in said
     assert "Tokens: unknown" in said
     assert "0.0000 USD" not in said
 
@@ -92,7 +92,7 @@ def test_a_sample_is_shown_with_all_that_was_said(tmp_path: Path) -> None:
         "Result Verification by rules: did not pass", "- Wrong.", "Round 2", "no answer: timeout",
         "Its brows are down.", "price unknown", "Draft one", "Draft two", "from the cache",
         "resolved", "Key Observations", "named: happiness, sadness",
-        "Cost: 0.0300 USD, and 1 calls of unknown price.",
+        "Cost: 0.0300 USD, and 1 call of unknown price.",
     )  # fmt: skip
     place = 0
     for piece in expected:  # in this order

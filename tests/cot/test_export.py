@@ -126,6 +126,7 @@ def test_messages_tell_the_units_and_ask_for_text_then_label(tmp_path: Path) -> 
     assert text == TEXT.text
     assert question.endswith("Neutral, Happiness, Sadness.")
     assert label == "Happiness"
+    assert "all others that were measured are 0" in second["messages"][0]["content"]
     assert "nose wrinkle: these were not measured" in second["messages"][0]["content"]
     assert second["messages"][-1]["content"] == "Happiness"  # no label is known: what was named last
 

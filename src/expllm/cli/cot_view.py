@@ -161,7 +161,7 @@ def usage_lines(usage: Usage) -> Iterator[str]:
         return
     failed = ", ".join(f"{one_line(reason)} {count:,}" for reason, count in usage.failed.items())
     yield (
-        f"{usage.calls:,} calls, {usage.attempts:,} requests, {usage.answered:,} answers"
+        f"{calls_text(usage.calls)}, {usage.attempts:,} requests, {usage.answered:,} answers"
         + (f"; no answer: {failed}" if failed else "")
         + (f"; {usage.asked_again:,} of these were tried again" if usage.asked_again else "")
         + "."
@@ -180,12 +180,16 @@ def usage_lines(usage: Usage) -> Iterator[str]:
     yield f"Waiting, added up over calls that ran at the same time: {_duration(usage.seconds)}."
 
 
+def calls_text(count: int) -> str:
+    return f"{count:,} call" if count == 1 else f"{count:,} calls"
+
+
 def cost_text(usage: Usage) -> str:
     """USD; calls of unknown price are said apart, they are not free."""
     if usage.cost is None:
-        return f"Cost: unknown, no price is known for {usage.unpriced or usage.calls:,} calls."
+        return f"Cost: unknown, no price is known for {calls_text(usage.unpriced or usage.calls)}."
     known = f"Cost: {usage.cost:,.4f} USD"
-    return f"{known}, and {usage.unpriced:,} calls of unknown price." if usage.unpriced else f"{known}."
+    return f"{known}, and {calls_text(usage.unpriced)} of unknown price." if usage.unpriced else f"{known}."
 
 
 def _origins(ledger: Ledger) -> Iterator[str]:

@@ -34,13 +34,14 @@ class Selection:
 
         Raises:
             UsageError: there is no such status.
+            VocabularyError: the run's settings name a label that is none.
             NothingToExport: no sample has ended so.
         """
         known = get_args(Status)
         if unknown := [status for status in statuses if status not in known]:
             raise UsageError(f"no status {unknown[0]!r}: use {', '.join(known)}")
         names = journals.run.settings().get("labels") or ()
-        selection = cls(journals, tuple(statuses), tuple(Expression(name) for name in names))
+        selection = cls(journals, tuple(statuses), tuple(Expression.parse(str(name)) for name in names))
         if not len(selection):
             ended = len(journals.ended)
             raise NothingToExport(

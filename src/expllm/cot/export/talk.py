@@ -34,4 +34,6 @@ def measurements(record: CotRecord) -> str:
     if record.aus is None:
         return ""
     shown = positive_text(record.aus)
-    return f"The positive action units of a face are {shown}, and all others are 0.{unknown_text(record.aus)}"
+    unknown = unknown_text(record.aus)
+    others = "all others that were measured are 0" if unknown else "all others are 0"
+    return f"The positive action units of a face are {shown}, and {others}.{unknown}"

@@ -224,6 +224,8 @@ class ChatServer:
             if seen.fault is None:
                 return self._reply(seen, json.loads(body))
             return await self._fail(request, seen, json.loads(body))
+        except ConnectionResetError:  # the client has had enough
+            return web.Response()
         finally:
             self.in_flight -= 1
 

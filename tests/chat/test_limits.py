@@ -1,6 +1,7 @@
 """Concurrency that follows the server, and budgets of a minute."""
 
 import asyncio
+import random
 from collections.abc import Iterable
 
 import pytest
@@ -68,7 +69,7 @@ def test_the_gate_admits_in_order_and_no_more_than_its_limit() -> None:
             order.append(number)
             most = max(most, gate.inside)
             await asyncio.sleep(0.001)
-            gate.leave(ticket, good=True)
+            gate.leave(ticket)
 
         await asyncio.gather(*(one(number) for number in range(20)))
         assert order == list(range(20))
@@ -79,20 +80,46 @@ def test_the_gate_admits_in_order_and_no_more_than_its_limit() -> None:
 
 def test_an_overload_cuts_once_for_all_calls_of_the_time() -> None:
     async def scene() -> None:
-        gate = Gate(10)
-        tickets = [await gate.enter() for _ in range(10)]
+        gate = Gate(20)
+        tickets = [await gate.enter() for _ in range(20)]
         for ticket in tickets:
             gate.leave(ticket, overloaded=True)
-        assert gate.limit == pytest.approx(10 * CUT)
-        for _ in range(7):
-            gate.leave(await gate.enter(), good=True)
-        assert 7.9 <= gate.limit <= 8.1  # a limit's worth of good replies: one more
-        for _ in range(20):
+        assert gate.limit == pytest.approx(20 * CUT)
+        for _ in range(14):
+            gate.leave(await gate.enter())
+        assert gate.limit == pytest.approx(20 * CUT + 1.4)  # a limit's worth of replies: a tenth more
+        for _ in range(40):
             gate.leave(await gate.enter(), overloaded=True)
         assert gate.limit == 1.0
-        for _ in range(100):
-            gate.leave(await gate.enter(), good=True)
-        assert gate.limit == 10.0
+        for _ in range(1000):
+            gate.leave(await gate.enter())
+        assert gate.limit == 20.0
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(("share", "low", "high"), [(0.05, 40, 64), (0.5, 1, 4)])
+def test_few_overloads_are_borne_and_many_are_not(share: float, low: float, high: float) -> None:
+    async def scene() -> None:
+        gate, chance = Gate(64), random.Random(5)
+        for _ in range(3000):
+            gate.leave(await gate.enter(), overloaded=chance.random() < share)
+        assert low <= gate.limit <= high
+
+    asyncio.run(scene())
+
+
+def test_the_limit_settles_where_a_server_bears_no_more() -> None:
+    async def scene() -> None:
+        gate = Gate(64)
+        tickets: list[int] = []
+        limits: list[float] = []
+        for _ in range(4000):
+            while len(tickets) < int(gate.limit):
+                tickets.append(await gate.enter())
+            gate.leave(tickets.pop(0), overloaded=len(tickets) >= 12)
+            limits.append(gate.limit)
+        assert 8 <= min(limits[1000:]) <= max(limits[1000:]) <= 16
 
     asyncio.run(scene())
 

@@ -188,8 +188,7 @@ class OpenAIChat:
             self._settle(outcome.usage, expected)
             return outcome
         finally:
-            overloaded = isinstance(outcome, Trouble) and outcome.overloaded
-            self.gate.leave(ticket, overloaded=overloaded, good=isinstance(outcome, Completion))
+            self.gate.leave(ticket, overloaded=isinstance(outcome, Trouble) and outcome.overloaded)
 
     async def _exchange(self, body: bytes, name: str) -> Completion | Trouble:
         answer = await self._transport.post(body, name)

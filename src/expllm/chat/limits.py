@@ -9,6 +9,13 @@ from typing import Final
 CUT: Final = 0.7
 """What is left of the limit when the server is overloaded."""
 
+TOLERATED: Final = 0.1
+"""Share of replies that may say "too much" before the limit is cut. Cutting at each one holds the limit near 8
+where 4 % of the replies say so, whatever the server could bear; a tenth costs a call a ninth of an attempt."""
+
+WINDOW: Final = 10
+"""Replies that are judged together, at least; else as many as the limit."""
+
 SLACK: Final = 1.0
 """Seconds' worth of a budget that may be spent at once after a pause."""
 
@@ -19,8 +26,9 @@ MARGIN: Final = 1.005
 class Gate:
     """Lets a limited number of calls in; the limit follows what the server bears.
 
-    Additive increase, multiplicative decrease, as in TCP: a limit's worth of good replies raises the limit by
-    one; an overload cuts it to `CUT` of what it was, once for all calls that were under way together.
+    Additive increase, multiplicative decrease, as in TCP: a limit's worth of replies raises the limit by one,
+    or a tenth of it where that is more; when more than `TOLERATED` of them say that the server is overloaded,
+    it is cut to `CUT` of what it was. Calls that were under way at a cut do not count towards the next.
 
     Args:
         most: The upper bound; the limit begins there.
@@ -32,6 +40,8 @@ class Gate:
         self._inside = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._cuts = 0
+        self._judged = 0
+        self._overloads = 0
 
     @property
     def inside(self) -> int:
@@ -56,17 +66,26 @@ class Gate:
             self._inside += 1
         return self._cuts
 
-    def leave(self, ticket: int, *, overloaded: bool = False, good: bool = False) -> None:
+    def leave(self, ticket: int, *, overloaded: bool = False) -> None:
         """Gives the place back, with what the server's answer said about its load."""
         self._inside -= 1
-        if overloaded:
-            if ticket == self._cuts:
-                self.limit = max(1.0, self.limit * CUT)
-                self._cuts += 1
-        elif good and self.limit < self.most:
-            self.limit = min(float(self.most), self.limit + 1.0 / self.limit)
+        if ticket == self._cuts:
+            self._judge(overloaded)
         if self._waiting:
             self._admit()
+
+    def _judge(self, overloaded: bool) -> None:
+        window = max(self.limit, WINDOW)
+        self._judged += 1
+        self._overloads += overloaded
+        if self._overloads > TOLERATED * window:
+            self.limit = max(1.0, self.limit * CUT)
+            self._cuts += 1
+        elif self._judged >= window:
+            self.limit = min(float(self.most), self.limit + max(1.0, self.limit / 10))
+        else:
+            return
+        self._judged = self._overloads = 0
 
     def _admit(self) -> None:
         while self._waiting and self._inside < int(self.limit):

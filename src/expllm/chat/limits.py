@@ -10,8 +10,11 @@ CUT: Final = 0.7
 """What is left of the limit when the server is overloaded."""
 
 TOLERATED: Final = 0.1
-"""Share of replies that may say "too much" before the limit is cut. Cutting at each one holds the limit near 8
-where 4 % of the replies say so, whatever the server could bear; a tenth costs a call a ninth of an attempt."""
+"""Share of replies that may say "too much" before the limit is cut.
+
+Cutting at each one holds the limit near 8 where 4 % of the replies say so, whatever the server could bear; a
+tenth costs a call a ninth of an attempt (docs/experiments.md).
+"""
 
 WINDOW: Final = 10
 """Replies that are judged together, at least; else as many as the limit."""

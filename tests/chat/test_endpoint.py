@@ -176,7 +176,7 @@ def test_calls_under_every_fault_lose_nothing_and_add_up() -> None:
         faults=chance, answer=lambda payload: payload["messages"][0]["content"], retry_after=0.05
     )
     reasons: list[str] = []
-    options: dict[str, Any] = {"timeout": 1.5, "between_bytes": 0.5, "max_attempts": 8, "most_bytes": 50_000}
+    options: dict[str, Any] = {"timeout": 3.0, "between_bytes": 1.0, "max_attempts": 8, "most_bytes": 50_000}
 
     async def one(chat: OpenAIChat, number: int) -> tuple[int, Usage]:
         try:

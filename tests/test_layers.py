@@ -11,7 +11,7 @@ SOURCE = Path(expllm.__file__).parent
 
 # A module or package may import from its own layer and from those below.
 LAYERS = (
-    {"errors", "faces", "records", "__init__"},
+    {"errors", "faces", "records", "grounding", "__init__"},
     {"images", "pixels", "fetch", "inputs", "weights", "native", "progress", "outfiles", "runs"},
     {"detectors", "landmarks", "facefinder", "aureaders", "autables", "auclassifier", "chat", "data"},
     {"predict", "cot"},

@@ -1,0 +1,11 @@
+"""The grounding audit: a text becomes claims, and each claim is held against measured action units.
+
+No model and no network take part. `read_claims` reads free text; `audit` also checks it.
+"""
+
+from expllm.grounding.audit import Audit, audit
+from expllm.grounding.claims import Checked, Claim, DegreeWord, Verdict
+from expllm.grounding.emotions import EmotionMention
+from expllm.grounding.reader import read_claims
+
+__all__ = ["Audit", "Checked", "Claim", "DegreeWord", "EmotionMention", "Verdict", "audit", "read_claims"]

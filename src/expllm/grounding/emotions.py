@@ -1,0 +1,120 @@
+"""Which expressions a text names, and whether it affirms them."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from expllm.faces import EXPRESSION_SYNONYMS, Expression
+from expllm.grounding.tags import headed
+
+E = Expression
+_NEAR: Final = {
+    E.NEUTRAL: "neutrally calmly tranquil tranquility serene serenity emotionless impassive composure "
+    "composed unemotional equilibrium",
+    E.HAPPINESS: "happily joyous joyfulness joyfully delight delighted delightful cheer cheerful "
+    "cheerfulness pleasure elation glee gleeful contentment amused merriment mirth positivity",
+    E.SADNESS: "sadly sorrowful grief melancholy melancholic despair dejection dejected despondency mournful "
+    "gloom gloomy distress",
+    E.SURPRISE: "surprising astonished amazed shock shocked startled startle awe disbelief",
+    E.FEAR: "fright frightened terror terrified dread alarm alarmed panic anxiety anxious apprehension "
+    "apprehensive",
+    E.DISGUST: "disgusting distaste distasteful repulsion repulsed repugnance loathing",
+    E.ANGER: "angrily furious irate wrath hostility hostile outrage frustration irritation",
+    E.CONTEMPT: "contemptuously disdainful scornful derision",
+}
+"""Words that stand close to an expression without being its name."""
+
+CORE: Final = {word: label for label in E for word in (label.value, *EXPRESSION_SYNONYMS[label])}
+"""Names of expressions."""
+
+_WORD_OF: Final = {word: label for label, near in _NEAR.items() for word in near.split()} | CORE
+_EMOTION: Final = re.compile(
+    rf"\b(?:{'|'.join(sorted(map(re.escape, _WORD_OF), key=len, reverse=True))})\b", re.IGNORECASE
+)
+_DENIES: Final = re.compile(
+    r"\b(?:no|not|without|absence of|absent|lack(?:s|ing)? (?:of )?|devoid of|free (?:from|of)|neither|nor|"
+    r"never|rather than|instead of|as opposed to|contrary to|unlike|ruling out|rules? out|eliminat\w+|"
+    r"exclud\w+|\w+n't|differentiat\w+|distinguish\w+|contrast\w* with|detract\w*|negat\w+|"
+    r"contradict\w*|despite|"
+    r"against)\b",
+    re.IGNORECASE,
+)
+_HEDGES: Final = re.compile(
+    r"\b(?:hints?|hinting|undertones?|elements?|traces?|touch|tinged?|nuances?|underlying|secondary|mixed|"
+    r"tempered|alongside|possibl\w+|potential\w*|may|might|could|slight\w*|subtle|subtly|mild\w*|layers?|also|"
+    r"minor|notes?|amidst|shades?|aspects?|would|alternative|linked|associated|accompanied)\b",
+    re.IGNORECASE,
+)
+_HEDGED_AFTER: Final = re.compile(r"\W{1,3}(?:would|could|can|might|may|is suggested)\b", re.IGNORECASE)
+_RESTARTS: Final = re.compile(r"[.;!?]|,? (?:but|yet|while|instead)\b|\n", re.IGNORECASE)
+_BACK: Final = 160
+
+
+@dataclass(frozen=True)
+class EmotionMention:
+    """An expression that a text names.
+
+    Attributes:
+        word: As it stands in the text.
+        denied: It is said not to be there, or only compared with ("rather than happiness").
+        hedged: It is named as possible or secondary ("a hint of sadness").
+        core: The word is a name of the expression, not just near it ("joy" is one, "positivity" is not).
+    """
+
+    start: int
+    end: int
+    word: str
+    part: str
+    expression: Expression
+    denied: bool = False
+    hedged: bool = False
+    core: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "start": self.start, "end": self.end, "word": self.word, "part": self.part,
+            "expression": self.expression.value, "denied": self.denied, "hedged": self.hedged,
+            "core": self.core,
+        }  # fmt: skip
+
+
+def read_emotions(text: str) -> tuple[EmotionMention, ...]:
+    """The expressions that a text names, in its order."""
+    found = []
+    for part, start, end in headed(text):
+        for match in _EMOTION.finditer(text, start, end):
+            before = _same_clause(text[max(start, match.start() - _BACK) : match.start()])
+            word = match[0].lower()
+            found.append(
+                EmotionMention(
+                    match.start(), match.end(), match[0], part, _WORD_OF[word],
+                    denied=bool(_DENIES.search(before)),
+                    hedged=bool(_HEDGES.search(before) or _HEDGED_AFTER.match(text, match.end(), end)),
+                    core=word in CORE,
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def _same_clause(before: str) -> str:
+    return _RESTARTS.split(before)[-1]
+
+
+def label_in(mentions: tuple[EmotionMention, ...], part: str, label: Expression) -> bool:
+    """Whether a part affirms the label, by any word near it."""
+    return any(m.part == part and m.expression is label and not m.denied for m in mentions)
+
+
+def conflicts(mentions: tuple[EmotionMention, ...], label: Expression) -> tuple[str, ...]:
+    """Parts that affirm another expression and never the label, one sentence without a full stop each."""
+    found = []
+    for part in ("overall_emotional_interpretation", "conclusion"):
+        here = [m for m in mentions if m.part == part and not m.denied]
+        if any(m.expression is label for m in here):
+            continue
+        other = [m for m in here if m.core and not m.hedged]
+        if other:
+            name = part.replace("_", " ")
+            found.append(f'the {name} names "{other[0].word}", the label is {label.value}')
+    return tuple(found)

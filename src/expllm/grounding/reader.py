@@ -1,0 +1,193 @@
+"""Free text to claims about movements."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from expllm.faces import Side
+from expllm.grounding import cues
+from expllm.grounding.claims import Claim, DegreeWord
+from expllm.grounding.clauses import Motion, attach, clauses, is_act, meaning, motions
+from expllm.grounding.lexicon import ACTS, MOUTH
+from expllm.grounding.scopes import mark
+from expllm.grounding.sides import Draft, add_numbers, add_sides
+from expllm.grounding.tags import Item, headed, sentences
+
+if TYPE_CHECKING:
+    from expllm.records import CoT
+
+_LEADING: Final = frozenset("degree filler side both".split())
+
+
+def read_claims(text: "str | CoT") -> tuple[Claim, ...]:
+    """The claims of a text about movements of the face, in the order of the text.
+
+    Statements about faces in general, suppositions and comparisons ("typically part of a smile", "rather
+    than closed") are no claims. The first 50,000 characters are read. No text raises.
+
+    Args:
+        text: Plain text, with or without the three headings, or a `CoT` (offsets refer to its `text`).
+    """
+    whole = text if isinstance(text, str) else text.text
+    claims: dict[tuple[object, ...], Claim] = {}
+    for part, start, end in headed(whole):
+        for items in sentences(whole, start, end):
+            for draft in _read_sentence(mark(items)):
+                claim = _claim(draft, items, whole, part)
+                claims.setdefault((claim.start, claim.end, claim.units, claim.side, claim.value), claim)
+    return tuple(sorted(claims.values(), key=lambda claim: (claim.start, claim.end)))
+
+
+def _read_sentence(items: list[Item]) -> list[Draft]:
+    drafts: list[Draft] = []
+    carried: list[int] = []
+    for start, end in clauses(items):
+        found = motions(items, start, end)
+        attach(items, start, end, found, carried)
+        drafts += _of_motions(items, start, end, found)
+        drafts += _of_acts(items, start, end, found)
+        carried = (
+            next((m.parts for m in reversed(found) if m.parts), [])
+            or [i for i in range(start, end) if items[i].kind == "part"][-1:]
+        )
+    drafts.sort(key=lambda draft: (draft.first, draft.last))
+    add_sides(items, drafts)
+    add_numbers(items, drafts)
+    return [draft for draft in drafts if not items[draft.head].supposed]
+
+
+def _of_motions(items: list[Item], start: int, end: int, found: list[Motion]) -> Iterator[Draft]:
+    for motion in found:
+        for part in motion.parts:
+            yield _draft(items, start, end, motion, part)
+
+
+def _draft(items: list[Item], start: int, end: int, motion: Motion, part: int) -> Draft:
+    first, last = min(motion.first, part), max(motion.last, part)
+    if motion.how == "carried":
+        first = motion.first
+    draft = Draft(
+        first=first,
+        last=last,
+        head=motion.first,
+        part=str(items[part].value),
+        kind=motion.kind,
+        units=meaning(items[part], motion.kind),
+        negated=items[motion.first].negated or (items[part].negated and motion.how != "of"),
+    )
+    _add_degree(items, start, end, motion, part, draft)
+    _add_side(items, start, motion, part, draft)
+    return draft
+
+
+def _add_degree(items: list[Item], start: int, end: int, motion: Motion, part: int, draft: Draft) -> None:
+    """The word of degree before the movement, right after it, or before the part that it ends."""
+    inside = [i for i in range(motion.first, motion.last) if items[i].kind == "degree"]
+    before = _degree_before(items, start, motion.first)
+    after = motion.last + 1 if motion.last + 1 < end and items[motion.last + 1].kind == "degree" else None
+    noun = _degree_before(items, start, part) if part < motion.first else None
+    if motion.how == "after" and noun is not None and any(
+        items[i].kind == "copula" for i in range(part, motion.first)
+    ):  # fmt: skip
+        noun = None
+    for i in (before, *inside, after, noun):
+        if i is not None:
+            draft.degree, draft.degree_word = DegreeWord(str(items[i].value)), items[i].word
+            draft.first, draft.last = min(draft.first, i), max(draft.last, i)
+            return
+
+
+def _degree_before(items: list[Item], start: int, i: int) -> int | None:
+    """The nearest word of degree that stands directly before item `i`, small words aside."""
+    for j in range(i - 1, max(start, i - 6) - 1, -1):
+        if items[j].kind == "degree":
+            return j
+        if items[j].kind not in ("filler", "side", "both"):
+            return None
+    return None
+
+
+def _add_side(items: list[Item], start: int, motion: Motion, part: int, draft: Draft) -> None:
+    seen: list[int] = []
+    for anchor in (part, motion.first):
+        for j in range(anchor - 1, max(start, anchor - 6) - 1, -1):
+            if items[j].kind in ("side", "both"):
+                seen.append(j)
+            elif items[j].kind not in ("filler", "degree") and items[j].word not in ("and", "or"):
+                break
+        if motion.how == "carried":
+            break
+    if items[motion.first].word in cues.SIDES:
+        draft.side = cues.SIDES[items[motion.first].word]
+    if draft.kind == "slide":
+        seen += [j for j in range(motion.first, min(motion.last + 5, len(items))) if items[j].kind == "side"]
+    sides = {Side(str(items[j].value)) for j in seen if items[j].kind == "side"}
+    if any(items[j].kind == "both" and not _pairs_parts(items, j) for j in seen) or len(sides) == 2:
+        draft.both = True
+    elif sides:
+        draft.side = next(iter(sides))
+    draft.used.update(seen)
+    if seen:
+        draft.first, draft.last = min(draft.first, *seen), max(draft.last, *seen)
+
+
+def _pairs_parts(items: list[Item], both: int) -> bool:
+    """ "both the brows and the lids", "both lowering and raising": two things, not two sides."""
+    rest = items[both + 1 : both + 7]
+    kinds = [item.kind for item in rest]
+    if "link" not in kinds:
+        return False
+    link = kinds.index("link")
+    sided = any(item.kind == "side" for item in rest[:link])
+    return not sided and kinds[:link].count("part") + kinds[:link].count("motion") > 0 and (
+        "part" in kinds[link + 1 : link + 3] or "motion" in kinds[link + 1 : link + 3]
+    )  # fmt: skip
+
+
+def _of_acts(items: list[Item], start: int, end: int, found: list[Motion]) -> Iterator[Draft]:
+    lone = {m.first for m in found if is_act(items, m)}
+    for i in range(start, end):
+        item = items[i]
+        if item.kind != "act" and i not in lone:
+            continue
+        degree = _degree_before(items, start, i)
+        yield Draft(
+            first=i if degree is None else degree,
+            last=i,
+            head=i,
+            part="act",
+            kind=item.word,
+            units=ACTS[item.word],
+            negated=item.negated,
+            degree=None if degree is None else DegreeWord(str(items[degree].value)),
+            degree_word="" if degree is None else items[degree].word,
+        )
+
+
+def _claim(draft: Draft, items: list[Item], text: str, part: str) -> Claim:
+    units, outside, negated = draft.units, None, draft.negated
+    if draft.kind in ("still", "relaxed"):
+        negated = not negated
+    elif units and units[0].startswith("not "):
+        # "open eyes": not closed, or raised lids; "the eyes are not open": closed.
+        negated = not negated
+        units = (units[0].removeprefix("not "),)
+    if "*mouth" in units:
+        units = MOUTH
+    beyond = [unit for unit in units if unit.startswith("outside:")]
+    if beyond:
+        outside = beyond[0].removeprefix("outside:")
+    start, end = items[draft.first].start, items[draft.last].end
+    return Claim(
+        start=start,
+        end=end,
+        text=text[start:end],
+        part=part,
+        units=tuple(unit for unit in units if not unit.startswith(("outside:", "not "))),
+        side=draft.side,
+        both=draft.both,
+        degree=draft.degree,
+        value=draft.value,
+        negated=negated,
+        outside=outside,
+        vague=draft.kind in ("generic", "relaxed", "still"),
+    )

@@ -1,0 +1,118 @@
+"""Sides and numbers that stand apart from the movement they speak of."""
+
+from dataclasses import dataclass, field, replace
+
+from expllm.faces import Side
+from expllm.grounding import cues
+from expllm.grounding.claims import DegreeWord
+from expllm.grounding.tags import Item
+
+SIDED = frozenset("eyes lids brows corners lips mouth act".split())
+
+
+@dataclass(slots=True)
+class Draft:
+    """A claim while it is being read; indices count items of the sentence."""
+
+    first: int
+    last: int
+    head: int
+    part: str
+    kind: str
+    units: tuple[str, ...]
+    negated: bool = False
+    side: Side | None = None
+    both: bool = False
+    degree: DegreeWord | None = None
+    degree_word: str = ""
+    value: float | None = None
+    used: set[int] = field(default_factory=set)
+
+
+def add_sides(items: list[Item], drafts: list[Draft]) -> None:
+    """Reads the sides that no part follows: "more so on the right", "while the right is barely raised"."""
+    used = {i for draft in drafts for i in draft.used}
+    for i, item in enumerate(items):
+        if item.kind != "side" or i in used or _names_a_part(items, i):
+            continue
+        of = _spoken_of(drafts, i)
+        if of is None:
+            continue
+        side = Side(str(item.value))
+        value = _number_after(items, i)
+        if value is not None:
+            drafts.append(
+                replace(of, first=i, last=value[0], side=side, both=False, value=value[1], degree=None)
+            )
+        elif (more := _comparison(items, i)) is not None:
+            side = side if more else side.other
+            first, last = min(of.first, i), max(of.last, i)
+            drafts.append(replace(of, first=first, last=last, side=side, both=True, degree=None))
+        elif of.side is None and not of.both and of.last < i <= of.last + 4 and _on(items, i):
+            of.side, of.last = side, i
+
+
+def _names_a_part(items: list[Item], i: int) -> bool:
+    return any(item.kind == "part" for item in items[i + 1 : i + 3])
+
+
+def _on(items: list[Item], i: int) -> bool:
+    return any(item.word in ("on", "at", "in", "to") for item in items[max(0, i - 2) : i])
+
+
+def _spoken_of(drafts: list[Draft], i: int) -> Draft | None:
+    before = [d for d in drafts if d.last < i and d.part in SIDED]
+    return before[-1] if before else None
+
+
+def _comparison(items: list[Item], i: int) -> bool | None:
+    """True if this side is said to move more, False if less, None if nothing is compared."""
+    around = [items[j].word for j in range(max(0, i - 5), min(len(items), i + 7))]
+    before = [items[j].word for j in range(max(0, i - 5), i)]
+    after = [items[j].word for j in range(i + 1, min(len(items), i + 7))]
+    if "than" in before:
+        return None
+    if any(word in cues.LESS for word in around):
+        return False
+    if any(word in cues.MORE for word in before[-4:]) or any(
+        word in ("more", "higher", "stronger", "greater") for word in after
+    ):
+        return True
+    return None
+
+
+def _number_after(items: list[Item], i: int) -> tuple[int, float] | None:
+    for j in range(i + 1, min(len(items), i + 6)):
+        item = items[j]
+        if item.kind == "number":
+            return (j, float(str(item.value))) if item.value is not None else None
+        if item.kind == "side" or not (
+            item.word in cues.NUMBER_LINKS
+            or item.kind in ("colon", "open", "filler", "copula")
+            or item.word == "side"
+        ):
+            return None
+    return None
+
+
+def add_numbers(items: list[Item], drafts: list[Draft]) -> None:
+    """Gives a number that is quoted right after a movement to it."""
+    read = {i for draft in drafts if draft.value is not None for i in range(draft.first, draft.last + 1)}
+    for i, item in enumerate(items):
+        if item.kind != "number" or item.value is None or i in read:
+            continue
+        near = [d for d in drafts if d.last < i and d.value is None]
+        if near and _leads_to(items, near[-1].last, i) and not _one_of_several(items, i):
+            near[-1].value, near[-1].last = float(str(item.value)), i
+
+
+def _leads_to(items: list[Item], last: int, number: int) -> bool:
+    return number - last <= 10 and all(
+        items[j].word in cues.NUMBER_LINKS or items[j].kind in ("open", "comma", "colon", "filler", "degree")
+        for j in range(last + 1, number)
+    )
+
+
+def _one_of_several(items: list[Item], i: int) -> bool:
+    near = items[max(0, i - 4) : i] + items[i + 1 : i + 5]
+    return any(item.kind == "number" for item in near)

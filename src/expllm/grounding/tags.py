@@ -1,0 +1,231 @@
+"""From characters to tagged words: sentences of items that know what kind of word they are, and where."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from expllm.grounding import cues
+from expllm.grounding.lexicon import ACTS, MOTION_OF, PARTS
+
+MAX_LENGTH: Final = 50_000
+"""Characters that are read; no explanation is a tenth as long, and the work stays bounded."""
+
+MAX_ITEMS: Final = 160
+"""Words of a sentence; a longer one is read in pieces."""
+
+_TOKEN: Final = re.compile(
+    r"(?P<number>(?:\d{1,9})?\.\d{1,9}|\d{1,9}(?:\s?%)?)|(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
+    r"|(?P<stop>[.!?;]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|(?P<mark>[,:()\[\]—–/])"
+)
+_HEADING: Final = re.compile(
+    r"(key\s{1,9}observations?|overall\s{1,9}emotional\s{1,9}interpretation|conclusion)[\s*_]{0,9}:[\s*_]{0,9}",
+    re.IGNORECASE,
+)
+_PREPOSITIONS: Final = frozenset("of in at on to around across within from near along toward towards".split())
+_OWNERS: Final = frozenset("the both his her their its a".split())
+
+
+@dataclass(slots=True)
+class Item:
+    """A word or mark with what it is.
+
+    Attributes:
+        kind: part, motion, act, degree, side, both, no, hypothetical, meaning, break, link, comma, number,
+            preposition, copula, filler or other.
+        value: What the kind needs: the part, the movement, the degree, the side, the number.
+        negated: It stands where something is said to be absent.
+        supposed: It stands where something is only supposed, or said of faces in general.
+    """
+
+    kind: str
+    word: str
+    start: int
+    end: int
+    value: object = None
+    negated: bool = False
+    supposed: bool = False
+
+
+def headed(text: str) -> list[tuple[str, int, int]]:
+    """(part, start, end) of the text: between its headings, or all of it as ``"text"``."""
+    found = list(_HEADING.finditer(text, 0, MAX_LENGTH))
+    bounds = [("text", 0, found[0].start() if found else min(len(text), MAX_LENGTH))]
+    for i, match in enumerate(found):
+        name = re.sub(r"\s+", "_", match[1].casefold())
+        name = "key_observations" if name.startswith("key") else name
+        end = found[i + 1].start() if i + 1 < len(found) else min(len(text), MAX_LENGTH)
+        bounds.append((name, match.end(), end))
+    return [bound for bound in bounds if bound[1] < bound[2]]
+
+
+def sentences(text: str, start: int, end: int) -> Iterator[list[Item]]:
+    """The tagged sentences between two characters."""
+    tokens: list[Item] = []
+    for match in _TOKEN.finditer(text, start, end):
+        kind = str(match.lastgroup)
+        if kind == "stop" or len(tokens) >= MAX_ITEMS:
+            if tokens:
+                yield _tagged(tokens)
+            tokens = []
+        if kind != "stop":
+            word = match[0].lower().replace("’", "'").removesuffix("'s")
+            tokens.append(Item(kind, word, match.start(), match.end()))
+    if tokens:
+        yield _tagged(tokens)
+
+
+def _tagged(tokens: list[Item]) -> list[Item]:
+    items: list[Item] = []
+    i = 0
+    while i < len(tokens):
+        item, used = _part(tokens, i) or (_single(tokens, i), 1)
+        items.append(item)
+        i += used
+    return items
+
+
+def _word(tokens: list[Item], i: int) -> str:
+    return tokens[i].word if 0 <= i < len(tokens) else ""
+
+
+def _part(tokens: list[Item], i: int) -> tuple[Item, int] | None:
+    """A part of the face that begins at token `i`, and how many tokens name it."""
+    word, after = _word(tokens, i), _word(tokens, i + 1)
+    if word in ("upper", "lower", "top", "bottom"):
+        return _upper_or_lower(tokens, i)
+    part = PARTS.get(word)
+    if part is None:
+        return _side_of(tokens, i)
+    used = 1
+    if part == "corners":
+        part, used = _corners(tokens, i)
+    elif part in ("lips", "mouth") and PARTS.get(after) == "corners":
+        part, used = "corners", 2
+    elif part in ("lips", "mouth") and after in cues.SIDES and PARTS.get(_word(tokens, i + 2)) == "corners":
+        return _made("part", "corners", tokens, i, 1)  # "the lip's right corner": the side follows
+    elif part == "eyes" and PARTS.get(after) in ("lids", "brows"):
+        part, used = PARTS[after], 2
+    elif part == "eyes" and PARTS.get(after) == "corners":
+        part, used = "eye corners", 2
+    elif word == "lip" and _word(tokens, i - 1) in cues.SIDES:
+        part = "corners"
+    return _made("part", part, tokens, i, used)
+
+
+def _upper_or_lower(tokens: list[Item], i: int) -> tuple[Item, int] | None:
+    word, after = _word(tokens, i), _word(tokens, i + 1)
+    place = {"top": "upper", "bottom": "lower"}.get(word, word)
+    if after in ("lip", "lips"):
+        return _made("part", f"{place} lip", tokens, i, 2)
+    if PARTS.get(after) == "lids" and place == "upper":
+        return _made("part", "lids", tokens, i, 2)
+    rest = [_word(tokens, i + k) for k in (1, 2, 3, 4)]
+    if rest[0] in ("and", "or") and {"lip", "lips"} & set(rest[2:]) and {"upper", "lower"} & set(rest[1:3]):
+        return _made("part", f"{place} lip", tokens, i, 1)  # "upper and lower lips"
+    if place == "upper" or after in ("face", "facial", "lid", "lids", "eyelid", "eyelids"):
+        return _made("filler", None, tokens, i, 1)
+    return None
+
+
+def _corners(tokens: list[Item], i: int) -> tuple[str, int]:
+    """What the corners are corners of; "corners" alone are those of the mouth."""
+    if _word(tokens, i + 1) == "of":
+        j = i + 2
+        while _word(tokens, j) in _OWNERS:
+            j += 1
+        whole = PARTS.get(_word(tokens, j))
+        if whole in ("lips", "mouth"):
+            return "corners", j + 1 - i
+        if whole in ("eyes", "lids"):
+            return "eye corners", j + 1 - i
+        if whole == "brows":
+            return "brows", j + 1 - i
+    return "corners", 1
+
+
+def _side_of(tokens: list[Item], i: int) -> tuple[Item, int] | None:
+    """ "side of the mouth", "sides of the lips": its corner."""
+    if _word(tokens, i) not in ("side", "sides") or _word(tokens, i + 1) != "of":
+        return None
+    j = i + 2
+    while _word(tokens, j) in _OWNERS:
+        j += 1
+    if PARTS.get(_word(tokens, j)) in ("lips", "mouth"):
+        return _made("part", "corners", tokens, i, j + 1 - i)
+    return None
+
+
+def _made(kind: str, value: object, tokens: list[Item], i: int, used: int) -> tuple[Item, int]:
+    last = tokens[i + used - 1]
+    return Item(kind, tokens[i].word, tokens[i].start, last.end, value), used
+
+
+_MARKS: Final = {
+    ",": "comma",
+    ":": "colon",
+    "(": "open",
+    ")": "close",
+    "[": "open",
+    "]": "close",
+    "/": "link",
+}
+_OPENS_WITH_BY: Final = frozenset(
+    "characterized marked evidenced defined highlighted emphasized supported reinforced accompanied "
+    "complemented coupled combined paired enhanced indicated suggested conveyed reflected hinted".split()
+)
+_KINDS: Final = (
+    ("both", cues.BOTH),
+    ("hypothetical", cues.HYPOTHETICAL),
+    ("break", cues.BREAKS),
+    ("link", cues.LIST_LINKS),
+    ("copula", cues.COPULAS),
+    ("preposition", _PREPOSITIONS),
+    ("filler", cues.FILLERS),
+)
+
+
+def _single(tokens: list[Item], i: int) -> Item:
+    token = tokens[i]
+    word, after = token.word, _word(tokens, i + 1)
+    kind, value = _kind(word, after, _word(tokens, i - 1))
+    if token.kind == "number":
+        kind, value = "number", _intensity(word)
+    elif token.kind == "mark":
+        kind, value = _MARKS.get(word, "comma"), None
+    return Item(kind, word, token.start, token.end, value)
+
+
+def _kind(word: str, after: str, before: str) -> tuple[str, object]:  # noqa: PLR0911 - one line a kind
+    if word.endswith("n't"):
+        return "no", None
+    if word in cues.MEANING and (
+        word not in _OPENS_WITH_BY or after in ("by", "with", "in", "as", "through")
+    ):
+        return "meaning", None
+    if word in cues.NEGATORS and not _no_negator(word, after, before):
+        return "no", None
+    if word in cues.SIDES:
+        return ("motion", "slide") if word in MOTION_OF else ("side", cues.SIDES[word])
+    if word in ACTS and word not in MOTION_OF:
+        return "act", word
+    if word in MOTION_OF:
+        return "motion", MOTION_OF[word]
+    if word in cues.DEGREE_OF:
+        return "degree", cues.DEGREE_OF[word]
+    for kind, group in _KINDS:
+        if word in group:
+            return kind, None
+    return "other", None
+
+
+def _no_negator(word: str, after: str, before: str) -> bool:
+    """ "little to no" is a degree, "free" alone and "no longer" are something else."""
+    if word == "no":
+        return before in ("to", "or") or after == "longer"
+    return word in ("free", "void") and after not in ("from", "of")
+
+
+def _intensity(word: str) -> float | None:
+    number = float(word.rstrip("% \t\n")) / (100 if word.endswith("%") else 1)
+    return number if 0 <= number <= 1 and ("." in word or "%" in word or number in (0, 1)) else None

@@ -2,9 +2,9 @@
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer.main
 from rich.console import Console
@@ -107,7 +107,7 @@ def synonyms() -> str:
 
 def command_lines() -> str:
     """The help of every command as it prints itself."""
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = _commands(typer.main.get_command(app))
     runner = CliRunner(env={"NO_COLOR": "1", "TERM": "dumb"})
     parts = []
     for command in ("", *commands):
@@ -116,6 +116,14 @@ def command_lines() -> str:
         title = " ".join(("expllm", *command.split()))
         parts.append(f"## {title}\n\n```text\n{_trimmed(shown)}\n```")
     return "\n\n".join(parts)
+
+
+def _commands(group: Any, before: str = "") -> Iterator[str]:
+    """The names of all commands below a group, those of its groups after their own."""
+    for name, command in group.commands.items():
+        yield f"{before}{name}"
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
 
 
 def exit_codes() -> str:

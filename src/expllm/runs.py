@@ -50,6 +50,15 @@ class RunFolder:
         """Every journal of the run: its own, and those of the workers of a cluster."""
         return sorted(self.path.glob("journal*.sqlite"))
 
+    @property
+    def journal(self) -> Path:
+        """The journal of a run on one machine."""
+        return self.path / "journal.sqlite"
+
+    def shard_journal(self, index: int) -> Path:
+        """The journal of one worker of a cluster."""
+        return self.path / f"journal-{index:04d}.sqlite"
+
     def settings(self) -> dict[str, Any]:
         """What the run was begun with.
 
@@ -110,14 +119,31 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / "lock").open("a+", encoding="utf-8")
         except OSError as error:
-            raise OutputError(
-                f"{self.path}: cannot be written ({error.strerror}): choose another folder with -o"
-            ) from None
-        with file:
-            _lock(file, self.path)
+            raise _unwritable(self.path, error) from None
+        with held(self.path / "lock"):
             yield
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Holds a lock file for this process; the lock ends with the process, however it ends.
+
+    Raises:
+        OutputError: the file cannot be made.
+        RunError: another process holds it.
+    """
+    try:
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(path.parent, error) from None
+    with file:
+        _lock(file, path.parent)
+        yield
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path}: cannot be written ({error.strerror}): choose another folder with -o")
 
 
 def _lock(file: IO[str], path: Path) -> None:

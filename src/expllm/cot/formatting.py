@@ -23,6 +23,12 @@ _AU_NUMBER: Final = re.compile(r"\b(?:AUs?|action\s+units?)[\s_#-]*(?:no\.?\s*)?
 _NUMBER: Final = re.compile(r"\d")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_LABEL_OF: Final = {
+    word: label for label in Expression for word in (label.value, *EXPRESSION_SYNONYMS[label])
+}
+_EXPRESSION: Final = re.compile(
+    rf"\b(?:{'|'.join(sorted(map(re.escape, _LABEL_OF), key=len, reverse=True))})\b"
+)
 _NEGATED: Final = re.compile(
     r"\b(?:not|no|without|neither|nor|rather than|instead of|absence of|lack of)\b[^.;,]*$"
 )
@@ -73,10 +79,8 @@ def _label_problems(cot: CoT, expression: Expression) -> list[str]:
 def affirmed(conclusion: str) -> set[Expression]:
     """Expressions that a conclusion names without denying them, by name or synonym."""
     text = conclusion.casefold()
-    found = set()
-    for label in Expression:
-        for word in (label.value, *EXPRESSION_SYNONYMS[label]):
-            for match in re.finditer(rf"\b{re.escape(word)}\b", text):
-                if not _NEGATED.search(text[: match.start()]):
-                    found.add(label)
-    return found
+    return {
+        _LABEL_OF[match[0]]
+        for match in _EXPRESSION.finditer(text)
+        if not _NEGATED.search(text[: match.start()])
+    }

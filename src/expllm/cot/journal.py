@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,20 +90,31 @@ class Outcome:
 
 Row = Call | Verdict | Outcome
 _CALL_COLUMNS: Final = tuple(field.name for field in fields(Call))
-_INSERT: Final = {
-    Call: f"INSERT INTO calls ({', '.join(_CALL_COLUMNS)}) VALUES ({', '.join('?' * len(_CALL_COLUMNS))})",
-    Verdict: "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?)",
-    Outcome: "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?)",
+_INTO: Final = {
+    Call: f"INSERT INTO calls ({', '.join(_CALL_COLUMNS)}) VALUES",
+    Verdict: "INSERT OR REPLACE INTO verdicts VALUES",
+    Outcome: "INSERT INTO outcomes VALUES",
 }
+_MOST_ROWS: Final = 500
+"""Rows of one statement: SQLite allows 32,766 values."""
+
+
+def _insert(connection: sqlite3.Connection, kind: type[Row], values: list[tuple[Any, ...]]) -> None:
+    """All rows in one statement: each statement gives up the interpreter's lock, and waits to get it back."""
+    gaps = f"({', '.join('?' * len(values[0]))})"
+    connection.execute(f"{_INTO[kind]} {', '.join([gaps] * len(values))}", [v for row in values for v in row])
 
 
 def _values(row: Row) -> tuple[Any, ...]:
     if isinstance(row, Call):
         return tuple(getattr(row, name) for name in _CALL_COLUMNS)
-    return tuple(
-        json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, dict) else value
-        for value in asdict(row).values()
-    )
+    if isinstance(row, Verdict):
+        return row.sample, row.number, row.round, row.step, row.passed, _json(row.detail)
+    return row.sample, row.position, row.status, row.reason, _json(row.record)
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 class Journal:
@@ -169,8 +180,10 @@ class Journal:
     def _commit(self, connection: sqlite3.Connection, rows: list[Row]) -> OutputError | None:
         try:
             with connection:
-                for row in rows:
-                    connection.execute(_INSERT[type(row)], _values(row))
+                for kind in _INTO:
+                    values = [_values(row) for row in rows if type(row) is kind]
+                    for start in range(0, len(values), _MOST_ROWS):
+                        _insert(connection, kind, values[start : start + _MOST_ROWS])
         except sqlite3.Error as error:
             self._failed = OutputError(
                 f"{self.path}: the journal cannot be written ({error}): free space, then run again"

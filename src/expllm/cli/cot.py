@@ -1,0 +1,225 @@
+"""`expllm cot`: make checked explanations for a data set, look at a run, audit texts, export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from expllm.errors import UsageError
+
+app = typer.Typer(
+    help="Make, check and export explanations for a data set (the Exp-CoT Engine).",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="A folder by class, a CSV, FER+ Parquet, reference JSONL, released JSON, RAF-DB or AffectNet "
+        "folder; 'NAME:SPLIT' takes one split.",
+    ),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Model = Annotated[
+    str, typer.Option("--model", metavar="NAME", help="Model at the endpoint; 'offline' writes by rules.")
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint. [default: OpenAI's]"),
+]
+KeyEnv = Annotated[
+    str, typer.Option("--key-env", metavar="VAR", help="The environment variable that holds the key.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N samples.")]
+HintAfter = Annotated[
+    int, typer.Option("--hint-after", metavar="N", min=0, help="Rounds before the true label is told.")
+]
+MaxRounds = Annotated[
+    int, typer.Option("--max-rounds", metavar="N", min=1, help="Rounds before a sample stays unresolved.")
+]
+Verify = Annotated[
+    str,
+    typer.Option("--verify", metavar="llm|rules|both", help="Who verifies: the model, the audit, or both."),
+]
+PromptsFolder = Annotated[
+    Path | None,
+    typer.Option("--prompts", metavar="DIR", help="Markdown files that replace the shipped prompts."),
+]
+Prices = Annotated[
+    Path | None, typer.Option("--prices", metavar="FILE", help="USD a million tokens, by model.")
+]
+
+
+@app.command("make", short_help="Make explanations for a data set; resumes by itself.")
+def make(
+    dataset: DatasetArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The folder of the run.")],
+    model: Model = "offline",
+    base_url: BaseUrl = None,
+    key_env: KeyEnv = "OPENAI_API_KEY",
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", metavar="N", min=1, max=1024, help="Samples at work at once.")
+    ] = 64,
+    limit: Limit = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", metavar="USD", help="Stop asking when so much is spent.")
+    ] = None,
+    prices: Prices = None,
+    hint_after: HintAfter = 2,
+    max_rounds: MaxRounds = 5,
+    verify: Verify = "both",
+    prompts: PromptsFolder = None,
+    temperature: Annotated[float, typer.Option("--temperature", metavar="T", min=0, max=2)] = 0.7,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Passed to the endpoint.")] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try samples again whose last call failed.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No live view.")] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: its address, auto, or local."),
+    ] = None,
+    shards: Annotated[
+        int | None, typer.Option("--shards", metavar="N", min=1, help="With --ray: workers. [default: 2]")
+    ] = None,
+) -> None:
+    """Make an explanation for every face of a data set, each checked against its action units.
+
+    A run that was stopped goes on when the same command is given again: no answered call is asked twice.
+    """
+    from expllm.cli.cot_make import Order, work
+
+    if verify not in ("llm", "rules", "both"):
+        raise UsageError(f"--verify is {verify!r}: use llm, rules or both")
+    if budget is not None and not budget > 0:
+        raise UsageError(
+            f"--budget is {budget:g}: nothing can be asked for that; give an amount in USD above 0"
+        )
+    if shards and not ray:
+        raise UsageError("--shards goes with --ray")
+    order = Order(
+        dataset=dataset, output=output, model=model, base_url=base_url, key_env=key_env, limit=limit,
+        concurrency=concurrency, budget=budget, prices=prices, hint_after=hint_after, max_rounds=max_rounds,
+        verify=verify, prompts=prompts, temperature=temperature, seed=seed, retry_failed=retry_failed,
+        quiet=quiet, ray=ray, shards=(shards or 2) if ray else None,
+    )  # fmt: skip
+    raise typer.Exit(work(order))
+
+
+@app.command("estimate", short_help="Calls, tokens and USD that a run would take.")
+def estimate(
+    dataset: DatasetArgument,
+    model: Model = "gpt-4o",
+    limit: Limit = None,
+    prices: Prices = None,
+    max_rounds: MaxRounds = 5,
+    verify: Verify = "both",
+    prompts: PromptsFolder = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Estimate what `make` would take, from the data and the prompts; nothing is asked."""
+    import json
+
+    from expllm.cli.cot_make import estimated
+
+    if verify not in ("llm", "rules", "both"):
+        raise UsageError(f"--verify is {verify!r}: use llm, rules or both")
+    found = estimated(dataset, model, limit, prices, max_rounds, verify, prompts)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict()))
+        return
+    cost = f"no price is known for {model}: give --prices" if found.usd is None else _usd(*found.usd)
+    typer.echo(f"{found.samples:,} faces with {model}: {cost}")
+    for name, (best, worst) in (
+        ("calls", found.calls),
+        ("tokens asked", found.prompt_tokens),
+        ("tokens answered", found.completion_tokens),
+    ):
+        typer.echo(f"  {name}: {best:,} if each passes in its first round, {worst:,} if none ever does")
+
+
+def _usd(best: float, worst: float) -> str:
+    return f"{best:,.2f} to {worst:,.2f} USD"
+
+
+@app.command("audit", short_help="Hold each claim of a text against the action units.")
+def audit(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="Texts with their action units: JSONL, released JSON, or a run."),
+    ],
+    sample: Annotated[str | None, typer.Argument(metavar="[ID]", help="One sample. [default: all]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON a text.")] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="The totals only.")] = False,
+) -> None:
+    """Print the claims of texts in colour, with the action unit that backs or refutes each."""
+    from expllm.cli.cot_audit import audit_file
+
+    audit_file(file, sample, as_json=as_json, summary=summary)
+
+
+@app.command("status", short_help="What a run has done, and what it cost.")
+def status(
+    run: RunArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="The ledger as JSON.")] = False,
+) -> None:
+    """Print the ledger of a run; also while it works."""
+    import json
+
+    from expllm.cot.ledger import Ledger
+    from expllm.runs import RunFolder
+
+    folder = RunFolder(run)
+    folder.settings()
+    ledger = Ledger.of(folder)
+    if as_json:
+        typer.echo(json.dumps(ledger.to_dict(), indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from expllm.cli.cot_view import ledger_view
+
+    Console().print(ledger_view(ledger))
+
+
+@app.command("show", short_help="Everything that was asked and answered for a sample.")
+def show(
+    run: RunArgument,
+    sample: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="The sample. [default: the first]")
+    ] = None,
+) -> None:
+    """Print a sample's whole conversation, each verdict, and how it ended."""
+    from rich.console import Console
+
+    from expllm.cli.cot_view import show_sample
+    from expllm.runs import RunFolder
+
+    folder = RunFolder(run)
+    folder.settings()
+    Console().print(show_sample(folder, sample))
+
+
+@app.command("export", short_help="Write a run's explanations as a data set.")
+def export(
+    run: RunArgument,
+    to: Annotated[
+        str, typer.Option("--to", metavar="FORMAT", help="jsonl, parquet, hf, llava, messages or released.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="PATH", help="[default: in the run's folder]")
+    ] = None,
+) -> None:
+    """Write the resolved explanations of a run, with a data set card beside them."""
+    from expllm.cot.export import default_output
+    from expllm.cot.export import export as write
+    from expllm.runs import RunFolder
+
+    folder = RunFolder(run)
+    folder.settings()
+    target = output or default_output(folder, to)
+    count = write(folder, to, target)
+    typer.echo(f"expllm: {count} explanations in {target}", err=True)

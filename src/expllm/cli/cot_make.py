@@ -1,0 +1,243 @@
+"""One call of `expllm cot make`: opens the data, the writer and the run, and lets the engine work."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from expllm import __version__
+from expllm.chat import OpenAIChat, Prices
+from expllm.cli.cot_cluster import check_shards, work_on_cluster
+from expllm.cot.case import Rules
+from expllm.cot.engine import Engine
+from expllm.cot.estimate import Estimate, estimate
+from expllm.cot.journal import Journal, JournalReader
+from expllm.cot.memory import Gate
+from expllm.cot.prompts import Prompts
+from expllm.cot.writers import LLMWriter, OfflineWriter, Writer
+from expllm.data import Dataset, Sample, open_dataset
+from expllm.errors import ExitCode, UsageError
+from expllm.faces import Expression
+from expllm.progress import Progress
+from expllm.runs import RunFolder
+
+CHANGEABLE: Final = frozenset({"base_url"})
+"""Settings that may differ when a run is resumed: they do not change what is asked."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asked for; names are those of the options."""
+
+    dataset: str
+    output: Path
+    model: str
+    base_url: str | None
+    key_env: str
+    concurrency: int
+    limit: int | None
+    budget: float | None
+    prices: Path | None
+    hint_after: int
+    max_rounds: int
+    verify: Any
+    prompts: Path | None
+    temperature: float
+    seed: int | None
+    retry_failed: bool
+    quiet: bool
+    ray: str | None = None
+    shards: int | None = None
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(self.verify, self.hint_after, self.max_rounds)
+
+    def part(self, shards: int) -> "Order":
+        """The order of one of `shards` workers: its share of the calls under way and of the budget."""
+        budget = None if self.budget is None else self.budget / shards
+        return replace(self, concurrency=max(1, self.concurrency // shards), budget=budget, quiet=True)
+
+
+def work(order: Order) -> ExitCode:
+    """Makes or resumes a run.
+
+    Raises:
+        ExpllmError: the data, the endpoint, the settings or the folder stand in the way.
+    """
+    prompts = Prompts.load(order.prompts)
+    dataset = open_dataset(order.dataset)
+    folder = RunFolder(order.output)
+    with folder.locked():
+        _begin(folder, order, prompts, dataset)
+        check_shards(folder, order.shards)
+        if order.ray is not None:
+            work_on_cluster(order, prompts, folder, _total(dataset, order.limit))
+            return ExitCode.DONE
+        with closing(Journal(folder.path / "journal.sqlite")) as journal:
+            if order.retry_failed:
+                _reopen(journal.path)
+            return _run(order, prompts, dataset, journal)
+
+
+def estimated(
+    dataset: str,
+    model: str,
+    limit: int | None,
+    prices: Path | None,
+    max_rounds: int,
+    verify: Any,
+    prompts: Path | None,
+) -> Estimate:
+    """What a run over `dataset` would take."""
+    data = open_dataset(dataset)
+    price = Prices.load(prices).models.get(model)
+    count = min(len(data), limit or len(data))
+    return estimate(
+        islice(iter(data), limit), count, data.labels, Prompts.load(prompts),
+        Rules(verify, max_rounds=max_rounds), None if price is None else (price.input, price.output),
+    )  # fmt: skip
+
+
+def _begin(folder: RunFolder, order: Order, prompts: Prompts, dataset: Dataset) -> None:
+    settings = {
+        "expllm": __version__, "dataset": dataset.name, "fingerprint": dataset.fingerprint,
+        "model": order.model, "base_url": order.base_url, "verify": order.verify,
+        "hint_after": order.hint_after, "max_rounds": order.max_rounds, "temperature": order.temperature,
+        "seed": order.seed, "labels": [label.value for label in dataset.labels],
+        "prompt_hash": prompts.hash, "prompts": prompts.texts,
+    }  # fmt: skip
+    if not folder.exists:
+        folder.begin(settings)
+        return
+    folder.resume(settings, CHANGEABLE if _has_answers(folder) else CHANGEABLE | settings.keys())
+
+
+def _has_answers(folder: RunFolder) -> bool:
+    """Whether any call was answered: until then, nothing binds the run to its settings."""
+    for path in folder.journals():
+        with closing(JournalReader(path)) as reader:
+            if reader.db.execute("SELECT 1 FROM calls WHERE failure IS NULL LIMIT 1").fetchone():
+                return True
+    return False
+
+
+def _reopen(path: Path) -> None:
+    with closing(JournalReader(path)) as reader:
+        reader.reopen_failed()
+
+
+def _run(order: Order, prompts: Prompts, dataset: Dataset, journal: Journal) -> ExitCode:
+    samples = limited(dataset, order.limit)
+    total = _total(dataset, order.limit)
+    with closing(JournalReader(journal.path)) as reader:
+        done = len(reader.finished())
+    with Progress(max(total - done, 0), shown=not order.quiet, doing="explaining") as progress:
+        failed = 0
+
+        def count(outcome: Any) -> None:
+            nonlocal failed
+            failed += outcome.status != "resolved"
+            progress.step(failed)
+
+        engine = make_engine(order, prompts, dataset.labels)
+        engine.on_outcome = count
+        asyncio.run(_with_signals(engine, samples, journal))
+        if engine.gate.broke:
+            progress.say(
+                f"expllm: the budget of {order.budget:g} USD is spent ({engine.gate.spent:.4f}): "
+                "the same command with a higher --budget goes on"
+            )
+            return ExitCode.SOME_INPUTS_FAILED
+    if engine.gate.stopping:
+        raise KeyboardInterrupt
+    return ExitCode.DONE
+
+
+def make_engine(order: Order, prompts: Prompts, labels: tuple[Expression, ...]) -> Engine:
+    """The engine that an order asks for.
+
+    Raises:
+        ExpllmError: the endpoint's settings make no sense, or its key is missing.
+    """
+    return Engine(
+        writer=_writer(order, prompts), labels=labels, rules=order.rules, img2au=Reader(),
+        gate=Gate(order.concurrency, order.budget),
+        prompt_hash=None if order.model == "offline" else prompts.hash,
+    )  # fmt: skip
+
+
+def limited(dataset: Dataset, limit: int | None) -> Iterator[Sample]:
+    """The first samples of a data set."""
+    return islice(iter(dataset), limit)
+
+
+def _total(dataset: Dataset, limit: int | None) -> int:
+    return min(len(dataset), limit or len(dataset))
+
+
+async def _with_signals(engine: Engine, samples: Iterator[Sample], journal: Journal) -> None:
+    """Runs the engine; the first Ctrl-C lets the calls under way end, the second does not wait."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if engine.gate.stopping:
+            raise KeyboardInterrupt
+        engine.gate.stopping = True
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(name, stop)
+    try:
+        await engine.run(samples, journal)
+    finally:
+        await engine.writer.close()
+
+
+def _writer(order: Order, prompts: Prompts) -> Writer:
+    if order.model == "offline":
+        return OfflineWriter()
+    prices = Prices.load(order.prices)
+    if order.budget is not None and order.model not in prices.models:
+        raise UsageError(
+            f"--budget needs a price, and none is known for {order.model!r}: give a file with --prices"
+        )
+    chat = OpenAIChat(
+        order.model, base_url=order.base_url, api_key_env=order.key_env, temperature=order.temperature,
+        seed=order.seed, concurrency=order.concurrency, prices=prices,
+    )  # fmt: skip
+    return LLMWriter(chat, prompts)
+
+
+class Reader:
+    """Img2AU by this package's own reader: the largest face of the picture. One predictor a thread."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._opening = threading.Lock()
+
+    def __call__(self, sample: Sample) -> tuple[Any, str]:
+        from expllm.data import image_bytes
+        from expllm.errors import NoFaceError
+
+        if sample.image is None:
+            raise NoFaceError("has neither action units nor a picture")
+        with self._opening:
+            if not hasattr(self._local, "predictor"):
+                self._local.predictor = _open_predictor()
+        faces = self._local.predictor.analyze(image_bytes(sample.image), name=sample.id)
+        measured = [face for face in faces if face.aus is not None]
+        if not measured:
+            raise NoFaceError(f"no face could be measured ({faces[0].status if faces else 'no_face'})")
+        return measured[0].aus, measured[0].provenance.au_reader
+
+
+def _open_predictor() -> Any:
+    from expllm.predict import Predictor
+
+    return Predictor(explain=False)

@@ -1,0 +1,133 @@
+"""The same run over several machines (extra `[ray]`): each worker has a journal of its own.
+
+Samples are dealt out by a hash of their id, so that a sample that was begun is taken up by whoever holds its
+journal. A shard that loses its node starts again elsewhere and reads what it had journaled: the run's folder
+must be on storage that every node sees.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from expllm.cot.engine import Engine
+from expllm.cot.journal import Journal, JournalReader
+from expllm.data import Sample
+from expllm.errors import ExpllmError, MissingDependency, UsageError, one_line
+from expllm.runs import RunFolder, held
+
+RESTARTS: Final = 5
+"""How often a shard may lose its node before the run gives up."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One worker's part of a run.
+
+    Attributes:
+        index: 0 to `count` - 1.
+        count: Workers of the run; fixed when it begins, because it decides who holds which sample.
+        folder: The run's folder.
+    """
+
+    index: int
+    count: int
+    folder: Path
+
+    @property
+    def journal(self) -> Path:
+        return RunFolder(self.folder).shard_journal(self.index)
+
+    def holds(self, sample: str) -> bool:
+        return zlib.crc32(sample.encode("utf-8", "surrogatepass")) % self.count == self.index
+
+
+Opening = Callable[[], tuple[Engine, Iterable[Sample]]]
+"""Opens the engine and the data on a worker: neither travels, only what opens them."""
+
+
+def work_shard(shard: Shard, opening: Opening) -> int:
+    """Works through a shard in this process; returns how many of its samples have ended."""
+    engine, samples = opening()
+    # A worker that was given up for lost may still be at work on this journal: two may not.
+    with held(shard.journal.with_suffix(".lock")), closing(Journal(shard.journal)) as journal:
+        asyncio.run(_work(engine, samples, shard, journal))
+    with closing(JournalReader(shard.journal)) as reader:
+        return len(reader.finished())
+
+
+async def _work(engine: Engine, samples: Iterable[Sample], shard: Shard, journal: Journal) -> None:
+    try:
+        # Positions count the whole data set, so that an export is in its order whoever did the work.
+        await engine.run_placed(_mine(samples, shard), journal)
+    finally:
+        await engine.writer.close()
+
+
+def _mine(samples: Iterable[Sample], shard: Shard) -> Iterator[tuple[int, Sample]]:
+    return ((position, sample) for position, sample in enumerate(samples) if shard.holds(sample.id))
+
+
+def run_on_cluster(folder: Path, count: int, opening: Opening, on_ended: Callable[[int], None]) -> int:
+    """Runs all shards on the Ray cluster that `ray.init` has joined; returns how many samples have ended.
+
+    Args:
+        folder: The run's folder, seen by every node.
+        count: Shards.
+        opening: Opens engine and data on a worker.
+        on_ended: Told how many samples a shard has ended, when it ends.
+
+    Raises:
+        MissingDependency: Ray is not installed.
+        ExpllmError: a shard failed for another reason than a lost node.
+    """
+    ray = _ray()
+    remote = ray.remote(num_cpus=1, max_retries=RESTARTS, retry_exceptions=False)(_guarded)
+    waiting = {remote.remote(Shard(index, count, folder), opening): index for index in range(count)}
+    total, failures = 0, []
+    while waiting:
+        (ready,), _ = ray.wait(list(waiting), num_returns=1)
+        index = waiting.pop(ready)
+        ended, failure = ray.get(ready)
+        if failure:
+            failures.append(f"shard {index}: {failure}")
+        total += ended
+        on_ended(ended)
+    if failures:
+        raise ExpllmError("; ".join(failures))
+    return total
+
+
+def join_cluster(address: str) -> None:
+    """Joins a Ray cluster: `local` starts one here, `auto` takes the one that this machine belongs to.
+
+    Raises:
+        MissingDependency: Ray is not installed.
+        UsageError: nothing answers there.
+    """
+    ray = _ray()
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(address=None if address == "local" else address, log_to_driver=False, logging_level="ERROR")
+    except Exception as error:
+        raise UsageError(f"--ray {address}: cannot join the cluster ({one_line(str(error))[:200]})") from None
+
+
+def _guarded(shard: Shard, opening: Opening) -> tuple[int, str | None]:
+    """A shard's result, or the line of what stopped it: Ray need not know this package's errors."""
+    try:
+        return work_shard(shard, opening), None
+    except ExpllmError as error:
+        return 0, error.line
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise MissingDependency("Ray is not installed: pip install 'expllm[ray]'") from None
+    return ray

@@ -1,0 +1,204 @@
+"""The Exp-CoT Engine: samples in, checked explanations out, each step journaled before the next begins.
+
+One task a sample, so many at once as are allowed, and no barrier between the steps: a sample that needs five
+rounds holds up nobody. Nothing is kept in memory but the samples at work.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from expllm.chat import ChatFailed
+from expllm.cot import steps
+from expllm.cot.case import Case, Feedback, Rules
+from expllm.cot.journal import Journal, JournalReader, Outcome
+from expllm.cot.memory import Gate, Memory, Paused
+from expllm.cot.records import CotRecord
+from expllm.cot.writers import Writer
+from expllm.data import Sample
+from expllm.errors import ExpllmError
+from expllm.faces import AUVector, Expression
+from expllm.grounding import audit
+
+Img2AU = Callable[[Sample], tuple[AUVector, str]]
+"""A sample's action units and where they come from; ExpllmError where the face cannot be measured."""
+
+
+def carried_aus(sample: Sample) -> tuple[AUVector, str]:
+    """Img2AU for data that carry their action units.
+
+    Raises:
+        ExpllmError: this sample carries none.
+    """
+    if sample.aus is None:
+        raise ExpllmError("carries no action units, and no reader of pictures was given")
+    return sample.aus, sample.au_source or "data set"
+
+
+@dataclass
+class Engine:
+    """Takes samples through the six processes.
+
+    Attributes:
+        writer: An LLM, or rules.
+        labels: The label set.
+        rules: How often it tries.
+        img2au: Measures a face; called on a thread.
+        gate: How many calls may be under way, and until when any may begin.
+        prompt_hash: Of the prompts that the writer uses.
+        on_outcome: Told of each sample that has ended.
+    """
+
+    writer: Writer
+    labels: tuple[Expression, ...]
+    rules: Rules = field(default_factory=Rules)
+    img2au: Img2AU = carried_aus
+    prompt_hash: str | None = None
+    on_outcome: Callable[[Outcome], None] = lambda _: None
+    gate: Gate = field(default_factory=Gate)
+
+    async def run(self, samples: Iterable[Sample], journal: Journal) -> None:
+        """Works through `samples`; see `run_placed`."""
+        await self.run_placed(enumerate(samples), journal)
+
+    async def run_placed(self, samples: Iterable[tuple[int, Sample]], journal: Journal) -> None:
+        """Works through samples with their places; those that the journal has ended are passed over.
+
+        Returns when all have ended or no further call may begin (`gate`).
+
+        Raises:
+            ExpllmError: the endpoint refuses the run (key, model, address), or the journal cannot be written.
+        """
+        reader = JournalReader(journal.path)
+        try:
+            self.gate.spent = reader.spent()
+            finished, begun = reader.finished(), reader.begun()
+            waiting = ((place, sample) for place, sample in samples if sample.id not in finished)
+            line = _Line(waiting, begun, reader)
+            # Half as many again as calls may be under way: those whose answer is on its way to the disk.
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self.gate.concurrency + self.gate.concurrency // 2 + 1):
+                    group.create_task(self._work(line, journal))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        finally:
+            reader.close()
+
+    async def _work(self, line: "_Line", journal: Journal) -> None:
+        """One of the tasks at work at once: takes the next sample until there is none or none may begin."""
+        while not self.gate.closed:
+            taken = line.take()
+            if taken is None:
+                return
+            position, sample, memory = taken[0], taken[1], line.memory(taken[1], journal, self.gate)
+            try:
+                record = await self.explain(sample, memory)
+            except Paused:
+                return
+            except ExpllmError:
+                self.gate.stopping = True  # the others finish the call that is under way, and no more
+                raise
+            outcome = Outcome(sample.id, position, record.status, record.reason, record.to_dict())
+            await journal.add(outcome)
+            self.on_outcome(outcome)
+
+    async def explain(self, sample: Sample, memory: Memory) -> CotRecord:
+        """One sample through the six processes.
+
+        Raises:
+            Paused: no further call may begin.
+            ExpllmError: nothing can be asked at all.
+        """
+        known: dict[str, Any] = {
+            "id": sample.id, "expression": sample.expression, "writer": self.writer.identity,
+            "prompt_hash": self.prompt_hash, "split": sample.split,
+            "image": None if sample.image is None else sample.image.to_dict(),
+        }  # fmt: skip
+        try:
+            aus, source = await self._measure(sample)
+        except ExpllmError as error:
+            return CotRecord(**known, status="invalid", reason=f"img2au: {error.line}")
+        known |= {"aus": aus, "au_source": source}
+        case = Case(aus, self.labels, sample.expression)
+        if not steps.worth_telling(case):
+            return CotRecord(**known, status="invalid", reason="img2au: nothing could be measured")
+        talk = _Talk(self.writer, memory, case, self.rules)
+        ended = await talk.through()
+        return CotRecord(**known, **ended, model=memory.model, refusals=memory.refusals)
+
+    async def _measure(self, sample: Sample) -> tuple[AUVector, str]:
+        if sample.aus is not None:
+            return carried_aus(sample)
+        return await asyncio.to_thread(self.img2au, sample)
+
+
+@dataclass
+class _Line:
+    """The samples that wait, and what the journal knows of those that had begun."""
+
+    waiting: Iterator[tuple[int, Sample]]
+    begun: set[str]
+    reader: JournalReader
+
+    def take(self) -> tuple[int, Sample] | None:
+        return next(self.waiting, None)
+
+    def memory(self, sample: Sample, journal: Journal, gate: Gate) -> Memory:
+        if sample.id not in self.begun:
+            return Memory(sample.id, journal, gate)
+        recorded, following = self.reader.calls(sample.id), self.reader.next_number(sample.id)
+        return Memory(sample.id, journal, gate, recorded, following)
+
+
+@dataclass
+class _Talk:
+    """Rounds of describing, naming and verifying, until one passes."""
+
+    writer: Writer
+    memory: Memory
+    case: Case
+    rules: Rules
+    predictions: list[Expression] = field(default_factory=list)
+    hinted: bool = False
+
+    async def through(self) -> dict[str, Any]:
+        """The fields of the record that the rounds decide."""
+        try:
+            found = await self._rounds()
+        except steps.NoAnswer as none:
+            found = {"status": "invalid", "reason": str(none)}
+        except ChatFailed as failed:
+            found = {"status": "unresolved", "reason": f"call failed: {failed.reason}"}
+        counted = {"predictions": tuple(self.predictions), "rounds": self.memory.round, "hinted": self.hinted}
+        return {**found, **counted}
+
+    async def _rounds(self) -> dict[str, Any]:
+        feedback: Feedback | None = None
+        for number in range(1, self.rules.max_rounds + 1):
+            self.memory.round = number
+            self.hinted = self.hinted or (feedback is not None and feedback.hint is not None)
+            await steps.au2des(self.writer, self.memory, self.case, feedback)
+            expression = await steps.des2exp(self.writer, self.memory, self.case, self.rules)
+            self.predictions.append(expression)
+            checked = await steps.verify(self.writer, self.memory, self.case, self.rules, expression)
+            if checked.passed:
+                return await self._refined(expression)
+            feedback = steps.reflect(self.case, self.rules, checked, number)
+        return {"status": "unresolved", "reason": _why(checked)}
+
+    async def _refined(self, expression: Expression) -> dict[str, Any]:
+        try:
+            cot = await steps.refine(self.writer, self.memory, self.case, self.rules, expression)
+        except steps.NoAnswer as none:
+            return {"status": "unresolved", "reason": str(none)}
+        report = audit(cot, self.case.aus, expression)
+        return {"status": "resolved", "cot": cot, "grounding": report.precision, "recall": report.recall}
+
+
+REASONS: Final = (("label", "label"), ("units", "action units"), ("degrees", "degrees"))
+
+
+def _why(checked: steps.Verification) -> str:
+    views = [name for view, name in REASONS if getattr(checked, view) is False]
+    return f"verification: {', '.join(views) or checked.by}"

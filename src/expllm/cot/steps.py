@@ -1,0 +1,169 @@
+"""The six processes of the Exp-CoT Engine (paper, section III-B), one small function each.
+
+Each takes what it needs and returns what it found; `engine` puts them in order. A step asks again where an
+answer has the wrong form, and says so where none has the right one.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from expllm.cot.case import Case, Feedback, Rules
+from expllm.cot.formatting import format_problems
+from expllm.cot.memory import Memory
+from expllm.cot.writers import Writer
+from expllm.faces import Expression
+from expllm.grounding import Audit, Verdict, audit
+from expllm.records import CoT
+
+COVER: Final = 0.1
+"""Units from this intensity on must be described; weaker ones may be."""
+
+_DECORATION: Final = " \t\r\n*_`'\"“”‘’.!#:"
+_WRONG: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.NOT_MEASURABLE)
+
+
+class NoAnswer(Exception):  # noqa: N818 - an ending of a sample, not a fault of the program
+    """A writer gave no answer of the form that was asked for; the text says what came instead."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What Result Verification found in its three views.
+
+    A view is None where nobody could say: an LLM answers for all three at once, a face without a label has
+    no right one, and an answer that nobody could read is no verdict.
+    """
+
+    passed: bool
+    by: str
+    units: bool | None = None
+    degrees: bool | None = None
+    label: bool | None = None
+    problems: tuple[str, ...] = ()
+
+
+async def au2des(writer: Writer, memory: Memory, case: Case, feedback: Feedback | None) -> str:
+    """AU2Des Generation, and after feedback Feedback Reflection: the face in words."""
+    before = memory.refusals
+    memory.description = await writer.describe(memory, case, feedback)
+    memory.declined = memory.refusals > before
+    return memory.description
+
+
+async def des2exp(writer: Writer, memory: Memory, case: Case, rules: Rules) -> Expression:
+    """Des2Exp Generation: exactly one expression of the label set.
+
+    Raises:
+        NoAnswer: not one of the answers was.
+    """
+    for attempt in range(rules.retries + 1):
+        answer = await writer.express(memory, case, attempt > 0)
+        expression = read_expression(answer, case.labels)
+        if expression:
+            return expression
+    raise NoAnswer(f"no expression of the label set was named, the last answer was {answer[:60]!r}")
+
+
+async def verify(
+    writer: Writer, memory: Memory, case: Case, rules: Rules, expression: Expression
+) -> Verification:
+    """Result Verification: are the units covered, are the degrees right, is the label right?"""
+    found = Verification(passed=True, by="none")
+    if memory.declined:
+        found = Verification(False, "refusal", problems=("The answer does not describe the face.",))
+    elif rules.verify in ("rules", "both"):
+        found = verify_by_rules(memory.description, case, expression)
+    if found.passed and rules.verify in ("llm", "both"):
+        found = await _verify_by_llm(writer, memory, case, rules, found)
+    if found.passed and case.truth is not None and expression is not case.truth:
+        # A judge that lets a wrong label pass is not believed.
+        found = Verification(False, "label", label=False, problems=(WRONG_LABEL,))
+    detail = {"by": found.by, "units": found.units, "degrees": found.degrees, "label": found.label}
+    await memory.verdict("Result Verification", found.passed, **detail, problems=list(found.problems))
+    return found
+
+
+WRONG_LABEL: Final = "The expression does not fit the face."
+
+
+def verify_by_rules(description: str, case: Case, expression: Expression) -> Verification:
+    """The audit in the three views of the paper; the problems never name the true label."""
+    report = audit(description, case.aus)
+    missed = {name: value for name, value in report.missed.items() if value >= COVER}
+    wrong = [checked for checked in report.checked if checked.verdict in _WRONG]
+    degrees = [checked for checked in report.checked if checked.verdict is Verdict.WRONG_DEGREE]
+    problems = [f"Not described: {name} ({value:.2g})." for name, value in missed.items()]
+    problems += [f'"{checked.claim.text}": {checked.reason}.' for checked in (*wrong, *degrees)]
+    label = None if case.truth is None else expression is case.truth
+    if label is False:
+        problems.append(WRONG_LABEL)
+    return Verification(
+        passed=not problems,
+        by="rules",
+        units=not missed and not wrong,
+        degrees=not degrees,
+        label=label,
+        problems=tuple(problems),
+    )
+
+
+async def _verify_by_llm(
+    writer: Writer, memory: Memory, case: Case, rules: Rules, so_far: Verification
+) -> Verification:
+    for attempt in range(rules.retries + 1):
+        verdict = read_verdict(await writer.judge(memory, case, attempt > 0))
+        if verdict is not None:
+            return replace(so_far, passed=verdict, by="llm")
+    problems = ("The verification gave no readable verdict.",)
+    return replace(so_far, passed=False, by="unreadable", problems=problems)
+
+
+def reflect(case: Case, rules: Rules, verification: Verification, finished_round: int) -> Feedback:
+    """Feedback Reflection: what the next round is told, past the threshold with the label."""
+    told = rules.verify != "llm"
+    hint = case.truth if finished_round >= rules.hint_after else None
+    return Feedback(verification.problems if told else (), hint)
+
+
+async def refine(writer: Writer, memory: Memory, case: Case, rules: Rules, expression: Expression) -> CoT:
+    """Format Refinement, held against the rules of the format and once more against the action units.
+
+    Raises:
+        NoAnswer: no text broke none of them.
+    """
+    text = memory.description
+    problems: tuple[str, ...] = ()
+    for _ in range(rules.retries + 1):
+        text = await writer.refine(memory, case, expression, text, problems)
+        cot, problems = format_problems(text, expression)
+        if cot is not None and not problems:
+            problems = smuggled(audit(cot, case.aus, expression))
+        await memory.verdict("Format Refinement", not problems, problems=list(problems))
+        if cot is not None and not problems:
+            return cot
+    raise NoAnswer(f"no refined text kept to the format: {' '.join(problems)}")
+
+
+def smuggled(report: Audit) -> tuple[str, ...]:
+    """What a refined text claims and the action units do not bear out, as sentences."""
+    wrong = [c for c in report.checked if c.verdict in (*_WRONG, Verdict.WRONG_DEGREE)]
+    # An interpretation may honestly say that the movements point elsewhere; a conclusion may not.
+    conflicts = (f"{c[0].upper()}{c[1:]}." for c in report.label_conflicts if c.startswith("the conclusion"))
+    return (*(f'"{checked.claim.text}": {checked.reason}.' for checked in wrong), *conflicts)
+
+
+def read_expression(answer: str, labels: tuple[Expression, ...]) -> Expression | None:
+    """The one expression that an answer is, whatever its case and decoration; None for anything else."""
+    word = answer[:200].strip(_DECORATION).casefold()
+    return next((label for label in labels if label.value == word), None)
+
+
+def read_verdict(answer: str) -> bool | None:
+    """True for 'Correct', False for 'Incorrect', None for anything else."""
+    word = answer[:200].strip(_DECORATION).casefold()
+    return {"correct": True, "incorrect": False}.get(word)
+
+
+def worth_telling(case: Case) -> bool:
+    """Whether anything was measured at all; a face without measurements has no explanation."""
+    return bool(case.aus.measured)

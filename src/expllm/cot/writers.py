@@ -1,0 +1,156 @@
+"""Who writes: an LLM behind a chat endpoint, or rules. Both take the same five small steps.
+
+A writer answers; it does not judge whether an answer will do. The rule-based one gets the measurements
+themselves and never reads a prompt.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from expllm.chat import ChatModel, Message, Reply, Usage
+from expllm.cot.case import Case, Feedback, labels_text, positive_text, unknown_text
+from expllm.cot.memory import Memory
+from expllm.cot.offline import conclude, describe, interpret, observe, write_cot
+from expllm.cot.prompts import Prompts
+from expllm.faces import Expression
+
+
+class Writer(Protocol):
+    """The steps that a language model takes in the engine (paper, section III-B)."""
+
+    identity: str
+
+    async def describe(self, memory: Memory, case: Case, feedback: Feedback | None) -> str:
+        """AU2Des: the face in words, from the action units alone; after feedback, the revised words."""
+
+    async def express(self, memory: Memory, case: Case, again: bool) -> str:
+        """Des2Exp: the expression that the last description names, as it was answered."""
+
+    async def judge(self, memory: Memory, case: Case, again: bool) -> str:
+        """Result Verification: 'Correct' or 'Incorrect', as it was answered."""
+
+    async def refine(
+        self, memory: Memory, case: Case, expression: Expression, draft: str, problems: Sequence[str]
+    ) -> str:
+        """Format Refinement of `draft`; where `problems` are named, of what was refined before."""
+
+    async def close(self) -> None:
+        """Ends connections."""
+
+
+class LLMWriter:
+    """Asks a chat model.
+
+    Args:
+        chat: Any OpenAI-compatible endpoint.
+        prompts: What is said to it.
+    """
+
+    def __init__(self, chat: ChatModel, prompts: Prompts) -> None:
+        self.identity = chat.identity
+        self._chat = chat
+        self._prompts = prompts
+
+    async def describe(self, memory: Memory, case: Case, feedback: Feedback | None) -> str:
+        if feedback is None:
+            prompt = self._prompts.fill(
+                "describe", positive=positive_text(case.aus), unknown=unknown_text(case.aus)
+            )
+            return await self._say(memory, "AU2Des", prompt)
+        problems = "".join(f"\n- {problem}" for problem in feedback.problems)
+        if feedback.hint is None:
+            return await self._say(
+                memory, "Feedback Reflection", self._prompts.fill("feedback", problems=problems)
+            )
+        prompt = self._prompts.fill("feedback_hint", expression=feedback.hint.capitalize(), problems=problems)
+        return await self._say(memory, "Feedback Reflection", prompt)
+
+    async def express(self, memory: Memory, case: Case, again: bool) -> str:
+        name = "express_again" if again else "express"
+        return await self._say(memory, "Des2Exp", self._prompts.fill(name, labels=labels_text(case.labels)))
+
+    async def judge(self, memory: Memory, case: Case, again: bool) -> str:
+        # Beside the conversation, not in it: this prompt names the true label, which nobody may be told yet.
+        truth = case.truth.capitalize() if case.truth else "what the description says"
+        prompt = self._prompts.fill("verify", positive=positive_text(case.aus), expression=truth)
+        if again:
+            prompt = f"{prompt}\n{self._prompts.fill('verify_again')}"
+        return await self._ask(memory, "Result Verification", [*memory.conversation, Message("user", prompt)])
+
+    async def refine(
+        self, memory: Memory, case: Case, expression: Expression, draft: str, problems: Sequence[str]
+    ) -> str:
+        original = memory.description
+        prompt = self._prompts.fill("refine", analysis=original, expression=expression.capitalize())
+        messages = [Message("user", prompt)]
+        if problems:
+            again = self._prompts.fill("refine_again", problems=" ".join(problems))
+            messages += [Message("assistant", draft), Message("user", again)]
+        return await self._ask(memory, "Format Refinement", messages)
+
+    async def close(self) -> None:
+        await self._chat.close()
+
+    async def _say(self, memory: Memory, step: str, prompt: str) -> str:
+        memory.conversation.append(Message("user", prompt))
+        text = await self._ask(memory, step, memory.conversation)
+        memory.conversation.append(Message("assistant", text))
+        return text
+
+    async def _ask(self, memory: Memory, step: str, messages: Sequence[Message]) -> str:
+        asked = list(messages)
+        key = (text for message in asked for text in (message.role, message.content))
+        call = await memory.ask(step, str(asked[-1].content), key, lambda: self._chat.ask(asked))
+        return call.text
+
+
+class OfflineWriter:
+    """Writes by rules over the action units: no network, no model.
+
+    It names the expression that the movements speak for most; told that it was wrong, the next likely one.
+    """
+
+    identity = "offline"
+
+    async def describe(self, memory: Memory, case: Case, feedback: Feedback | None) -> str:
+        guess = feedback.hint if feedback and feedback.hint else self._guess(memory, case)
+        observations = describe(case.aus)
+        parts = (observe(observations), interpret(observations, guess), conclude(observations, guess))
+        step = "AU2Des" if feedback is None else "Feedback Reflection"
+        memory.guess = guess
+        return await self._answer(memory, step, " ".join(parts), guess)
+
+    async def express(self, memory: Memory, case: Case, again: bool) -> str:
+        guess = memory.guess or self._guess(memory, case)
+        return await self._answer(memory, "Des2Exp", guess.capitalize(), guess)
+
+    async def judge(self, memory: Memory, case: Case, again: bool) -> str:
+        right = case.truth is None or memory.guess is case.truth
+        return await self._answer(
+            memory, "Result Verification", "Correct" if right else "Incorrect", memory.guess
+        )
+
+    async def refine(
+        self, memory: Memory, case: Case, expression: Expression, draft: str, problems: Sequence[str]
+    ) -> str:
+        return await self._answer(
+            memory, "Format Refinement", write_cot(case.aus, expression).text, expression
+        )
+
+    async def close(self) -> None:
+        return None
+
+    def _guess(self, memory: Memory, case: Case) -> Expression:
+        scores = describe(case.aus).scores
+        ranked = sorted(case.labels, key=lambda label: -scores[label])  # stable: the set's order breaks ties
+        return ranked[(memory.round - 1) % len(ranked)]
+
+    async def _answer(self, memory: Memory, step: str, text: str, about: Expression | None) -> str:
+        async def reply() -> Reply:
+            return Reply(
+                text=text, model=self.identity, finish="stop", usage=Usage(0, 0), cost=0.0, seconds=0.0,
+                attempts=0, refused=False, cached=False,
+            )  # fmt: skip
+
+        prompt = f"{step}, round {memory.round}" + (f": {about.value}" if about else "")
+        return (await memory.ask(step, prompt, (self.identity, step, str(memory.round), text), reply)).text

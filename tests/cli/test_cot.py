@@ -1,0 +1,172 @@
+"""`expllm cot`: the way of a run through its commands, and one line for everything that can be wrong."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from calling import call
+
+REFERENCE = "reference.jsonl"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Six faces with action units: smiles and frowns, one of them mislabelled."""
+    rows = [
+        {"id": f"face {number}.jpg", "expression": label, "aus": aus, "cot": text}
+        for number, (label, aus, text) in enumerate(
+            [
+                ("Happiness", SMILE, GOOD),
+                ("Happiness", SMILE, GOOD.replace("Both lip corners", "Both brows")),
+                ("Anger", FROWN, GOOD),
+                ("Fear", SMILE, GOOD),
+                ("Sadness", FROWN, ""),
+                ("Neutral", {"Jaw Drop": 0.11}, ""),
+            ]
+        )
+    ]
+    path = tmp_path / REFERENCE
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+SMILE = {"Left Lip Corner Pull": 0.7, "Right Lip Corner Pull": 0.72}
+FROWN = {"Left Brow Lower": 0.5, "Right Brow Lower": 0.52}
+GOOD = (
+    "**Key Observations:** Both lip corners are strongly raised.\n\n"
+    "**Overall Emotional Interpretation:** The raised lip corners suggest joy.\n\n"
+    "**Conclusion:** The face shows happiness."
+)
+
+
+def make(data: Path, run: Path, *options: str) -> str:
+    done = call("cot", "make", str(data), "-o", str(run), *options)
+    assert done.code == 0, done.err
+    return done.err
+
+
+def test_a_run_from_make_to_export(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    make(data, run)
+    status = json.loads(call("cot", "status", str(run), "--json").out)
+    assert status["status"] == {"resolved": 6}
+    assert "6" in call("cot", "status", str(run)).out
+    shown = call("cot", "show", str(run), "face 3.jpg").out
+    assert "Feedback Reflection" in shown
+    assert "fear" in shown.lower()
+    for to in ("messages", "hf", "jsonl", "released", "llava", "parquet"):
+        done = call("cot", "export", str(run), "--to", to, "-o", str(tmp_path / f"out-{to}"))
+        assert done.code == 0, done.err
+    assert len((tmp_path / "out-messages").read_text().splitlines()) == 6
+
+
+def test_the_same_command_again_changes_nothing(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    make(data, run, "--limit", "3")
+    make(data, run)
+    first = (run / "journal.sqlite").read_bytes()
+    make(data, run)
+    assert (run / "journal.sqlite").read_bytes() == first
+    assert json.loads(call("cot", "status", str(run), "--json").out)["ended"] == 6
+
+
+def test_audit_prints_each_claim_and_the_total(data: Path) -> None:
+    done = call("cot", "audit", str(data))
+    assert done.code == 0, done.err
+    assert "contradicted" in done.out
+    assert "4 texts" in done.out
+    rows = [json.loads(line) for line in call("cot", "audit", str(data), "--json").out.splitlines()]
+    assert [row["counts"]["contradicted"] > 0 for row in rows] == [False, True, True, False]
+
+
+def test_estimate_asks_nothing_and_names_a_span(data: Path) -> None:
+    done = call("cot", "estimate", str(data), "--model", "gpt-4o", "--json")
+    assert done.code == 0, done.err
+    estimate = json.loads(done.out)
+    assert estimate["calls"][0] == 6 * 4
+    assert estimate["calls"][1] == 6 * (3 * 5 + 1)
+    assert 0 < estimate["usd"][0] < estimate["usd"][1]
+    assert "no price is known" in call("cot", "estimate", str(data), "--model", "mine").out
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "line"),
+    [
+        (["--verify", "maybe"], 2, "--verify is 'maybe': use llm, rules or both"),
+        (["--budget", "0"], 2, "--budget is 0: nothing can be asked"),
+        (["--model", "mine", "--budget", "1", "--base-url", "http://127.0.0.1:9/v1"], 2, "needs a price"),
+        (["--prompts", "nowhere"], 1, "holds no prompt"),
+        (["--shards", "2"], 2, "--shards goes with --ray"),
+    ],
+)
+def test_options_that_make_no_sense(
+    data: Path, tmp_path: Path, options: list[str], code: int, line: str
+) -> None:
+    done = call("cot", "make", str(data), "-o", str(tmp_path / "run"), *options)
+    assert (done.code, done.out) == (code, "")
+    assert line in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_another_model_or_prompt_is_refused_for_a_run_with_answers(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    make(data, run, "--limit", "2")
+    done = call("cot", "make", str(data), "-o", str(run), "--hint-after", "1")
+    assert done.code == 1
+    assert "begun with hint_after 2, not 1" in done.err
+    make(data, run)
+
+
+def test_a_run_of_another_version_and_none_at_all(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    make(data, run)
+    settings = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**settings, "format": 99}))
+    for command in (
+        ["status", str(run)],
+        ["make", str(data), "-o", str(run)],
+        ["export", str(run), "--to", "hf"],
+    ):
+        done = call("cot", *command)
+        assert done.code == 1
+        assert "format 99" in done.err
+    (run / "run.json").write_text(json.dumps(settings))
+    make(data, run)
+    assert "holds no run" in call("cot", "status", str(tmp_path / "empty")).err
+
+
+def test_a_folder_that_cannot_be_written(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = call("cot", "make", str(data), "-o", str(tmp_path / "file" / "run"))
+    assert done.code == 1
+    assert "choose another folder" in done.err
+
+
+def test_ctrl_c_ends_cleanly_and_the_run_goes_on(tmp_path: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1] / "cot"))
+    import honest
+    from running import served, write_reference
+
+    data, run = write_reference(tmp_path / REFERENCE, 200), tmp_path / "run"
+    with served(honest.of_payload, latency=0.02) as server:
+        command = [
+            sys.executable, "-m", "expllm", "cot", "make", str(data), "-o", str(run), "--model", "honest",
+            "--base-url", server.url, "--concurrency", "4", "--key-env", "NO_SUCH_KEY",
+        ]  # fmt: skip
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while len(server.seen) < 40 and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 130, errors
+        assert errors.strip().splitlines()[-1] == "expllm: interrupted"
+        asked = len(server.seen)
+        assert asked < 200 * 4
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+        status = json.loads(call("cot", "status", str(run), "--json").out)
+    assert status["ended"] == 200
+    assert status["usage"]["calls"] == len(server.seen)

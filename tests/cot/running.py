@@ -1,0 +1,66 @@
+"""A run of the engine against a server on loopback, as the command line starts it."""
+
+import asyncio
+import json
+import os
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from chatserver import Answer, ChatServer
+
+from expllm.cli.cot_make import Order
+from expllm.faces import AU_NAMES, label_set
+
+KEY_ENV = "EXPLLM_TEST_KEY"
+
+
+def write_reference(path: Path, count: int, seed: int = 0) -> Path:
+    """A reference JSONL of `count` faces, no two alike."""
+    chance = random.Random(seed)
+    labels = label_set(7)
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(count):
+            names = chance.sample(AU_NAMES, chance.randint(1, 6))
+            aus = {name.title(): round(chance.uniform(0.06, 1.0), 4) for name in names}
+            aus["Jaw Drop"] = round(0.1 + 0.8 * number / count, 4) or 0.1
+            row = {
+                "id": f"f{number:05d}.jpg",
+                "expression": chance.choice(labels).title(),
+                "aus": aus,
+                "cot": "",
+            }
+            file.write(json.dumps(row) + "\n")
+    return path
+
+
+def order(data: Path, run: Path, url: str, **given: Any) -> Order:
+    """What `expllm cot make DATA -o RUN --model honest --base-url URL` asks for."""
+    os.environ.setdefault(KEY_ENV, "sk-test")
+    usual = Order(
+        dataset=str(data), output=run, model="honest", base_url=url, key_env=KEY_ENV, concurrency=16,
+        limit=None, budget=None, prices=None, hint_after=2, max_rounds=5, verify="both", prompts=None,
+        temperature=0.7, seed=None, retry_failed=False, quiet=True,
+    )  # fmt: skip
+    return replace(usual, **given)
+
+
+@contextmanager
+def served(answer: Answer, **given: Any) -> Iterator[ChatServer]:
+    """The server of `chatserver`, on a loop of its own in another thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = ChatServer(answer, **given)
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

@@ -1,0 +1,82 @@
+"""`kill -9` at random moments: nothing that was journaled is asked again, and the export is the same."""
+
+import json
+import multiprocessing
+import random
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import honest
+import pytest
+from running import order, served, write_reference
+
+from expllm.cli.cot_make import work
+from expllm.cot.export import export
+from expllm.cot.journal import JournalReader
+from expllm.cot.memory import key_of
+from expllm.runs import RunFolder
+
+RUNS, KILLS, SAMPLES = 5, 20, 60
+EVERY = ("resolved", "unresolved", "invalid")
+
+
+def begin(data: Path, run: Path, url: str) -> None:
+    """What a killed process does: module level, so that a fork server can start it."""
+    work(order(data, run, url))
+
+
+def journaled(run: Path) -> set[str]:
+    if not (run / "journal.sqlite").exists():
+        return set()
+    with closing(JournalReader(run / "journal.sqlite")) as reader:
+        tables = reader.db.execute("SELECT COUNT(*) FROM sqlite_master WHERE name = 'calls'").fetchone()[0]
+        return {key for (key,) in reader.db.execute("SELECT key FROM calls")} if tables else set()
+
+
+def asked_key(body: bytes) -> str:
+    """The journal's key of a request's conversation."""
+    messages = json.loads(body)["messages"]
+    return key_of(text for message in messages for text in (message["role"], message["content"]))
+
+
+@pytest.fixture(scope="module")
+def processes() -> multiprocessing.context.ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["expllm.cli.cot_make", "expllm.chat.endpoint", "test_engine_kill"])
+    return context
+
+
+@pytest.mark.parametrize("seed", range(RUNS))
+def test_killed_twenty_times_and_nothing_is_asked_twice(
+    tmp_path: Path, processes: multiprocessing.context.ForkServerContext, seed: int
+) -> None:
+    chance = random.Random(seed)
+    data = write_reference(tmp_path / "reference.jsonl", SAMPLES, seed)
+    with served(honest.of_payload, latency=0.01) as server:
+        whole = tmp_path / "whole"
+        work(order(data, whole, server.url))
+        expected = Counter(asked_key(seen.body) for seen in server.seen if seen.body)
+        run, repeated = tmp_path / "run", 0
+        for _ in range(KILLS):
+            known, before = journaled(run), len(server.seen)
+            process = processes.Process(target=begin, args=(data, run, server.url))
+            process.start()
+            time.sleep(chance.uniform(0.0, 0.25))
+            process.kill()
+            process.join()
+            time.sleep(0.02)  # requests that were on their way
+            again = [asked_key(seen.body) for seen in server.seen[before:] if seen.body]
+            repeated += sum(key in known for key in again)
+        known, before = journaled(run), len(server.seen)
+        work(order(data, run, server.url))
+        repeated += sum(asked_key(s.body) in known for s in server.seen[before:] if s.body)
+    assert repeated == 0
+    assert set(expected) == journaled(run) == journaled(whole)
+    outputs = []
+    for folder in (whole, run):
+        target = tmp_path / f"{folder.name}.jsonl"
+        assert export(RunFolder(folder), "jsonl", target, statuses=EVERY) == SAMPLES
+        outputs.append(target.read_bytes())
+    assert outputs[0] == outputs[1]

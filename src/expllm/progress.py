@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
@@ -17,9 +18,13 @@ class Progress:
         total: Number of inputs.
         shown: False for messages only.
         doing: What is done to the inputs.
+        note: What else the bar says, asked at every step.
     """
 
-    def __init__(self, total: int, *, shown: bool = True, doing: str = "analyzing") -> None:
+    def __init__(
+        self, total: int, *, shown: bool = True, doing: str = "analyzing", note: Callable[[], str] = str
+    ) -> None:
+        self._note = note
         self._total = total
         self._doing = doing
         self._shown = shown and total >= SHOWN_FROM
@@ -41,10 +46,11 @@ class Progress:
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]:.0f}/s"),
                 TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
                 console=Console(file=sys.stderr),
                 transient=True,
             )
-            self._task = self._bar.add_task(self._doing, total=self._total, rate=0.0)
+            self._task = self._bar.add_task(self._doing, total=self._total, rate=0.0, note="")
             self._bar.start()
         return self
 
@@ -56,7 +62,8 @@ class Progress:
         if self._shown and kind is None:
             seconds = time.monotonic() - self._started
             failed = f", {self._failed} failed" if self._failed else ""
-            self.say(f"expllm: {self._done} inputs in {seconds:.1f} s{failed}")
+            note = f", {text}" if (text := self._note()) else ""
+            self.say(f"expllm: {self._done} inputs in {seconds:.1f} s{failed}{note}")
 
     def step(self, failed: int) -> None:
         """One more input is done; `failed` of all so far went wrong."""
@@ -64,7 +71,7 @@ class Progress:
         self._failed = failed
         if self._bar is not None:
             rate = self._done / max(time.monotonic() - self._started, 1e-6)
-            self._bar.update(self._task, advance=1, rate=rate)
+            self._bar.update(self._task, advance=1, rate=rate, note=self._note())
 
     def say(self, line: str) -> None:
         """A line on stderr that does not break the bar."""

@@ -16,7 +16,7 @@ from expllm.cli.cot_cluster import check_shards, work_on_cluster
 from expllm.cot.case import Rules
 from expllm.cot.engine import Engine
 from expllm.cot.estimate import Estimate, estimate
-from expllm.cot.journal import Journal, JournalReader
+from expllm.cot.journal import Journal, JournalReader, Outcome
 from expllm.cot.memory import Gate
 from expllm.cot.prompts import Prompts
 from expllm.cot.writers import LLMWriter, OfflineWriter, Writer
@@ -137,15 +137,16 @@ def _run(order: Order, prompts: Prompts, dataset: Dataset, journal: Journal) -> 
     total = _total(dataset, order.limit)
     with closing(JournalReader(journal.path)) as reader:
         done = len(reader.finished())
-    with Progress(max(total - done, 0), shown=not order.quiet, doing="explaining") as progress:
-        failed = 0
+    engine = make_engine(order, prompts, dataset.labels)
+    live = Live(engine.gate)
+    with Progress(
+        max(total - done, 0), shown=not order.quiet, doing="explaining", note=live.note
+    ) as progress:
 
-        def count(outcome: Any) -> None:
-            nonlocal failed
-            failed += outcome.status != "resolved"
-            progress.step(failed)
+        def count(outcome: Outcome) -> None:
+            live.count(outcome)
+            progress.step(live.unresolved)
 
-        engine = make_engine(order, prompts, dataset.labels)
         engine.on_outcome = count
         asyncio.run(_with_signals(engine, samples, journal))
         if engine.gate.broke:
@@ -157,6 +158,28 @@ def _run(order: Order, prompts: Prompts, dataset: Dataset, journal: Journal) -> 
     if engine.gate.stopping:
         raise KeyboardInterrupt
     return ExitCode.DONE
+
+
+@dataclass
+class Live:
+    """What the progress bar says beside rate and time left."""
+
+    gate: Gate
+    ended: int = 0
+    unresolved: int = 0
+    hinted: int = 0
+
+    def count(self, outcome: Outcome) -> None:
+        self.ended += 1
+        self.unresolved += outcome.status != "resolved"
+        self.hinted += bool(outcome.record["hinted"])
+
+    def note(self) -> str:
+        """Share that was told the label, and USD of the whole run where anything was paid."""
+        if not self.ended:
+            return ""
+        cost = f", {self.gate.spent:.2f} USD" if self.gate.spent else ""
+        return f"{self.hinted / self.ended:.0%} told the label{cost}"
 
 
 def make_engine(order: Order, prompts: Prompts, labels: tuple[Expression, ...]) -> Engine:

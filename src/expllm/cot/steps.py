@@ -113,7 +113,7 @@ async def _verify_by_llm(
     for attempt in range(rules.retries + 1):
         verdict = read_verdict(await writer.judge(memory, case, attempt > 0))
         if verdict is not None:
-            return replace(so_far, passed=verdict, by="llm")
+            return replace(so_far, passed=verdict, by="both" if so_far.by == "rules" else "llm")
     problems = ("The verification gave no readable verdict.",)
     return replace(so_far, passed=False, by="unreadable", problems=problems)
 

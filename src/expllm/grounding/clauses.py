@@ -77,7 +77,7 @@ def _drawn(items: list[Item], i: int) -> str:
 
 def _merged(items: list[Item], before: Motion, i: int) -> str | None:  # noqa: PLR0911 - a return a rule
     """The kind of two movements that stand together; None if they are two."""
-    one, two = before.kind, str(items[i].value)
+    one, two = before.kind, _drawn(items, i)
     words = {items[before.last].word, items[i].word}
     if one == two:
         return one
@@ -190,9 +190,7 @@ def _plain(part: Item, kind: str) -> bool:
 
 def _preceding(items: list[Item], motion: Motion, start: int, taken: set[int]) -> list[int]:
     """ "the *brows* are lowered", "*eyelid and brow* raises"."""
-    bare = all(
-        items[i].word in BARE for i in range(motion.first, motion.last + 1) if items[i].kind == "motion"
-    )
+    bare = motion.first == motion.last and items[motion.first].word in BARE
     for i in range(motion.first - 1, max(start, motion.first - REACH) - 1, -1):
         item = items[i]
         if item.kind == "part":

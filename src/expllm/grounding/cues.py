@@ -125,9 +125,9 @@ CARRIES: Final = words("which that but yet and though although then")
 
 LIST_LINKS: Final = words("and or as well nor")
 COPULAS: Final = words(
-    "is are was were be being been remain remains remaining remained appear appears appearing appeared "
-    "stay stays seem seems keep keeps becomes become show shows showing display displays displaying "
-    "exhibit exhibits exhibiting have has having"
+    "hang hangs hanging look looks looking lie lies is are was were be being been remain remains "
+    "remaining remained appear appears appearing appeared stay stays seem seems keep keeps becomes "
+    "become show shows showing display displays displaying exhibit exhibits exhibiting have has having"
 )
 FILLERS: Final = words(
     "the a an this that these those his her their its both also s further even quite rather fairly "

@@ -42,7 +42,7 @@ _DENIES: Final = re.compile(
 _HEDGES: Final = re.compile(
     r"\b(?:hints?|hinting|undertones?|elements?|traces?|touch|tinged?|nuances?|underlying|secondary|mixed|"
     r"tempered|alongside|possibl\w+|potential\w*|may|might|could|slight\w*|subtle|subtly|mild\w*|layers?|also|"
-    r"minor|notes?|amidst|shades?|aspects?|would|alternative|linked|associated|accompanied)\b",
+    r"minor|notes?|amidst|shades?|aspects?|would|alternative|room|perhaps|linked|associated|accompanied)\b",
     re.IGNORECASE,
 )
 _HEDGED_AFTER: Final = re.compile(r"\W{1,3}(?:would|could|can|might|may|is suggested)\b", re.IGNORECASE)

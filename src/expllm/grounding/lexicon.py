@@ -78,7 +78,8 @@ MOTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             "bites bitten biting"
         ),
         "puff": words(
-            "puff puffs puffed puffing puffiness inflate inflates inflated inflation bulge bulged bulging"
+            "puff puffs puffed puffing puffiness inflate inflates inflated inflation bulge bulged "
+            "bulging"
         ),
         "wrinkle": words(
             "wrinkle wrinkles wrinkled wrinkling scrunch scrunches scrunched scrunching crinkle "
@@ -117,11 +118,11 @@ DIRECTIONS: Final = words(
 """Words that say where a movement goes: "pulled *down*" is down, not just a pull."""
 
 BARE: Final = words(
-    "tension tensions tense tight tightness depression openness open active engaged engagement neutral "
-    "neutrally relaxation relaxed rest wide part turn turns close down up still heightened action "
-    "actions activity activities motion dynamics involvement movement movements contraction draw draws "
-    "drawing rise rose push pushes pushing shift shifts forward static compression loose press bite "
-    "turning uplifting parting rising narrow outward inward drawn"
+    "activation activations tension tensions tense tight tightness depression openness open active "
+    "engaged engagement neutral neutrally relaxation relaxed rest wide part turn turns close down up "
+    "still heightened action actions activity activities motion dynamics involvement movement "
+    "movements contraction draw draws drawing rise rose push pushes pushing shift shifts forward "
+    "static compression loose press bite turning uplifting parting rising narrow outward inward drawn"
 )
 """Words of everyday or emotional use: a movement only right beside the part that moves."""
 

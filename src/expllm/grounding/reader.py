@@ -89,7 +89,7 @@ def _add_degree(items: list[Item], start: int, end: int, motion: Motion, part: i
         items[i].kind == "copula" for i in range(part, motion.first)
     ):  # fmt: skip
         noun = None
-    for i in (before, *inside, after, noun):
+    for i in (before, *reversed(inside), after, noun):
         if i is not None:
             draft.degree, draft.degree_word = DegreeWord(str(items[i].value)), items[i].word
             draft.first, draft.last = min(draft.first, i), max(draft.last, i)
@@ -112,7 +112,7 @@ def _add_side(items: list[Item], start: int, motion: Motion, part: int, draft: D
         for j in range(anchor - 1, max(start, anchor - 6) - 1, -1):
             if items[j].kind in ("side", "both"):
                 seen.append(j)
-            elif items[j].kind not in ("filler", "degree") and items[j].word not in ("and", "or"):
+            elif items[j].kind not in ("filler", "degree") and not (items[j].word in ("and", "or") and seen):
                 break
         if motion.how == "carried":
             break

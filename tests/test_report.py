@@ -155,11 +155,13 @@ class Tags(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.text = ""
+        self.beside_mark = False
         self.feed(html)
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        self.beside_mark = tag == "mark"
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -170,7 +172,9 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text += " " + data if "style" not in self.open else ""
+        if "style" not in self.open:
+            self.text += data if self.beside_mark else " " + data
+        self.beside_mark = "mark" in self.open
 
     def named(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from expllm.errors import one_line
 from expllm.report import rows
+from expllm.report.audited import audited_html
 
 if TYPE_CHECKING:
-    from expllm.records import CoT, FaceAnalysis
+    from expllm.records import FaceAnalysis
 
 
 def escaped(text: str) -> str:
@@ -31,7 +32,7 @@ def face_card(analysis: "FaceAnalysis") -> str:
         f'<h3><span class="which">{_which(analysis)}</span> '
         f'<span class="label">{escaped(rows.label_text(analysis))}</span> {certainty}</h3>',
         _probabilities(analysis),
-        cot_html(analysis.cot) if analysis.cot else "",
+        audited_html(analysis.cot, analysis.aus) if analysis.cot and analysis.aus else "",
         _warnings(analysis.warnings),
         '</div><div class="units">',
         _pairs(analysis),
@@ -41,17 +42,6 @@ def face_card(analysis: "FaceAnalysis") -> str:
         "</section>\n",
     ]
     return "".join(parts)
-
-
-def cot_html(cot: "CoT") -> str:
-    """The explanation: its three parts under their headings."""
-    pairs = zip(cot.HEADINGS, cot.parts, strict=True)
-    return "".join(_text_part(heading, part) for heading, part in pairs)
-
-
-def _text_part(heading: str, text: str) -> str:
-    """One headed part of the explanation, as plain text."""
-    return f'<div class="part"><h4>{escaped(heading)}</h4><p>{escaped(" ".join(text.split()))}</p></div>'
 
 
 def _unread_card(analysis: "FaceAnalysis", sentence: str) -> str:

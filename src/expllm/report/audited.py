@@ -1,0 +1,79 @@
+"""An explanation in HTML whose claims are marked: which action unit backs each, or refutes it."""
+
+from collections.abc import Iterator
+from html import escape
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from expllm.errors import one_line
+from expllm.grounding import Audit, Checked, Verdict, audit
+
+if TYPE_CHECKING:
+    from expllm.faces import AUVector
+    from expllm.records import CoT
+
+SEVERITY: Final = (
+    Verdict.CONTRADICTED,
+    Verdict.WRONG_SIDE,
+    Verdict.WRONG_DEGREE,
+    Verdict.UNSUPPORTED,
+    Verdict.NOT_MEASURABLE,
+    Verdict.OUTSIDE,
+    Verdict.SUPPORTED,
+)
+"""Where claims share words, the mark is that of the first of these."""
+
+
+def audited_html(cot: "CoT", aus: "AUVector") -> str:
+    """The three parts under their headings, each claim marked, and a line on what the audit found."""
+    report = audit(cot, aus)
+    parts = []
+    at = 0
+    for heading, part in zip(cot.HEADINGS, cot.parts, strict=True):
+        at = cot.text.index(part, cot.text.index(f"**{heading}:**", at))
+        marked = "".join(_marked(part, at, report))
+        parts.append(f'<div class="part"><h4>{_escaped(heading)}</h4><p>{marked}</p></div>')
+        at += len(part)
+    return "".join(parts) + f'<p class="audit">{_escaped(summary(report))}</p>'
+
+
+def summary(report: Audit) -> str:
+    """What the audit found, in one or two sentences."""
+    count = len(report.checked)
+    if not count:
+        return "The text claims no movement."
+    fine = report.counts.get(Verdict.SUPPORTED, 0)
+    text = f"{fine} of {count} claims are borne out by the action units." if count > 1 else (
+        "The one claim is borne out by the action units." if fine else "The one claim is not borne out."
+    )  # fmt: skip
+    wrong = {v.value: n for v in SEVERITY[:-1] if (n := report.counts.get(v, 0))}
+    if wrong:
+        text += f" Of the others: {', '.join(f'{n} {verdict}' for verdict, n in wrong.items())}."
+    if report.missed:
+        missed = ", ".join(f"{name} {value:.2f}" for name, value in report.missed.items())
+        text += f" Not told: {missed}."
+    return text
+
+
+def _marked(part: str, offset: int, report: Audit) -> Iterator[str]:
+    """The part in pieces; a piece that claims cover is marked with the gravest verdict among them."""
+    end = offset + len(part)
+    inside = [c for c in report.checked if c.claim.start < end and c.claim.end > offset]
+    cuts = {offset, end}
+    for checked in inside:
+        cuts |= {max(offset, checked.claim.start), min(end, checked.claim.end)}
+    ordered = sorted(cuts)
+    for start, stop in pairwise(ordered):
+        text = _escaped(part[start - offset : stop - offset])
+        covering = [c for c in inside if c.claim.start <= start and stop <= c.claim.end]
+        yield _mark(text, covering) if covering else text
+
+
+def _mark(text: str, covering: list[Checked]) -> str:
+    gravest = min((c.verdict for c in covering), key=SEVERITY.index)
+    told = "; ".join(f"{c.verdict.value}: {c.reason}" for c in covering)
+    return f'<mark class="{gravest.value.replace(" ", "-")}" title="{_escaped(told)}">{text}</mark>'
+
+
+def _escaped(text: str) -> str:
+    return escape(one_line(text), quote=True)

@@ -16,8 +16,8 @@ MENTION: Final = 0.05
 DENIED: Final = 0.15
 """From this on a movement may not be said to be absent."""
 
-EASY: Final = 0.45
-"""From this on a part may not be called relaxed: the word is also used of faces that move a little."""
+EASY: Final = 0.5
+"""From this on "no pronounced lowering" or "relaxed brows" is wrong: both leave room for some movement."""
 
 BANDS: Final = {
     DegreeWord.MINIMAL: (0.0, 0.35),
@@ -31,7 +31,7 @@ BANDS: Final = {
 NUMBER: Final = 0.05
 """A quoted number may be this far from the measured one: texts round, and mix up the two sides."""
 
-UNEVEN: Final = 0.01
+UNEVEN: Final = 0.02
 """A side that is said to move more may be weaker by this."""
 
 _UNITS: Final = {
@@ -58,7 +58,8 @@ def check(claim: Claim, aus: AUVector) -> Checked:
         return Checked(claim, Verdict.OUTSIDE, {}, reason)
     findings = [_check_action(claim, action, aus) for action in claim.units]
     if claim.negated:
-        return Checked(claim, *_all_absent(findings))
+        found = _denial(claim, findings)
+        return Checked(claim, found.verdict, found.units, found.reason)
     best = min(findings, key=lambda f: (_ORDER.index(f.verdict), -_peak(f.units.values())))
     if claim.outside and best.verdict in (Verdict.CONTRADICTED, Verdict.UNSUPPORTED):
         return Checked(claim, Verdict.OUTSIDE, best.units, f"no action unit measures this ({claim.outside})")
@@ -67,13 +68,15 @@ def check(claim: Claim, aus: AUVector) -> Checked:
     return Checked(claim, best.verdict, best.units, best.reason)
 
 
-def _all_absent(findings: list[_Finding]) -> tuple[Verdict, dict[str, float | None], str]:
-    """A denial holds if it holds for each movement that it may speak of."""
+def _denial(claim: Claim, findings: list[_Finding]) -> _Finding:
+    """A denial of activity holds if nothing moves; otherwise the first meaning of the words decides."""
+    if not claim.vague:
+        return findings[0]
     wrong = [f for f in findings if f.verdict is Verdict.CONTRADICTED]
     known = [f for f in findings if f.verdict is not Verdict.NOT_MEASURABLE]
     chosen = wrong or known or findings
     units = {name: value for f in chosen for name, value in f.units.items()}
-    return chosen[0].verdict, units, max(chosen, key=lambda f: _peak(f.units.values())).reason
+    return _Finding(chosen[0].verdict, units, max(chosen, key=lambda f: _peak(f.units.values())).reason)
 
 
 def _check_action(claim: Claim, action: str, aus: AUVector) -> _Finding:
@@ -82,51 +85,46 @@ def _check_action(claim: Claim, action: str, aus: AUVector) -> _Finding:
     if len(values) == 2 and (claim.side or claim.both):
         return _check_sides(claim, action, values, sided)
     known = [value for value in values.values() if value is not None]
-    if not known:
+    if not known or (len(known) < len(values) and max(known) < MENTION):
         return _Finding(Verdict.NOT_MEASURABLE, values, f"{action} was not measured")
-    return _judge(claim, action, max(known), values)
+    return _judge(claim, action, known, values)
 
 
 def _check_sides(
     claim: Claim, action: str, values: dict[str, float | None], sided: dict[Side | None, float | None]
 ) -> _Finding:
     wanted = [claim.side] if claim.side and not claim.both else list(Side)
-    told = [sided[side] for side in wanted]
-    known = [value for value in told if value is not None]
-    if len(known) < len(told):
+    known = [value for side in wanted if (value := sided[side]) is not None]
+    if len(known) < len(wanted):
         return _Finding(Verdict.NOT_MEASURABLE, values, f"{action} was not measured")
-    left, right = sided[Side.LEFT], sided[Side.RIGHT]
-    pair = f"measured left {_number(left)}, right {_number(right)}"
     if claim.negated:
-        return _judge(claim, action, max(known), values)
-    if claim.both and claim.side and left is not None and right is not None:
-        more, other = (left, right) if claim.side is Side.LEFT else (right, left)
-        if more < other - UNEVEN or max(left, right) < ABSENT:
+        return _judge(claim, action, known, values)
+    pair = f"measured left {_number(sided[Side.LEFT])}, right {_number(sided[Side.RIGHT])}"
+    if claim.both and claim.side:
+        more, other = sided[claim.side] or 0.0, sided[claim.side.other] or 0.0
+        if more < other - UNEVEN:
             return _Finding(Verdict.WRONG_SIDE, values, f"says more on the {claim.side}, {pair}")
-        return _judge(claim, action, more, values)
-    elsewhere = max((value for value in sided.values() if value is not None), default=0.0)
-    if min(known) < ABSENT and elsewhere >= ABSENT and claim.degree is not DegreeWord.MINIMAL:
+        return _judge(claim, action, [more], values)
+    elsewhere = _peak(sided.values())
+    if min(known) < ABSENT and elsewhere >= MENTION and claim.degree is not DegreeWord.MINIMAL:
         where = "both sides" if claim.both else f"the {claim.side}"
         return _Finding(Verdict.WRONG_SIDE, values, f"says {where}, {pair}")
-    return _judge(claim, action, known[0] if claim.side else max(known), values)
+    return _judge(claim, action, known, values)
 
 
-def _judge(  # noqa: PLR0911 - a return a verdict
-    claim: Claim, action: str, value: float, values: dict[str, float | None]
-) -> _Finding:
-    """One intensity against what is said of it."""
+def _judge(claim: Claim, action: str, told: list[float], values: dict[str, float | None]) -> _Finding:
+    """The intensities that a claim speaks of against what it says; one of two sides may fit the degree."""
+    value = max(told)
     measured = f"measured {_number(value)}"
     if claim.negated:
         return _judge_denial(claim, action, value, values)
-    if claim.value is not None and abs(claim.value - value) > NUMBER and not _quoted(claim.value, values):
+    if claim.value is not None and not any(abs(claim.value - v) <= NUMBER for v in _known(values)):
         return _Finding(Verdict.WRONG_DEGREE, values, f"says {claim.value:g}, {measured}")
-    if claim.degree is DegreeWord.MINIMAL and value < MENTION:
-        return _Finding(Verdict.SUPPORTED, values, f"{action} {measured}")
-    if value < ABSENT:
+    if value < ABSENT and claim.degree is not DegreeWord.MINIMAL:
         return _Finding(Verdict.CONTRADICTED, values, f"{action} does not take place, {measured}")
     if claim.degree is not None:
         low, high = BANDS[claim.degree]
-        if not low <= value <= high:
+        if not any(low <= v <= high for v in (value, min(told)) if v == value or v >= MENTION):
             return _Finding(Verdict.WRONG_DEGREE, values, f'says "{claim.degree}", {measured}')
     elif value < MENTION:
         return _Finding(Verdict.UNSUPPORTED, values, f"{action} is hardly there, {measured}")
@@ -136,16 +134,14 @@ def _judge(  # noqa: PLR0911 - a return a verdict
 def _judge_denial(claim: Claim, action: str, value: float, values: dict[str, float | None]) -> _Finding:
     limit = DENIED
     if claim.degree in (DegreeWord.MODERATE, DegreeWord.MARKED, DegreeWord.STRONG):
-        limit = 0.5  # "no pronounced lowering" leaves room for some
-    if claim.vague:
-        limit = max(limit, EASY)
+        limit = EASY
     if value >= limit:
         return _Finding(Verdict.CONTRADICTED, values, f"denies {action}, measured {_number(value)}")
     return _Finding(Verdict.SUPPORTED, values, f"{action} measured {_number(value)}")
 
 
-def _quoted(number: float, values: dict[str, float | None]) -> bool:
-    return any(value is not None and abs(number - value) <= NUMBER for value in values.values())
+def _known(values: dict[str, float | None]) -> list[float]:
+    return [value for value in values.values() if value is not None]
 
 
 def _peak(values: Iterable[float | None]) -> float:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from expllm.grounding import cues
-from expllm.grounding.lexicon import ACTS, ADJECTIVES, BARE, DIRECTIONS, MEANINGS, MOTION_OF, STILL
+from expllm.grounding.lexicon import ADJECTIVES, BARE, DIRECTIONS, MOTION_OF
+from expllm.grounding.meanings import ACTS, MEANINGS, RELAXED, STILL
 from expllm.grounding.tags import Item
 
 _WITHIN: Final = frozenset("degree filler side both copula".split())
@@ -52,7 +53,7 @@ def motions(items: list[Item], start: int, end: int) -> list[Motion]:
             continue
         before = found[-1] if found else None
         if before and i - before.last <= 4 and all(
-            items[k].kind in ("degree", "filler", "copula") or items[k].word in ("in", "an")
+            items[k].kind in ("degree", "filler", "copula") or items[k].word in ("in", "an", "to")
             for k in range(before.last + 1, i)
         ) and (merged := _merged(items, before, i)):  # fmt: skip
             before.last, before.kind = i, merged
@@ -121,8 +122,10 @@ def attach(items: list[Item], start: int, end: int, found: list[Motion], carried
 def meaning(part: Item, kind: str) -> tuple[str, ...]:
     """Actions that a movement of this kind at this part may be."""
     name = str(part.value)
-    if kind in ("still", "relaxed"):
+    if kind == "still":
         return STILL.get(name, ())
+    if kind == "relaxed":
+        return RELAXED.get(name, ())
     return MEANINGS.get((name, kind), ())
 
 
@@ -171,7 +174,7 @@ def _list_forward(items: list[Item], part: int, end: int, motion: Motion, found:
             if _has_own(items, j, end, motion, found) or not _plain(items[j], motion.kind):
                 break
             parts.append(j)
-        elif items[j].kind not in _LISTED:
+        elif items[j].kind not in _LISTED or items[j].kind == "degree":
             break
         j += 1
     return parts
@@ -195,7 +198,7 @@ def _preceding(items: list[Item], motion: Motion, start: int, taken: set[int]) -
         item = items[i]
         if item.kind == "part":
             if meaning(item, motion.kind):
-                return _list_backward(items, i, start, motion.kind, taken)
+                return _list_backward(items, i, start, motion, taken)
             if bare:
                 return []
         elif bare and item.kind not in _WITHIN and item.kind != "motion" and item.word != "and":
@@ -203,14 +206,17 @@ def _preceding(items: list[Item], motion: Motion, start: int, taken: set[int]) -
     return []
 
 
-def _list_backward(items: list[Item], part: int, start: int, kind: str, taken: set[int]) -> list[int]:
+def _list_backward(items: list[Item], part: int, start: int, motion: Motion, taken: set[int]) -> list[int]:
+    """The parts of a list that ends with `part`; before a noun ("brow and lid raises") it has no comma."""
+    predicate = any(items[i].kind == "copula" for i in range(part, motion.first))
+    between = _LISTED if predicate else frozenset({"link", "filler", "side", "both"})
     parts = [part]
     for j in range(part - 1, start - 1, -1):
         if items[j].kind == "part":
-            if j in taken or not _plain(items[j], kind):
+            if j in taken or not _plain(items[j], motion.kind):
                 break
             parts.append(j)
-        elif items[j].kind not in _LISTED:
+        elif items[j].kind not in between:
             break
     return parts[::-1]
 

@@ -123,6 +123,13 @@ BREAKS: Final = words(
 CARRIES: Final = words("which that but yet and though although then")
 """A clause that begins so may go on about the part named before."""
 
+AMOUNTS: Final = words("level levels degree degrees amount amounts of sense")
+"""What may stand between a word of degree and the movement: "low *levels of* tension"."""
+
+QUALIFIERS: Final = words(
+    "positive negative other additional emotional conflicting contradictory opposing further contrasting"
+)
+
 LIST_LINKS: Final = words("and or as well nor")
 COPULAS: Final = words(
     "hang hangs hanging look looks looking lie lies is are was were be being been remain remains "

@@ -7,7 +7,7 @@ from expllm.faces import Side
 from expllm.grounding import cues
 from expllm.grounding.claims import Claim, DegreeWord
 from expllm.grounding.clauses import Motion, attach, clauses, is_act, meaning, motions
-from expllm.grounding.lexicon import ACTS, MOUTH
+from expllm.grounding.meanings import ACTS, MOUTH
 from expllm.grounding.scopes import mark
 from expllm.grounding.sides import Draft, add_numbers, add_sides
 from expllm.grounding.tags import Item, headed, sentences
@@ -57,8 +57,15 @@ def _read_sentence(items: list[Item]) -> list[Draft]:
 
 def _of_motions(items: list[Item], start: int, end: int, found: list[Motion]) -> Iterator[Draft]:
     for motion in found:
+        if motion.kind == "generic" and _qualified(items, motion.first):
+            continue
         for part in motion.parts:
             yield _draft(items, start, end, motion, part)
+
+
+def _qualified(items: list[Item], i: int) -> bool:
+    """ "no *other* movement", "*positive* lip movement": not activity as such."""
+    return any(item.word in cues.QUALIFIERS for item in items[max(0, i - 4) : i])
 
 
 def _draft(items: list[Item], start: int, end: int, motion: Motion, part: int) -> Draft:
@@ -101,7 +108,7 @@ def _degree_before(items: list[Item], start: int, i: int) -> int | None:
     for j in range(i - 1, max(start, i - 6) - 1, -1):
         if items[j].kind == "degree":
             return j
-        if items[j].kind not in ("filler", "side", "both"):
+        if items[j].kind not in ("filler", "side", "both") and items[j].word not in cues.AMOUNTS:
             return None
     return None
 
@@ -167,6 +174,7 @@ def _claim(draft: Draft, items: list[Item], text: str, part: str) -> Claim:
     units, outside, negated = draft.units, None, draft.negated
     if draft.kind in ("still", "relaxed"):
         negated = not negated
+        draft.degree = DegreeWord.MODERATE if draft.kind == "relaxed" else None
     elif units and units[0].startswith("not "):
         # "open eyes": not closed, or raised lids; "the eyes are not open": closed.
         negated = not negated

@@ -46,6 +46,8 @@ def _mark_negation(items: list[Item], i: int) -> None:
         item = items[j]
         if item.kind in ("break", "colon", "open", "close") or _comma_ends(items, j) or _and_ends(items, j):
             return
+        if item.kind == "meaning" and not denies_verb and j > i + 1:
+            return
         if item.word == "with" or (denies_verb and not _goes_on(item)):
             return
         item.negated = True

@@ -44,6 +44,9 @@ def add_sides(items: list[Item], drafts: list[Draft]) -> None:
             drafts.append(
                 replace(of, first=i, last=value[0], side=side, both=False, value=value[1], degree=None)
             )
+        elif (degree := _degree_on_side(items, i)) is not None:
+            word = DegreeWord(str(items[degree].value))
+            drafts.append(replace(of, first=degree, last=i, side=side, both=False, degree=word, value=None))
         elif (more := _comparison(items, i)) is not None:
             side = side if more else side.other
             first, last = min(of.first, i), max(of.last, i)
@@ -63,6 +66,14 @@ def _on(items: list[Item], i: int) -> bool:
 def _spoken_of(drafts: list[Draft], i: int) -> Draft | None:
     before = [d for d in drafts if d.last < i and d.part in SIDED]
     return before[-1] if before else None
+
+
+def _degree_on_side(items: list[Item], i: int) -> int | None:
+    """ "*strongly* on the left and *slightly* on the right"."""
+    j = i - 1
+    while j >= 0 and (items[j].kind == "preposition" or items[j].word == "the"):
+        j -= 1
+    return j if j >= 0 and i - j >= 2 and items[j].kind == "degree" else None
 
 
 def _comparison(items: list[Item], i: int) -> bool | None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from expllm.grounding import cues
-from expllm.grounding.lexicon import ACTS, MOTION_OF, PARTS
+from expllm.grounding.lexicon import MOTION_OF, PARTS
+from expllm.grounding.meanings import ACTS
 
 MAX_LENGTH: Final = 50_000
 """Characters that are read; no explanation is a tenth as long, and the work stays bounded."""
@@ -103,7 +104,7 @@ def _part(tokens: list[Item], i: int) -> tuple[Item, int] | None:
     elif part in ("lips", "mouth") and PARTS.get(after) == "corners":
         part, used = "corners", 2
     elif part in ("lips", "mouth") and after in cues.SIDES and PARTS.get(_word(tokens, i + 2)) == "corners":
-        return _made("part", "corners", tokens, i, 1)  # "the lip's right corner": the side follows
+        return _made("filler", None, tokens, i, 1)  # "the lip's right corner": the corner follows
     elif part == "eyes" and PARTS.get(after) in ("lids", "brows"):
         part, used = PARTS[after], 2
     elif part == "eyes" and PARTS.get(after) == "corners":
@@ -209,7 +210,9 @@ def _kind(word: str, after: str, before: str) -> tuple[str, object]:  # noqa: PL
         return ("motion", "slide") if word in MOTION_OF else ("side", cues.SIDES[word])
     if word in ACTS and word not in MOTION_OF:
         return "act", word
-    if word in MOTION_OF:
+    if word == "as":
+        return ("link" if before in ("such", "well") or after == "well" else "break"), None
+    if word in MOTION_OF and not _no_motion(word, after, before):
         return "motion", MOTION_OF[word]
     if word in cues.DEGREE_OF:
         return "degree", cues.DEGREE_OF[word]
@@ -224,6 +227,13 @@ def _no_negator(word: str, after: str, before: str) -> bool:
     if word == "no":
         return before in ("to", "or") or after == "longer"
     return word in ("free", "void") and after not in ("from", "of")
+
+
+def _no_motion(word: str, after: str, before: str) -> bool:
+    """ "slightly lower than", "a wide smile": a comparison, a degree."""
+    if word == "lower":
+        return before in cues.DEGREE_OF or before in ("is", "are", "the") or after == "than"
+    return after in ACTS and word in ("wide", "tight", "open")
 
 
 def _intensity(word: str) -> float | None:

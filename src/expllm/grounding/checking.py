@@ -20,13 +20,14 @@ EASY: Final = 0.5
 """From this on "no pronounced lowering" or "relaxed brows" is wrong: both leave room for some movement."""
 
 BANDS: Final = {
-    DegreeWord.MINIMAL: (0.0, 0.35),
-    DegreeWord.SLIGHT: (0.0, 0.5),
-    DegreeWord.MODERATE: (0.05, 0.85),
+    DegreeWord.MINIMAL: (0.0, 0.3),
+    DegreeWord.SLIGHT: (0.0, 0.55),
+    DegreeWord.MODERATE: (0.08, 0.8),
     DegreeWord.MARKED: (0.1, 1.0),
-    DegreeWord.STRONG: (0.2, 1.0),
+    DegreeWord.STRONG: (0.15, 1.0),
 }
-"""Lowest and highest intensity that a word of degree may stand for."""
+"""Lowest and highest intensity that a word of degree may stand for: where nine in ten of its uses in the
+published texts lie, and a little more. Neighbours overlap, since people draw these lines differently."""
 
 NUMBER: Final = 0.05
 """A quoted number may be this far from the measured one: texts round, and mix up the two sides."""
@@ -118,7 +119,8 @@ def _judge(claim: Claim, action: str, told: list[float], values: dict[str, float
     measured = f"measured {_number(value)}"
     if claim.negated:
         return _judge_denial(claim, action, value, values)
-    if claim.value is not None and not any(abs(claim.value - v) <= NUMBER for v in _known(values)):
+    quoted = claim.value is not None and any(abs(claim.value - v) <= NUMBER for v in _known(values))
+    if claim.value is not None and not quoted:
         return _Finding(Verdict.WRONG_DEGREE, values, f"says {claim.value:g}, {measured}")
     if value < ABSENT and claim.degree is not DegreeWord.MINIMAL:
         return _Finding(Verdict.CONTRADICTED, values, f"{action} does not take place, {measured}")
@@ -126,7 +128,7 @@ def _judge(claim: Claim, action: str, told: list[float], values: dict[str, float
         low, high = BANDS[claim.degree]
         if not any(low <= v <= high for v in (value, min(told)) if v == value or v >= MENTION):
             return _Finding(Verdict.WRONG_DEGREE, values, f'says "{claim.degree}", {measured}')
-    elif value < MENTION:
+    elif value < MENTION and not quoted and not claim.vague:
         return _Finding(Verdict.UNSUPPORTED, values, f"{action} is hardly there, {measured}")
     return _Finding(Verdict.SUPPORTED, values, f"{action} {measured}")
 

@@ -117,6 +117,16 @@ def attach(items: list[Item], start: int, end: int, found: list[Motion], carried
         ):
             motion.parts = [p for p in carried if meaning(items[p], motion.kind)]
             motion.how = "carried"
+    _drop_doubled(found)
+
+
+def _drop_doubled(found: list[Motion]) -> None:
+    """ "*upward* lip *movement*" is one movement: the second word adds nothing."""
+    for motion in found:
+        if motion.kind == "generic" and motion.how == "after" and any(
+            other.how == "before" and set(other.parts) & set(motion.parts) for other in found
+        ):  # fmt: skip
+            motion.parts = []
 
 
 def meaning(part: Item, kind: str) -> tuple[str, ...]:

@@ -123,7 +123,9 @@ BREAKS: Final = words(
 CARRIES: Final = words("which that but yet and though although then")
 """A clause that begins so may go on about the part named before."""
 
-AMOUNTS: Final = words("level levels degree degrees amount amounts of sense")
+AMOUNTS: Final = words(
+    "level levels degree degrees amount amounts of sense value values score scores intensity intensities"
+)
 """What may stand between a word of degree and the movement: "low *levels of* tension"."""
 
 QUALIFIERS: Final = words(
@@ -132,9 +134,10 @@ QUALIFIERS: Final = words(
 
 LIST_LINKS: Final = words("and or as well nor")
 COPULAS: Final = words(
-    "hang hangs hanging look looks looking lie lies is are was were be being been remain remains "
-    "remaining remained appear appears appearing appeared stay stays seem seems keep keeps becomes "
-    "become show shows showing display displays displaying exhibit exhibits exhibiting have has having"
+    "register registers registering hang hangs hanging look looks looking lie lies is are was were be "
+    "being been remain remains remaining remained appear appears appearing appeared stay stays seem "
+    "seems keep keeps becomes become show shows showing display displays displaying exhibit exhibits "
+    "exhibiting have has having"
 )
 FILLERS: Final = words(
     "the a an this that these those his her their its both also s further even quite rather fairly "

@@ -90,7 +90,7 @@ def _add_degree(items: list[Item], start: int, end: int, motion: Motion, part: i
     """The word of degree before the movement, right after it, or before the part that it ends."""
     inside = [i for i in range(motion.first, motion.last) if items[i].kind == "degree"]
     before = _degree_before(items, start, motion.first)
-    after = motion.last + 1 if motion.last + 1 < end and items[motion.last + 1].kind == "degree" else None
+    after = _degree_after(items, end, motion.last + 1)
     noun = _degree_before(items, start, part) if part < motion.first else None
     if motion.how == "after" and noun is not None and any(
         items[i].kind == "copula" for i in range(part, motion.first)
@@ -101,6 +101,24 @@ def _add_degree(items: list[Item], start: int, end: int, motion: Motion, part: i
             draft.degree, draft.degree_word = DegreeWord(str(items[i].value)), items[i].word
             draft.first, draft.last = min(draft.first, i), max(draft.last, i)
             return
+
+
+def _degree_after(items: list[Item], end: int, i: int) -> int | None:
+    """ "raised *slightly*", "the movement is *minimal*"."""
+    if i < end and items[i].kind == "degree":
+        return i
+    while i < end and (
+        items[i].word in ("is", "are", "was", "were", "remains", "remain", "at", "a") or items[i].word == "to"
+    ):
+        i += 1
+    if i >= end or items[i].kind != "degree":
+        return None
+    ends = (
+        i + 1 >= end
+        or items[i + 1].kind in ("comma", "open", "link", "number")
+        or items[i + 1].word in cues.AMOUNTS
+    )
+    return i if ends else None
 
 
 def _degree_before(items: list[Item], start: int, i: int) -> int | None:
@@ -125,6 +143,7 @@ def _add_side(items: list[Item], start: int, motion: Motion, part: int, draft: D
             break
     if items[motion.first].word in cues.SIDES:
         draft.side = cues.SIDES[items[motion.first].word]
+    compared = any(item.word == "more" for item in items[max(start, motion.first - 3) : motion.first])
     if draft.kind == "slide":
         seen += [j for j in range(motion.first, min(motion.last + 5, len(items))) if items[j].kind == "side"]
     sides = {Side(str(items[j].value)) for j in seen if items[j].kind == "side"}
@@ -132,6 +151,7 @@ def _add_side(items: list[Item], start: int, motion: Motion, part: int, draft: D
         draft.both = True
     elif sides:
         draft.side = next(iter(sides))
+        draft.both = compared and draft.kind != "slide"
     draft.used.update(seen)
     if seen:
         draft.first, draft.last = min(draft.first, *seen), max(draft.last, *seen)

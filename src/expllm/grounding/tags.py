@@ -215,7 +215,11 @@ def _kind(word: str, after: str, before: str) -> tuple[str, object]:  # noqa: PL
     if word in MOTION_OF and not _no_motion(word, after, before):
         return "motion", MOTION_OF[word]
     if word in cues.DEGREE_OF:
-        return "degree", cues.DEGREE_OF[word]
+        # "more pronounced" compares, "clearly indicates" is said of the text's own conclusion.
+        compared = before in ("more", "less", "most", "even") or (
+            word.endswith("ly") and after in cues.MEANING
+        )
+        return ("filler", None) if compared else ("degree", cues.DEGREE_OF[word])
     for kind, group in _KINDS:
         if word in group:
             return kind, None

@@ -49,8 +49,8 @@ def motions(items: list[Item], start: int, end: int) -> list[Motion]:
     """The movements of a clause, words that stand together being one."""
     found: list[Motion] = []
     for i in range(start, end):
-        if items[i].kind != "motion":
-            continue
+        if items[i].kind != "motion" or (i + 1 < end and items[i + 1].kind == "act"):
+            continue  # "an upturned smile" is a smile
         before = found[-1] if found else None
         if before and i - before.last <= 4 and all(
             items[k].kind in ("degree", "filler", "copula") or items[k].word in ("in", "an", "to")
@@ -165,6 +165,8 @@ def _following(items: list[Item], motion: Motion, start: int, end: int, found: l
     while j < end and _another_adjective(items, j, end) and j - motion.last < 5:
         j = _skip(items, j + 1, end, frozenset({"degree", "filler", "side", "both"}))
     if j < end and items[j].kind == "part" and meaning(items[j], motion.kind):
+        if motion.kind in ("relaxed", "still") and _has_own(items, j, end, motion, found):
+            return []  # "a neutral chin raise"
         return _list_forward(items, j, end, motion, found)
     return []
 
@@ -211,6 +213,8 @@ def _preceding(items: list[Item], motion: Motion, start: int, taken: set[int]) -
                 return _list_backward(items, i, start, motion, taken)
             if bare:
                 return []
+        elif item.word in ("and", "or") and items[i + 1].word in ("the", "a", "an"):
+            return []  # "closed eyes and a lowered mood"
         elif bare and item.kind not in _WITHIN and item.kind != "motion" and item.word != "and":
             return []
     return []

@@ -50,7 +50,7 @@ BOTH: Final = words("both symmetrical symmetrically symmetric bilateral bilatera
 MORE: Final = words(
     "more especially particularly notably higher stronger greater mainly predominantly primarily most"
 )
-LESS: Final = words("less lower weaker lesser")
+LESS: Final = words("less lower weaker lesser milder subtler fainter slighter subdued")
 
 NEGATORS: Final = words(
     "no not without absence lack lacks lacking devoid neither nor never none free void cannot "
@@ -128,6 +128,8 @@ AMOUNTS: Final = words(
 )
 """What may stand between a word of degree and the movement: "low *levels of* tension"."""
 
+GENUINE: Final = words("genuine true overt outright real authentic full wholehearted sincere")
+
 QUALIFIERS: Final = words(
     "positive negative other additional emotional conflicting contradictory opposing further contrasting"
 )
@@ -140,12 +142,13 @@ COPULAS: Final = words(
     "exhibiting have has having"
 )
 FILLERS: Final = words(
-    "the a an this that these those his her their its both also s further even quite rather fairly "
-    "more most less inner outer overall facial muscle muscles area areas region position positioning "
-    "positions noticeable there each either respective combined corresponding upper lower particularly "
-    "especially simultaneous simultaneously visible visibly asymmetrical asymmetric uneven symmetrical "
-    "together same genuine warm bright playful happy sad joyful cheerful friendly forced fake "
-    "relaxed-looking tight wide open"
+    "appearance look posture configuration configurations shape placement one the a an this that these "
+    "those his her their its both also s further even quite rather fairly more most less inner outer "
+    "overall facial muscle muscles area areas region position positioning positions noticeable there "
+    "each either respective combined corresponding upper lower particularly especially simultaneous "
+    "simultaneously visible visibly asymmetrical asymmetric uneven symmetrical together same genuine "
+    "warm bright playful happy sad joyful cheerful friendly forced fake relaxed-looking tight wide "
+    "open"
 )
 NUMBER_LINKS: Final = words(
     "at of with an a the intensity level value score activation values intensities scores levels and "

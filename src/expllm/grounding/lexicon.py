@@ -41,7 +41,7 @@ MOTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             "raise raises raised raising lift lifts lifted lifting elevate elevates elevated elevating "
             "elevation elevations upward upwards upwardly uplift uplifted uplifting uplifts upturn "
             "upturned upturns rise rises rising risen rose arch arched arching arches up upturning "
-            "retraction retracted hoisted heightened perked ascend ascends ascending ascent upraised"
+            "retraction hoisted heightened perked ascend ascends ascending ascent upraised"
         ),
         "down": words(
             "lower lowers lowered lowering lowerings downward downwards downturn downturned downturns "
@@ -50,6 +50,7 @@ MOTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             "sags sagged down downturning downwardly dip dips dipped dipping slack slackened slacken "
             "slackening"
         ),
+        "retract": words("retract retracts retracted retracting retraction"),
         "furrow": words(
             "furrow furrowed furrows furrowing knit knits knitted knitting frowning frowned scowl "
             "scowling creased contracted contraction contractions"
@@ -67,10 +68,8 @@ MOTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             "curve curves curved curving curvature curl curls curled curling turn turns turned turning"
         ),
         "stretch": words("stretch stretches stretched stretching"),
-        "inward": words(
-            "suck sucks sucked sucking suction tuck tucks tucked tucking rolled rolling inward inwards "
-            "indrawn"
-        ),
+        "suck": words("suck sucks sucked sucking suction tuck tucks tucked tucking rolled rolling"),
+        "inward": words("inward inwards indrawn"),
         "pucker": words("pucker puckers puckered puckering puckers purse pursed purses pursing"),
         "press": words(
             "press presses pressed pressing compress compressed compression tighten tightens tightened "
@@ -99,10 +98,10 @@ MOTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             "movement movements activity activities action actions engagement activation activations "
             "motion motions involvement dynamics engaged active"
         ),
-        "relaxed": words("relaxed relaxing relaxation relax relaxes loose"),
+        "relaxed": words("relaxed relaxing relaxation relax relaxes loose neutral neutrally"),
         "still": words(
             "still unmoved motionless static unchanged inactive rest resting unengaged inactivity "
-            "stillness immobile neutral neutrally"
+            "stillness immobile"
         ),
     }
 )  # fmt: skip

@@ -60,7 +60,18 @@ def _of_motions(items: list[Item], start: int, end: int, found: list[Motion]) ->
         if motion.kind == "generic" and _qualified(items, motion.first):
             continue
         for part in motion.parts:
+            if (
+                motion.kind == "open"
+                and items[part].value in ("eyes", "lids")
+                and _half(items, start, motion)
+            ):
+                continue  # "slightly open eyes" are open and closed
             yield _draft(items, start, end, motion, part)
+
+
+def _half(items: list[Item], start: int, motion: Motion) -> bool:
+    i = _degree_before(items, start, motion.first)
+    return i is not None and items[i].value in (DegreeWord.MINIMAL, DegreeWord.SLIGHT, DegreeWord.MODERATE)
 
 
 def _qualified(items: list[Item], i: int) -> bool:
@@ -177,6 +188,9 @@ def _of_acts(items: list[Item], start: int, end: int, found: list[Motion]) -> It
         if item.kind != "act" and i not in lone:
             continue
         degree = _degree_before(items, start, i)
+        word = None if degree is None else DegreeWord(str(items[degree].value))
+        if item.negated and any(near.word in cues.GENUINE for near in items[max(start, i - 3) : i]):
+            word = DegreeWord.MARKED  # "without a genuine smile" leaves room for another one
         yield Draft(
             first=i if degree is None else degree,
             last=i,
@@ -185,7 +199,7 @@ def _of_acts(items: list[Item], start: int, end: int, found: list[Motion]) -> It
             kind=item.word,
             units=ACTS[item.word],
             negated=item.negated,
-            degree=None if degree is None else DegreeWord(str(items[degree].value)),
+            degree=word,
             degree_word="" if degree is None else items[degree].word,
         )
 
@@ -199,6 +213,7 @@ def _claim(draft: Draft, items: list[Item], text: str, part: str) -> Claim:
         # "open eyes": not closed, or raised lids; "the eyes are not open": closed.
         negated = not negated
         units = (units[0].removeprefix("not "),)
+        draft.degree = draft.degree or DegreeWord.MODERATE
     if "*mouth" in units:
         units = MOUTH
     beyond = [unit for unit in units if unit.startswith("outside:")]

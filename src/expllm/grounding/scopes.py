@@ -48,7 +48,9 @@ def _mark_negation(items: list[Item], i: int) -> None:
             return
         if item.kind == "meaning" and not denies_verb and j > i + 1:
             return
-        if item.word == "with" or (denies_verb and not _goes_on(item)):
+        if (item.word == "with" and items[j - 1].kind != "hypothetical") or (
+            denies_verb and not _goes_on(item)
+        ):
             return
         item.negated = True
 

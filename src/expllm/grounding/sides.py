@@ -78,12 +78,15 @@ def _degree_on_side(items: list[Item], i: int) -> int | None:
 
 def _comparison(items: list[Item], i: int) -> bool | None:
     """True if this side is said to move more, False if less, None if nothing is compared."""
-    around = [items[j].word for j in range(max(0, i - 5), min(len(items), i + 7))]
     before = [items[j].word for j in range(max(0, i - 5), i)]
-    after = [items[j].word for j in range(i + 1, min(len(items), i + 7))]
+    after = []
+    for item in items[i + 1 : i + 7]:
+        if item.kind in ("meaning", "break", "comma"):
+            break
+        after.append(item.word)
     if "than" in before:
         return None
-    if any(word in cues.LESS for word in around):
+    if any(word in cues.LESS for word in (*before, *after)):
         return False
     if any(word in cues.MORE for word in before[-4:]) or any(
         word in ("more", "higher", "stronger", "greater") for word in after

@@ -24,7 +24,7 @@ _HEADING: Final = re.compile(
     re.IGNORECASE,
 )
 _PREPOSITIONS: Final = frozenset("of in at on to around across within from near along toward towards".split())
-_OWNERS: Final = frozenset("the both his her their its a".split())
+_OWNERS: Final = frozenset("the both one his her their its a".split())
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ EASY: Final = 0.5
 
 BANDS: Final = {
     DegreeWord.MINIMAL: (0.0, 0.3),
-    DegreeWord.SLIGHT: (0.0, 0.55),
+    DegreeWord.SLIGHT: (0.0, 0.6),
     DegreeWord.MODERATE: (0.05, 0.85),
     DegreeWord.MARKED: (0.1, 1.0),
     DegreeWord.STRONG: (0.15, 1.0),

@@ -75,6 +75,12 @@ SHOWING: Final = words(
 )
 """What may stand between "not" and the movement that it denies."""
 
+DESCRIBES: Final = words(
+    "features includes shows displays exhibits showcases involves presents reveals demonstrates "
+    "highlights is are"
+)
+"""After one of these a sentence speaks of this face again."""
+
 IMPACT: Final = words(
     "overshadow overshadowing overshadows overshadowed detract detracting detracts diminish "
     "diminishing diminishes dominate dominating dominates interfere interfering alter altering alters "
@@ -90,27 +96,27 @@ HYPOTHETICAL: Final = words(
     "rather instead opposed contrary unlike typically commonly often usually generally frequently "
     "classically associated linked typical characteristic tied common connected related if would could "
     "might can may potential potentially possible possibly expected reminiscent resembling resemble "
-    "resembles akin attempt attempts attempting desire urge inclination tendency like usual normally "
+    "resembles akin attempt attempts attempting desire urge inclination tendency usual normally "
     "traditionally correlated correlates perhaps other trying classic hallmark mimic mimics mimicking "
     "suppress conceal symptomatic indicative"
 )
 """What follows one of these, up to the next comma or clause, is not said of this face."""
 
 MEANING: Final = words(
-    "suggest suggests suggesting suggested suggestive indicate indicates indicating indicated convey "
-    "conveys conveying conveyed hint hints hinting hinted signal signals signaling signalling reflect "
-    "reflects reflecting reflected imply implies implying express expresses expressing signify "
-    "signifies signifying denote denotes denoting communicate communicates communicating point points "
-    "pointing represent represents representing evoke evokes evoking portray portrays portraying "
-    "depict depicts depicting emphasize emphasizes emphasizing reinforce reinforces reinforcing "
-    "enhance enhances enhancing highlight highlights highlighting contribute contributes contributing "
-    "create creates creating support supports supporting add adds adding symbolize symbolizes embody "
-    "embodies mean means confirm confirms confirming underscore underscores underscoring giving gives "
-    "give amplify amplifies amplifying lend lends illustrate illustrates illustrating introduce "
-    "introduces complement complements complementing mirror mirrors counter counters balance balances "
-    "accentuate accentuates accompany accompanies leading resulting characterized marked evidenced "
-    "defined highlighted emphasized supported reinforced accompanied complemented coupled combined "
-    "paired enhanced"
+    "indicative suggest suggests suggesting suggested suggestive indicate indicates indicating "
+    "indicated convey conveys conveying conveyed hint hints hinting hinted signal signals signaling "
+    "signalling reflect reflects reflecting reflected imply implies implying express expresses "
+    "expressing signify signifies signifying denote denotes denoting communicate communicates "
+    "communicating point points pointing represent represents representing evoke evokes evoking "
+    "portray portrays portraying depict depicts depicting emphasize emphasizes emphasizing reinforce "
+    "reinforces reinforcing enhance enhances enhancing highlight highlights highlighting contribute "
+    "contributes contributing create creates creating support supports supporting add adds adding "
+    "symbolize symbolizes embody embodies mean means confirm confirms confirming underscore "
+    "underscores underscoring giving gives give amplify amplifies amplifying lend lends illustrate "
+    "illustrates illustrating introduce introduces complement complements complementing mirror mirrors "
+    "counter counters balance balances accentuate accentuates accompany accompanies leading resulting "
+    "characterized marked evidenced defined highlighted emphasized supported reinforced accompanied "
+    "complemented coupled combined paired enhanced"
 )
 """Where a clause turns from what is seen to what it means, or to what goes with it."""
 
@@ -134,7 +140,7 @@ QUALIFIERS: Final = words(
     "positive negative other additional emotional conflicting contradictory opposing further contrasting"
 )
 
-LIST_LINKS: Final = words("and or as well nor")
+LIST_LINKS: Final = words("and or well nor like such including")
 COPULAS: Final = words(
     "register registers registering hang hangs hanging look looks looking lie lies is are was were be "
     "being been remain remains remaining remained appear appears appearing appeared stay stays seem "
@@ -151,7 +157,7 @@ FILLERS: Final = words(
     "open"
 )
 NUMBER_LINKS: Final = words(
-    "at of with an a the intensity level value score activation values intensities scores levels and "
-    "is respectively measured rated registering registers scoring measuring recorded around "
-    "approximately about only degree reading by showing"
+    "at of with an a the intensity level value score activation values intensities scores levels is "
+    "respectively measured rated registering registers scoring measuring recorded around approximately "
+    "about only degree reading by showing"
 )

@@ -40,6 +40,7 @@ MEANINGS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = MappingProxyType(
             "jaw+down": "jaw drop",
             "jaw+open": "jaw drop",
             "jaw+wide": "jaw drop",
+            "jaw+close": "not jaw drop",
             "jaw+slide": "jaw slide",
             "jaw+thrust": "jaw thrust",
             "jaw+press": "outside:jaw clench",

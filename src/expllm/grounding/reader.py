@@ -57,7 +57,7 @@ def _read_sentence(items: list[Item]) -> list[Draft]:
 
 def _of_motions(items: list[Item], start: int, end: int, found: list[Motion]) -> Iterator[Draft]:
     for motion in found:
-        if motion.kind == "generic" and _qualified(items, motion.first):
+        if motion.kind == "generic" and items[motion.first].negated and _qualified(items, motion.first):
             continue
         for part in motion.parts:
             if (
@@ -143,20 +143,14 @@ def _degree_before(items: list[Item], start: int, i: int) -> int | None:
 
 
 def _add_side(items: list[Item], start: int, motion: Motion, part: int, draft: Draft) -> None:
-    seen: list[int] = []
-    for anchor in (part, motion.first):
-        for j in range(anchor - 1, max(start, anchor - 6) - 1, -1):
-            if items[j].kind in ("side", "both"):
-                seen.append(j)
-            elif items[j].kind not in ("filler", "degree") and not (items[j].word in ("and", "or") and seen):
-                break
-        if motion.how == "carried":
-            break
+    seen = _sides_before(items, start, part)
+    if motion.how != "carried":
+        seen += _sides_before(items, start, motion.first)
     if items[motion.first].word in cues.SIDES:
         draft.side = cues.SIDES[items[motion.first].word]
     compared = any(item.word == "more" for item in items[max(start, motion.first - 3) : motion.first])
     if draft.kind == "slide":
-        seen += [j for j in range(motion.first, min(motion.last + 5, len(items))) if items[j].kind == "side"]
+        seen += _direction(items, motion, part)
     sides = {Side(str(items[j].value)) for j in seen if items[j].kind == "side"}
     if any(items[j].kind == "both" and not _pairs_parts(items, j) for j in seen) or len(sides) == 2:
         draft.both = True
@@ -166,6 +160,31 @@ def _add_side(items: list[Item], start: int, motion: Motion, part: int, draft: D
     draft.used.update(seen)
     if seen:
         draft.first, draft.last = min(draft.first, *seen), max(draft.last, *seen)
+
+
+def _sides_before(items: list[Item], start: int, anchor: int) -> list[int]:
+    """ "the *left* brow", "the *left* and *right* brows", "*both* brows"."""
+    seen: list[int] = []
+    for j in range(anchor - 1, max(start, anchor - 6) - 1, -1):
+        if items[j].kind in ("side", "both"):
+            if seen and {item.word for item in items[max(0, j - 2) : j]} & {"to", "on"}:
+                break  # "shifted to the right, and the left brow is raised"
+            seen.append(j)
+        elif items[j].kind == "link" and any(k in seen for k in (j + 1, j + 2)):
+            continue
+        elif items[j].kind not in ("filler", "degree"):
+            break
+    return seen
+
+
+def _direction(items: list[Item], motion: Motion, part: int) -> list[int]:
+    """Where a jaw slides to: "shifts slightly to the *left*"."""
+    for j in range(motion.first, min(max(motion.last, part) + 5, len(items))):
+        if items[j].kind == "side":
+            return [j]
+        if j > max(motion.last, part) and items[j].kind in ("comma", "link", "break", "meaning", "part"):
+            break
+    return []
 
 
 def _pairs_parts(items: list[Item], both: int) -> bool:

@@ -29,6 +29,8 @@ def _mark_supposed(items: list[Item]) -> None:
             supposed = False
         if item.kind == "hypothetical":
             supposed = True
+        elif supposed and item.word in cues.DESCRIBES:
+            supposed = False  # "the expression associated with fear *shows* ..."
         elif item.word == "and" and supposed and _word(items, i + 1) in ("the", "with"):
             supposed = False
         item.supposed = supposed

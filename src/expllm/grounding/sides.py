@@ -39,11 +39,11 @@ def add_sides(items: list[Item], drafts: list[Draft]) -> None:
         if of is None:
             continue
         side = Side(str(item.value))
-        value = _number_after(items, i)
+        value = _number_before(items, i) or _number_after(items, i)
         if value is not None:
-            drafts.append(
-                replace(of, first=i, last=value[0], side=side, both=False, value=value[1], degree=None)
-            )
+            first, last = sorted((i, value[0]))
+            number = replace(of, first=first, last=last, side=side, both=False, value=value[1], degree=None)
+            drafts.append(number)
         elif (degree := _degree_on_side(items, i)) is not None:
             word = DegreeWord(str(items[degree].value))
             drafts.append(replace(of, first=degree, last=i, side=side, both=False, degree=word, value=None))
@@ -93,6 +93,16 @@ def _comparison(items: list[Item], i: int) -> bool | None:
     ):
         return True
     return None
+
+
+def _number_before(items: list[Item], i: int) -> tuple[int, float] | None:
+    """ "*0.51* on the left", "*0.57* (left)": where the number is, and what it says."""
+    j = i - 1
+    while j >= 0 and i - j <= 3 and (items[j].word in ("on", "for", "the") or items[j].kind == "open"):
+        j -= 1
+    if j < 0 or j == i - 1 or items[j].kind != "number" or items[j].value is None:
+        return None
+    return j, float(str(items[j].value))
 
 
 def _number_after(items: list[Item], i: int) -> tuple[int, float] | None:

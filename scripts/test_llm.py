@@ -23,6 +23,7 @@ SERVER: Final = """
 import sys, xllamacpp
 params = xllamacpp.CommonParams()
 params.model.path, params.n_ctx, params.n_parallel, params.port = sys.argv[1], 16384, 2, 0
+params.model_alias = {sys.argv[2]}
 server = xllamacpp.Server(params)
 print("listening", server.listening_address, file=sys.stdout, flush=True)
 sys.stdin.read()
@@ -38,9 +39,9 @@ def carried_model() -> Path:
 
 
 @contextmanager
-def llama_server(model: Path) -> Iterator[str]:
+def llama_server(model: Path, name: str) -> Iterator[str]:
     """llama.cpp's server on a free port of loopback; gives its base URL."""
-    command = [sys.executable, "-c", SERVER, str(model)]
+    command = [sys.executable, "-c", SERVER, str(model), name]
     with (
         tempfile.TemporaryFile("w+") as log,
         subprocess.Popen(
@@ -69,17 +70,18 @@ def main() -> None:
     options = parser.parse_args()
     if not options.data.is_file():
         sys.exit(f"{options.data}: no such file; --data names JSON Lines with action units (docs/data.md)")
+    name = options.gguf.stem if options.gguf else "SmolLM2-135M-Instruct"
     expllm = [sys.executable, "-m", "expllm", "cot"]
     with (
         tempfile.TemporaryDirectory() as scratch,
-        llama_server(options.gguf or carried_model()) as url,
+        llama_server(options.gguf or carried_model(), name) as url,
     ):
         run = options.run or Path(scratch) / "run"
         environment = {**os.environ, "LLAMA_KEY": "none"}
         make = [*expllm, "make", str(options.data), "-o", str(run), "--limit", str(options.count)]
         endpoint = [
             "--model",
-            "smollm2-135m",
+            name,
             "--base-url",
             url,
             "--key-env",

@@ -1,10 +1,12 @@
 """Things that many tests share: real models opened once, one real face, the data beside the project."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from canary import CANARY
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -13,6 +15,18 @@ from expllm.facefinder import FaceFinder
 ROOT = Path(__file__).parent.parent
 ASTRONAUT = ROOT / "examples" / "faces" / "astronaut.jpg"
 SHARED = ROOT.parent / "shared"
+KEYS = ("OPENAI_API_KEY", "EXPLLM_TEST_KEY")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A key that nothing may write down: no file of any test holds it when all have run."""
+    for name in KEYS:
+        os.environ[name] = CANARY
+    yield
+    for path in tmp_path_factory.getbasetemp().rglob("*"):
+        if path.is_file() and not path.is_symlink() and 0 < path.stat().st_size < 2**27:
+            assert CANARY.encode() not in path.read_bytes(), f"a key stands in {path}"
 
 
 @pytest.fixture(scope="session")

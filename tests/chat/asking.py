@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from canary import CANARY
 from chatserver import ChatServer, Fault
 
 from expllm.chat import Message, OpenAIChat, Prices, Reply
 from expllm.chat.retries import Backoff
 
 KEY_ENV = "EXPLLM_CANARY_KEY"
-CANARY = "sk-canary-6f1d2b9c4e7a"
-"""Every appearance of it outside the header is a leak."""
 
 ASKED = (Message("system", "You read faces."), Message("user", "left brow lower: 0.3"))
 QUICK = Backoff(base=0.005, cap=0.02, patience=5.0)

@@ -5,7 +5,8 @@ import json
 from typing import Any
 
 import pytest
-from asking import ASKED, CANARY, one_reply, play, served
+from asking import ASKED, one_reply, play, served
+from canary import CANARY
 from chatserver import REFUSAL, ChatServer, Fault, by_chance
 
 from expllm.chat import (

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import ASKED, CANARY, always, asking, one_reply, play, served
+from asking import ASKED, always, asking, one_reply, play, served
+from canary import CANARY
 from chatserver import ChatServer, Fault
 
 from expllm.chat import (

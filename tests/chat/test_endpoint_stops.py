@@ -4,7 +4,8 @@ import socket
 from typing import Any
 
 import pytest
-from asking import ASKED, CANARY, KEY_ENV, always, asking, one_reply, play
+from asking import ASKED, KEY_ENV, always, asking, one_reply, play
+from canary import CANARY
 from chatserver import ChatServer, Fault
 
 from expllm.chat import (

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from asking import ASKED, CANARY, KEY_ENV, asking, play
+from asking import ASKED, KEY_ENV, asking, play
+from canary import CANARY
 from chatserver import ChatServer
 
 from expllm.chat import ChatFailed, OpenAIChat, Unreachable

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
+from canary import CANARY
 from PIL import Image
 
 from expllm.cli.main import run
@@ -72,6 +73,7 @@ def checked(code: int, out: bytes, err: bytes) -> Result:
     """The result of a call, after the checks that hold for all calls."""
     result = Result(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8", "surrogateescape"))
     assert "Traceback" not in result.out + result.err
+    assert CANARY not in result.out + result.err
     assert "internal error" not in result.err
     assert [line for line in result.complaints if not line.startswith("expllm: ")] == []
     return result

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import honest
 import pytest
+from canary import CANARY
 from chatserver import Fault, by_chance
 from running import KEY_ENV, order, served, write_reference
 
@@ -17,13 +18,7 @@ from expllm.cot.prompts import Prompts
 from expllm.cot.writers import LLMWriter
 from expllm.runs import RunFolder
 
-CANARY = "sk-canary-3f1f0a77"
 SAMPLES = 1700
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY_ENV, CANARY)
 
 
 @pytest.fixture

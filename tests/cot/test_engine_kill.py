@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import honest
 import pytest
@@ -22,9 +23,9 @@ RUNS, KILLS, SAMPLES = 5, 20, 60
 EVERY = ("resolved", "unresolved", "invalid")
 
 
-def begin(data: Path, run: Path, url: str) -> None:
+def begin(data: Path, run: Path, url: str, **given: Any) -> None:
     """What a killed process does: module level, so that a fork server can start it."""
-    work(order(data, run, url))
+    work(order(data, run, url, **given))
 
 
 def journaled(run: Path) -> set[str]:
@@ -80,3 +81,30 @@ def test_killed_twenty_times_and_nothing_is_asked_twice(
         assert export(RunFolder(folder), "jsonl", target, statuses=EVERY) == SAMPLES
         outputs.append(target.read_bytes())
     assert outputs[0] == outputs[1]
+
+
+def test_a_budget_holds_through_kills(
+    tmp_path: Path, processes: multiprocessing.context.ForkServerContext
+) -> None:
+    data, run = write_reference(tmp_path / "reference.jsonl", SAMPLES), tmp_path / "run"
+    prices = tmp_path / "prices.json"
+    prices.write_text(json.dumps({"models": {"honest": {"input": 1000.0, "output": 0.0}}}))
+    budget, slots, chance = 25.0, 8, random.Random(0)
+    asked: dict[str, Any] = {"prices": prices, "budget": budget, "concurrency": slots}
+    with served(honest.of_payload, latency=0.01) as server:
+        for _ in range(6):
+            process = processes.Process(target=begin, args=(data, run, server.url), kwargs=asked)
+            process.start()
+            time.sleep(chance.uniform(0.05, 0.3))
+            process.kill()
+            process.join()
+        work(order(data, run, server.url, **asked))
+        dearest = max(seen.prompt_tokens or 0 for seen in server.seen) * 1e-3
+        before = len(server.seen)
+        work(order(data, run, server.url, **asked))
+        assert len(server.seen) == before  # nothing is left to spend
+        with closing(JournalReader(run / "journal.sqlite")) as reader:
+            assert budget <= reader.spent() <= budget + slots * dearest
+        work(order(data, run, server.url, prices=prices, budget=10_000.0))
+    with closing(JournalReader(run / "journal.sqlite")) as reader:
+        assert len(reader.finished()) == SAMPLES

@@ -24,6 +24,7 @@ def swapped(text: str) -> str:
     return re.sub("left|right", lambda match: "right" if match[0] == "left" else "left", text)
 
 
+@settings(deadline=None)
 @given(texts, faces)
 def test_a_mirrored_face_and_text_get_the_same_verdicts(text: str, aus: AUVector) -> None:
     before = audit(text, aus)
@@ -32,13 +33,14 @@ def test_a_mirrored_face_and_text_get_the_same_verdicts(text: str, aus: AUVector
     assert before.precision == after.precision
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400) | texts, faces)
 def test_no_text_raises(text: str, aus: AUVector) -> None:
     report = audit(text, aus, Expression.FEAR)
     assert all(text[c.claim.start : c.claim.end] == c.claim.text for c in report.checked)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(faces, st.sampled_from(Expression))
 def test_the_offline_writer_claims_nothing_wrong(aus: AUVector, label: Expression) -> None:
     report = audit(write_cot(aus, label), aus, label)

@@ -44,7 +44,8 @@ def _description(prompt: str, guess: Expression) -> str:
 
 
 @lru_cache(maxsize=100_000)
-def _ranked(prompt: str) -> list[Expression]:
+def ranked(prompt: str) -> list[Expression]:
+    """The expressions that a prompt's action units speak for, the likeliest first."""
     scores = describe(_aus(prompt)).scores
     return sorted(LABELS, key=lambda label: -scores[label])
 
@@ -63,7 +64,7 @@ def _guess(messages: Sequence[Mapping[str, str]]) -> Expression:
         if hint := re.search(r"The correct expression is (\w+)\.", text):
             return Expression(hint[1].lower())
     rejected = sum("are incorrect" in text for text in told)
-    return _ranked(messages[0]["content"])[rejected % len(LABELS)]
+    return ranked(messages[0]["content"])[rejected % len(LABELS)]
 
 
 @lru_cache(maxsize=100_000)

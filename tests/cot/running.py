@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from chatserver import Answer, ChatServer
+from honest import ranked
 
 from expllm.cli.cot_make import Order
-from expllm.faces import AU_NAMES, label_set
+from expllm.cot.case import positive_text
+from expllm.faces import AU_NAMES, AUVector, label_set
 
 KEY_ENV = "EXPLLM_TEST_KEY"
 
 
-def write_reference(path: Path, count: int, seed: int = 0) -> Path:
-    """A reference JSONL of `count` faces, no two alike."""
+def write_reference(path: Path, count: int, seed: int = 0, *, fitting: bool = False) -> Path:
+    """A reference JSONL of `count` faces, no two alike.
+
+    Labels are drawn by chance, so that most faces need a hint; `fitting` ones are what `honest` says first.
+    """
     chance = random.Random(seed)
     labels = label_set(7)
     with path.open("w", encoding="utf-8") as file:
@@ -28,9 +33,12 @@ def write_reference(path: Path, count: int, seed: int = 0) -> Path:
             names = chance.sample(AU_NAMES, chance.randint(1, 6))
             aus = {name.title(): round(chance.uniform(0.06, 1.0), 4) for name in names}
             aus["Jaw Drop"] = round(0.1 + 0.8 * number / count, 4) or 0.1
+            label = chance.choice(labels)
+            if fitting:
+                label = ranked(positive_text(AUVector.from_positive(aus)))[0]
             row = {
                 "id": f"f{number:05d}.jpg",
-                "expression": chance.choice(labels).title(),
+                "expression": label.title(),
                 "aus": aus,
                 "cot": "",
             }

@@ -114,9 +114,12 @@ def _told(claims: Any) -> set[str]:
 
 
 def _units_of(claim: Claim) -> list[str]:
-    if claim.negated or (claim.vague and not set(claim.units) & _CLEAR_BY_PART):
+    if claim.negated:
         return []
-    actions = [a for a in claim.units if not claim.vague or a in _CLEAR_BY_PART]
+    actions = claim.units
+    if claim.vague:
+        # "lip movement" may be any of eight: no unit is told by it.
+        actions = tuple(a for a in claim.units if a in _CLEAR_BY_PART and len(claim.units) <= 3)
     one_side = claim.side if not claim.both else None
     return [
         unit.name

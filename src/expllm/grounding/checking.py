@@ -119,11 +119,11 @@ def _judge(claim: Claim, action: str, told: list[float], values: dict[str, float
     measured = f"measured {_number(value)}"
     if claim.negated:
         return _judge_denial(claim, action, value, values)
+    if value < ABSENT and claim.degree is not DegreeWord.MINIMAL and (claim.value or 1.0) >= ABSENT:
+        return _Finding(Verdict.CONTRADICTED, values, f"{action} does not take place, {measured}")
     quoted = claim.value is not None and any(abs(claim.value - v) <= NUMBER for v in _known(values))
     if claim.value is not None and not quoted:
         return _Finding(Verdict.WRONG_DEGREE, values, f"says {claim.value:g}, {measured}")
-    if value < ABSENT and claim.degree is not DegreeWord.MINIMAL:
-        return _Finding(Verdict.CONTRADICTED, values, f"{action} does not take place, {measured}")
     if claim.degree is not None:
         low, high = BANDS[claim.degree]
         if not any(low <= v <= high for v in (value, min(told)) if v == value or v >= MENTION):

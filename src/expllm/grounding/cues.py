@@ -97,8 +97,8 @@ HYPOTHETICAL: Final = words(
     "classically associated linked typical characteristic tied common connected related if would could "
     "might can may potential potentially possible possibly expected reminiscent resembling resemble "
     "resembles akin attempt attempts attempting desire urge inclination tendency usual normally "
-    "traditionally correlated correlates perhaps other trying classic hallmark mimic mimics mimicking "
-    "suppress conceal symptomatic indicative"
+    "traditionally correlated correlates perhaps other trying hallmark mimic mimics mimicking suppress "
+    "conceal symptomatic indicative"
 )
 """What follows one of these, up to the next comma or clause, is not said of this face."""
 

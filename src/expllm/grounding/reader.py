@@ -210,17 +210,30 @@ def _of_acts(items: list[Item], start: int, end: int, found: list[Motion]) -> It
         word = None if degree is None else DegreeWord(str(items[degree].value))
         if item.negated and any(near.word in cues.GENUINE for near in items[max(start, i - 3) : i]):
             word = DegreeWord.MARKED  # "without a genuine smile" leaves room for another one
+        side = _side_after(items, end, i)
         yield Draft(
             first=i if degree is None else degree,
-            last=i,
+            last=side or i,
             head=i,
             part="act",
             kind=item.word,
             units=ACTS[item.word],
+            side=None if side is None else Side(str(items[side].value)),
+            used=set() if side is None else {side},
             negated=item.negated,
             degree=word,
             degree_word="" if degree is None else items[degree].word,
         )
+
+
+def _side_after(items: list[Item], end: int, i: int) -> int | None:
+    """ "a smile is present *on the left* lip corner"."""
+    for j in range(i + 1, min(i + 7, end)):
+        if items[j].kind == "side" and items[j - 2].kind == "preposition":
+            return j
+        if items[j].kind not in ("copula", "filler", "preposition") and items[j].word not in cues.SEEN:
+            return None
+    return None
 
 
 def _claim(draft: Draft, items: list[Item], text: str, part: str) -> Claim:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import doc_cards
+import doc_grounding
 import doc_parts
 
 from expllm.errors import ExpllmError
@@ -41,6 +42,9 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "example": lambda: doc_parts.example(EXAMPLE),
     "example-python": lambda: doc_parts.example_python(EXAMPLE),
     "exit-codes": doc_parts.exit_codes,
+    "grounding-faults": doc_grounding.faults,
+    "grounding-hand": doc_grounding.judged,
+    "grounding-verdicts": doc_grounding.verdicts,
     "input-limits": doc_parts.input_limits,
     "labels": doc_parts.labels,
     "synonyms": doc_parts.synonyms,

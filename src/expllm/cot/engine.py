@@ -19,7 +19,6 @@ from expllm.cot.writers import Writer
 from expllm.data import Sample
 from expllm.errors import ExpllmError
 from expllm.faces import AUVector, Expression
-from expllm.grounding import audit
 
 Img2AU = Callable[[Sample], tuple[AUVector, str]]
 """A sample's action units and where they come from; ExpllmError where the face cannot be measured."""
@@ -189,10 +188,9 @@ class _Talk:
 
     async def _refined(self, expression: Expression) -> dict[str, Any]:
         try:
-            cot = await steps.refine(self.writer, self.memory, self.case, self.rules, expression)
+            cot, report = await steps.refine(self.writer, self.memory, self.case, self.rules, expression)
         except steps.NoAnswer as none:
             return {"status": "unresolved", "reason": str(none)}
-        report = audit(cot, self.case.aus, expression)
         return {"status": "resolved", "cot": cot, "grounding": report.precision, "recall": report.recall}
 
 

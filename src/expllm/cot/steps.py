@@ -125,7 +125,9 @@ def reflect(case: Case, rules: Rules, verification: Verification, finished_round
     return Feedback(verification.problems if told else (), hint)
 
 
-async def refine(writer: Writer, memory: Memory, case: Case, rules: Rules, expression: Expression) -> CoT:
+async def refine(
+    writer: Writer, memory: Memory, case: Case, rules: Rules, expression: Expression
+) -> tuple[CoT, Audit]:
     """Format Refinement, held against the rules of the format and once more against the action units.
 
     Raises:
@@ -136,11 +138,12 @@ async def refine(writer: Writer, memory: Memory, case: Case, rules: Rules, expre
     for _ in range(rules.retries + 1):
         text = await writer.refine(memory, case, expression, text, problems)
         cot, problems = format_problems(text, expression)
-        if cot is not None and not problems:
-            problems = smuggled(audit(cot, case.aus, expression))
+        report = audit(cot, case.aus, expression) if cot is not None and not problems else None
+        if report is not None:
+            problems = smuggled(report)
         await memory.verdict("Format Refinement", not problems, problems=list(problems))
-        if cot is not None and not problems:
-            return cot
+        if cot is not None and report is not None and not problems:
+            return cot, report
     raise NoAnswer(f"no refined text kept to the format: {' '.join(problems)}")
 
 

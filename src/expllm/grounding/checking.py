@@ -13,8 +13,8 @@ ABSENT: Final = 0.01
 MENTION: Final = 0.05
 """Below this a movement deserves no more than "slight"; claimed without a degree it is not supported."""
 
-DENIED: Final = 0.15
-"""From this on a movement may not be said to be absent."""
+DENIED: Final = 0.2
+"""From this on a movement may not be said to be absent: a slight one is next to none."""
 
 EASY: Final = 0.5
 """From this on "no pronounced lowering" or "relaxed brows" is wrong: both leave room for some movement."""

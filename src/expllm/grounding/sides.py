@@ -47,7 +47,7 @@ def add_sides(items: list[Item], drafts: list[Draft]) -> None:
         elif (degree := _degree_on_side(items, i)) is not None:
             word = DegreeWord(str(items[degree].value))
             drafts.append(replace(of, first=degree, last=i, side=side, both=False, degree=word, value=None))
-        elif (more := _comparison(items, i)) is not None:
+        elif (more := _comparison(items, of.last, i)) is not None:
             side = side if more else side.other
             first, last = min(of.first, i), max(of.last, i)
             drafts.append(replace(of, first=first, last=last, side=side, both=True, degree=None))
@@ -76,14 +76,18 @@ def _degree_on_side(items: list[Item], i: int) -> int | None:
     return j if j >= 0 and i - j >= 2 and items[j].kind == "degree" else None
 
 
-def _comparison(items: list[Item], i: int) -> bool | None:
-    """True if this side is said to move more, False if less, None if nothing is compared."""
-    before = [items[j].word for j in range(max(0, i - 5), i)]
+def _comparison(items: list[Item], said: int, i: int) -> bool | None:
+    """True if this side is said to move more, False if less, None if nothing is compared.
+
+    Words of the movement itself, up to item `said`, do not compare: "*notably* raised (left: ...)".
+    """
+    before = [item.word for item in items[max(said + 1, i - 5) : i] if item.kind != "motion"]
     after = []
     for item in items[i + 1 : i + 7]:
         if item.kind in ("meaning", "break", "comma"):
             break
-        after.append(item.word)
+        if item.kind != "motion":
+            after.append(item.word)
     if "than" in before:
         return None
     if any(word in cues.LESS for word in (*before, *after)):

@@ -16,7 +16,7 @@ MAX_ITEMS: Final = 160
 """Words of a sentence; a longer one is read in pieces."""
 
 _TOKEN: Final = re.compile(
-    r"(?P<number>(?:\d{1,9})?\.\d{1,9}|\d{1,9}(?:\s?%)?)|(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
+    r"(?P<number>(?:(?:\d{1,9})?\.\d{1,9}|\d{1,9})(?:\s?%)?)|(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
     r"|(?P<stop>[.!?;]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|(?P<mark>[,:()\[\]—–/])"
 )
 _HEADING: Final = re.compile(
@@ -241,5 +241,5 @@ def _no_motion(word: str, after: str, before: str) -> bool:
 
 
 def _intensity(word: str) -> float | None:
-    number = float(word.rstrip("% \t\n")) / (100 if word.endswith("%") else 1)
+    number = round(float(word.rstrip("% \t\n")) / (100 if word.endswith("%") else 1), 6)
     return number if 0 <= number <= 1 and ("." in word or "%" in word or number in (0, 1)) else None

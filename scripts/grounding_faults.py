@@ -54,7 +54,7 @@ WORDS: Final = {
 """Action -> what a text that speaks of it must contain."""
 
 LOOSE: Final = re.compile(
-    r"\b(?:no|not|\w+n't|without|lack\w*|absen\w+|free|devoid|neither|nor|minimal\w*|negligible|little|low|limited|"
+    r"\b(?:no|not|\w+n't|without|lack\w*|absen\w+|free|devoid|neither|nor|minimal\w*|marginal|negligible|little|low|limited|"
     r"barely|rather|instead|typical\w*|often|commonly|usually|generally|may|might|could|would|can|if|associated|"
     r"linked|potential\w*|possib\w+|attempt\w*|effort|hint\w*|despite|suppress\w*|relaxed|neutral|than|"
     r"about to|imminent|resembl\w+|fail\w*|unlike)\b",
@@ -161,7 +161,7 @@ def _degrees(row: Row) -> Iterator[Fault]:
         ("strong|strongly|pronounced|significant|significantly|prominent", 0.05, 0.25, 1.0),
     ):
         for action, phrase in PHRASES.items():
-            pattern = rf"\b(?:{words}) (?:{phrase})\b"
+            pattern = rf"(?<!more )\b(?:{words}) (?:{phrase})\b"
             found = re.search(pattern, row.text, re.IGNORECASE)
             if found and low <= peak(row.aus, action) <= high:
                 aus = with_action(row.aus, action, to)

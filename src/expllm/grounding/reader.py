@@ -103,6 +103,8 @@ def _add_degree(items: list[Item], start: int, end: int, motion: Motion, part: i
     before = _degree_before(items, start, motion.first)
     after = _degree_after(items, end, motion.last + 1)
     noun = _degree_before(items, start, part) if part < motion.first else None
+    if motion.how == "of" and items[motion.first - 1].kind == "part":
+        noun = _degree_before(items, start, motion.first - 1)  # "slight eye closure in both eyes"
     if motion.how == "after" and noun is not None and any(
         items[i].kind == "copula" for i in range(part, motion.first)
     ):  # fmt: skip

@@ -33,10 +33,8 @@ def add_sides(items: list[Item], drafts: list[Draft]) -> None:
     """Reads the sides that no part follows: "more so on the right", "while the right is barely raised"."""
     used = {i for draft in drafts for i in draft.used}
     for i, item in enumerate(items):
-        if item.kind != "side" or i in used or _names_a_part(items, i):
-            continue
-        of = _spoken_of(drafts, i)
-        if of is None:
+        of = _spoken_of(drafts, i) if item.kind == "side" and i not in used else None
+        if of is None or (_names_a_part(items, i) and not _again(items, of, i)):
             continue
         side = Side(str(item.value))
         value = _number_before(items, i) or _number_after(items, i)
@@ -57,6 +55,12 @@ def add_sides(items: list[Item], drafts: list[Draft]) -> None:
 
 def _names_a_part(items: list[Item], i: int) -> bool:
     return any(item.kind == "part" for item in items[i + 1 : i + 3])
+
+
+def _again(items: list[Item], of: Draft, i: int) -> bool:
+    """The part that was named before, compared: "eye closure, particularly in the left *eye*"."""
+    same = any(item.kind == "part" and item.value == of.part for item in items[i + 1 : i + 3])
+    return same and any(item.word in ("particularly", "especially", "notably") for item in items[of.last : i])
 
 
 def _on(items: list[Item], i: int) -> bool:

@@ -1,6 +1,7 @@
 """`expllm cot`: the way of a run through its commands, and one line for everything that can be wrong."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -170,3 +171,19 @@ def test_ctrl_c_ends_cleanly_and_the_run_goes_on(tmp_path: Path) -> None:
         status = json.loads(call("cot", "status", str(run), "--json").out)
     assert status["ended"] == 200
     assert status["usage"]["calls"] == len(server.seen)
+
+
+def test_two_processes_write_the_same_bytes(data: Path, tmp_path: Path) -> None:
+    """Sets of strings have another order in every process; nothing of it may reach a record."""
+    exports = []
+    for seed in ("1", "2"):
+        run, target = tmp_path / f"run-{seed}", tmp_path / f"{seed}.jsonl"
+        make_it = ["make", str(data), "-o", str(run)]
+        export_it = ["export", str(run), "--to", "jsonl", "-o", str(target)]
+        for command in (make_it, export_it):
+            subprocess.run(
+                [sys.executable, "-m", "expllm", "cot", *command],
+                env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True,
+            )  # fmt: skip
+        exports.append(target.read_bytes())
+    assert exports[0] == exports[1]

@@ -18,7 +18,7 @@ from expllm.cot.prompts import Prompts
 from expllm.cot.writers import LLMWriter
 from expllm.runs import RunFolder
 
-SAMPLES = 1700
+SAMPLES = 1150
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     def writer(asked: cot_make.Order, prompts: Prompts) -> LLMWriter:
         chat = OpenAIChat(
             asked.model, base_url=asked.base_url, api_key_env=asked.key_env, concurrency=asked.concurrency,
-            timeout=2.0, between_bytes=1.0, max_attempts=5, most_bytes=2**18,
+            timeout=8.0, between_bytes=4.0, max_attempts=5, most_bytes=2**18,
             backoff=Backoff(base=0.01, cap=0.1),
         )  # fmt: skip
         return LLMWriter(chat, prompts)

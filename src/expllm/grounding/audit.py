@@ -90,7 +90,8 @@ def audit(text: "str | CoT", aus: AUVector, label: Expression | None = None) -> 
     return Audit(
         checked=checked,
         precision=counts[Verdict.SUPPORTED] / checkable if checkable else None,
-        recall=sum(active[name] for name in told) / sum(active.values()) if active else None,
+        # In FEAFA's order: that of a set changes from process to process, and the last digit with it.
+        recall=sum(v for n, v in active.items() if n in told) / sum(active.values()) if active else None,
         side_errors=counts[Verdict.WRONG_SIDE],
         missed=missed,
         label_in_conclusion=None if label is None else _names_label(mentions, label),

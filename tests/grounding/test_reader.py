@@ -133,6 +133,21 @@ def test_a_comparison_of_sides_is_a_claim_of_its_own(text: str, side: Side) -> N
     assert (compared.side, compared.both) == (side, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "negated", "degree"),
+    [
+        ("The left brow is raised, while the right shows no movement.", True, None),
+        ("The left brow is raised; the right stays at rest.", True, None),
+        ("The left brow is strongly raised, while the right is barely lifted.", False, DegreeWord.MINIMAL),
+    ],
+)
+def test_a_side_without_its_part(text: str, negated: bool, degree: DegreeWord | None) -> None:
+    first, second = read_claims(text)
+    assert (first.units, first.side, first.negated) == (("brow raise",), L, False)
+    assert (second.units, second.side, second.negated) == (("brow raise",), R, negated)
+    assert second.degree is degree
+
+
 def test_a_degree_for_each_side() -> None:
     claims = read_claims("Both brows are lowered, strongly on the left and slightly on the right.")
     assert {(claim.side, claim.degree) for claim in claims} == {

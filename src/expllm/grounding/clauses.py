@@ -86,6 +86,8 @@ def _merged(items: list[Item], before: Motion, i: int) -> str | None:  # noqa: P
         return "wide"
     if "generic" in (one, two):
         return two if one == "generic" else one
+    if (one, two) == ("close", "press"):
+        return one  # "shut tight"
     if "stretch" in (one, two) and "slide" in (one, two):
         return "stretch"
     if one in ("pull", "curve", "thrust", "up", "down", "slide") and items[i].word in DIRECTIONS:

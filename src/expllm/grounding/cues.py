@@ -148,13 +148,13 @@ COPULAS: Final = words(
     "exhibiting have has having"
 )
 FILLERS: Final = words(
-    "appearance look posture configuration configurations shape placement one the a an this that these "
-    "those his her their its both also s further even quite rather fairly more most less inner outer "
-    "overall facial muscle muscles area areas region position positioning positions noticeable there "
-    "each either respective combined corresponding upper lower particularly especially simultaneous "
-    "simultaneously visible visibly asymmetrical asymmetric uneven symmetrical together same genuine "
-    "warm bright playful happy sad joyful cheerful friendly forced fake relaxed-looking tight wide "
-    "open"
+    "any appearance look posture configuration configurations shape placement one the a an this that "
+    "these those his her their its both also s further even quite rather fairly more most less inner "
+    "outer overall facial muscle muscles area areas region position positioning positions noticeable "
+    "there each either respective combined corresponding upper lower particularly especially "
+    "simultaneous simultaneously visible visibly asymmetrical asymmetric uneven symmetrical together "
+    "same genuine warm bright playful happy sad joyful cheerful friendly forced fake relaxed-looking "
+    "tight wide open"
 )
 NUMBER_LINKS: Final = words(
     "at of with an a the intensity level value score activation values intensities scores levels is "

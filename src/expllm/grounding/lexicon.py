@@ -38,10 +38,11 @@ PARTS: Final[Mapping[str, str]] = MappingProxyType(
 MOTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "up": words(
-            "raise raises raised raising lift lifts lifted lifting elevate elevates elevated elevating "
-            "elevation elevations upward upwards upwardly uplift uplifted uplifting uplifts upturn "
-            "upturned upturns rise rises rising risen rose arch arched arching arches up upturning "
-            "retraction hoisted heightened perked ascend ascends ascending ascent upraised"
+            "shoot shoots cocked quirked raise raises raised raising lift lifts lifted lifting elevate "
+            "elevates elevated elevating elevation elevations upward upwards upwardly uplift uplifted "
+            "uplifting uplifts upturn upturned upturns rise rises rising risen rose arch arched "
+            "arching arches up upturning retraction hoisted heightened perked ascend ascends ascending "
+            "ascent upraised"
         ),
         "down": words(
             "lower lowers lowered lowering lowerings downward downwards downturn downturned downturns "

@@ -180,6 +180,7 @@ ACTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             ("frown frowns frowning frowned scowl scowls scowling", ("brow lower", "outside:mouth frown")),
             ("furrow furrows furrowing furrowed", ("brow lower",)),
             ("squint squints squinting squinted", ("eye close",)),
+            ("bared", ("upper lip raise", "lower lip depress", "lip corner stretch")),
             ("pucker puckers puckering puckered", ("lip pucker",)),
             (
                 "pout pouts pouting",

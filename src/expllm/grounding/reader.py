@@ -209,13 +209,15 @@ def _of_acts(items: list[Item], start: int, end: int, found: list[Motion]) -> It
         if item.kind != "act" and i not in lone:
             continue
         degree = _degree_before(items, start, i)
+        if degree is None:
+            degree = _degree_after(items, end, i + 1)
         word = None if degree is None else DegreeWord(str(items[degree].value))
         if item.negated and any(near.word in cues.GENUINE for near in items[max(start, i - 3) : i]):
             word = DegreeWord.MARKED  # "without a genuine smile" leaves room for another one
         side = _side_after(items, end, i)
         yield Draft(
-            first=i if degree is None else degree,
-            last=side or i,
+            first=i if degree is None else min(degree, i),
+            last=max(i, side or i, i if degree is None else degree),
             head=i,
             part="act",
             kind=item.word,

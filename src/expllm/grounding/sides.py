@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from expllm.faces import Side
 from expllm.grounding import cues
 from expllm.grounding.claims import DegreeWord
+from expllm.grounding.meanings import MEANINGS
 from expllm.grounding.tags import Item
 
 SIDED = frozenset("eyes lids brows corners lips mouth act".split())
@@ -45,6 +46,8 @@ def add_sides(items: list[Item], drafts: list[Draft]) -> None:
         elif (degree := _degree_on_side(items, i)) is not None:
             word = DegreeWord(str(items[degree].value))
             drafts.append(replace(of, first=degree, last=i, side=side, both=False, degree=word, value=None))
+        elif (own := _own_movement(items, i)) is not None:
+            drafts.append(_elliptic(items, of, i, own))
         elif (more := _comparison(items, of.last, i)) is not None:
             side = side if more else side.other
             first, last = min(of.first, i), max(of.last, i)
@@ -78,6 +81,42 @@ def _degree_on_side(items: list[Item], i: int) -> int | None:
     while j >= 0 and (items[j].kind == "preposition" or items[j].word == "the"):
         j -= 1
     return j if j >= 0 and i - j >= 2 and items[j].kind == "degree" else None
+
+
+def _own_movement(items: list[Item], i: int) -> int | None:
+    """The movement that is told of a side alone: "while the right *is* barely *raised*"."""
+    verb = False
+    for j in range(i + 1, min(i + 9, len(items))):
+        if (
+            items[j].kind in ("comma", "break", "meaning", "part", "side", "number")
+            or items[j].word in cues.MORE
+        ):
+            return None
+        verb = verb or items[j].kind == "copula" or items[j].kind == "no"
+        if items[j].kind == "motion" and verb:
+            return j
+    return None
+
+
+def _elliptic(items: list[Item], of: Draft, i: int, motion: int) -> Draft:
+    """A claim about the part that was named before, on another side, with a movement of its own."""
+    kind = str(items[motion].value)
+    idle = kind in ("still", "relaxed")
+    same = idle or kind == "generic"
+    degree = next((item for item in items[i + 1 : motion + 2] if item.kind == "degree"), None)
+    return replace(
+        of,
+        first=i,
+        last=motion,
+        head=motion,
+        kind=of.kind if same else kind,
+        units=of.units if same else MEANINGS.get((of.part, kind), of.units),
+        negated=items[motion].negated or idle,
+        side=Side(str(items[i].value)),
+        both=False,
+        degree=DegreeWord(str(degree.value)) if degree else None,
+        value=None,
+    )
 
 
 def _comparison(items: list[Item], said: int, i: int) -> bool | None:

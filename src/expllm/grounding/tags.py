@@ -17,7 +17,7 @@ MAX_ITEMS: Final = 160
 
 _TOKEN: Final = re.compile(
     r"(?P<number>(?:(?:\d{1,9})?\.\d{1,9}|\d{1,9})(?:\s?%)?)|(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
-    r"|(?P<stop>[.!?;]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|(?P<mark>[,:()\[\]—–/])"
+    r"|(?P<stop>[.!?]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|(?P<mark>[,:;()\[\]—–/])"
 )
 _HEADING: Final = re.compile(
     r"(key\s{1,9}observations?|overall\s{1,9}emotional\s{1,9}interpretation|conclusion)[\s*_]{0,9}:[\s*_]{0,9}",
@@ -164,6 +164,7 @@ def _made(kind: str, value: object, tokens: list[Item], i: int, used: int) -> tu
 
 _MARKS: Final = {
     ",": "comma",
+    ";": "break",
     ":": "colon",
     "(": "open",
     ")": "close",

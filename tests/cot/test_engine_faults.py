@@ -18,7 +18,7 @@ from expllm.cot.prompts import Prompts
 from expllm.cot.writers import LLMWriter
 from expllm.runs import RunFolder
 
-SAMPLES = 1150
+SAMPLES = 950
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ten_thousand_calls_with_a_fifth_of_faults(tmp_path: Path, impatient: None) -> None:
     data, run = write_reference(tmp_path / "reference.jsonl", SAMPLES), tmp_path / "run"
     with served(honest.of_payload, faults=by_chance(0.2, seed=1), retry_after=0.05, remember=False) as server:
-        cot_make.work(order(data, run, server.url, concurrency=128))
+        cot_make.work(order(data, run, server.url, concurrency=128, verify="llm"))
         counts, undercut = server.counts(), server.undercut()
     ledger = Ledger.of(RunFolder(run))
     assert counts["requests"] >= 10_000

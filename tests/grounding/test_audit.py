@@ -86,6 +86,9 @@ def conclusion(text: str) -> Audit:
         ("This conveys happiness.", False, 1),
         ("This conveys happiness rather than anger.", False, 1),
         ("Nothing more can be said.", False, 0),
+        ("The lack of a smile clearly signals anger.", True, 0),
+        ("This does not indicate anger.", False, 0),
+        ("Without joy, fear, or anger, the face is still.", False, 0),
     ],
 )
 def test_label_in_conclusion(text: str, named: bool, conflicts: int) -> None:

@@ -45,8 +45,23 @@ _HEDGES: Final = re.compile(
     r"minor|notes?|amidst|shades?|aspects?|would|alternative|room|perhaps|linked|associated|accompanied)\b",
     re.IGNORECASE,
 )
-_HEDGED_AFTER: Final = re.compile(r"\W{1,3}(?:would|could|can|might|may|is suggested)\b", re.IGNORECASE)
-_RESTARTS: Final = re.compile(r"[.;!?]|,? (?:but|yet|while|instead)\b|\n", re.IGNORECASE)
+_HEDGED_AFTER: Final = re.compile(
+    r"\W{1,3}(?:would|could|can|might|may|is suggested|is less|are less)\b", re.IGNORECASE
+)
+_MAIN: Final = re.compile(
+    r"\b(?:predominant\w*|primar\w+|overall|dominant|dominate\w*|clear\w*|strong\w*|unmistakabl\w+|definitive\w*|"
+    r"ultimately|unequivocal\w*|profound\w*|best described|expression of|state of|manifestation of)\b",
+    re.IGNORECASE,
+)
+_SAYS: Final = re.compile(
+    r"\b(?:signal|indicat|suggest|convey|confirm|reflect|represent|support|point|categori[sz]|classif|align|"
+    r"solidif|reveal|affirm|illustrat|communicat|mark|underscor|embod|emphasi[sz]|demonstrat|express|portray|"
+    r"depict|reinforc|identif|plac|strengthen|highlight)(?:e?s|ed|ing|ies|ied|y|e)?\b",
+    re.IGNORECASE,
+)
+"""Verbs after which a sentence says something of its own: "the lack of a frown *signals* happiness"."""
+
+_RESTARTS: Final = re.compile(r"[.;!?]|,? (?:but|yet|while|instead(?! of))\b|\n", re.IGNORECASE)
 _BACK: Final = 160
 
 
@@ -58,6 +73,7 @@ class EmotionMention:
         word: As it stands in the text.
         denied: It is said not to be there, or only compared with ("rather than happiness").
         hedged: It is named as possible or secondary ("a hint of sadness").
+        main: It is named as what the face shows above all ("clearly conveys joy").
         core: The word is a name of the expression, not just near it ("joy" is one, "positivity" is not).
     """
 
@@ -68,6 +84,7 @@ class EmotionMention:
     expression: Expression
     denied: bool = False
     hedged: bool = False
+    main: bool = False
     core: bool = True
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,6 +92,7 @@ class EmotionMention:
         return {
             "start": self.start, "end": self.end, "word": self.word, "part": self.part,
             "expression": self.expression.value, "denied": self.denied, "hedged": self.hedged,
+            "main": self.main,
             "core": self.core,
         }  # fmt: skip
 
@@ -89,8 +107,9 @@ def read_emotions(text: str) -> tuple[EmotionMention, ...]:
             found.append(
                 EmotionMention(
                     match.start(), match.end(), match[0], part, _WORD_OF[word],
-                    denied=bool(_DENIES.search(before)),
-                    hedged=bool(_HEDGES.search(before) or _HEDGED_AFTER.match(text, match.end(), end)),
+                    denied=_denied(before),
+                    hedged=bool(_HEDGES.search(before) or _HEDGED_AFTER.match(text, match.end())),
+                    main=bool(_MAIN.search(before)),
                     core=word in CORE,
                 )
             )  # fmt: skip
@@ -99,6 +118,22 @@ def read_emotions(text: str) -> tuple[EmotionMention, ...]:
 
 def _same_clause(before: str) -> str:
     return _RESTARTS.split(before)[-1]
+
+
+def _denied(before: str) -> bool:
+    """Whether one of the denials in the words before a mention reaches it."""
+    return any(_reaches(before[match.end() :]) for match in _DENIES.finditer(before))
+
+
+def _reaches(between: str) -> bool:
+    """After "not *indicate*", but not after "lack of frowning *indicates*"; commas end all but lists."""
+    verb = _SAYS.search(between)
+    if verb and len(between[: verb.start()].split()) <= 1:
+        between = between[verb.end() :]
+        verb = _SAYS.search(between)
+    last = between.rpartition(",")[2]
+    goes_on = "," not in between or len(last.split()) <= 3 or re.match(r"\s*(?:or|nor|such|like)\b", last)
+    return verb is None and bool(goes_on)
 
 
 def label_in(mentions: tuple[EmotionMention, ...], part: str, label: Expression) -> bool:
@@ -113,7 +148,8 @@ def conflicts(mentions: tuple[EmotionMention, ...], label: Expression) -> tuple[
         here = [m for m in mentions if m.part == part and not m.denied]
         if any(m.expression is label for m in here):
             continue
-        other = [m for m in here if m.core and not m.hedged]
+        # An interpretation goes through single movements: only what it calls the main thing counts.
+        other = [m for m in here if m.core and not m.hedged and (m.main or part == "conclusion")]
         if other:
             name = part.replace("_", " ")
             found.append(f'the {name} names "{other[0].word}", the label is {label.value}')

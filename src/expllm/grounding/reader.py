@@ -111,7 +111,7 @@ def _add_degree(items: list[Item], start: int, end: int, motion: Motion, part: i
         noun = None
     for i in (before, *reversed(inside), after, noun):
         if i is not None:
-            draft.degree, draft.degree_word = DegreeWord(str(items[i].value)), items[i].word
+            draft.degree = DegreeWord(str(items[i].value))
             draft.first, draft.last = min(draft.first, i), max(draft.last, i)
             return
 
@@ -226,7 +226,6 @@ def _of_acts(items: list[Item], start: int, end: int, found: list[Motion]) -> It
             used=set() if side is None else {side},
             negated=item.negated,
             degree=word,
-            degree_word="" if degree is None else items[degree].word,
         )
 
 

@@ -25,7 +25,6 @@ class Draft:
     side: Side | None = None
     both: bool = False
     degree: DegreeWord | None = None
-    degree_word: str = ""
     value: float | None = None
     used: set[int] = field(default_factory=set)
 

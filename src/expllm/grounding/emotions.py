@@ -1,6 +1,7 @@
 """Which expressions a text names, and whether it affirms them."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ _WORD_OF: Final = {word: label for label, near in _NEAR.items() for word in near
 _EMOTION: Final = re.compile(
     rf"\b(?:{'|'.join(sorted(map(re.escape, _WORD_OF), key=len, reverse=True))})\b", re.IGNORECASE
 )
+_LETTERS: Final = re.compile(r"[A-Za-z]+")
+_FIRST: Final = frozenset(re.split(r"[^a-z]", word, maxsplit=1)[0] for word in _WORD_OF)
 _DENIES: Final = re.compile(
     r"\b(?:no|not|without|absence of|absent|lack(?:s|ing)? (?:of )?|devoid of|free (?:from|of)|neither|nor|"
     r"never|rather than|instead of|as opposed to|contrary to|unlike|ruling out|rules? out|eliminat\w+|"
@@ -101,7 +104,7 @@ def read_emotions(text: str) -> tuple[EmotionMention, ...]:
     """The expressions that a text names, in its order."""
     found = []
     for part, start, end in headed(text):
-        for match in _EMOTION.finditer(text, start, end):
+        for match in _named(text, start, end):
             before = _same_clause(text[max(start, match.start() - _BACK) : match.start()])
             word = match[0].lower()
             found.append(
@@ -114,6 +117,19 @@ def read_emotions(text: str) -> tuple[EmotionMention, ...]:
                 )
             )  # fmt: skip
     return tuple(found)
+
+
+def _named(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """Names of expressions; the long pattern is tried only at words that one begins with."""
+    at = start
+    for word in _LETTERS.finditer(text, start, end):
+        if (
+            word.start() >= at
+            and word[0].lower() in _FIRST
+            and (m := _EMOTION.match(text, word.start(), end))
+        ):
+            at = m.end()
+            yield m
 
 
 def _same_clause(before: str) -> str:

@@ -80,7 +80,8 @@ def _tagged(tokens: list[Item]) -> list[Item]:
     items: list[Item] = []
     i = 0
     while i < len(tokens):
-        item, used = _part(tokens, i) or (_single(tokens, i), 1)
+        named = _part(tokens, i) if tokens[i].word in _NAMING else None
+        item, used = named or (_single(tokens, i), 1)
         items.append(item)
         i += used
     return items
@@ -187,10 +188,26 @@ _KINDS: Final = (
 )
 
 
+_KNOWN: Final = frozenset(
+    {"as", *cues.MEANING, *cues.NEGATORS, *cues.SIDES, *ACTS, *MOTION_OF, *cues.DEGREE_OF}.union(
+        *(group for _, group in _KINDS)
+    )
+)
+"""Words of any kind but `other`: most words of a text are in none of the tables."""
+
+_NAMING: Final = frozenset({*PARTS, "upper", "lower", "top", "bottom", "side", "sides"})
+"""Words that the name of a part may begin with."""
+
+
 def _single(tokens: list[Item], i: int) -> Item:
     token = tokens[i]
-    word, after = token.word, _word(tokens, i + 1)
-    kind, value = _kind(word, after, _word(tokens, i - 1))
+    word = token.word
+    kind: str
+    value: object
+    if word in _KNOWN or word.endswith("n't"):
+        kind, value = _kind(word, _word(tokens, i + 1), _word(tokens, i - 1))
+    else:
+        kind, value = "other", None
     if token.kind == "number":
         kind, value = "number", _intensity(word)
     elif token.kind == "mark":

@@ -193,3 +193,8 @@ def test_array_round_trip(aus: AUVector) -> None:
     again = AUVector.from_array(aus.to_array())
     assert again == aus
     assert hash(again) == hash(aus)
+
+
+def test_from_positive_keeps_what_is_said_to_be_unknown() -> None:
+    aus = AUVector.from_positive({"Jaw Drop": 0.5, "Chin Raise": None})
+    assert (aus["jaw drop"], aus["chin raise"], aus["lip pucker"]) == (0.5, None, 0.0)

@@ -222,10 +222,13 @@ class AUVector(Mapping[str, float | None]):
         self._values = {name: checked.get(name) for name in AU_NAMES}
 
     @classmethod
-    def from_positive(cls, values: Mapping[str, float]) -> "AUVector":
-        """From the positive units alone: every other one was measured and is 0, as in the released JSON."""
+    def from_positive(cls, values: Mapping[str, float | None]) -> "AUVector":
+        """From the positive units alone: every other one was measured and is 0, as in the released JSON.
+
+        A unit that is given as None was not measured.
+        """
         given = cls(values)
-        return cls({name: 0.0 if given[name] is None else given[name] for name in AU_NAMES})
+        return cls({**dict.fromkeys(AU_NAMES, 0.0), **{_au_name(name): given[name] for name in values}})
 
     @classmethod
     def from_array(cls, array: "Iterable[float]") -> "AUVector":

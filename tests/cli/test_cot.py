@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from calling import call
 
+from expllm.data import open_dataset
+
 REFERENCE = "reference.jsonl"
 
 
@@ -63,6 +65,10 @@ def test_a_run_from_make_to_export(data: Path, tmp_path: Path) -> None:
         done = call("cot", "export", str(run), "--to", to, "-o", str(tmp_path / f"out-{to}"))
         assert done.code == 0, done.err
     assert len((tmp_path / "out-messages").read_text().splitlines()) == 6
+    again = list(open_dataset(str(tmp_path / "out-jsonl"), kind="reference"))
+    assert [(s.id, s.expression, s.text is not None) for s in again] == [
+        (s.id, s.expression, True) for s in open_dataset(str(data))
+    ]
 
 
 def test_the_same_command_again_changes_nothing(data: Path, tmp_path: Path) -> None:

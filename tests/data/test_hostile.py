@@ -77,3 +77,13 @@ def test_damaged_parquet(seed: int, tmp_path: Path) -> None:
         data[draw.randrange(len(data))] = draw.randrange(256)
     path.write_bytes(data)
     opened(path)
+
+
+def test_half_characters_are_spelled_out(tmp_path: Path) -> None:
+    """A run of the fuzzer found a split that no JSON can hold."""
+    row = {"id": "a", "expression": "fear", "split": "\ud800", "aus": {}, "cot": "x\udfff"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    dataset = opened(tmp_path / "a.jsonl", "reference")
+    assert dataset is not None
+    assert dataset.splits == ("\\ud800",)
+    assert [sample.text for sample in dataset] == ["x\\udfff"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from expllm.data.dataset import NO_PICTURE
-from expllm.data.sample import ImageRef
+from expllm.data.sample import ImageRef, escaped
 from expllm.errors import VocabularyError
 from expllm.faces import AU_NAMES, AUVector, Expression, LabelOrder
 from expllm.inputs import is_url
@@ -42,7 +42,7 @@ def split_name(word: str) -> str | None:
 
 def any_split(cell: object) -> str | None:
     """The split of a cell: a usual name, or the word itself; None for an empty cell."""
-    word = "" if cell is None else str(cell).strip()
+    word = "" if cell is None else escaped(str(cell)).strip()
     return (split_name(word) or word) or None
 
 

@@ -3,10 +3,18 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from expllm.faces import Expression
 from expllm.records import AUs, Record
+
+
+def escaped(text: str) -> str:
+    """Half characters (lone surrogates) spelled out: no file and no database can hold them as they are."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+Text = Annotated[str, AfterValidator(escaped)]
 
 
 class ImageRef(Record):
@@ -42,11 +50,11 @@ class Sample(Record):
     expression: Expression | None = None
     aus: AUs | None = None
     image: ImageRef | None = None
-    split: str | None = None
-    identity: str | None = None
-    votes: dict[str, int] | None = None
-    text: str | None = None
-    au_source: str | None = None
+    split: Text | None = None
+    identity: Text | None = None
+    votes: dict[Text, int] | None = None
+    text: Text | None = None
+    au_source: Text | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from expllm.data.dataset import Source
 from expllm.data.sample import ImageRef, Row, Sample
 from expllm.errors import RecordError, VocabularyError
 from expllm.faces import LABEL_ORDERS, AUVector, label_set
+from expllm.records import CoT
 
 KIND_BY_KEY = {"au": "released", "aus": "reference"}
 SOURCE_BY_KIND = {"released": "expllm-released", "reference": "expllm-reference"}
@@ -60,6 +61,8 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _sample(values: Mapping[str, Any], where: str, folder: Path, split: str | None) -> tuple[Sample, str]:
+    if "status" in values and "writer" in values:
+        return _of_engine(values, split)
     aus, source = _aus(values)
     own = "status" in values  # of expllm analyze: its expression is no label
     label = values.get("expression", values.get("emo"))
@@ -80,6 +83,21 @@ def _sample(values: Mapping[str, Any], where: str, folder: Path, split: str | No
         au_source=str(values.get("au_source") or source) if aus is not None else None,
     )
     return sample, content
+
+
+def _of_engine(values: Mapping[str, Any], split: str | None) -> tuple[Sample, str]:
+    """A row of `expllm cot export --to jsonl`: its label is one, and its text was checked."""
+    cot, aus, image = values.get("cot"), values.get("aus"), values.get("image")
+    sample = Sample(
+        id=str(values["id"]),
+        expression=read_label(values.get("expression")),
+        aus=None if aus is None else AUVector(aus),
+        image=None if image is None else ImageRef.from_dict(image),
+        split=split,
+        text=None if cot is None else CoT.from_dict(cot).text,
+        au_source=values.get("au_source"),
+    )
+    return sample, ""
 
 
 def _aus(values: Mapping[str, Any]) -> tuple[AUVector | None, str]:

@@ -223,10 +223,7 @@ class AUVector(Mapping[str, float | None]):
 
     @classmethod
     def from_positive(cls, values: Mapping[str, float | None]) -> "AUVector":
-        """From the positive units alone: every other one was measured and is 0, as in the released JSON.
-
-        A unit that is given as None was not measured.
-        """
+        """From the positive units alone: others were measured and are 0; one given as None was not."""
         given = cls(values)
         return cls({**dict.fromkeys(AU_NAMES, 0.0), **{_au_name(name): given[name] for name in values}})
 

@@ -53,38 +53,69 @@ Prices = Annotated[
 ]
 
 
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The folder of the run.")]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", metavar="N", min=1, max=1024, help="Calls under way at once.")
+]
+Budget = Annotated[
+    float | None, typer.Option("--budget", metavar="USD", help="Stop asking when so much is spent.")
+]
+Temperature = Annotated[
+    float, typer.Option("--temperature", metavar="T", min=0, max=2, help="Of the model's sampling.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Passed to the endpoint.")]
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For one answer; then it is asked again."),
+]
+RequestsPerMinute = Annotated[
+    float | None, typer.Option("--requests-per-minute", metavar="N", min=0.1, help="At most.")
+]
+TokensPerMinute = Annotated[
+    float | None, typer.Option("--tokens-per-minute", metavar="N", min=1, help="At most, both ways.")
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="FILE", help="Keep answers here, and take those that are here."),
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Try samples again whose last call failed.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No live view.")]
+Ray = Annotated[
+    str | None,
+    typer.Option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: its address, auto, or local."),
+]
+Shards = Annotated[
+    int | None, typer.Option("--shards", metavar="N", min=1, help="With --ray: workers. [default: 2]")
+]
+
+
 @app.command("make", short_help="Make explanations for a data set; resumes by itself.")
 def make(
     dataset: DatasetArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The folder of the run.")],
+    output: Output,
     model: Model = "offline",
     base_url: BaseUrl = None,
     key_env: KeyEnv = "OPENAI_API_KEY",
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", metavar="N", min=1, max=1024, help="Samples at work at once.")
-    ] = 64,
+    concurrency: Concurrency = 64,
     limit: Limit = None,
-    budget: Annotated[
-        float | None, typer.Option("--budget", metavar="USD", help="Stop asking when so much is spent.")
-    ] = None,
+    budget: Budget = None,
     prices: Prices = None,
     hint_after: HintAfter = 2,
     max_rounds: MaxRounds = 5,
     verify: Verify = "both",
     prompts: PromptsFolder = None,
-    temperature: Annotated[float, typer.Option("--temperature", metavar="T", min=0, max=2)] = 0.7,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Passed to the endpoint.")] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try samples again whose last call failed.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No live view.")] = False,
-    ray: Annotated[
-        str | None,
-        typer.Option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: its address, auto, or local."),
-    ] = None,
-    shards: Annotated[
-        int | None, typer.Option("--shards", metavar="N", min=1, help="With --ray: workers. [default: 2]")
-    ] = None,
+    temperature: Temperature = 0.7,
+    seed: Seed = None,
+    timeout: Timeout = 60.0,
+    requests_per_minute: RequestsPerMinute = None,
+    tokens_per_minute: TokensPerMinute = None,
+    cache: Cache = None,
+    retry_failed: RetryFailed = False,
+    quiet: Quiet = False,
+    ray: Ray = None,
+    shards: Shards = None,
 ) -> None:
     """Make an explanation for every face of a data set, each checked against its action units.
 
@@ -104,7 +135,8 @@ def make(
         dataset=dataset, output=output, model=model, base_url=base_url, key_env=key_env, limit=limit,
         concurrency=concurrency, budget=budget, prices=prices, hint_after=hint_after, max_rounds=max_rounds,
         verify=verify, prompts=prompts, temperature=temperature, seed=seed, retry_failed=retry_failed,
-        quiet=quiet, ray=ray, shards=(shards or 2) if ray else None,
+        timeout=timeout, requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute,
+        cache=cache, quiet=quiet, ray=ray, shards=(shards or 2) if ray else None,
     )  # fmt: skip
     raise typer.Exit(work(order))
 

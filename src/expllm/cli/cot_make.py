@@ -51,6 +51,10 @@ class Order:
     seed: int | None
     retry_failed: bool
     quiet: bool
+    timeout: float = 60.0
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    cache: Path | None = None
     ray: str | None = None
     shards: int | None = None
 
@@ -59,9 +63,16 @@ class Order:
         return Rules(self.verify, self.hint_after, self.max_rounds)
 
     def part(self, shards: int) -> "Order":
-        """The order of one of `shards` workers: its share of the calls under way and of the budget."""
-        budget = None if self.budget is None else self.budget / shards
-        return replace(self, concurrency=max(1, self.concurrency // shards), budget=budget, quiet=True)
+        """The order of one of `shards` workers: its share of the calls under way and of the budgets."""
+
+        def share(whole: float | None) -> float | None:
+            return None if whole is None else whole / shards
+
+        return replace(
+            self, concurrency=max(1, self.concurrency // shards), budget=share(self.budget), quiet=True,
+            requests_per_minute=share(self.requests_per_minute),
+            tokens_per_minute=share(self.tokens_per_minute), cache=None,
+        )  # fmt: skip
 
 
 def work(order: Order) -> ExitCode:
@@ -232,7 +243,9 @@ def _writer(order: Order, prompts: Prompts) -> Writer:
         )
     chat = OpenAIChat(
         order.model, base_url=order.base_url, api_key_env=order.key_env, temperature=order.temperature,
-        seed=order.seed, concurrency=order.concurrency, prices=prices,
+        seed=order.seed, concurrency=order.concurrency, prices=prices, timeout=order.timeout,
+        requests_per_minute=order.requests_per_minute, tokens_per_minute=order.tokens_per_minute,
+        cache=order.cache,
     )  # fmt: skip
     return LLMWriter(chat, prompts)
 

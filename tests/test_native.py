@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+from conftest import ASTRONAUT
 
 from expllm.native import missing_library, native_silence
 
@@ -75,3 +76,34 @@ def test_matplotlib_is_loaded_only_when_used() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("well\n", 0), done.stderr
+
+
+FORGOTTEN = """
+import gc, threading
+from expllm import Predictor
+
+class Ring:
+    pass
+
+for _ in range(2):
+    ring = Ring()
+    ring.ring, ring.predictor = ring, Predictor(explain=False)
+    ring.predictor.analyze({image!r})
+    del ring
+    gc.collect()
+for thread in threading.enumerate():
+    if thread.name == "close":
+        thread.join()
+left = Predictor(explain=False)
+print("done")
+"""
+
+
+def test_a_forgotten_predictor_neither_hangs_nor_prints() -> None:
+    """In a cycle, MediaPipe's own finalizer would wait for a thread that was collected with it."""
+    code = FORGOTTEN.format(image=str(ASTRONAUT))
+    ended = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, timeout=60, text=True
+    )
+    assert (ended.returncode, ended.stdout) == (0, "done\n")
+    assert "Error" not in ended.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from expllm.errors import MissingDependency, MissingWeights
-from expllm.native import load_mediapipe, native_silence
+from expllm.native import close_at_last, load_mediapipe, native_silence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +59,7 @@ class MediaPipeDetector:
         )
         with native_silence():
             self._detector = vision.FaceDetector.create_from_options(options)
+        close_at_last(self, self._detector.close)
         self._met_a_face = False
 
     def detect(self, pixels: "NDArray[np.uint8]") -> list[Detection]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from expllm.detectors import Rect
-from expllm.native import load_mediapipe, native_silence
+from expllm.native import close_at_last, load_mediapipe, native_silence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,6 +119,7 @@ class Landmarker:
         )
         with native_silence():
             self._landmarker = vision.FaceLandmarker.create_from_options(options)
+        close_at_last(self, self._landmarker.close)
         self._met_a_face = False
 
     def fit(self, pixels: "NDArray[np.uint8]") -> list[Face]:
@@ -137,7 +138,7 @@ class Landmarker:
         return [_face(points, shapes, matrix, width, height) for points, shapes, matrix in triples]
 
     def close(self) -> None:
-        """Frees the native model; left to the garbage collector it prints an error at exit."""
+        """Frees the native model."""
         with native_silence():
             self._landmarker.close()
 

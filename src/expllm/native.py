@@ -1,9 +1,11 @@
 """Native code that others wrote: started without noise, early enough to say what it lacks, and fast."""
 
+import atexit
 import os
 import sys
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
@@ -51,6 +53,36 @@ def _redirect_stderr() -> int:
     os.dup2(nowhere, 2)
     os.close(nowhere)
     return kept
+
+
+def close_at_last(owner: object, close: Callable[[], None]) -> None:
+    """Sees to it that `close` runs when `owner` is forgotten or the process ends, if nobody called it before.
+
+    MediaPipe's objects close themselves through a thread of their own. Left to the collector they wait
+    for ever if that thread was collected with them, and once threads have ended they print an error.
+
+    Args:
+        close: A method of the native object, not of `owner`; does nothing the second time.
+    """
+    finalizer = weakref.finalize(owner, _close_on_a_thread, close)
+    finalizer.atexit = False
+
+    def at_exit() -> None:
+        if finalizer.detach():
+            _close_in_silence(close)
+
+    # The hook of executors is not public; without it the close comes later, and prints the error.
+    getattr(threading, "_register_atexit", atexit.register)(at_exit)
+
+
+def _close_on_a_thread(close: Callable[[], None]) -> None:
+    """The collector may run on any thread, MediaPipe's own included, which must not wait for itself."""
+    threading.Thread(target=_close_in_silence, args=(close,), daemon=True, name="close").start()
+
+
+def _close_in_silence(close: Callable[[], None]) -> None:
+    with native_silence():
+        close()
 
 
 def load_mediapipe() -> Any:

@@ -4,10 +4,8 @@ A picture becomes faces (`facefinder`), a face becomes action units (`aureaders`
 expression with probabilities (`auclassifier`) and an explanation (`cot.offline`).
 """
 
-import atexit
 import os
 import threading
-from collections.abc import Callable
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -191,18 +189,7 @@ _LOCK: Final = threading.Lock()
 
 @lru_cache(maxsize=4)
 def _shared_predictor(**options: Any) -> Predictor:
-    predictor = Predictor(**options)
-    _before_threads_end(predictor.close)
-    return predictor
-
-
-def _before_threads_end(close: Callable[[], None]) -> None:
-    """Calls `close` at exit while threads still can be started.
-
-    MediaPipe closes a model through an executor, and executors end before `atexit` runs. The hook that they
-    use themselves is not public; without it the model is closed later, and prints an error.
-    """
-    getattr(threading, "_register_atexit", atexit.register)(close)
+    return Predictor(**options)
 
 
 def _provenance(classifier: str | None, *, detector: str, au_reader: str) -> Provenance:

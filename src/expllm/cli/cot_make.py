@@ -199,9 +199,10 @@ def make_engine(order: Order, prompts: Prompts, labels: tuple[Expression, ...]) 
     Raises:
         ExpllmError: the endpoint's settings make no sense, or its key is missing.
     """
+    reader = Reader()
     return Engine(
-        writer=_writer(order, prompts), labels=labels, rules=order.rules, img2au=Reader(),
-        gate=Gate(order.concurrency, order.budget),
+        writer=_writer(order, prompts), labels=labels, rules=order.rules, img2au=reader,
+        release=reader.close, gate=Gate(order.concurrency, order.budget),
         prompt_hash=None if order.model == "offline" else prompts.hash,
     )  # fmt: skip
 
@@ -230,7 +231,7 @@ async def _with_signals(engine: Engine, samples: Iterator[Sample], journal: Jour
     try:
         await engine.run(samples, journal)
     finally:
-        await engine.writer.close()
+        await engine.close()
 
 
 def _writer(order: Order, prompts: Prompts) -> Writer:
@@ -256,6 +257,7 @@ class Reader:
     def __init__(self) -> None:
         self._local = threading.local()
         self._opening = threading.Lock()
+        self._all: list[Any] = []
 
     def __call__(self, sample: Sample) -> tuple[Any, str]:
         from expllm.data import image_bytes
@@ -266,11 +268,17 @@ class Reader:
         with self._opening:
             if not hasattr(self._local, "predictor"):
                 self._local.predictor = _open_predictor()
+                self._all.append(self._local.predictor)
         faces = self._local.predictor.analyze(image_bytes(sample.image), name=sample.id)
         measured = [face for face in faces if face.aus is not None]
         if not measured:
             raise NoFaceError(f"no face could be measured ({faces[0].status if faces else 'no_face'})")
         return measured[0].aus, measured[0].provenance.au_reader
+
+    def close(self) -> None:
+        """Frees the native models of all threads."""
+        for predictor in self._all:
+            predictor.close()
 
 
 def _open_predictor() -> Any:

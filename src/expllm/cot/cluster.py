@@ -64,7 +64,7 @@ async def _work(engine: Engine, samples: Iterable[Sample], shard: Shard, journal
         # Positions count the whole data set, so that an export is in its order whoever did the work.
         await engine.run_placed(_mine(samples, shard), journal)
     finally:
-        await engine.writer.close()
+        await engine.close()
 
 
 def _mine(samples: Iterable[Sample], shard: Shard) -> Iterator[tuple[int, Sample]]:

@@ -47,6 +47,7 @@ class Engine:
         gate: How many calls may be under way, and until when any may begin.
         prompt_hash: Of the prompts that the writer uses.
         on_outcome: Told of each sample that has ended.
+        release: Frees what `img2au` holds.
     """
 
     writer: Writer
@@ -56,6 +57,12 @@ class Engine:
     prompt_hash: str | None = None
     on_outcome: Callable[[Outcome], None] = lambda _: None
     gate: Gate = field(default_factory=Gate)
+    release: Callable[[], None] = lambda: None
+
+    async def close(self) -> None:
+        """Ends the connections of the writer, and frees what measures faces."""
+        await self.writer.close()
+        self.release()
 
     async def run(self, samples: Iterable[Sample], journal: Journal) -> None:
         """Works through `samples`; see `run_placed`."""

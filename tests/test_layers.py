@@ -15,7 +15,7 @@ LAYERS = (
     {"images", "pixels", "fetch", "inputs", "weights", "native", "progress", "outfiles", "runs"},
     {"detectors", "landmarks", "facefinder", "aureaders", "autables", "auclassifier", "chat", "data"},
     {"predict", "cot"},
-    {"report", "batch", "tables", "outputs"},
+    {"report", "batch", "tables", "outputs", "evals"},
     {"cli", "__main__"},
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}

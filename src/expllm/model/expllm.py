@@ -1,0 +1,211 @@
+"""The model itself: `transformers`' Llava with a DINOv2 tower, and `peft`'s LoRA in both towers (paper, III-C).
+
+Llava takes a tower's last hidden state *before* its final norm; the paper's code, and DINOv2's own features, are those
+after it. `PatchTower` is the tower that says so. Everything else is the libraries'.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+from transformers import Dinov2Config, Dinov2Model, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from expllm.errors import UsageError
+from expllm.model.presets import Language, Lora, Preset, Tower
+from expllm.model.quiet import quiet_transformers
+
+IGNORE: Final = -100
+"""Marks a position whose token is not learned."""
+PARTS: Final = ("projector", "tower_lora", "language_lora", "tower", "language")
+"""What can be trained: the adapters of the two towers, or all of their weights."""
+
+
+class PatchTower(Dinov2Model):
+    """DINOv2 whose one hidden state is that after the final norm: [batch, 1 + patches, hidden], class token first.
+
+    Llava drops the class token (`vision_feature_select_strategy="default"`): the paper feeds patches only.
+    """
+
+    def forward(self, pixel_values: Tensor | None = None, **kwargs: Any) -> BaseModelOutputWithPooling:
+        kwargs.pop("output_hidden_states", None)
+        found = super().forward(pixel_values=pixel_values, **kwargs)
+        found.hidden_states = (found.last_hidden_state,)
+        return found
+
+
+def tower_config(tower: Tower) -> Dinov2Config:
+    """The sizes of a tower as `transformers` writes them."""
+    return Dinov2Config(
+        hidden_size=tower.hidden, num_hidden_layers=tower.layers, num_attention_heads=tower.heads,
+        mlp_ratio=tower.mlp_ratio, image_size=tower.native_image, patch_size=tower.patch,
+    )  # fmt: skip
+
+
+def language_config(language: Language) -> LlamaConfig:
+    """The sizes of a language model as `transformers` writes them."""
+    return LlamaConfig(
+        hidden_size=language.hidden, num_hidden_layers=language.layers, num_attention_heads=language.heads,
+        num_key_value_heads=language.kv_heads, intermediate_size=language.intermediate,
+        vocab_size=language.vocabulary, max_position_embeddings=language.context,
+        tie_word_embeddings=language.tied, rms_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": language.rope_theta},
+    )  # fmt: skip
+
+
+def llava_config(
+    tower: Dinov2Config, language: LlamaConfig, image_token_id: int, image_tokens: int
+) -> LlavaConfig:
+    """Both towers under one roof: two-layer projector with GELU, features of the tower's end."""
+    return LlavaConfig(
+        vision_config=tower, text_config=language, image_token_index=image_token_id,
+        image_seq_length=image_tokens, vision_feature_layer=-1, vision_feature_select_strategy="default",
+        projector_hidden_act="gelu", tie_word_embeddings=bool(language.tie_word_embeddings),
+    )  # fmt: skip
+
+
+def empty_model(preset: Preset, image_token_id: int = 0) -> LlavaForConditionalGeneration:
+    """The model with its sizes and no weights, on the meta device: nothing is read, nothing allocated."""
+    config = llava_config(
+        tower_config(preset.tower), language_config(preset.language), image_token_id, preset.tower.tokens
+    )
+    with torch.device("meta"):
+        model = LlavaForConditionalGeneration(config)
+        model.model.vision_tower = PatchTower(config.vision_config)
+    return model
+
+
+def joined(
+    tower: PatchTower, language: nn.Module, image_token_id: int, image_tokens: int, seed: int
+) -> LlavaForConditionalGeneration:
+    """One model from a tower and a causal language model; the projector is drawn under `seed`.
+
+    Args:
+        language: A `LlamaForCausalLM` or another model with `model` and `lm_head`.
+        image_tokens: Visual tokens of one picture.
+    """
+    config = llava_config(tower.config, language.config, image_token_id, image_tokens)  # type: ignore[arg-type]
+    with torch.device("meta"):
+        model = LlavaForConditionalGeneration(config)
+    model.model.vision_tower = tower
+    model.model.language_model = language.model  # type: ignore[assignment]
+    model.lm_head = language.lm_head  # type: ignore[assignment]
+    model.model.multi_modal_projector = new_projector(model, seed)
+    generation = getattr(language, "generation_config", None)
+    if generation is not None:
+        model.generation_config = generation
+    return model
+
+
+def new_projector(model: LlavaForConditionalGeneration, seed: int) -> nn.Module:
+    """A projector of the model's sizes, in 32-bit floats, the same for the same seed; no other draw is disturbed."""
+    projector = model.model.multi_modal_projector.to_empty(device="cpu")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in (projector.linear_1, projector.linear_2):
+            layer.reset_parameters()
+    return projector.float()
+
+
+def with_lora(model: LlavaForConditionalGeneration, lora: Lora, seed: int = 0) -> PeftModel:
+    """Puts adapters into both towers; they change nothing until they are trained (`lora_B` is zero).
+
+    Raises:
+        UsageError: no layer of the model bears a target's name.
+    """
+    config = LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, bias="none",
+        target_modules=_targets(model, lora),
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]), quiet_transformers():
+        torch.manual_seed(seed)
+        return get_peft_model(model, config)  # type: ignore[return-value]
+
+
+def _targets(model: nn.Module, lora: Lora) -> str:
+    """One pattern for all layers that get an adapter; the projector is trained whole and gets none."""
+    names = "|".join(lora.targets)
+    found = [name for name, _ in model.named_modules() if name.rpartition(".")[2] in lora.targets]
+    if not found:
+        raise UsageError(
+            f"no layer is called {' or '.join(lora.targets)}: name others with model.lora.targets"
+        )
+    return rf"(?!.*multi_modal_projector).*\.({names})"
+
+
+def part_of(name: str) -> str:
+    """Which of `PARTS` a parameter belongs to, by its name in the adapted model."""
+    if "multi_modal_projector" in name:
+        return "projector"
+    tower = "tower" if ("vision_tower" in name or "visual" in name) else "language"
+    return f"{tower}_lora" if ".lora_" in name else tower
+
+
+def train_only(model: nn.Module, parts: tuple[str, ...]) -> dict[str, int]:
+    """Lets exactly these parts learn, in 32-bit floats; the number of weights that learn, by part.
+
+    Raises:
+        UsageError: a part has no such name, or the model has none of it.
+    """
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        raise UsageError(f"no part {unknown[0]!r} to train: choose among {', '.join(PARTS)}")
+    counts = dict.fromkeys(parts, 0)
+    for name, parameter in model.named_parameters():
+        part = part_of(name)
+        parameter.requires_grad_(part in counts)
+        if part in counts:
+            counts[part] += parameter.numel()
+            parameter.data = parameter.data.float()
+    empty = [part for part, count in counts.items() if not count]
+    if empty:
+        raise UsageError(f"nothing to train in {', '.join(empty)}: the model has no such weights")
+    return counts
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a batch costs.
+
+    Attributes:
+        total: Sum of the negative log-likelihoods of all supervised tokens, in nats; has a gradient.
+        tokens: How many there are.
+        by_row: [batch] sum of each row, without gradient.
+        tokens_by_row: [batch] number of each row.
+    """
+
+    total: Tensor
+    tokens: int
+    by_row: Tensor
+    tokens_by_row: Tensor
+
+
+def supervised_losses(model: nn.Module, inputs: dict[str, Tensor], labels: Tensor) -> Losses:
+    """Loss over the supervised positions; no other position is projected onto the vocabulary.
+
+    Args:
+        model: Llava, plain or with adapters, or another model of `transformers` with `model` and `lm_head`.
+        inputs: What its `forward` takes, less the labels.
+        labels: [batch, length] token ids, `IGNORE` where nothing is learned.
+    """
+    llava = inner(model)
+    hidden = llava.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
+    targets = labels[:, 1:]
+    rows, places = torch.nonzero(targets != IGNORE, as_tuple=True)
+    logits = llava.lm_head(hidden[rows, places])  # [supervised, vocabulary]
+    losses = nn.functional.cross_entropy(logits.float(), targets[rows, places], reduction="none")
+    by_row = torch.zeros(len(labels), device=losses.device).index_add_(0, rows, losses.detach())
+    return Losses(losses.sum(), len(rows), by_row, torch.bincount(rows, minlength=len(labels)))
+
+
+def inner(model: nn.Module) -> Any:
+    """The model of `transformers` inside of adapters and of what spreads it over devices."""
+    while True:
+        if isinstance(model, PeftModel):
+            model = model.base_model.model
+        elif isinstance(model, nn.parallel.DistributedDataParallel):
+            model = model.module
+        else:
+            return model

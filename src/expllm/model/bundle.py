@@ -1,4 +1,4 @@
-"""All that an answer needs, in one value: model, tokenizer, label set, questions, and the sizes behind them."""
+"""All that an answer needs, in one value: model, tokenizer, label set, questions, sizes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

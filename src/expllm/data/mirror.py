@@ -18,7 +18,7 @@ _SIDE: Final = re.compile(
 
 _PARTS: Final = frozenset(
     "brow brows eyebrow eyebrows eye eyes eyelid eyelids lid lids lip lips corner corners mouth cheek cheeks "
-    "jaw nostril nostrils temple temples eyelash eyelashes side sides half halves upper lower inner outer".split()
+    "jaw nostril nostrils temple temples side sides half halves upper lower inner outer".split()
 )
 """A side word before one of these is a side of the face, whatever stands before it."""
 

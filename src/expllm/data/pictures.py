@@ -1,17 +1,18 @@
-"""The bytes of a sample's picture, from a file or from a cell of a Parquet file."""
+"""The bytes of a sample's picture: a file, a cell of a Parquet file, or a member of a tar or zip file."""
 
 import os
 import stat
 import threading
+import zlib
 from collections import OrderedDict
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
-from expllm.data.sample import ImageRef
+from expllm.data.sample import ImageRef, MemberRef
 from expllm.data.shards import open_parquet
 from expllm.errors import ImageError, RecordError
-from expllm.images import read_stream
+from expllm.images import ImageLimits, read_stream
 
 KEPT_BYTES: Final = 32 * 2**20
 """Row groups that were read are kept up to this size together, and always the last one."""
@@ -23,9 +24,11 @@ def image_bytes(ref: ImageRef) -> bytes:
     Neighbouring rows of a Parquet file cost one read: the last row groups are kept. Safe on several threads.
 
     Raises:
-        ImageError: there is no such file, row or column, or the cell is empty.
+        ImageError: there is no such file, row, column or member, or it is empty.
         RecordError: the Parquet file is damaged.
     """
+    if isinstance(ref, MemberRef):
+        return _member_bytes(ref)
     if ref.row is None:
         return _file_bytes(ref.path)
     column = ref.column or "image"
@@ -46,6 +49,40 @@ def _file_bytes(path: str) -> bytes:
             return read_stream(file, path)
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be opened ({getattr(error, 'strerror', None) or error})") from None
+
+
+def read_span(path: str, offset: int, size: int) -> bytes:
+    """`size` bytes of a file from `offset` on.
+
+    Raises:
+        ImageError: the file is gone, or shorter than it was when it was looked through.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            data = file.read(size)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if len(data) < size:
+        raise ImageError(f"{path}: ends at byte {offset + len(data):,}: it was changed while it was in use")
+    return data
+
+
+def _member_bytes(ref: MemberRef) -> bytes:
+    most = ImageLimits().max_bytes
+    if ref.size > most:
+        raise ImageError(f"{ref.path}: the member at byte {ref.offset:,} is larger than {most:,} bytes")
+    data = read_span(ref.path, ref.offset, ref.size)
+    if not ref.packed:
+        return data
+    unpacking = zlib.decompressobj(-zlib.MAX_WBITS)  # bare deflate, as zip files hold it
+    try:
+        whole = unpacking.decompress(data, most + 1)
+    except zlib.error as error:
+        raise ImageError(f"{ref.path}: the member at byte {ref.offset:,} is damaged ({error})") from None
+    if not unpacking.eof:
+        raise ImageError(f"{ref.path}: the member at byte {ref.offset:,} is cut short, or too large")
+    return whole
 
 
 class _RowGroups:

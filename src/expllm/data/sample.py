@@ -31,6 +31,20 @@ class ImageRef(Record):
     column: str | None = None
 
 
+class MemberRef(ImageRef):
+    """A picture inside another file, such as a member of a tar or zip file: no archive is opened to read it.
+
+    Attributes:
+        offset: Where its bytes begin in the file.
+        size: How many they are.
+        packed: Whether they are deflated, as in a zip file.
+    """
+
+    offset: Annotated[int, Field(ge=0)]
+    size: Annotated[int, Field(ge=0)]
+    packed: bool = False
+
+
 class Sample(Record):
     """One face of a data set. No picture is loaded: `image` only says where it is.
 

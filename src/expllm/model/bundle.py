@@ -51,5 +51,5 @@ def new_bundle(
         MissingWeights, MissingDependency, UsageError: as `load_base`.
     """
     base = load_base(preset, seed, dtype)
-    model = with_lora(base.model, preset.lora, seed)  # type: ignore[arg-type]
+    model = with_lora(base.model, preset.lora, seed)
     return Bundle(model, base.tokenizer, preset, tuple(labels), processor=base.processor)

@@ -1,7 +1,7 @@
-"""The model itself: `transformers`' Llava with a DINOv2 tower, and `peft`'s LoRA in both towers (paper, III-C).
+"""The model: `transformers`' Llava with a DINOv2 tower, and `peft`'s LoRA in both towers (paper, III-C).
 
-Llava takes a tower's last hidden state *before* its final norm; the paper's code, and DINOv2's own features, are those
-after it. `PatchTower` is the tower that says so. Everything else is the libraries'.
+Llava takes a tower's last hidden state *before* its final norm; DINOv2's own features, and those of the
+released code, come after it. `PatchTower` is the tower that says so. Everything else is the libraries'.
 """
 
 from dataclasses import dataclass
@@ -24,9 +24,10 @@ PARTS: Final = ("projector", "tower_lora", "language_lora", "tower", "language")
 
 
 class PatchTower(Dinov2Model):
-    """DINOv2 whose one hidden state is that after the final norm: [batch, 1 + patches, hidden], class token first.
+    """DINOv2 whose one hidden state is that after the final norm: [batch, 1 + patches, hidden].
 
-    Llava drops the class token (`vision_feature_select_strategy="default"`): the paper feeds patches only.
+    The class token comes first; Llava drops it (`vision_feature_select_strategy="default"`), for the paper feeds
+    patches only.
     """
 
     def forward(self, pixel_values: Tensor | None = None, **kwargs: Any) -> BaseModelOutputWithPooling:
@@ -86,12 +87,12 @@ def joined(
         language: A `LlamaForCausalLM` or another model with `model` and `lm_head`.
         image_tokens: Visual tokens of one picture.
     """
-    config = llava_config(tower.config, language.config, image_token_id, image_tokens)  # type: ignore[arg-type]
+    config = llava_config(tower.config, language.config, image_token_id, image_tokens)
     with torch.device("meta"):
         model = LlavaForConditionalGeneration(config)
     model.model.vision_tower = tower
-    model.model.language_model = language.model  # type: ignore[assignment]
-    model.lm_head = language.lm_head  # type: ignore[assignment]
+    model.model.language_model = language.model
+    model.lm_head = language.lm_head
     model.model.multi_modal_projector = new_projector(model, seed)
     generation = getattr(language, "generation_config", None)
     if generation is not None:
@@ -100,7 +101,7 @@ def joined(
 
 
 def new_projector(model: LlavaForConditionalGeneration, seed: int) -> nn.Module:
-    """A projector of the model's sizes, in 32-bit floats, the same for the same seed; no other draw is disturbed."""
+    """A projector of the model's sizes, in 32-bit floats; no other draw is disturbed."""
     projector = model.model.multi_modal_projector.to_empty(device="cpu")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -121,7 +122,7 @@ def with_lora(model: LlavaForConditionalGeneration, lora: Lora, seed: int = 0) -
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]), quiet_transformers():
         torch.manual_seed(seed)
-        return get_peft_model(model, config)  # type: ignore[return-value]
+        return get_peft_model(model, config)
 
 
 def _targets(model: nn.Module, lora: Lora) -> str:

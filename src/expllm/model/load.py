@@ -55,7 +55,7 @@ def load_base(preset: Preset, seed: int = 0, dtype: torch.dtype = torch.float32)
     language = load_language(preset, seed, dtype)
     tower = load_tower(preset.tower, seed, dtype)
     image_token = tokenizer.convert_tokens_to_ids(preset.language.image_token)
-    return Base(joined(tower, language, int(image_token), preset.tower.tokens, seed), tokenizer)  # type: ignore[arg-type]
+    return Base(joined(tower, language, int(image_token), preset.tower.tokens, seed), tokenizer)
 
 
 def load_tokenizer(language: Language) -> "PreTrainedTokenizerBase":
@@ -155,8 +155,8 @@ def _fetched(name: str, load: Callable[[], Loaded]) -> Loaded:
         if isinstance(error, ExpllmError):
             raise
         raise MissingWeights(
-            f"{name}: the weights cannot be had ({_first_line(error)}): check the name and the connection to the "
-            "hub, or give a folder that holds them"
+            f"{name}: the weights cannot be had ({_first_line(error)}): check the name and the connection "
+            "to the hub, or give a folder that holds them"
         ) from None
 
 

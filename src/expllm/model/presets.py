@@ -1,6 +1,6 @@
 """Models by name: sizes, where the weights come from, and what is trained. Values, no code that runs.
 
-`paper` has the sizes of the paper (section III-C, IV-A); what the paper leaves open is that of its released code.
+`paper` has the sizes of the paper (section III-C, IV-A); what it leaves open is that of the released code.
 """
 
 from dataclasses import dataclass, field, replace
@@ -54,7 +54,7 @@ class Language:
     """A causal language model of Llama's architecture.
 
     Attributes:
-        source: Hub id or folder; with `weights="carrier"`, the Python package that carries a GGUF file; None: random.
+        source: Hub id or folder; a Python package with `weights="carrier"`; None: random.
         revision: Commit, tag or branch on the hub.
         gguf: Name of the GGUF file, where the weights are in one; they are unpacked.
         template: Name of the chat template, a key of `data.encode.TEMPLATES`.
@@ -84,7 +84,7 @@ class Language:
 
 @dataclass(frozen=True)
 class Lora:
-    """Low-rank adapters (Hu et al. 2021). Rank and places are the paper's, alpha and dropout the released code's."""
+    """Low-rank adapters (Hu et al. 2021). Alpha and dropout are the released code's."""
 
     rank: int = 8
     alpha: int = 16
@@ -97,7 +97,7 @@ class Preset:
     """A model to build.
 
     Attributes:
-        hf: Hub id or folder of another image-text-to-text model of `transformers`, used in place of the two towers.
+        hf: Hub id or folder of another image-text-to-text model, used in place of the two towers.
         quantization: `nf4` keeps the frozen language model in 4 bits (needs an NVIDIA card and bitsandbytes).
     """
 

@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No bar and no warning from `transformers` and the hub for the duration of the block; errors are raised as ever."""
+    """No bar and no warning from `transformers` and the hub inside the block; errors are raised as ever."""
     from huggingface_hub.utils import logging as hub
     from transformers import modeling_gguf_pytorch_utils as gguf
     from transformers.utils import logging
@@ -21,13 +21,13 @@ def quiet_transformers() -> Iterator[None]:
     logging.set_verbosity_error()
     hub.set_verbosity(hub.CRITICAL)
     logging.disable_progress_bar()
-    gguf.tqdm = partial(bar, disable=True)  # type: ignore[misc, assignment]
+    gguf.tqdm = partial(bar, disable=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        gguf.tqdm = bar  # type: ignore[misc]
+        gguf.tqdm = bar
         logging.set_verbosity(before)
         hub.set_verbosity(before_hub)
         if bars:

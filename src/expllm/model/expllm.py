@@ -26,8 +26,8 @@ PARTS: Final = ("projector", "tower_lora", "language_lora", "tower", "language")
 class PatchTower(Dinov2Model):
     """DINOv2 whose one hidden state is that after the final norm: [batch, 1 + patches, hidden].
 
-    The class token comes first; Llava drops it (`vision_feature_select_strategy="default"`), for the paper feeds
-    patches only.
+    The class token comes first; Llava drops it (`vision_feature_select_strategy="default"`), for the paper
+    feeds patches only.
     """
 
     def forward(self, pixel_values: Tensor | None = None, **kwargs: Any) -> BaseModelOutputWithPooling:

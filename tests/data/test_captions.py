@@ -202,6 +202,20 @@ def test_a_damaged_shard_gives_what_stands_before_the_damage(tmp_path: Path) -> 
     assert "no tar file" in reasons["d.tar"]
 
 
+def test_an_impossible_size_ends_the_shard(tmp_path: Path) -> None:
+    """A run of the fuzzer found a member of negative size; `tarfile` may walk in circles there."""
+    data = bytearray(shard(tmp_path / "a.tar", pairs([1, 2])).read_bytes())
+    header = data[512 * 6 : 512 * 7]
+    header[124:136] = (-512).to_bytes(12, "big", signed=True)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    data[512 * 6 : 512 * 7] = header
+    (tmp_path / "a.tar").write_bytes(data)
+    captions = open_captions(str(tmp_path))
+    assert list(texts(captions)) == ["a/000000001"]
+    assert len(captions.skipped) == 1
+
+
 def test_numbers_processes_and_copies_give_the_same(tmp_path: Path) -> None:
     first = open_captions(str(Path(shard(tmp_path / "a" / "x.tar", pairs(range(9)))).parent))
     assert [first[i] for i in range(9)] == list(first) == list(first)

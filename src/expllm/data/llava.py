@@ -104,6 +104,8 @@ def _member(info: zipfile.ZipInfo) -> tuple[int, int, int, str]:
         problem = "is encrypted"
     elif info.compress_type not in READABLE:
         problem = "is packed in a way that is not read: unpack the archive"
+    elif info.header_offset < 0:
+        problem = "has an impossible place in the archive"
     elif not info.file_size:
         problem = "is empty"
     return info.header_offset, info.compress_size, info.file_size, problem

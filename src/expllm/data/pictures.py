@@ -61,7 +61,7 @@ def read_span(path: str, offset: int, size: int) -> bytes:
         with open(path, "rb") as file:
             file.seek(offset)
             data = file.read(size)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise ImageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     if len(data) < size:
         raise ImageError(f"{path}: ends at byte {offset + len(data):,}: it was changed while it was in use")

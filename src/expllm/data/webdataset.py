@@ -57,6 +57,8 @@ def _members(shard: Path, number: int, keys: dict[str, _Parts]) -> Iterator[Lost
     try:
         with tarfile.open(shard, "r:") as tar:
             while (member := tar.next()) is not None:
+                if tar.offset <= member.offset:  # else the walk would go in circles
+                    raise tarfile.ReadError(f"{member.name!r} has an impossible size")
                 count += 1
                 if problem := _put(member, number, keys):
                     yield Lost(f"{escaped(shard.stem)}/{escaped(member.name)}", problem)

@@ -11,9 +11,19 @@ SOURCE = Path(expllm.__file__).parent
 
 # A module or package may import from its own layer and from those below.
 LAYERS = (
-    {"errors", "faces", "records", "grounding", "__init__"},
+    {"errors", "faces", "records", "conversations", "grounding", "__init__"},
     {"images", "pixels", "fetch", "inputs", "weights", "native", "progress", "outfiles", "runs"},
-    {"detectors", "landmarks", "facefinder", "aureaders", "autables", "auclassifier", "chat", "data", "model"},
+    {
+        "detectors",
+        "landmarks",
+        "facefinder",
+        "aureaders",
+        "autables",
+        "auclassifier",
+        "chat",
+        "data",
+        "model",
+    },
     {"predict", "cot"},
     {"report", "batch", "tables", "outputs", "train", "evals"},
     {"cli", "__main__"},

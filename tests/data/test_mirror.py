@@ -1,5 +1,6 @@
 """Left and right in a text: what is swapped, what is not, and that twice is the text itself."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,9 +89,20 @@ def published(shared: Path) -> list[Sample]:
 
 def test_twice_gives_every_published_text_back(published: list[Sample]) -> None:
     texts = [sample.text for sample in published if sample.text]
-    changed = [text for text in texts if mirrored_text(text) != text]
     assert [text for text in texts if mirrored_text(mirrored_text(text)) != text] == []
-    assert 0.4 < len(changed) / len(texts) < 0.5  # 936 of 2,070 say left or right
+
+
+def test_every_side_word_of_the_published_texts_is_a_side_of_the_face(published: list[Sample]) -> None:
+    words = re.compile(r"\b(?:left|right)(?:wards?)?\b", re.IGNORECASE)
+    found = [len(words.findall(sample.text or "")) for sample in published]
+    swapped = [_different_words(sample.text or "", mirrored_text(sample.text or "")) for sample in published]
+    assert swapped == found
+    assert (sum(found), sum(count > 0 for count in found)) == (2533, 936)
+
+
+def _different_words(one: str, other: str) -> int:
+    pairs = zip(re.findall(r"\w+", one), re.findall(r"\w+", other), strict=True)
+    return sum(left != right for left, right in pairs)
 
 
 def test_published_texts_keep_every_verdict(published: list[Sample]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from expllm.data import affectnet, csvfile, ferplus, folder, parquet, rafdb, texts
+from expllm.data import affectnet, csvfile, expw, ferplus, folder, parquet, rafdb, texts
 from expllm.data.cells import split_name, undecodable
 from expllm.data.dataset import Dataset, Source, survey
 from expllm.data.shards import find_shards
@@ -45,6 +45,12 @@ def _by_order(kind: str, path: Path) -> Source:
     return folder.load(path, order, kind) if path.is_dir() else csvfile.load(path, order, kind)
 
 
+def _expw(path: Path) -> Source:
+    if path.is_file() or (not expw.is_expw(path) and folder.is_class_tree(path, expw.ORDER)):
+        return _by_order("expw", path)
+    return expw.load(path)
+
+
 def _numbered(kind: str) -> Callable[[Path], Source]:
     return lambda path: _by_order(kind, path)
 
@@ -80,7 +86,7 @@ KINDS: Final[Mapping[str, Callable[[Path], Source]]] = MappingProxyType(
         "affectnet8": _affectnet("affectnet8"),
         "ferplus": _ferplus,
         "fer2013": _numbered("fer2013"),
-        "expw": _numbered("expw"),
+        "expw": _expw,
         "parquet": _parquet,
         "reference": _texts("reference"),
         "released": _texts("released"),
@@ -91,12 +97,23 @@ KINDS: Final[Mapping[str, Callable[[Path], Source]]] = MappingProxyType(
 """Kind -> what reads it. A further kind is one more entry: a function from a path to a `Source`."""
 
 
+LAYOUTS: Final[tuple[tuple[Callable[[Path], bool], Callable[[Path], Source]], ...]] = (
+    (rafdb.is_rafdb, rafdb.load),
+    (affectnet.is_affectnet, lambda path: affectnet.load(path, "affectnet8")),
+    (ferplus.is_folder, ferplus.load_folder),
+    (expw.is_expw, expw.load),
+    (folder.is_class_tree, folder.load),
+)
+"""How a folder's layout is told, and what reads it; the first that fits is taken."""
+
+
 def open_dataset(spec: str, *, split: str | None = None, kind: str | None = None) -> Dataset:
     """Opens a data set and looks through it once; no picture is read.
 
     Args:
         spec: A file or folder, with `:train`, `:valid` or `:test` behind it if wanted. Parquet shards may be
-            named by what their names have in common: `data/ferplus:test`.
+            named by what their names have in common: `data/ferplus:test`. Of ExpW `:3000@0` draws 3,000
+            faces under the seed 0.
         split: The split, if `spec` does not say it; all by default.
         kind: How to read it, a key of `KINDS`; by default what it looks like. AffectNet is read with eight
             expressions unless `affectnet7` is said; class folders named by numbers need a kind.
@@ -114,6 +131,8 @@ def open_dataset(spec: str, *, split: str | None = None, kind: str | None = None
     if not path.exists() and not find_shards(path):
         raise MissingData(f"{path}: no such file or folder; docs/data.md says how to obtain each data set")
     source = KINDS[kind](path.absolute()) if kind else _source(path.absolute())
+    if source.kind == "expw" and (draw := expw.read_draw(wanted)):
+        source = expw.drawn(source, draw)
     return survey(replace(source, path=str(path)), wanted)
 
 
@@ -142,14 +161,9 @@ def _source(path: Path) -> Source:
 
 
 def _folder_source(path: Path) -> Source:
-    if rafdb.is_rafdb(path):
-        return rafdb.load(path)
-    if affectnet.is_affectnet(path):
-        return affectnet.load(path, "affectnet8")
-    if ferplus.is_folder(path):
-        return ferplus.load_folder(path)
-    if folder.is_class_tree(path):
-        return folder.load(path)
+    for is_there, load in LAYOUTS:
+        if is_there(path):
+            return load(path)
     families = sorted({shard.family for shard in find_shards(path)})
     tables = sorted(child for child in path.iterdir() if _is_table(child))
     names = [*families, *(table.name for table in tables)]

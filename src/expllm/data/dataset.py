@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from expllm.data.sample import Row, Sample
 from expllm.errors import MissingData, RecordError, UsageError
@@ -101,12 +101,18 @@ class _Survey:
             self.labels.add(sample.expression)
         if self.split in (None, row.split):
             self.count += 1
-            self._hash(sample.model_dump_json(exclude={"image": {"path"}}), row.content)
+            self._hash(sample.model_dump_json(exclude=_left_out(sample)), row.content)
 
     def _hash(self, *parts: str) -> None:
         for part in parts:
             data = part.encode("utf-8", "surrogatepass")
             self.digest.update(b"%d:%s" % (len(data), data))
+
+
+def _left_out(sample: Sample) -> dict[str, Any]:
+    """What a fingerprint does not cover. An absent box: else data sets without one would get another."""
+    place: dict[str, Any] = {"image": {"path"}}
+    return place if sample.box else {**place, "box": True}
 
 
 def survey(source: Source, split: str | None = None) -> Dataset:

@@ -17,6 +17,10 @@ def escaped(text: str) -> str:
 Text = Annotated[str, AfterValidator(escaped)]
 
 
+Rect = tuple[float, float, float, float]
+"""Left, top, width, height of a face in pixels of the upright, full-size picture."""
+
+
 class ImageRef(Record):
     """Where the bytes of a picture are: a file, or a cell of a Parquet file.
 
@@ -53,6 +57,7 @@ class Sample(Record):
         expression: The label; None where the data set gives none.
         aus: Action units that the data set carries.
         image: The picture; None where the data set is handed out without.
+        box: Where the face is, if the data set says so: its picture may show other people too.
         split: `train`, `valid` or `test`.
         identity: Who is seen, for splitting by person.
         votes: Votes of the annotators, by the data set's own names.
@@ -64,6 +69,7 @@ class Sample(Record):
     expression: Expression | None = None
     aus: AUs | None = None
     image: ImageRef | None = None
+    box: Rect | None = None
     split: Text | None = None
     identity: Text | None = None
     votes: dict[Text, int] | None = None

@@ -36,7 +36,10 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> In
     Raises:
         RecordError: nothing to count, different lengths, or a number outside the label set.
     """
-    true, answer = _column("truth", truth, 0, classes), _column("answer", predicted, NO_ANSWER, classes)
+    true, answer = (
+        checked_labels("truth", truth, 0, classes),
+        checked_labels("answer", predicted, NO_ANSWER, classes),
+    )
     if len(true) != len(answer):
         raise RecordError(f"{len(answer):,} answers for {len(true):,} truths: every row needs one of each")
     if not len(true):
@@ -46,8 +49,12 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> In
     return counts.reshape(classes, classes + 1).astype(np.int64)
 
 
-def _column(what: str, numbers: ArrayLike, lowest: int, classes: int) -> Ints:
-    """[N] numbers of labels, each from `lowest` to `classes` - 1."""
+def checked_labels(what: str, numbers: ArrayLike, lowest: int, classes: int) -> Ints:
+    """[N] indices of labels, each from `lowest` to `classes` - 1.
+
+    Raises:
+        RecordError: another number, or something else than a list of whole numbers.
+    """
     column = np.asarray(numbers)
     if column.ndim != 1 or (column.size and column.dtype.kind not in "iu"):
         raise RecordError(f"every {what} must be one whole number, the place of a label in the label set")

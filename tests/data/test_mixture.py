@@ -1,0 +1,187 @@
+"""The mixture and the batches: every sample once, ratios, and nothing that depends on the process."""
+
+import math
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from expllm.data.mixture import PAPER_MIXTURES, Counts, Draw, Mixture, batches, class_balanced, plan
+from expllm.errors import UsageError
+from expllm.faces import Expression
+
+HALF = Mixture(0.5, 0.5)
+seeds = st.integers(0, 2**70)
+epochs = st.integers(0, 1000)
+
+
+@given(st.integers(1, 200), seeds, epochs, st.sampled_from([*PAPER_MIXTURES, None]))
+def test_every_sample_is_drawn_once_an_epoch(
+    count: int, seed: int, epoch: int, mixture: Mixture | None
+) -> None:
+    made = plan(count, mixture, seed, epoch)
+    assert sorted(draw.index for draw in made.draws) == list(range(count))
+    assert {draw.repeat for draw in made.draws} == {0}
+    assert made == plan(count, mixture, seed, epoch)
+
+
+def test_epochs_and_seeds_have_their_own_order_and_tasks() -> None:
+    plans = [plan(100, HALF, seed, epoch).draws for seed in (0, 1) for epoch in (0, 1)]
+    assert len({tuple(draw.index for draw in draws) for draws in plans}) == 4
+    assert len({tuple(sorted((draw.index, draw.task) for draw in draws)) for draws in plans}) == 4
+
+
+@pytest.mark.parametrize("mixture", PAPER_MIXTURES)
+def test_tasks_have_the_ratio_of_the_mixture(mixture: Mixture) -> None:
+    count = 20_000
+    counts = plan(count, mixture, 7, 3).counts
+    assert counts.label + counts.explanation == count
+    deviation = math.sqrt(count * mixture.label * mixture.explanation)
+    assert abs(counts.explanation - count * mixture.explanation) <= 4 * deviation
+
+
+def test_a_sample_has_the_same_task_however_many_there_are() -> None:
+    few = {draw.index: draw.task for draw in plan(50, HALF, 1, 2).draws}
+    many = {draw.index: draw.task for draw in plan(500, HALF, 1, 2).draws}
+    assert few == {index: many[index] for index in few}
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=100), seeds)
+def test_samples_without_an_explanation_train_their_label_and_are_counted(
+    explained: list[bool], seed: int
+) -> None:
+    all_explained = plan(len(explained), HALF, seed, 0)
+    made = plan(len(explained), HALF, seed, 0, explained=explained)
+    fell_back = [
+        draw for draw in all_explained.draws if draw.task == "explanation" and not explained[draw.index]
+    ]
+    assert made.counts.fell_back == len(fell_back)
+    assert made.counts.label == all_explained.counts.label + len(fell_back)
+    assert [draw.index for draw in made.draws] == [draw.index for draw in all_explained.draws]
+    assert all(explained[draw.index] for draw in made.draws if draw.task == "explanation")
+
+
+def test_without_labels_in_the_mixture_they_are_left_out_and_counted() -> None:
+    made = plan(4, Mixture(0, 1), 0, 0, explained=[True, False, True, False])
+    assert {draw.index for draw in made.draws} == {0, 2}
+    assert made.counts == Counts(explanation=2, left_out=2)
+
+
+def test_captions_have_no_mixture() -> None:
+    made = plan(3, None, 0, 0)
+    assert {draw.task for draw in made.draws} == {"caption"}
+    assert made.counts == Counts(caption=3)
+
+
+def test_an_epoch_without_draws_is_refused() -> None:
+    with pytest.raises(UsageError, match="none of 2 samples can be drawn"):
+        plan(2, Mixture(0, 1), 0, 0, explained=[False, False])
+    with pytest.raises(UsageError, match="none of 0 samples"):
+        plan(0, HALF, 0, 0)
+    with pytest.raises(UsageError, match="1 samples are marked as explained or not, but there are 2"):
+        plan(2, HALF, 0, 0, explained=[True])
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.6), (-0.1, 1.1), (math.nan, 0.5)])
+def test_shares_that_do_not_sum_to_one_are_refused(shares: tuple[float, float]) -> None:
+    with pytest.raises(UsageError, match="sum to 1"):
+        Mixture(*shares)
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(UsageError, match="0 or more, not -1"):
+        plan(3, HALF, -1, 0)
+
+
+def test_balanced_classes_are_equally_likely() -> None:
+    labels = [Expression.HAPPINESS] * 1800 + [Expression.FEAR] * 30 + [Expression.ANGER] * 170
+    drawn = class_balanced(labels, 0, 0)
+    counts = Counter(labels[index] for index in drawn)
+    assert len(drawn) == 2000
+    assert all(abs(count - 2000 / 3) <= 4 * math.sqrt(2000 * 2 / 9) for count in counts.values())
+    # Within a class every sample is as likely: 30 faces share some 667 draws.
+    fear = Counter(index for index in drawn if labels[index] is Expression.FEAR)
+    assert len(fear) == 30
+    assert max(fear.values()) < 50
+    assert drawn == class_balanced(labels, 0, 0) != class_balanced(labels, 0, 1)
+
+
+def test_balancing_needs_two_classes() -> None:
+    with pytest.raises(UsageError, match="one class only, 'fear'"):
+        class_balanced(["fear", "fear"], 0, 0)
+    with pytest.raises(UsageError, match="one class only, none"):
+        class_balanced([], 0, 0)
+
+
+def test_a_sample_that_is_drawn_again_has_a_number_and_a_task_of_its_own() -> None:
+    made = plan(2, HALF, 0, 0, order=[0] * 200 + [1])
+    repeats = [draw for draw in made.draws if draw.index == 0]
+    assert [draw.repeat for draw in repeats] == list(range(200))
+    assert 60 < sum(draw.task == "label" for draw in repeats) < 140
+    first = {draw.index: draw.task for draw in plan(2, HALF, 0, 0).draws}
+    assert repeats[0].task == first[0]
+
+
+def lengths_for(draws: tuple[Draw, ...], seed: int) -> list[int]:
+    numbers = np.random.Generator(np.random.Philox(seed)).integers(260, 700, size=len(draws))
+    return [int(number) for number in numbers]
+
+
+@given(st.integers(1, 1500), st.integers(2, 9), st.integers(1, 4), st.integers(0, 99), st.integers(0, 9))
+def test_processes_share_the_batches_of_one(count: int, size: int, world: int, seed: int, epoch: int) -> None:
+    draws = plan(max(count, world), HALF, seed, epoch).draws
+    lengths = lengths_for(draws, seed)
+    alone = batches(draws, lengths, size * world, seed, epoch)
+    shares = [batches(draws, lengths, size, seed, epoch, rank, world) for rank in range(world)]
+    assert [[draw for share in step for draw in share] for step in zip(*shares, strict=True)] == alone
+    assert all(1 <= len(batch) <= size for share in shares for batch in share)
+    assert sorted(draw.index for batch in alone for draw in batch) == list(range(len(draws)))
+
+
+def test_batches_hold_neighbours_in_length() -> None:
+    draws = plan(4000, HALF, 0, 0).draws
+    lengths = dict(zip(draws, lengths_for(draws, 0), strict=True))
+    made = batches(draws, list(lengths.values()), 8, 0, 0)
+    padded = sum(max(lengths[draw] for draw in batch) * len(batch) for batch in made)
+    as_drawn = [draws[start : start + 8] for start in range(0, len(draws), 8)]
+    padded_as_drawn = sum(max(lengths[draw] for draw in batch) * len(batch) for batch in as_drawn)
+    assert padded < 1.02 * sum(lengths.values()) < 1.2 * sum(lengths.values()) < padded_as_drawn
+    means = [np.mean([lengths[draw] for draw in batch]) for batch in made]
+    assert means != sorted(means)
+    assert max(lengths.values()) in [lengths[draw] for draw in made[0]]
+
+
+def test_a_step_that_leaves_a_process_without_work_is_refused() -> None:
+    draws = plan(5, HALF, 0, 0).draws
+    with pytest.raises(UsageError, match="5 draws in batches of 1 leave one of 2 processes without any"):
+        batches(draws, [1] * 5, 1, 0, 0, rank=0, world=2)
+    assert [len(batch) for batch in batches(draws, [1] * 5, 1, 0, 0)] == [1] * 5
+    for size, rank, lengths in ((0, 0, 5), (1, 1, 5), (1, 0, 4)):
+        with pytest.raises(UsageError, match="no batches of"):
+            batches(draws, [1] * lengths, size, 0, 0, rank)
+
+
+def test_two_processes_draw_the_same() -> None:
+    code = (
+        "from expllm.data.mixture import Mixture, batches, class_balanced, plan\n"
+        "order = class_balanced(['fear', 'anger', 'fear', 'disgust'] * 30, 5, 1)\n"
+        "draws = plan(120, Mixture(.75, .25), 5, 1, order=order).draws\n"
+        "print(batches(draws, [d.index % 7 for d in draws], 4, 5, 1, 1, 2))"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+    assert "Draw(index=" in outputs.pop()

@@ -1,0 +1,250 @@
+"""A model's folder: what is in it, and that it is what was written. No weight is read here.
+
+`expllm.json` names every other file with its size and SHA-256. A folder is written whole, or not at all.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from expllm.conversations import Questions
+from expllm.errors import ExpllmError, MissingWeights, OutputError, UsageError, VocabularyError
+from expllm.faces import Expression
+from expllm.model.presets import Preset
+from expllm.outfiles import write_reason
+
+FORMAT: Final = 1
+"""Format of the folder; a newer one is refused, not guessed at."""
+MANIFEST: Final = "expllm.json"
+ADAPTER: Final = "adapter_model.safetensors"
+ADAPTER_CONFIG: Final = "adapter_config.json"
+WEIGHTS: Final = {
+    "projector": "projector.safetensors",
+    "tower": "tower.safetensors",
+    "language": "language.safetensors",
+}
+"""Files of the parts that are not adapters. Keys are the names of the plain model's parameters."""
+PICKLED: Final = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+"""Endings of files that run code when they are read: never read."""
+
+
+class ModelError(ExpllmError):
+    """A model's folder is of another version, or does not fit together."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `expllm.json` says.
+
+    Attributes:
+        trained: Parts that were trained whole.
+        files: SHA-256 and size in bytes of each other file, by name.
+        card: How the model was trained; whatever the training wants to tell.
+        extra: What was found out after training, such as a temperature of the probabilities.
+        versions: Of the packages that wrote the folder.
+    """
+
+    preset: Preset
+    labels: tuple[Expression, ...]
+    questions: Questions
+    trained: tuple[str, ...] = ()
+    files: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "format": FORMAT,
+            "preset": self.preset.to_dict(),
+            "labels": [label.value for label in self.labels],
+            "questions": self.questions.to_dict(),
+            "template": self.preset.language.template,
+            "picture": picture_transform(self.preset),
+            "trained": list(self.trained),
+            "files": {name: {"sha256": digest, "bytes": size} for name, (digest, size) in self.files.items()},
+            "versions": dict(self.versions),
+            "card": dict(self.card),
+            "extra": dict(self.extra),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Reads what `to_dict` gave.
+
+        Raises:
+            ModelError: a key is missing or unknown, or two of them contradict each other.
+            UsageError, RecordError, VocabularyError: a value makes no sense.
+        """
+        _check_keys(values)
+        found = cls(
+            preset=Preset.from_dict(values["preset"]),
+            labels=tuple(map(_label, values["labels"])),
+            questions=Questions.from_dict(values["questions"]),
+            trained=tuple(values["trained"]),
+            files={name: (str(one["sha256"]), int(one["bytes"])) for name, one in values["files"].items()},
+            card=values["card"],
+            extra=values["extra"],
+            versions=values["versions"],
+        )
+        for key, derived in (
+            ("template", found.preset.language.template),
+            ("picture", picture_transform(found.preset)),
+        ):
+            if values[key] != derived:
+                raise ModelError(f"{key!r} is not that of its preset: save the model again")
+        return found
+
+
+def picture_transform(preset: Preset) -> dict[str, Any]:
+    """How a picture becomes numbers: resized to a square, RGB in 0-1, less the mean, over the deviation.
+
+    Returns:
+        Side in pixels, resampling, mean and deviation; for an `hf:` model only that its processor does it.
+    """
+    if preset.hf is not None:
+        return {"processor": preset.hf}
+    tower = preset.tower
+    return {
+        "side": tower.image, "resampling": "bicubic", "mean": list(tower.mean), "std": list(tower.std),
+    }  # fmt: skip
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What the folder says of itself; no other file is looked at.
+
+    Raises:
+        UsageError: it is no model's folder.
+        ModelError: it is of a newer version, pickled, or its description is damaged.
+    """
+    try:
+        values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise _no_model(folder) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / MANIFEST}: cannot be read ({error}): save the model again") from None
+    version = values.get("format") if isinstance(values, dict) else None
+    if version != FORMAT:
+        newer = isinstance(version, int) and version > FORMAT
+        what_to_do = "install a newer expllm" if newer else "save the model again with this version"
+        raise ModelError(
+            f"{folder / MANIFEST}: of format {version}, and this is format {FORMAT}: {what_to_do}"
+        )
+    try:
+        return Manifest.from_dict(values)
+    except ExpllmError as error:
+        raise ModelError(f"{folder / MANIFEST}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{folder / MANIFEST}: is damaged ({type(error).__name__}: {error}): save the model again"
+        ) from None
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Reads every file that the manifest names, and compares.
+
+    Raises:
+        MissingWeights: one is missing, cut short, or holds other bytes.
+    """
+    for name, (digest, size) in manifest.files.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise MissingWeights(f"{path}: is missing: copy the whole folder again")
+        if (found := path.stat().st_size) != size:
+            raise MissingWeights(f"{path}: has {found:,} bytes, not {size:,}: copy the whole folder again")
+        if sha256(path) != digest:
+            raise MissingWeights(f"{path}: is damaged (SHA-256 differs): copy the whole folder again")
+
+
+def sha256(path: Path) -> str:
+    """Of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to write into, renamed to `path` if the block ends well; else nothing stays.
+
+    A model's folder that stands there is replaced. Everything is on the disk before anything is renamed.
+
+    Raises:
+        OutputError: it cannot be written, or something that is no model's folder stands there.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not _replaceable(target):
+        raise OutputError(f"cannot write {path}: something else is there; choose another name or remove it")
+    partial = target.parent / f".{target.name[:24]}.{secrets.token_hex(4)}.partial"
+    try:
+        partial.mkdir()
+        yield partial
+        for file in [*partial.rglob("*"), partial]:
+            _fsync(file)
+        _swap(partial, target)
+        _fsync(target.parent)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {write_reason(error)}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replaceable(target: Path) -> bool:
+    return target.is_dir() and (not any(target.iterdir()) or (target / MANIFEST).is_file())
+
+
+def _swap(partial: Path, target: Path) -> None:
+    """A folder cannot be renamed over a full one: the old one steps aside first."""
+    old = partial.with_suffix(".old")
+    if target.exists():
+        target.rename(old)
+    try:
+        partial.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_keys(values: Mapping[str, Any]) -> None:
+    known = {
+        "format", "preset", "labels", "questions", "template", "picture", "trained", "files", "versions",
+        "card", "extra",
+    }  # fmt: skip
+    if missing := known - set(values):
+        raise ModelError(f"lacks the key {min(missing)!r}: save the model again")
+    if unknown := set(values) - known:
+        raise ModelError(f"has an unknown key {min(unknown)!r}: remove it, or install a newer expllm")
+
+
+def _label(word: str) -> Expression:
+    if word not in set(Expression):
+        raise VocabularyError(f"unknown label {word!r}: labels are {', '.join(Expression)}")
+    return Expression(word)
+
+
+def _no_model(folder: Path) -> ExpllmError:
+    """Why there is no manifest: nothing there, or a model in a form that is never read."""
+    pickled = sorted(path.name for path in folder.glob("*") if path.suffix in PICKLED)
+    if pickled:
+        return ModelError(
+            f"{folder / pickled[0]}: is pickled, which can run code: only safetensors are read; "
+            "'expllm model import' turns a released checkpoint into a folder"
+        )
+    return UsageError(f"{folder}: is no model's folder (it has no {MANIFEST}): give one that expllm wrote")

@@ -1,0 +1,237 @@
+"""A model in a folder: written whole, read back bit for bit.
+
+The adapter lies in `peft`'s own layout, so `PeftModel.from_pretrained` reads it as well. What can be had from
+a hub or a carrier package is not written again, unless it was trained.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from expllm.errors import MissingWeights
+from expllm.model.bundle import Bundle
+from expllm.model.expllm import inner, part_of, with_lora
+from expllm.model.layout import (
+    ADAPTER,
+    ADAPTER_CONFIG,
+    MANIFEST,
+    WEIGHTS,
+    Manifest,
+    ModelError,
+    check_files,
+    read_manifest,
+    sha256,
+    whole_folder,
+)
+from expllm.model.load import Base, load_base
+from expllm.model.presets import Preset
+from expllm.model.quiet import quiet_transformers
+
+_PACKAGES: Final = ("expllm", "torch", "transformers", "peft")
+
+
+def save(
+    folder: Path, bundle: Bundle, card: Mapping[str, Any], extra: Mapping[str, Any] | None = None
+) -> None:
+    """Writes a model; one that stands there is replaced when the new one is whole.
+
+    Args:
+        card: How it was trained, as JSON values.
+        extra: What was found out since, as JSON values.
+
+    Raises:
+        OutputError: the folder cannot be written, or something else stands there.
+    """
+    with whole_folder(folder) as partial:
+        _write_adapter(partial, bundle)
+        for part in _written_parts(bundle):
+            if state := part_state(bundle.model, part):
+                save_weights(state, partial / WEIGHTS[part])
+        if bundle.preset.hf is None and bundle.preset.language.source is None:
+            bundle.tokenizer.save_pretrained(partial)
+        files = {path.name: (sha256(path), path.stat().st_size) for path in sorted(partial.iterdir())}
+        manifest = Manifest(
+            bundle.preset, bundle.labels, bundle.questions, bundle.trained, files,
+            card, extra or {}, {name: version(name) for name in _PACKAGES},
+        )  # fmt: skip
+        text = json.dumps(manifest.to_dict(), indent=1, ensure_ascii=False)
+        (partial / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def load(folder: Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Bundle:
+    """Reads a model back, ready to answer (`eval`).
+
+    Args:
+        dtype: Of the frozen weights. The projector, adapters, and parts that were trained whole keep theirs.
+
+    Raises:
+        UsageError: it is no model's folder.
+        MissingWeights: a file is missing, cut or damaged, or the base model cannot be had.
+        ModelError: it is of a newer version, or its parts do not fit its base model.
+    """
+    manifest = read_manifest(folder)
+    check_files(folder, manifest)
+    base = _load_base(folder, manifest, dtype)
+    for part in WEIGHTS:
+        if WEIGHTS[part] in manifest.files:
+            keep = part == "projector" or part in manifest.trained
+            _fill(base.model, folder / WEIGHTS[part], part, None if keep else dtype)
+        elif part in _needed_parts(manifest.preset, manifest.trained):
+            raise MissingWeights(f"{folder / WEIGHTS[part]}: is missing: copy the whole folder again")
+    model = with_lora(base.model, manifest.preset.lora)
+    _fill_adapter(model, folder, manifest)
+    model.to(device).eval()
+    return Bundle(
+        model, base.tokenizer, manifest.preset, manifest.labels, manifest.questions,
+        base.processor, manifest.trained,
+    )  # fmt: skip
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """How the model was trained; no weight is read.
+
+    Raises:
+        UsageError, ModelError: as `load`.
+    """
+    return dict(read_manifest(folder).card)
+
+
+def part_state(model: nn.Module, part: str) -> dict[str, Tensor]:
+    """The parameters of `projector`, `tower` or `language`, by their names in the model without adapters."""
+    plain = inner(model).named_parameters()
+    return {
+        name.replace(".base_layer.", "."): parameter.detach()
+        for name, parameter in plain
+        if part_of(name) == part
+    }
+
+
+def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
+    """Writes tensors under their names as safetensors.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    try:
+        save_file({name: tensor.cpu().contiguous() for name, tensor in state.items()}, path, {"format": "pt"})
+    except SafetensorError as error:
+        raise _as_os_error(error) from None
+
+
+def _as_os_error(error: SafetensorError) -> OSError:
+    """safetensors writes by itself and tells a full disk as text: 'I/O error: ... (os error 28)'."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
+
+
+def _write_adapter(folder: Path, bundle: Bundle) -> None:
+    model: Any = bundle.model
+    model.peft_config["default"].base_model_name_or_path = _base_name(bundle.preset)
+    try:
+        with quiet_transformers():
+            # Not "auto": that would ask the hub about the base model's vocabulary.
+            model.save_pretrained(folder, save_embedding_layers=False)
+    except SafetensorError as error:
+        raise _as_os_error(error) from None
+    (folder / "README.md").unlink(missing_ok=True)  # peft's own card says nothing; 'push' writes one
+
+
+def _base_name(preset: Preset) -> str:
+    """What the adapter was trained on; a name of its own, as two base models make one here."""
+    return preset.hf or f"expllm/{preset.name}"
+
+
+def _needed_parts(preset: Preset, trained: tuple[str, ...]) -> tuple[str, ...]:
+    """What must be in the folder since it can be had nowhere else."""
+    parts = {*trained}
+    if preset.hf is None:
+        parts.add("projector")
+        parts |= {"tower"} if preset.tower.source is None else set()
+        parts |= {"language"} if preset.language.source is None else set()
+    return tuple(part for part in WEIGHTS if part in parts)
+
+
+def _written_parts(bundle: Bundle) -> tuple[str, ...]:
+    return tuple({"projector": 0, **dict.fromkeys(_needed_parts(bundle.preset, bundle.trained))})
+
+
+def _load_base(folder: Path, manifest: Manifest, dtype: torch.dtype) -> Base:
+    base = load_base(manifest.preset, dtype=dtype)
+    if "tokenizer.json" not in manifest.files:
+        return base
+    from transformers import AutoTokenizer
+
+    with quiet_transformers():
+        return Base(base.model, AutoTokenizer.from_pretrained(folder, local_files_only=True), base.processor)
+
+
+def _fill(model: nn.Module, path: Path, part: str, dtype: torch.dtype | None) -> None:
+    """Puts a file's weights into a part of the model, all of it; `dtype` None keeps that of the file."""
+    stored = load_weights(path)
+    expected = part_state(model, part)
+    check_fit(stored, expected, path)
+    parameters = dict(model.named_parameters())
+    for name, tensor in stored.items():
+        parameters[name].data = tensor if dtype is None else tensor.to(dtype)
+
+
+def _fill_adapter(model: nn.Module, folder: Path, manifest: Manifest) -> None:
+    for name in (ADAPTER, ADAPTER_CONFIG):
+        if name not in manifest.files:
+            raise MissingWeights(f"{folder / name}: is missing: copy the whole folder again")
+    named = _adapted_base(folder / ADAPTER_CONFIG)
+    if named != _base_name(manifest.preset):
+        raise ModelError(
+            f"{folder / ADAPTER_CONFIG}: the adapter is for {named}, and the model is "
+            f"{_base_name(manifest.preset)}: use the adapter that was saved with it"
+        )
+    stored = load_weights(folder / ADAPTER)
+    check_fit(stored, get_peft_model_state_dict(model, save_embedding_layers=False), folder / ADAPTER)
+    set_peft_model_state_dict(model, stored)
+
+
+def _adapted_base(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}): save the model again") from None
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file, by name.
+
+    Raises:
+        MissingWeights: it cannot be read.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise MissingWeights(f"{path}: cannot be read ({error}): copy the whole folder again") from None
+
+
+def check_fit(stored: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    """Compares names and shapes.
+
+    Raises:
+        ModelError: they are those of another model; names the first that differs.
+    """
+    for name in sorted(stored.keys() | expected.keys()):
+        if name not in expected:
+            problem = "is no weight of this model"
+        elif name not in stored:
+            problem = "is missing"
+        elif stored[name].shape != expected[name].shape:
+            problem = f"has the shape {[*stored[name].shape]}, not {[*expected[name].shape]}"
+        else:
+            continue
+        raise ModelError(f"{path}: {name} {problem}: it belongs to another base model")

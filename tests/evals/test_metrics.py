@@ -1,6 +1,8 @@
 """Figures: as scikit-learn has them, with no answer as a wrong one; alarms; McNemar's test."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,6 +146,17 @@ def test_the_alarm_stops_with_one_right_answer_more() -> None:
 )
 def test_other_alarms(truth: list[int], answer: list[int], begin: str) -> None:
     assert alarms(confusion_matrix(truth, answer, 8), LABELS)[0].startswith(begin)
+
+
+def test_the_example_of_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert str(figures(names["matrix"]).macro_f1).startswith(
+        code.partition("macro_f1  # ")[2].partition("...")[0]
+    )
+    assert alarms(names["matrix"], names["labels"])[0] in code
 
 
 @pytest.mark.parametrize(

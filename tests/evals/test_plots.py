@@ -1,6 +1,7 @@
 """Plots: whole files with readable content, the same bytes each time, one line about what cannot be drawn."""
 
 import math
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,9 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from scoredrows import LABELS, scored
 
 from expllm.errors import OutputError, RecordError
-from expllm.evals.plots import loss_curves, running_mean
+from expllm.evals.calibration import fit_temperature, reliability, risk_coverage, with_temperature
+from expllm.evals.metrics import confusion_matrix
+from expllm.evals.plots import (
+    confusion_heatmap,
+    loss_curves,
+    reliability_diagram,
+    risk_curves,
+    running_mean,
+)
 
 
 def colours_in(path: Path) -> int:
@@ -31,7 +41,7 @@ def test_losses_are_drawn(tmp_path: Path) -> None:
 def test_losses_without_a_value_are_named(tmp_path: Path) -> None:
     path = tmp_path / "loss.svg"
     loss_curves([1, 2], {"label": [1.0, math.inf], "explanation": [None, math.nan]}, path)
-    assert "explanation: not measured" in path.read_text()  # matplotlib writes texts as comments, too
+    assert "explanation: not measured" in drawn_texts(path)
     ElementTree.parse(path)
 
 
@@ -59,6 +69,39 @@ def test_paths_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match="cannot write"):
         loss_curves([1], {"label": [1.0]}, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def drawn_texts(path: Path) -> list[str]:
+    """The texts of an SVG: matplotlib draws their letters, and names each text in a comment."""
+    return re.findall(r"<!-- (.*?) -->", path.read_text())
+
+
+def test_a_confusion_matrix_shows_counts_and_shares(tmp_path: Path) -> None:
+    matrix = confusion_matrix([0] * 1000 + [1] * 4, [0] * 998 + [1] * 2 + [1] * 3 + [-1], 3)
+    confusion_heatmap(matrix, LABELS[:3], tmp_path / "a.svg")
+    texts = drawn_texts(tmp_path / "a.svg")
+    assert {"neutral (1,000)", "happiness (4)", "sadness (0)", "no answer"} <= set(texts)
+    assert texts.count("&lt;1%") == 1
+    assert {"100%", "998", "75%", "25%"} <= set(texts)
+
+
+def test_a_confusion_matrix_without_gaps_has_no_column_for_them(tmp_path: Path) -> None:
+    confusion_heatmap(confusion_matrix([0, 1], [0, 0], 2), LABELS[:2], tmp_path / "a.svg")
+    assert "no answer" not in drawn_texts(tmp_path / "a.svg")
+    confusion_heatmap(confusion_matrix([0, 1], [0, 0], 2), LABELS[:2], tmp_path / "a.png")
+    assert colours_in(tmp_path / "a.png") > 20
+
+
+def test_reliability_and_risk_name_their_figures(tmp_path: Path) -> None:
+    logs, truth = scored(0, 300, 7, 4)
+    fitted = with_temperature(logs, fit_temperature(logs, truth).value)
+    before, after = reliability(np.exp(logs), truth), reliability(fitted, truth)
+    reliability_diagram({"before": before, "after": after}, tmp_path / "a.svg")
+    assert f"before: calibration error {before.error:.1%}" in drawn_texts(tmp_path / "a.svg")
+    assert f"after: calibration error {after.error:.1%}" in drawn_texts(tmp_path / "a.svg")
+    risk = risk_coverage(fitted, truth)
+    risk_curves({"model": risk}, tmp_path / "b.svg")
+    assert f"model: area {risk.area:.3f}" in drawn_texts(tmp_path / "b.svg")
 
 
 @given(

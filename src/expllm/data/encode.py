@@ -172,7 +172,9 @@ class Encoder:
         for part in self._inside_control.split(self._lead + text if first else text):
             ids += self._inner.encode(part, add_special_tokens=False).ids
         if not self._forbidden.isdisjoint(ids):
-            raise RecordError(f"{sample}: the tokenizer reads a control token in {text[:60]!r}: take it out")
+            raise RecordError(
+                f"{sample}: the tokenizer reads a control token in {text.strip()[:60]!r}: take it out"
+            )
         return ids
 
 

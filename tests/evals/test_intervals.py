@@ -53,6 +53,14 @@ def test_intervals_are_those_of_rows_drawn_one_by_one(stratified: bool) -> None:
         assert interval.low < interval.estimate < interval.high
 
 
+def test_stratified_draws_keep_the_rows_of_each_class() -> None:
+    one_class_right = np.array([[30, 0, 0], [70, 0, 0]])
+    kept = figure_intervals(one_class_right, stratified=True).accuracy
+    assert (kept.low, kept.high) == (0.3, 0.3)
+    varying = figure_intervals(one_class_right).accuracy
+    assert varying.high - varying.low == pytest.approx(2 * 1.96 * (0.3 * 0.7 / 100) ** 0.5, rel=0.1)
+
+
 def test_intervals_narrow_with_rows_and_repeat_with_the_seed() -> None:
     few, many = figure_intervals(skilled_matrix()), figure_intervals(skilled_matrix() * 16)
     for name in ("accuracy", "balanced_accuracy", "macro_f1"):

@@ -47,7 +47,7 @@ def krippendorff_alpha(
     # [V, V], Krippendorff's coincidences: pairs of ratings of a thing, none of them paired with itself.
     observed = counts.T @ weighted - np.diag(weighted.sum(0))
     total = observed.sum(1)  # [V]
-    expected = (np.outer(total, total) - np.diag(total)) / max(total.sum() - 1, 1)
+    expected = np.outer(total, total) / max(total.sum() - 1, 1)  # equal ratings have no distance
     distance = _distance(values, total, level)
     by_chance = float((expected * distance).sum())
     return 1 - float((observed * distance).sum()) / by_chance if by_chance > 0 else None

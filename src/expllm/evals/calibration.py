@@ -74,7 +74,7 @@ def reliability(
     sure, right = shares.max(1), shares.argmax(1) == true  # [N] each
     edges = np.linspace(0.0, 1.0, bins + 1)
     if adaptive:
-        edges = np.unique([0.0, *np.quantile(sure, edges[1:-1], method="inverted_cdf"), 1.0])
+        edges = np.unique([0.0, *np.quantile(sure, edges[1:-1]), 1.0])
     # Rounding may have made a certain answer a little more than certain.
     places = np.clip(np.searchsorted(edges, sure, side="left") - 1, 0, len(edges) - 2)
     count = np.bincount(places, minlength=len(edges) - 1)

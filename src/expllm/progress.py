@@ -19,12 +19,15 @@ class Progress:
         shown: False for messages only.
         doing: What is done to the inputs.
         note: What else the bar says, asked at every step.
+        things: What the inputs are called.
     """
 
     def __init__(
-        self, total: int, *, shown: bool = True, doing: str = "analyzing", note: Callable[[], str] = str
-    ) -> None:
+        self, total: int, *, shown: bool = True, doing: str = "analyzing", note: Callable[[], str] = str,
+        things: str = "inputs",
+    ) -> None:  # fmt: skip
         self._note = note
+        self._things = things
         self._total = total
         self._doing = doing
         self._shown = shown and total >= SHOWN_FROM
@@ -44,7 +47,7 @@ class Progress:
                 TextColumn("[progress.description]{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]:.0f}/s"),
+                TextColumn("{task.fields[rate]:.3g}/s"),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
                 console=Console(file=sys.stderr),
@@ -63,7 +66,7 @@ class Progress:
             seconds = time.monotonic() - self._started
             failed = f", {self._failed} failed" if self._failed else ""
             note = f", {text}" if (text := self._note()) else ""
-            self.say(f"expllm: {self._done} inputs in {seconds:.1f} s{failed}{note}")
+            self.say(f"expllm: {self._done} {self._things} in {seconds:.1f} s{failed}{note}")
 
     def step(self, failed: int) -> None:
         """One more input is done; `failed` of all so far went wrong."""

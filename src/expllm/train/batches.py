@@ -1,0 +1,202 @@
+"""From draws to batches of tensors: decoded, augmented and encoded by workers while the model computes.
+
+A batch is a function of the seed and its number alone, whatever the number of workers or devices, and where a
+training was interrupted: nothing here remembers anything.
+"""
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from expllm.data.augment import Augmentation
+from expllm.data.encode import Encoded, TooLong
+from expllm.data.mixture import Counts, Draw, Mixture, Plan, batches, class_balanced, plan
+from expllm.errors import ExpllmError, ImageError, UsageError
+from expllm.model.prepare import Pixels, Preparer
+from expllm.train.config import StageConfig
+from expllm.train.faces import TASKS, UNAUGMENTED, Faces, Reading
+
+Key = tuple[int, Draw]
+"""An example: the epoch, and what is drawn in it."""
+CHARACTERS_A_TOKEN: Final = 4.0
+"""About so many in English; only the order of lengths matters, to group like with like."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One example, ready for a batch."""
+
+    text: Encoded
+    pixels: Pixels
+    index: int
+
+
+@dataclass(frozen=True)
+class Examples(Dataset[Example]):
+    """Examples by key, each made from (seed, epoch, index) alone."""
+
+    reading: Reading
+    preparer: Preparer
+    augmentation: Augmentation | None
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.reading)
+
+    def __getitem__(self, key: Key) -> Example:
+        """Opens, changes and encodes one example.
+
+        Raises:
+            ExpllmError: its picture cannot be read, or its text is too long; the message names it.
+        """
+        epoch, draw = key
+        change = UNAUGMENTED
+        if self.augmentation is not None:
+            # Copies of a face in one epoch are changed each in its own way.
+            change = self.augmentation.draw(self.seed, epoch, draw.index + draw.repeat * len(self.reading))
+        name = self.reading.name(draw.index)
+        talk = self.reading.conversation(draw.index, draw.task, mirrored=change.flip)
+        text = self.preparer.encoder.encode(talk, name)
+        try:
+            pixels = self.preparer.pixels(self.reading.image(draw.index), change)
+        except ImageError as error:
+            raise ImageError(f"{name}: {error}: mend it, or take it out of the data set") from None
+        return Example(text, pixels, draw.index)
+
+
+class Batches(Sampler[list[Key]]):
+    """The micro-batches of one process, over all epochs, from a given step on.
+
+    A step has `batch` draws. They are cut into `world * accumulation` micro-batches, in the same places
+    however these are shared between processes and accumulation.
+
+    Args:
+        reading: What is learned from.
+        stage: Batch sizes, mixture, seed.
+        rank: This process, of `world`.
+        from_step: Steps that were done before.
+    """
+
+    def __init__(
+        self, reading: Reading, stage: StageConfig, *, rank: int = 0, world: int = 1, from_step: int = 0
+    ) -> None:
+        if stage.batch % (stage.micro_batch * world):
+            raise UsageError(
+                f"train.batch is {stage.batch}, which {world} devices with micro-batches of "
+                f"{stage.micro_batch} cannot share: make it a multiple of {stage.micro_batch * world}"
+            )
+        self.reading, self.stage, self.rank, self.world = reading, stage, rank, world
+        self.from_step = from_step
+        self.accumulation = stage.batch // (stage.micro_batch * world)
+        self.steps_an_epoch = len(self._epoch(0))
+        self.steps = self.steps_an_epoch * stage.epochs
+        if stage.max_steps is not None:
+            self.steps = min(self.steps, stage.max_steps)
+
+    def __len__(self) -> int:
+        return self.steps * self.accumulation
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for step in range(self.from_step, self.steps):
+            epoch, place = divmod(step, self.steps_an_epoch)
+            for micro_batch in self._epoch(epoch)[place]:
+                yield [(epoch, draw) for draw in micro_batch]
+
+    def counts(self, epoch: int = 0) -> Counts:
+        """What becomes of an epoch's samples."""
+        return epoch_plan(self.reading, self.stage, epoch).counts
+
+    @lru_cache(maxsize=2)  # noqa: B019 - lives as long as a training
+    def _epoch(self, epoch: int) -> list[list[list[Draw]]]:
+        """[step][accumulation][draw] of this process."""
+        draws = epoch_plan(self.reading, self.stage, epoch).draws
+        lengths = [_length(self.reading, draw) for draw in draws]
+        shares = self.world * self.accumulation
+        size = self.stage.micro_batch
+        # An epoch of few faces has smaller steps, never none.
+        shares_of_few = max(1, len(draws) // shares) if len(draws) < size * shares else size
+        mine = range(self.rank * self.accumulation, (self.rank + 1) * self.accumulation)
+        parts = [
+            batches(draws, lengths, shares_of_few, self.stage.seed, epoch, share, shares) for share in mine
+        ]
+        return [list(step) for step in zip(*parts, strict=True)]
+
+
+def epoch_plan(reading: Reading, stage: StageConfig, epoch: int) -> Plan:
+    """What is drawn in an epoch, in order."""
+    if stage.reads == "captions":
+        return plan(len(reading), None, stage.seed, epoch)
+    whole = stage.label + stage.explanation
+    mixture = Mixture(stage.label / whole, stage.explanation / whole)
+    order = None
+    explained: Sequence[bool] | None = None
+    if isinstance(reading, Faces):
+        explained = reading.explained
+        if stage.balanced:
+            labels = [face.label.value for face in reading.faces]
+            order = class_balanced(labels, stage.seed, epoch)
+    return plan(len(reading), mixture, stage.seed, epoch, explained=explained, order=order)
+
+
+def _length(reading: Reading, draw: Draw) -> int:
+    """About how many tokens; captions of a stage all count as equally long, which they nearly are."""
+    if not isinstance(reading, Faces) or draw.task == "label":
+        return 0
+    cot = reading.faces[draw.index].cot
+    return 0 if cot is None else int(len(cot.text) / CHARACTERS_A_TOKEN)
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Examples to the tensors of one forward pass: the model's inputs, `labels`, `tasks` and `indices`."""
+
+    preparer: Preparer
+
+    def __call__(self, examples: list[Example]) -> dict[str, Tensor]:
+        tensors = self.preparer.batch([one.text for one in examples], [one.pixels for one in examples])
+        tensors["tasks"] = torch.tensor([TASKS.index(one.text.task) for one in examples])
+        tensors["indices"] = torch.tensor([one.index for one in examples])
+        return tensors
+
+
+def loader(examples: Examples, order: Batches, workers: int) -> DataLoader[Any]:
+    """Batches in their order; `workers` processes make them ahead of time, 0 makes them when asked."""
+    # Not fork: the tokenizer and Arrow have threads of their own, and a fork of them may hang.
+    context = multiprocessing.get_context("forkserver") if workers else None
+    if context is not None:
+        context.set_forkserver_preload(["expllm.train.batches"])
+    return DataLoader(
+        examples, batch_sampler=order, num_workers=workers, collate_fn=Collate(examples.preparer),
+        pin_memory=torch.cuda.is_available(), persistent_workers=False,
+        prefetch_factor=4 if workers else None,
+        multiprocessing_context=context,
+    )  # fmt: skip
+
+
+def check_lengths(reading: Reading, preparer: Preparer, tasks: Sequence[Any]) -> None:
+    """Finds a text that is too long before training begins.
+
+    Raises:
+        ExpllmError: the line names the first one, and how many there are.
+    """
+    most = preparer.encoder.max_length
+    longest: list[TooLong] = []
+    for index in range(len(reading)) if isinstance(reading, Faces) else ():
+        for task in tasks:
+            talk = reading.conversation(index, task)
+            # A token is a byte at least: shorter texts fit without being looked at.
+            size = sum(len(turn.text.encode()) for turn in talk.turns) + preparer.encoder.image_tokens + 64
+            if size <= most:
+                continue
+            try:
+                preparer.encoder.encode(talk, reading.name(index))
+            except TooLong as error:
+                longest.append(error)
+    if longest:
+        raise ExpllmError(f"{longest[0]} ({len(longest)} such texts in all)")

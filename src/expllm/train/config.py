@@ -1,0 +1,244 @@
+"""Recipes: what is trained on what, and how. YAML in, checked values out; no key goes unread.
+
+The defaults are the paper's stage 2 (section IV-A); where it is silent, those of its released code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from expllm.errors import MissingData, UsageError
+from expllm.train.checked import made, nearest
+
+Reads = Literal["captions", "talks"]
+Precision = Literal["bf16", "fp32"]
+Order = Literal["explanation-first", "label-first"]
+Captions = Literal["texts"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which model, and where it begins.
+
+    Attributes:
+        preset: Name of a preset, or `hf:REPO`.
+        begin: Folder of a model whose weights are taken over; None: the preset's own.
+        seed: Draws the projector, the adapters and random towers.
+        lora: Settings of the adapters that differ from the preset's: rank, alpha, dropout.
+    """
+
+    preset: str = "paper"
+    begin: str | None = None
+    seed: int = 0
+    lora: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which faces, and which texts go with them.
+
+    Attributes:
+        root: Folder that the names below are under; None: they are paths by themselves.
+        train: Data set and split, such as `rafdb:train`.
+        valid: The same for validation; None: no loss is taken there.
+        kind: How to read them, where the layout does not tell; a key of `data.KINDS`.
+        texts: A run or export of the engine that explains these faces, by id; None: the data set's own texts.
+        captions: Pictures with captions for stage 1; `texts`: the key observations of the explanations.
+        boxes: Whether faces are boxed by the detector first (RAF-DB and 48-pixel faces come boxed).
+        limit: Only the first so many faces.
+    """
+
+    train: str = ""
+    root: str | None = None
+    valid: str | None = None
+    kind: str | None = None
+    texts: str | None = None
+    captions: str | None = None
+    boxes: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage of training: the stages of a recipe are values of this and nothing else.
+
+    Attributes:
+        name: What it is called, in folders and lines.
+        reads: `captions` or `talks` (labels and explanations).
+        trains: Parts that learn, of `projector`, `tower_lora`, `language_lora`, `tower`, `language`.
+        epochs: Times that every face is seen.
+        max_steps: Ends earlier, after so many steps.
+        batch: Faces of one step, over all devices and accumulation.
+        micro_batch: Faces that one device takes at once.
+        lr: Highest learning rate of AdamW.
+        weight_decay: On matrices; biases and norms have none.
+        warmup_steps: Steps until `lr` is reached; None: by `warmup_share`.
+        warmup_share: The same as a share of all steps.
+        clip: Longest gradient.
+        betas: Of AdamW.
+        label: Probability of a label task, over `label + explanation`.
+        explanation: Probability of an explanation task.
+        order: Which of the two rounds of an explanation task comes first.
+        augment: Ranges of `data.augment.Augmentation` by name, or False for none.
+        balanced: Draws faces so that every class is equally likely.
+        precision: `bf16` computes in 16 bits and learns in 32.
+        checkpointing: Saves memory by computing activations twice.
+        save_steps: A checkpoint every so many steps.
+        keep: Checkpoints that are kept.
+        workers: Processes that decode and augment pictures.
+        max_length: Most tokens of a conversation; None: the language model's context.
+        report_to: Where losses go besides the run's own files: `tensorboard`, `wandb`, `none` ...
+        seed: Draws order, tasks, augmentation and dropout.
+    """
+
+    name: str = "instruct"
+    reads: Reads = "talks"
+    trains: tuple[str, ...] = ("projector", "tower_lora", "language_lora")
+    epochs: int = 60
+    max_steps: int | None = None
+    batch: int = 128
+    micro_batch: int = 16
+    lr: float = 5e-4
+    weight_decay: float = 0.05
+    warmup_steps: int | None = None
+    warmup_share: float = 0.03
+    clip: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    label: float = 0.75
+    explanation: float = 0.25
+    order: Order = "explanation-first"
+    augment: dict[str, Any] | bool = True
+    balanced: bool = False
+    precision: Precision = "bf16"
+    checkpointing: bool = False
+    save_steps: int = 500
+    keep: int = 2
+    workers: int = 2
+    max_length: int | None = None
+    report_to: str = "tensorboard"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "micro_batch", "save_steps", "keep"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"train.{name} is {getattr(self, name)}: at least 1")
+        for name in ("lr", "weight_decay", "warmup_share", "label", "explanation", "workers", "clip"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"train.{name} is {getattr(self, name)}: at least 0")
+        if self.reads == "talks" and self.label + self.explanation <= 0:
+            raise UsageError("train.label and train.explanation are both 0: give one of them a share")
+        if self.batch % self.micro_batch:
+            raise UsageError(
+                f"train.batch is {self.batch}, no multiple of train.micro_batch, {self.micro_batch}"
+            )
+        if not self.trains:
+            raise UsageError("train.trains is empty: name a part, such as projector")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a training is.
+
+    Attributes:
+        train: What the stages have in common.
+        stages: The stages in order, each with what it has of its own; `train` alone if none is named.
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: StageConfig = field(default_factory=StageConfig)
+    stages: tuple[StageConfig, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe's file with `a.b=c` on top; values are read as YAML.
+
+    `variant=NAME` sets what the recipe lists under that name, such as the released code's values where they
+    differ from the paper's. Overrides of `train` reach every stage, also one with a value of its own;
+    `stages.NAME.key=value` reaches one.
+
+    Raises:
+        MissingData: there is no such file.
+        UsageError: a key is unknown (the nearest is named), a value has the wrong type, or it is no YAML.
+    """
+    values = _read(path)
+    given = [_override(text) for text in overrides]
+    variant = next((value for keys, value in given if keys == ["variant"]), None)
+    variants = values.pop("variants", None) or {}
+    if variant is not None:
+        if variant not in variants:
+            raise UsageError(f"{path}: has no variant {variant!r}: {nearest(str(variant), variants)}")
+        given = [(key.split("."), value) for key, value in variants[variant].items()] + given
+    stages = values.pop("stages", None) or {}
+    for keys, value in given:
+        if keys != ["variant"]:
+            _set(values, stages, keys, value)
+    return _recipe(path, values, stages)
+
+
+def _recipe(path: Path, values: dict[str, Any], stages: dict[str, Any]) -> Recipe:
+    known = {"model", "data", "train"}
+    for key in values:
+        if key not in known:
+            raise UsageError(f"{path}: unknown key {key!r}: {nearest(key, [*known, 'stages', 'variants'])}")
+    common = values.get("train") or {}
+    recipe = Recipe(
+        made(ModelConfig, values.get("model") or {}, "model"),
+        made(DataConfig, values.get("data") or {}, "data"),
+        made(StageConfig, common, "train"),
+    )
+    own = [
+        made(StageConfig, {**common, "name": name, **(settings or {})}, f"stages.{name}")
+        for name, settings in stages.items()
+    ]
+    return replace(recipe, stages=tuple(own) or (recipe.train,))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingData(f"{path}: no such recipe") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise MissingData(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: a recipe holds model, data, train and stages")
+    return values
+
+
+def _override(text: str) -> tuple[list[str], Any]:
+    import yaml
+
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise UsageError(f"{text!r}: an override is written key=value, such as train.lr=1e-4")
+    try:
+        return key.split("."), yaml.safe_load(value)
+    except yaml.YAMLError:
+        return key.split("."), value
+
+
+def _set(values: dict[str, Any], stages: dict[str, Any], keys: list[str], value: Any) -> None:
+    """Sets a nested key; one under `train` in every stage too."""
+    if keys[0] == "stages" and len(keys) == 3:
+        if keys[1] not in stages:
+            raise UsageError(f"no stage {keys[1]!r}: {nearest(keys[1], stages)}")
+        stages[keys[1]] = {**(stages[keys[1]] or {}), keys[2]: value}
+        return
+    if keys[0] == "train" and len(keys) == 2:
+        for name, settings in stages.items():
+            stages[name] = {key: own for key, own in (settings or {}).items() if key != keys[1]}
+    place = values
+    for key in keys[:-1]:
+        below = place.get(key)
+        place[key] = place = dict(below) if isinstance(below, dict) else {}
+    place[keys[-1]] = value

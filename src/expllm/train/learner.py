@@ -1,0 +1,65 @@
+"""The module that is trained: the model with its loss, so that whoever spreads it sees one forward."""
+
+from typing import Any
+
+import torch
+from peft.helpers import disable_input_dtype_casting
+from torch import Tensor, nn
+
+from expllm.model.expllm import supervised_losses
+from expllm.train.faces import TASKS
+
+
+class Learner(nn.Module):
+    """Takes a batch, gives what it costs.
+
+    Args:
+        model: The adapted model.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, labels: Tensor, tasks: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum of losses over supervised tokens, and the same by task.
+
+        Args:
+            labels: [batch, length], `IGNORE` where nothing is learned.
+            tasks: [batch] place of each row's task in `TASKS`.
+            inputs: What the model's own forward takes.
+
+        Returns:
+            The sum in nats, with gradient; [tasks, 2] sum and number of tokens of each task.
+        """
+        # Adapters are held in 32 bits and compute in the towers' 16 under autocast: no casts back and forth.
+        with disable_input_dtype_casting(self.model, active=torch.is_autocast_enabled(labels.device.type)):
+            losses = supervised_losses(self.model, inputs, labels)
+        sums = torch.stack([losses.by_row, losses.tokens_by_row.float()], dim=1)  # [batch, 2]
+        by_task = torch.zeros(len(TASKS), 2, device=sums.device).index_add_(0, tasks, sums)
+        return losses.total, by_task
+
+
+def trainable(learner: nn.Module) -> dict[str, Tensor]:
+    """What learns, by its name in the model that is saved."""
+    return {
+        name.removeprefix("module.").removeprefix("model."): parameter
+        for name, parameter in learner.named_parameters()
+        if parameter.requires_grad
+    }
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A tensor on the CPU, put together where it is spread over devices; every process must ask."""
+    full: Any = getattr(tensor, "full_tensor", None)
+    return (full() if full is not None else tensor).detach().cpu().contiguous()
+
+
+@torch.no_grad()
+def put(target: Tensor, value: Tensor) -> None:
+    """Copies a whole tensor into one that may be spread over devices."""
+    if hasattr(target, "full_tensor"):
+        from torch.distributed.tensor import distribute_tensor
+
+        value = distribute_tensor(value.to(target.device), target.device_mesh, target.placements)  # type: ignore[attr-defined]
+    target.copy_(value)

@@ -1,0 +1,233 @@
+"""A recipe from its first stage to its last: each goes on where it was cut."""
+
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from accelerate import PartialState
+from transformers import PrinterCallback, TrainingArguments
+
+from expllm import __version__
+from expllm.errors import UsageError
+from expllm.faces import label_set
+from expllm.model.bundle import Bundle, new_bundle
+from expllm.model.expllm import inner, train_only
+from expllm.model.prepare import preparer
+from expllm.model.presets import Preset, preset
+from expllm.model.quiet import quiet_transformers
+from expllm.model.store import load, save
+from expllm.runs import RunFolder
+from expllm.train.batches import Batches, Examples, check_lengths
+from expllm.train.checkpoints import latest, step_of
+from expllm.train.config import Recipe, StageConfig
+from expllm.train.faces import Faces, Reading, augmentation, check_labels, read_stage
+from expllm.train.history import History
+from expllm.train.learner import Learner
+from expllm.train.pictures import unpacked
+from expllm.train.trainer import StageTrainer, Steps
+from expllm.train.watching import announce, plot, stopping, watched
+
+CHANGEABLE: Final = ("workers", "keep", "report_to", "save_steps")
+"""Settings of a stage that change nothing in what is learned."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage keeps its files."""
+
+    folder: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def history(self) -> History:
+        return History(self.folder / "history.jsonl")
+
+
+def places(output: Path, recipe: Recipe) -> list[Place]:
+    """One folder a stage, in order."""
+    return [Place(output / f"{i}-{stage.name}") for i, stage in enumerate(recipe.stages, 1)]
+
+
+def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
+    """Trains all stages of a recipe that are not done yet; the folder of the finished model.
+
+    Raises:
+        ExpllmError: data, model or folder stand in the way; the line says which and what to do.
+        TrainingError: the loss is no number any more.
+        KeyboardInterrupt: it was stopped, and has saved.
+    """
+    state = PartialState()
+    first = state.is_main_process
+    folder = RunFolder(output)
+    with folder.locked() if first else nullcontext():
+        if first:
+            _begin(folder, recipe)
+        state.wait_for_everyone()
+        before: Path | None = None
+        for stage, place in zip(recipe.stages, places(output, recipe), strict=True):
+            if not (place.model / "expllm.json").is_file():
+                _train_stage(recipe, stage, place, before, quiet=quiet or not first)
+            before = place.model
+    assert before is not None
+    return before
+
+
+def _begin(folder: RunFolder, recipe: Recipe) -> None:
+    """Writes what is about to be done, or compares it with what was begun."""
+    settings = _settings(recipe)
+    if folder.exists:
+        folder.resume(settings, frozenset({"versions"}))
+    else:
+        folder.begin(settings)
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    values = json.loads(json.dumps(recipe.to_dict()))
+    for stage in [values["train"], *values["stages"]]:
+        for name in CHANGEABLE:
+            stage.pop(name)
+    packages = ("torch", "transformers", "peft", "accelerate")
+    return {
+        "kind": "training", "expllm": __version__,
+        "versions": {name: version(name) for name in packages}, "recipe": values,
+    }  # fmt: skip
+
+
+def chosen_preset(recipe: Recipe) -> Preset:
+    """The recipe's preset with its own adapter settings.
+
+    Raises:
+        UsageError: no such preset or setting.
+    """
+    from expllm.train.checked import made
+
+    found = preset(recipe.model.preset)
+    if not recipe.model.lora:
+        return found
+    values = {**found.lora.__dict__, **recipe.model.lora}
+    return replace(found, lora=made(type(found.lora), values, "model.lora"))
+
+
+def open_model(recipe: Recipe, stage: StageConfig, before: Path | None) -> Bundle:
+    """The model that a stage begins with: the one before it, the one that the recipe names, or a new one."""
+    dtype = torch.bfloat16 if stage.precision == "bf16" else torch.float32
+    begin = before or (Path(recipe.model.begin) if recipe.model.begin else None)
+    if begin is not None:
+        return load(begin, dtype)
+    return new_bundle(chosen_preset(recipe), label_set(8), seed=recipe.model.seed, dtype=dtype)
+
+
+def _train_stage(
+    recipe: Recipe, stage: StageConfig, place: Place, before: Path | None, *, quiet: bool
+) -> None:
+    bundle = open_model(recipe, stage, before)
+    reading = prepared(read_stage(recipe.data, stage, bundle.questions), stage, place.folder)
+    if isinstance(reading, Faces):
+        bundle.labels = reading.labels
+    counts = train_only(bundle.model, stage.trains)
+    bundle.trained = tuple(sorted({*bundle.trained, *({"tower", "language"} & set(stage.trains))}))
+    trainer, steps = make_trainer(bundle, reading, stage, place)
+    announce(stage, counts, reading, trainer.batches, quiet)
+    checkpoint = latest(place.checkpoints)
+    if checkpoint is not None:
+        trainer.begin_from(checkpoint)
+    if PartialState().is_main_process:
+        place.history.cut(step_of(checkpoint) if checkpoint else 0)
+    with watched(stage, trainer, place.history, quiet), stopping(steps), quiet_transformers():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if steps.stopping:
+        raise KeyboardInterrupt
+    if PartialState().is_main_process:
+        _finish(recipe, stage, place, bundle, reading, counts)
+    PartialState().wait_for_everyone()
+
+
+def prepared(reading: Reading, stage: StageConfig, folder: Path) -> Reading:
+    """The faces of a stage, checked, with their pictures where they can be read in any order."""
+    if not isinstance(reading, Faces):
+        return reading
+    if stage.reads == "talks":
+        check_labels(reading.faces, reading.labels)
+    return replace(reading, faces=unpacked(reading.faces, folder.parent))
+
+
+def make_trainer(
+    bundle: Bundle, reading: Reading, stage: StageConfig, place: Place
+) -> tuple[StageTrainer, Steps]:
+    """The trainer of a stage, and the callback that can stop it.
+
+    Raises:
+        ExpllmError: a text is longer than the model's context, or the batch cannot be shared out.
+    """
+    way = preparer(bundle, stage.max_length, plain=stage.reads == "captions")
+    tasks = ("caption",) if stage.reads == "captions" else ("explanation",) if stage.explanation else ()
+    check_lengths(reading, way, tasks)
+    examples = Examples(reading, way, augmentation(stage), stage.seed)
+    if stage.checkpointing:
+        inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
+    steps = Steps()
+    order = Batches(reading, stage, world=PartialState().num_processes)
+    with quiet_transformers():
+        trainer = StageTrainer(
+            Learner(bundle.model), stage, examples, _arguments(stage, order, place.folder),
+            place.checkpoints, lambda _: None, [steps],
+        )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)
+    steps.trainer = trainer
+    return trainer, steps
+
+
+def _arguments(stage: StageConfig, order: Batches, folder: Path) -> TrainingArguments:
+    """What `transformers` is told; the whole training is one epoch to it."""
+    warmup = stage.warmup_steps if stage.warmup_steps is not None else round(stage.warmup_share * order.steps)
+    return TrainingArguments(
+        output_dir=str(folder), max_steps=order.steps, per_device_train_batch_size=stage.micro_batch,
+        gradient_accumulation_steps=order.accumulation, learning_rate=stage.lr,
+        lr_scheduler_type="cosine", warmup_steps=min(warmup, order.steps - 1), max_grad_norm=stage.clip,
+        bf16=stage.precision == "bf16", use_cpu=not torch.cuda.is_available(),
+        save_strategy="steps", save_steps=stage.save_steps, logging_steps=10, logging_nan_inf_filter=False,
+        ignore_data_skip=True, disable_tqdm=True, remove_unused_columns=False,
+        ddp_find_unused_parameters=False, report_to=stage.report_to,
+        seed=stage.seed,
+    )  # fmt: skip
+
+
+def _finish(
+    recipe: Recipe, stage: StageConfig, place: Place, bundle: Bundle, reading: Reading,
+    counts: dict[str, int],
+) -> None:  # fmt: skip
+    """Plot and model; the model comes last, for with it the stage is done."""
+    done = list(place.history)
+    if done:
+        plot(done, place.folder / "losses.png")
+    card = {
+        "recipe": _settings(recipe)["recipe"], "stage": stage.name, "trained_weights": counts,
+        "examples": len(reading), "fingerprint": reading.fingerprint,
+        "left_out": len(getattr(reading, "left_out", ())),
+        "steps": done[-1].step if done else 0, "last_losses": done[-1].by_task if done else {},
+    }  # fmt: skip
+    save(place.model, bundle, card)
+
+
+def refuse_without_card(stage: StageConfig, chosen: Preset) -> None:
+    """Refuses what no CPU can hold.
+
+    Raises:
+        UsageError: the model has billions of weights and there is no accelerator.
+    """
+    if chosen.hf is None and chosen.language.hidden >= 4096 and not torch.cuda.is_available():
+        raise UsageError(
+            f"stage {stage.name}: {chosen.name} needs an accelerator (see expllm model show {chosen.name}): "
+            "train model.preset=compact here, or go where a card is"
+        )

@@ -1,0 +1,86 @@
+"""What a training says while it runs: a line, a bar with losses, a history, a plot; and how it is stopped."""
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from expllm.progress import Progress
+from expllm.train.batches import Batches
+from expllm.train.config import StageConfig
+from expllm.train.faces import Reading
+from expllm.train.history import History, Step
+from expllm.train.trainer import StageTrainer, Steps
+
+
+def announce(
+    stage: StageConfig, learns: dict[str, int], reading: Reading, order: Batches, quiet: bool
+) -> None:
+    """One line on standard error: what trains, on what, how long."""
+    if quiet:
+        return
+    parts = ", ".join(f"{part} {count:,}" for part, count in learns.items())
+    counts = order.counts()
+    told = f"{counts.label:,} labels, {counts.explanation:,} explanations, {counts.caption:,} captions"
+    short = f"; {counts.fell_back:,} without an explanation train their label" if counts.fell_back else ""
+    left = len(getattr(reading, "left_out", ()))
+    out = f"; {left:,} rows left out" if left else ""
+    sys.stderr.write(
+        f"expllm: stage {stage.name}: trains {parts} weights on {len(reading):,} examples "
+        f"({told} in the first epoch{short}{out}), {order.steps:,} steps\n"
+    )
+
+
+@contextmanager
+def watched(stage: StageConfig, trainer: StageTrainer, history: History, quiet: bool) -> Iterator[None]:
+    """Bar, rate and losses on standard error; every step into the history."""
+    last: list[Step] = []
+
+    def note() -> str:
+        if not last:
+            return ""
+        losses = ", ".join(f"{task} {loss:.3f}" for task, loss in last[-1].by_task.items())
+        rate = last[-1].tokens / max(last[-1].seconds, 1e-9)
+        return f"loss {losses}, lr {last[-1].lr:.1e}, {rate:.0f} tokens/s"
+
+    total = trainer.batches.steps - trainer.from_step
+    with Progress(total, shown=not quiet, doing=stage.name, note=note, things="steps") as progress:
+
+        def told(step: Step) -> None:
+            history.add(step)
+            last[:] = [step]
+            progress.step(0)
+
+        trainer.on_step = told
+        yield
+
+
+@contextmanager
+def stopping(steps: Steps) -> Iterator[None]:
+    """The first Ctrl-C lets the step under way end and saves; the second does not wait."""
+
+    def stop(*_: Any) -> None:
+        if steps.stopping:
+            raise KeyboardInterrupt
+        steps.stopping = True
+
+    before: dict[int, Any] = {}
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ValueError):  # not the main thread
+            before[name] = signal.signal(name, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def plot(done: Sequence[Step], path: Path) -> None:
+    """The losses of a stage by task, as a picture."""
+    from expllm.evals.plots import loss_curves
+
+    tasks = sorted({task for step in done for task in step.by_task})
+    curves = {task: [step.by_task.get(task) for step in done] for task in tasks}
+    loss_curves([step.step for step in done], curves, path)

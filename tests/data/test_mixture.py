@@ -156,11 +156,27 @@ def test_batches_hold_neighbours_in_length() -> None:
     assert max(lengths.values()) in [lengths[draw] for draw in made[0]]
 
 
-def test_a_step_that_leaves_a_process_without_work_is_refused() -> None:
+@given(st.integers(1, 300), st.integers(1, 8), st.integers(0, 99))
+def test_batches_of_one_leave_out_what_cannot_be_shared(count: int, world: int, seed: int) -> None:
+    draws = plan(count + world, HALF, seed, 0).draws
+    lengths = lengths_for(draws, seed)
+    shares = [batches(draws, lengths, 1, seed, 0, rank, world) for rank in range(world)]
+    assert all(len(batch) == 1 for share in shares for batch in share)
+    drawn = [batch[0] for share in shares for batch in share]
+    assert len(set(drawn)) == len(drawn) == len(draws) - len(draws) % world
+    assert set(draws) - set(drawn) == set(draws[len(drawn) :])
+
+
+def test_few_samples_make_one_step() -> None:
+    draws = plan(20, HALF, 0, 0).draws
+    shares = [batches(draws, [1] * 20, 4, 0, 0, rank, 16) for rank in range(16)]
+    assert [[len(batch) for batch in share] for share in shares] == [[2]] * 4 + [[1]] * 12
+
+
+def test_what_cannot_be_shared_out_is_refused() -> None:
     draws = plan(5, HALF, 0, 0).draws
-    with pytest.raises(UsageError, match="5 draws in batches of 1 leave one of 2 processes without any"):
-        batches(draws, [1] * 5, 1, 0, 0, rank=0, world=2)
-    assert [len(batch) for batch in batches(draws, [1] * 5, 1, 0, 0)] == [1] * 5
+    with pytest.raises(UsageError, match="5 draws an epoch cannot be shared between 6 batches a step"):
+        batches(draws, [1] * 5, 1, 0, 0, rank=0, world=6)
     for size, rank, lengths in ((0, 0, 5), (1, 1, 5), (1, 0, 4)):
         with pytest.raises(UsageError, match="no batches of"):
             batches(draws, [1] * lengths, size, 0, 0, rank)

@@ -199,6 +199,7 @@ def batches(
 
     All processes together take `batch_size * world` draws a step: many processes with small batches see the
     same steps as one with a large one. Where the draws cannot be shared out evenly, steps differ by one draw.
+    Batches of 1 cannot differ: there the last draws, fewer than the processes, are left out of the epoch.
     The step with the longest sample comes first, so that too little memory shows at once.
 
     Args:
@@ -211,19 +212,20 @@ def batches(
         world: How many processes there are.
 
     Raises:
-        UsageError: a number is out of range, or a process would have nothing to do in some step.
+        UsageError: a number is out of range, or there are fewer draws than processes.
     """
     if batch_size < 1 or not 0 <= rank < world or len(lengths) != len(draws):
         raise UsageError(
             f"no batches of {batch_size} for process {rank} of {world} from {len(draws):,} draws with "
             f"{len(lengths):,} lengths"
         )
-    steps = _steps(np.asarray(lengths), batch_size * world, _stream(_BATCH, seed, epoch))
-    if min(map(len, steps), default=0) < world:
+    if len(draws) < world:
         raise UsageError(
-            f"{len(draws):,} draws in batches of {batch_size} leave one of {world} processes without any in "
-            "some step: take batches of 2 or more, or fewer processes"
+            f"{len(draws):,} draws an epoch cannot be shared between {world} batches a step: take more "
+            "samples, or smaller steps"
         )
+    shared = len(draws) - len(draws) % world if batch_size == 1 else len(draws)
+    steps = _steps(np.asarray(lengths[:shared]), batch_size * world, _stream(_BATCH, seed, epoch))
     return [[draws[place] for place in np.array_split(step, world)[rank].tolist()] for step in steps]
 
 
@@ -232,8 +234,6 @@ def _steps(
 ) -> list["NDArray[np.int64]"]:
     """Places in `lengths`, grouped."""
     many = -(-len(lengths) // step_size)
-    if not many:
-        return []
     sizes = [len(part) for part in np.array_split(np.arange(len(lengths)), many)]
     steps: list[NDArray[np.int64]] = []
     begin = 0

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -68,11 +69,18 @@ def save(
         (partial / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def load(folder: Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Bundle:
+def load(
+    folder: Path,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    *,
+    unpacked: bool = False,
+) -> Bundle:
     """Reads a model back, ready to answer (`eval`).
 
     Args:
         dtype: Of the frozen weights. The projector, adapters, and parts that were trained whole keep theirs.
+        unpacked: Also where the model was trained on a language model in 4 bits; this needs no NVIDIA card.
 
     Raises:
         UsageError: it is no model's folder.
@@ -81,6 +89,8 @@ def load(folder: Path, dtype: torch.dtype = torch.float32, device: torch.device 
     """
     manifest = read_manifest(folder)
     check_files(folder, manifest)
+    if unpacked:
+        manifest = replace(manifest, preset=replace(manifest.preset, quantization="none"))
     base = _load_base(folder, manifest, dtype)
     for part in WEIGHTS:
         if WEIGHTS[part] in manifest.files:

@@ -1,7 +1,9 @@
 """What is learned, id by id: hand-written templates, templates of tokenizers and processors, odd texts."""
 
 import importlib.util
+import json
 import pickle
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from expllm.conversations import (
     Turn,
     caption_conversation,
     explanation_conversation,
+    explanation_question,
     label_conversation,
     label_question,
 )
@@ -96,15 +99,23 @@ def smollm2() -> Any:
     return AutoTokenizer.from_pretrained(Path(found.origin).parent, gguf_file=SMOLLM2_FILE)
 
 
+Encoders = Callable[[str], Encoder]
+
+
 @pytest.fixture(scope="module")
-def encoders(smollm2: Any) -> dict[str, Encoder]:
-    return {
-        "vicuna": Encoder(llama(), VICUNA, "<unk>", 4, 4096),
-        "vicuna, legacy": Encoder(llama(legacy=True), VICUNA, "<unk>", 4, 4096),
-        "unigram": Encoder(unigram(), VICUNA, "<image>", 4, 4096),
-        "smollm2": Encoder(smollm2, SMOLLM2, PICTURE, 4, 4096),
-        "smollm2's own": Encoder(smollm2, TokenizerTemplate(smollm2), PICTURE, 4, 4096),
-    }
+def encoders(request: pytest.FixtureRequest) -> Encoders:
+    """Each made when it is asked for: without SmolLM2's tokenizer the others are still tested."""
+
+    @cache
+    def made(name: str) -> Encoder:
+        if "smollm2" not in name:
+            tokenizer = unigram() if name == "unigram" else llama(legacy="legacy" in name)
+            return Encoder(tokenizer, VICUNA, "<image>" if name == "unigram" else "<unk>", 4, 4096)
+        tokenizer = request.getfixturevalue("smollm2")
+        template = TokenizerTemplate(tokenizer) if "own" in name else SMOLLM2
+        return Encoder(tokenizer, template, PICTURE, 4, 4096)
+
+    return made
 
 
 ALL = ("vicuna", "vicuna, legacy", "unigram", "smollm2", "smollm2's own")
@@ -148,20 +159,33 @@ def test_vicuna_learns_both_rounds_of_an_explanation() -> None:
     assert f"{COT.text}</s>USER: Which expression" in tokenizer.decode(encoded.input_ids)
 
 
-def test_smollm2_learns_the_word_and_the_end_but_not_the_line_break(encoders: dict[str, Encoder]) -> None:
-    encoded = encoders["smollm2"].encode(label_conversation(Expression.FEAR, LABELS))
+def test_smollm2_learns_the_word_and_the_end_but_not_the_line_break(encoders: Encoders) -> None:
+    encoded = encoders("smollm2").encode(label_conversation(Expression.FEAR, LABELS))
     assert encoded.learned == [86, 517, 2]  # f, ear, <|im_end|>
     assert encoded.input_ids[-4:] == [86, 517, 2, 198]
     assert encoded.labels[-4:] == [86, 517, 2, IGNORE]
     assert set(encoded.labels[:-4]) == {IGNORE}
 
 
-def test_smollm2_learns_both_rounds_of_an_explanation(encoders: dict[str, Encoder], smollm2: Any) -> None:
+def test_smollm2_learns_both_rounds_of_an_explanation(encoders: Encoders, smollm2: Any) -> None:
     for name in ("smollm2", "smollm2's own"):
-        encoded = encoders[name].encode(explained())
+        encoded = encoders(name).encode(explained())
         learned = [smollm2.decode(run) for run in runs(encoded)]
         assert learned == [f"{COT.text}<|im_end|>", "happiness<|im_end|>"]
         assert runs(encoded)[1] == [88, 38462, 2]  # h, appiness, <|im_end|>
+
+
+def test_published_texts_are_learned_word_for_word(encoders: Encoders, smollm2: Any, shared: Path) -> None:
+    lines = (shared / "data" / "exp_cot_reference.jsonl").read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        row = json.loads(line)
+        text, label = row["cot"].strip(), Expression.parse(row["expression"]).value
+        conversation = explanation_question().answered(text).asked("Which?").answered(label)
+        encoded = encoders("smollm2").encode(conversation, row["id"])
+        learned = [smollm2.decode(run) for run in runs(encoded)]
+        assert learned == [f"{text}<|im_end|>", f"{label}<|im_end|>"]
+        assert len(encoded) < 700
+    assert len(lines) > 2000
 
 
 def messages(conversation: Conversation, picture: str) -> list[dict[str, str]]:
@@ -224,8 +248,8 @@ def test_vicuna_is_written_as_the_whole_text_is_tokenised(said: list[str]) -> No
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_prompt_is_how_the_whole_begins(encoders: dict[str, Encoder], name: str) -> None:
-    encoder = encoders[name]
+def test_a_prompt_is_how_the_whole_begins(encoders: Encoders, name: str) -> None:
+    encoder = encoders(name)
 
     @settings(deadline=None, max_examples=30)
     @given(st.lists(texts.filter(_writable), min_size=2, max_size=6), st.lists(st.booleans(), min_size=3))
@@ -256,10 +280,8 @@ def _writable(text: str) -> bool:
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("marker", ["</s>", "<s>", "<|im_end|>", "<|im_start|>assistant\n", "<|endoftext|>"])
-def test_a_control_token_in_a_text_is_plain_text(
-    encoders: dict[str, Encoder], name: str, marker: str
-) -> None:
-    encoder = encoders[name]
+def test_a_control_token_in_a_text_is_plain_text(encoders: Encoders, name: str, marker: str) -> None:
+    encoder = encoders(name)
     said = f"he said {marker}fear{marker}fear"
     clean = Conversation((Turn("user", "x"), Turn("assistant", "y", True)), "label")
     odd = Conversation((Turn("user", said), Turn("assistant", said, True)), "label")
@@ -348,8 +370,8 @@ def test_chatml_has_no_system_of_its_own(smollm2: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_label_tokens_are_what_a_conversation_learns(encoders: dict[str, Encoder], name: str) -> None:
-    encoder = encoders[name]
+def test_label_tokens_are_what_a_conversation_learns(encoders: Encoders, name: str) -> None:
+    encoder = encoders(name)
     written = {label: tuple(label_tokens(encoder, label)) for label in Expression}
     assert len(set(written.values())) == len(Expression)
     for label, ids in written.items():
@@ -358,9 +380,9 @@ def test_label_tokens_are_what_a_conversation_learns(encoders: dict[str, Encoder
     assert not any(a != b and b[: len(a)] == a for a in written.values() for b in written.values())
 
 
-def test_labels_may_begin_with_the_same_token(encoders: dict[str, Encoder]) -> None:
+def test_labels_may_begin_with_the_same_token(encoders: Encoders) -> None:
     sadness, surprise = (
-        label_tokens(encoders["smollm2"], Expression(word)) for word in ("sadness", "surprise")
+        label_tokens(encoders("smollm2"), Expression(word)) for word in ("sadness", "surprise")
     )
     tokenizer = llama(words=("▁s",))
     encoder = Encoder(tokenizer, VICUNA, "<unk>", 1, 4096)
@@ -385,11 +407,11 @@ def test_what_does_not_fit_is_refused_and_never_cut() -> None:
 
 
 @pytest.mark.parametrize("role", ["user", "assistant"])
-def test_a_second_picture_cannot_be_smuggled_in(encoders: dict[str, Encoder], role: str) -> None:
+def test_a_second_picture_cannot_be_smuggled_in(encoders: Encoders, role: str) -> None:
     said = [Turn("user", "x"), Turn("assistant", "y", True), Turn("user", "z"), Turn("assistant", "y", True)]
     said[2 if role == "user" else 3] = Turn(role, f"a {PICTURE} b")  # type: ignore[arg-type]
     with pytest.raises(RecordError, match="face 7: a text holds '<empty_output>', the picture's token"):
-        encoders["smollm2"].encode(Conversation(tuple(said), "label"), "face 7")
+        encoders("smollm2").encode(Conversation(tuple(said), "label"), "face 7")
 
 
 def test_a_character_that_the_tokenizer_would_read_as_the_picture_is_refused() -> None:

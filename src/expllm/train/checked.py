@@ -46,9 +46,12 @@ def _checked(value: Any, kind: Any, where: str) -> Any:
         return value
     if origin is tuple:
         items = value.split(",") if isinstance(value, str) else value
+        kinds = get_args(kind)
         if not isinstance(items, list | tuple):
             raise UsageError(f"{where} is {value!r}: a list")
-        return tuple(_checked(item, get_args(kind)[0], where) for item in items)
+        if Ellipsis not in kinds and len(items) != len(kinds):
+            raise UsageError(f"{where} is {value!r}: {len(kinds)} values")
+        return tuple(_checked(item, kinds[0], where) for item in items)
     if origin is dict:
         if not isinstance(value, dict):
             raise UsageError(f"{where} is {value!r}: keys and values")

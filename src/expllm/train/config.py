@@ -3,6 +3,7 @@
 The defaults are the paper's stage 2 (section IV-A); where it is silent, those of its released code.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -39,11 +40,12 @@ class DataConfig:
     """Which faces, and which texts go with them.
 
     Attributes:
-        root: Folder that the names below are under; None: they are paths by themselves.
+        root: Folder that the data sets below are under; None: they are paths by themselves.
         train: Data set and split, such as `rafdb:train`.
         valid: The same for validation; None: no loss is taken there.
         kind: How to read them, where the layout does not tell; a key of `data.KINDS`.
-        texts: A run or export of the engine that explains these faces, by id; None: the data set's own texts.
+        texts: A run or export of the engine that explains these faces, by id; a path of its own, not under
+            `root`. None: the data set's own texts.
         captions: Pictures with captions for stage 1; `texts`: the key observations of the explanations.
         boxes: Whether faces are boxed by the detector first (RAF-DB and 48-pixel faces come boxed).
         limit: Only the first so many faces.
@@ -120,12 +122,15 @@ class StageConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "micro_batch", "save_steps", "keep"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"train.{name} is {getattr(self, name)}: at least 1")
-        for name in ("lr", "weight_decay", "warmup_share", "label", "explanation", "workers", "clip"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"train.{name} is {getattr(self, name)}: at least 0")
+        if not re.fullmatch(r"\w[\w-]*", self.name):
+            raise UsageError(
+                f"a stage is called {self.name!r}: it names a folder, so use letters, digits, - and _"
+            )
+        _at_least(
+            self, 1, ("epochs", "max_steps", "batch", "micro_batch", "save_steps", "keep", "max_length")
+        )
+        _at_least(self, 0, ("lr", "weight_decay", "warmup_steps", "warmup_share", "clip"))
+        _at_least(self, 0, ("label", "explanation", "workers", "seed"))
         if self.reads == "talks" and self.label + self.explanation <= 0:
             raise UsageError("train.label and train.explanation are both 0: give one of them a share")
         if self.batch % self.micro_batch:
@@ -134,6 +139,13 @@ class StageConfig:
             )
         if not self.trains:
             raise UsageError("train.trains is empty: name a part, such as projector")
+
+
+def _at_least(stage: StageConfig, least: int, names: Sequence[str]) -> None:
+    for name in names:
+        value = getattr(stage, name)
+        if value is not None and not value >= least:  # NaN is not either
+            raise UsageError(f"train.{name} is {value}: at least {least}")
 
 
 @dataclass(frozen=True)
@@ -169,12 +181,12 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     values = _read(path)
     given = [_override(text) for text in overrides]
     variant = next((value for keys, value in given if keys == ["variant"]), None)
-    variants = values.pop("variants", None) or {}
+    variants = _parts(path, values, "variants")
     if variant is not None:
         if variant not in variants:
             raise UsageError(f"{path}: has no variant {variant!r}: {nearest(str(variant), variants)}")
         given = [(key.split("."), value) for key, value in variants[variant].items()] + given
-    stages = values.pop("stages", None) or {}
+    stages = _parts(path, values, "stages")
     for keys, value in given:
         if keys != ["variant"]:
             _set(values, stages, keys, value)
@@ -185,7 +197,8 @@ def _recipe(path: Path, values: dict[str, Any], stages: dict[str, Any]) -> Recip
     known = {"model", "data", "train"}
     for key in values:
         if key not in known:
-            raise UsageError(f"{path}: unknown key {key!r}: {nearest(key, [*known, 'stages', 'variants'])}")
+            known_too = [*known, "stages", "variants"]
+            raise UsageError(f"{path}: unknown key {key!r}: {nearest(str(key), known_too)}")
     common = values.get("train") or {}
     recipe = Recipe(
         made(ModelConfig, values.get("model") or {}, "model"),
@@ -193,7 +206,7 @@ def _recipe(path: Path, values: dict[str, Any], stages: dict[str, Any]) -> Recip
         made(StageConfig, common, "train"),
     )
     own = [
-        made(StageConfig, {**common, "name": name, **(settings or {})}, f"stages.{name}")
+        made(StageConfig, {**common, "name": name, **settings}, f"stages.{name}")
         for name, settings in stages.items()
     ]
     return replace(recipe, stages=tuple(own) or (recipe.train,))
@@ -215,6 +228,17 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
+def _parts(path: Path, values: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
+    """Takes `stages` or `variants` out of a recipe: names, each with keys and values."""
+    found = values.pop(key, None) or {}
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: {key} holds names with keys and values, not {found!r}")
+    for name, settings in found.items():
+        if not isinstance(settings or {}, dict) or not all(isinstance(one, str) for one in settings or {}):
+            raise UsageError(f"{path}: {key}.{name} holds keys and values, not {settings!r}")
+    return {str(name): dict(settings or {}) for name, settings in found.items()}
+
+
 def _override(text: str) -> tuple[list[str], Any]:
     import yaml
 
@@ -232,11 +256,11 @@ def _set(values: dict[str, Any], stages: dict[str, Any], keys: list[str], value:
     if keys[0] == "stages" and len(keys) == 3:
         if keys[1] not in stages:
             raise UsageError(f"no stage {keys[1]!r}: {nearest(keys[1], stages)}")
-        stages[keys[1]] = {**(stages[keys[1]] or {}), keys[2]: value}
+        stages[keys[1]] = {**stages[keys[1]], keys[2]: value}
         return
     if keys[0] == "train" and len(keys) == 2:
         for name, settings in stages.items():
-            stages[name] = {key: own for key, own in (settings or {}).items() if key != keys[1]}
+            stages[name] = {key: own for key, own in settings.items() if key != keys[1]}
     place = values
     for key in keys[:-1]:
         below = place.get(key)

@@ -168,7 +168,7 @@ def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split
     if not named:
         raise MissingData(f"the recipe names no faces: set data.{split}, such as data.{split}=rafdb:{split}")
     dataset = open_dataset(_path(data, named), kind=data.kind)
-    texts = dict(_texts(_path(data, data.texts))) if data.texts else {}
+    texts = dict(_texts(data.texts)) if data.texts else {}
     faces: list[Face] = []
     left_out = list(dataset.skipped)
     for sample in dataset:

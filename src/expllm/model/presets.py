@@ -154,9 +154,9 @@ SMOLLM2_135M: Final = Language(
     rope_theta=100_000.0, licence="Apache-2.0",
 )  # fmt: skip
 SMALL_TOWER: Final = Tower(hidden=256, layers=8, heads=4, patch=12, image=96, native_image=96)
-TINY_TOWER: Final = Tower(hidden=32, layers=2, heads=2, patch=14, image=28, native_image=28)
+TINY_TOWER: Final = Tower(hidden=64, layers=2, heads=2, patch=14, image=28, native_image=28)
 TINY_LANGUAGE: Final = Language(
-    hidden=64, layers=2, heads=4, kv_heads=2, intermediate=128, vocabulary=512, context=1024,
+    hidden=128, layers=2, heads=4, kv_heads=2, intermediate=256, vocabulary=1536, context=1024,
     template="smollm2", image_token="<image>", pad_token="<pad>", tied=True,
 )  # fmt: skip
 

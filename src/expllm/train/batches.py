@@ -118,12 +118,10 @@ class Batches(Sampler[list[Key]]):
         draws = epoch_plan(self.reading, self.stage, epoch).draws
         lengths = [_length(self.reading, draw) for draw in draws]
         shares = self.world * self.accumulation
-        size = self.stage.micro_batch
-        # An epoch of few faces has smaller steps, never none.
-        shares_of_few = max(1, len(draws) // shares) if len(draws) < size * shares else size
         mine = range(self.rank * self.accumulation, (self.rank + 1) * self.accumulation)
         parts = [
-            batches(draws, lengths, shares_of_few, self.stage.seed, epoch, share, shares) for share in mine
+            batches(draws, lengths, self.stage.micro_batch, self.stage.seed, epoch, share, shares)
+            for share in mine
         ]
         return [list(step) for step in zip(*parts, strict=True)]
 

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,7 +122,7 @@ class BoxCache:
     def _open(self) -> sqlite3.Connection:
         file = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
         try:
-            file.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(file)
             file.execute("PRAGMA synchronous = FULL")
             version = file.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, SCHEMA):
@@ -142,6 +143,19 @@ class BoxCache:
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
             what = f"{self.path} is no cache of face boxes of this version"
             raise RecordError(f"{what} ({error}): delete it or name another file") from None
+
+
+def _write_ahead(file: sqlite3.Connection) -> None:
+    """Several may write and read at once. SQLite does not wait here, so two that begin together collide."""
+    last = time.monotonic() + WAIT_S
+    while True:
+        try:
+            file.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > last:
+                raise
+            time.sleep(0.01)
 
 
 def _rect(numbers: Sequence[float]) -> Rect:

@@ -67,7 +67,7 @@ def load_tokenizer(language: Language) -> "PreTrainedTokenizerBase":
     if language.source is None:
         return tiny_tokenizer(language.vocabulary)
     source, options = _where(language)
-    found: PreTrainedTokenizerBase = _fetched(
+    found: PreTrainedTokenizerBase = fetched(
         language.source, lambda: AutoTokenizer.from_pretrained(source, **options)
     )
     found.pad_token = language.pad_token
@@ -91,7 +91,7 @@ def load_language(preset: Preset, seed: int, dtype: torch.dtype) -> nn.Module:
         options["quantization_config"] = GgufConfig(dequantize=True)
     if preset.quantization == "nf4":
         options["quantization_config"] = _four_bits()
-    return _fetched(
+    return fetched(
         language.source, lambda: AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **options)
     )
 
@@ -105,7 +105,7 @@ def load_tower(tower: Tower, seed: int, dtype: torch.dtype) -> PatchTower:
     if tower.source is None:
         return _drawn(lambda: PatchTower(tower_config(tower)), seed).to(dtype)
     source = tower.source
-    return _fetched(
+    return fetched(
         source, lambda: PatchTower.from_pretrained(source, revision=tower.revision or "main", dtype=dtype)
     )
 
@@ -113,8 +113,8 @@ def load_tower(tower: Tower, seed: int, dtype: torch.dtype) -> PatchTower:
 def _load_hf(name: str, dtype: torch.dtype) -> Base:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    processor = _fetched(name, lambda: AutoProcessor.from_pretrained(name))
-    model = _fetched(name, lambda: AutoModelForImageTextToText.from_pretrained(name, dtype=dtype))
+    processor = fetched(name, lambda: AutoProcessor.from_pretrained(name))
+    model = fetched(name, lambda: AutoModelForImageTextToText.from_pretrained(name, dtype=dtype))
     return Base(model, processor.tokenizer, processor)
 
 
@@ -142,7 +142,7 @@ def carried_gguf(language: Language) -> Path:
     return Path(spec.origin).parent / language.gguf
 
 
-def _fetched(name: str, load: Callable[[], Loaded]) -> Loaded:
+def fetched(name: str, load: Callable[[], Loaded]) -> Loaded:
     """What `load` gives; what the hub or the files say against it becomes one line."""
     try:
         with quiet_transformers():

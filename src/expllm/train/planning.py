@@ -1,0 +1,227 @@
+"""What a recipe would do and what it would take, without training: `expllm train --dry-run`."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from expllm.conversations import QUESTIONS
+from expllm.errors import MissingData, UsageError
+from expllm.model.costs import Memory, Sizes, Text, training_flops, training_memory
+from expllm.model.presets import Preset
+from expllm.model.show import sizes_of
+from expllm.train.config import Recipe, StageConfig
+from expllm.train.faces import Faces, Reading, read_stage
+from expllm.train.loop import chosen_preset
+
+PUBLISHED: Final = {"rafdb": 12_271, "affectnet7": 283_901, "affectnet8": 287_651, "ferplus": 28_561}
+"""Training faces of the data sets, for a plan where they are not at hand; FER+ with the rows that its rule drops."""
+CAPTIONS: Final = 595_375
+"""Captioned pictures of LLaVA's part of CC3M."""
+LABEL: Final = Text(asked=80, answered=3)
+EXPLANATION: Final = Text(asked=120, answered=170)
+CAPTION: Final = Text(asked=4, answered=25)
+UTILISATION: Final = 0.4
+"""Share of a device's fastest product that a training step reaches, about: 0.45 is what a good loop gets."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One stage, counted.
+
+    Attributes:
+        examples: What is seen in an epoch.
+        missing: Why they could not be counted, and are as published instead; empty if they were.
+        steps: Of the whole stage.
+        supervised: Tokens that are learned in an epoch.
+        tokens: All tokens of an epoch, the picture's included.
+        learns: Weights that learn, by part.
+        memory: Of one device.
+        flops: Of the whole stage.
+    """
+
+    stage: StageConfig
+    examples: int
+    missing: str
+    steps: int
+    supervised: float
+    tokens: float
+    learns: dict[str, int]
+    memory: Memory
+    flops: float
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where this would run.
+
+    Attributes:
+        memory: Bytes.
+        rate: Floating-point operations a second of a large product in the stage's precision, measured now.
+    """
+
+    name: str
+    count: int
+    memory: int
+    rate: float
+
+
+def planned(recipe: Recipe) -> str:
+    """The plan of a recipe, in lines.
+
+    Raises:
+        UsageError: the preset or a setting makes no sense.
+        ExpllmError: its data are there and damaged.
+    """
+    chosen = chosen_preset(recipe)
+    sizes = sizes_of(chosen)
+    device = this_device(recipe.stages[0])
+    lines = [f"model      {chosen.name}, {sum(sizes.parameters.values()):,} weights with adapters"]
+    lines += [f"device     {device.count} x {device.name}, {_gib(device.memory)} each, "
+              f"{device.rate / 1e9:,.0f} GFLOP/s in a large product, measured now"]  # fmt: skip
+    for number, stage in enumerate(recipe.stages, 1):
+        plan = plan_stage(recipe, stage, sizes)
+        lines += ["", f"stage {number}    {stage.name}", *_stage_lines(plan, device)]
+    return "\n".join(lines)
+
+
+def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> Plan:
+    """Counts one stage."""
+    reading, missing = _reading(recipe, stage)
+    count = len(reading) if reading is not None else _published(recipe, stage)
+    steps = -(-count // stage.batch) * stage.epochs
+    steps = steps if stage.max_steps is None else min(steps, stage.max_steps)
+    shares = _shares(stage, reading)
+    supervised = sum(share * text.answered for text, share in shares)
+    around = sum(share * (text.asked + text.answered) for text, share in shares)
+    flops = sum(
+        share * training_flops(sizes, stage.trains, text, checkpointing=stage.checkpointing)
+        for text, share in shares
+    )
+    longest = max((text for text, share in shares if share), key=lambda text: text.answered)
+    memory = training_memory(
+        sizes, stage.trains, stage.micro_batch, longest, checkpointing=stage.checkpointing,
+        element=2 if stage.precision == "bf16" else 4,
+    )  # fmt: skip
+    return Plan(
+        stage, count, missing, steps, count * supervised,
+        count * (around + sizes.visual_tokens), {part: sizes.parameters[part] for part in stage.trains},
+        memory, flops * steps * stage.batch,
+    )  # fmt: skip
+
+
+def _reading(recipe: Recipe, stage: StageConfig) -> tuple[Reading | None, str]:
+    try:
+        return read_stage(recipe.data, stage, QUESTIONS), ""
+    except MissingData as error:
+        return None, error.line
+
+
+def _published(recipe: Recipe, stage: StageConfig) -> int:
+    if stage.reads == "captions" and recipe.data.captions not in (None, "texts"):
+        return CAPTIONS
+    count = PUBLISHED.get(recipe.data.kind or "")
+    if count is None:
+        raise MissingData(
+            f"data.train={recipe.data.train!r}: not there, and no count is published: set it to your faces"
+        )
+    return count
+
+
+def _shares(stage: StageConfig, reading: Reading | None) -> list[tuple[Text, float]]:
+    """How often an example is which task; faces without an explanation train their label."""
+    if stage.reads == "captions":
+        return [(CAPTION, 1.0)]
+    explained = 1.0
+    if isinstance(reading, Faces):
+        explained = sum(reading.explained) / len(reading)
+    share = explained * stage.explanation / (stage.label + stage.explanation)
+    return [(LABEL, 1 - share), (EXPLANATION, share)]
+
+
+def _stage_lines(plan: Plan, device: Device) -> Iterator[str]:
+    stage = plan.stage
+    where = f"as published; {plan.missing}" if plan.missing else "counted"
+    hours = plan.flops / (device.rate * UTILISATION * device.count) / 3600
+    learns = ", ".join(f"{part} {count:,}" for part, count in plan.learns.items())
+    yield f"examples   {plan.examples:,} ({where})"
+    yield f"steps      {plan.steps:,} of {stage.batch}, {_accumulation(stage, device)}"
+    yield f"tokens     {plan.supervised:,.0f} learned and {plan.tokens:,.0f} in all, an epoch, about"
+    yield f"learns     {sum(plan.learns.values()):,} weights: {learns}"
+    yield (
+        f"memory     {_gib(plan.memory.total)} a device, about: frozen weights {_gib(plan.memory.weights)}, "
+        f"what learns {_gib(plan.memory.learned)}, activations {_gib(plan.memory.kept + plan.memory.logits)}"
+    )
+    yield (
+        f"time       {_duration(hours)} here, about ({plan.flops:.2g} FLOP at {UTILISATION:.0%} of the "
+        "product's rate)"
+    )
+    problem = misfit(plan.memory, device)
+    yield f"fits here  {'no: ' + problem if problem else 'yes'}"
+
+
+def _accumulation(stage: StageConfig, device: Device) -> str:
+    micro = max(1, stage.batch // (stage.micro_batch * device.count))
+    return f"{device.count} x {stage.micro_batch} at once, accumulated {micro} times"
+
+
+def misfit(memory: Memory, device: Device) -> str:
+    """Why a stage does not fit on this device; empty if it does."""
+    if memory.total <= device.memory:
+        return ""
+    return (
+        f"it needs {_gib(memory.total)} and {device.name} has {_gib(device.memory)}: lower "
+        "train.micro_batch, set train.checkpointing=true, choose model.preset=paper-qlora, or another machine"
+    )
+
+
+def refuse_misfit(chosen: Preset, stage: StageConfig) -> None:
+    """Refuses a stage that this machine cannot hold, before anything is loaded.
+
+    Raises:
+        UsageError: it does not fit; the line says what would.
+    """
+    sizes = sizes_of(chosen)
+    memory = training_memory(
+        sizes, stage.trains, stage.micro_batch, EXPLANATION, checkpointing=stage.checkpointing,
+        element=2 if stage.precision == "bf16" else 4,
+    )  # fmt: skip
+    if problem := misfit(memory, this_device(stage, measure=False)):
+        raise UsageError(f"stage {stage.name} does not fit: {problem}")
+
+
+def this_device(stage: StageConfig, *, measure: bool = True) -> Device:
+    """The card, or this machine's processor and memory."""
+    half = stage.precision == "bf16"
+    if torch.cuda.is_available():
+        found = torch.cuda.get_device_properties(0)
+        rate = _rate("cuda", 8192, half) if measure else 0.0
+        return Device(found.name, torch.cuda.device_count(), found.total_memory, rate)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    rate = _rate("cpu", 2048, half) if measure else 0.0
+    return Device(f"processor with {os.cpu_count()} cores", 1, memory, rate)
+
+
+def _rate(device: str, side: int, half: bool) -> float:
+    """Operations a second of a square product, the best of five."""
+    one = torch.ones(side, side, device=device, dtype=torch.bfloat16 if half else torch.float32)
+    best = 0.0
+    for _ in range(5):
+        began = time.perf_counter()
+        product = one @ one
+        float(product[0, 0])  # waits for a card
+        best = max(best, 2 * side**3 / (time.perf_counter() - began))
+    return best
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB"
+
+
+def _duration(hours: float) -> str:
+    if hours < 1:
+        return f"{max(1, round(hours * 60))} min"
+    return f"{hours:.1f} h" if hours < 100 else f"{hours / 24:,.0f} days"

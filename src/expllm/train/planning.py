@@ -18,7 +18,7 @@ from expllm.train.faces import Faces, Reading, read_stage
 from expllm.train.loop import chosen_preset
 
 PUBLISHED: Final = {"rafdb": 12_271, "affectnet7": 283_901, "affectnet8": 287_651, "ferplus": 28_561}
-"""Training faces of the data sets, for a plan where they are not at hand; FER+ with the rows that its rule drops."""
+"""Training faces, for a plan where they are not at hand; FER+ with the rows that its rule drops."""
 CAPTIONS: Final = 595_375
 """Captioned pictures of LLaVA's part of CC3M."""
 LABEL: Final = Text(asked=80, answered=3)

@@ -1,0 +1,115 @@
+"""What is known of each data set: how to obtain it, under what terms, and how much of it there is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from expllm.faces import Expression
+
+CAPTIONS: Final = "cc3m"
+"""What the captions of stage 1 are called beside the kinds of data sets."""
+
+
+@dataclass(frozen=True)
+class About:
+    """A data set as its publishers describe it.
+
+    Attributes:
+        title: Its name.
+        obtain: How to obtain it, with the address.
+        terms: Its licence, in a sentence.
+        classes: Split -> label -> faces; a data set that has fewer is not whole.
+        totals: Split -> rows, those that become no sample included; several where several editions go round.
+            The split "" is the whole.
+        source: Where these numbers come from.
+    """
+
+    title: str
+    obtain: str
+    terms: str
+    classes: Mapping[str, Mapping[Expression, int]] = field(default_factory=dict)
+    totals: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    source: str = ""
+
+
+def _counts(**counts: int) -> Mapping[Expression, int]:
+    return MappingProxyType({Expression(name): count for name, count in counts.items()})
+
+
+_AFFECTNET: Final = "ask with the signed form of mohammadmahoor.com/pages/databases/affectnet"
+_SIGNED: Final = "Research only, under the signed licence; no redistribution."
+_WEB_PHOTOS: Final = "The photographs come from the web and have no clear licence: research only."
+_PAPER: Final = "the ExpLLM paper, section IV"
+
+OWN: Final = About("a data set of your own", "it is yours", "As its owner says.")
+
+ABOUT: Final[Mapping[str, About]] = MappingProxyType(
+    {
+        "rafdb": About(
+            "RAF-DB, basic expressions",
+            "write to its authors from a university's address: www.whdeng.cn/RAF/model1.html",
+            "Non-commercial research only; no redistribution.",
+            classes={
+                "train": _counts(
+                    surprise=1290,
+                    fear=281,
+                    disgust=717,
+                    happiness=4772,
+                    sadness=1982,
+                    anger=705,
+                    neutral=2524,
+                ),
+                "test": _counts(
+                    surprise=329, fear=74, disgust=160, happiness=1185, sadness=478, anger=162, neutral=680
+                ),
+            },
+            source="its authors' list of labels",
+        ),
+        "affectnet8": About(
+            "AffectNet, eight expressions",
+            _AFFECTNET,
+            _SIGNED,
+            totals={"train": (287_568, 37_553), "valid": (4_000,)},
+            source=f"{_PAPER} (37,553: the copy on Kaggle)",
+        ),
+        "affectnet7": About(
+            "AffectNet, seven expressions", _AFFECTNET, _SIGNED, totals={"valid": (3_500,)}, source=_PAPER
+        ),
+        "ferplus": About(
+            "FER+",
+            "take the votes from github.com/microsoft/FERPlus, the pictures from FER-2013's Kaggle challenge",
+            f"The votes are under the MIT licence. {_WEB_PHOTOS}",
+            totals={"train": (28_561,), "valid": (3_579,), "test": (3_574,)},
+            source="the Parquet files; faces that FER+ says are none are left out of them",
+        ),
+        "fer2013": About(
+            "FER-2013",
+            "take it from its Kaggle challenge: kaggle.com/c/"
+            "challenges-in-representation-learning-facial-expression-recognition-challenge",
+            _WEB_PHOTOS,
+            totals={"train": (28_709,), "valid": (3_589,), "test": (3_589,)},
+            source="its Kaggle challenge",
+        ),
+        "expw": About(
+            "ExpW, Expression in-the-Wild",
+            "ask its authors: mmlab.ie.cuhk.edu.hk/projects/socialrelation",
+            "Non-commercial research only; no redistribution. The photographs come from the web.",
+            totals={"": (91_793,)},
+            source=_PAPER,
+        ),
+        CAPTIONS: About(
+            "Captions of CC3M for stage 1",
+            "take chat.json and images.zip of huggingface.co/datasets/liuhaotian/LLaVA-CC3M-Pretrain-595K, "
+            "or the shards of huggingface.co/datasets/pixparse/cc3m-wds",
+            "Captions under the terms of Conceptual Captions; the pictures belong to others: research only.",
+            totals={"": (595_375,)},
+            source="LLaVA's chat.json; shards of all of CC3M hold up to 3.3 million",
+        ),
+    }
+)
+"""Kind -> what is known of it. Other kinds are layouts, of data of anybody's own."""
+
+
+def about(kind: str) -> About:
+    return ABOUT.get(kind, OWN)

@@ -1,0 +1,132 @@
+"""`expllm model`: what a model is and costs; merge, import and publish a trained one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Look at a model; merge, import or publish a trained one.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A trained model's folder.")]
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", metavar="OUT", help="The folder to write; it must be new.")
+]
+
+
+@app.command("show", short_help="Parts, parameters, memory and operations; no weights are read.")
+def show(
+    preset: Annotated[
+        str,
+        typer.Argument(
+            metavar="PRESET", help="paper, paper-qlora, compact, tiny, hf:REPO, or a trained model's folder."
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    train_batch: Annotated[
+        int, typer.Option("--train-batch", metavar="N", min=1, help="Samples in a step of one device.")
+    ] = 16,
+) -> None:
+    """Show what a model consists of, what learns, and what training and an answer cost.
+
+    Works without weights and, but for hf:REPO, without a network.
+    """
+    import json
+
+    from expllm.model.layout import read_manifest
+    from expllm.model.presets import preset as by_name
+    from expllm.model.show import summary
+
+    folder = Path(preset)
+    chosen = read_manifest(folder).preset if folder.is_dir() else by_name(preset)
+    found = summary(chosen, train_batch)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict()))
+        return
+    from rich.console import Console
+
+    from expllm.cli.model_view import summary_view
+
+    Console().print(summary_view(found))
+
+
+@app.command("merge", short_help="Write a plain transformers model: adapters merged, no ExpLLM needed.")
+def merge(
+    folder: FolderArgument,
+    output: OutputOption,
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="float32|bfloat16", help="Precision of the written weights.")
+    ] = "float32",
+) -> None:
+    """Merge the adapters and write a Llava folder that plain `transformers` reads.
+
+    The adapters are added in 32-bit floats, so the whole model must fit into memory so: 28 GB for `paper`.
+    """
+    from expllm.errors import UsageError
+
+    if dtype not in ("float32", "bfloat16"):
+        raise UsageError(f"--dtype is {dtype!r}: use float32 or bfloat16")
+    import torch
+
+    from expllm.model.merge import merge as write
+
+    write(folder, output, getattr(torch, dtype))
+    typer.echo(f"{output}: LlavaForConditionalGeneration.from_pretrained and AutoProcessor read it")
+
+
+@app.command("import", short_help="Read the authors' released checkpoint, with a report key by key.")
+def import_(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The checkpoint: a file, or the folder with its pieces.")
+    ],
+    output: OutputOption,
+    preset: Annotated[
+        str, typer.Option("--preset", metavar="PRESET", help="The sizes that the checkpoint has.")
+    ] = "paper",
+    labels: Annotated[
+        int, typer.Option("--labels", metavar="7|8", min=7, max=8, help="Size of its label set.")
+    ] = 7,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print the keys that went where they belong, too.")
+    ] = False,
+) -> None:
+    """Turn a checkpoint of the released code (starhiking/ExpLLM) into a model's folder.
+
+    Pickled files are read by PyTorch's restricted reader, which runs no code.
+    """
+    from expllm.faces import label_set
+    from expllm.model.layout import ModelError
+    from expllm.model.presets import preset as by_name
+    from expllm.model.released import PROMPT_WARNING, import_released
+
+    report = import_released(checkpoint, output, by_name(preset), label_set(labels))
+    for line in report.lines(everything=verbose):
+        typer.echo(line)
+    if not report.whole:
+        raise ModelError(f"{checkpoint}: does not fit the preset {preset}, see above: nothing was written")
+    typer.echo(f"{output}: written. Note: {PROMPT_WARNING}")
+
+
+@app.command("push", short_help="Upload a trained model to the Hugging Face hub, with a model card.")
+def push(
+    folder: FolderArgument,
+    repo: Annotated[str, typer.Argument(metavar="REPO", help="OWNER/NAME on the hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Only you can see it.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the card and the files; upload nothing.")
+    ] = False,
+) -> None:
+    """Upload a trained model with a generated card. The hub's own login is used (`hf auth login`)."""
+    from expllm.model.publish import model_card, published_files
+    from expllm.model.publish import push as upload
+
+    if dry_run:
+        typer.echo(model_card(folder))
+        for path in published_files(folder):
+            typer.echo(f"{path.stat().st_size:>15,} {path.name}")
+        return
+    typer.echo(upload(folder, repo, private=private))

@@ -91,3 +91,10 @@ def test_models_without_eyes_are_refused(tmp_path: Path) -> None:
     LlamaConfig(hidden_size=64).save_pretrained(tmp_path / "blind")
     with pytest.raises(MissingWeights, match="reads no pictures"):
         summary(preset(f"hf:{tmp_path / 'blind'}"))
+
+
+def test_the_page_has_the_counts() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
+    found = summary(preset("paper")).trainable
+    for count in (*found.values(), sum(found.values()), sum(summary(preset("compact")).trainable.values())):
+        assert f"| {count:,} |" in page

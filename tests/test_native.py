@@ -107,3 +107,21 @@ def test_a_forgotten_predictor_neither_hangs_nor_prints() -> None:
     )
     assert (ended.returncode, ended.stdout) == (0, "done\n")
     assert "Error" not in ended.stderr
+
+
+FORKED = """
+import os
+from expllm import Predictor
+predictor = Predictor(explain=False)
+child = os.fork()
+if child == 0:
+    raise SystemExit(0)
+print(os.waitpid(child, 0)[1])
+predictor.close()
+"""
+
+
+def test_a_fork_ends_while_its_parent_has_a_predictor_open() -> None:
+    command = [sys.executable, "-c", FORKED]
+    ended = subprocess.run(command, check=False, capture_output=True, timeout=60, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "0\n")

@@ -64,11 +64,17 @@ def close_at_last(owner: object, close: Callable[[], None]) -> None:
     Args:
         close: A method of the native object, not of `owner`; does nothing the second time.
     """
-    finalizer = weakref.finalize(owner, _close_on_a_thread, close)
+    opened_by = os.getpid()  # a fork has the object, but not the thread that closes it
+
+    def forgotten() -> None:
+        if os.getpid() == opened_by:
+            _close_on_a_thread(close)
+
+    finalizer = weakref.finalize(owner, forgotten)
     finalizer.atexit = False
 
     def at_exit() -> None:
-        if finalizer.detach():
+        if finalizer.detach() and os.getpid() == opened_by:
             _close_in_silence(close)
 
     # The hook of executors is not public; without it the close comes later, and prints the error.

@@ -5,6 +5,9 @@ training was interrupted: nothing here remembers anything.
 """
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -156,11 +159,42 @@ class Collate:
 
     preparer: Preparer
 
-    def __call__(self, examples: list[Example]) -> dict[str, Tensor]:
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         tensors = self.preparer.batch([one.text for one in examples], [one.pixels for one in examples])
         tensors["tasks"] = torch.tensor([TASKS.index(one.text.task) for one in examples])
         tensors["indices"] = torch.tensor([one.index for one in examples])
         return tensors
+
+
+@dataclass(frozen=True)
+class Prepared(Dataset[Any]):
+    """Whole batches by their keys; what stands in the way of one comes in its place."""
+
+    examples: Examples
+
+    def __getitems__(self, keys: list[Key]) -> dict[str, Tensor] | ExpllmError:
+        try:
+            return Collate(self.examples.preparer)([self.examples[key] for key in keys])
+        except ExpllmError as error:
+            return error
+
+
+class Loader(DataLoader[Any]):
+    """Raises what a worker met as it was: PyTorch would write the worker's traceback into its message."""
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:  # type: ignore[override]
+        try:
+            for batch in super().__iter__():
+                if isinstance(batch, ExpllmError):
+                    raise batch
+                yield batch
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            raise ExpllmError(
+                f"{error}: a process that prepares pictures is gone, often for want of memory; what was "
+                "learned up to the last checkpoint is safe: go on with train.workers=0"
+            ) from None
 
 
 def loader(examples: Examples, order: Batches, workers: int) -> DataLoader[Any]:
@@ -169,12 +203,34 @@ def loader(examples: Examples, order: Batches, workers: int) -> DataLoader[Any]:
     context = multiprocessing.get_context("forkserver") if workers else None
     if context is not None:
         context.set_forkserver_preload(["expllm.train.batches"])
-    return DataLoader(
-        examples, batch_sampler=order, num_workers=workers, collate_fn=Collate(examples.preparer),
+    return Loader(
+        Prepared(examples), batch_sampler=order, num_workers=workers, collate_fn=_as_it_is,
         pin_memory=torch.cuda.is_available(), persistent_workers=False,
-        prefetch_factor=4 if workers else None,
+        prefetch_factor=4 if workers else None, worker_init_fn=begin_worker,
         multiprocessing_context=context,
     )  # fmt: skip
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def begin_worker(_: int) -> None:
+    """A worker ends with the training and not before.
+
+    Ctrl-C reaches all processes of a terminal, and a batch system's end all of a job; the step under way
+    still needs its pictures. A training that was killed leaves its workers alone.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    training = multiprocessing.parent_process()
+    assert training is not None
+
+    def follow() -> None:
+        training.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def check_lengths(reading: Reading, preparer: Preparer, tasks: Sequence[Any]) -> None:

@@ -1,5 +1,7 @@
 """What a stage reads: faces with labels and explanations, or captions; each example made from its draw."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from expllm.conversations import (
 )
 from expllm.data import ImageRef, image_bytes, open_dataset
 from expllm.data.augment import Augmentation, Change
+from expllm.data.boxes import crop
 from expllm.data.captions import Captions, open_captions
 from expllm.data.mirror import mirrored_text
 from expllm.data.sample import Rect
@@ -186,7 +189,16 @@ def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split
         raise MissingData(f"{named}: no face with a picture and a label")
     if texts and not any(face.cot for face in faces):
         raise MissingData(f"{data.texts}: explains none of the faces of {named}: were they made from others?")
-    return Faces(tuple(faces), dataset.labels, questions, stage.order, dataset.fingerprint, tuple(left_out))
+    fingerprint = _fingerprint(dataset.fingerprint, faces)
+    return Faces(tuple(faces), dataset.labels, questions, stage.order, fingerprint, tuple(left_out))
+
+
+def _fingerprint(dataset: str, faces: Sequence[Face]) -> str:
+    """Of the data set and of what is said of its faces: a training that goes on must read the same."""
+    digest = hashlib.sha256(dataset.encode())
+    for face in faces:
+        digest.update(json.dumps([face.id, face.cot.text if face.cot else None]).encode())
+    return digest.hexdigest()
 
 
 def _path(data: DataConfig, name: str | None) -> str:
@@ -228,14 +240,10 @@ def _mirrored(cot: CoT) -> CoT:
 def _opened(ref: ImageRef, name: str, box: Rect | None) -> "Image.Image":
     from PIL import Image
 
-    picture = open_image(image_bytes(ref), name=name)
-    image = Image.fromarray(picture.pixels)
     if box is None:
-        return image
-    left, top, width, height = box
-    corners = (left / picture.scale_x, top / picture.scale_y,
-               (left + width) / picture.scale_x, (top + height) / picture.scale_y)  # fmt: skip
-    return image.crop(tuple(round(corner) for corner in corners))  # type: ignore[arg-type]
+        return Image.fromarray(open_image(image_bytes(ref), name=name).pixels)
+    # In full size: a small face in a large picture has no pixels to lose.
+    return Image.fromarray(crop(open_image(image_bytes(ref), name=name, analysis_side=None), box))
 
 
 def augmentation(stage: StageConfig) -> Augmentation | None:

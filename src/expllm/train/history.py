@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from expllm.errors import RecordError
+from expllm.errors import OutputError
 from expllm.outfiles import whole_file
 
 
@@ -62,13 +62,16 @@ class History:
         """Appends a step.
 
         Raises:
-            RecordError: it cannot be written.
+            OutputError: it cannot be written; the last checkpoint is safe.
         """
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(step)) + "\n")
         except OSError as error:
-            raise RecordError(f"{self.path}: cannot be written ({error.strerror})") from None
+            raise OutputError(
+                f"{self.path}: cannot be written ({error.strerror}); what was learned up to the last "
+                "checkpoint is safe: free space, then go on"
+            ) from None
 
     def cut(self, step: int) -> None:
         """Forgets what came after `step`: it is about to be done again."""

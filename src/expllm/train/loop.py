@@ -16,11 +16,13 @@ from expllm.errors import UsageError
 from expllm.faces import label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expllm import inner, train_only
+from expllm.model.layout import read_manifest
 from expllm.model.prepare import preparer
 from expllm.model.presets import Preset, preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.store import load, save
 from expllm.runs import RunFolder
+from expllm.train.boxing import boxed_faces
 from expllm.train.batches import Batches, Examples, check_lengths
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.config import Recipe, StageConfig
@@ -29,7 +31,7 @@ from expllm.train.history import History
 from expllm.train.learner import Learner
 from expllm.train.pictures import unpacked
 from expllm.train.trainer import StageTrainer, Steps
-from expllm.train.watching import announce, plot, stopping, watched
+from expllm.train.watching import announce, plainly, plot, stopping, watched
 
 CHANGEABLE: Final = ("workers", "keep", "report_to", "save_steps")
 """Settings of a stage that change nothing in what is learned."""
@@ -67,12 +69,15 @@ def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
         TrainingError: the loss is no number any more.
         KeyboardInterrupt: it was stopped, and has saved.
     """
-    state = PartialState()
+    for stage in recipe.stages:
+        refuse_without_card(stage, chosen_preset(recipe))
+    # Told where there is no card: processes that share a CPU would else not know of each other.
+    state = PartialState(cpu=not torch.cuda.is_available())
     first = state.is_main_process
     folder = RunFolder(output)
     with folder.locked() if first else nullcontext():
         if first:
-            _begin(folder, recipe)
+            _begin(folder, {"kind": "training", "expllm": __version__, **_by_key(recipe)})
         state.wait_for_everyone()
         before: Path | None = None
         for stage, place in zip(recipe.stages, places(output, recipe), strict=True):
@@ -83,25 +88,36 @@ def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
     return before
 
 
-def _begin(folder: RunFolder, recipe: Recipe) -> None:
+def _begin(folder: RunFolder, settings: dict[str, Any]) -> None:
     """Writes what is about to be done, or compares it with what was begun."""
-    settings = _settings(recipe)
+    packages = ("torch", "transformers", "peft", "accelerate")
+    settings = {**settings, "versions": {name: version(name) for name in packages}}
     if folder.exists:
         folder.resume(settings, frozenset({"versions"}))
     else:
+        folder.path.mkdir(parents=True, exist_ok=True)
         folder.begin(settings)
 
 
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    values = json.loads(json.dumps(recipe.to_dict()))
+def _by_key(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as one value a key, so that the key that differs can be named: `stages.align.lr`."""
+    values = _recorded(recipe)
+    names = [f"{number}. {stage['name']}" for number, stage in enumerate(values["stages"], 1)]
+    found: dict[str, Any] = {"stages": names}
+    for part in ("model", "data"):
+        found |= {f"{part}.{key}": value for key, value in values[part].items()}
+    for stage in values["stages"]:
+        found |= {f"stages.{stage['name']}.{key}": value for key, value in stage.items()}
+    return found
+
+
+def _recorded(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON values, without what changes nothing in what is learned."""
+    values: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
     for stage in [values["train"], *values["stages"]]:
         for name in CHANGEABLE:
             stage.pop(name)
-    packages = ("torch", "transformers", "peft", "accelerate")
-    return {
-        "kind": "training", "expllm": __version__,
-        "versions": {name: version(name) for name in packages}, "recipe": values,
-    }  # fmt: skip
+    return values
 
 
 def chosen_preset(recipe: Recipe) -> Preset:
@@ -120,19 +136,36 @@ def chosen_preset(recipe: Recipe) -> Preset:
 
 
 def open_model(recipe: Recipe, stage: StageConfig, before: Path | None) -> Bundle:
-    """The model that a stage begins with: the one before it, the one that the recipe names, or a new one."""
+    """The model that a stage begins with: the one before it, the one that the recipe names, or a new one.
+
+    Raises:
+        UsageError: the model that the recipe names is of another preset, or has other adapters.
+    """
     dtype = torch.bfloat16 if stage.precision == "bf16" else torch.float32
-    begin = before or (Path(recipe.model.begin) if recipe.model.begin else None)
-    if begin is not None:
-        return load(begin, dtype)
-    return new_bundle(chosen_preset(recipe), label_set(8), seed=recipe.model.seed, dtype=dtype)
+    chosen = chosen_preset(recipe)
+    if before is not None:
+        return load(before, dtype)
+    if recipe.model.begin is None:
+        return new_bundle(chosen, label_set(8), seed=recipe.model.seed, dtype=dtype)
+    begin = Path(recipe.model.begin)
+    for name in ("name", "lora"):
+        had, wanted = getattr(read_manifest(begin).preset, name), getattr(chosen, name)
+        if had != wanted:
+            key = "model.preset" if name == "name" else "model.lora"
+            raise UsageError(
+                f"model.begin: the model in {begin} has {key} {had}, and the recipe {wanted}: say the same"
+            )
+    return load(begin, dtype)
 
 
 def _train_stage(
     recipe: Recipe, stage: StageConfig, place: Place, before: Path | None, *, quiet: bool
 ) -> None:
     bundle = open_model(recipe, stage, before)
-    reading = prepared(read_stage(recipe.data, stage, bundle.questions), stage, place.folder)
+    reading = prepared(recipe, read_stage(recipe.data, stage, bundle.questions), stage, place.folder)
+    if PartialState().is_main_process:
+        data = {"examples": len(reading), "data fingerprint": reading.fingerprint}
+        _begin(RunFolder(place.folder), {"kind": "stage", **data})
     if isinstance(reading, Faces):
         bundle.labels = reading.labels
     counts = train_only(bundle.model, stage.trains)
@@ -144,7 +177,7 @@ def _train_stage(
         trainer.begin_from(checkpoint)
     if PartialState().is_main_process:
         place.history.cut(step_of(checkpoint) if checkpoint else 0)
-    with watched(stage, trainer, place.history, quiet), stopping(steps), quiet_transformers():
+    with plainly(stage), watched(stage, trainer, place.history, quiet), stopping(steps), quiet_transformers():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if steps.stopping:
         raise KeyboardInterrupt
@@ -153,10 +186,17 @@ def _train_stage(
     PartialState().wait_for_everyone()
 
 
-def prepared(reading: Reading, stage: StageConfig, folder: Path) -> Reading:
-    """The faces of a stage, checked, with their pictures where they can be read in any order."""
+def prepared(recipe: Recipe, reading: Reading, stage: StageConfig, folder: Path) -> Reading:
+    """The faces of a stage, boxed and checked, with their pictures where they can be read in any order.
+
+    Raises:
+        ExpllmError: no classifier can be trained on them.
+    """
     if not isinstance(reading, Faces):
         return reading
+    if recipe.data.boxes:
+        kept, left_out = boxed_faces(reading.faces, folder.parent / "boxes.sqlite")
+        reading = replace(reading, faces=kept, left_out=(*reading.left_out, *left_out))
     if stage.reads == "talks":
         check_labels(reading.faces, reading.labels)
     return replace(reading, faces=unpacked(reading.faces, folder.parent))
@@ -174,11 +214,11 @@ def make_trainer(
     tasks = ("caption",) if stage.reads == "captions" else ("explanation",) if stage.explanation else ()
     check_lengths(reading, way, tasks)
     examples = Examples(reading, way, augmentation(stage), stage.seed)
-    if stage.checkpointing:
-        inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
     steps = Steps()
     order = Batches(reading, stage, world=PartialState().num_processes)
     with quiet_transformers():
+        if stage.checkpointing:
+            inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
         trainer = StageTrainer(
             Learner(bundle.model), stage, examples, _arguments(stage, order, place.folder),
             place.checkpoints, lambda _: None, [steps],
@@ -212,7 +252,7 @@ def _finish(
     if done:
         plot(done, place.folder / "losses.png")
     card = {
-        "recipe": _settings(recipe)["recipe"], "stage": stage.name, "trained_weights": counts,
+        "recipe": _recorded(recipe), "stage": stage.name, "trained_weights": counts,
         "examples": len(reading), "fingerprint": reading.fingerprint,
         "left_out": len(getattr(reading, "left_out", ())),
         "steps": done[-1].step if done else 0, "last_losses": done[-1].by_task if done else {},

@@ -146,6 +146,14 @@ class StageTrainer(Trainer):
             self.on_step(step)
         self.tally.restart()
 
+    def any_process(self, told: bool) -> bool:
+        """Whether any process was told so: all must stop after the same step, or the others wait for ever."""
+        if self.args.world_size == 1:
+            return told
+        flag = torch.tensor(float(told), device=self.args.device)
+        torch.distributed.all_reduce(flag)
+        return bool(flag.item())
+
     def _not_finite(self) -> TrainingError:
         names = ", ".join(self.examples.reading.name(index) for index in self.tally.indices[:3])
         return TrainingError(
@@ -248,6 +256,7 @@ class Steps(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: TrainerControl, **more: Any) -> TrainerControl:
         """Hands the step on."""
         self.trainer.step_done(self.trainer.gradient, self.lr)
+        self.stopping = self.trainer.any_process(self.stopping)
         if self.stopping:
             control.should_save = control.should_training_stop = True
         return control

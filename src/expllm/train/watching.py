@@ -1,5 +1,6 @@
 """What a training says while it runs: a line, a bar with losses, a history, a plot; and how it is stopped."""
 
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -7,12 +8,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from expllm.progress import Progress
 from expllm.train.batches import Batches
 from expllm.train.config import StageConfig
 from expllm.train.faces import Reading
 from expllm.train.history import History, Step
-from expllm.train.trainer import StageTrainer, Steps
+from expllm.train.trainer import StageTrainer, Steps, TrainingError
 
 
 def announce(
@@ -75,6 +78,31 @@ def stopping(steps: Steps) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def plainly(stage: StageConfig) -> Iterator[None]:
+    """Says in a line what PyTorch tells of too little memory, and of other processes that are gone.
+
+    Raises:
+        TrainingError: one of these.
+    """
+    safe = "what was learned up to the last checkpoint is safe"
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise TrainingError(
+            f"stage {stage.name}: the card has too little memory for train.micro_batch {stage.micro_batch}: "
+            f"take a smaller one, or train.checkpointing=true; {safe}"
+        ) from None
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        if not re.search("gloo|nccl|connection", reason, re.IGNORECASE):
+            raise
+        raise TrainingError(
+            f"stage {stage.name}: another process of this training is gone ({reason}); {safe}: start all "
+            "again"
+        ) from None
 
 
 def plot(done: Sequence[Step], path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from expllm.cli.cot_cluster import check_shards, work_on_cluster
 from expllm.cot.case import Rules
 from expllm.cot.engine import Engine
 from expllm.cot.estimate import Estimate, estimate
+from expllm.cot.img2au import FaceReader
 from expllm.cot.journal import Journal, JournalReader, Outcome
 from expllm.cot.memory import Gate
 from expllm.cot.prompts import Prompts
@@ -199,7 +199,7 @@ def make_engine(order: Order, prompts: Prompts, labels: tuple[Expression, ...]) 
     Raises:
         ExpllmError: the endpoint's settings make no sense, or its key is missing.
     """
-    reader = Reader()
+    reader = FaceReader()
     return Engine(
         writer=_writer(order, prompts), labels=labels, rules=order.rules, img2au=reader,
         release=reader.close, gate=Gate(order.concurrency, order.budget),
@@ -249,39 +249,3 @@ def _writer(order: Order, prompts: Prompts) -> Writer:
         cache=order.cache,
     )  # fmt: skip
     return LLMWriter(chat, prompts)
-
-
-class Reader:
-    """Img2AU by this package's own reader: the largest face of the picture. One predictor a thread."""
-
-    def __init__(self) -> None:
-        self._local = threading.local()
-        self._opening = threading.Lock()
-        self._all: list[Any] = []
-
-    def __call__(self, sample: Sample) -> tuple[Any, str]:
-        from expllm.data import image_bytes
-        from expllm.errors import NoFaceError
-
-        if sample.image is None:
-            raise NoFaceError("has neither action units nor a picture")
-        with self._opening:
-            if not hasattr(self._local, "predictor"):
-                self._local.predictor = _open_predictor()
-                self._all.append(self._local.predictor)
-        faces = self._local.predictor.analyze(image_bytes(sample.image), name=sample.id)
-        measured = [face for face in faces if face.aus is not None]
-        if not measured:
-            raise NoFaceError(f"no face could be measured ({faces[0].status if faces else 'no_face'})")
-        return measured[0].aus, measured[0].provenance.au_reader
-
-    def close(self) -> None:
-        """Frees the native models of all threads."""
-        for predictor in self._all:
-            predictor.close()
-
-
-def _open_predictor() -> Any:
-    from expllm.predict import Predictor
-
-    return Predictor(explain=False)

@@ -59,8 +59,8 @@ def boxed(
             cache.put(digest, found)
     if near is None:
         return max(found, key=lambda box: box[2] * box[3], default=None)
-    best = max(found, key=lambda box: _overlap(box, near), default=None)
-    return best if best and _overlap(best, near) > 0 else None
+    best = max(found, key=lambda box: overlap(box, near), default=None)
+    return best if best and overlap(best, near) > 0 else None
 
 
 def crop(picture: "Picture", box: Rect, margin: float = MARGIN) -> "NDArray[np.uint8]":
@@ -92,7 +92,7 @@ def _start(centre: float, side: int, length: int) -> int:
     return min(max(start, 0), length - side) if side <= length else start
 
 
-def _overlap(box: Rect, other: Rect) -> float:
+def overlap(box: Rect, other: Rect) -> float:
     """Shared area as part of the area that either covers, 0-1."""
     wide = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
     high = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])

@@ -22,8 +22,8 @@ from expllm.model.presets import Preset, preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.store import load, save
 from expllm.runs import RunFolder
-from expllm.train.boxing import boxed_faces
 from expllm.train.batches import Batches, Examples, check_lengths
+from expllm.train.boxing import boxed_faces
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.config import Recipe, StageConfig
 from expllm.train.faces import Faces, Reading, augmentation, check_labels, read_stage

@@ -18,10 +18,20 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from expllm.errors import MissingWeights
 from expllm.model.bundle import Bundle
-from expllm.model.expllm import inner, part_of, with_lora
+from expllm.model.expllm import (
+    PatchTower,
+    inner,
+    joined,
+    language_config,
+    part_of,
+    tower_config,
+    with_lora,
+)
 from expllm.model.layout import (
     ADAPTER,
     ADAPTER_CONFIG,
@@ -34,7 +44,7 @@ from expllm.model.layout import (
     sha256,
     whole_folder,
 )
-from expllm.model.load import Base, load_base
+from expllm.model.load import Base, load_base, load_language, load_tokenizer, load_tower
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 
@@ -80,6 +90,7 @@ def load(
 
     Args:
         dtype: Of the frozen weights. The projector, adapters, and parts that were trained whole keep theirs.
+        device: Where it is to be; with a language model in 4 bits it is on the card in any case.
         unpacked: Also where the model was trained on a language model in 4 bits; this needs no NVIDIA card.
 
     Raises:
@@ -100,7 +111,8 @@ def load(
             raise MissingWeights(f"{folder / WEIGHTS[part]}: is missing: copy the whole folder again")
     model = with_lora(base.model, manifest.preset.lora)
     _fill_adapter(model, folder, manifest)
-    model.to(device).eval()
+    # Weights in 4 bits are made on the card and cannot leave it.
+    model.to(device if manifest.preset.quantization == "none" else "cuda").eval()
     return Bundle(
         model, base.tokenizer, manifest.preset, manifest.labels, manifest.questions,
         base.processor, manifest.trained,
@@ -176,13 +188,37 @@ def _written_parts(bundle: Bundle) -> tuple[str, ...]:
 
 
 def _load_base(folder: Path, manifest: Manifest, dtype: torch.dtype) -> Base:
-    base = load_base(manifest.preset, dtype=dtype)
-    if "tokenizer.json" not in manifest.files:
-        return base
-    from transformers import AutoTokenizer
+    """The base model; parts whose only weights are in the folder have none yet."""
+    preset = manifest.preset
+    if preset.hf is not None:
+        return load_base(preset, dtype=dtype)
+    tokenizer: Any = load_tokenizer(preset.language)
+    if "tokenizer.json" in manifest.files:
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    if preset.language.source is None:
+        language: nn.Module = _unfilled_language(preset)
+    else:
+        language = load_language(preset, 0, dtype)
+    if preset.tower.source is None:
+        with torch.device("meta"):
+            tower = PatchTower(tower_config(preset.tower))
+        tower.to_empty(device="cpu")
+    else:
+        tower = load_tower(preset.tower, 0, dtype)
+    image_token = tokenizer.convert_tokens_to_ids(preset.language.image_token)
+    return Base(joined(tower, language, int(image_token), preset.tower.tokens, 0), tokenizer)
 
-    with quiet_transformers():
-        return Base(base.model, AutoTokenizer.from_pretrained(folder, local_files_only=True), base.processor)
+
+def _unfilled_language(preset: Preset) -> LlamaForCausalLM:
+    """Memory that nothing was written to, so that a large model is not in memory twice."""
+    config = language_config(preset.language)
+    with torch.device("meta"):
+        language = LlamaForCausalLM(config)
+    language.to_empty(device="cpu")
+    language.model.rotary_emb = LlamaRotaryEmbedding(config)  # computed, in no file
+    language.tie_weights()
+    return language
 
 
 def _fill(model: nn.Module, path: Path, part: str, dtype: torch.dtype | None) -> None:

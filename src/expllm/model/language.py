@@ -4,7 +4,7 @@
 and values are one product, memory is set aside once, and the weights are those of the model that is given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,11 +63,24 @@ class Memory:
             self.holes = True
         self.length += tokens
 
+    def empty(self, start: int, used: Sequence[int]) -> None:
+        """Says that of the places from `start` on, row i has something at the first `used[i]` only."""
+        for row, count in enumerate(used):
+            self.real[row, start + count : self.length] = False
+            self.holes |= start + count < self.length
+
     def forget(self, length: int) -> None:
         """Goes back to the first `length` places."""
         self.length = length
         self.real[:, length:] = True
         self.holes = self.holes and not bool(self.real[:, :length].all())
+
+    @property
+    def even(self) -> int:
+        """Places from the start on at which every row has something."""
+        if not self.holes:
+            return self.length
+        return int(self.real[:, : self.length].all(0).long().cumprod(0).sum())
 
     def swap(self, one: int, other: int) -> None:
         """Exchanges two rows."""
@@ -259,4 +272,4 @@ def _product(layers: list[Any]) -> Product:
 
 def _packs() -> bool:
     """Whether oneDNN can lay 16-bit weights out for its own products once, and not in every product."""
-    return bool(torch._C.has_mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

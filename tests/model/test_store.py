@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from smallmodels import inputs, logits, shared_bundle, tiny_bundle
@@ -18,7 +21,7 @@ from smallmodels import inputs, logits, shared_bundle, tiny_bundle
 from expllm.errors import ExpllmError, MissingWeights, OutputError, UsageError
 from expllm.faces import Expression
 from expllm.model.expllm import train_only
-from expllm.model.layout import ModelError, read_manifest
+from expllm.model.layout import ModelError, add_extra, read_manifest, seal
 from expllm.model.load import load_base
 from expllm.model.store import load, read_card, save
 
@@ -150,10 +153,10 @@ def test_a_full_disk_leaves_the_old_model_whole(tmp_path: Path, limit: int) -> N
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Changes `expllm.json`."""
+    """Changes `expllm.json`, and seals it anew."""
     values = json.loads((folder / "expllm.json").read_text())
     change(values)
-    (folder / "expllm.json").write_text(json.dumps(values))
+    (folder / "expllm.json").write_text(json.dumps({**values, "sha256": seal(values)}))
 
 
 def refused(folder: Path, kind: type[ExpllmError], *words: str) -> None:
@@ -208,6 +211,28 @@ def test_descriptions_that_make_no_sense(
 ) -> None:
     edit(copy, change)
     refused(copy, ModelError, "expllm.json", *words)
+
+
+@settings(max_examples=200, deadline=None)
+@given(place=st.integers(0, 10_000), byte=st.integers(0, 255))
+def test_a_wrong_byte_in_the_description(folder: Path, place: int, byte: int) -> None:
+    """Labels, questions and sizes are told there: a changed one must not go unseen."""
+    whole = bytearray((folder / "expllm.json").read_bytes())
+    whole[place % len(whole)] = byte
+    with tempfile.TemporaryDirectory() as place_of_copy:
+        (Path(place_of_copy) / "expllm.json").write_bytes(whole)
+        try:
+            found = read_manifest(Path(place_of_copy))
+        except (ModelError, MissingWeights):
+            return
+        assert found == read_manifest(folder)
+
+
+def test_what_is_found_out_later_is_added(copy: Path) -> None:
+    add_extra(copy, {"temperature": 2.5, "thresholds": [0.5]})
+    assert read_manifest(copy).extra == {"temperature": 2.5, "thresholds": [0.5]}
+    assert read_card(copy) == {"steps": 3}
+    load(copy)
 
 
 @pytest.mark.parametrize("name", sorted(FILES - {"expllm.json"}))

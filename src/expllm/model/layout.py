@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -18,7 +18,7 @@ from expllm.conversations import Questions
 from expllm.errors import ExpllmError, MissingWeights, OutputError, UsageError, VocabularyError
 from expllm.faces import Expression
 from expllm.model.presets import Preset
-from expllm.outfiles import write_reason
+from expllm.outfiles import whole_file, write_reason
 
 FORMAT: Final = 1
 """Format of the folder; a newer one is refused, not guessed at."""
@@ -31,6 +31,7 @@ WEIGHTS: Final = {
     "language": "language.safetensors",
 }
 """Files of the parts that are not adapters. Keys are the names of the plain model's parameters."""
+AGAIN: Final = "copy the whole folder again"
 PICKLED: Final = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 """Endings of files that run code when they are read: never read."""
 
@@ -61,8 +62,8 @@ class Manifest:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
+        """As JSON values; `sha256` is that of all others, so that a wrong byte in them is found as well."""
+        values = {
             "format": FORMAT,
             "preset": self.preset.to_dict(),
             "labels": [label.value for label in self.labels],
@@ -75,6 +76,7 @@ class Manifest:
             "card": dict(self.card),
             "extra": dict(self.extra),
         }
+        return {**values, "sha256": seal(values)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -123,13 +125,14 @@ def read_manifest(folder: Path) -> Manifest:
 
     Raises:
         UsageError: it is no model's folder.
-        ModelError: it is of a newer version, pickled, or its description is damaged.
+        MissingWeights: its description is not the one that was written.
+        ModelError: it is of a newer version, pickled, or its description makes no sense.
     """
     try:
         values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise _no_model(folder) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{folder / MANIFEST}: cannot be read ({error}): save the model again") from None
     version = values.get("format") if isinstance(values, dict) else None
     if version != FORMAT:
@@ -138,6 +141,8 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelError(
             f"{folder / MANIFEST}: of format {version}, and this is format {FORMAT}: {what_to_do}"
         )
+    if values.get("sha256") != seal(values):
+        raise MissingWeights(f"{folder / MANIFEST}: was changed or damaged after it was written: {AGAIN}")
     try:
         return Manifest.from_dict(values)
     except ExpllmError as error:
@@ -146,6 +151,34 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelError(
             f"{folder / MANIFEST}: is damaged ({type(error).__name__}: {error}): save the model again"
         ) from None
+
+
+def seal(values: Mapping[str, Any]) -> str:
+    """SHA-256 of a manifest's values, without itself; how the file is laid out does not matter."""
+    rest = {name: value for name, value in values.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode("ascii")).hexdigest()
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes `expllm.json`, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with whole_file(folder / MANIFEST) as file:
+        json.dump(manifest.to_dict(), file, indent=1, ensure_ascii=False)
+        file.write("\n")
+
+
+def add_extra(folder: Path, extra: Mapping[str, Any]) -> None:
+    """Adds what was found out about a model after its training, such as a temperature, as JSON values.
+
+    Raises:
+        UsageError, MissingWeights, ModelError: as `read_manifest`.
+        OutputError: it cannot be written.
+    """
+    manifest = read_manifest(folder)
+    write_manifest(folder, replace(manifest, extra={**manifest.extra, **extra}))
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
@@ -157,11 +190,11 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     for name, (digest, size) in manifest.files.items():
         path = folder / name
         if Path(name).name != name or not path.is_file():
-            raise MissingWeights(f"{path}: is missing: copy the whole folder again")
+            raise MissingWeights(f"{path}: is missing: {AGAIN}")
         if (found := path.stat().st_size) != size:
-            raise MissingWeights(f"{path}: has {found:,} bytes, not {size:,}: copy the whole folder again")
+            raise MissingWeights(f"{path}: has {found:,} bytes, not {size:,}: {AGAIN}")
         if sha256(path) != digest:
-            raise MissingWeights(f"{path}: is damaged (SHA-256 differs): copy the whole folder again")
+            raise MissingWeights(f"{path}: is damaged (SHA-256 differs): {AGAIN}")
 
 
 def sha256(path: Path) -> str:
@@ -225,7 +258,7 @@ def _fsync(path: Path) -> None:
 def _check_keys(values: Mapping[str, Any]) -> None:
     known = {
         "format", "preset", "labels", "questions", "template", "picture", "trained", "files", "versions",
-        "card", "extra",
+        "card", "extra", "sha256",
     }  # fmt: skip
     if missing := known - set(values):
         raise ModelError(f"lacks the key {min(missing)!r}: save the model again")

@@ -35,7 +35,6 @@ from expllm.model.expllm import (
 from expllm.model.layout import (
     ADAPTER,
     ADAPTER_CONFIG,
-    MANIFEST,
     WEIGHTS,
     Manifest,
     ModelError,
@@ -43,6 +42,7 @@ from expllm.model.layout import (
     read_manifest,
     sha256,
     whole_folder,
+    write_manifest,
 )
 from expllm.model.load import Base, load_base, load_language, load_tokenizer, load_tower
 from expllm.model.presets import Preset
@@ -75,8 +75,7 @@ def save(
             bundle.preset, bundle.labels, bundle.questions, bundle.trained, files,
             card, extra or {}, {name: version(name) for name in _PACKAGES},
         )  # fmt: skip
-        text = json.dumps(manifest.to_dict(), indent=1, ensure_ascii=False)
-        (partial / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        write_manifest(partial, manifest)
 
 
 def load(

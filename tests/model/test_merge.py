@@ -142,8 +142,15 @@ def test_merged_in_half_precision(place: Path) -> None:
     merge(place / "saved", place / "half", torch.bfloat16)
     assert json.loads((place / "half" / "config.json").read_text())["dtype"] == "bfloat16"
     AutoTokenizer.from_pretrained(place / "half")
-    with pytest.raises(OutputError, match="something else is there"):
-        merge(place / "saved", place / "half")
+
+
+def test_nothing_is_replaced(place: Path) -> None:
+    """Least of all the model itself, whose adapters would be lost."""
+    before = {path.name: path.stat().st_mtime_ns for path in (place / "saved").iterdir()}
+    for output in ("saved", "merged"):
+        with pytest.raises(OutputError, match="something is there"):
+            merge(place / "saved", place / output)
+    assert {path.name: path.stat().st_mtime_ns for path in (place / "saved").iterdir()} == before
 
 
 def test_a_model_trained_in_four_bits_is_merged_without_a_card(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from smallmodels import features, inputs, logits
 from torch import Tensor, nn
 
-from expllm.errors import MissingWeights
+from expllm.errors import MissingWeights, OutputError
 from expllm.faces import label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expllm import inner
@@ -148,6 +148,12 @@ def test_the_released_transform_comes_along(state: dict[str, Tensor], tmp_path: 
     assert manifest.preset.tower.mean == CLIP_MEAN
     assert manifest.labels == label_set(8)
     assert manifest.card["imported from"] == tmp_path.name
+
+
+def test_nothing_is_replaced(state: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "pytorch_model.bin")
+    with pytest.raises(OutputError, match="something is there"):
+        import_released(tmp_path / "pytorch_model.bin", tmp_path, UNTIED, label_set(7))
 
 
 def test_pieces_and_safetensors(state: dict[str, Tensor], tmp_path: Path) -> None:

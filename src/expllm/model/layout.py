@@ -229,6 +229,16 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def check_new(path: Path) -> None:
+    """Before long work whose result goes to a new folder.
+
+    Raises:
+        OutputError: something is there, be it a model.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputError(f"cannot write {path}: something is there; choose another name or remove it")
+
+
 def _replaceable(target: Path) -> bool:
     return target.is_dir() and (not any(target.iterdir()) or (target / MANIFEST).is_file())
 

@@ -19,7 +19,7 @@ from expllm.data.encode import TEMPLATES, ChatTemplate
 from expllm.errors import UsageError
 from expllm.model.bundle import Bundle
 from expllm.model.expllm import PatchTower, llava_config
-from expllm.model.layout import whole_folder
+from expllm.model.layout import check_new, whole_folder
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.store import load
@@ -39,6 +39,7 @@ def merge(folder: Path, output: Path, dtype: torch.dtype = torch.float32) -> Non
         UsageError, MissingWeights, ModelError: as `store.load`.
         OutputError: the folder cannot be written, or something stands there.
     """
+    check_new(output)
     bundle = load(folder, unpacked=True)
     if bundle.preset.hf is not None:
         model: Any = bundle.model.merge_and_unload()  # type: ignore[operator]

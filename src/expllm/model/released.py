@@ -19,7 +19,7 @@ from expllm.errors import MissingWeights
 from expllm.faces import Expression
 from expllm.model.bundle import Bundle
 from expllm.model.expllm import empty_model, inner, with_lora
-from expllm.model.layout import ModelError
+from expllm.model.layout import ModelError, check_new
 from expllm.model.load import load_tokenizer
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
@@ -102,6 +102,7 @@ def import_released(path: Path, output: Path, preset: Preset, labels: Sequence[E
         ModelError: the file is none, or may run code.
         OutputError: the folder cannot be written.
     """
+    check_new(output)
     state = read_checkpoint(path)
     own = as_released(preset)
     model = with_lora(empty_model(own), own.lora)

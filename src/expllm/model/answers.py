@@ -1,0 +1,272 @@
+"""Answers of a trained model: a label with probabilities at once, an explanation on demand."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import nn
+
+from expllm.conversations import Conversation, Order, explanation_question, label_question
+from expllm.data.encode import IGNORE, Encoded, label_tokens
+from expllm.errors import RecordError, UsageError
+from expllm.faces import Expression
+from expllm.model.anymodel import AnyModel
+from expllm.model.bundle import Bundle
+from expllm.model.expllm import inner
+from expllm.model.language import readable
+from expllm.model.layout import ModelError, read_manifest
+from expllm.model.prepare import Preparer, preparer
+from expllm.model.scoring import token_tree
+from expllm.model.store import load
+from expllm.model.writing import Ids, OwnModel, Talker, pieces, text_of
+from expllm.records import CoT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+MOST_TOKENS: Final = 256
+"""Of an explanation, by default: the released texts have 170 on average, the longest of them about 230."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelScores:
+    """How probable each label is, for some pictures.
+
+    Attributes:
+        log_probabilities: [N, C] natural logarithms, normalised over the set, at the model's temperature.
+        sums: [N, C] natural logarithms of the probabilities that the model writes exactly that label: less
+            than 1 together, as it could write something else.
+        labels: [C] the label set.
+    """
+
+    log_probabilities: "NDArray[np.float64]"
+    sums: "NDArray[np.float64]"
+    labels: tuple[Expression, ...]
+
+    @property
+    def best(self) -> tuple[Expression, ...]:
+        """[N] the most probable label of each picture."""
+        return tuple(self.labels[place] for place in self.log_probabilities.argmax(1))
+
+
+@dataclass(frozen=True)
+class Written:
+    """An explanation as a model wrote it.
+
+    Attributes:
+        text: Word for word.
+        cot: Its three parts; None where it does not have them.
+        problem: What is wrong with its form, None for nothing.
+        tokens: How many were written, the end of the turn not among them.
+    """
+
+    text: str
+    cot: CoT | None
+    problem: str | None
+    tokens: int
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Labels and explanations of some pictures.
+
+    Attributes:
+        labels: Asked alone, before any explanation.
+        explanations: [N]
+        labels_after: Asked once the model has explained itself.
+    """
+
+    labels: LabelScores
+    explanations: tuple[Written, ...]
+    labels_after: LabelScores
+
+    @property
+    def agree(self) -> tuple[bool, ...]:
+        """[N] whether the label before and the label after are the same."""
+        return tuple(a is b for a, b in zip(self.labels.best, self.labels_after.best, strict=True))
+
+
+class Answerer:
+    """Asks a model. The bundle is used up: its adapters are merged, its weights taken over.
+
+    Pictures of one call are one batch.
+
+    Args:
+        bundle: A model, as it was trained or read back.
+        temperature: Above 1 makes probabilities less sure; the answers stay the same.
+        dtype: Of the weights; by default that of the language model. Adapters are added in 32-bit floats.
+    """
+
+    def __init__(self, bundle: Bundle, *, temperature: float = 1.0, dtype: torch.dtype | None = None) -> None:
+        self.label_set, self._tokenizer, self._temperature = bundle.labels, bundle.tokenizer, temperature
+        self._questions = bundle.questions
+        self._preparer = preparer(bundle)
+        self._talker = _talker(bundle, self._preparer, dtype)
+        self._encoder = self._preparer.encoder
+        words = [label_tokens(self._encoder, label) for label in bundle.labels]
+        self._tree, self._end = token_tree(words), words[0][-1]
+        asked = label_question(bundle.labels, bundle.questions)
+        self._label_prompt = self._encoder.prompt(asked)
+        self._explanation_prompt = self._encoder.prompt(explanation_question(bundle.questions))
+        again = explanation_question(bundle.questions).answered("-").asked(asked.turns[0].text)
+        self._label_again = [self._end, *_behind_answer(self._encoder.encode(again))]
+        self._kept_free = len(self._label_again) + max(map(len, words))
+
+    @classmethod
+    def load(
+        cls, folder: Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> Self:
+        """A saved model, with the temperature that was saved with it.
+
+        Raises:
+            UsageError, MissingWeights, ModelError: as `store.load`; a temperature that is none.
+        """
+        temperature = read_manifest(folder).extra.get("temperature", 1.0)
+        if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
+            raise ModelError(f"{folder}: the temperature is {temperature!r}, not a number above 0")
+        return cls(load(folder, dtype, device), temperature=float(temperature), dtype=dtype)
+
+    def labels(self, images: Sequence["Image.Image"]) -> LabelScores:
+        """The label of each picture: RGB, any size, cut out as in training."""
+        return self._scores(self._look(images), [self._label_prompt] * len(images))
+
+    def explanations(
+        self,
+        images: Sequence["Image.Image"],
+        labels: Sequence[Expression] | None = None,
+        max_new_tokens: int = MOST_TOKENS,
+    ) -> list[Written]:
+        """An explanation of each picture, the likeliest token each time: the same every time.
+
+        Args:
+            labels: [N] what the model has answered before (label first); None: the explanation comes first.
+            max_new_tokens: Most tokens of a text.
+
+        Raises:
+            UsageError: `max_new_tokens` is less than 1, or more than the model's context has room for.
+        """
+        prompts = self._explanation_prompts(len(images), labels, max_new_tokens)
+        return self._written(self._write(self._look(images), prompts, max_new_tokens), max_new_tokens)
+
+    def stream(self, image: "Image.Image", max_new_tokens: int = MOST_TOKENS) -> Iterator[str]:
+        """The explanation of a picture in pieces, as they are written; together they are its text.
+
+        Raises:
+            UsageError: as `explanations`.
+        """
+        prompts = self._explanation_prompts(1, None, max_new_tokens)
+        steps = self._talker.write(self._look([image]), prompts, self._end, max_new_tokens)
+        return pieces(self._tokenizer, (token for step in steps for _, token in step))
+
+    def both(
+        self,
+        images: Sequence["Image.Image"],
+        order: Order = "explanation-first",
+        max_new_tokens: int = MOST_TOKENS,
+    ) -> Answers:
+        """Label, explanation, and the label once more behind the explanation. Pictures are encoded once.
+
+        Args:
+            order: `label-first` tells the model the label that it gave before it explains. The second label
+                is asked behind the explanation alone in either case: does the text bear the label out?
+            max_new_tokens: As `explanations`.
+
+        Raises:
+            UsageError: as `explanations`.
+        """
+        seen = self._look(images)
+        first = self._scores(seen, [self._label_prompt] * len(images))
+        told = first.best if order == "label-first" else None
+        prompts = self._explanation_prompts(len(images), told, max_new_tokens)
+        texts = self._write(seen, prompts, max_new_tokens)
+        again = [[*self._explanation_prompt, *ids, *self._label_again] for ids in texts]
+        written = self._written(texts, max_new_tokens)
+        return Answers(first, tuple(written), self._scores(seen, again))
+
+    def _look(self, images: Sequence["Image.Image"]) -> Any:
+        if not images:
+            raise UsageError("no picture to answer about: give at least one")
+        return self._talker.look([self._preparer.pixels(image) for image in images])
+
+    def _scores(self, seen: Any, prompts: Sequence[Ids]) -> LabelScores:
+        sums = self._talker.scores(seen, prompts, self._tree).double().cpu()
+        logs = (sums / self._temperature).log_softmax(-1)
+        return LabelScores(logs.numpy(), sums.numpy(), self.label_set)
+
+    def _explanation_prompts(
+        self, count: int, labels: Sequence[Expression] | None, max_new_tokens: int
+    ) -> list[Ids]:
+        """The prompt of each picture.
+
+        Raises:
+            UsageError: as `explanations`.
+        """
+        prompts = [self._explanation_prompt] * count
+        if labels is not None:
+            prompts = [self._encoder.prompt(self._told(label)) for label in labels]
+        if len(prompts) != count:
+            raise UsageError(f"{count} pictures and {len(prompts)} labels: give one label a picture")
+        room = self._encoder.max_length - max(map(len, prompts), default=0) - self._kept_free
+        if not 1 <= max_new_tokens <= room:
+            raise UsageError(
+                f"max_new_tokens is {max_new_tokens:,}: choose 1 to {room:,}, which the model has room for"
+            )
+        return prompts
+
+    def _told(self, label: Expression) -> Conversation:
+        """The label's round, and the question for an explanation."""
+        asked = label_question(self.label_set, self._questions).answered(label.value)
+        return asked.asked(self._questions.explanation)
+
+    def _write(self, seen: Any, prompts: Sequence[Ids], max_new_tokens: int) -> list[Ids]:
+        texts: list[Ids] = [[] for _ in prompts]
+        for step in self._talker.write(seen, prompts, self._end, max_new_tokens):
+            for row, token in step:
+                texts[row].append(token)
+        return texts
+
+    def _written(self, texts: Sequence[Ids], max_new_tokens: int) -> list[Written]:
+        return [_parsed(text_of(self._tokenizer, ids), len(ids), max_new_tokens) for ids in texts]
+
+
+def _parsed(text: str, tokens: int, max_new_tokens: int) -> Written:
+    """A text with its parts, or with what is wrong with it."""
+    cut = f"the text was cut off after {tokens:,} tokens" if tokens == max_new_tokens else None
+    try:
+        return Written(text, CoT.parse(text), cut, tokens)
+    except RecordError as error:
+        return Written(text, None, cut or str(error), tokens)
+
+
+def _behind_answer(encoded: Encoded) -> Ids:
+    """The ids behind the last one that is learned."""
+    last = max(place for place, label in enumerate(encoded.labels) if label != IGNORE)
+    return encoded.input_ids[last + 1 :]
+
+
+def _talker(bundle: Bundle, prepared: Preparer, dtype: torch.dtype | None) -> Talker:
+    """The fastest way to ask a model, ready to answer."""
+    model = without_adapters(bundle.model).eval()
+    if bundle.preset.hf is not None or not readable(model.model.language_model):
+        return AnyModel(model if dtype is None else model.to(dtype), prepared)
+    return OwnModel(model.to(dtype or model.get_input_embeddings().weight.dtype))
+
+
+def without_adapters(model: nn.Module) -> Any:
+    """The model with its adapters added to the weights, in 32-bit floats, then rounded as the weights are.
+
+    Weights in 4 bits keep their adapters: to round the sum to 4 bits would change what was learned.
+    """
+    found: Any = model
+    adapters = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    if any(type(adapter.get_base_layer()) is not nn.Linear for adapter in adapters):
+        return inner(model)
+    for adapter in adapters:
+        weight = adapter.get_base_layer().weight
+        weight.data = (weight.float() + adapter.get_delta_weight("default").float()).to(weight.dtype)
+    return found.unload() if adapters else inner(model)

@@ -1,0 +1,200 @@
+"""What a model has seen and read, and what it writes next: greedily, one token after the other.
+
+A picture is encoded once. What is asked of it is given as whole prompts; what of them is in memory already is
+not read again, so a label and an explanation share the system's words and the picture.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from expllm.model.language import Language, Memory
+from expllm.model.prepare import Pixels
+from expllm.model.scoring import TokenTree, score
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Ids = list[int]
+Step = list[tuple[int, int]]
+"""What rows have written in a step: the row, and its token."""
+_HALF: Final = "\ufffd"
+"""Stands in a text for a character whose bytes are not all there."""
+
+
+class Talker(Protocol):
+    """A model that is shown pictures and asked."""
+
+    def look(self, pictures: Sequence[Pixels]) -> Any:
+        """Begins with some pictures: what the other methods are given as `seen`."""
+        ...
+
+    def scores(self, seen: Any, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
+        """[rows, continuations] log-probabilities behind each prompt, not normalised over the set."""
+        ...
+
+    def write(self, seen: Any, prompts: Sequence[Ids], end: int, most: int) -> Iterator[Step]:
+        """At most `most` tokens behind each prompt, the likeliest each time; a row stops before `end`."""
+        ...
+
+
+@dataclass
+class Seen:
+    """Pictures, and what was read about them.
+
+    Attributes:
+        features: [rows, visual tokens, hidden] of the pictures.
+        memory: Of the language model.
+        order: [rows] which picture each row of memory is about.
+        held: [rows] the ids in each row of memory.
+    """
+
+    features: Tensor
+    memory: Memory
+    order: list[int]
+    held: list[Ids]
+
+    def swap(self, one: int, other: int) -> None:
+        """Exchanges two rows of memory."""
+        if one == other:
+            return
+        self.memory.swap(one, other)
+        for rows in (self.order, self.held):
+            _exchange(rows, one, other)
+
+
+class OwnModel:
+    """Our two towers: the vision tower of Llava, and `Language`.
+
+    Args:
+        llava: `LlavaForConditionalGeneration` without adapters; its language model is used up.
+    """
+
+    def __init__(self, llava: Any) -> None:
+        self._llava = llava.model
+        self._image_id = int(llava.config.image_token_id)
+        self.language = Language(llava.model.language_model, llava.lm_head)
+
+    @torch.inference_mode()
+    def look(self, pictures: Sequence[Pixels]) -> Seen:
+        """See `Talker`; the one place where pictures are encoded."""
+        stacked = torch.from_numpy(np.stack([pixels["pixel_values"] for pixels in pictures]))
+        found = self._llava.get_image_features(pixel_values=stacked.to(self.language.device))
+        rows = len(pictures)
+        features = torch.stack(list(found.pooler_output))
+        return Seen(features, self.language.memory(rows), [*range(rows)], [[] for _ in range(rows)])
+
+    @torch.inference_mode()
+    def scores(self, seen: Seen, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
+        """See `Talker`."""
+        ids, places, real = self._unread(seen, prompts)
+        sums = score(self.language, seen.memory, self._embedded(seen, ids), places, tree, real)
+        self._keep(seen, prompts, ids, real)
+        ordered = torch.empty_like(sums)
+        ordered[seen.order] = sums
+        return ordered
+
+    @torch.inference_mode()
+    def write(self, seen: Seen, prompts: Sequence[Ids], end: int, most: int) -> Iterator[Step]:
+        """See `Talker`. Rows that are done are moved to memory's end, where no step reads them."""
+        ids, places, real = self._unread(seen, prompts)
+        memory, language = seen.memory, self.language
+        memory.reserve(memory.length + ids.shape[1] + most)
+        hidden = language.read(self._embedded(seen, ids), memory, places, real=real)
+        self._keep(seen, prompts, ids, real)
+        start = [len(held) for held in seen.held]
+        active, first = len(prompts), memory.length
+        for number in range(most):
+            tokens = language.logits(hidden[:, -1]).argmax(-1).tolist()
+            yield [(seen.order[row], token) for row, token in enumerate(tokens) if token != end]
+            for row in reversed(range(active)):
+                if tokens[row] == end:
+                    active -= 1
+                    seen.swap(row, active)
+                    _exchange(tokens, row, active)
+                    _exchange(start, row, active)
+            if not active or number == most - 1:
+                break
+            there = [[len(seen.held[row])] for row in range(active)]
+            new = torch.tensor([[token] for token in tokens[:active]], device=language.device)
+            hidden = language.read(language.embed(new), memory, torch.tensor(there, device=language.device))
+            memory.keep(1)
+            for row in range(active):
+                seen.held[row].append(tokens[row])
+        written = [len(held) - begun for held, begun in zip(seen.held, start, strict=True)]
+        memory.empty(first, written)
+
+    def _unread(self, seen: Seen, prompts: Sequence[Ids]) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What of the prompts is not in memory, which is taken back to where all rows agree with theirs.
+
+        Returns:
+            [rows, tokens] ids and positions, filled up at the left; which of them are real, None for all.
+        """
+        wanted = [prompts[picture] for picture in seen.order]
+        # A prompt's last token is read in any case: what comes next is foretold there.
+        known = [min(_common(held, ids), len(ids) - 1) for held, ids in zip(seen.held, wanted, strict=True)]
+        if any(count < len(held) for count, held in zip(known, seen.held, strict=True)):
+            back = min(*known, seen.memory.even)
+            seen.memory.forget(back)
+            seen.held = [held[:back] for held in seen.held]
+        rest = [ids[len(held) :] for held, ids in zip(seen.held, wanted, strict=True)]
+        longest = max(map(len, rest))
+        blank = [longest - len(ids) for ids in rest]
+        device = self.language.device
+        filled = torch.tensor([[0] * n + ids for n, ids in zip(blank, rest, strict=True)], device=device)
+        starts = [len(held) - n for n, held in zip(blank, seen.held, strict=True)]
+        numbers = torch.arange(longest, device=device)[None]
+        places = (torch.tensor(starts, device=device)[:, None] + numbers).clamp(min=0)
+        real = numbers >= torch.tensor(blank, device=device)[:, None] if any(blank) else None
+        return filled, places, real
+
+    def _embedded(self, seen: Seen, ids: Tensor) -> Tensor:
+        """[rows, tokens, hidden], with the pictures' features at their places."""
+        embedded = self.language.embed(ids)
+        pictured = ids == self._image_id
+        if bool(pictured.any()):
+            embedded[pictured] = seen.features[seen.order].flatten(0, 1).to(embedded.dtype)
+        return embedded
+
+    @staticmethod
+    def _keep(seen: Seen, prompts: Sequence[Ids], ids: Tensor, real: Tensor | None) -> None:
+        seen.memory.keep(ids.shape[1], real)
+        seen.held = [[*prompts[picture]] for picture in seen.order]
+
+
+def _exchange(values: list[Any], one: int, other: int) -> None:
+    values[one], values[other] = values[other], values[one]
+
+
+def _common(some: Sequence[int], others: Sequence[int]) -> int:
+    """How many ids two texts begin with in common."""
+    pairs = enumerate(zip(some, others, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), min(len(some), len(others)))
+
+
+def pieces(tokenizer: "PreTrainedTokenizerBase", tokens: Iterable[int]) -> Iterator[str]:
+    """A text in pieces, as its tokens come: no half character, no white space before it.
+
+    Together the pieces are what `text_of` gives for all tokens.
+    """
+    ids: Ids = []
+    told = ""
+    for token in tokens:
+        ids.append(token)
+        text = text_of(tokenizer, ids)
+        if not text.endswith(_HALF) and len(text) > len(told):
+            yield text[len(told) :]
+            told = text
+    rest = text_of(tokenizer, ids)[len(told) :]
+    if rest:
+        yield rest
+
+
+def text_of(tokenizer: "PreTrainedTokenizerBase", tokens: Sequence[int]) -> str:
+    """The text of an answer: no control tokens, no white space before it."""
+    text = tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return str(text).lstrip()

@@ -1,0 +1,85 @@
+"""A small model that has learned something: the labels of seven colours, and why for two of them."""
+
+from functools import cache
+from typing import Final
+
+import torch
+from PIL import Image
+
+from expllm.conversations import Order, Questions, explanation_conversation, label_conversation
+from expllm.faces import Expression, label_set
+from expllm.model.bundle import Bundle, new_bundle
+from expllm.model.expllm import supervised_losses, train_only
+from expllm.model.prepare import preparer
+from expllm.model.presets import preset
+from expllm.records import CoT
+
+torch.set_num_threads(1)
+COLOURS = ("red", "green", "blue", "yellow", "black", "white", "purple")
+LABELS = label_set(7)
+QUESTIONS = Questions(label="Which: {labels}?", explanation="Why?")
+ORDERS: Final[tuple[Order, ...]] = ("explanation-first", "label-first")
+STEPS = 60
+
+
+def picture(label: Expression) -> Image.Image:
+    return Image.new("RGB", (28, 28), COLOURS[LABELS.index(label)])
+
+
+def between(one: Expression, other: Expression, share: float) -> Image.Image:
+    """A mixture of two pictures, of which the model can be unsure."""
+    return Image.blend(picture(one), picture(other), share)
+
+
+def explanation(label: Expression) -> CoT:
+    more = " The lid is raised." if label is LABELS[0] else ""  # of different lengths
+    return CoT(
+        key_observations=f"It shows na\u00efve \U0001f642.{more}",
+        overall_emotional_interpretation=f"It means {label.value}.",
+        conclusion=f"Both say {label.value}.",
+    )
+
+
+def new() -> Bundle:
+    """Taught anew: the same every time."""
+    bundle = _untaught()
+    bundle.model.load_state_dict(_taught())
+    bundle.model.eval()
+    return bundle
+
+
+def _untaught() -> Bundle:
+    bundle = new_bundle(preset("tiny"), LABELS, seed=4)
+    bundle.questions = QUESTIONS
+    return bundle
+
+
+@cache
+def _taught() -> dict[str, torch.Tensor]:
+    bundle = _untaught()
+    bundle.model.eval()
+    train_only(bundle.model, ("projector", "language_lora", "tower_lora", "tower", "language"))
+    prepared = preparer(bundle)
+    short = [(label, label_conversation(label, LABELS, QUESTIONS)) for label in LABELS]
+    long = [
+        (label, explanation_conversation(explanation(label), label, LABELS, order, QUESTIONS))
+        for label in LABELS[:2]
+        for order in ORDERS
+    ]
+    batches = []
+    for talks in (short, long):
+        texts = [prepared.encoder.encode(talk) for _, talk in talks]
+        batches.append(prepared.batch(texts, [prepared.pixels(picture(label)) for label, _ in talks]))
+    labels = [batch.pop("labels") for batch in batches]
+    learned = [parameter for parameter in bundle.model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=8e-3, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 8e-3, total_steps=STEPS)
+    for _ in range(STEPS):
+        for batch, truth in zip(batches, labels, strict=True):
+            losses = supervised_losses(bundle.model, batch, truth)
+            (losses.total / losses.tokens).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    return {name: tensor.detach() for name, tensor in bundle.model.state_dict().items()}

@@ -3,7 +3,11 @@
 import json
 import multiprocessing
 import os
+import socket
+import sys
 import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, replace
 from functools import cache
 from multiprocessing import forkserver
@@ -16,7 +20,7 @@ from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 from torch import Tensor
 
-from expllm.faces import label_set
+from expllm.faces import Expression, label_set
 from expllm.records import CoT
 from expllm.train.config import DataConfig, ModelConfig, Recipe, StageConfig
 
@@ -44,7 +48,10 @@ def cot_of(number: int) -> CoT:
     )
 
 
-def draw_faces(folder: Path, count: int = 8, explained: int | None = None) -> DataConfig:
+def draw_faces(
+    folder: Path, count: int = 8, explained: int | None = None,
+    texts: Callable[[int, Expression], CoT] = lambda number, _: cot_of(number),
+) -> DataConfig:  # fmt: skip
     """Pictures in class folders under `folder`, and texts for the first `explained` (by default all)."""
     rows: list[dict[str, Any]] = []
     for number in range(count):
@@ -54,7 +61,7 @@ def draw_faces(folder: Path, count: int = 8, explained: int | None = None) -> Da
         image = Image.new("RGB", (32, 32), (29 * number % 256, 83 * number % 256, 151 * number % 256))
         ImageDraw.Draw(image).ellipse((4, 4, 20 + number, 28), fill=(200, 150, 40 * (number % 4)))
         image.save(path)
-        text = cot_of(number).text
+        text = texts(number, label).text
         rows.append({"id": f"{label.value}/{path.name}", "expression": label.value, "aus": {}, "cot": text})
     kept = rows[: count if explained is None else explained]
     (folder / "texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
@@ -112,30 +119,60 @@ def processes() -> ForkServerContext:
     return context
 
 
-def train_apart(made: Recipe, output: Path, slow_write: float = 0.0) -> Any:
-    """Starts `work` in a process of its own."""
+def train_apart(
+    made: Recipe, output: Path, slow_write: float = 0.0, place: Mapping[str, str] | None = None
+) -> Any:
+    """Starts `work` in a process of its own; `place` is what a launcher says of it: RANK and the like."""
     context = processes()
     forkserver.ensure_running()
     address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
-    process = context.Process(target=work, args=(made, output, slow_write, address))
+    process = context.Process(target=work, args=(made, output, slow_write, dict(place or {}), address))
     process.start()
     return process
 
 
-def work(made: Recipe, output: Path, slow_write: float, address: str) -> None:
-    """Trains, takes its time over every file of a checkpoint, and starts its data workers at `address`."""
+def train_together(made: Recipe, output: Path, world: int = 2, slow_write: float = 0.0) -> list[Any]:
+    """Starts processes that train as one, as `torchrun` does."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1",
+              "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}  # fmt: skip
+    return [
+        train_apart(made, output, slow_write, {**common, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(world)
+    ]
+
+
+def work(made: Recipe, output: Path, slow_write: float, place: Mapping[str, str], address: str) -> None:
+    """Trains, takes its time over every file of a checkpoint, and starts its data workers at `address`.
+
+    Ends as `expllm train` does: with a line on standard error and an exit code.
+    """
+    from expllm.cli.main import _answer
     from expllm.train import loop, trainer
     from expllm.train.checkpoints import save_tensors
 
     torch.set_num_threads(1)
+    os.environ.update(place)
     server: Any = forkserver._forkserver
     # A server of its own would import PyTorch again: seconds for each of many short lives.
     server._forkserver_address, server.ensure_running = address, lambda: None
-    write = save_tensors
 
     def slowly(path: Path, tensors: dict[str, Tensor]) -> None:
-        write(path, tensors)
+        save_tensors(path, tensors)
         time.sleep(slow_write)
 
     trainer.save_tensors = slowly  # type: ignore[attr-defined]
-    loop.train(made, output, quiet=True)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{output}.{place.get('RANK', 0)}.err", "a") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            loop.train(made, output, quiet=True)
+        except (Exception, KeyboardInterrupt) as error:
+            sys.exit(_answer(error))
+
+
+def complaint(output: Path, rank: int = 0) -> str:
+    """What a process that was started apart has said."""
+    return Path(f"{output}.{rank}.err").read_text()

@@ -173,6 +173,23 @@ def work(made: Recipe, output: Path, slow_write: float, place: Mapping[str, str]
             sys.exit(_answer(error))
 
 
+def code(process: Any, seconds: float = 60) -> int | None:
+    """Waits for a process; its exit code, None if it hangs."""
+    process.join(seconds)
+    found: int | None = process.exitcode
+    process.kill()
+    process.join()
+    return found
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Asks again and again until it holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
 def complaint(output: Path, rank: int = 0) -> str:
     """What a process that was started apart has said."""
     return Path(f"{output}.{rank}.err").read_text()

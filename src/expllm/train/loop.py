@@ -219,6 +219,8 @@ def make_trainer(
     with quiet_transformers():
         if stage.checkpointing:
             inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
+        # It lets gradients into the pictures' embeddings; nothing before the projector needs them in stage 1.
+        inner(bundle.model).disable_input_require_grads()
         trainer = StageTrainer(
             Learner(bundle.model), stage, examples, _arguments(stage, order, place.folder),
             place.checkpoints, lambda _: None, [steps],

@@ -106,13 +106,13 @@ class Answerer:
         self.label_set, self._tokenizer, self._temperature = bundle.labels, bundle.tokenizer, temperature
         self._questions = bundle.questions
         self._preparer = preparer(bundle)
-        self._talker = _talker(bundle, self._preparer, dtype)
         self._encoder = self._preparer.encoder
         words = [label_tokens(self._encoder, label) for label in bundle.labels]
         self._tree, self._end = token_tree(words), words[0][-1]
         asked = label_question(bundle.labels, bundle.questions)
         self._label_prompt = self._encoder.prompt(asked)
         self._explanation_prompt = self._encoder.prompt(explanation_question(bundle.questions))
+        self._talker = _talker(bundle, self._preparer, dtype, self._explanation_prompt)
         again = explanation_question(bundle.questions).answered("-").asked(asked.turns[0].text)
         self._label_again = [self._end, *_behind_answer(self._encoder.encode(again))]
         self._kept_free = len(self._label_again) + max(map(len, words))
@@ -249,12 +249,13 @@ def _behind_answer(encoded: Encoded) -> Ids:
     return encoded.input_ids[last + 1 :]
 
 
-def _talker(bundle: Bundle, prepared: Preparer, dtype: torch.dtype | None) -> Talker:
-    """The fastest way to ask a model, ready to answer."""
+def _talker(bundle: Bundle, prepared: Preparer, dtype: torch.dtype | None, prompt: Ids) -> Talker:
+    """The fastest way to ask a model, ready to answer; `prompt` is one of those that it will be given."""
     model = without_adapters(bundle.model).eval()
     if bundle.preset.hf is not None or not readable(model.model.language_model):
         return AnyModel(model if dtype is None else model.to(dtype), prepared)
-    return OwnModel(model.to(dtype or model.get_input_embeddings().weight.dtype))
+    opening = prompt[: prompt.index(model.config.image_token_id)]
+    return OwnModel(model.to(dtype or model.get_input_embeddings().weight.dtype), opening)
 
 
 def without_adapters(model: nn.Module) -> Any:

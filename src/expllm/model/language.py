@@ -41,6 +41,15 @@ class Memory:
         """Places that are set aside."""
         return self.keys.shape[3]
 
+    def copies(self, rows: int) -> "Memory":
+        """The same for several rows; this one has one row, without holes."""
+        return Memory(
+            self.keys.repeat(1, rows, 1, 1, 1),
+            self.values.repeat(1, rows, 1, 1, 1),
+            self.length,
+            self.real.repeat(rows, 1),
+        )
+
     def reserve(self, length: int) -> None:
         """Sets more aside, so that `length` places fit; what was read stays."""
         if length <= self.room:

@@ -72,12 +72,23 @@ class OwnModel:
 
     Args:
         llava: `LlavaForConditionalGeneration` without adapters; its language model is used up.
+        opening: Ids with which every prompt begins, before its picture. They are read once and for all.
     """
 
-    def __init__(self, llava: Any) -> None:
+    def __init__(self, llava: Any, opening: Sequence[int] = ()) -> None:
         self._llava = llava.model
         self._image_id = int(llava.config.image_token_id)
         self.language = Language(llava.model.language_model, llava.lm_head)
+        self._opening, self._begun = [*opening], self.language.memory(1)
+        if opening:
+            self._read_opening()
+
+    @torch.inference_mode()
+    def _read_opening(self) -> None:
+        ids = torch.tensor([self._opening], device=self.language.device)
+        places = torch.arange(len(self._opening), device=self.language.device)[None]
+        self.language.read(self.language.embed(ids), self._begun, places)
+        self._begun.keep(len(self._opening))
 
     @torch.inference_mode()
     def look(self, pictures: Sequence[Pixels]) -> Seen:
@@ -86,7 +97,8 @@ class OwnModel:
         found = self._llava.get_image_features(pixel_values=stacked.to(self.language.device))
         rows = len(pictures)
         features = torch.stack(list(found.pooler_output))
-        return Seen(features, self.language.memory(rows), [*range(rows)], [[] for _ in range(rows)])
+        held = [[*self._opening] for _ in range(rows)]
+        return Seen(features, self._begun.copies(rows), [*range(rows)], held)
 
     @torch.inference_mode()
     def scores(self, seen: Seen, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:

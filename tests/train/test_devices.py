@@ -1,14 +1,25 @@
-"""Two processes that train as one: the losses of one with double accumulation, and no waiting for the dead."""
+"""Two processes that train as one: the losses of one with double accumulation; none waits for the dead."""
 
 import os
 import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small import INSTRUCT, complaint, draw_faces, learned, recipe, same, told, train_apart, train_together
+from small import (
+    INSTRUCT,
+    code,
+    complaint,
+    draw_faces,
+    learned,
+    recipe,
+    same,
+    told,
+    train_apart,
+    train_together,
+    wait_for,
+)  # fmt: skip
 
 from expllm.errors import ExitCode
 from expllm.train.checkpoints import latest
@@ -31,19 +42,7 @@ def pair(made: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def codes(processes: list[Any]) -> list[int | None]:
-    for process in processes:
-        process.join(120)
-    found = [process.exitcode for process in processes]
-    for process in processes:
-        process.kill()
-    return found
-
-
-def wait_for(condition: Any, seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.005)
+    return [code(process) for process in processes]
 
 
 def test_two_processes_have_the_losses_of_one_with_double_accumulation(

@@ -1,14 +1,18 @@
 """`kill -9` and Ctrl-C at any moment: what comes out is bit for bit what an undisturbed training gives."""
 
+import os
 import random
+import signal
 import time
 from dataclasses import replace
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small import INSTRUCT, draw_faces, learned, recipe, same, told, train_apart
+from small import INSTRUCT, code, complaint, draw_faces, learned, recipe, same, told, train_apart, wait_for
 
+from expllm.errors import ExitCode
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.config import Recipe
 
@@ -26,23 +30,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
 def whole(made: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stage's folder of a training that nothing disturbed."""
     output = tmp_path_factory.mktemp("whole")
-    ended(train_apart(made, output))
+    assert code(train_apart(made, output)) == 0
     return output / "1-instruct"
 
 
 def ended(process: Any) -> None:
-    process.join(120)
-    assert process.exitcode == 0
+    assert code(process) == 0
 
 
 def killed(process: Any, stage: Path, chance: random.Random, inside_a_write: bool) -> None:
     """Kills a training after up to three more steps and a little while, or while it writes a checkpoint."""
-    done, more, until = lines(stage), chance.randrange(4), time.monotonic() + 120
-    while lines(stage) < done + more and time.monotonic() < until:
-        time.sleep(0.005)
+    done, more = lines(stage), chance.randrange(4)
+    wait_for(lambda: lines(stage) >= done + more)
     if inside_a_write:
-        while not torn(stage) and time.monotonic() < until:
-            time.sleep(0.001)
+        wait_for(lambda: torn(stage))
     else:
         time.sleep(chance.uniform(0, 0.1 if more else 1.5))
     assert process.is_alive()
@@ -74,9 +75,70 @@ def test_killed_at_random_it_learns_the_same_bit_for_bit(
         steps.append(step_of(last) if last else 0)
     assert inside >= 1
     assert steps == sorted(steps)  # nothing that was saved is lost
-    ended(train_apart(made, tmp_path))
+    assert code(train_apart(made, tmp_path)) == 0
     assert [line["step"] for line in told(stage)] == list(range(1, STEPS + 1))
     assert told(stage) == told(whole)
     one, other = learned(stage), learned(whole)
     assert same(one, other) == list(one)
     assert not torn(stage)
+
+
+def test_ctrl_c_saves_and_the_same_command_goes_on(made: Recipe, whole: Path, tmp_path: Path) -> None:
+    """Ctrl-C reaches every process of a terminal, the data workers too."""
+    rare = replace(made, stages=(replace(STAGE, save_steps=1000),))
+    output, stage = tmp_path / "run", tmp_path / "run" / "1-instruct"
+    process = train_apart(rare, output)
+    wait_for(lambda: lines(stage) >= 3)
+    for pid in family():
+        os.kill(pid, signal.SIGINT)
+    assert code(process) == ExitCode.INTERRUPTED
+    assert complaint(output) == "expllm: interrupted\n"
+    saved = latest(stage / "checkpoints")
+    assert saved is not None
+    assert step_of(saved) == lines(stage) < STEPS
+    assert not (stage / "model").exists()
+    assert code(train_apart(rare, output)) == 0
+    assert told(stage) == told(whole)
+    assert same(learned(stage), learned(whole)) == list(learned(whole))
+
+
+def test_two_of_ctrl_c_do_not_wait(made: Recipe, whole: Path, tmp_path: Path) -> None:
+    output, stage = tmp_path / "run", tmp_path / "run" / "1-instruct"
+    process = train_apart(made, output, slow_write=0.5)  # the second comes while the first is saving
+    wait_for(lambda: lines(stage) >= 2)
+    os.kill(process.pid, signal.SIGINT)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    assert code(process) == ExitCode.INTERRUPTED
+    assert code(train_apart(made, output)) == 0
+    assert told(stage) == told(whole)
+
+
+def test_data_workers_end_with_a_training_that_was_killed(made: Recipe, tmp_path: Path) -> None:
+    others = family()
+    process = train_apart(made, tmp_path / "run")
+    wait_for(lambda: lines(tmp_path / "run" / "1-instruct") >= 2)
+    workers = family() - others - {process.pid}
+    assert len(workers) == STAGE.workers
+    process.kill()
+    process.join()
+    wait_for(lambda: not workers & family())
+
+
+def test_a_data_worker_that_is_gone_is_told_in_one_line(made: Recipe, tmp_path: Path) -> None:
+    """As where the system kills one for want of memory."""
+    others = family()
+    process = train_apart(made, tmp_path / "run", slow_write=0.05)
+    wait_for(lambda: lines(tmp_path / "run" / "1-instruct") >= 2)
+    for pid in family() - others - {process.pid}:
+        os.kill(pid, signal.SIGKILL)
+    assert code(process) == ExitCode.FAILURE
+    said = complaint(tmp_path / "run")
+    assert "a process that prepares pictures is gone" in said
+    assert said.count("\n") == 1
+
+
+def family() -> set[int]:
+    """Trainings and data workers that are alive: all are children of the one fork server."""
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    return {int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()}

@@ -218,11 +218,10 @@ def _as_it_is(batch: Any) -> Any:
 def begin_worker(_: int) -> None:
     """A worker ends with the training and not before.
 
-    Ctrl-C reaches all processes of a terminal, and a batch system's end all of a job; the step under way
-    still needs its pictures. A training that was killed leaves its workers alone.
+    Ctrl-C reaches all processes of a terminal, and the step under way still needs its pictures. A training
+    that was killed would leave its workers behind.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     training = multiprocessing.parent_process()
     assert training is not None
 

@@ -3,9 +3,10 @@
     python benchmarks/answer.py [--preset compact|large-tower] [--rounds 5] [--threads 2] [--tokens 170]
 
 The language model is SmolLM2-135M in 16-bit floats on every side; `large-tower` puts a tower of DINOv2-L's
-size before it, with random weights. The released way encodes the picture anew for every token, keeps tower and
-projector in 32-bit floats, leaves adapters unmerged and computes logits for all positions. It is not charged
-with its cap of 100 tokens: a label costs the tokens that the tokenizer has for it, 3 on average with the end.
+size before it, with random weights. The released way encodes the picture anew for every token, keeps tower
+and projector in 32-bit floats, leaves adapters unmerged and computes logits for all positions. It is not
+charged with its cap of 100 tokens: a label costs the tokens that the tokenizer has for it, 3 on average with
+the end.
 
 Sides take turns, and a side's figure is its best round. Every text has `--tokens` tokens: no side may stop
 before. The machine should have nothing else to do; the load is printed at both ends.

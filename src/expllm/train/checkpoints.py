@@ -33,8 +33,7 @@ def step_of(path: Path) -> int:
 
 def latest(folder: Path) -> Path | None:
     """The last whole checkpoint; torn ones are passed over."""
-    found = sorted((path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)), reverse=True)
-    return next((path for path in found if is_whole(path)), None)
+    return next((path for path in _found(folder) if is_whole(path)), None)
 
 
 def is_whole(path: Path) -> bool:
@@ -78,11 +77,21 @@ def write(folder: Path, step: int, fill: Callable[[Path], None], keep: int) -> P
 
 
 def _prune(folder: Path, keep: int) -> None:
-    """Forgets checkpoints before the last ones, and what writers that were killed left behind."""
-    for path in sorted(folder.glob("step-*"))[:-keep]:
-        _forget(path)
-    for path in folder.glob(".step-*"):
-        _forget(path)
+    """Forgets checkpoints before the last whole ones, and what writers that were killed left behind."""
+    whole = 0
+    for path in _found(folder):
+        if whole >= keep:
+            _forget(path)
+        # A damaged one takes no place: what it would have pushed out is what a training goes on with.
+        elif is_whole(path):
+            whole += 1
+    for path in [*folder.glob(".step-*"), *folder.glob(".gone-step-*")]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _found(folder: Path) -> list[Path]:
+    """Checkpoints, whole or not, the last one first."""
+    return sorted((path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)), reverse=True)
 
 
 def _forget(path: Path) -> None:

@@ -263,11 +263,8 @@ def without_adapters(model: nn.Module) -> Any:
 
     Weights in 4 bits keep their adapters: to round the sum to 4 bits would change what was learned.
     """
-    found: Any = model
     adapters = [module for module in model.modules() if isinstance(module, LoraLayer)]
-    if any(type(adapter.get_base_layer()) is not nn.Linear for adapter in adapters):
+    if not adapters or any(type(adapter.get_base_layer()) is not nn.Linear for adapter in adapters):
         return inner(model)
-    for adapter in adapters:
-        weight = adapter.get_base_layer().weight
-        weight.data = (weight.float() + adapter.get_delta_weight("default").float()).to(weight.dtype)
-    return found.unload() if adapters else inner(model)
+    adapted: Any = model
+    return adapted.merge_and_unload()

@@ -108,7 +108,9 @@ class Batches(Sampler[list[Key]]):
     def __iter__(self) -> Iterator[list[Key]]:
         for step in range(self.from_step, self.steps):
             epoch, place = divmod(step, self.steps_an_epoch)
-            for micro_batch in self._epoch(epoch)[place]:
+            steps = self._epoch(epoch)
+            # Explanations of balanced classes: faces without one are left out, and an epoch may be shorter.
+            for micro_batch in steps[place % len(steps)]:
                 yield [(epoch, draw) for draw in micro_batch]
 
     def counts(self, epoch: int = 0) -> Counts:

@@ -200,7 +200,7 @@ class Language:
         if tokens == 1:  # heads that share a key are as good as tokens that share it
             queries = queries.reshape(rows, self._key_heads, -1, self._width)
             return scaled_dot_product_attention(queries, keys, values, mask).reshape(rows, 1, -1)
-        if mask is not None and self._key_heads < self._heads:  # with a mask, CUDA's fast kernels share none
+        if mask is not None and mask.is_cuda:  # with a mask, CUDA's fast kernels share no heads
             times = self._heads // self._key_heads
             keys, values = keys.repeat_interleave(times, 1), values.repeat_interleave(times, 1)
         seen = scaled_dot_product_attention(

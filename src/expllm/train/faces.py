@@ -267,6 +267,8 @@ def check_labels(faces: Sequence[Face], labels: Sequence[Expression]) -> None:
     """
     found = {face.label for face in faces}
     if outside := found - set(labels):
-        raise ExpllmError(f"the label {min(outside)!r} is not in the label set: {', '.join(labels)}")
+        raise ExpllmError(f"the label {min(outside).value!r} is not in the label set: {', '.join(labels)}")
     if len(found) == 1:
-        raise ExpllmError(f"all faces show {next(iter(found))!r}: a data set needs two classes at least")
+        raise ExpllmError(
+            f"all faces show {next(iter(found)).value!r}: a data set needs two classes at least"
+        )

@@ -26,7 +26,7 @@ def unpacked(faces: Sequence[Face], folder: Path) -> tuple[Face, ...]:
     target = (folder / "pictures.bin").absolute()
     index = folder / "pictures.json"
     wanted: list[list[object]] = [[face.image.path, face.image.row] for face in faces if _packed(face.image)]
-    places = _known(index, wanted)
+    places = _known(index, target, wanted)
     if places is None:
         places = _copy([face for face in faces if _packed(face.image)], target)
         with whole_file(str(index), "w") as file:
@@ -39,11 +39,13 @@ def _packed(image: ImageRef) -> bool:
     return image.row is not None and not isinstance(image, MemberRef)
 
 
-def _known(index: Path, wanted: list[list[object]]) -> list[list[int]] | None:
+def _known(index: Path, target: Path, wanted: list[list[object]]) -> list[list[int]] | None:
     """Offsets and sizes of a copy that was made before, if it is of the same pictures."""
     try:
         found = json.loads(index.read_text(encoding="utf-8"))
-        return list(found["places"]) if found["pictures"] == wanted else None
+        places = list(found["places"])
+        whole = target.stat().st_size == sum(size for _, size in places)
+        return places if whole and found["pictures"] == wanted else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -4,19 +4,20 @@
 and values are one product, memory is set aside once, and the weights are those of the model that is given.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
+from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
+
+from expllm.model.products import Product, product
 
 STEP: Final = 64
 """Memory is set aside for a multiple of so many tokens."""
 _STILL: Final = ("default", "linear", "llama3")
 """Rotary embeddings whose angles do not depend on how long a text is."""
-Product = Callable[[Tensor], Tensor]
 
 
 @dataclass
@@ -131,7 +132,7 @@ class Language:
         self._width = config.hidden_size // self._heads
         self.context = int(config.max_position_embeddings)
         self._layers = [_taken_over(layer) for layer in model.layers]
-        self._head = _product([head])
+        self._head = product([head])
         self._angles = self._turns(STEP)
 
     @property
@@ -259,26 +260,11 @@ def _taken_over(layer: Any) -> _Layer:
     attention, mlp = layer.self_attn, layer.mlp
     taken = _Layer(
         layer.input_layernorm.weight.detach(),
-        _product([attention.q_proj, attention.k_proj, attention.v_proj]),
-        _product([attention.o_proj]),
+        product([attention.q_proj, attention.k_proj, attention.v_proj]),
+        product([attention.o_proj]),
         layer.post_attention_layernorm.weight.detach(),
-        _product([mlp.gate_proj, mlp.up_proj]),
-        _product([mlp.down_proj]),
+        product([mlp.gate_proj, mlp.up_proj]),
+        product([mlp.down_proj]),
     )
     layer.to("meta")  # or two copies of a language model would be in memory
     return taken
-
-
-def _product(layers: list[Any]) -> Product:
-    """One product for layers without bias that are given the same."""
-    weights: list[Tensor] = [layer.weight.detach() for layer in layers]
-    weight = torch.cat(weights) if len(weights) > 1 else weights[0]
-    if weight.device.type == "cpu" and weight.dtype is torch.bfloat16 and _packs():
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight, 1)
-        return lambda given: torch.ops.mkldnn._linear_pointwise(given, packed, None, "none", [], "")
-    return lambda given: linear(given, weight)
-
-
-def _packs() -> bool:
-    """Whether oneDNN can lay 16-bit weights out for its own products once, and not in every product."""
-    return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from expllm.model.language import Language, Memory
 from expllm.model.prepare import Pixels
+from expllm.model.products import fix
 from expllm.model.scoring import TokenTree, score
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class OwnModel:
     """Our two towers: the vision tower of Llava, and `Language`.
 
     Args:
-        llava: `LlavaForConditionalGeneration` without adapters; its language model is used up.
+        llava: `LlavaForConditionalGeneration` without adapters; it is used up.
         opening: Ids with which every prompt begins, before its picture. They are read once and for all.
     """
 
@@ -79,6 +80,8 @@ class OwnModel:
         self._llava = llava.model
         self._image_id = int(llava.config.image_token_id)
         self.language = Language(llava.model.language_model, llava.lm_head)
+        fix(self._llava.vision_tower)
+        fix(self._llava.multi_modal_projector)
         self._opening, self._begun = [*opening], self.language.memory(1)
         if opening:
             self._read_opening()

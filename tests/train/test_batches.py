@@ -100,7 +100,7 @@ def test_explanations_of_balanced_classes_fill_every_step(reading: Faces, seed: 
 
 
 def test_few_faces_for_many_devices_are_told(reading: Faces) -> None:
-    with pytest.raises(UsageError, match="19 draws an epoch cannot be shared between 32 batches a step"):
+    with pytest.raises(UsageError, match=r"an epoch has 19 examples, and train\.batch 64 needs at least 32"):
         Batches(reading, replace(STAGE, batch=64))
 
 

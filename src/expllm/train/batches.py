@@ -123,6 +123,11 @@ class Batches(Sampler[list[Key]]):
         draws = epoch_plan(self.reading, self.stage, epoch).draws
         lengths = [_length(self.reading, draw) for draw in draws]
         shares = self.world * self.accumulation
+        if len(draws) < shares:
+            raise UsageError(
+                f"an epoch has {len(draws):,} examples, and train.batch {self.stage.batch} needs at least "
+                f"{shares}, one for each train.micro_batch: take a smaller batch or a larger micro_batch"
+            )
         mine = range(self.rank * self.accumulation, (self.rank + 1) * self.accumulation)
         parts = [
             batches(draws, lengths, self.stage.micro_batch, self.stage.seed, epoch, share, shares)

@@ -1,6 +1,5 @@
 """The whole way from faces to a model that writes: 16 faces, learned by heart in seconds."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -32,15 +31,12 @@ def aus_of(number: int) -> AUVector:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Recipe, Bundle, Faces]]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Bundle, Faces]:
     folder = tmp_path_factory.mktemp("memorise")
     data = small.draw_faces(folder, COUNT, texts=lambda number, label: write_cot(aus_of(number), label))
     recipe = small.recipe(data, LEARNS)
     bundle = load(train(recipe, folder / "run", quiet=True))
-    yield recipe, bundle, read_faces(recipe.data, LEARNS, bundle.questions, "train")
-    torch.set_num_threads(threads)
+    return recipe, bundle, read_faces(recipe.data, LEARNS, bundle.questions, "train")
 
 
 def written(bundle: Bundle, reading: Faces, index: int, what: str) -> str:

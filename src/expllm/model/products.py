@@ -12,14 +12,13 @@ from torch.nn.functional import linear
 
 Product = Callable[[Tensor], Tensor]
 ROWS: Final = 32
-"""For how many rows weights are laid out. Laid out for 8 to 512, they are as fast at 1 to 340; for 1, slower."""
+"""For how many rows weights are laid out: for 8 to 512, all are as fast at 1 to 340 rows; for 1, slower."""
 
 
 def product(layers: list[Any]) -> Product:
-    """One product for linear layers that are given the same; their biases are added; all of them have one, or none."""
-    weight = (
-        torch.cat([layer.weight.detach() for layer in layers]) if layers[1:] else layers[0].weight.detach()
-    )
+    """One product for linear layers that are given the same; all of them have a bias, or none."""
+    weights = [layer.weight.detach() for layer in layers]
+    weight = torch.cat(weights) if len(weights) > 1 else weights[0]
     biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
     bias = torch.cat(biases) if biases else None
     if weight.device.type == "cpu" and weight.dtype is torch.bfloat16 and _packs():

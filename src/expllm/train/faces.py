@@ -187,7 +187,7 @@ def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split
             break
     if not faces:
         raise MissingData(f"{named}: no face with a picture and a label")
-    if texts and not any(face.cot for face in faces):
+    if texts and split == "train" and not any(face.cot for face in faces):
         raise MissingData(f"{data.texts}: explains none of the faces of {named}: were they made from others?")
     fingerprint = _fingerprint(dataset.fingerprint, faces)
     return Faces(tuple(faces), dataset.labels, questions, stage.order, fingerprint, tuple(left_out))

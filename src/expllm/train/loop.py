@@ -31,6 +31,7 @@ from expllm.train.history import History
 from expllm.train.learner import Learner
 from expllm.train.pictures import unpacked
 from expllm.train.trainer import StageTrainer, Steps
+from expllm.train.validating import read_losses, validation_of
 from expllm.train.watching import announce, plainly, plot, stopping, watched
 
 CHANGEABLE: Final = ("workers", "keep", "report_to", "save_steps")
@@ -50,6 +51,10 @@ class Place:
     @property
     def model(self) -> Path:
         return self.folder / "model"
+
+    @property
+    def valid(self) -> Path:
+        return self.folder / "valid.jsonl"
 
     @property
     def history(self) -> History:
@@ -171,6 +176,7 @@ def _train_stage(
     counts = train_only(bundle.model, stage.trains)
     bundle.trained = tuple(sorted({*bundle.trained, *({"tower", "language"} & set(stage.trains))}))
     trainer, steps = make_trainer(bundle, reading, stage, place)
+    trainer.validation = validation_of(recipe, stage, bundle, trainer.examples, place.valid)
     announce(stage, counts, reading, trainer.batches, quiet)
     checkpoint = latest(place.checkpoints)
     if checkpoint is not None:
@@ -252,7 +258,7 @@ def _finish(
     """Plot and model; the model comes last, for with it the stage is done."""
     done = list(place.history)
     if done:
-        plot(done, place.folder / "losses.png")
+        plot(done, read_losses(place.valid), place.folder / "losses.png")
     card = {
         "recipe": _recorded(recipe), "stage": stage.name, "trained_weights": counts,
         "examples": len(reading), "fingerprint": reading.fingerprint,

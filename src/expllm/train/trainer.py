@@ -28,6 +28,7 @@ from expllm.train.config import StageConfig
 from expllm.train.faces import TASKS
 from expllm.train.history import Step
 from expllm.train.learner import Learner, put, trainable, whole
+from expllm.train.validating import Validation
 
 STATE = "trainer_state.json"
 """The name that `transformers` gives to the trainer's state."""
@@ -73,6 +74,7 @@ class StageTrainer(Trainer):
         self.stage, self.examples, self.checkpoints, self.on_step = stage, examples, checkpoints, on_step
         self.tally, self.gradient, self.from_step = Tally(), 0.0, 0
         self.by_task: dict[str, float] = {}
+        self.validation: Validation | None = None
         self.batches = Batches(
             examples.reading, stage, rank=arguments.process_index, world=arguments.world_size
         )
@@ -172,6 +174,14 @@ class StageTrainer(Trainer):
         return found
 
     def _save_checkpoint(self, model: nn.Module, trial: Any = None) -> None:
+        """First what was learned is safe, then it is looked at."""
+        self._checkpoint()
+        if self.validation is not None:
+            step, first = self.state.global_step, self.args.should_save
+            losses = self.validation.take(self.model, step, self.args.device, writes=first)
+            super().log({f"valid_{task}": loss for task, loss in losses.items()})
+
+    def _checkpoint(self) -> None:
         """Every process gives its part, the first one writes."""
         weights = {name: whole(parameter) for name, parameter in trainable(self.model).items()}
         moments = self._moments()

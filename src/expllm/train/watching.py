@@ -3,7 +3,7 @@
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -105,10 +105,12 @@ def plainly(stage: StageConfig) -> Iterator[None]:
         ) from None
 
 
-def plot(done: Sequence[Step], path: Path) -> None:
-    """The losses of a stage by task, as a picture."""
+def plot(done: Sequence[Step], valid: Mapping[int, Mapping[str, float]], path: Path) -> None:
+    """The losses of a stage by task, those of validation beside them, as a picture."""
     from expllm.evals.plots import loss_curves
 
     tasks = sorted({task for step in done for task in step.by_task})
     curves = {task: [step.by_task.get(task) for step in done] for task in tasks}
+    for task in sorted({task for losses in valid.values() for task in losses}):
+        curves[f"{task}, validation"] = [valid.get(step.step, {}).get(task) for step in done]
     loss_curves([step.step for step in done], curves, path)

@@ -1,13 +1,18 @@
 """Models that are asked through `transformers`: the same answers as by our own reading."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 import taught
 import torch
 from taught import LABELS, between, picture
+from torch import Tensor
+from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
 from expllm.conversations import explanation_question, label_question
-from expllm.data.encode import label_tokens
+from expllm.data.encode import Encoded, collate, label_tokens
 from expllm.model.answers import Answerer, without_adapters
 from expllm.model.anymodel import AnyModel
 from expllm.model.bundle import new_bundle
@@ -61,3 +66,69 @@ def test_adapters_may_stay() -> None:
         adapted.scores(adapted.look(pixels), asked, token_tree([[9], [7]])).argmax(1),
         own.scores(own.look(pixels), asked, token_tree([[9], [7]])).argmax(1),
     )
+
+
+IMAGE = 190
+QUESTION = [5, 6, 192, *[IMAGE] * 16, 193, 7, 8, 9, 11, 12]
+
+
+class QwenInputs:
+    """What Qwen2-VL takes: patches, their grid, and which tokens are a picture's."""
+
+    encoder: Any = None
+
+    def pixels(self, image: Any, change: Any = None) -> dict[str, Any]:
+        return {"pixel_values": image, "image_grid_thw": np.array([[1, 8, 8]])}
+
+    def batch(self, texts: Sequence[Encoded], pixels: Sequence[Any]) -> dict[str, Tensor]:
+        tensors = {name: torch.from_numpy(array) for name, array in collate(texts, 0).items()}
+        tensors["mm_token_type_ids"] = (tensors["input_ids"] == IMAGE).int()
+        for name in pixels[0]:
+            tensors[name] = torch.from_numpy(np.concatenate([one[name] for one in pixels]))
+        return tensors
+
+
+def qwen() -> Any:
+    torch.manual_seed(0)
+    rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e4}
+    config = Qwen2VLConfig(
+        text_config={
+            "vocab_size": 200, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "rope_parameters": rope,
+            "initializer_range": 0.3, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+        },
+        vision_config={
+            "depth": 1, "embed_dim": 16, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 4,
+            "spatial_merge_size": 2, "temporal_patch_size": 1,
+        },
+        image_token_id=IMAGE, video_token_id=191, vision_start_token_id=192, vision_end_token_id=193,
+    )  # fmt: skip
+    return Qwen2VLForConditionalGeneration(config).eval()
+
+
+@torch.inference_mode()
+def test_a_model_whose_positions_have_three_dimensions() -> None:
+    model, prepared = qwen(), QwenInputs()
+    asked = AnyModel(model, prepared)
+    drawn = np.random.default_rng(1)
+    faces = [prepared.pixels(drawn.normal(size=(64, 48)).astype(np.float32)) for _ in range(2)]
+    words = [[7, 8, 2], [7, 9, 2], [20, 2], [21, 22, 23, 2]]
+    sums = asked.scores(asked.look(faces), [QUESTION] * 2, token_tree(words))
+    steps = list(asked.write(asked.look(faces), [QUESTION] * 2, -1, 12))
+    for row, face in enumerate(faces):
+        given = {name: torch.from_numpy(array) for name, array in face.items()}
+
+        def inputs(ids: list[int], given: dict[str, Tensor] = given) -> dict[str, Tensor]:
+            text = torch.tensor([ids])
+            return {"input_ids": text, "mm_token_type_ids": (text == IMAGE).int(), **given}
+
+        for place, word in enumerate(words):
+            told = model(**inputs(QUESTION + word)).logits[0, len(QUESTION) - 1 : -1].log_softmax(-1)
+            alone = told[torch.arange(len(word)), torch.tensor(word)].sum()
+            assert abs(sums[row, place] - alone) < 1e-4
+        whole = model.generate(
+            **inputs(QUESTION), max_new_tokens=12, do_sample=False, eos_token_id=None
+        )  # fmt: skip
+        assert [token for step in steps for of, token in step if of == row] == whole[
+            0, len(QUESTION) :
+        ].tolist()

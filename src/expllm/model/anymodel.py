@@ -49,20 +49,19 @@ class AnyModel:
                     break
                 yield [(row, token)]
                 if number < most - 1:
-                    mask = self._ones(1, len(prompt) + number + 1)
-                    found = inner(self.model)(
-                        input_ids=torch.tensor([[token]], device=mask.device), attention_mask=mask,
-                        past_key_values=found.past_key_values, use_cache=True,
-                    )  # fmt: skip
+                    found = self._go_on([[token]], found.past_key_values)
 
     def _read(self, pixels: Pixels, prompt: Ids) -> Any:
         """The model's output for a prompt, with logits of its last position only."""
         encoded = Encoded(prompt, [IGNORE] * len(prompt), "label")
         given = self.preparer.batch([encoded], [pixels])
-        device = self._ones(1, 1).device
-        tensors = {name: tensor.to(device) for name, tensor in given.items() if name != "labels"}
-        for name in ("input_ids", "attention_mask"):
-            tensors[name] = tensors[name][:, : len(prompt)]  # not filled up: what follows comes right behind
+        padded = given["input_ids"].shape
+        tensors = {
+            # What follows comes right behind the prompt, so nothing may fill it up.
+            name: (tensor[:, : len(prompt)] if tensor.shape == padded else tensor).to(self._device)
+            for name, tensor in given.items()
+            if name != "labels"
+        }
         return inner(self.model)(**tensors, use_cache=True, logits_to_keep=1)
 
     def _score(self, pixels: Pixels, prompt: Ids, tree: TokenTree) -> Tensor:
@@ -74,14 +73,9 @@ class AnyModel:
             return sums
         cache = deepcopy(found.past_key_values)
         cache.batch_repeat_interleave(len(texts))
-        mask = self._ones(len(texts), len(prompt) + longest)
-        read = torch.zeros(len(texts), longest, dtype=torch.long, device=mask.device)
-        for row, ids in enumerate(texts):
-            read[row, : len(ids) - 1] = torch.tensor(ids[:-1])
-            mask[row, len(prompt) + len(ids) - 1 :] = 0
-        logits = inner(self.model)(
-            input_ids=read, attention_mask=mask, past_key_values=cache, use_cache=True
-        ).logits
+        # Filled up at the right: what stands there is seen by no token before it.
+        read = [ids[:-1] + [0] * (longest + 1 - len(ids)) for ids in texts]
+        logits = self._go_on(read, cache).logits
         told = logits.float().log_softmax(-1)
         later = [
             sum(told[row, place, token] for place, token in enumerate(ids[1:]))
@@ -89,6 +83,11 @@ class AnyModel:
         ]
         return sums + torch.tensor([float(value) for value in later], device=sums.device)
 
-    def _ones(self, rows: int, length: int) -> Tensor:
-        device = next(self.model.parameters()).device
-        return torch.ones(rows, length, dtype=torch.long, device=device)
+    def _go_on(self, ids: list[Ids], cache: Any) -> Any:
+        # Without a mask: some models would take positions from it, of the whole text.
+        tokens = torch.tensor(ids, device=self._device)
+        return inner(self.model)(input_ids=tokens, past_key_values=cache, use_cache=True)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device

@@ -136,7 +136,7 @@ def labels(sides: Sides, rounds: int, bound: float) -> Iterator[Line]:
 
 
 def tree(sides: Sides, rounds: int) -> Iterator[Line]:
-    """What the tree costs behind a prompt, and the distance from separate sequences in 32-bit floats."""
+    """What the tree costs behind a prompt. That it is exact is the tests' to say."""
     own: Any = sides.ours._talker
     assert isinstance(own, OwnModel)
     language, seen = own.language, own.look([sides.ours._preparer.pixels(sides.image)])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from expllm.errors import MissingData, UsageError
+from expllm.model.presets import Preset, preset
 from expllm.train.checked import made, nearest
 
 Reads = Literal["captions", "talks"]
@@ -266,3 +267,16 @@ def _set(values: dict[str, Any], stages: dict[str, Any], keys: list[str], value:
         below = place.get(key)
         place[key] = place = dict(below) if isinstance(below, dict) else {}
     place[keys[-1]] = value
+
+
+def chosen_preset(recipe: Recipe) -> Preset:
+    """The recipe's preset with its own adapter settings.
+
+    Raises:
+        UsageError: no such preset or setting.
+    """
+    found = preset(recipe.model.preset)
+    if not recipe.model.lora:
+        return found
+    values = {**found.lora.__dict__, **recipe.model.lora}
+    return replace(found, lora=made(type(found.lora), values, "model.lora"))

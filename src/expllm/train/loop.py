@@ -18,18 +18,18 @@ from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expllm import inner, train_only
 from expllm.model.layout import read_manifest
 from expllm.model.prepare import preparer
-from expllm.model.presets import Preset, preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.store import load, save
 from expllm.runs import RunFolder
 from expllm.train.batches import Batches, Examples, check_lengths
 from expllm.train.boxing import boxed_faces
 from expllm.train.checkpoints import latest, step_of
-from expllm.train.config import Recipe, StageConfig
+from expllm.train.config import Recipe, StageConfig, chosen_preset
 from expllm.train.faces import Faces, Reading, augmentation, check_labels, read_stage
 from expllm.train.history import History
 from expllm.train.learner import Learner
 from expllm.train.pictures import unpacked
+from expllm.train.planning import refuse_unfit
 from expllm.train.trainer import StageTrainer, Steps
 from expllm.train.validating import read_losses, validation_of
 from expllm.train.watching import announce, plainly, plot, stopping, watched
@@ -74,8 +74,7 @@ def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
         TrainingError: the loss is no number any more.
         KeyboardInterrupt: it was stopped, and has saved.
     """
-    for stage in recipe.stages:
-        refuse_without_card(stage, chosen_preset(recipe))
+    refuse_unfit(recipe)
     # Told where there is no card: processes that share a CPU would else not know of each other.
     state = PartialState(cpu=not torch.cuda.is_available())
     first = state.is_main_process
@@ -123,21 +122,6 @@ def _recorded(recipe: Recipe) -> dict[str, Any]:
         for name in CHANGEABLE:
             stage.pop(name)
     return values
-
-
-def chosen_preset(recipe: Recipe) -> Preset:
-    """The recipe's preset with its own adapter settings.
-
-    Raises:
-        UsageError: no such preset or setting.
-    """
-    from expllm.train.checked import made
-
-    found = preset(recipe.model.preset)
-    if not recipe.model.lora:
-        return found
-    values = {**found.lora.__dict__, **recipe.model.lora}
-    return replace(found, lora=made(type(found.lora), values, "model.lora"))
 
 
 def open_model(recipe: Recipe, stage: StageConfig, before: Path | None) -> Bundle:
@@ -266,16 +250,3 @@ def _finish(
         "steps": done[-1].step if done else 0, "last_losses": done[-1].by_task if done else {},
     }  # fmt: skip
     save(place.model, bundle, card)
-
-
-def refuse_without_card(stage: StageConfig, chosen: Preset) -> None:
-    """Refuses what no CPU can hold.
-
-    Raises:
-        UsageError: the model has billions of weights and there is no accelerator.
-    """
-    if chosen.hf is None and chosen.language.hidden >= 4096 and not torch.cuda.is_available():
-        raise UsageError(
-            f"stage {stage.name}: {chosen.name} needs an accelerator (see expllm model show {chosen.name}): "
-            "train model.preset=compact here, or go where a card is"
-        )

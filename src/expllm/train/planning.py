@@ -13,9 +13,8 @@ from expllm.errors import MissingData, UsageError
 from expllm.model.costs import Memory, Sizes, Text, training_flops, training_memory
 from expllm.model.presets import Preset
 from expllm.model.show import sizes_of
-from expllm.train.config import Recipe, StageConfig
+from expllm.train.config import Recipe, StageConfig, chosen_preset
 from expllm.train.faces import Faces, Reading, read_stage
-from expllm.train.loop import chosen_preset
 
 PUBLISHED: Final = {"rafdb": 12_271, "affectnet7": 283_901, "affectnet8": 287_651, "ferplus": 28_561}
 """Training faces, for a plan where they are not at hand; FER+ with the rows that its rule drops."""
@@ -178,19 +177,36 @@ def misfit(memory: Memory, device: Device) -> str:
     )
 
 
-def refuse_misfit(chosen: Preset, stage: StageConfig) -> None:
-    """Refuses a stage that this machine cannot hold, before anything is loaded.
+def refuse_unfit(recipe: Recipe) -> None:
+    """Refuses a recipe that this machine cannot train, before anything is loaded.
 
     Raises:
-        UsageError: it does not fit; the line says what would.
+        UsageError: a stage needs a card and there is none, or more memory than there is.
     """
+    chosen = chosen_preset(recipe)
     sizes = sizes_of(chosen)
-    memory = training_memory(
-        sizes, stage.trains, stage.micro_batch, EXPLANATION, checkpointing=stage.checkpointing,
-        element=2 if stage.precision == "bf16" else 4,
-    )  # fmt: skip
-    if problem := misfit(memory, this_device(stage, measure=False)):
-        raise UsageError(f"stage {stage.name} does not fit: {problem}")
+    for stage in recipe.stages:
+        refuse_without_card(stage, chosen)
+        text = CAPTION if stage.reads == "captions" else EXPLANATION if stage.explanation else LABEL
+        memory = training_memory(
+            sizes, stage.trains, stage.micro_batch, text, checkpointing=stage.checkpointing,
+            element=2 if stage.precision == "bf16" else 4,
+        )  # fmt: skip
+        if problem := misfit(memory, this_device(stage, measure=False)):
+            raise UsageError(f"stage {stage.name} does not fit: {problem}")
+
+
+def refuse_without_card(stage: StageConfig, chosen: Preset) -> None:
+    """Refuses what no CPU can hold.
+
+    Raises:
+        UsageError: the model has billions of weights and there is no accelerator.
+    """
+    if chosen.hf is None and chosen.language.hidden >= 4096 and not torch.cuda.is_available():
+        raise UsageError(
+            f"stage {stage.name}: {chosen.name} needs an accelerator (see expllm model show {chosen.name}): "
+            "train model.preset=compact here, or go where a card is"
+        )
 
 
 def this_device(stage: StageConfig, *, measure: bool = True) -> Device:

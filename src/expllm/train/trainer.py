@@ -170,7 +170,7 @@ class StageTrainer(Trainer):
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         """Keeps the length of the gradient before it was clipped."""
         found = super()._get_grad_norm(model, grad_norm)
-        self.gradient = float(found)
+        self.gradient = float(whole(found) if isinstance(found, Tensor) else found)
         return found
 
     def _save_checkpoint(self, model: nn.Module, trial: Any = None) -> None:

@@ -131,17 +131,19 @@ def train_apart(
     return process
 
 
-def train_together(made: Recipe, output: Path, world: int = 2, slow_write: float = 0.0) -> list[Any]:
-    """Starts processes that train as one, as `torchrun` does."""
+def launched(world: int = 2) -> list[dict[str, str]]:
+    """What `torchrun` tells each process of a group on this machine."""
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     common = {"WORLD_SIZE": str(world), "LOCAL_WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1",
               "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}  # fmt: skip
-    return [
-        train_apart(made, output, slow_write, {**common, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(world)
-    ]
+    return [{**common, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(world)]
+
+
+def train_together(made: Recipe, output: Path, world: int = 2, slow_write: float = 0.0) -> list[Any]:
+    """Starts processes that train as one."""
+    return [train_apart(made, output, slow_write, place) for place in launched(world)]
 
 
 def work(made: Recipe, output: Path, slow_write: float, place: Mapping[str, str], address: str) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from small import (
     INSTRUCT,
     code,
     complaint,
     draw_faces,
+    launched,
     learned,
+    processes,
     recipe,
     same,
     told,
@@ -20,10 +23,15 @@ from small import (
     train_together,
     wait_for,
 )  # fmt: skip
+from torch import Tensor
+from torch.distributed.fsdp import fully_shard
 
 from expllm.errors import ExitCode
-from expllm.train.checkpoints import latest
-from expllm.train.config import Recipe
+from expllm.model.expllm import IGNORE, train_only
+from expllm.train.checkpoints import latest, load_tensors, save_tensors
+from expllm.train.config import DataConfig, Recipe
+from expllm.train.learner import Learner, put, trainable, whole
+from expllm.train.loop import open_model
 
 STAGE = replace(INSTRUCT, max_steps=6, batch=4, micro_batch=2, save_steps=2, augment=True)
 
@@ -90,3 +98,64 @@ def test_ctrl_c_at_one_stops_both_after_the_same_step(made: Recipe, pair: Path, 
     assert codes(processes) == [ExitCode.INTERRUPTED] * 2
     assert codes(train_together(made, output)) == [0, 0], complaint(output)
     assert told(output / "1-instruct") == told(pair)
+
+
+def spread(place: dict[str, str], file: Path) -> None:
+    """One of two processes that share a learner's weights; the first writes the gradients of both batches."""
+    os.environ.update(place)
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo")
+    made, before = learner()
+    mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (2,))
+    for module in made.modules():
+        if type(module).__name__ in ("LlamaDecoderLayer", "Dinov2Layer"):
+            fully_shard(module, mesh=mesh)
+    fully_shard(made, mesh=mesh)
+    for name, parameter in trainable(made).items():
+        assert torch.equal(whole(parameter), before[name])
+        put(parameter, before[name] * 2)
+        assert torch.equal(whole(parameter), before[name] * 2)
+        put(parameter, before[name])
+    loss(made, int(place["RANK"])).backward()  # type: ignore[no-untyped-call]
+    found = {name: whole(parameter.grad) for name, parameter in trainable(made).items()}  # type: ignore[arg-type]
+    if place["RANK"] == "0":
+        save_tensors(file, found)
+
+
+def learner() -> tuple[Learner, dict[str, Tensor]]:
+    """A new one whose frozen weights have 16 bits, and what of it learns."""
+    plan = recipe(DataConfig(), replace(INSTRUCT, precision="bf16"))
+    model = open_model(plan, plan.stages[0], None).model.eval()
+    train_only(model, INSTRUCT.trains)
+    made = Learner(model)
+    return made, {name: whole(parameter).clone() for name, parameter in trainable(made).items()}
+
+
+def loss(made: Learner, number: int) -> Tensor:
+    """Of a drawn batch, computed in 16 bits."""
+    drawn = torch.Generator().manual_seed(number)
+    ids = torch.cat([torch.full((2, 4), 3), torch.randint(10, 300, (2, 12), generator=drawn)], dim=1)
+    labels = torch.where(torch.arange(16) < 8, IGNORE, ids)
+    pixels = torch.randn(2, 3, 28, 28, generator=drawn)
+    with torch.autocast("cpu", torch.bfloat16):
+        total: Tensor = made(
+            labels=labels, tasks=torch.zeros(2, dtype=torch.long), input_ids=ids,
+            attention_mask=torch.ones_like(ids), pixel_values=pixels,
+        )[0]  # fmt: skip
+    return total
+
+
+def test_weights_that_devices_share_come_together_whole_and_have_the_mean_gradient(tmp_path: Path) -> None:
+    """FSDP2 without `accelerate`, which leaves it off where there is no card."""
+    file = tmp_path / "gradients.safetensors"
+    group = [processes().Process(target=spread, args=(place, file)) for place in launched()]
+    for process in group:
+        process.start()
+    assert codes(group) == [0, 0]
+    made, _ = learner()
+    for number in range(2):
+        (loss(made, number) / 2).backward()  # type: ignore[no-untyped-call]
+    found = load_tensors(file)
+    for name, parameter in trainable(made).items():
+        assert parameter.grad is not None
+        assert torch.allclose(found[name], parameter.grad, rtol=1e-2, atol=1e-4), name

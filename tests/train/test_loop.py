@@ -15,7 +15,8 @@ from expllm.model.presets import preset
 from expllm.model.store import load, read_card, save
 from expllm.runs import RunError
 from expllm.train.config import Recipe
-from expllm.train.loop import open_model, refuse_without_card, train
+from expllm.train.loop import open_model, train
+from expllm.train.planning import refuse_without_card
 
 FIRST = replace(ALIGN, max_steps=12, save_steps=5)
 SECOND = replace(INSTRUCT, max_steps=12, save_steps=5, lr=1e-2)

@@ -12,7 +12,18 @@ SOURCE = Path(expllm.__file__).parent
 # A module or package may import from its own layer and from those below.
 LAYERS = (
     {"errors", "faces", "records", "conversations", "grounding", "__init__"},
-    {"images", "pixels", "fetch", "inputs", "weights", "native", "progress", "outfiles", "runs"},
+    {
+        "images",
+        "pixels",
+        "fetch",
+        "inputs",
+        "weights",
+        "native",
+        "progress",
+        "outfiles",
+        "outfolders",
+        "runs",
+    },
     {
         "detectors",
         "landmarks",

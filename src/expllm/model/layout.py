@@ -5,11 +5,7 @@
 
 import hashlib
 import json
-import os
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,7 +14,7 @@ from expllm.conversations import Questions
 from expllm.errors import ExpllmError, MissingWeights, OutputError, UsageError, VocabularyError
 from expllm.faces import Expression
 from expllm.model.presets import Preset
-from expllm.outfiles import whole_file, write_reason
+from expllm.outfiles import whole_file
 
 FORMAT: Final = 1
 """Format of the folder; a newer one is refused, not guessed at."""
@@ -203,30 +199,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder beside `path` to write into, renamed to `path` if the block ends well; else nothing stays.
-
-    A model's folder that stands there is replaced. Everything is on the disk before anything is renamed.
-
-    Raises:
-        OutputError: it cannot be written, or something that is no model's folder stands there.
-    """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not _replaceable(target):
-        raise OutputError(f"cannot write {path}: something else is there; choose another name or remove it")
-    partial = target.parent / f".{target.name[:24]}.{secrets.token_hex(4)}.partial"
-    try:
-        partial.mkdir()
-        yield partial
-        for file in [*partial.rglob("*"), partial]:
-            _fsync(file)
-        _swap(partial, target)
-        _fsync(target.parent)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {write_reason(error)}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model of ours, and so may be replaced by a newer one."""
+    return (folder / MANIFEST).is_file()
 
 
 def check_new(path: Path) -> None:
@@ -237,32 +212,6 @@ def check_new(path: Path) -> None:
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise OutputError(f"cannot write {path}: something is there; choose another name or remove it")
-
-
-def _replaceable(target: Path) -> bool:
-    return target.is_dir() and (not any(target.iterdir()) or (target / MANIFEST).is_file())
-
-
-def _swap(partial: Path, target: Path) -> None:
-    """A folder cannot be renamed over a full one: the old one steps aside first."""
-    old = partial.with_suffix(".old")
-    if target.exists():
-        target.rename(old)
-    try:
-        partial.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_keys(values: Mapping[str, Any]) -> None:

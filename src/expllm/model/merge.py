@@ -19,10 +19,11 @@ from expllm.data.encode import TEMPLATES, ChatTemplate
 from expllm.errors import UsageError
 from expllm.model.bundle import Bundle
 from expllm.model.expllm import PatchTower, llava_config
-from expllm.model.layout import check_new, whole_folder
+from expllm.model.layout import check_new, is_model
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.store import load
+from expllm.outfolders import whole_folder
 
 RENAMED: Final = {
     "encoder.layer.": "layers.",
@@ -46,7 +47,7 @@ def merge(folder: Path, output: Path, dtype: torch.dtype = torch.float32) -> Non
         processor: Any = bundle.processor
     else:
         model, processor = merged(bundle), plain_processor(bundle)
-    with whole_folder(output) as partial, quiet_transformers():
+    with whole_folder(output, is_model) as partial, quiet_transformers():
         model.to(dtype).save_pretrained(partial)
         processor.save_pretrained(partial)
 

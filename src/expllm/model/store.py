@@ -39,14 +39,15 @@ from expllm.model.layout import (
     Manifest,
     ModelError,
     check_files,
+    is_model,
     read_manifest,
     sha256,
-    whole_folder,
     write_manifest,
 )
 from expllm.model.load import Base, load_base, load_language, load_tokenizer, load_tower
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
+from expllm.outfolders import whole_folder
 
 _PACKAGES: Final = ("expllm", "torch", "transformers", "peft")
 
@@ -63,7 +64,7 @@ def save(
     Raises:
         OutputError: the folder cannot be written, or something else stands there.
     """
-    with whole_folder(folder) as partial:
+    with whole_folder(folder, is_model) as partial:
         _write_adapter(partial, bundle)
         for part in _written_parts(bundle):
             if state := part_state(bundle.model, part):

@@ -16,6 +16,7 @@ from typing import Any, Final
 from torch import Tensor
 
 from expllm.errors import ExpllmError, OutputError
+from expllm.outfolders import fsync
 
 MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "trained.safetensors"
@@ -61,10 +62,10 @@ def write(folder: Path, step: int, fill: Callable[[Path], None], keep: int) -> P
         files = {path.name: _digest(path) for path in sorted(beside.iterdir())}
         (beside / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1), encoding="utf-8")
         for path in beside.iterdir():
-            _sync(path)
+            fsync(path)
         _forget(final)
         os.replace(beside, final)
-        _sync(folder)
+        fsync(folder)
     except (OSError, RuntimeError) as error:  # safetensors raises its own kind of RuntimeError on a full disk
         _forget(beside)
         last = latest(folder)
@@ -144,14 +145,6 @@ def read_json(path: Path) -> Any:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _reason(error: BaseException) -> str:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from expllm.cot.export import talk
-from expllm.cot.export.folders import durable_file
 from expllm.cot.export.lines import json_text
 from expllm.cot.export.selection import Selection, picture, picture_name
 from expllm.cot.records import CotRecord
+from expllm.outfolders import durable_file
 
 IMAGE: Final = "<image>"
 """Where LLaVA puts the picture."""

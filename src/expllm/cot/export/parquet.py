@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
-from expllm.cot.export.folders import durable_file
 from expllm.cot.export.selection import Selection, flat, picture, picture_name
 from expllm.cot.records import CotRecord
 from expllm.faces import AU_NAMES
+from expllm.outfolders import durable_file
 
 GROUP_ROWS: Final = 1000
 GROUP_BYTES: Final = 16 * 2**20

@@ -13,7 +13,8 @@ analyze: $(VENV)/.run
 
 ## Run the tests (no network, no GPU).
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -n auto
+	@# One thread each: with as many processes as processors, more threads only wait for each other.
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 ## ruff, mypy strict, layers, freshness of the docs.
 check: $(VENV)/.dev

@@ -1,0 +1,222 @@
+"""The answers of an evaluation, saved: every figure can be computed from them again, without the model.
+
+A run's folder holds `run.json`, what was asked of whom, and `answers.jsonl`, one line a face. Lines are
+added in batches that are on the disk before the next one begins; a run that was cut goes on behind them.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from expllm.errors import OutputError, RecordError
+from expllm.faces import Expression
+from expllm.outfiles import whole_file, write_reason
+from expllm.records import Record
+from expllm.runs import NoRun, RunError, RunFolder
+
+FORMAT: Final = 1
+"""Format of the answers; others are refused, not guessed at."""
+CHANGEABLE: Final = frozenset({"model", "temperature"})
+"""What may differ where a run goes on: a model that was moved or calibrated answers as before."""
+
+Task = Literal["accuracy", "transfer"]
+Status = Literal["ok", "unreadable", "no_face"]
+_Log = Annotated[float, Field(le=1e-9, allow_inf_nan=False)]
+
+
+class Settings(Record):
+    """What was asked of whom.
+
+    Attributes:
+        answers_format: Of the lines in `answers.jsonl`.
+        task: `transfer` scores what both label sets have in common; `accuracy` everything.
+        model: The model's folder as it was given, or `offline`.
+        digest: Of the model, less what was found out after its training (its temperature).
+        dtype: Of the model's weights.
+        boxes: Whether faces were boxed by the detector first.
+        labels: [C] the model's label set.
+        temperature: What log-probabilities are divided by for this model's probabilities.
+        dataset: Its name and split as they were given.
+        fingerprint: SHA-256 of the data set, from `Dataset`.
+        truth_labels: The data set's label set.
+        limit: At most so many faces, the first ones; None for all.
+        faces: How many are to be answered.
+        skipped: Rows that the data set's own rules leave out, such as faces without a label.
+        missing: Names of pictures that are not there: the first ones, and `missing_count` of all.
+        versions: Of the packages that take part.
+    """
+
+    answers_format: int = FORMAT
+    task: Task
+    model: str
+    digest: str
+    dtype: str
+    boxes: bool
+    labels: tuple[Expression, ...]
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    dataset: str
+    fingerprint: str
+    truth_labels: tuple[Expression, ...]
+    limit: int | None = None
+    faces: int
+    skipped: int = 0
+    missing: tuple[str, ...] = ()
+    missing_count: int = 0
+    versions: dict[str, str]
+
+
+class Answer(Record):
+    """What was answered about one face.
+
+    Attributes:
+        id: The sample's.
+        truth: Its label.
+        status: `unreadable`: the picture cannot be opened; `no_face`: nothing to measure was found in it.
+        reason: Why there is no answer; None where there is one.
+        log_probabilities: [C] natural logarithms over the model's label set, normalised, at a temperature
+            of 1; None without an answer, or where only a label was given.
+        label: The answer.
+        text: An explanation, where one was asked for.
+    """
+
+    id: Annotated[str, Field(min_length=1)]
+    truth: Expression
+    status: Status = "ok"
+    reason: str | None = None
+    log_probabilities: tuple[_Log, ...] | None = None
+    label: Expression | None = None
+    text: str | None = None
+
+
+class EvalRun:
+    """The folder of an evaluation.
+
+    Args:
+        path: Made when the run begins.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = RunFolder(path)
+
+    @property
+    def answers_file(self) -> Path:
+        return self.path / "answers.jsonl"
+
+    def settings(self) -> Settings:
+        """What was asked of whom.
+
+        Raises:
+            NoRun: the folder holds no run.
+            RunError: it is a run of another kind or version, or its settings cannot be read.
+        """
+        if not self.folder.exists:
+            raise NoRun(
+                f"{self.path}: holds no evaluation; 'expllm eval accuracy MODEL DATASET -o {self.path}' "
+                "begins one"
+            )
+        found = self.folder.settings()
+        if "answers_format" not in found:
+            raise RunError(f"{self.path}: is no evaluation, but another run: give a folder of 'expllm eval'")
+        if found["answers_format"] != FORMAT:
+            raise RunError(
+                f"{self.path}: its answers are of format {found['answers_format']}, and this is format "
+                f"{FORMAT}: use the version of expllm that saved them, or evaluate again in another folder"
+            )
+        try:
+            return Settings.from_dict({name: value for name, value in found.items() if name != "format"})
+        except RecordError as error:
+            raise RunError(f"{self.folder.settings_file}: {error}: evaluate again") from None
+
+    def begin(self, settings: Settings) -> list[Answer]:
+        """Begins a run, or goes on with it: what is answered already, and a file that ends with a whole line.
+
+        Raises:
+            OutputError: the folder cannot be written.
+            RunError: the run was begun with other settings, or is damaged.
+        """
+        if not self.folder.exists:
+            self.folder.begin(settings.to_dict())
+            return []
+        self.settings()
+        self.folder.resume(settings.to_dict(), CHANGEABLE)
+        found, end = self._read(settings)
+        if self.answers_file.exists():
+            os.truncate(self.answers_file, end)
+        return found
+
+    def answers(self) -> list[Answer]:
+        """All answers, in the order in which they were given. A torn last line is left out.
+
+        Raises:
+            NoRun, RunError: as `settings`.
+            RecordError: a line is no answer, or a face is answered twice.
+        """
+        return self._read(self.settings())[0]
+
+    def add(self, answers: Iterable[Answer]) -> None:
+        """Adds answers; they are on the disk when this returns.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        try:
+            with self.answers_file.open("a", encoding="utf-8", newline="") as file:
+                file.write("".join(f"{answer.to_json()}\n" for answer in answers))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OutputError(f"cannot write {self.answers_file}: {write_reason(error)}") from None
+
+    def write_scores(self, scores: dict[str, Any]) -> None:
+        """Writes `scores.json`.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with whole_file(self.path / "scores.json") as file:
+            json.dump(scores, file, indent=1, ensure_ascii=False)
+            file.write("\n")
+
+    def _read(self, settings: Settings) -> tuple[list[Answer], int]:
+        """The answers, and at which byte the last whole line ends."""
+        try:
+            data = self.answers_file.read_bytes()
+        except FileNotFoundError:
+            return [], 0
+        except OSError as error:
+            raise RunError(f"{self.answers_file}: cannot be read ({error.strerror})") from None
+        end = data.rfind(b"\n") + 1
+        found = list(_parsed(self.answers_file, data[:end].splitlines(), settings.labels))
+        return found, end
+
+
+def _parsed(path: Path, lines: Sequence[bytes], labels: Sequence[Expression]) -> Iterator[Answer]:
+    """Each line as an answer that fits the label set."""
+    seen: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        try:
+            answer = Answer.from_json(line)
+        except RecordError as error:
+            raise RecordError(f"{path} line {number}: {error}: remove the line, or evaluate again") from None
+        if problem := _problem(answer, seen, labels):
+            raise RecordError(f"{path} line {number}: {problem}: remove the line, or evaluate again")
+        seen.add(answer.id)
+        yield answer
+
+
+def _problem(answer: Answer, seen: set[str], labels: Sequence[Expression]) -> str | None:
+    """What is wrong with an answer, for itself and among those before it."""
+    if answer.id in seen:
+        return f"{answer.id!r} is answered twice"
+    if answer.label is not None and answer.label not in labels:
+        return f"the answer {answer.label.value!r} is not in the model's label set"
+    if (answer.label is None) != (answer.status != "ok"):
+        return f"the status is {answer.status!r}, and the label {answer.label and answer.label.value!r}"
+    if answer.log_probabilities is not None and len(answer.log_probabilities) != len(labels):
+        return f"has {len(answer.log_probabilities)} log-probabilities for {len(labels)} labels"
+    return None

@@ -1,0 +1,237 @@
+"""Who can be evaluated: a trained model, and the classifier on action units that ships with ExpLLM."""
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from expllm.auclassifier import AUClassifier
+from expllm.data import Sample, image_bytes
+from expllm.data.boxes import boxed, crop, overlap
+from expllm.data.sample import Rect
+from expllm.errors import ImageError, MissingDependency, UsageError
+from expllm.evals.answers import Answer, Status
+from expllm.evals.tasks import Identity, Labeller
+from expllm.faces import Expression, label_set
+from expllm.images import open_image
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from expllm.facefinder import FaceFinder
+    from expllm.model.answers import Answerer
+    from expllm.predict import Predictor
+    from expllm.records import FaceAnalysis
+
+OFFLINE: Final = "offline"
+SMALLEST: Final = 5e-7
+"""The offline classifier's probabilities are rounded to six digits: a 0 counts as half of the last one."""
+
+
+@contextmanager
+def labeller(
+    model: str, truth: Sequence[Expression], *, boxes: bool | None = None, dtype: str = "float32"
+) -> Iterator[Labeller]:
+    """Who is called `model`: `offline`, or a trained model's folder.
+
+    Args:
+        model: As the user says it.
+        truth: The data set's label set; `offline` tells 8 expressions apart where contempt is one, else 7.
+        boxes: Whether faces are boxed by the detector first; None: as the model was trained.
+        dtype: Of a model's weights, `float32` or `bfloat16`.
+
+    Raises:
+        UsageError: it is neither.
+        MissingWeights, ModelError: as `model.layout.read_manifest`.
+        MissingDependency: PyTorch is not installed.
+    """
+    if model == OFFLINE:
+        with OfflineLabeller(8 if Expression("contempt") in truth else 7).opened() as offline:
+            yield offline
+        return
+    with ModelLabeller(Path(model), boxes=boxes, dtype=dtype).opened() as own:
+        yield own
+
+
+class OfflineLabeller:
+    """The classifier on action units, through `Predictor`.
+
+    Args:
+        labels: Tell 7 or 8 expressions apart.
+    """
+
+    def __init__(self, labels: int) -> None:
+        self._count = labels
+        digest = hashlib.sha256(AUClassifier.from_asset(labels).identity.encode()).hexdigest()
+        self.identity = Identity(OFFLINE, digest, "float64", True, label_set(labels))
+        self._predictor: Predictor | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator["OfflineLabeller"]:
+        """Frees the native models when the block ends."""
+        try:
+            yield self
+        finally:
+            if self._predictor is not None:
+                self._predictor.close()
+
+    def answer(self, samples: Sequence[Sample]) -> list[Answer]:
+        """See `Labeller`."""
+        return [self._answer(sample) for sample in samples]
+
+    def _answer(self, sample: Sample) -> Answer:
+        if self._predictor is None:
+            from expllm.predict import Predictor
+
+            self._predictor = Predictor(labels=self._count)
+        try:
+            faces = self._predictor.analyze(_data(sample), name=sample.id)
+        except ImageError as error:
+            return refused(sample, "unreadable", error.line)
+        face = _nearest(faces, sample.box)
+        if face is None:
+            return refused(sample, "no_face", "no face was found")
+        if face.probabilities is None:
+            return refused(sample, "no_face", f"the face cannot be measured ({face.status})")
+        shares = [max(face.probabilities[label], SMALLEST) for label in self.identity.labels]
+        whole = math.log(math.fsum(shares))
+        return answered(sample, self.identity.labels, [math.log(share) - whole for share in shares])
+
+
+def _nearest(faces: "Sequence[FaceAnalysis]", box: Rect | None) -> "FaceAnalysis | None":
+    """The face that a data set means: the largest, or the one that overlaps its box most."""
+    if box is None:
+        return faces[0] if faces else None
+    placed = [
+        (overlap((face.box.x, face.box.y, face.box.width, face.box.height), box), face)
+        for face in faces
+        if face.box is not None
+    ]
+    best = max(placed, key=lambda pair: pair[0], default=(0.0, None))
+    return best[1] if best[0] > 0 else None
+
+
+class ModelLabeller:
+    """A trained model, asked for labels. Its weights are loaded when it is asked first.
+
+    Args:
+        folder: As `expllm train` wrote it.
+        boxes: Whether faces are boxed by the detector first; None: as it was trained.
+        dtype: Of the weights, `float32` or `bfloat16`.
+
+    Raises:
+        UsageError, MissingWeights, ModelError: as `model.layout.read_manifest`.
+        MissingDependency: PyTorch is not installed.
+    """
+
+    def __init__(self, folder: Path, *, boxes: bool | None = None, dtype: str = "float32") -> None:
+        try:
+            from expllm.model.layout import read_manifest, seal
+        except ImportError as error:
+            raise MissingDependency(f"{error}: run \"pip install 'expllm[model]'\"") from None
+        if dtype not in ("float32", "bfloat16"):
+            raise UsageError(f"the weights cannot be {dtype!r}: use float32 or bfloat16")
+        manifest = read_manifest(folder)
+        self._folder = folder
+        self._finder: FaceFinder | None = None
+        self._answerer: Answerer | None = None
+        boxes = _trained_on_boxes(manifest.card) if boxes is None else boxes
+        # What was found out after training, such as a temperature, changes no answer.
+        digest = seal({**manifest.to_dict(), "extra": {}})
+        temperature = manifest.extra.get("temperature", 1.0)
+        self.identity = Identity(str(folder), digest, dtype, boxes, manifest.labels, temperature)
+
+    @contextmanager
+    def opened(self) -> Iterator["ModelLabeller"]:
+        """Frees the face detector when the block ends."""
+        try:
+            yield self
+        finally:
+            if self._finder is not None:
+                self._finder.close()
+
+    def answer(self, samples: Sequence[Sample]) -> list[Answer]:
+        """See `Labeller`."""
+        seen = [self._picture(sample) for sample in samples]
+        pictures = [one for one in seen if not isinstance(one, Answer)]
+        told = iter(self._log_probabilities(pictures))
+        return [
+            one if isinstance(one, Answer) else answered(sample, self.identity.labels, next(told))
+            for sample, one in zip(samples, seen, strict=True)
+        ]
+
+    def _log_probabilities(self, pictures: "Sequence[Image.Image]") -> list[list[float]]:
+        """[N, C] at a temperature of 1."""
+        if not pictures:
+            return []
+        import torch
+
+        if self._answerer is None:
+            from expllm.model.answers import Answerer
+
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            self._answerer = Answerer.load(self._folder, getattr(torch, self.identity.dtype), device)
+        sums = torch.from_numpy(self._answerer.labels(pictures).sums)
+        found: list[list[float]] = sums.log_softmax(-1).tolist()
+        return found
+
+    def _picture(self, sample: Sample) -> "Image.Image | Answer":
+        """The face, cut out as in training, or why there is none."""
+        try:
+            data = _data(sample)
+            box = boxed(data, self._open_finder(), near=sample.box) if self.identity.boxes else sample.box
+            if self.identity.boxes and box is None:
+                return refused(sample, "no_face", "no face was found")
+            return face_picture(data, sample.id, box)
+        except ImageError as error:
+            return refused(sample, "unreadable", error.line)
+
+    def _open_finder(self) -> "FaceFinder":
+        if self._finder is None:
+            from expllm.facefinder import FaceFinder
+
+            self._finder = FaceFinder()
+        return self._finder
+
+
+def face_picture(data: bytes, name: str, box: Rect | None) -> "Image.Image":
+    """A picture as training sees it without augmentation: RGB, cut to the face if it has a box.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    from PIL import Image
+
+    if box is None:
+        return Image.fromarray(open_image(data, name=name).pixels)
+    return Image.fromarray(crop(open_image(data, name=name, analysis_side=None), box))
+
+
+def _data(sample: Sample) -> bytes:
+    if sample.image is None:
+        raise ImageError(f"{sample.id}: the data set is handed out without pictures")
+    return image_bytes(sample.image)
+
+
+def _trained_on_boxes(card: Any) -> bool:
+    recipe = card.get("recipe", {})
+    return bool(recipe.get("data", {}).get("boxes", False)) if isinstance(recipe, dict) else False
+
+
+def answered(sample: Sample, labels: Sequence[Expression], logs: Sequence[float]) -> Answer:
+    """The likeliest label, of equals the first.
+
+    Args:
+        logs: [C] natural logarithms, normalised.
+    """
+    assert sample.expression is not None
+    best = max(range(len(labels)), key=lambda place: logs[place])
+    return Answer(id=sample.id, truth=sample.expression, log_probabilities=tuple(logs), label=labels[best])
+
+
+def refused(sample: Sample, status: Status, reason: str) -> Answer:
+    """No answer, and why."""
+    assert sample.expression is not None
+    return Answer(id=sample.id, truth=sample.expression, status=status, reason=reason)

@@ -1,0 +1,114 @@
+"""Saved answers: JSON in and out, versions, and runs that were cut."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
+from stubs import SEVEN, given, settings
+
+from expllm.errors import ExitCode, RecordError
+from expllm.evals.answers import Answer, EvalRun, Settings
+from expllm.faces import Expression
+from expllm.runs import NoRun, RunError
+
+TWO = given([("fear", "fear"), ("anger", None)])
+
+
+def begun(path: Path) -> EvalRun:
+    run = EvalRun(path)
+    path.mkdir(exist_ok=True)
+    assert run.begin(settings()) == []
+    return run
+
+
+@drawn(
+    st.text(min_size=1).filter(lambda text: text.isprintable()),
+    st.sampled_from(SEVEN),
+    st.lists(st.floats(-700, 0), min_size=7, max_size=7),
+    st.none() | st.text(),
+)
+def test_an_answer_comes_back(name: str, label: Expression, logs: list[float], text: str | None) -> None:
+    answer = Answer(id=name, truth=label, log_probabilities=tuple(logs), label=label, text=text)
+    assert Answer.from_json(answer.to_json()) == answer
+
+
+def test_settings_come_back() -> None:
+    assert Settings.from_json(settings().to_json()) == settings()
+
+
+def test_answers_come_back_and_are_added(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    run.add(TWO[:1])
+    run.add(TWO[1:])
+    assert EvalRun(tmp_path).answers() == TWO
+    assert EvalRun(tmp_path).settings() == settings()
+
+
+def test_a_torn_last_line_is_answered_again(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    run.add(TWO)
+    data = run.answers_file.read_bytes()
+    for cut in range(len(data)):
+        run.answers_file.write_bytes(data[:cut])
+        found = run.begin(settings())
+        assert found == TWO[: len(found)]
+        run.add(TWO[len(found) :])
+        assert run.answers_file.read_bytes() == data
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    values = json.loads(run.folder.settings_file.read_text())
+    run.folder.settings_file.write_text(json.dumps({**values, "answers_format": 2}))
+    with pytest.raises(RunError, match="of format 2, and this is format 1: use the version"):
+        run.answers()
+
+
+def test_an_unknown_setting_is_refused(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    values = json.loads(run.folder.settings_file.read_text())
+    run.folder.settings_file.write_text(json.dumps({**values, "colour": "red"}))
+    with pytest.raises(RunError, match="colour"):
+        run.settings()
+
+
+def test_no_run_and_another_run(tmp_path: Path) -> None:
+    with pytest.raises(NoRun, match="holds no evaluation") as error:
+        EvalRun(tmp_path).answers()
+    assert error.value.exit_code == ExitCode.USAGE
+    EvalRun(tmp_path).folder.begin({"settings": "of an engine"})
+    with pytest.raises(RunError, match="is no evaluation, but another run"):
+        EvalRun(tmp_path).answers()
+
+
+def test_other_settings_are_refused_but_a_temperature_is_taken_over(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    run.begin(settings(temperature=1.7, model="moved"))
+    assert run.settings().temperature == 1.7
+    with pytest.raises(RunError, match="begun with digest"):
+        run.begin(settings(digest="another"))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"truth": "smug"}, "truth"),
+        ({"label": "contempt"}, "'contempt' is not in the model's label set"),
+        ({"label": None}, "the status is 'ok', and the label None"),
+        ({"status": "no_face"}, "the status is 'no_face', and the label 'fear'"),
+        ({"log_probabilities": [-1.0]}, "1 log-probabilities for 7 labels"),
+        ({"log_probabilities": [0.5] * 7}, "log_probabilities"),
+        ({"id": "s00001"}, "'s00001' is answered twice"),
+    ],
+)
+def test_a_line_that_is_no_answer(tmp_path: Path, change: dict[str, object], problem: str) -> None:
+    run = begun(tmp_path)
+    run.add(given([("anger", "anger"), ("anger", "anger")])[1:])
+    line = {**json.loads(TWO[0].to_json()), **change}
+    with run.answers_file.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    with pytest.raises(RecordError, match=f"line 2: .*{problem}"):
+        run.answers()

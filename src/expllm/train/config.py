@@ -17,6 +17,7 @@ Reads = Literal["captions", "talks"]
 Precision = Literal["bf16", "fp32"]
 Order = Literal["explanation-first", "label-first"]
 Captions = Literal["texts"]
+Part = Literal["projector", "tower_lora", "language_lora", "tower", "language"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class StageConfig:
 
     name: str = "instruct"
     reads: Reads = "talks"
-    trains: tuple[str, ...] = ("projector", "tower_lora", "language_lora")
+    trains: tuple[Part, ...] = ("projector", "tower_lora", "language_lora")
     epochs: int = 60
     max_steps: int | None = None
     batch: int = 128

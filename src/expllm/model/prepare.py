@@ -25,6 +25,9 @@ NOTHING: Final = Change()
 HF_SIDE: Final = 224
 """Side, in pixels, to which a face is brought for `hf:` models: the paper's; so all cost as many tokens."""
 
+TYPES: Final = "mm_token_type_ids"
+"""Where some models look up which tokens are a picture's: 1 there, else 0."""
+
 Pixels = Mapping[str, "NDArray[Any]"]
 
 
@@ -111,6 +114,7 @@ class HfPreparer:
         self.pad_id = int(
             tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
         )
+        self._image_id = tokenizer.convert_tokens_to_ids(str(token))
         count = self._tokens_of_a_picture(str(token))
         self.encoder = Encoder(tokenizer, TokenizerTemplate(processor), str(token), count, max_length)
 
@@ -129,6 +133,8 @@ class HfPreparer:
     def batch(self, texts: Sequence[Encoded], pixels: Sequence[Pixels]) -> dict[str, Tensor]:
         """See `Preparer`; the pictures' arrays are joined along their first dimension."""
         arrays = dict(collate(texts, self.pad_id))
+        if TYPES in getattr(self.processor, "model_input_names", ()):
+            arrays[TYPES] = (arrays["input_ids"] == self._image_id).astype(np.int64)
         for name in pixels[0]:
             arrays[name] = np.concatenate([one[name] for one in pixels])
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -138,5 +144,4 @@ class HfPreparer:
 
         blank = Image.new("RGB", (HF_SIDE, HF_SIDE))
         ids = self.processor(images=blank, text=token, return_tensors="np")["input_ids"]
-        token_id = self.processor.tokenizer.convert_tokens_to_ids(token)
-        return int((np.asarray(ids) == token_id).sum())
+        return int((np.asarray(ids) == self._image_id).sum())

@@ -187,6 +187,8 @@ def refuse_unfit(recipe: Recipe) -> None:
     sizes = sizes_of(chosen)
     for stage in recipe.stages:
         refuse_without_card(stage, chosen)
+        if os.environ.get("ACCELERATE_USE_FSDP") == "true":
+            continue  # weights are shared out: how much one device holds is not in the formula
         text = CAPTION if stage.reads == "captions" else EXPLANATION if stage.explanation else LABEL
         memory = training_memory(
             sizes, stage.trains, stage.micro_batch, text, checkpointing=stage.checkpointing,

@@ -43,6 +43,7 @@ class Scores:
         alarms: Sentences that say why the accuracy means nothing.
         unreadable: (id, reason) of pictures that could not be opened, in the order of the data set.
         no_face: Faces in whose pictures no face could be measured.
+        open: Faces that were not asked about yet: the run was cut.
         dropped: Label of the data set -> rows left out, as the model was never taught it.
         outside: Label of the model -> answers that the data set does not have.
     """
@@ -57,6 +58,7 @@ class Scores:
     alarms: tuple[str, ...]
     unreadable: tuple[tuple[str, str], ...]
     no_face: int
+    open: int
     dropped: dict[str, int]
     outside: dict[str, int]
 
@@ -75,6 +77,7 @@ class Scores:
             "alarms": list(self.alarms),
             "unreadable": [{"id": name, "reason": reason} for name, reason in self.unreadable],
             "no_face": self.no_face,
+            "open": self.open,
             "dropped": self.dropped,
             "outside": self.outside,
         }
@@ -123,6 +126,7 @@ def score(settings: Settings, answers: Sequence[Answer]) -> Scores:
         alarms=alarms(matrix, fit.common),
         unreadable=tuple((one.id, one.reason or "") for one in answers if one.status == "unreadable"),
         no_face=sum(answer.status == "no_face" for answer in answers),
+        open=max(0, settings.faces - len(answers)),
         dropped=dict(sorted(aligned.dropped_truth.items())),
         outside=dict(sorted(aligned.outside_answers.items())),
     )

@@ -1,5 +1,7 @@
 """Asks a model about every face of a data set, and saves what it answers."""
 
+import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -106,6 +108,15 @@ def settings_of(labeller: Labeller, question: Question) -> Settings:
         missing_count=len(missing),
         versions=dict(_versions()),
     )
+
+
+def default_folder(labeller: Labeller, question: Question) -> Path:
+    """`runs/eval/MODEL-DATASET-...`: another one for all that gives other answers."""
+    who, dataset = labeller.identity, question.dataset
+    parts = (who.digest, who.dtype, who.boxes, dataset.fingerprint, question.task, question.limit)
+    digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
+    named = "-".join((Path(who.name).name, Path(question.name).name, question.task, digest))
+    return Path("runs") / "eval" / re.sub(r"[^\w.@-]+", "-", named)
 
 
 def _versions() -> Iterator[tuple[str, str]]:

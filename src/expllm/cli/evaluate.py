@@ -1,0 +1,226 @@
+"""`expllm eval`: how good a model is, from answers that are saved."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from expllm.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from expllm.evals.answers import Answer, Settings, Task
+    from expllm.evals.scores import Scores
+
+app = typer.Typer(
+    help="How good a model is; every answer is saved, every figure can be computed again.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A trained model's folder, or offline: the shipped classifier.")
+]
+DatasetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET", help="NAME:SPLIT, such as ferplus:test or portraits:valid, a folder or a file."
+    ),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of an evaluation.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="RUN", help="Folder of the run; runs/eval/... if not given."),
+]
+RootOption = Annotated[
+    str | None,
+    typer.Option("--data-root", metavar="DIR", help="Where data sets lie; EXPLLM_DATA if not given."),
+]
+KindOption = Annotated[
+    str | None, typer.Option("--kind", help="How to read the data set, as for 'expllm data check'.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="All figures as JSON.")]
+BatchOption = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Faces at a time.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, help="The first N faces only.")
+]
+BoxesOption = Annotated[
+    bool | None,
+    typer.Option("--boxes/--no-boxes", help="Box faces by the detector first; by default as in training."),
+]
+DtypeOption = Annotated[
+    str, typer.Option("--dtype", metavar="float32|bfloat16", help="Precision of a model's weights.")
+]
+PlotOption = Annotated[bool, typer.Option("--plot", help="Write plots into the run's folder.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+@app.command("accuracy", short_help="Accuracy and its kin on a test set, with intervals and alarms.")
+def accuracy(
+    model: ModelArgument,
+    dataset: DatasetArgument,
+    output: OutputOption = None,
+    data_root: RootOption = None,
+    kind: KindOption = None,
+    as_json: JsonOption = False,
+    batch: BatchOption = 16,
+    limit: LimitOption = None,
+    boxes: BoxesOption = None,
+    dtype: DtypeOption = "float32",
+    plot: PlotOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Ask a model about every face of a data set, and score its labels.
+
+    The same command goes on where it was cut. Exit code 3: some pictures are unreadable or missing; each
+    unreadable one is named and counts as wrong.
+    """
+    run, settings, answers = _asked(
+        "accuracy", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet
+    )
+    _report(run, settings, answers, as_json, plot)
+
+
+@app.command("transfer", short_help="A model on a data set with other labels: what both have is scored.")
+def transfer(
+    model: ModelArgument,
+    dataset: DatasetArgument,
+    output: OutputOption = None,
+    data_root: RootOption = None,
+    kind: KindOption = None,
+    as_json: JsonOption = False,
+    batch: BatchOption = 16,
+    limit: LimitOption = None,
+    boxes: BoxesOption = None,
+    dtype: DtypeOption = "float32",
+    plot: PlotOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Score a model on a data set that it was not trained for (the paper's Table II).
+
+    Label sets are aligned by the synonym table. Faces whose label the model was never taught are left out,
+    answers that the data set does not have are wrong; both are counted.
+    """
+    run, settings, answers = _asked(
+        "transfer", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet
+    )
+    _report(run, settings, answers, as_json, plot)
+
+
+@app.command("rescore", short_help="The tables of a run from its saved answers, without the model.")
+def rescore(run: RunArgument, as_json: JsonOption = False, plot: PlotOption = False) -> None:
+    """Compute every figure of a run again from its saved answers."""
+    from expllm.evals.answers import EvalRun
+
+    saved = EvalRun(run)
+    _report(run, saved.settings(), saved.answers(), as_json, plot)
+
+
+@app.command("compare", short_help="McNemar's test between two runs on the same faces.")
+def compare(run: RunArgument, other: RunArgument, as_json: JsonOption = False) -> None:
+    """Say whether two runs differ surely in accuracy, on the faces that both answered."""
+    import json
+
+    from expllm.evals.answers import EvalRun
+    from expllm.evals.scores import compare as compared
+
+    runs = [EvalRun(path) for path in (run, other)]
+    one, two = ((each.settings(), each.answers()) for each in runs)
+    found = compared(one, two)
+    if as_json:
+        typer.echo(json.dumps({"runs": [str(run), str(other)], **found.to_dict()}))
+        return
+    from rich.console import Console
+
+    from expllm.cli.evaluate_view import comparison_view
+
+    Console().print(comparison_view(found, (run, other)))
+
+
+@app.command("calibrate", short_help="Fit a model's temperature on validation data, and save it with it.")
+def calibrate(
+    model: ModelArgument,
+    dataset: DatasetArgument,
+    output: OutputOption = None,
+    data_root: RootOption = None,
+    kind: KindOption = None,
+    as_json: JsonOption = False,
+    batch: BatchOption = 16,
+    limit: LimitOption = None,
+    boxes: BoxesOption = None,
+    dtype: DtypeOption = "float32",
+    quiet: QuietOption = False,
+) -> None:
+    """Make a model's probabilities mean what they say: one number, fitted on validation faces.
+
+    The number is written into the model's folder, and no answer changes. At least 50 faces are needed.
+    The calibration error before and after is that of the same faces; a plot goes into the run's folder.
+    """
+    from expllm.evals.labellers import OFFLINE
+
+    if model == OFFLINE:
+        raise UsageError("offline has no folder for a temperature, and is calibrated: give a model's folder")
+    run, settings, answers = _asked(
+        None, model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet
+    )
+    from expllm.evals.calibrating import calibrated
+
+    settings, found = calibrated(Path(model), run, settings, answers)
+    if not as_json:
+        from expllm.cli.evaluate_view import temperature_lines
+
+        for line in temperature_lines(found):
+            typer.echo(line)
+    _report(run, settings, answers, as_json, True)
+
+
+def _asked(
+    task: "Task | None", model: str, name: str, output: Path | None, root: str | None, kind: str | None,
+    batch: int, limit: int | None, boxes: bool | None, dtype: str, quiet: bool,
+) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
+    """The run's folder and all answers; without a task they are for calibration."""
+    from expllm.evals.labellers import labeller
+    from expllm.evals.splits import open_named
+    from expllm.evals.tasks import Question, answer_all, default_folder
+
+    dataset = open_named(name, root, kind)
+    with labeller(model, dataset.labels, boxes=boxes, dtype=dtype) as who:
+        if task is None:
+            from expllm.evals.calibrating import check_validation
+
+            check_validation(dataset, name)
+            task = "accuracy" if set(dataset.labels) <= set(who.identity.labels) else "transfer"
+        question = Question(dataset, name, task, limit)
+        run = output or default_folder(who, question)
+        return run, *answer_all(who, question, run, batch, quiet=quiet)
+
+
+def _report(run: Path, settings: "Settings", answers: "list[Answer]", as_json: bool, plot: bool) -> None:
+    """Writes the figures into the run's folder, prints them, and leaves with the exit code."""
+    import json
+
+    from expllm.evals.answers import EvalRun
+    from expllm.evals.scores import score
+
+    scores = score(settings, answers)
+    EvalRun(run).write_scores(scores.to_dict())
+    if plot:
+        from expllm.evals.calibrating import write_plots
+
+        write_plots(scores, answers, run)
+    if as_json:
+        typer.echo(json.dumps({"run": str(run), **scores.to_dict()}, ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        from expllm.cli.evaluate_view import scores_view
+
+        Console().print(scores_view(scores, run))
+    raise typer.Exit(_exit_code(scores, len(answers)))
+
+
+def _exit_code(scores: "Scores", answers: int) -> ExitCode:
+    if len(scores.unreadable) == answers:
+        return ExitCode.FAILURE
+    some = scores.unreadable or scores.settings.missing_count
+    return ExitCode.SOME_INPUTS_FAILED if some else ExitCode.DONE

@@ -1,0 +1,238 @@
+"""`expllm eval`: what it prints and writes, and how it fails. A small random model; nothing is trained."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from calling import call, faceless
+from conftest import ASTRONAUT
+from PIL import Image
+
+from expllm.evals.answers import EvalRun
+from expllm.faces import label_set
+from expllm.model import store
+from expllm.model.answers import Answerer
+from expllm.model.bundle import new_bundle
+from expllm.model.layout import read_manifest
+from expllm.model.presets import preset
+
+torch.set_num_threads(1)
+SEVEN = label_set(7)
+COUNT = 70
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`model`, and `faces/CLASS/N.png` of which one in ten pictures is of class contempt in `eight`."""
+    path = tmp_path_factory.mktemp("place")
+    store.save(path / "model", new_bundle(preset("tiny"), SEVEN, seed=3), {})
+    for n in range(COUNT):
+        target = path / "faces" / SEVEN[n % 7].value / f"{n}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), (3 * n, 255 - 3 * n, 40 * (n % 7))).save(target)
+    shutil.copytree(path / "faces", path / "eight")
+    (path / "eight" / "anger").rename(path / "eight" / "contempt")
+    return path
+
+
+@pytest.fixture(scope="module")
+def scored(place: Path) -> tuple[Path, str]:
+    """A run, and what was printed."""
+    done = call(
+        "eval", "accuracy", place / "model", place / "faces", "-o", place / "run", "--plot", "--batch", "32"
+    )
+    assert done.code == 0, done.err
+    return place / "run", done.out
+
+
+def as_json(*arguments: str | Path, code: int = 0) -> Any:
+    done = call("eval", *arguments, "--json")
+    assert done.code == code, done.err
+    return json.loads(done.out)
+
+
+def test_accuracy(place: Path, scored: tuple[Path, str]) -> None:
+    run, out = scored
+    for word in ("70 faces", "accuracy", "95 % interval", "balanced accuracy", "macro-F1", "always neutral",
+                 "calibration error", "recall %", "surprise"):  # fmt: skip
+        assert word in out, word
+    assert {path.name for path in run.iterdir()} >= {
+        "run.json", "answers.jsonl", "scores.json", "confusion.png", "reliability.png", "risk.png",
+    }  # fmt: skip
+    answerer = Answerer.load(place / "model")
+    saved = {answer.id: answer.label for answer in EvalRun(run).answers()}
+    assert len(saved) == COUNT
+    for name in ("fear/4.png", "anger/6.png"):
+        image = Image.open(place / "faces" / name).convert("RGB")
+        found = [label for key, label in saved.items() if key.endswith(name) or name.endswith(key)]
+        assert found == [*answerer.labels([image]).best]
+
+
+def test_rescore_needs_no_model_and_prints_the_same(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "model", tmp_path / "model")
+    shutil.copytree(place / "faces", tmp_path / "faces")
+    first = call("eval", "accuracy", tmp_path / "model", tmp_path / "faces", "-o", tmp_path / "run")
+    scores = (tmp_path / "run" / "scores.json").read_bytes()
+    shutil.rmtree(tmp_path / "model")
+    shutil.rmtree(tmp_path / "faces")
+    again = call("eval", "rescore", tmp_path / "run")
+    assert (again.code, again.out) == (first.code, first.out)
+    assert (tmp_path / "run" / "scores.json").read_bytes() == scores
+    assert as_json("rescore", tmp_path / "run") == {"run": str(tmp_path / "run"), **json.loads(scores)}
+
+
+def test_alarms_are_printed(scored: tuple[Path, str], tmp_path: Path) -> None:
+    """The same run, as if the model had said happiness each time."""
+    shutil.copytree(scored[0], tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "answers.jsonl").read_text().splitlines()]
+    logs = [-2.0 if label != "happiness" else -0.5 for label in SEVEN]
+    text = "".join(
+        json.dumps({**line, "label": "happiness", "log_probabilities": logs}) + "\n" for line in lines
+    )
+    (tmp_path / "run" / "answers.jsonl").write_text(text)
+    out = " ".join(call("eval", "rescore", tmp_path / "run").out.split())
+    assert "ALARM: the model answers one class only: 'happiness', 70 times" in out
+    assert "ALARM: the accuracy of 14.3% does not beat the share of the largest class" in out
+
+
+def test_a_cut_run_says_so_and_goes_on(place: Path, scored: tuple[Path, str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(scored[0], run)
+    whole = (run / "answers.jsonl").read_bytes()
+    (run / "answers.jsonl").write_bytes(whole[: len(whole) // 2])
+    assert "the run was cut: " in call("eval", "rescore", run).out
+    assert call("eval", "accuracy", place / "model", place / "faces", "-o", run).code == 0
+    assert len((run / "answers.jsonl").read_text().splitlines()) == COUNT
+
+
+def test_unreadable_pictures_end_with_three(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "faces", tmp_path / "faces")
+    for name in ("fear/4.png", "anger/6.png"):
+        (tmp_path / "faces" / name).write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    done = call("eval", "accuracy", place / "model", tmp_path / "faces", "-o", tmp_path / "run")
+    assert done.code == 3
+    assert "unreadable: 2 of 70 faces (2.9 %)" in done.out
+    assert "4.png" in done.out
+    assert "6.png" in done.out
+    assert call("eval", "rescore", tmp_path / "run").code == 3
+
+
+def test_transfer(place: Path, tmp_path: Path) -> None:
+    refused = call("eval", "accuracy", place / "model", place / "eight", "-o", tmp_path / "run")
+    assert refused.code == 2
+    assert "contempt, which the model was never taught" in refused.complaints[0]
+    found = as_json("transfer", place / "model", place / "eight", "-o", tmp_path / "run")
+    assert found["rows"] == 60
+    assert found["dropped"] == {"contempt": 10}
+    assert "anger" not in found["labels"]
+    assert "the model was never taught contempt" in call("eval", "rescore", tmp_path / "run").out
+
+
+def test_no_common_labels(place: Path, tmp_path: Path) -> None:
+    store.save(tmp_path / "model", new_bundle(preset("tiny"), SEVEN[:2], seed=3), {})
+    for label in SEVEN[2:4]:
+        shutil.copytree(place / "faces" / label.value, tmp_path / "faces" / label.value)
+    for task, problem in (("accuracy", "give another data set"), ("transfer", "0 labels in common")):
+        done = call("eval", task, tmp_path / "model", tmp_path / "faces", "-o", tmp_path / "run")
+        assert (done.code, len(done.complaints)) == (2, 1)
+        assert problem in done.err
+
+
+def test_compare(place: Path, scored: tuple[Path, str], tmp_path: Path) -> None:
+    store.save(tmp_path / "other", new_bundle(preset("tiny"), SEVEN, seed=9), {})
+    other = tmp_path / "run"
+    as_json("accuracy", tmp_path / "other", place / "faces", "--limit", "50", "-o", other)
+    found = as_json("compare", scored[0], other)
+    assert (found["rows"], found["only_first_run"], found["only_second_run"]) == (50, 20, 0)
+    assert 0 <= found["test"]["p"] <= 1
+    done = call("eval", "compare", scored[0], other)
+    assert done.code == 0
+    assert "McNemar" in done.out
+    assert "not compared: 20 faces" in done.out
+
+
+def test_calibrate(place: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(place / "model", model)
+    done = call("eval", "calibrate", model, place / "faces", "-o", tmp_path / "run")
+    assert done.code == 0, done.err
+    extra = read_manifest(model).extra
+    assert 0.05 <= extra["temperature"] <= 20
+    assert extra["calibration"]["rows"] == COUNT
+    assert extra["calibration"]["nll_after"] <= extra["calibration"]["nll_before"]
+    assert f"temperature {extra['temperature']:.4g}, fitted on 70 faces" in done.out
+    assert "calibration error at temperature" in done.out
+    assert (tmp_path / "run" / "reliability.png").exists()
+    assert EvalRun(tmp_path / "run").settings().temperature == extra["temperature"]
+    found = as_json("accuracy", model, place / "faces", "-o", tmp_path / "run")  # goes on: nothing to ask
+    assert found["settings"]["temperature"] == extra["temperature"]
+    image = Image.open(place / "faces" / "fear" / "4.png").convert("RGB")
+    scores = Answerer.load(model).labels([image])
+    expected = torch.from_numpy(scores.sums / extra["temperature"]).log_softmax(-1).numpy()
+    assert abs(scores.log_probabilities - expected).max() < 1e-9
+
+
+def test_nothing_to_calibrate_on(place: Path, tmp_path: Path) -> None:
+    few = call("eval", "calibrate", place / "model", place / "faces", "--limit", "9", "-o", tmp_path / "a")
+    assert few.code == 1
+    assert few.complaints[-1].startswith("expllm: cannot fit a temperature on 9 validation rows")
+    split = call("eval", "calibrate", place / "model", f"{place / 'faces'}:valid")
+    assert (split.code, len(split.complaints)) == (2, 1)
+    assert "has no split 'valid'" in split.err
+    assert "temperature" not in read_manifest(place / "model").extra
+    assert call("eval", "calibrate", "offline", place / "faces").code == 2
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_temperature_is_fitted_on_validation_data_only(place: Path, tmp_path: Path, split: str) -> None:
+    for part in ("train", "test"):
+        shutil.copytree(place / "faces", tmp_path / "faces" / part)
+    done = call("eval", "calibrate", place / "model", f"{tmp_path / 'faces'}:{split}")
+    assert (done.code, len(done.complaints)) == (2, 1)
+    assert "no validation data" in done.err
+
+
+def test_offline(tmp_path: Path) -> None:
+    """Real faces through the real classifier; one picture shows none."""
+    for label in ("happiness", "neutral"):
+        (tmp_path / "faces" / label).mkdir(parents=True)
+    shutil.copy(ASTRONAUT, tmp_path / "faces" / "happiness" / "a.jpg")
+    (tmp_path / "faces" / "neutral" / "b.png").write_bytes(faceless())
+    found = as_json("accuracy", "offline", tmp_path / "faces", "-o", tmp_path / "run")
+    assert (found["rows"], found["no_face"], found["accuracy"]) == (2, 1, 0.5)
+    assert found["settings"]["labels"] == list(SEVEN)
+
+
+def test_the_default_folder(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EXPLLM_DATA", str(place))
+    found = [as_json("accuracy", place / "model", "faces", "--limit", str(n))["run"] for n in (3, 3, 4)]
+    assert found[0] == found[1] != found[2]
+    assert found[0].startswith("runs/eval/model-faces-accuracy-")
+
+
+def test_faults_are_one_line(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.csv").write_text("image,label\n")
+    for code, arguments in (
+        (2, ("accuracy", tmp_path, place / "faces")),
+        (1, ("accuracy", place / "model", tmp_path / "nothing")),
+        (1, ("accuracy", place / "model", tmp_path / "empty.csv")),
+        (2, ("rescore", tmp_path / "empty")),
+        (2, ("compare", tmp_path / "empty", tmp_path / "empty")),
+        (2, ("accuracy", place / "model", place / "faces", "--dtype", "int3")),
+    ):
+        done = call("eval", *arguments)
+        assert (done.code, len(done.complaints)) == (code, 1), (arguments, done.err)
+
+
+def test_answers_of_another_format(scored: tuple[Path, str], tmp_path: Path) -> None:
+    shutil.copytree(scored[0], tmp_path / "run")
+    settings = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**settings, "answers_format": 9}))
+    done = call("eval", "rescore", tmp_path / "run")
+    assert done.code == 1
+    assert "its answers are of format 9, and this is format 1" in done.complaints[0]

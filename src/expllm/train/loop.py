@@ -208,12 +208,12 @@ def make_trainer(
     order = Batches(reading, stage, world=PartialState().num_processes)
     with quiet_transformers():
         if not torch.cuda.is_available():
-        # The fused attention of a CPU takes half as long again on the way back (benchmarks/train.py).
-        inner(bundle.model).set_attn_implementation("eager")
-    if stage.checkpointing:
+            # The fused attention of a CPU takes half as long again on the way back (docs/speed.md).
+            inner(bundle.model).set_attn_implementation("eager")
+        if stage.checkpointing:
             inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
-        # It lets gradients into the pictures' embeddings; nothing before the projector needs them in stage 1.
-        inner(bundle.model).disable_input_require_grads()
+            # It lets gradients into the pictures' embeddings; nothing before the projector needs them.
+            inner(bundle.model).disable_input_require_grads()
         trainer = StageTrainer(
             Learner(bundle.model), stage, examples, _arguments(stage, order, place.folder),
             place.checkpoints, lambda _: None, [steps],

@@ -1,5 +1,7 @@
 """`transformers`' Trainer with what it lacks: exact resumption, whole checkpoints, losses by task."""
 
+import hashlib
+import json
 import math
 import time
 from collections.abc import Callable
@@ -110,11 +112,7 @@ class StageTrainer(Trainer):
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False,
         num_items_in_batch: Tensor | None = None,
     ) -> Any:  # fmt: skip
-        """Nats a supervised token of the whole step, over all processes and micro-batches.
-
-        Raises:
-            TrainingError: the loss is no number.
-        """
+        """Nats a supervised token of the whole step, over all processes and micro-batches."""
         self.tally.indices += inputs.pop("indices").tolist()
         total, by_task = model(**inputs)
         self.tally.sums.append(by_task.detach())
@@ -192,7 +190,9 @@ class StageTrainer(Trainer):
             save_tensors(folder / WEIGHTS, weights)
             save_tensors(folder / OPTIMIZER, moments)
             schedule = self.lr_scheduler.state_dict()
-            (folder / SCHEDULE).write_text(_json({k: schedule[k] for k in ("last_epoch", "_step_count")}))
+            (folder / SCHEDULE).write_text(
+                json.dumps({k: schedule[k] for k in ("last_epoch", "_step_count")})
+            )
             self.state.save_to_json(str(folder / STATE))
 
         write(self.checkpoints, self.state.global_step, fill, self.stage.keep)
@@ -255,8 +255,8 @@ class Steps(TrainerCallback):
     stopping = False
     lr = 0.0
 
-    def on_step_begin(self, *given: Any, **more: Any) -> None:
-        """Starts the clock."""
+    def on_train_begin(self, *given: Any, **more: Any) -> None:
+        """Starts the clock; what a step waits for its pictures counts."""
         self.trainer.tally.restart()
 
     def on_pre_optimizer_step(self, *given: Any, **more: Any) -> None:
@@ -279,12 +279,4 @@ def _plain_optimizer(optimizer: Any) -> torch.optim.Optimizer:
 
 def _mixed(*numbers: int) -> int:
     """A seed from several numbers, the same everywhere."""
-    import hashlib
-
     return int.from_bytes(hashlib.sha256(repr(numbers).encode()).digest()[:7], "big")
-
-
-def _json(values: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(values)

@@ -16,7 +16,7 @@ from expllm.faces import Expression, label_set
 from expllm.model import store
 from expllm.model.answers import Answerer
 from expllm.model.bundle import new_bundle
-from expllm.model.layout import add_extra
+from expllm.model.layout import ModelError, add_extra
 from expllm.model.presets import preset
 from expllm.predict import analyze
 from expllm.train.config import DataConfig, StageConfig
@@ -81,6 +81,20 @@ def test_boxes_as_in_training_or_as_asked(folder: Path, faces: list[Sample]) -> 
         found = boxed.answer([faces[0], faces[4]])
     assert [answer.status for answer in found] == ["no_face", "ok"]
     assert not ModelLabeller(folder).identity.boxes
+
+
+def test_a_temperature_that_is_none(folder: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "odd"
+    shutil.copytree(folder, odd)
+    for value in (0, -1.0, "warm"):
+        add_extra(odd, {"temperature": value})
+        with pytest.raises(ModelError, match="not a number above 0"):
+            ModelLabeller(odd)
+
+
+def test_offline_takes_no_options_of_a_model() -> None:
+    with pytest.raises(UsageError, match="leave out"), labeller("offline", SEVEN, boxes=False):
+        pass
 
 
 def test_no_model(tmp_path: Path, folder: Path) -> None:

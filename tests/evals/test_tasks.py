@@ -90,9 +90,20 @@ def test_one_class_on_the_counts_of_rafdb(tmp_path: Path) -> None:
     ]
 
 
-def test_a_limit_takes_the_first_faces(tmp_path: Path) -> None:
-    _, answers = answer_all(Stub(truthful), question(tmp_path, limit=9), tmp_path / "run", quiet=True)
-    assert [answer.id for answer in answers] == [name for name, _ in ROWS[:9]]
+def test_a_limit_draws_from_all_classes_in_order(tmp_path: Path) -> None:
+    rows = sorted(ROWS, key=lambda row: row[1])  # as class folders are read
+    names = [
+        [sample.id for sample in question(tmp_path, rows, limit=limit).samples()] for limit in (9, 21, 80)
+    ]
+    assert [len(drawn) for drawn in names] == [9, 21, 50]
+    assert set(names[0]) < set(names[1]) < set(names[2])
+    assert names[1] == [name for name, _ in rows if name in set(names[1])]
+    assert len({label for name, label in rows if name in names[1]}) > 3
+    settings, answers = answer_all(
+        Stub(truthful), question(tmp_path, rows, limit=9), tmp_path / "r", quiet=True
+    )
+    assert settings.faces == 9
+    assert [answer.id for answer in answers] == names[0]
 
 
 def test_nothing_is_asked_where_labels_do_not_fit(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ KindOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="All figures as JSON.")]
 BatchOption = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Faces at a time.")]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="The first N faces only.")
+    int | None, typer.Option("--limit", metavar="N", min=1, help="N faces only, the same ones every time.")
 ]
 BoxesOption = Annotated[
     bool | None,

@@ -43,7 +43,7 @@ class Settings(Record):
         dataset: Its name and split as they were given.
         fingerprint: SHA-256 of the data set, from `Dataset`.
         truth_labels: The data set's label set.
-        limit: At most so many faces, the first ones; None for all.
+        limit: At most so many faces, drawn by their ids; None for all.
         faces: How many are to be answered.
         skipped: Rows that the data set's own rules leave out, such as faces without a label.
         missing: Names of pictures that are not there: the first ones, and `missing_count` of all.

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -43,12 +43,14 @@ def labeller(
         dtype: Of a model's weights, `float32` or `bfloat16`.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: it is neither, or `offline` is given a model's options.
         MissingWeights, ModelError: as `model.layout.read_manifest`.
         MissingDependency: PyTorch is not installed.
     """
     if model == OFFLINE:
-        with OfflineLabeller(8 if Expression("contempt") in truth else 7).opened() as offline:
+        if boxes is False or dtype != "float32":
+            raise UsageError("offline boxes every face and has no weights: leave out --no-boxes and --dtype")
+        with OfflineLabeller(8 if Expression.CONTEMPT in truth else 7).opened() as offline:
             yield offline
         return
     with ModelLabeller(Path(model), boxes=boxes, dtype=dtype).opened() as own:
@@ -140,7 +142,7 @@ class ModelLabeller:
         boxes = _trained_on_boxes(manifest.card) if boxes is None else boxes
         # What was found out after training, such as a temperature, changes no answer.
         digest = seal({**manifest.to_dict(), "extra": {}})
-        temperature = manifest.extra.get("temperature", 1.0)
+        temperature = _temperature(folder, manifest.extra)
         self.identity = Identity(str(folder), digest, dtype, boxes, manifest.labels, temperature)
 
     @contextmanager
@@ -215,7 +217,21 @@ def _data(sample: Sample) -> bytes:
     return image_bytes(sample.image)
 
 
-def _trained_on_boxes(card: Any) -> bool:
+def _temperature(folder: Path, extra: Mapping[str, Any]) -> float:
+    """What `expllm eval calibrate` saved, if it was run.
+
+    Raises:
+        ModelError: it is no number above 0.
+    """
+    from expllm.model.layout import ModelError
+
+    found = extra.get("temperature", 1.0)
+    if not isinstance(found, int | float) or not 0 < found < math.inf:
+        raise ModelError(f"{folder}: the temperature is {found!r}, not a number above 0")
+    return float(found)
+
+
+def _trained_on_boxes(card: Mapping[str, Any]) -> bool:
     recipe = card.get("recipe", {})
     return bool(recipe.get("data", {}).get("boxes", False)) if isinstance(recipe, dict) else False
 

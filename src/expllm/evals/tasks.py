@@ -1,6 +1,7 @@
 """Asks a model about every face of a data set, and saves what it answers."""
 
 import hashlib
+import heapq
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class Question:
         dataset: The faces.
         name: What the user calls it, with its split.
         task: How it is scored.
-        limit: At most so many faces, the first ones; None for all.
+        limit: At most so many faces, drawn by their ids; None for all.
     """
 
     dataset: Dataset
@@ -71,9 +72,20 @@ class Question:
     limit: int | None = None
 
     def samples(self) -> Iterator[Sample]:
-        """The faces with a label."""
+        """The faces with a label, in the order of the data set.
+
+        The first ones would be of one class where each class has its folder. So those are taken whose ids
+        have the smallest SHA-256: the same ones every time, and a smaller limit takes some of them.
+        """
         labelled = (sample for sample in self.dataset if sample.expression is not None)
-        return islice(labelled, self.limit)
+        if self.limit is None:
+            return labelled
+        drawn = set(heapq.nsmallest(self.limit, (_lot(one.id) for one in self.dataset if one.expression)))
+        return (sample for sample in labelled if _lot(sample.id) in drawn)
+
+
+def _lot(name: str) -> bytes:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
 
 
 def settings_of(labeller: Labeller, question: Question) -> Settings:

@@ -84,9 +84,9 @@ def _left_out(scores: Scores) -> Iterator[str]:
     if asked.skipped:
         yield f"left out by the data set's own rules, not counted: {asked.skipped:,} rows"
     for label, count in scores.dropped.items():
-        yield f"{count:,} faces left out: the model was never taught {label}"
+        yield f"left out, as the model was never taught {label}: {count:,} of {asked.faces:,} faces"
     for label, count in scores.outside.items():
-        yield f"{_of(count, rows)} were answered with {label}, which the data set does not have: wrong"
+        yield f"answered with {label}, which the data set does not have: {_of(count, rows)}: wrong"
 
 
 def comparison_view(found: Comparison, runs: Sequence[Path]) -> RenderableType:

@@ -42,7 +42,6 @@ from expllm.model.show import sizes_of
 from expllm.train.batches import Batches, Collate, Examples
 from expllm.train.config import StageConfig
 from expllm.train.faces import Face, Faces
-from expllm.train.history import Step
 from expllm.train.loop import Place, make_trainer
 from expllm.train.planning import this_device
 from expllm.train.trainer import StageTrainer
@@ -123,15 +122,21 @@ def ours(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -> Ru
     return clock.run()
 
 
+class Begins(TrainerCallback):  # type: ignore[misc]
+    """Starts a clock when the first batch is there: the start of workers is not what is measured."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    def on_step_begin(self, *given: Any, **more: Any) -> None:
+        self.clock.begin()
+
+
 def timed(trainer: StageTrainer, clock: Clock) -> None:
     """Lets the clock see every step."""
 
-    def told(step: Step) -> None:
-        if clock.began is None:
-            clock.began = time.perf_counter() - step.seconds
-        clock(step.tokens, step.loss)
-
-    trainer.on_step = told
+    trainer.on_step = lambda step: clock(step.tokens, step.loss)
+    trainer.add_callback(Begins(clock))
 
 
 @dataclass
@@ -151,14 +156,12 @@ class Encoded(Dataset[dict[str, Any]]):
         return self.examples[self.keys[number]]
 
 
-class Ends(TrainerCallback):  # type: ignore[misc]
+class Ends(Begins):
     """The clock of the plain loop."""
 
     def __init__(self, clock: Clock, counted: list[int], losses: list[float]) -> None:
-        self.clock, self.counted, self.losses = clock, counted, losses
-
-    def on_step_begin(self, *given: Any, **more: Any) -> None:
-        self.clock.begin()
+        super().__init__(clock)
+        self.counted, self.losses = counted, losses
 
     def on_step_end(self, *given: Any, **more: Any) -> None:
         self.clock(sum(self.counted), sum(self.losses) / len(self.losses))

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -15,6 +16,7 @@ from small import INSTRUCT, code, complaint, draw_faces, learned, recipe, same, 
 from expllm.errors import ExitCode
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.config import Recipe
+from expllm.train.loop import train
 
 STEPS, RUNS, KILLS = 25, 4, 5
 STAGE = replace(INSTRUCT, max_steps=STEPS, save_steps=1, workers=2, augment=True, keep=2)
@@ -142,3 +144,18 @@ def family() -> set[int]:
     """Trainings and data workers that are alive: all are children of the one fork server."""
     server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     return {int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()}
+
+
+@pytest.mark.parametrize("trains", [("projector", "tower", "language_lora"), ("projector", "language")])
+def test_parts_that_are_trained_whole_go_on_too(tmp_path: Path, trains: tuple[str, ...]) -> None:
+    stage = replace(INSTRUCT, trains=trains, max_steps=4, save_steps=1, keep=9)
+    made, output = recipe(draw_faces(tmp_path), stage, dropout=0.1), tmp_path / "run"
+    train(made, output, quiet=True)
+    folder = output / "1-instruct"
+    before, history = learned(folder), told(folder)
+    shutil.rmtree(folder / "model")
+    for step in (3, 4):
+        shutil.rmtree(folder / "checkpoints" / f"step-{step:07d}")
+    train(made, output, quiet=True)
+    assert len(same(before, learned(folder))) == len(before)
+    assert told(folder) == history

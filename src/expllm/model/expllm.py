@@ -156,8 +156,10 @@ def train_only(model: nn.Module, parts: tuple[str, ...]) -> dict[str, int]:
     counts = dict.fromkeys(parts, 0)
     for name, parameter in model.named_parameters():
         part = part_of(name)
-        parameter.requires_grad_(part in counts)
-        if part in counts:
+        # DINOv2's mask token serves its pretraining alone: no gradient ever comes, and DDP would wait for it.
+        learns = part in counts and not name.endswith("mask_token")
+        parameter.requires_grad_(learns)
+        if learns:
             counts[part] += parameter.numel()
             parameter.data = parameter.data.float()
     empty = [part for part, count in counts.items() if not count]

@@ -226,6 +226,8 @@ class StageTrainer(Trainer):
         moments = load_tensors(Path(checkpoint) / OPTIMIZER)
         optimizer = _plain_optimizer(self.optimizer)
         for name, parameter in trainable(self.model).items():
+            if f"step|{name}" not in moments:  # no step had a gradient for it
+                continue
             state = optimizer.state[parameter]
             for key in ("step", "exp_avg", "exp_avg_sq"):
                 value = moments[f"{key}|{name}"]

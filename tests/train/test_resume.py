@@ -15,7 +15,7 @@ from small import INSTRUCT, code, complaint, draw_faces, learned, recipe, same, 
 
 from expllm.errors import ExitCode
 from expllm.train.checkpoints import latest, step_of
-from expllm.train.config import Recipe
+from expllm.train.config import Part, Recipe
 from expllm.train.loop import train
 
 STEPS, RUNS, KILLS = 25, 4, 5
@@ -147,7 +147,7 @@ def family() -> set[int]:
 
 
 @pytest.mark.parametrize("trains", [("projector", "tower", "language_lora"), ("projector", "language")])
-def test_parts_that_are_trained_whole_go_on_too(tmp_path: Path, trains: tuple[str, ...]) -> None:
+def test_parts_that_are_trained_whole_go_on_too(tmp_path: Path, trains: tuple[Part, ...]) -> None:
     stage = replace(INSTRUCT, trains=trains, max_steps=4, save_steps=1, keep=9)
     made, output = recipe(draw_faces(tmp_path), stage, dropout=0.1), tmp_path / "run"
     train(made, output, quiet=True)

@@ -59,7 +59,8 @@ class Memory:
         room = -(-length // STEP) * STEP
         for name in ("keys", "values"):
             old: Tensor = getattr(self, name)
-            new = old.new_empty(layers, rows, heads, room, width)
+            # Zeros: what is masked is multiplied by 0, and chance bytes may spell NaN.
+            new = old.new_zeros(layers, rows, heads, room, width)
             new[:, :, :, : self.length] = old[:, :, :, : self.length]
             setattr(self, name, new)
         real = self.real.new_ones(rows, room)
@@ -151,7 +152,7 @@ class Language:
     def memory(self, rows: int) -> Memory:
         """Memory in which nothing was read yet."""
         shape = len(self._layers), rows, self._key_heads, 0, self._width
-        empty = self._norm.new_empty(shape)
+        empty = self._norm.new_zeros(shape)
         return Memory(empty, empty.clone(), 0, torch.ones(rows, 0, dtype=torch.bool, device=self.device))
 
     def read(

@@ -1,0 +1,24 @@
+"""What the lean language model keeps of what it read."""
+
+import torch
+
+from expllm.faces import label_set
+from expllm.model.bundle import new_bundle
+from expllm.model.expllm import inner
+from expllm.model.language import Language
+from expllm.model.presets import preset
+
+
+def test_memory_that_was_set_aside_holds_no_chance_bytes() -> None:
+    """What is masked is multiplied by 0: a NaN there would spread to every answer."""
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    torch.use_deterministic_algorithms(True)  # fills what is not set with NaN
+    try:
+        llava = inner(new_bundle(preset("tiny"), label_set(7)).model)
+        memory = Language(llava.model.language_model, llava.lm_head).memory(2)
+        memory.reserve(300)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert memory.keys.shape[3] >= 300
+    assert not memory.keys.any()
+    assert not memory.values.any()

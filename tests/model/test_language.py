@@ -11,7 +11,6 @@ from expllm.model.presets import preset
 
 def test_memory_that_was_set_aside_holds_no_chance_bytes() -> None:
     """What is masked is multiplied by 0: a NaN there would spread to every answer."""
-    torch.utils.deterministic.fill_uninitialized_memory = True
     torch.use_deterministic_algorithms(True)  # fills what is not set with NaN
     try:
         llava = inner(new_bundle(preset("tiny"), label_set(7)).model)

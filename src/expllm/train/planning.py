@@ -158,6 +158,8 @@ def _stage_lines(plan: Plan, device: Device) -> Iterator[str]:
         f"time       {_duration(hours)} here, about ({plan.flops:.2g} FLOP at {UTILISATION:.0%} of the "
         "product's rate)"
     )
+    if not torch.cuda.is_available():
+        yield "           without a card attention is written out, which takes memory that is not in the formula"
     problem = misfit(plan.memory, device)
     yield f"fits here  {'no: ' + problem if problem else 'yes'}"
 

@@ -159,7 +159,7 @@ def _stage_lines(plan: Plan, device: Device) -> Iterator[str]:
         "product's rate)"
     )
     if not torch.cuda.is_available():
-        yield "           without a card attention is written out, which takes memory that is not in the formula"
+        yield "           without a card attention is written out: its memory is not in the formula"
     problem = misfit(plan.memory, device)
     yield f"fits here  {'no: ' + problem if problem else 'yes'}"
 

@@ -34,8 +34,9 @@ FaceStatus = Literal["ok", "too_small", "no_landmarks", "no_face", "error"]
 """What became of a face or an input.
 
 `ok`: measured and explained; `too_small`: found, but too few pixels to measure; `no_landmarks`: found by the
-detector, but no landmarks fit (profile, occlusion, blur); `no_face`: the picture shows none;
-`error`: the input could not be read (see `error`).
+detector, but no landmarks fit (profile, occlusion, blur): no action units, though a model that looks at the
+picture may have explained it; `no_face`: the picture shows none; `error`: the input could not be read (see
+`error`).
 """
 
 
@@ -152,6 +153,45 @@ class CoT(Record):
         return cls(key_observations=parts[0], overall_emotional_interpretation=parts[1], conclusion=parts[2])
 
 
+class Grounding(Record):
+    """What the audit found in a text (see [`grounding.audit`][expllm.grounding.audit.Audit]), in short.
+
+    Attributes:
+        claims: How many movements the text claims or denies.
+        supported: How many of them the action units bear out.
+        precision: `supported` / claims that could be checked, 0-1; None if there was none.
+        recall: Share of the active units, weighted by intensity, that the text tells, 0-1; None if none is.
+        problems: Wrong claims and untold units, one sentence each.
+    """
+
+    claims: int
+    supported: int
+    precision: Probability | None = None
+    recall: Probability | None = None
+    problems: tuple[str, ...] = ()
+
+
+class Explanation(Record):
+    """What a model wrote of a face, word for word, and how it bears up. Nothing is mended.
+
+    Attributes:
+        text: As it was written; None where no text came (`problem` says why).
+        problem: What is wrong with its form; None for nothing.
+        concluded: The expression that the text ends with; None if it names none, or more than one.
+        second_label: The label asked once more: behind the text where the label came first, before it where
+            the text came first; None where it was not asked.
+        agree: `expression`, `concluded` and a `second_label` are all the same; None without a label.
+        grounding: The text held against the measured action units; None where none was measured.
+    """
+
+    text: str | None
+    problem: str | None = None
+    concluded: Expression | None = None
+    second_label: Expression | None = None
+    agree: bool | None = None
+    grounding: Grounding | None = None
+
+
 class Provenance(Record):
     """Which parts made an analysis, so that it can be repeated and nobody takes one writer for another."""
 
@@ -171,8 +211,11 @@ class FaceAnalysis(Record):
         face_id: 0 for the largest face of the picture, and so on; None where there is no face.
         landmarks: 478 points (x, y, z) in pixels of the full-size picture; z has the scale of x, smaller
             is nearer to the camera. Left out of JSON unless asked for.
-        expression: The most probable expression.
-        probabilities: One probability an expression; they sum to 1.
+        expression: The most probable expression; None where the answer is `uncertain`.
+        probabilities: One probability an expression; they sum to 1. None where they are not known.
+        uncertain: The most probable expression is less probable than was asked for.
+        cot: The explanation in its three parts; None where a text does not have them.
+        explanation: The text as a model wrote it, and its checks; None for one composed by rules.
         warnings: What makes the reading less reliable, in sentences.
     """
 
@@ -189,7 +232,9 @@ class FaceAnalysis(Record):
     aus: AUs | None = None
     expression: Expression | None = None
     probabilities: dict[Expression, Probability] | None = None
+    uncertain: bool = False
     cot: CoT | None = None
+    explanation: Explanation | None = None
     warnings: tuple[str, ...] = ()
     provenance: Provenance | None = None
     landmarks: tuple[tuple[float, float, float], ...] | None = Field(default=None, repr=False)

@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from expllm.chat.base import ChatModel, Message, Reply, Role, Usage, request_key
+from expllm.chat.base import ChatModel, Message, Reply, Role, Usage, picture_uri, request_key
 from expllm.chat.errors import (
     BadPrices,
     BadRequest,
@@ -50,6 +50,7 @@ __all__ = [
     "UnknownModel",
     "Unreachable",
     "Usage",
+    "picture_uri",
     "request_key",
 ]
 

@@ -1,5 +1,6 @@
 """What every chat model has in common: messages in, a reply out, and the key of a request."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,26 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        content: What is said.
+        images: Pictures that belong to it, as addresses or `picture_uri`; a model that sees gets them first.
+    """
 
     role: Role
     content: str
+    images: tuple[str, ...] = ()
+
+
+def picture_uri(data: bytes) -> str:
+    """The bytes of a PNG or JPEG file as an address that holds them.
+
+    >>> picture_uri(b"\xff\xd8\xff")
+    'data:image/jpeg;base64,/9j/'
+    """
+    kind = "jpeg" if data.startswith(b"\xff\xd8\xff") else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +112,17 @@ class ChatModel(Protocol):
 
 
 def as_payload(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The turns as the protocol writes them. The one place that knows, for the day a turn holds a picture."""
-    return [{"role": message.role, "content": message.content} for message in messages]
+    """The turns as the protocol writes them: a text alone as a text, with pictures as a list of parts."""
+    return [{"role": message.role, "content": _content(message)} for message in messages]
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    if not message.images:
+        return message.content
+    pictures: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": image}} for image in message.images
+    ]
+    return [*pictures, {"type": "text", "text": message.content}]
 
 
 def canonical(payload: Mapping[str, Any]) -> bytes:

@@ -5,7 +5,18 @@ No model and no network take part. `read_claims` reads free text; `audit` also c
 
 from expllm.grounding.audit import Audit, audit
 from expllm.grounding.claims import Checked, Claim, DegreeWord, Verdict
+from expllm.grounding.conclusion import concluded
 from expllm.grounding.emotions import EmotionMention
 from expllm.grounding.reader import read_claims
 
-__all__ = ["Audit", "Checked", "Claim", "DegreeWord", "EmotionMention", "Verdict", "audit", "read_claims"]
+__all__ = [
+    "Audit",
+    "Checked",
+    "Claim",
+    "DegreeWord",
+    "EmotionMention",
+    "Verdict",
+    "audit",
+    "concluded",
+    "read_claims",
+]

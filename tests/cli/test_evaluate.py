@@ -236,4 +236,4 @@ def test_answers_of_another_format(scored: tuple[Path, str], tmp_path: Path) -> 
     (tmp_path / "run" / "run.json").write_text(json.dumps({**settings, "answers_format": 9}))
     done = call("eval", "rescore", tmp_path / "run")
     assert done.code == 1
-    assert "its answers are of format 9, and this is format 1" in done.complaints[0]
+    assert "its answers are of format 9, and this is format 2" in done.complaints[0]

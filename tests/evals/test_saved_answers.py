@@ -10,7 +10,7 @@ from stubs import SEVEN, given, settings
 
 from expllm.errors import ExitCode, RecordError
 from expllm.evals.answers import Answer, EvalRun, Settings
-from expllm.faces import Expression
+from expllm.faces import AUVector, Expression
 from expllm.runs import NoRun, RunError
 
 TWO = given([("fear", "fear"), ("anger", None)])
@@ -61,9 +61,37 @@ def test_a_torn_last_line_is_answered_again(tmp_path: Path) -> None:
 def test_another_format_is_refused(tmp_path: Path) -> None:
     run = begun(tmp_path)
     values = json.loads(run.folder.settings_file.read_text())
-    run.folder.settings_file.write_text(json.dumps({**values, "answers_format": 2}))
-    with pytest.raises(RunError, match="of format 2, and this is format 1: use the version"):
+    run.folder.settings_file.write_text(json.dumps({**values, "answers_format": 3}))
+    with pytest.raises(RunError, match="of format 3, and this is format 2: use the version"):
         run.answers()
+
+
+def test_answers_of_the_first_format_are_read_and_gone_on_with(tmp_path: Path) -> None:
+    """As they were saved before there were explanations: without the fields of format 2."""
+    run = begun(tmp_path)
+    values = json.loads(run.folder.settings_file.read_text())
+    old = {name: value for name, value in values.items() if name not in ("seed", "explained")}
+    run.folder.settings_file.write_text(json.dumps({**old, "answers_format": 1}))
+    new = {"problem", "label_after", "aus", "reference"}
+    lines = [{k: v for k, v in json.loads(answer.to_json()).items() if k not in new} for answer in TWO]
+    run.answers_file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert run.answers() == TWO
+    assert run.settings().answers_format == 1
+    assert run.begin(settings()) == TWO
+    assert run.settings().answers_format == 2
+
+
+def test_an_explained_answer_comes_back(tmp_path: Path) -> None:
+    aus = AUVector({"jaw drop": 0.5})
+    text = "**Key Observations:** a\n\n**Overall Emotional Interpretation:** b\n\n**Conclusion:** fear"
+    answer = TWO[0].model_copy(update={"text": text, "aus": aus, "label_after": SEVEN[1], "reference": "r"})
+    run = begun(tmp_path)
+    run.add([answer])
+    (found,) = run.answers()
+    assert found == answer
+    assert found.cot is not None
+    assert found.cot.conclusion == "fear"
+    assert found.model_copy(update={"text": "Fear."}).cot is None
 
 
 def test_an_unknown_setting_is_refused(tmp_path: Path) -> None:
@@ -97,6 +125,7 @@ def test_other_settings_are_refused_but_a_temperature_is_taken_over(tmp_path: Pa
         ({"colour": "red"}, "colour"),
         ({"truth": "smug"}, "truth"),
         ({"label": "contempt"}, "'contempt' is not in the model's label set"),
+        ({"label_after": "contempt"}, "'contempt' is not in the model's label set"),
         ({"label": None}, "the status is 'ok', and the label None"),
         ({"status": "no_face"}, "the status is 'no_face', and the label 'fear'"),
         ({"log_probabilities": [-1.0]}, "1 log-probabilities for 7 labels"),

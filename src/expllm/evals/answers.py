@@ -12,20 +12,39 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from expllm.conversations import Order
 from expllm.errors import OutputError, RecordError
 from expllm.faces import Expression
 from expllm.outfiles import whole_file, write_reason
-from expllm.records import Record
+from expllm.records import AUs, CoT, Record
 from expllm.runs import NoRun, RunError, RunFolder
 
-FORMAT: Final = 1
-"""Format of the answers; others are refused, not guessed at."""
-CHANGEABLE: Final = frozenset({"model", "temperature"})
+FORMAT: Final = 2
+"""Format of the answers: 2 has explanations, and what is needed to check them."""
+READABLE: Final = (1, 2)
+"""Formats that are read; others are refused, not guessed at."""
+CHANGEABLE: Final = frozenset({"model", "temperature", "answers_format"})
 """What may differ where a run goes on: a model that was moved or calibrated answers as before."""
 
-Task = Literal["accuracy", "transfer"]
+Task = Literal["accuracy", "transfer", "cot"]
 Status = Literal["ok", "unreadable", "no_face"]
 _Log = Annotated[float, Field(le=1e-9, allow_inf_nan=False)]
+
+
+class Explained(Record):
+    """How faces were explained, and what the texts are held against.
+
+    Attributes:
+        order: Whether the model is told its own label before it explains.
+        max_new_tokens: Of an explanation, at most.
+        reference: Where the texts to compare with come from.
+        reference_digest: SHA-256 of these texts; of texts that are written on the way, their writer.
+    """
+
+    order: Order = "explanation-first"
+    max_new_tokens: int
+    reference: str
+    reference_digest: str
 
 
 class Settings(Record):
@@ -33,7 +52,8 @@ class Settings(Record):
 
     Attributes:
         answers_format: Of the lines in `answers.jsonl`.
-        task: `transfer` scores what both label sets have in common; `accuracy` everything.
+        task: `transfer` scores what both label sets have in common, `accuracy` everything; `cot` scores
+            explanations too.
         model: The model's folder as it was given, or `offline`.
         digest: Of the model, less what was found out after its training (its temperature).
         dtype: Of the model's weights.
@@ -44,6 +64,8 @@ class Settings(Record):
         fingerprint: SHA-256 of the data set, from `Dataset`.
         truth_labels: The data set's label set.
         limit: At most so many faces, drawn by their ids; None for all.
+        seed: Of this drawing; None for the drawing without one.
+        explained: How explanations were asked for; None where only labels were.
         faces: How many are to be answered.
         skipped: Rows that the data set's own rules leave out, such as faces without a label.
         missing: Names of pictures that are not there: the first ones, and `missing_count` of all.
@@ -62,6 +84,8 @@ class Settings(Record):
     fingerprint: str
     truth_labels: tuple[Expression, ...]
     limit: int | None = None
+    seed: int | None = None
+    explained: Explained | None = None
     faces: int
     skipped: int = 0
     missing: tuple[str, ...] = ()
@@ -80,7 +104,11 @@ class Answer(Record):
         log_probabilities: [C] natural logarithms over the model's label set, normalised, at a temperature
             of 1; None without an answer, or where only a label was given.
         label: The answer.
-        text: An explanation, where one was asked for.
+        text: An explanation word for word, where one was asked for.
+        problem: What is wrong with the text's form; None for nothing.
+        label_after: The label once more, asked behind the explanation.
+        aus: The face's measured action units; None where it could not be measured.
+        reference: The text that the explanation is compared with; None where there is none.
     """
 
     id: Annotated[str, Field(min_length=1)]
@@ -90,6 +118,18 @@ class Answer(Record):
     log_probabilities: tuple[_Log, ...] | None = None
     label: Expression | None = None
     text: str | None = None
+    problem: str | None = None
+    label_after: Expression | None = None
+    aus: AUs | None = None
+    reference: str | None = None
+
+    @property
+    def cot(self) -> CoT | None:
+        """The explanation in its three parts; None where it does not have them."""
+        try:
+            return None if self.text is None else CoT.parse(self.text)
+        except RecordError:
+            return None
 
 
 class EvalRun:
@@ -122,7 +162,7 @@ class EvalRun:
         found = self.folder.settings()
         if "answers_format" not in found:
             raise RunError(f"{self.path}: is no evaluation, but another run: give a folder of 'expllm eval'")
-        if found["answers_format"] != FORMAT:
+        if found["answers_format"] not in READABLE:
             raise RunError(
                 f"{self.path}: its answers are of format {found['answers_format']}, and this is format "
                 f"{FORMAT}: use the version of expllm that saved them, or evaluate again in another folder"
@@ -213,8 +253,9 @@ def _problem(answer: Answer, seen: set[str], labels: Sequence[Expression]) -> st
     """What is wrong with an answer, for itself and among those before it."""
     if answer.id in seen:
         return f"{answer.id!r} is answered twice"
-    if answer.label is not None and answer.label not in labels:
-        return f"the answer {answer.label.value!r} is not in the model's label set"
+    for label in (answer.label, answer.label_after):
+        if label is not None and label not in labels:
+            return f"the answer {label.value!r} is not in the model's label set"
     if (answer.label is None) != (answer.status != "ok"):
         return f"the status is {answer.status!r}, and the label {answer.label and answer.label.value!r}"
     if answer.log_probabilities is not None and len(answer.log_probabilities) != len(labels):

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from expllm.data import Dataset, Sample
 from expllm.data.dataset import NO_PICTURE
 from expllm.errors import MissingData
-from expllm.evals.answers import Answer, EvalRun, Settings, Task
+from expllm.evals.answers import Answer, EvalRun, Explained, Settings, Task
 from expllm.evals.scores import check_labels
 from expllm.faces import Expression
 from expllm.progress import Progress
@@ -64,28 +64,34 @@ class Question:
         name: What the user calls it, with its split.
         task: How it is scored.
         limit: At most so many faces, drawn by their ids; None for all.
+        seed: Another one draws other faces.
+        explained: How explanations are asked for, where they are.
     """
 
     dataset: Dataset
     name: str
     task: Task = "accuracy"
     limit: int | None = None
+    seed: int | None = None
+    explained: Explained | None = None
 
     def samples(self) -> Iterator[Sample]:
         """The faces with a label, in the order of the data set.
 
         The first ones would be of one class where each class has its folder. So those are taken whose ids
-        have the smallest SHA-256: the same ones every time, and a smaller limit takes some of them.
+        have the smallest SHA-256, behind the seed: the same ones every time, and a smaller limit takes some
+        of them.
         """
         labelled = (sample for sample in self.dataset if sample.expression is not None)
         if self.limit is None:
             return labelled
-        drawn = set(heapq.nsmallest(self.limit, (_lot(one.id) for one in self.dataset if one.expression)))
-        return (sample for sample in labelled if _lot(sample.id) in drawn)
+        lots = (self._lot(one.id) for one in self.dataset if one.expression)
+        drawn = set(heapq.nsmallest(self.limit, lots))
+        return (sample for sample in labelled if self._lot(sample.id) in drawn)
 
-
-def _lot(name: str) -> bytes:
-    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+    def _lot(self, name: str) -> bytes:
+        seeded = name if self.seed is None else f"{self.seed}:{name}"
+        return hashlib.sha256(seeded.encode("utf-8", "surrogatepass")).digest()
 
 
 def settings_of(labeller: Labeller, question: Question) -> Settings:
@@ -114,6 +120,8 @@ def settings_of(labeller: Labeller, question: Question) -> Settings:
         fingerprint=dataset.fingerprint,
         truth_labels=dataset.labels,
         limit=question.limit,
+        seed=question.seed,
+        explained=question.explained,
         faces=faces,
         skipped=len(dataset.skipped) - len(missing) + unlabelled,
         missing=tuple(missing[:MOST_NAMED]),
@@ -125,7 +133,11 @@ def settings_of(labeller: Labeller, question: Question) -> Settings:
 def default_folder(labeller: Labeller, question: Question) -> Path:
     """`runs/eval/MODEL-DATASET-...`: another one for all that gives other answers."""
     who, dataset = labeller.identity, question.dataset
-    parts = (who.digest, who.dtype, who.boxes, dataset.fingerprint, question.task, question.limit)
+    parts: tuple[object, ...] = (
+        who.digest, who.dtype, who.boxes, dataset.fingerprint, question.task, question.limit,
+    )  # fmt: skip
+    if question.explained is not None:
+        parts += (question.seed, question.explained.to_json())
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
     named = "-".join((Path(who.name).name, Path(question.name).name, question.task, digest))
     return Path("runs") / "eval" / re.sub(r"[^\w.@-]+", "-", named)

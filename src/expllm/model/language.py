@@ -4,7 +4,6 @@
 and values are one product, memory is set aside once, and the weights are those of the model that is given.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,94 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
 
+from expllm.model.memory import STEP, Memory
 from expllm.model.products import Product, product
 
-STEP: Final = 64
-"""Memory is set aside for a multiple of so many tokens."""
 _STILL: Final = ("default", "linear", "llama3")
 """Rotary embeddings whose angles do not depend on how long a text is."""
-
-
-@dataclass
-class Memory:
-    """Keys and values of what was read.
-
-    Attributes:
-        keys, values: [layers, rows, heads, room, width of a head].
-        length: Places in use; all rows use as many.
-        real: [rows, room] False where a row has nothing at a place in use.
-        holes: Whether any row has such a place.
-    """
-
-    keys: Tensor
-    values: Tensor
-    length: int
-    real: Tensor
-    holes: bool = False
-
-    @property
-    def room(self) -> int:
-        """Places that are set aside."""
-        return self.keys.shape[3]
-
-    def copies(self, rows: int) -> "Memory":
-        """The same for several rows; this one has one row, without holes."""
-        return Memory(
-            self.keys.repeat(1, rows, 1, 1, 1),
-            self.values.repeat(1, rows, 1, 1, 1),
-            self.length,
-            self.real.repeat(rows, 1),
-        )
-
-    def reserve(self, length: int) -> None:
-        """Sets more aside, so that `length` places fit; what was read stays."""
-        if length <= self.room:
-            return
-        layers, rows, heads, _, width = self.keys.shape
-        room = -(-length // STEP) * STEP
-        for name in ("keys", "values"):
-            old: Tensor = getattr(self, name)
-            # Zeros: what is masked is multiplied by 0, and chance bytes may spell NaN.
-            new = old.new_zeros(layers, rows, heads, room, width)
-            new[:, :, :, : self.length] = old[:, :, :, : self.length]
-            setattr(self, name, new)
-        real = self.real.new_ones(rows, room)
-        real[:, : self.length] = self.real[:, : self.length]
-        self.real = real
-
-    def keep(self, tokens: int, real: Tensor | None = None) -> None:
-        """Keeps the next `tokens` places, which were read; `real` [rows, tokens] as for `Language.read`."""
-        if real is not None and not bool(real.all()):
-            self.real[:, self.length : self.length + tokens] = real
-            self.holes = True
-        self.length += tokens
-
-    def empty(self, start: int, used: Sequence[int]) -> None:
-        """Says that of the places from `start` on, row i has something at the first `used[i]` only."""
-        for row, count in enumerate(used):
-            self.real[row, start + count : self.length] = False
-            self.holes |= start + count < self.length
-
-    def forget(self, length: int) -> None:
-        """Goes back to the first `length` places."""
-        self.length = length
-        self.real[:, length:] = True
-        self.holes = self.holes and not bool(self.real[:, :length].all())
-
-    @property
-    def even(self) -> int:
-        """Places from the start on at which every row has something."""
-        if not self.holes:
-            return self.length
-        return int(self.real[:, : self.length].all(0).long().cumprod(0).sum())
-
-    def swap(self, one: int, other: int) -> None:
-        """Exchanges two rows."""
-        pair, exchanged = [one, other], [other, one]
-        used = slice(self.length)
-        for tensor in (self.keys, self.values):
-            tensor[:, pair, :, used] = tensor[:, exchanged, :, used]
-        self.real[pair] = self.real[exchanged]
 
 
 @dataclass(frozen=True)
@@ -127,14 +43,16 @@ class Language:
     def __init__(self, llama: nn.Module, head: nn.Module) -> None:
         model: Any = llama
         config = model.config
-        self._embedding, self._rotary, self._norm = model.embed_tokens, model.rotary_emb, model.norm.weight
+        self._embedding, self._norm = model.embed_tokens, model.norm.weight
+        # Made anew: a model converted to 16 bits has rounded frequencies, and turns far places wrong.
+        self._rotary = type(model.rotary_emb)(config).to(self._norm.device)
         self._epsilon = float(config.rms_norm_eps)
         self._heads, self._key_heads = config.num_attention_heads, config.num_key_value_heads
         self._width = config.hidden_size // self._heads
         self.context = int(config.max_position_embeddings)
         self._layers = [_taken_over(layer) for layer in model.layers]
         self._head = product([head])
-        self._angles = self._turns(STEP)
+        self.angles = self._turns(STEP)
 
     @property
     def device(self) -> torch.device:
@@ -177,17 +95,42 @@ class Language:
         """
         (rows, tokens, _), start = embedded.shape, memory.length
         memory.reserve(start + tokens)
-        if memory.room > len(self._angles[0]):
-            self._angles = self._turns(memory.room)
-        turns = tuple(table[places][:, :, None] for table in self._angles)  # [rows, tokens, 1, width] each
         mask = _mask(memory, tokens, rows, among, real)
-        used = slice(start + tokens)
+        return self._pass(embedded, memory, places, slice(start, start + tokens), start + tokens, mask)
+
+    def step(self, ids: Tensor, places: Tensor, at: Tensor, memory: Memory) -> Tensor:
+        """Reads one token a row, as `read` does, and foretells the next: [rows] ids.
+
+        Where it stands in memory is a value on the device, and no shape depends on it: the same kernels serve
+        every step, so that a card can keep them (`recorded`). All that is set aside is looked at, masked.
+
+        Args:
+            ids: [rows] tokens.
+            places: [rows] position of each in its row's text.
+            at: [1] place in memory; `memory.length` is not asked.
+        """
+        rows = len(ids)
+        used = torch.arange(memory.room, device=ids.device) <= at
+        mask = (memory.real[:rows] & used)[:, None, None]
+        hidden = self._pass(self.embed(ids[:, None]), memory, places[:, None], at, memory.room, mask)
+        return self.logits(hidden[:, -1]).argmax(-1)
+
+    def _pass(
+        self, embedded: Tensor, memory: Memory, places: Tensor, new: slice | Tensor, length: int,
+        mask: Tensor | None,
+    ) -> Tensor:  # fmt: skip
+        """Through all layers: keys and values go to places `new`, and the first `length` are looked at."""
+        rows, tokens, _ = embedded.shape
+        if memory.room > len(self.angles[0]):
+            self.angles = self._turns(memory.room)
+        turns = tuple(table[places][:, :, None] for table in self.angles)  # [rows, tokens, 1, width] each
+        used = slice(length)
         for layer, keys, values in zip(self._layers, memory.keys, memory.values, strict=True):
             mixed = layer.queries_keys_values(self._normal(embedded, layer.before_attention))
             mixed = mixed.view(rows, tokens, -1, self._width)
             turned = _turn(mixed[:, :, : self._heads + self._key_heads], turns)
-            keys[:rows, :, start : start + tokens] = turned[:, :, self._heads :].transpose(1, 2)
-            values[:rows, :, start : start + tokens] = mixed[:, :, -self._key_heads :].transpose(1, 2)
+            _put(keys[:rows], new, turned[:, :, self._heads :].transpose(1, 2))
+            _put(values[:rows], new, mixed[:, :, -self._key_heads :].transpose(1, 2))
             seen = self._attend(
                 turned[:, :, : self._heads], keys[:rows, :, used], values[:rows, :, used], mask
             )
@@ -250,6 +193,14 @@ def _mask(memory: Memory, tokens: int, rows: int, among: Tensor | None, real: Te
     old = memory.real[:rows, None, :start] if memory.holes else memory.real.new_ones(1, 1, start)
     rows = max(len(old), len(new))
     return torch.cat([old.expand(rows, tokens, -1), new.expand(rows, -1, -1)], dim=-1)[:, None]
+
+
+def _put(held: Tensor, places: slice | Tensor, values: Tensor) -> None:
+    """Writes into [rows, heads, room, width] at some places of the room."""
+    if isinstance(places, slice):
+        held[:, :, places] = values
+    else:
+        held.index_copy_(2, places, values)
 
 
 def _turn(heads: Tensor, turns: tuple[Tensor, ...]) -> Tensor:

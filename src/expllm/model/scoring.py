@@ -7,7 +7,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from expllm.model.language import Language, Memory
+from expllm.model.language import Language
+from expllm.model.memory import Memory
 
 PROMPT: Final = -1
 """Stands for the prompt's last token, where a tree has its root."""
@@ -102,6 +103,7 @@ def score(
 
 def gathered(logits: Tensor, tree: TokenTree) -> Tensor:
     """[rows, 1 + nodes, vocabulary] logits, the prompt's last first, to [rows, continuations] sums."""
-    distributions = logits.float().log_softmax(-1)
-    sums = [sum(distributions[:, 1 + node, token] for node, token in told) for told in tree.foretold]
-    return torch.stack(sums, dim=1)  # type: ignore[arg-type]
+    told = [(1 + node, token, place) for place, pairs in enumerate(tree.foretold) for node, token in pairs]
+    nodes, tokens, places = torch.tensor(told, device=logits.device).T  # [tokens of all continuations] each
+    found = logits.float().log_softmax(-1)[:, nodes, tokens]
+    return found.new_zeros(len(found), len(tree.foretold)).index_add_(1, places, found)

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from expllm.model.language import Language, Memory
+from expllm.model.language import Language
+from expllm.model.memory import Memory
 from expllm.model.prepare import Pixels
 from expllm.model.products import fix
+from expllm.model.recorded import steps
 from expllm.model.scoring import TokenTree, score
 
 if TYPE_CHECKING:
@@ -123,8 +125,9 @@ class OwnModel:
         self._keep(seen, prompts, ids, real)
         start = [len(held) for held in seen.held]
         active, first = len(prompts), memory.length
+        tokens = language.logits(hidden[:, -1]).argmax(-1).tolist()
+        step = steps(language, memory, most)
         for number in range(most):
-            tokens = language.logits(hidden[:, -1]).argmax(-1).tolist()
             yield [(seen.order[row], token) for row, token in enumerate(tokens) if token != end]
             for row in reversed(range(active)):
                 if tokens[row] == end:
@@ -134,12 +137,11 @@ class OwnModel:
                     _exchange(start, row, active)
             if not active or number == most - 1:
                 break
-            there = [[len(seen.held[row])] for row in range(active)]
-            new = torch.tensor([[token] for token in tokens[:active]], device=language.device)
-            hidden = language.read(language.embed(new), memory, torch.tensor(there, device=language.device))
+            new = tokens[:active]
+            tokens = step(new, [len(held) for held in seen.held[:active]])
             memory.keep(1)
-            for row in range(active):
-                seen.held[row].append(tokens[row])
+            for held, token in zip(seen.held, new, strict=False):
+                held.append(token)
         written = [len(held) - begun for held, begun in zip(seen.held, start, strict=True)]
         memory.empty(first, written)
 
@@ -170,10 +172,9 @@ class OwnModel:
     def _embedded(self, seen: Seen, ids: Tensor) -> Tensor:
         """[rows, tokens, hidden], with the pictures' features at their places."""
         embedded = self.language.embed(ids)
-        pictured = ids == self._image_id
-        if bool(pictured.any()):
-            embedded[pictured] = seen.features[seen.order].flatten(0, 1).to(embedded.dtype)
-        return embedded
+        pictured = (ids == self._image_id)[:, :, None]
+        # Not by index: to count the places, a card would have to finish first.
+        return embedded.masked_scatter(pictured, seen.features[seen.order].to(embedded.dtype))
 
     @staticmethod
     def _keep(seen: Seen, prompts: Sequence[Ids], ids: Tensor, real: Tensor | None) -> None:

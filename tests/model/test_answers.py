@@ -172,6 +172,22 @@ def test_a_stream_is_the_text_in_pieces() -> None:
     assert "\N{SLIGHTLY SMILING FACE}" in "".join(found)
 
 
+def test_a_stream_ends_with_the_whole_and_can_be_told_the_label() -> None:
+    def streamed(**options: Any) -> Written:
+        stream = answerer().stream(FACES[0], **options)
+        while True:
+            try:
+                next(stream)
+            except StopIteration as ended:
+                whole: Written = ended.value
+                return whole
+
+    told = [LABELS[1]]
+    assert streamed() == answerer().explanations(FACES[:1])[0]
+    assert streamed(label=told[0]) == answerer().explanations(FACES[:1], told)[0]
+    assert streamed(max_new_tokens=3).problem == "the text was cut off after 3 tokens"
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 300), max_size=25))
 def test_pieces_of_any_tokens_add_up(tokens: list[int]) -> None:

@@ -10,7 +10,7 @@ _Test = Callable[[EmotionMention], bool]
 _CLEARER: Final[tuple[_Test, ...]] = (
     lambda one: one.core and not one.hedged,
     lambda one: not one.hedged,
-    lambda one: True,
+    lambda _: True,
 )
 """From names that are affirmed to any word near one."""
 

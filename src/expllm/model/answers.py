@@ -1,6 +1,6 @@
 """Answers of a trained model: a label with probabilities at once, an explanation on demand."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -153,15 +153,35 @@ class Answerer:
         prompts = self._explanation_prompts(len(images), labels, max_new_tokens)
         return self._written(self._write(self._look(images), prompts, max_new_tokens), max_new_tokens)
 
-    def stream(self, image: "Image.Image", max_new_tokens: int = MOST_TOKENS) -> Iterator[str]:
+    def stream(
+        self, image: "Image.Image", max_new_tokens: int = MOST_TOKENS, label: Expression | None = None
+    ) -> Generator[str, None, Written]:
         """The explanation of a picture in pieces, as they are written; together they are its text.
+
+        Args:
+            max_new_tokens: Most tokens of the text.
+            label: What the model has answered before; None: the explanation comes first.
+
+        Returns:
+            The whole, as the value of the generator.
 
         Raises:
             UsageError: as `explanations`.
         """
-        prompts = self._explanation_prompts(1, None, max_new_tokens)
+        prompts = self._explanation_prompts(1, None if label is None else [label], max_new_tokens)
         steps = self._talker.write(self._look([image]), prompts, self._end, max_new_tokens)
-        return pieces(self._tokenizer, (token for step in steps for _, token in step))
+        return self._streamed((token for step in steps for _, token in step), max_new_tokens)
+
+    def _streamed(self, tokens: Iterator[int], max_new_tokens: int) -> Generator[str, None, Written]:
+        written: Ids = []
+
+        def noted() -> Iterator[int]:
+            for token in tokens:
+                written.append(token)
+                yield token
+
+        yield from pieces(self._tokenizer, noted())
+        return self._written([written], max_new_tokens)[0]
 
     def both(
         self,

@@ -29,6 +29,15 @@ def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             assert CANARY.encode() not in path.read_bytes(), f"a key stands in {path}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Settings and caches of whoever runs the tests stay out of them."""
+    for name in ("EXPLLM_DATA", "EXPLLM_SETTINGS"):
+        os.environ.pop(name, None)
+    home = tmp_path_factory.mktemp("home")
+    os.environ["XDG_CONFIG_HOME"], os.environ["XDG_CACHE_HOME"] = str(home / "config"), str(home / "cache")
+
+
 @pytest.fixture(scope="session")
 def astronaut() -> NDArray[np.uint8]:
     """[512, 512, 3] RGB: a smiling face of about 90 pixels (NASA, public domain)."""

@@ -23,6 +23,7 @@ LAYERS = (
         "outfiles",
         "outfolders",
         "runs",
+        "settings",
     },
     {
         "detectors",

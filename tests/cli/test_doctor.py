@@ -95,3 +95,22 @@ def test_doctor_splits_the_command_from_the_complaint(monkeypatch: pytest.Monkey
     assert result.code == ExitCode.FAILURE
     assert first == "WRONG     system libraries  a system library is missing (libGL.so.1)"
     assert second.split("-> ")[1] == APT_GET
+
+
+def test_the_settings_file_is_shown_and_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "settings.toml"
+    monkeypatch.setenv("EXPLLM_SETTINGS", str(file))
+    monkeypatch.setattr(doctor, "CHECKS", (doctor._settings,))
+    (tmp_path / "ferplus_test.parquet").touch()
+    file.write_text(f'data_root = "{tmp_path}"\n[data]\nferplus = "ferplus"\n')
+    assert f"ok        settings  {file}: data_root = {tmp_path}, data.ferplus = " in call("doctor").out
+    file.write_text('data_root = "nowhere"')
+    missing = call("doctor")
+    assert missing.code == ExitCode.FAILURE
+    assert f"WRONG     settings  data_root: {tmp_path / 'nowhere'} does not exist" in missing.out
+    file.write_text('data_rot = "x"')
+    wrong = call("doctor")
+    assert wrong.code == ExitCode.USAGE
+    assert "unknown key 'data_rot': did you mean 'data_root'?" in wrong.out

@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from expllm.data import Dataset
 from expllm.data.ferplus import VOTES
+from expllm.faces import label_set
 
 
 def picture_file(path: Path, shade: int = 128) -> Path:
@@ -65,3 +66,15 @@ def rafdb_tree(root: Path, lines: Sequence[str], missing: Sequence[str] = ()) ->
 
 def labels_by_id(dataset: Dataset) -> dict[str, str | None]:
     return {sample.id: sample.expression and sample.expression.value for sample in dataset}
+
+
+def write_people(path: Path, count: int = 120) -> Path:
+    """Three faces of each person, in a CSV without a split; all of them show one picture."""
+    picture_file(path.parent / "face.png")
+    labels = label_set(7)
+    rows = [
+        (f"p{n}-{k}", "face.png", labels[(n + k) % 7].value, f"person {n}")
+        for n in range(count)
+        for k in range(3)
+    ]
+    return write_csv(path, [("id", "image", "label", "identity"), *rows])

@@ -115,6 +115,28 @@ def _assets() -> Iterator[Finding]:
         yield Finding("AU classifier", "ok", classifier.identity)
 
 
+def _settings() -> Iterator[Finding]:
+    """The settings file, and whether the folders that it names are there."""
+    from expllm.settings import user_settings
+
+    try:
+        found = user_settings()
+    except ExpllmError as error:
+        yield Finding("settings", "wrong", error.line, "correct this file or remove it", error.exit_code)
+        return
+    if not found.exists:
+        yield Finding("settings", "optional", f"no {found.path}; it may say where data sets lie")
+        return
+    roots = {"data_root": found.data_root, **{f"data.{name}": path for name, path in found.data.items()}}
+    named = {key: path for key, path in roots.items() if path is not None}
+    told = ", ".join(f"{key} = {path}" for key, path in named.items()) or "nothing is set"
+    yield Finding("settings", "ok", f"{found.path}: {told}")
+    for key, path in named.items():
+        # A data set's own place may also be the beginning of the names of its Parquet files.
+        if not path.exists() and not (key != "data_root" and any(path.parent.glob(f"{path.name}*.parquet"))):
+            yield Finding("settings", "wrong", f"{key}: {path} does not exist", f"correct it in {found.path}")
+
+
 def _run_through() -> Iterator[Finding]:
     """Opens the models and looks at an empty picture: no face, no error."""
     import numpy as np
@@ -136,5 +158,6 @@ CHECKS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
     _system_libraries,
     _model_file,
     _assets,
+    _settings,
     _run_through,
 )

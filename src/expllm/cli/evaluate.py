@@ -34,7 +34,9 @@ OutputOption = Annotated[
 ]
 RootOption = Annotated[
     str | None,
-    typer.Option("--data-root", metavar="DIR", help="Where data sets lie; EXPLLM_DATA if not given."),
+    typer.Option(
+        "--data-root", metavar="DIR", help="Where data sets lie; else EXPLLM_DATA, the settings file."
+    ),
 ]
 KindOption = Annotated[
     str | None, typer.Option("--kind", help="How to read the data set, as for 'expllm data check'.")

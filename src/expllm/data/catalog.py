@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from expllm.data import affectnet, csvfile, expw, ferplus, folder, parquet, rafdb, texts
+from expllm.data import affectnet, csvfile, expw, ferplus, folder, parquet, people, rafdb, texts
 from expllm.data.cells import split_name, undecodable
 from expllm.data.dataset import Dataset, Source, survey
 from expllm.data.shards import find_shards
@@ -113,7 +113,8 @@ def open_dataset(spec: str, *, split: str | None = None, kind: str | None = None
     Args:
         spec: A file or folder, with `:train`, `:valid` or `:test` behind it if wanted. Parquet shards may be
             named by what their names have in common: `data/ferplus:test`. Of ExpW `:3000@0` draws 3,000
-            faces under the seed 0.
+            faces under the seed 0. `:train` and `:valid` of a data set that names all its people, and sets
+            none apart, are drawn by person (`data.people`).
         split: The split, if `spec` does not say it; all by default.
         kind: How to read it, a key of `KINDS`; by default what it looks like. AffectNet is read with eight
             expressions unless `affectnet7` is said; class folders named by numbers need a kind.
@@ -133,6 +134,10 @@ def open_dataset(spec: str, *, split: str | None = None, kind: str | None = None
     source = KINDS[kind](path.absolute()) if kind else _source(path.absolute())
     if source.kind == "expw" and (draw := expw.read_draw(wanted)):
         source = expw.drawn(source, draw)
+    elif wanted in people.DRAWN and (parts := people.parts(source)):
+        if wanted not in parts:
+            raise MissingData(f"{path}: too few people for a part {wanted!r}: give a data set with more")
+        source = people.by_person(source)
     return survey(replace(source, path=str(path)), wanted)
 
 

@@ -21,6 +21,8 @@ from expllm.data.augment import Augmentation, Change
 from expllm.data.boxes import crop
 from expllm.data.captions import Captions, open_captions
 from expllm.data.mirror import mirrored_text
+from expllm.data.people import check_apart
+from expllm.data.roots import located
 from expllm.data.sample import Rect
 from expllm.errors import ExpllmError, MissingData, RecordError
 from expllm.faces import Expression
@@ -171,6 +173,8 @@ def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split
     if not named:
         raise MissingData(f"the recipe names no faces: set data.{split}, such as data.{split}=rafdb:{split}")
     dataset = open_dataset(_path(data, named), kind=data.kind)
+    if split == "valid" and data.train:
+        check_apart(lambda: open_dataset(_path(data, data.train), kind=data.kind), dataset)
     texts = dict(_texts(data.texts)) if data.texts else {}
     faces: list[Face] = []
     left_out = list(dataset.skipped)
@@ -203,7 +207,7 @@ def _fingerprint(dataset: str, faces: Sequence[Face]) -> str:
 
 def _path(data: DataConfig, name: str | None) -> str:
     assert name is not None
-    return name if data.root is None or Path(name).is_absolute() else str(Path(data.root) / name)
+    return located(name) if data.root is None else str(Path(data.root) / name)
 
 
 def _texts(path: str) -> Iterator[tuple[str, str]]:

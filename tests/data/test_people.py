@@ -1,28 +1,28 @@
-"""Data sets by name and split, and the split by person."""
+"""The split by person: the same draw for evaluation, training and checks; nobody is in both parts."""
 
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stubs import SEVEN, table
+from trees import write_people
 
+from expllm.conversations import Questions
+from expllm.data import Dataset, open_dataset
+from expllm.data.check import check
+from expllm.data.people import VALID_SHARE, part_of
+from expllm.data.roots import open_named
 from expllm.errors import MissingData, UsageError
-from expllm.evals.splits import ROOT_VARIABLE, VALID_SHARE, open_named, part_of
+from expllm.train.config import DataConfig, StageConfig
+from expllm.train.faces import Faces, read_faces
 
 
-def people(path: Path, count: int = 120) -> Path:
-    """Three faces of each person, in a CSV without a split."""
-    table(path, [])
-    rows = [
-        f"p{n}-{k},face.png,{SEVEN[(n + k) % 7].value},person {n}" for n in range(count) for k in range(3)
-    ]
-    path.write_text("\n".join(["id,image,label,identity", *rows]) + "\n")
-    return path
+def ids(dataset: Dataset) -> list[str]:
+    return [sample.id for sample in dataset]
 
 
 def test_nobody_is_in_both_parts(tmp_path: Path) -> None:
-    path = people(tmp_path / "people.csv")
+    path = write_people(tmp_path / "people.csv")
     parts = {split: open_named(f"{path}:{split}") for split in ("train", "valid")}
     seen = {split: {sample.identity for sample in part} for split, part in parts.items()}
     assert not seen["train"] & seen["valid"]
@@ -52,7 +52,7 @@ def test_every_name_has_a_part(identity: str) -> None:
 
 
 def test_a_split_that_a_data_set_has_is_its_own(tmp_path: Path) -> None:
-    path = people(tmp_path / "people.csv", 4)
+    path = write_people(tmp_path / "people.csv", 4)
     lines = path.read_text().splitlines()
     splits = ["split", *(("train", "val")[n % 2] for n in range(len(lines) - 1))]
     path.write_text("\n".join(f"{line},{split}" for line, split in zip(lines, splits, strict=True)))
@@ -60,35 +60,46 @@ def test_a_split_that_a_data_set_has_is_its_own(tmp_path: Path) -> None:
     assert [sample.id for sample in valid] == [line.split(",")[0] for line in lines[2::2]]
 
 
-def test_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    people(tmp_path / "people.csv", 20)
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.delenv(ROOT_VARIABLE, raising=False)
-    with pytest.raises(MissingData, match="no such file or folder"):
-        open_named("people.csv")
-    found = open_named("people.csv:valid", str(tmp_path))
-    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
-    assert open_named("people.csv:valid").fingerprint == found.fingerprint
-    people(tmp_path / "here" / "others.csv", 5)
-    assert len(open_named("others.csv")) == 15
-    with pytest.raises(MissingData, match=r"neither in .* nor here"):
-        open_named("nothing:test")
-
-
-def test_no_such_split(tmp_path: Path) -> None:
-    path = table(tmp_path / "faces.csv", [("a", "fear"), ("b", "anger")])
-    with pytest.raises(UsageError, match="has no split 'valid': it is not split"):
-        open_named(f"{path}:valid")
-    with pytest.raises(UsageError, match="no split after the colon"):
-        open_named(f"{path}:")
-
-
 def test_too_few_people(tmp_path: Path) -> None:
-    path = people(tmp_path / "people.csv", 1)
+    path = write_people(tmp_path / "people.csv", 1)
     empty = "valid" if part_of("person 0") == "train" else "train"
     with pytest.raises(MissingData, match="too few people"):
         open_named(f"{path}:{empty}")
+
+
+def test_all_ways_to_a_data_set_draw_the_same(tmp_path: Path) -> None:
+    path = write_people(tmp_path / "people.csv")
+    for split in ("train", "valid"):
+        drawn = open_dataset(f"{path}:{split}")
+        assert ids(open_dataset(str(path), split=split)) == ids(open_named(f"{path}:{split}")) == ids(drawn)
+        assert check("csv", f"{path}:{split}").samples == len(drawn)
+        found = read(DataConfig(train=f"{path}:{split}"), "train")
+        assert [face.id for face in found.faces] == ids(drawn)
+        assert found.labels == open_dataset(str(path)).labels
+
+
+def read(data: DataConfig, split: str) -> Faces:
+    return read_faces(data, StageConfig(), Questions(), split)
+
+
+def test_nobody_is_validated_on_who_was_learned_from(tmp_path: Path) -> None:
+    path = write_people(tmp_path / "people.csv")
+    recipe = DataConfig(train=f"{path}:train", valid=f"{path}:valid")
+    assert len(read(recipe, "train")) + len(read(recipe, "valid")) == 360
+    for learned in (f"{path}", f"{path}:valid"):
+        with pytest.raises(
+            UsageError, match=r"people of people\.csv for validation are in the training data"
+        ):
+            read(DataConfig(train=learned, valid=f"{path}:valid"), "valid")
+
+
+def test_people_who_are_not_named_cannot_be_told_apart(tmp_path: Path) -> None:
+    """One face without a name: it might be anybody's."""
+    path = write_people(tmp_path / "people.csv")
+    path.write_text(path.read_text().replace("person 7\n", "\n", 1))
+    for split in ("train", "valid"):
+        with pytest.raises(UsageError, match=f"has no split '{split}'"):
+            open_dataset(f"{path}:{split}")
 
 
 def test_portraits(shared: Path) -> None:

@@ -1,0 +1,78 @@
+"""The split by person, for data sets that name who is seen and have no validation part.
+
+A person goes to `valid` if the first eight bytes of SHA-256 over `SEED:IDENTITY`, read as a number from 0 to
+1, lie below 0.2; else to `train`. So nobody is in both parts, the part of a person never changes when others are
+added, and about 20 % of the people are in `valid`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from expllm.data.dataset import Dataset, Source
+from expllm.data.sample import Row
+from expllm.errors import UsageError
+
+SEED: Final = 0
+VALID_SHARE: Final = 0.2
+DRAWN: Final = ("train", "valid")
+
+
+def part_of(identity: str) -> str:
+    """`train` or `valid`: where a person belongs."""
+    digest = hashlib.sha256(f"{SEED}:{identity}".encode("utf-8", "surrogatepass")).digest()
+    return "valid" if int.from_bytes(digest[:8]) / 2**64 < VALID_SHARE else "train"
+
+
+def parts(source: Source) -> frozenset[str]:
+    """The parts that the people of a source fall into.
+
+    None at all if it does not name every person, or sets some apart for validation or a test by itself.
+    """
+    if not set(source.by_split) <= {"train"}:
+        return frozenset()
+    found = set()
+    for row in source.rows():
+        if row.split not in (None, "train") or (row.sample is not None and not row.sample.identity):
+            return frozenset()
+        if row.sample is not None:
+            found.add(part_of(row.sample.identity or ""))
+    return frozenset(found)
+
+
+def by_person(source: Source) -> Source:
+    """The same samples, each in the part of its person; a row that is no sample belongs to both parts.
+
+    Args:
+        source: One that has `parts`.
+    """
+
+    def rows() -> Iterator[Row]:
+        for row in source.rows():
+            if row.sample is None:
+                yield replace(row, split=None)
+            else:
+                split = part_of(row.sample.identity or "")
+                yield replace(row, sample=row.sample.model_copy(update={"split": split}), split=split)
+
+    return replace(source, rows=rows, by_split={})
+
+
+def check_apart(learned: Callable[[], Dataset], validated: Dataset) -> None:
+    """Refuses to validate on people who are learned from, as in `portraits:valid` beside all `portraits`.
+
+    Args:
+        learned: Opens the training data; it is called only if `validated` names people.
+        validated: The validation data.
+
+    Raises:
+        UsageError: somebody is in both.
+    """
+    people = {sample.identity for sample in validated if sample.identity}
+    both = {sample.identity for sample in learned() if sample.identity in people} if people else set()
+    if both:
+        raise UsageError(
+            f"{len(both):,} people of {validated.name} for validation are in the training data too, such as "
+            f"{min(filter(None, both))!r}: give both by their split, {validated.name}:train and :valid"
+        )

@@ -1,8 +1,8 @@
 """The split by person, for data sets that name who is seen and have no validation part.
 
 A person goes to `valid` if the first eight bytes of SHA-256 over `SEED:IDENTITY`, read as a number from 0 to
-1, lie below 0.2; else to `train`. So nobody is in both parts, the part of a person never changes when others are
-added, and about 20 % of the people are in `valid`.
+1, lie below 0.2; else to `train`. So nobody is in both parts, the part of a person never changes when others
+are added, and about 20 % of the people are in `valid`.
 """
 
 import hashlib

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm.auclassifier import AUClassifier
 from expllm.data import Sample, image_bytes
+from expllm.data.boxcache import own_cache
 from expllm.data.boxes import boxed, crop, overlap
 from expllm.data.sample import Rect
 from expllm.errors import ImageError, MissingDependency, UsageError
@@ -18,9 +19,14 @@ from expllm.faces import Expression, label_set
 from expllm.images import open_image
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
+    from expllm.data.boxcache import BoxCache
     from expllm.facefinder import FaceFinder
+    from expllm.images import Picture
+    from expllm.landmarks import Face
     from expllm.model.answers import Answerer
     from expllm.predict import Predictor
     from expllm.records import FaceAnalysis
@@ -97,9 +103,15 @@ class OfflineLabeller:
             return refused(sample, "no_face", "no face was found")
         if face.probabilities is None:
             return refused(sample, "no_face", f"the face cannot be measured ({face.status})")
-        shares = [max(face.probabilities[label], SMALLEST) for label in self.identity.labels]
-        whole = math.log(math.fsum(shares))
-        return answered(sample, self.identity.labels, [math.log(share) - whole for share in shares])
+        labels = self.identity.labels
+        return answered(sample, labels, logs_of(face.probabilities, labels))
+
+
+def logs_of(probabilities: Mapping[Expression, float], labels: Sequence[Expression]) -> list[float]:
+    """[C] natural logarithms of rounded probabilities, normalised."""
+    shares = [max(probabilities[label], SMALLEST) for label in labels]
+    whole = math.log(math.fsum(shares))
+    return [math.log(share) - whole for share in shares]
 
 
 def _nearest(faces: "Sequence[FaceAnalysis]", box: Rect | None) -> "FaceAnalysis | None":
@@ -138,6 +150,7 @@ class ModelLabeller:
         manifest = read_manifest(folder)
         self._folder = folder
         self._finder: FaceFinder | None = None
+        self._known: BoxCache | None = None
         self._answerer: Answerer | None = None
         boxes = _trained_on_boxes(manifest.card) if boxes is None else boxes
         # What was found out after training, such as a temperature, changes no answer.
@@ -147,16 +160,19 @@ class ModelLabeller:
 
     @contextmanager
     def opened(self) -> Iterator["ModelLabeller"]:
-        """Frees the face detector when the block ends."""
+        """Boxes that were found by earlier runs are known inside; the face detector is freed at the end."""
         try:
+            self._known = own_cache() if self.identity.boxes else None
             yield self
         finally:
+            if self._known is not None:
+                self._known.close()
             if self._finder is not None:
                 self._finder.close()
 
     def answer(self, samples: Sequence[Sample]) -> list[Answer]:
         """See `Labeller`."""
-        seen = [self._picture(sample) for sample in samples]
+        seen = [self.picture(sample) for sample in samples]
         pictures = [one for one in seen if not isinstance(one, Answer)]
         told = iter(self._log_probabilities(pictures))
         return [
@@ -166,36 +182,38 @@ class ModelLabeller:
 
     def _log_probabilities(self, pictures: "Sequence[Image.Image]") -> list[list[float]]:
         """[N, C] at a temperature of 1."""
-        if not pictures:
-            return []
-        import torch
+        return normalised(self.answerer.labels(pictures).sums) if pictures else []
 
+    @property
+    def answerer(self) -> "Answerer":
+        """The model; its weights are loaded by the first call."""
         if self._answerer is None:
+            import torch
+
             from expllm.model.answers import Answerer
 
             device = "cuda" if torch.cuda.is_available() else "cpu"
             self._answerer = Answerer.load(self._folder, getattr(torch, self.identity.dtype), device)
-        sums = torch.from_numpy(self._answerer.labels(pictures).sums)
-        found: list[list[float]] = sums.log_softmax(-1).tolist()
-        return found
+        return self._answerer
 
-    def _picture(self, sample: Sample) -> "Image.Image | Answer":
+    def picture(self, sample: Sample) -> "Image.Image | Answer":
         """The face, cut out as in training, or why there is none."""
         try:
             data = _data(sample)
-            box = boxed(data, self._open_finder(), near=sample.box) if self.identity.boxes else sample.box
+            box = boxed(data, self, self._known, near=sample.box) if self.identity.boxes else sample.box
             if self.identity.boxes and box is None:
                 return refused(sample, "no_face", "no face was found")
             return face_picture(data, sample.id, box)
         except ImageError as error:
             return refused(sample, "unreadable", error.line)
 
-    def _open_finder(self) -> "FaceFinder":
+    def find(self, picture: "Picture") -> "list[Face]":
+        """All faces of a picture, by the detector, which is started when it is needed first."""
         if self._finder is None:
             from expllm.facefinder import FaceFinder
 
             self._finder = FaceFinder()
-        return self._finder
+        return self._finder.find(picture)
 
 
 def face_picture(data: bytes, name: str, box: Rect | None) -> "Image.Image":
@@ -234,6 +252,14 @@ def _temperature(folder: Path, extra: Mapping[str, Any]) -> float:
 def _trained_on_boxes(card: Mapping[str, Any]) -> bool:
     recipe = card.get("recipe", {})
     return bool(recipe.get("data", {}).get("boxes", False)) if isinstance(recipe, dict) else False
+
+
+def normalised(sums: "NDArray[np.float64]") -> list[list[float]]:
+    """Logarithms [N, C] of which each row adds up to 1: at a temperature of 1."""
+    import torch
+
+    found: list[list[float]] = torch.from_numpy(sums).log_softmax(-1).tolist()
+    return found
 
 
 def answered(sample: Sample, labels: Sequence[Expression], logs: Sequence[float]) -> Answer:

@@ -1,0 +1,179 @@
+"""Who can explain: a labeller that also writes, whose faces are measured and given a text to compare with."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from expllm.conversations import Order
+from expllm.cot.img2au import FaceReader
+from expllm.data import Sample
+from expllm.errors import ExpllmError, ImageError
+from expllm.evals.answers import Answer, Status
+from expllm.evals.labellers import (
+    OFFLINE,
+    ModelLabeller,
+    OfflineLabeller,
+    answered,
+    logs_of,
+    normalised,
+    refused,
+)
+from expllm.evals.references import References
+from expllm.evals.tasks import Identity, Labeller
+from expllm.faces import AUVector, Expression
+from expllm.predict import Explainer
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Measured = AUVector | ExpllmError
+"""The action units of a face, or why it has none."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How explanations are asked for.
+
+    Attributes:
+        order: Whether the model is told its own label before it explains.
+        max_new_tokens: Of an explanation, at most.
+    """
+
+    order: Order = "explanation-first"
+    max_new_tokens: int = 256
+
+
+class Writer(Protocol):
+    """Whoever gives labels with explanations."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    def explain(self, samples: Sequence[Sample], measured: Sequence[Measured]) -> list[Answer]:
+        """One answer a face, with its text where there is one."""
+        ...
+
+
+@contextmanager
+def explainer(
+    model: str,
+    truth: Sequence[Expression],
+    references: References,
+    wishes: Wishes,
+    *,
+    boxes: bool | None = None,
+    dtype: str = "float32",
+) -> Iterator[Labeller]:
+    """Who is called `model`, as for `labellers.labeller`, asked to explain as well.
+
+    Raises:
+        UsageError, MissingWeights, ModelError, MissingDependency: as `labellers.labeller`.
+    """
+    reader = FaceReader()
+    try:
+        if model == OFFLINE:
+            yield Explaining(OfflineExplainer(8 if Expression.CONTEMPT in truth else 7), reader, references)
+            return
+        with ModelLabeller(Path(model), boxes=boxes, dtype=dtype).opened() as own:
+            yield Explaining(ModelExplainer(own, wishes), reader, references)
+    finally:
+        reader.close()
+
+
+class Explaining:
+    """A labeller whose answers hold explanations, action units and reference texts.
+
+    Args:
+        writer: Who explains.
+        reader: Who measures faces; not asked where a data set or a saved text brings action units.
+        references: The texts to compare with.
+    """
+
+    def __init__(self, writer: Writer, reader: FaceReader, references: References) -> None:
+        self.identity = writer.identity
+        self._writer, self._reader, self._references = writer, reader, references
+
+    def answer(self, samples: Sequence[Sample]) -> list[Answer]:
+        """See `Labeller`."""
+        measured = [self._measured(sample) for sample in samples]
+        answers = self._writer.explain(samples, measured)
+        aus = [one if isinstance(one, AUVector) else None for one in measured]
+        known = [sample.model_copy(update={"aus": units}) for sample, units in zip(samples, aus, strict=True)]
+        texts = self._references.texts(known)
+        return [
+            answer.model_copy(update={"aus": units, "reference": text})
+            for answer, units, text in zip(answers, aus, texts, strict=True)
+        ]
+
+    def _measured(self, sample: Sample) -> Measured:
+        brought = sample.aus or self._references.aus(sample)
+        if brought is not None:
+            return brought
+        try:
+            return self._reader(sample)[0]
+        except ExpllmError as error:
+            return error
+
+
+class ModelExplainer:
+    """A trained model.
+
+    Args:
+        labeller: The model, and how faces are cut out for it.
+        wishes: How it is asked.
+    """
+
+    def __init__(self, labeller: ModelLabeller, wishes: Wishes) -> None:
+        self.identity = labeller.identity
+        self._labeller, self._wishes = labeller, wishes
+
+    def explain(self, samples: Sequence[Sample], measured: Sequence[Measured]) -> list[Answer]:
+        """See `Writer`."""
+        seen = [self._labeller.picture(sample) for sample in samples]
+        pairs = [
+            (sample, one) for sample, one in zip(samples, seen, strict=True) if not isinstance(one, Answer)
+        ]
+        told = iter(self._told([sample for sample, _ in pairs], [picture for _, picture in pairs]))
+        return [one if isinstance(one, Answer) else next(told) for one in seen]
+
+    def _told(self, samples: Sequence[Sample], pictures: "Sequence[Image.Image]") -> list[Answer]:
+        if not pictures:
+            return []
+        found = self._labeller.answerer.both(pictures, self._wishes.order, self._wishes.max_new_tokens)
+        rows = zip(
+            samples, normalised(found.labels.sums), found.explanations, found.labels_after.best, strict=True
+        )
+        return [
+            answered(sample, self.identity.labels, logs).model_copy(
+                update={"text": written.text, "problem": written.problem, "label_after": after}
+            )
+            for sample, logs, written, after in rows
+        ]
+
+
+class OfflineExplainer:
+    """The classifier on action units, and the rules that explain its label.
+
+    Args:
+        labels: Tell 7 or 8 expressions apart.
+    """
+
+    def __init__(self, labels: int) -> None:
+        self.identity = OfflineLabeller(labels).identity
+        self._explainer = Explainer(labels)
+
+    def explain(self, samples: Sequence[Sample], measured: Sequence[Measured]) -> list[Answer]:
+        """See `Writer`."""
+        return [self._explained(sample, one) for sample, one in zip(samples, measured, strict=True)]
+
+    def _explained(self, sample: Sample, measured: Measured) -> Answer:
+        if not isinstance(measured, AUVector):
+            status: Status = "unreadable" if isinstance(measured, ImageError) else "no_face"
+            return refused(sample, status, measured.line)
+        found = self._explainer.explain(measured, detector="none", au_reader="none")
+        if "cot" not in found:
+            return refused(sample, "no_face", "too little of the face was measured")
+        told = answered(sample, self.identity.labels, logs_of(found["probabilities"], self.identity.labels))
+        return told.model_copy(update={"text": found["cot"].text, "label_after": told.label})

@@ -83,6 +83,24 @@ def test_boxes_as_in_training_or_as_asked(folder: Path, faces: list[Sample]) -> 
     assert not ModelLabeller(folder).identity.boxes
 
 
+def test_a_second_run_detects_nothing_again(
+    folder: Path, faces: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runs = [ModelLabeller(folder, boxes=True) for _ in range(3)]
+    found = []
+    for number, run in enumerate(runs):
+        if number == 2:  # a cache that cannot be made: the faces are found, and nothing is kept
+            (tmp_path / "file").touch()
+            monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+        with run.opened():
+            found.append(run.answer([faces[0], faces[4]]))
+    assert found[0] == found[1] == found[2]
+    assert [answer.status for answer in found[0]] == ["no_face", "ok"]
+    assert [run._finder is not None for run in runs] == [True, False, True], "the detector was started"
+    assert [path.name for path in (tmp_path / "cache" / "expllm").iterdir()] == ["boxes.sqlite"]
+
+
 def test_a_temperature_that_is_none(folder: Path, tmp_path: Path) -> None:
     odd = tmp_path / "odd"
     shutil.copytree(folder, odd)

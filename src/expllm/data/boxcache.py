@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from expllm import __version__
 from expllm.data.sample import Rect
 from expllm.errors import MissingWeights, OutputError, RecordError
-from expllm.weights import FACE_LANDMARKER
+from expllm.weights import FACE_LANDMARKER, cache_folder
 
 SCHEMA: Final = 1
 WAIT_S: Final = 60.0
@@ -143,6 +143,22 @@ class BoxCache:
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
             what = f"{self.path} is no cache of face boxes of this version"
             raise RecordError(f"{what} ({error}): delete it or name another file") from None
+
+
+def own_cache() -> BoxCache | None:
+    """The user's own cache beside downloaded files, of MediaPipe's boxes; None if it cannot be written.
+
+    It holds no picture and no name: boxes by SHA-256.
+
+    Raises:
+        RecordError: the file is something else.
+    """
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return BoxCache(folder / "boxes.sqlite", detector_identity())
+    except (OSError, OutputError):  # a read-only home: faces are found again
+        return None
 
 
 def _write_ahead(file: sqlite3.Connection) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm.auclassifier import AUClassifier
 from expllm.data import Sample, image_bytes
-from expllm.data.boxcache import own_cache
+from expllm.data.boxcache import BoxCache, own_cache
 from expllm.data.boxes import boxed, crop, overlap
 from expllm.data.sample import Rect
 from expllm.errors import ImageError, MissingDependency, UsageError
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from expllm.data.boxcache import BoxCache
     from expllm.facefinder import FaceFinder
     from expllm.images import Picture
     from expllm.landmarks import Face

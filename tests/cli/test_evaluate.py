@@ -1,7 +1,10 @@
 """`expllm eval`: what it prints and writes, and how it fails. A small random model; nothing is trained."""
 
 import json
+import math
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,13 @@ from calling import call, faceless
 from conftest import ASTRONAUT
 from PIL import Image
 
-from expllm.evals.answers import EvalRun
+from expllm.data import Sample, image_bytes
+from expllm.errors import ImageError
+from expllm.evals.answers import Answer, EvalRun
+from expllm.evals.labellers import answered, refused
+from expllm.evals.tasks import Identity, Labeller
 from expllm.faces import label_set
+from expllm.images import open_image
 from expllm.model import store
 from expllm.model.answers import Answerer
 from expllm.model.bundle import new_bundle
@@ -118,6 +126,70 @@ def test_unreadable_pictures_end_with_three(place: Path, tmp_path: Path) -> None
     assert "4.png" in done.out
     assert "6.png" in done.out
     assert call("eval", "rescore", tmp_path / "run").code == 3
+
+
+def test_three_thousand_pictures_of_which_ten_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything but the model is real: files, decoding, saved answers, figures, exit code."""
+    picture = tmp_path / "one.png"
+    Image.new("RGB", (8, 8), "grey").save(picture)
+    broken = {f"{n:04d}.png" for n in range(150, 3_000, 300)}
+    for n in range(3_000):
+        target = tmp_path / "faces" / SEVEN[n % 7].value / f"{n:04d}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(picture.read_bytes()[: 30 if target.name in broken else None])
+    monkeypatch.setattr("expllm.evals.labellers.labeller", cheap)
+    done = call("eval", "accuracy", "cheap", tmp_path / "faces", "-o", tmp_path / "run", "--batch", "500")
+    assert done.code == 3
+    assert "cheap on" in done.out
+    assert "3,000 faces" in done.out
+    assert "unreadable: 10 of 3,000 faces (0.33 %): they count as wrong" in done.out
+    assert {word.rstrip(":").rsplit("/")[-1] for word in done.out.split() if ".png:" in word} == broken
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert (scores["rows"], len(scores["unreadable"]), scores["accuracy"]) == (3_000, 10, 2_990 / 3_000)
+    assert call("eval", "rescore", tmp_path / "run").code == 3
+
+
+class Cheap:
+    """A model that opens each picture and knows the truth."""
+
+    identity = Identity("cheap", "digest", "float32", False, SEVEN)
+
+    def answer(self, samples: Sequence[Sample]) -> list[Answer]:
+        return [self._one(sample) for sample in samples]
+
+    def _one(self, sample: Sample) -> Answer:
+        try:
+            assert sample.image is not None
+            open_image(image_bytes(sample.image))
+        except ImageError as error:
+            return refused(sample, "unreadable", error.line)
+        shares = [0.94 if label is sample.expression else 0.01 for label in SEVEN]
+        return answered(sample, SEVEN, [math.log(share) for share in shares])
+
+
+@contextmanager
+def cheap(*_: object, **__: object) -> Iterator[Labeller]:
+    yield Cheap()
+
+
+def test_abstaining(scored: tuple[Path, str], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(scored[0], run)
+    (run / "risk.png").unlink()
+    sure = sorted(math.exp(max(answer.log_probabilities or ())) for answer in EvalRun(run).answers())
+    out = call("eval", "rescore", run, "--abstain", f"{sure[35] - 1e-9:.12f}").out
+    assert f"answers from {sure[35]:g}"[:18] in out
+    assert (run / "risk.png").exists(), "the curve is drawn without being asked for"
+    found = as_json("rescore", run, "--abstain", f"{sure[35] - 1e-9:.12f}")
+    assert found["abstain"]["answered"] == 35
+    assert found["abstain"]["coverage"] == 0.5
+    assert found["abstain"]["accuracy"]["estimate"] <= 1
+    assert 0 <= found["risk_coverage_area"] <= 1
+    assert call("eval", "rescore", run, "--abstain", "1.5").code == 2
+    none = as_json("rescore", run, "--abstain", "1")
+    assert none["abstain"]["accuracy"] is None
 
 
 def test_transfer(place: Path, tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ BoxesOption = Annotated[
 DtypeOption = Annotated[
     str, typer.Option("--dtype", metavar="float32|bfloat16", help="Precision of a model's weights.")
 ]
+AbstainOption = Annotated[
+    float | None,
+    typer.Option(
+        "--abstain", metavar="P", min=0.0, max=1.0, help="Count answers below this probability as uncertain."
+    ),
+]
 PlotOption = Annotated[bool, typer.Option("--plot", help="Write plots into the run's folder.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
@@ -70,6 +76,7 @@ def accuracy(
     boxes: BoxesOption = None,
     dtype: DtypeOption = "float32",
     plot: PlotOption = False,
+    abstain: AbstainOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Ask a model about every face of a data set, and score its labels.
@@ -80,7 +87,7 @@ def accuracy(
     run, settings, answers = _asked(
         "accuracy", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet
     )
-    _report(run, settings, answers, as_json, plot)
+    _report(run, settings, answers, as_json, plot, abstain)
 
 
 @app.command("transfer", short_help="A model on a data set with other labels: what both have is scored.")
@@ -96,6 +103,7 @@ def transfer(
     boxes: BoxesOption = None,
     dtype: DtypeOption = "float32",
     plot: PlotOption = False,
+    abstain: AbstainOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Score a model on a data set that it was not trained for (the paper's Table II).
@@ -106,16 +114,21 @@ def transfer(
     run, settings, answers = _asked(
         "transfer", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet
     )
-    _report(run, settings, answers, as_json, plot)
+    _report(run, settings, answers, as_json, plot, abstain)
 
 
 @app.command("rescore", short_help="The tables of a run from its saved answers, without the model.")
-def rescore(run: RunArgument, as_json: JsonOption = False, plot: PlotOption = False) -> None:
+def rescore(
+    run: RunArgument,
+    as_json: JsonOption = False,
+    plot: PlotOption = False,
+    abstain: AbstainOption = None,
+) -> None:
     """Compute every figure of a run again from its saved answers."""
     from expllm.evals.answers import EvalRun
 
     saved = EvalRun(run)
-    _report(run, saved.settings(), saved.answers(), as_json, plot)
+    _report(run, saved.settings(), saved.answers(), as_json, plot, abstain)
 
 
 @app.command("compare", short_help="McNemar's test between two runs on the same faces.")
@@ -197,19 +210,26 @@ def _asked(
         return run, *answer_all(who, question, run, batch, quiet=quiet)
 
 
-def _report(run: Path, settings: "Settings", answers: "list[Answer]", as_json: bool, plot: bool) -> None:
+def _report(
+    run: Path,
+    settings: "Settings",
+    answers: "list[Answer]",
+    as_json: bool,
+    plot: bool,
+    abstain: float | None = None,
+) -> None:
     """Writes the figures into the run's folder, prints them, and leaves with the exit code."""
     import json
 
     from expllm.evals.answers import EvalRun
     from expllm.evals.scores import score
 
-    scores = score(settings, answers)
+    scores = score(settings, answers, abstain=abstain)
     EvalRun(run).write_scores(scores.to_dict())
-    if plot:
+    if plot or abstain is not None:
         from expllm.evals.calibrating import write_plots
 
-        write_plots(scores, answers, run)
+        write_plots(scores, run)
     if as_json:
         typer.echo(json.dumps({"run": str(run), **scores.to_dict()}, ensure_ascii=False))
     else:

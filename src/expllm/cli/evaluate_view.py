@@ -52,6 +52,13 @@ def _figures(scores: Scores) -> Table:
     if scores.after is not None:
         warm = f"at temperature {scores.settings.temperature:.3g}"
         table.add_row(f"calibration error {warm}", _percent(scores.after.error), "")
+    if scores.risk is not None:
+        table.add_row("area under risk over coverage", _percent(scores.risk.area), "")
+    if (kept := scores.abstaining) is not None:
+        table.add_row(f"coverage, answers from {kept.threshold:g}", _percent(kept.coverage), "")
+        right = kept.accuracy
+        shown = ("-", "") if right is None else (_percent(right.estimate), _bounds(right))
+        table.add_row("accuracy of what is answered then", *shown)
     return table
 
 

@@ -11,7 +11,6 @@ from expllm.evals.calibration import (
     Temperature,
     fit_temperature,
     reliability,
-    risk_coverage,
     with_temperature,
 )
 from expllm.evals.scores import Scores, log_probabilities
@@ -69,7 +68,7 @@ def calibrated(
     return now, found
 
 
-def write_plots(scores: Scores, answers: Sequence[Answer], run: Path) -> None:
+def write_plots(scores: Scores, run: Path) -> None:
     """Confusion matrix, reliability, and risk over coverage, as PNG files in the run's folder.
 
     Raises:
@@ -84,6 +83,11 @@ def write_plots(scores: Scores, answers: Sequence[Answer], run: Path) -> None:
     if scores.after is not None:
         curves[f"at temperature {scores.settings.temperature:.3g}"] = scores.after
     reliability_diagram(curves, run / "reliability.png")
-    logs, truth = log_probabilities(scores.settings, answers)
-    shares = with_temperature(logs, scores.settings.temperature)
-    risk_curves({scores.settings.dataset: risk_coverage(shares, truth)}, run / "risk.png")
+    if scores.risk is not None:
+        kept = scores.abstaining
+        at = (
+            None
+            if kept is None or kept.accuracy is None
+            else (kept.answered / scores.risk.rows, kept.threshold)
+        )
+        risk_curves({scores.settings.dataset: scores.risk}, run / "risk.png", at=at)

@@ -194,6 +194,10 @@ class RiskCoverage:
     threshold: Floats
 
     @property
+    def rows(self) -> int:
+        return len(self.coverage)
+
+    @property
     def area(self) -> float:
         """Area under the curve (AURC; Geifman et al. 2019), 0-1, smaller is better: the mean risk."""
         return float(self.risk.mean())

@@ -169,12 +169,15 @@ def reliability_diagram(curves: Mapping[str, "Reliability"], path: Path | str) -
         axes.legend()
 
 
-def risk_curves(curves: Mapping[str, "RiskCoverage"], path: Path | str) -> None:
+def risk_curves(
+    curves: Mapping[str, "RiskCoverage"], path: Path | str, *, at: tuple[float, float] | None = None
+) -> None:
     """Wrong answers among the answered rows, while the least sure rows are left unanswered; one line each.
 
     Args:
         curves: Name -> what `calibration.risk_coverage` gave.
         path: Ends with .png or .svg; its folder must exist.
+        at: Coverage, 0-1, and the probability that it belongs to: where a model shall abstain.
 
     Raises:
         OutputError: the file cannot be written.
@@ -183,6 +186,10 @@ def risk_curves(curves: Mapping[str, "RiskCoverage"], path: Path | str) -> None:
         for number, (name, curve) in enumerate(curves.items()):
             label = f"{name}: area {curve.area:.3f}"
             axes.plot(curve.coverage, curve.risk, **line_style(number), linewidth=2, label=label)
+        if at is not None:
+            coverage, threshold = at
+            told = f"answers from {threshold:.0%}: {coverage:.0%} of the rows"
+            axes.axvline(coverage, color=GREY, linewidth=1.2, linestyle=(0, (4, 3)), label=told)
         axes.set(xlim=(0, 1), xlabel="answered rows, the surest first", ylabel="wrong answers among them")
         axes.set_ylim(bottom=0)
         axes.set_title("Risk and coverage: what abstaining gains")

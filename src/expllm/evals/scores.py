@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from expllm.errors import RecordError, UsageError
+from expllm.evals.abstaining import Abstaining, abstaining, risk_of
 from expllm.evals.alignment import Alignment, align
 from expllm.evals.answers import Answer, Settings
-from expllm.evals.calibration import Reliability, reliability, with_temperature
+from expllm.evals.calibration import Reliability, RiskCoverage, reliability, with_temperature
 from expllm.evals.intervals import FigureIntervals, figure_intervals
 from expllm.evals.metrics import (
     NO_ANSWER,
@@ -46,6 +47,8 @@ class Scores:
         open: Faces that were not asked about yet: the run was cut.
         dropped: Label of the data set -> rows left out, as the model was never taught it.
         outside: Label of the model -> answers that the data set does not have.
+        risk: Wrong answers while the least sure ones are held back; None where nothing has probabilities.
+        abstaining: What is left where the model is "uncertain" below a probability; None if not asked for.
     """
 
     settings: Settings
@@ -61,6 +64,8 @@ class Scores:
     open: int
     dropped: dict[str, int]
     outside: dict[str, int]
+    risk: RiskCoverage | None = None
+    abstaining: Abstaining | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; the confusion matrix as lists, in the order of `labels`."""
@@ -73,6 +78,8 @@ class Scores:
             "intervals": asdict(self.intervals),
             "calibration_error": None if self.before is None else self.before.error,
             "calibration_error_at_temperature": None if self.after is None else self.after.error,
+            "risk_coverage_area": None if self.risk is None else self.risk.area,
+            "abstain": None if self.abstaining is None else self.abstaining.to_dict(),
             "confusion": self.matrix.tolist(),
             "alarms": list(self.alarms),
             "unreadable": [{"id": name, "reason": reason} for name, reason in self.unreadable],
@@ -100,12 +107,15 @@ def check_labels(task: str, truth: "Sequence[Expression]", taught: "Sequence[Exp
         )
 
 
-def score(settings: Settings, answers: Sequence[Answer]) -> Scores:
+def score(settings: Settings, answers: Sequence[Answer], *, abstain: float | None = None) -> Scores:
     """Everything about a run's answers.
+
+    Args:
+        abstain: Below this probability, 0-1, the model is "uncertain"; None: it always answers.
 
     Raises:
         RecordError: there are no answers, or none whose truth the model was taught.
-        UsageError: the label sets do not fit together.
+        UsageError: the label sets do not fit together, or nothing can be held back.
     """
     if not answers:
         raise RecordError("no answers to score: the test set is empty, or the run was cut before the first")
@@ -115,6 +125,9 @@ def score(settings: Settings, answers: Sequence[Answer]) -> Scores:
     fit = _fit(settings)
     aligned = fit.apply(truth, predicted)
     matrix = confusion_matrix(aligned.truth, aligned.predicted, len(fit.common))
+    logs, true = log_probabilities(settings, answers)
+    # Rounded, so that equally sure answers stay equal whatever their places in the sum were.
+    shares = with_temperature(logs, settings.temperature).round(12) if len(logs) else logs
     return Scores(
         settings=settings,
         labels=fit.common,
@@ -129,6 +142,8 @@ def score(settings: Settings, answers: Sequence[Answer]) -> Scores:
         open=max(0, settings.faces - len(answers)),
         dropped=dict(sorted(aligned.dropped_truth.items())),
         outside=dict(sorted(aligned.outside_answers.items())),
+        risk=risk_of(shares, true),
+        abstaining=None if abstain is None else abstaining(shares, true, int(matrix.sum()), abstain),
     )
 
 

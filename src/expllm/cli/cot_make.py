@@ -1,9 +1,8 @@
 """One call of `expllm cot make`: opens the data, the writer and the run, and lets the engine work."""
 
 import asyncio
-import signal
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final
 from expllm import __version__
 from expllm.chat import OpenAIChat, Prices
 from expllm.cli.cot_cluster import check_shards, work_on_cluster
+from expllm.cli.signals import stopped_by_signals
 from expllm.cot.case import Rules
 from expllm.cot.engine import Engine
 from expllm.cot.estimate import Estimate, estimate
@@ -218,18 +218,9 @@ def _total(dataset: Dataset, limit: int | None) -> int:
 
 async def _with_signals(engine: Engine, samples: Iterator[Sample], journal: Journal) -> None:
     """Runs the engine; the first Ctrl-C lets the calls under way end, the second does not wait."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        if engine.gate.stopping:
-            raise KeyboardInterrupt
-        engine.gate.stopping = True
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError, RuntimeError):
-            loop.add_signal_handler(name, stop)
     try:
-        await engine.run(samples, journal)
+        with stopped_by_signals(engine.gate.stop):
+            await engine.run(samples, journal)
     finally:
         await engine.close()
 

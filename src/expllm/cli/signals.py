@@ -7,6 +7,8 @@ signal is also remembered, and [`check`][expllm.cli.signals.check] raises again 
 
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -27,6 +29,26 @@ def check() -> None:
     """Raises what a signal asked for, if one came."""
     if _received:
         _end(_received[-1])
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], bool]) -> Iterator[None]:
+    """Within a running event loop: the first Ctrl-C lets calls under way end, the second does not wait.
+
+    Args:
+        stop: Asks for the end; whether that was asked before.
+    """
+    import asyncio
+
+    def received() -> None:
+        if stop():
+            raise KeyboardInterrupt
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(name, received)
+    yield
 
 
 def _unwind(number: int, _: FrameType | None) -> None:

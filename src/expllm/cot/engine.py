@@ -1,20 +1,17 @@
-"""The Exp-CoT Engine: samples in, checked explanations out, each step journaled before the next begins.
-
-One task a sample, so many at once as are allowed, and no barrier between the steps: a sample that needs five
-rounds holds up nobody. Nothing is kept in memory but the samples at work.
-"""
+"""The Exp-CoT Engine: samples in, checked explanations out, each step journaled before the next begins."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from expllm.chat import ChatFailed
 from expllm.cot import steps
 from expllm.cot.case import Case, Feedback, Rules
-from expllm.cot.journal import Journal, JournalReader, Outcome
-from expllm.cot.memory import Gate, Memory, Paused
+from expllm.cot.journal import Journal, Outcome
+from expllm.cot.memory import Gate, Memory
 from expllm.cot.records import CotRecord
+from expllm.cot.workers import Ending, Workers
 from expllm.cot.writers import Writer
 from expllm.data import Sample
 from expllm.errors import ExpllmError
@@ -69,45 +66,12 @@ class Engine:
         await self.run_placed(enumerate(samples), journal)
 
     async def run_placed(self, samples: Iterable[tuple[int, Sample]], journal: Journal) -> None:
-        """Works through samples with their places; those that the journal has ended are passed over.
+        """Works through samples with their places; see `Workers.run`."""
+        await Workers(self._ended, journal, self.gate, self.on_outcome).run(samples)
 
-        Returns when all have ended or no further call may begin (`gate`).
-
-        Raises:
-            ExpllmError: the endpoint refuses the run (key, model, address), or the journal cannot be written.
-        """
-        reader = JournalReader(journal.path)
-        try:
-            self.gate.spent = reader.spent()
-            finished, begun = reader.finished(), reader.begun()
-            waiting = ((place, sample) for place, sample in samples if sample.id not in finished)
-            line = _Line(waiting, begun, reader)
-            # Half as many again as calls may be under way: those whose answer is on its way to the disk.
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self.gate.concurrency + self.gate.concurrency // 2 + 1):
-                    group.create_task(self._work(line, journal))
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        finally:
-            reader.close()
-
-    async def _work(self, line: "_Line", journal: Journal) -> None:
-        """One of the tasks at work at once: takes the next sample until there is none or none may begin."""
-        while not self.gate.closed:
-            taken = line.take()
-            if taken is None:
-                return
-            position, sample, memory = taken[0], taken[1], line.memory(taken[1], journal, self.gate)
-            try:
-                record = await self.explain(sample, memory)
-            except Paused:
-                return
-            except ExpllmError:
-                self.gate.stopping = True  # the others finish the call that is under way, and no more
-                raise
-            outcome = Outcome(sample.id, position, record.status, record.reason, record.to_dict())
-            await journal.add(outcome)
-            self.on_outcome(outcome)
+    async def _ended(self, sample: Sample, memory: Memory) -> Ending:
+        record = await self.explain(sample, memory)
+        return record.status, record.reason, record.to_dict()
 
     async def explain(self, sample: Sample, memory: Memory) -> CotRecord:
         """One sample through the six processes.
@@ -137,24 +101,6 @@ class Engine:
         if sample.aus is not None:
             return carried_aus(sample)
         return await asyncio.to_thread(self.img2au, sample)
-
-
-@dataclass
-class _Line:
-    """The samples that wait, and what the journal knows of those that had begun."""
-
-    waiting: Iterator[tuple[int, Sample]]
-    begun: set[str]
-    reader: JournalReader
-
-    def take(self) -> tuple[int, Sample] | None:
-        return next(self.waiting, None)
-
-    def memory(self, sample: Sample, journal: Journal, gate: Gate) -> Memory:
-        if sample.id not in self.begun:
-            return Memory(sample.id, journal, gate)
-        recorded, following = self.reader.calls(sample.id), self.reader.next_number(sample.id)
-        return Memory(sample.id, journal, gate, recorded, following)
 
 
 @dataclass

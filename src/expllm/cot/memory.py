@@ -61,6 +61,11 @@ class Gate:
     def closed(self) -> bool:
         return self.stopping or self.broke
 
+    def stop(self) -> bool:
+        """Lets no further call begin; whether that was so before."""
+        before, self.stopping = self.stopping, True
+        return before
+
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """A place among the calls under way.

@@ -35,8 +35,9 @@ LAYERS = (
         "chat",
         "data",
         "model",
+        "shipped",
     },
-    {"predict", "cot"},
+    {"predict", "measuring", "explainers", "cot"},
     {"report", "batch", "tables", "outputs", "train", "evals"},
     {"cli", "__main__"},
 )

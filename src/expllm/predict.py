@@ -1,55 +1,71 @@
-"""The one door from a picture to its analyses: API, command line and reports all come through here.
+"""The one door from a picture to its analyses: for API, command line, evaluation and reports.
 
-A picture becomes faces (`facefinder`), a face becomes action units (`aureaders`), and those become an
-expression with probabilities (`auclassifier`) and an explanation (`cot.offline`).
+Faces are found and measured (`measuring`), and an explainer says what they show: rules, a trained model, or a
+chat model (`explainers`).
 """
 
 import os
 import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from expllm import __version__
-from expllm.auclassifier import AUClassifier
-from expllm.aureaders import BlendshapeReader, reading_warnings
-from expllm.cot.offline import write_cot
-from expllm.facefinder import MIN_FACE_SIDE, FaceFinder
+from expllm.conversations import Order
+from expllm.errors import NoFaceError
+from expllm.explainers import ChatOptions, FaceExplainer, Said, Shown, open_explainer
+from expllm.explainers.abstaining import abstained, check_abstain
+from expllm.explainers.crops import crops_of
+from expllm.explainers.measured import OTHER_SCALE, Explainer, measured_row
+from expllm.explainers.rules import OFFLINE, RuleExplainer
 from expllm.images import ImageSource, Picture, open_image
-from expllm.landmarks import Face
-from expllm.records import Box, FaceAnalysis, HeadPose, Provenance
+from expllm.measuring import FaceMeasurer
+from expllm.records import FaceAnalysis
 
 if TYPE_CHECKING:
-    from expllm.autables import AURow
-    from expllm.faces import AUVector
+    from PIL import Image
 
-WRITER: Final = "offline"
-"""Who writes the explanations: rules over the action units, no language model."""
+__all__ = ["OTHER_SCALE", "Explainer", "Predictor", "SeenFace", "analyze", "measured_row"]
 
-OTHER_SCALE: Final = (
-    "Another tool measured these action units: the probabilities were fitted on this package's own readings "
-    "and are no more than a rough guide here."
-)
-"""Published FEAFA units of 2,070 RAF-DB faces: 51 % right, calibration error 0.16 (docs/experiments.md)."""
+
+@dataclass(frozen=True, eq=False)
+class SeenFace:
+    """A face between the two halves of an analysis.
+
+    Attributes:
+        analysis: What was measured.
+        shown: What an explainer is shown.
+    """
+
+    analysis: FaceAnalysis
+    shown: Shown
 
 
 class Predictor:
     """Explains faces. Open it once, use it for many pictures, close it (or use `with`).
 
-    Not for two threads at once: give each thread its own.
+    Not for two threads at once: give each thread its own. They may share an explainer.
 
     Args:
         detector: `"mediapipe"`, or the path of a SCRFD ONNX file.
-        labels: Tell 7 or 8 expressions apart (8 adds contempt).
+        labels: Tell 7 or 8 expressions apart (8 adds contempt), without an `explainer`.
         mirrored: Pictures are mirror images, as selfie previews are: swap left and right.
         landmarker: Path of `face_landmarker.task`; found by itself when None.
         max_faces: At most so many faces a picture, the largest.
         explain: False stops at the action units: no expression, no text.
+        explainer: Who explains; rules when None. Whoever opened it closes it.
+        write: False: expressions and probabilities, but no text.
+        abstain: Where no expression is so probable (0-1), the answer is "uncertain".
 
     Raises:
         MissingWeights: a model file is missing.
         MissingDependency: a package or system library is missing.
+        UsageError: `abstain` is no probability, or the explainer gives none.
     """
+
+    together = 1
 
     def __init__(
         self,
@@ -60,11 +76,49 @@ class Predictor:
         landmarker: str | os.PathLike[str] | None = None,
         max_faces: int = 20,
         explain: bool = True,
+        explainer: FaceExplainer | None = None,
+        write: bool = True,
+        abstain: float | None = None,
     ) -> None:
-        self._explainer = Explainer(labels) if explain else None
-        self._reader = BlendshapeReader()
-        self._mirrored = mirrored
-        self._finder = FaceFinder(detector, landmarker=landmarker, max_faces=max_faces)
+        self._owned: FaceExplainer | None = None
+        self._explainer = (explainer or RuleExplainer(labels)) if explain else None
+        check_abstain(abstain, self._explainer)
+        if self._explainer is not None:
+            self.together = self._explainer.together
+        self._write, self._abstain, self._mirrored = write, abstain, mirrored
+        self._measurer = FaceMeasurer(detector, landmarker=landmarker, max_faces=max_faces, mirrored=mirrored)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path = OFFLINE,
+        *,
+        labels: int | None = None,
+        order: Order = "label-first",
+        dtype: str = "float32",
+        chat: ChatOptions | None = None,
+        **options: Any,
+    ) -> Self:
+        """A predictor with the model of that name.
+
+        Args:
+            model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`.
+            labels, order, dtype, chat: As for [`open_explainer`][expllm.explainers.open_explainer].
+            **options: As for [`Predictor`][expllm.predict.Predictor].
+
+        Raises:
+            UsageError: there is no such model, or an option is not for it.
+            MissingWeights, MissingDependency, ModelError: a part of the model is missing or damaged.
+            ChatError: a chat model cannot be asked.
+        """
+        explainer = open_explainer(model, labels=labels, order=order, dtype=dtype, chat=chat)
+        try:
+            predictor = cls(explainer=explainer, **options)
+        except BaseException:
+            explainer.close()
+            raise
+        predictor._owned = explainer
+        return predictor
 
     def analyze(self, image: ImageSource, *, name: str | None = None) -> list[FaceAnalysis]:
         """Every face of a picture, largest first; an empty list if it shows none.
@@ -76,16 +130,84 @@ class Predictor:
         Raises:
             ImageError: the picture cannot be read.
         """
-        return self.analyze_picture(open_image(image, name=name))
+        return self.analyze_picture(open_image(image, name=name), image)
 
-    def analyze_picture(self, picture: Picture) -> list[FaceAnalysis]:
-        """The same, for a picture that is already open."""
-        faces = self._finder.find(picture)
-        return [self._analysis(picture, i, face) for i, face in enumerate(faces)]
+    def analyze_picture(self, picture: Picture, source: ImageSource | None = None) -> list[FaceAnalysis]:
+        """The same, for a picture that is already open.
+
+        Args:
+            source: Where it came from: small faces in large pictures are cut out of the full size.
+        """
+        return self.explain(self.look(picture, source))
+
+    def predict(
+        self, images: Iterable[ImageSource], explain: bool = False, batch_size: int = 16
+    ) -> list[list[FaceAnalysis]]:
+        """Every face of each picture; labels at once, texts only when asked for.
+
+        Args:
+            images: As for `analyze`.
+            explain: Write texts, too.
+            batch_size: Faces that a model is shown together.
+
+        Raises:
+            ImageError: a picture cannot be read.
+        """
+        found = [self.look(open_image(image), image) for image in images]
+        faces = [face for picture in found for face in picture]
+        batches = [faces[at : at + batch_size] for at in range(0, len(faces), batch_size)]
+        said = iter([one for batch in batches for one in self.explain(batch, write=explain)])
+        return [[next(said) for _ in picture] for picture in found]
+
+    def stream(self, image: ImageSource, *, name: str | None = None) -> Iterator[str | FaceAnalysis]:
+        """The text about the largest face in pieces, as they are written, and then its analysis.
+
+        Raises:
+            ImageError: the picture cannot be read.
+            NoFaceError: it shows no face.
+        """
+        picture = open_image(image, name=name)
+        faces = self.look(picture, image)
+        if not faces:
+            raise NoFaceError(f"{picture.name}: no face found")
+        face = faces[0]
+        if self._explainer is None or not self._explained(face):
+            yield face.analysis
+            return
+        said = yield from self._explainer.stream(face.shown)
+        yield self._completed(face.analysis, said, write=True)
+
+    def look(self, picture: Picture, source: ImageSource | None = None) -> list[SeenFace]:
+        """The first half of `analyze`: faces found, measured and cut out. `explain` is the other half."""
+        faces, measured = self._measurer.measure(picture)
+        crops: Sequence[Image.Image | None] = [None] * len(faces)
+        if self._explainer is not None and self._explainer.looks:
+            boxes = [face.box for face in faces]
+            crops = crops_of(picture, boxes, source, whole=not self._explainer.boxed, flipped=self._mirrored)
+        return [
+            SeenFace(analysis, Shown(crop, analysis.aus))
+            for analysis, crop in zip(measured, crops, strict=True)
+        ]
+
+    def explain(self, faces: Sequence[SeenFace], *, write: bool | None = None) -> list[FaceAnalysis]:
+        """The second half of `analyze`, for faces of any pictures: they are one batch."""
+        write = self._write if write is None else write
+        asked = [face for face in faces if self._explained(face)]
+        said: Iterator[Said] = iter(())
+        if self._explainer is not None and asked:
+            said = iter(self._explainer.explain([face.shown for face in asked], write=write))
+        return [
+            self._completed(face.analysis, next(said), write=write)
+            if self._explained(face)
+            else face.analysis
+            for face in faces
+        ]
 
     def close(self) -> None:
         """Frees the native models."""
-        self._finder.close()
+        self._measurer.close()
+        if self._owned is not None:
+            self._owned.close()
 
     def __enter__(self) -> Self:
         return self
@@ -95,74 +217,20 @@ class Predictor:
     ) -> None:
         self.close()
 
-    def _analysis(self, picture: Picture, face_id: int, face: Face) -> FaceAnalysis:
-        width, height = picture.full_size
-        aus = self._reader.read(face, mirrored=self._mirrored)
-        found: dict[str, Any] = {
-            "input": picture.name,
-            "face_id": face_id,
-            "status": face.status,
-            "image_width": width,
-            "image_height": height,
-            "box": _box(face),
-            "score": None if face.score is None else round(face.score, 4),
-            "pose": _pose(face),
-            "aus": aus,
-            "warnings": (*reading_warnings(face), *_status_warnings(face)),
-            "landmarks": None if face.landmarks is None else face.landmarks.round(2).tolist(),
-        }
-        sources = {"detector": self._finder.name, "au_reader": self._reader.identity}
-        if self._explainer is None or aus is None:
-            return FaceAnalysis(**found, provenance=_provenance(None, **sources))
-        return FaceAnalysis(**found, **self._explainer.explain(aus, **sources))
+    def _explained(self, face: SeenFace) -> bool:
+        """Whether anything can be said: of what was measured, or of what can be seen."""
+        if self._explainer is None or face.analysis.status == "too_small":
+            return False
+        return self._explainer.looks or face.shown.aus is not None
 
-
-class Explainer:
-    """Action units -> expression, probabilities, explanation. Needs no picture and no native library.
-
-    Args:
-        labels: Tell 7 or 8 expressions apart.
-    """
-
-    def __init__(self, labels: int = 8) -> None:
-        self._classifier = AUClassifier.from_asset(labels)
-
-    def explain(self, aus: "AUVector", *, detector: str, au_reader: str) -> dict[str, Any]:
-        """The fields `expression`, `probabilities`, `cot` and `provenance` of a FaceAnalysis.
-
-        The first three are None where too little was measured to say anything.
-        """
-        provenance = _provenance(self._classifier.identity, detector=detector, au_reader=au_reader)
-        probabilities = self._classifier.probabilities(aus)
-        if probabilities is None:
-            return {"provenance": provenance}
-        expression = max(probabilities, key=probabilities.__getitem__)
-        return {
-            "expression": expression,
-            "probabilities": {label: round(p, 6) for label, p in probabilities.items()},
-            "cot": write_cot(aus, expression, probabilities),
-            "provenance": provenance,
-        }
-
-
-def measured_row(row: "AURow", explainer: Explainer | None, *, mirrored: bool = False) -> FaceAnalysis:
-    """The analysis of a face that another tool measured (see [`autables`][expllm.autables]).
-
-    Args:
-        row: The face.
-        explainer: None stops at the action units.
-        mirrored: Swap left and right.
-    """
-    aus = row.aus.mirrored() if mirrored else row.aus
-    found: dict[str, Any] = {"input": row.input, "frame": row.frame, "face_id": row.face_id, "aus": aus}
-    if row.status != "ok":
-        return FaceAnalysis.from_dict({**found, "aus": None, "status": row.status, "error": row.error})
-    found["status"] = row.status
-    sources = {"detector": "none", "au_reader": f"table/{row.source}"}
-    if explainer is None:
-        return FaceAnalysis(**found, provenance=_provenance(None, **sources))
-    warnings = () if row.source == "expllm" else (OTHER_SCALE,)
-    return FaceAnalysis(**found, warnings=warnings, **explainer.explain(aus, **sources))
+    def _completed(self, analysis: FaceAnalysis, said: Said, *, write: bool) -> FaceAnalysis:
+        assert self._explainer is not None
+        assert analysis.provenance is not None
+        writer = self._explainer.writer if write else "none"
+        named = {"classifier": self._explainer.identity, "writer": writer}
+        provenance = analysis.provenance.model_copy(update=named)
+        whole = analysis.model_copy(update={**said.fields(), "provenance": provenance})
+        return abstained(whole, self._abstain)
 
 
 def analyze(image: ImageSource, **options: Any) -> list[FaceAnalysis]:
@@ -173,7 +241,7 @@ def analyze(image: ImageSource, **options: Any) -> list[FaceAnalysis]:
 
     Args:
         image: Path, encoded bytes, NumPy array [H, W, 3] uint8 RGB, or a Pillow image.
-        **options: As for [`Predictor`][expllm.predict.Predictor].
+        **options: As for [`Predictor.load`][expllm.predict.Predictor.load].
 
     Raises:
         ImageError: the picture cannot be read.
@@ -189,37 +257,4 @@ _LOCK: Final = threading.Lock()
 
 @lru_cache(maxsize=4)
 def _shared_predictor(**options: Any) -> Predictor:
-    return Predictor(**options)
-
-
-def _provenance(classifier: str | None, *, detector: str, au_reader: str) -> Provenance:
-    return Provenance(
-        expllm=__version__,
-        detector=detector,
-        au_reader=au_reader,
-        classifier=classifier or "none",
-        writer="none" if classifier is None else WRITER,
-    )
-
-
-def _box(face: Face) -> Box:
-    x, y, width, height = (round(value, 1) for value in face.box)
-    return Box(x=x, y=y, width=max(width, 0.0), height=max(height, 0.0))
-
-
-def _pose(face: Face) -> HeadPose | None:
-    if face.pose is None:
-        return None
-    pitch, yaw, roll = (round(angle, 1) for angle in face.pose)
-    return HeadPose(pitch=pitch, yaw=yaw, roll=roll)
-
-
-def _status_warnings(face: Face) -> tuple[str, ...]:
-    if face.status == "too_small":
-        side = max(face.box[2], face.box[3])
-        return (
-            f"The face is {side:.0f} pixels long: at least {MIN_FACE_SIDE:.0f} are needed to measure it.",
-        )
-    if face.status == "no_landmarks":
-        return ("A face was detected, but no landmarks fit it: it may be turned away, covered or blurred.",)
-    return ()
+    return Predictor.load(**options)

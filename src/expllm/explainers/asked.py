@@ -1,0 +1,164 @@
+"""A chat model that sees: the face goes to an OpenAI-style endpoint with the question of the paper."""
+
+import asyncio
+import io
+import threading
+from collections.abc import Coroutine, Generator, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from expllm.chat import ChatFailed, ChatModel, Message, Reply, picture_uri
+from expllm.conversations import QUESTIONS, label_question
+from expllm.errors import RecordError
+from expllm.explainers.base import Said, Shown, examined
+from expllm.faces import AUVector, Expression
+from expllm.grounding import concluded
+from expllm.records import CoT, Explanation
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_T = TypeVar("_T")
+LONGEST_SIDE: Final = 512
+"""Of a picture that is sent, in pixels: what such models look at in one piece."""
+TOGETHER: Final = 8
+FORM: Final = (
+    "Put each under its heading: {headings}. Write at most 130 words. "
+    "In the conclusion, name one of these expressions: {labels}."
+)
+"""What a model cannot know that was not trained here: the form, and which labels there are."""
+
+
+class ChatExplainer:
+    """A chat model. It is asked one question a face, and its label is the one that its text ends with.
+
+    Args:
+        chat: The model.
+        labels: The expressions that it may name.
+        budget: USD that may be spent; None for no bound. What is under way when it is spent still ends.
+
+    Attributes:
+        spent: USD so far, as far as prices are known.
+    """
+
+    looks = True
+    boxed = True
+    gives_probabilities = False
+    together = TOGETHER
+
+    def __init__(self, chat: ChatModel, labels: Sequence[Expression], *, budget: float | None = None) -> None:
+        self.identity = self.writer = f"chat:{chat.identity}"
+        self.spent = 0.0
+        self._chat, self._labels, self._budget = chat, tuple(labels), budget
+        self._label_text = label_question(labels).turns[0].text
+        self._text = explanation_text(labels)
+        self._loop = _Loop()
+
+    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
+        """See `FaceExplainer`; all faces are asked about at the same time.
+
+        Raises:
+            ChatError: no question can be answered before somebody mends the cause.
+        """
+        return self._loop.run(self._all(faces, write))
+
+    def stream(self, face: Shown) -> Generator[str, None, Said]:
+        """See `FaceExplainer`; the text comes in one piece."""
+        (said,) = self.explain([face])
+        if said.explanation is not None and said.explanation.text:
+            yield said.explanation.text
+        return said
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._loop.run(self._chat.close())
+        self._loop.close()
+
+    async def _all(self, faces: Sequence[Shown], write: bool) -> list[Said]:
+        return list(await asyncio.gather(*(self._one(face, write) for face in faces)))
+
+    async def _one(self, face: Shown, write: bool) -> Said:
+        assert face.crop is not None, "a chat model is shown faces"
+        if self._budget is not None and self.spent >= self._budget:
+            return _nothing("not asked: the budget is spent")
+        question = Message("user", self._text if write else self._label_text, (_sent(face.crop),))
+        try:
+            reply = await self._chat.ask([question])
+        except ChatFailed as failed:
+            self.spent += failed.cost or 0.0
+            return _nothing(f"no answer: {failed.line}")
+        self.spent += reply.cost or 0.0
+        return self.understood(reply, face.aus, write=write)
+
+    def understood(self, reply: Reply, aus: AUVector | None, *, write: bool = True) -> Said:
+        """What a reply says. Nothing of it is guessed at: what cannot be read is a problem."""
+        if reply.refused:
+            return _nothing("the model declined to answer", reply.text or None)
+        label = concluded(reply.text)
+        problem = self._label_problem(label)
+        cot = None
+        if write:
+            cot, malformed = _parsed(reply)
+            problem = "; ".join(one for one in (malformed, problem) if one) or None
+        elif problem is None:
+            return Said(label)
+        known = label if label in self._labels else None
+        return Said(known, None, cot, examined(reply.text, problem, aus, None))
+
+    def _label_problem(self, label: Expression | None) -> str | None:
+        if label is None:
+            return "the answer names no expression, or several"
+        if label not in self._labels:
+            return f"the answer is {label.value}, which is not among the expressions that were asked for"
+        return None
+
+
+def explanation_text(labels: Sequence[Expression]) -> str:
+    """The question for an explanation, as trained models are asked, and the form of its answer."""
+    form = FORM.format(headings=", ".join(CoT.HEADINGS), labels=", ".join(label.value for label in labels))
+    return f"{QUESTIONS.explanation} {form}"
+
+
+def _parsed(reply: Reply) -> tuple[CoT | None, str | None]:
+    """The parts of an answer, and what is wrong with its form."""
+    cut = "the text was cut off" if reply.finish == "length" else None
+    try:
+        return CoT.parse(reply.text), cut
+    except RecordError as error:
+        return None, cut or str(error)
+
+
+def _nothing(problem: str, text: str | None = None) -> Said:
+    return Said(explanation=Explanation(text=text, problem=problem))
+
+
+def _sent(crop: "Image.Image") -> str:
+    """A face as it is sent: PNG, at most `LONGEST_SIDE` pixels."""
+    small, file = crop.copy(), io.BytesIO()
+    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    small.save(file, "PNG")
+    return picture_uri(file.getvalue())
+
+
+class _Loop:
+    """An event loop on a thread of its own, so that any thread may ask, also one that runs a loop itself."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="chat", daemon=True).start()
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:  # Ctrl-C: what is under way is of no use any more
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop = None

@@ -1,0 +1,53 @@
+"""Faces cut out of a picture as in training."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from expllm.data.boxes import MARGIN, crop
+from expllm.data.sample import Rect
+from expllm.images import ImageSource, Picture, open_image
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ENOUGH: Final = 256
+"""Pixels of a crop's side: no tower looks at more than 224, so it need not come from the full size."""
+
+MOSTLY_FACE: Final = 0.7
+"""A picture is a face crop itself where its face would be cut out with at least this part of its longer side:
+of 300 FER+ validation faces it is 0.67 or more in 99 %, and 1.1 in the middle."""
+
+
+def crops_of(
+    picture: Picture,
+    boxes: Sequence[Rect],
+    source: ImageSource | None = None,
+    *,
+    whole: bool = False,
+    flipped: bool = False,
+) -> "list[Image.Image]":
+    """A square around each box, RGB.
+
+    Args:
+        picture: As it was searched.
+        boxes: Left, top, width, height in pixels of the full-size picture.
+        source: Where the picture came from; it is opened in full size where a face has too few pixels.
+        whole: A picture that is a face crop already is taken as it is, for a model that was trained on such.
+        flipped: The picture is a mirror image: turn its sides.
+
+    Raises:
+        ImageError: the picture cannot be read again.
+    """
+    from PIL import Image, ImageOps
+
+    longest = max(picture.full_size)
+    sides = [max(box[2], box[3]) * (1 + 2 * MARGIN) for box in boxes]
+    larger = picture
+    if source is not None and picture.scale > 1 and any(side / picture.scale < ENOUGH for side in sides):
+        larger = open_image(source, name=picture.name, analysis_side=None)
+    cut = [
+        larger.pixels if whole and side >= MOSTLY_FACE * longest else crop(larger, box)
+        for box, side in zip(boxes, sides, strict=True)
+    ]
+    images = [Image.fromarray(pixels) for pixels in cut]
+    return [ImageOps.mirror(image) for image in images] if flipped else images

@@ -1,0 +1,96 @@
+"""From the name of a model to whoever explains faces."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from expllm.conversations import Order
+from expllm.errors import UsageError
+from expllm.explainers.base import FaceExplainer
+from expllm.explainers.rules import OFFLINE, RuleExplainer
+from expllm.faces import label_set
+from expllm.shipped import SHIPPED, model_folder
+
+CHAT: Final = "chat:"
+"""Stands before the name of a chat model."""
+
+
+@dataclass(frozen=True)
+class ChatOptions:
+    """How a chat model is asked; see [`OpenAIChat`][expllm.chat.endpoint.OpenAIChat].
+
+    Attributes:
+        base_url: None takes `OPENAI_BASE_URL`, else OpenAI's own.
+        key_env: The environment variable that holds the key.
+        temperature: None leaves it to the server.
+        budget: USD that may be spent.
+        prices: File of prices; None takes `EXPLLM_PRICES`, else the shipped one.
+    """
+
+    base_url: str | None = None
+    key_env: str = "OPENAI_API_KEY"
+    temperature: float | None = None
+    timeout: float = 60.0
+    concurrency: int = 8
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    cache: Path | None = None
+    budget: float | None = None
+    prices: Path | None = None
+
+
+def open_explainer(
+    model: str | Path = OFFLINE,
+    *,
+    labels: int | None = None,
+    order: Order = "label-first",
+    dtype: str = "float32",
+    chat: ChatOptions | None = None,
+) -> FaceExplainer:
+    """Who is called `model`. Nothing heavy is loaded before the first face.
+
+    Args:
+        model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`.
+        labels: Tell 7 or 8 expressions apart (8 if None); a trained model has a label set of its own.
+        order: Of a trained model: whether the label comes before the text.
+        dtype: Of a trained model's weights, `float32` or `bfloat16`.
+        chat: How a chat model is asked.
+
+    Raises:
+        UsageError: there is no such model, or an option is not for it.
+        MissingWeights, ModelError, MissingDependency: as `ModelExplainer`.
+        KeyRejected, BadPrices, OutputError: as `OpenAIChat`.
+    """
+    name = str(model)
+    if labels not in (None, 7, 8):
+        raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")
+    if chat is not None and not name.startswith(CHAT):
+        raise UsageError(f"{name} is no chat model: the options of an endpoint are for {CHAT}NAME")
+    if name == OFFLINE:
+        return RuleExplainer(labels or 8)
+    if name.startswith(CHAT):
+        return _chat(name.removeprefix(CHAT), labels or 8, chat or ChatOptions())
+    if labels is not None:
+        raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
+    from expllm.explainers.trained import ModelExplainer
+
+    shown = name if name in SHIPPED else None
+    return ModelExplainer(model_folder(model), name=shown, order=order, dtype=dtype)
+
+
+def _chat(name: str, labels: int, options: ChatOptions) -> FaceExplainer:
+    from expllm.chat import OpenAIChat, Prices
+    from expllm.explainers.asked import ChatExplainer
+
+    if not name:
+        raise UsageError(f"{CHAT} needs the name of a model, such as {CHAT}gpt-4o")
+    prices = Prices.load(options.prices)
+    if options.budget is not None and name not in prices.models:
+        raise UsageError(f"a budget needs a price, and none is known for {name!r}: give a file of prices")
+    chat = OpenAIChat(
+        name, base_url=options.base_url, api_key_env=options.key_env, temperature=options.temperature,
+        timeout=options.timeout, concurrency=options.concurrency,
+        requests_per_minute=options.requests_per_minute, tokens_per_minute=options.tokens_per_minute,
+        cache=options.cache, prices=prices,
+    )  # fmt: skip
+    return ChatExplainer(chat, label_set(labels), budget=options.budget)

@@ -1,0 +1,56 @@
+"""Rules over the action units: no language model, and no look at the picture."""
+
+from collections.abc import Generator, Sequence
+from typing import Final
+
+from expllm.auclassifier import AUClassifier
+from expllm.cot.offline import write_cot
+from expllm.explainers.base import Said, Shown, rounded
+from expllm.faces import AUVector
+
+OFFLINE: Final = "offline"
+"""Who writes: rules over the action units."""
+
+
+class RuleExplainer:
+    """The classifier on action units, and the rules that explain its label.
+
+    Args:
+        labels: Tell 7 or 8 expressions apart.
+
+    Raises:
+        VocabularyError: it is another number.
+    """
+
+    writer = OFFLINE
+    looks = False
+    boxed = False
+    gives_probabilities = True
+    together = 1
+
+    def __init__(self, labels: int = 8) -> None:
+        self._classifier = AUClassifier.from_asset(labels)
+        self.identity = self._classifier.identity
+
+    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
+        """See `FaceExplainer`; nothing is said where too little was measured."""
+        return [self.of(face.aus, write=write) for face in faces]
+
+    def of(self, aus: AUVector | None, *, write: bool = True) -> Said:
+        """The same for one face."""
+        probabilities = None if aus is None else self._classifier.probabilities(aus)
+        if aus is None or probabilities is None:
+            return Said()
+        expression = max(probabilities, key=probabilities.__getitem__)
+        cot = write_cot(aus, expression, probabilities) if write else None
+        return Said(expression, rounded(probabilities), cot)
+
+    def stream(self, face: Shown) -> Generator[str, None, Said]:
+        """See `FaceExplainer`; the text is there at once."""
+        said = self.of(face.aus)
+        if said.cot is not None:
+            yield said.cot.text
+        return said
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,136 @@
+"""A trained model: it looks at the face, gives a label with probabilities, and writes."""
+
+import math
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from expllm.conversations import Order
+from expllm.errors import MissingDependency, UsageError
+from expllm.explainers.base import Said, Shown, examined, rounded
+from expllm.faces import Expression
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from expllm.model.answers import Answerer, LabelScores, Written
+
+DTYPES: Final = ("float32", "bfloat16")
+INSTALL: Final = "\"pip install 'expllm[model]'\""
+ORDERS: Final[tuple[Order, ...]] = ("label-first", "explanation-first")
+BATCH: Final = 8
+"""Faces that are explained together: a step costs little more for eight than for one."""
+
+
+class ModelExplainer:
+    """A trained model. Its weights are loaded when it is asked first, once for all threads.
+
+    Args:
+        folder: As `expllm train` wrote it.
+        name: How it is called in the results; the folder if None.
+        order: Whether the label comes before its explanation, or behind it, as in the paper.
+        dtype: Of the weights, `float32` or `bfloat16`.
+        max_new_tokens: Most tokens of a text; the model's own limit if None.
+
+    Raises:
+        UsageError, MissingWeights, ModelError: as `model.layout.read_manifest`.
+        MissingDependency: PyTorch is not installed.
+    """
+
+    looks = True
+    gives_probabilities = True
+    together = BATCH
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str | None = None,
+        order: Order = "label-first",
+        dtype: str = "float32",
+        max_new_tokens: int | None = None,
+    ) -> None:
+        try:
+            from expllm.model.layout import read_manifest, seal
+        except ImportError as error:
+            raise MissingDependency(f"{error}: run {INSTALL}") from None
+        if find_spec("torch") is None:
+            raise MissingDependency(f"a trained model needs PyTorch: run {INSTALL}")
+        if dtype not in DTYPES:
+            raise UsageError(f"the weights cannot be {dtype!r}: use {' or '.join(DTYPES)}")
+        if order not in ORDERS:
+            raise UsageError(f"the order cannot be {order!r}: use {' or '.join(ORDERS)}")
+        manifest = read_manifest(folder)
+        self.labels = manifest.labels
+        self.boxed = trained_on_boxes(manifest.card)
+        self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
+        self._folder, self._order, self._dtype = folder, order, dtype
+        self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
+        self._answerer: Answerer | None = None
+        self._lock = threading.Lock()
+
+    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
+        """See `FaceExplainer`; the faces are one batch."""
+        if not faces:
+            return []
+        with self._lock:
+            if not write:
+                return [Said(*one) for one in _told(self._loaded().labels(_crops(faces)))]
+            found = self._loaded().both(_crops(faces), self._order, **self._limit)
+        before, after = _told(found.labels), _told(found.labels_after)
+        chosen, second = (before, after) if self._order == "label-first" else (after, before)
+        rows = zip(faces, chosen, second, found.explanations, strict=True)
+        return [_said(face, label, other[0], text) for face, label, other, text in rows]
+
+    def stream(self, face: Shown) -> Generator[str, None, Said]:
+        """See `FaceExplainer`. The label comes first, whatever the order; it is not asked a second time."""
+        with self._lock:
+            (label,) = _told(self._loaded().labels(_crops([face])))
+            (crop,) = _crops([face])
+            text = yield from self._loaded().stream(crop, label=label[0], **self._limit)
+        return _said(face, label, None, text)
+
+    def close(self) -> None:
+        """Lets go of the weights."""
+        self._answerer = None
+
+    def _loaded(self) -> "Answerer":
+        if self._answerer is None:
+            import torch
+
+            from expllm.model.answers import Answerer
+
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            self._answerer = Answerer.load(self._folder, getattr(torch, self._dtype), device)
+        return self._answerer
+
+
+_Label = tuple[Expression, dict[Expression, float]]
+
+
+def _crops(faces: Sequence[Shown]) -> "list[Image.Image]":
+    crops = [face.crop for face in faces if face.crop is not None]
+    assert len(crops) == len(faces), "a model is shown faces"
+    return crops
+
+
+def _told(scores: "LabelScores") -> list[_Label]:
+    """The label of each face, and the probabilities of all."""
+    shares = [
+        {label: math.exp(log) for label, log in zip(scores.labels, row, strict=True)}
+        for row in scores.log_probabilities.tolist()
+    ]
+    return list(zip(scores.best, map(rounded, shares), strict=True))
+
+
+def _said(face: Shown, label: _Label, second: Expression | None, written: "Written") -> Said:
+    checked = examined(written.text, written.problem, face.aus, label[0], second)
+    return Said(*label, written.cot, checked)
+
+
+def trained_on_boxes(card: Mapping[str, Any]) -> bool:
+    """Whether a model's card says that its faces were boxed by the detector."""
+    recipe = card.get("recipe", {})
+    return bool(recipe.get("data", {}).get("boxes", False)) if isinstance(recipe, dict) else False

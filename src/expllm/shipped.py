@@ -1,0 +1,50 @@
+"""Which folder a model's name stands for: the one place that knows what ships with the package."""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from expllm.errors import MissingWeights, UsageError
+
+SHIPPED: Final = ("compact",)
+"""Names that stand for a model wherever a command takes one."""
+_INSIDE: Final = "model"
+"""Where a run of `expllm train` keeps its model."""
+
+
+def model_folder(name: str | os.PathLike[str]) -> Path:
+    """The folder of a trained model.
+
+    Args:
+        name: `compact`, a model's folder, or the run of `expllm train` that holds it.
+
+    Raises:
+        MissingWeights: a shipped model is not there.
+        UsageError: there is no such folder.
+    """
+    from expllm.model.layout import is_model
+
+    if name in SHIPPED:
+        return _shipped(str(name))
+    path = Path(name)
+    if not is_model(path) and is_model(path / _INSIDE):
+        return path / _INSIDE
+    if not path.is_dir():
+        raise UsageError(
+            f"there is no model {os.fspath(name)!r}: give a folder that 'expllm train' wrote, "
+            f"{', '.join(SHIPPED)}, offline, or chat:NAME"
+        )
+    return path
+
+
+def _shipped(name: str) -> Path:
+    from expllm.model.layout import is_model
+
+    path = Path(str(files("expllm"))) / "assets" / name
+    if not is_model(path):
+        raise MissingWeights(
+            f"the model {name!r} does not ship with this version: use offline, or train one "
+            f"('expllm train recipes/{name}.yaml')"
+        )
+    return path

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from peft.helpers import disable_input_dtype_casting
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from expllm.model.expllm import supervised_losses
@@ -20,6 +20,7 @@ class Learner(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
+        self._adapters = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
 
     def forward(self, labels: Tensor, tasks: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Sum of losses over supervised tokens, and the same by task.
@@ -33,8 +34,10 @@ class Learner(nn.Module):
             The sum in nats, with gradient; [tasks, 2] sum and number of tokens of each task.
         """
         # Adapters are held in 32 bits and compute in the towers' 16 under autocast: no casts back and forth.
-        with disable_input_dtype_casting(self.model, active=torch.is_autocast_enabled(labels.device.type)):
-            losses = supervised_losses(self.model, inputs, labels)
+        # It stays so behind this pass, as checkpointing goes there once more on the way back.
+        for adapter in self._adapters:
+            adapter.cast_input_dtype_enabled = not torch.is_autocast_enabled(labels.device.type)
+        losses = supervised_losses(self.model, inputs, labels)
         sums = torch.stack([losses.by_row, losses.tokens_by_row.float()], dim=1)  # [batch, 2]
         by_task = torch.zeros(len(TASKS), 2, device=sums.device).index_add_(0, tasks, sums)
         return losses.total, by_task

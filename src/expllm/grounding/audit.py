@@ -110,11 +110,12 @@ def _told(claims: Any) -> set[str]:
     """Names of the units that a text tells; activity of a whole region tells none of them."""
     told: set[str] = set()
     for claim in claims:
-        told.update(_units_of(claim))
+        told.update(units_of(claim))
     return told
 
 
-def _units_of(claim: Claim) -> list[str]:
+def units_of(claim: Claim) -> list[str]:
+    """Names of the units that a claim tells; none if it denies, or speaks of a whole region only."""
     if claim.negated:
         return []
     actions = claim.units

@@ -1,0 +1,161 @@
+"""What a judge's replies are worth: scores with intervals, what has none, how far it agrees with itself."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from expllm.cot.journal import JournalReader
+from expllm.evals.agreement import krippendorff_alpha
+from expllm.evals.intervals import Interval, mean_interval
+from expllm.evals.judge import PARTS, JudgeFile, Scores
+from expllm.evals.judging import JudgeRun, Pair, Passport, Reading, readings_of
+
+NO_VERDICT = "no verdict that counts in the reply"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The Exp-CoT score of pairs of texts, by one judge.
+
+    Attributes:
+        passport: Who was asked what.
+        models: What the server called the models that replied.
+        pairs: How many pairs there are.
+        parts: Points of each part, the mean over scored pairs; None where nothing is scored.
+        score: The normalised sum, 0-1, likewise.
+        totals: Normalised sum of each scored pair, by its id: the mean over its readings.
+        readings: How many questions there are.
+        unscored: Why a question has no score -> how many; never counted as 0.
+        open: Questions that were not asked yet.
+        alpha: Krippendorff's alpha (interval) of the normalised sums, each order and time a rater.
+        order_gap: Mean of the score with the reference first, less that with the candidate first.
+        tokens: Asked and answered, as the server counted; None where it did not.
+        cost: USD; None where a price is not known.
+    """
+
+    passport: Passport
+    models: tuple[str, ...]
+    pairs: int
+    parts: dict[str, Interval] | None
+    score: Interval | None
+    totals: dict[str, float]
+    readings: int
+    unscored: dict[str, int]
+    open: int
+    alpha: float | None
+    order_gap: Interval | None
+    tokens: tuple[int | None, int | None]
+    cost: float | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every question was asked and has a score."""
+        return not self.open and not self.unscored
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values; `totals` by pair, the judge's file left to the passport in its folder."""
+        passport = {name: value for name, value in self.passport.to_dict().items() if name != "file"}
+        return {**asdict(self), "passport": passport, "scored": len(self.totals)}
+
+
+def judged(run: JudgeRun, pairs: Sequence[Pair]) -> Judged:
+    """Reads what a judge replied about `pairs`. Neither the judge nor the model is needed.
+
+    Raises:
+        RunError: the folder is of another version, or damaged.
+        JudgeFileError: the file in the passport was tampered with.
+    """
+    passport = run.passport()
+    file = JudgeFile.parse(passport.file, str(run.folder.settings_file))
+    asked = [reading for pair in pairs for reading in readings_of(pair, passport.repeats)]
+    replies = _Replies(run, file)
+    found = {reading: replies.scores.get(reading.id) for reading in asked}
+    table = np.array([_total(file, found[reading]) for reading in asked]).reshape(
+        len(pairs), 2 * passport.repeats
+    )
+    scored = [place for place, row in enumerate(table) if not np.isnan(row).all()]
+    means = _means(pairs, found, passport.repeats, scored)
+    ids = {reading.id for reading in asked}
+    return Judged(
+        passport=passport,
+        models=replies.models,
+        pairs=len(pairs),
+        parts={part: mean_interval(means[:, i]) for i, part in enumerate(PARTS)} if scored else None,
+        score=mean_interval(np.nanmean(table[scored], 1)) if scored else None,
+        totals={pairs[place].id: float(np.nanmean(table[place])) for place in scored},
+        readings=len(asked),
+        unscored=dict(sorted(Counter(why for name, why in replies.unscored.items() if name in ids).items())),
+        open=sum(reading.id not in replies.ended for reading in asked),
+        alpha=krippendorff_alpha(table.T) if scored else None,
+        order_gap=_order_gap(table),
+        tokens=replies.tokens,
+        cost=replies.cost,
+    )
+
+
+def _total(file: JudgeFile, scores: Scores | None) -> float:
+    return math.nan if scores is None else file.total(scores)
+
+
+def _means(
+    pairs: Sequence[Pair], found: dict[Reading, Scores | None], repeats: int, scored: Sequence[int]
+) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """Points of each part, [scored pairs, parts]: means over the readings that have a score."""
+    rows = []
+    for place in scored:
+        known = [one for reading in readings_of(pairs[place], repeats) if (one := found[reading])]
+        rows.append(np.mean([[getattr(one, part) for part in PARTS] for one in known], 0))
+    return np.array(rows, dtype=np.float64)
+
+
+def _order_gap(table: "np.ndarray[Any, np.dtype[np.float64]]") -> Interval | None:
+    """Readings come in turn: reference first, candidate first."""
+    first, second = table[:, 0::2], table[:, 1::2]
+    both = ~np.isnan(first).all(1) & ~np.isnan(second).all(1)
+    return mean_interval(np.nanmean(first[both], 1) - np.nanmean(second[both], 1)) if both.any() else None
+
+
+class _Replies:
+    """The journal of a judge, read once.
+
+    Attributes:
+        scores: By the id of a reading.
+        unscored: Why a reading that has ended has no score.
+        ended: Readings that were asked.
+    """
+
+    def __init__(self, run: JudgeRun, file: JudgeFile) -> None:
+        self.scores: dict[str, Scores] = {}
+        self.unscored: dict[str, str] = {}
+        self.ended: set[str] = set()
+        self.models: tuple[str, ...] = ()
+        self.tokens: tuple[int | None, int | None] = (0, 0)
+        self.cost: float | None = 0.0
+        if run.folder.journal.exists():
+            with closing(JournalReader(run.folder.journal)) as reader:
+                self._read(reader, file)
+
+    def _read(self, reader: JournalReader, file: JudgeFile) -> None:
+        for outcome in reader.outcomes():
+            self.ended.add(outcome.sample)
+            if outcome.status == "failed":
+                self.unscored[outcome.sample] = f"the call failed: {outcome.reason}"
+            elif (scores := file.read(outcome.record["text"])) is None:
+                self.unscored[outcome.sample] = NO_VERDICT
+            else:
+                self.scores[outcome.sample] = scores
+        models = reader.db.execute("SELECT DISTINCT model FROM calls WHERE model IS NOT NULL ORDER BY model")
+        self.models = tuple(name for (name,) in models)
+        calls = reader.db.execute("SELECT prompt_tokens, completion_tokens, cost FROM calls").fetchall()
+        asked, answered, cost = ([row[place] for row in calls] for place in range(3))
+        self.tokens, self.cost = (_sum(asked), _sum(answered)), _sum(cost)
+
+
+def _sum(values: Sequence[Any]) -> Any:
+    """None where one of them is not known."""
+    return None if None in values else sum(values)

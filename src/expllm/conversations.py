@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, Self
 
 from expllm.errors import RecordError
-from expllm.faces import Expression
+from expllm.faces import AUVector, Expression
 from expllm.records import CoT
 
 Role = Literal["user", "assistant", "system"]
@@ -20,6 +20,10 @@ Order = Literal["explanation-first", "label-first"]
 PICTURE_MARK: Final = "<image>"
 """Many models read this as a picture, so no text may hold it."""
 LABELS_HERE: Final = "{labels}"
+UNITS_HERE: Final = "{units}"
+HINT: Final = f"Measured, in percent: {UNITS_HERE}."
+HINTED_ABOVE: Final = 0.03
+"""Below this a measured unit is at rest (`cot.words.observations.AT_REST`)."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +119,12 @@ class Questions:
         label: Asks for the expression; the label words stand in place of `{labels}`.
         explanation: Asks for the headed explanation.
         caption: Asks for the caption of any picture; the template of stage 1 leaves it out.
+        hint: Follows the question for an explanation where action units were measured, which stand in place
+            of `{units}`; empty for a model that is to see them by itself, as the paper's.
 
     Raises:
-        RecordError: `{labels}` does not stand once in `label`, or a question is no text for a turn.
+        RecordError: `{labels}` does not stand once in `label`, or `{units}` in `hint`, or a question is no
+            text for a turn.
     """
 
     label: str = f"Which expression does this face show: {LABELS_HERE}? Answer with one of these words."
@@ -126,10 +133,14 @@ class Questions:
         "an overall emotional interpretation and a conclusion."
     )
     caption: str = "What does this picture show? Answer in one sentence."
+    hint: str = ""
 
     def __post_init__(self) -> None:
-        for question in asdict(self).values():
-            Turn("user", question)
+        for name, question in asdict(self).items():
+            if name != "hint" or question:
+                Turn("user", question)
+        if self.hint and self.hint.count(UNITS_HERE) != 1:
+            raise RecordError(f"the hint must hold {UNITS_HERE} once: {self.hint!r}")
         if self.label.count(LABELS_HERE) != 1:
             raise RecordError(f"the question for the label must hold {LABELS_HERE} once: {self.label!r}")
 
@@ -145,6 +156,7 @@ class Questions:
             RecordError: a question is missing, unknown or no text.
         """
         names = {field.name for field in fields(cls)}
+        values = {"hint": "", **values}  # models from before there were hints
         if set(values) != names or not all(isinstance(text, str) for text in values.values()):
             raise RecordError(f"questions must be the texts {', '.join(sorted(names))}, not {dict(values)!r}")
         return cls(**values)
@@ -173,9 +185,26 @@ def label_conversation(
     return label_question(labels, questions).answered(_label_word(label, labels))
 
 
-def explanation_question(questions: Questions = QUESTIONS) -> Conversation:
-    """The question for an explanation, yet to be answered."""
-    return Conversation((Turn("user", questions.explanation),), "explanation")
+def explanation_question(questions: Questions = QUESTIONS, aus: AUVector | None = None) -> Conversation:
+    """The question for an explanation, yet to be answered.
+
+    Args:
+        aus: What was measured of the face, for a model that was trained with hints.
+    """
+    return Conversation((Turn("user", explanation_text(questions, aus)),), "explanation")
+
+
+def explanation_text(questions: Questions, aus: AUVector | None) -> str:
+    """The words of the question for an explanation, with the hint if there is one."""
+    if not questions.hint or aus is None:
+        return questions.explanation
+    return f"{questions.explanation} {questions.hint.replace(UNITS_HERE, _told(aus))}"
+
+
+def _told(aus: AUVector) -> str:
+    """Units that moved, the strongest first; what was not measured is not told."""
+    active = sorted(aus.active(HINTED_ABOVE).items(), key=lambda unit: -unit[1])
+    return ", ".join(f"{name} {round(100 * value)}" for name, value in active) or "no visible movement"
 
 
 def explanation_conversation(
@@ -184,20 +213,22 @@ def explanation_conversation(
     labels: Sequence[Expression],
     order: Order = "explanation-first",
     questions: Questions = QUESTIONS,
+    aus: AUVector | None = None,
 ) -> Conversation:
     """Two rounds, both learned: the explanation under its three headings, and the label.
 
     The paper's rounds are "instruction-description and instruction-label" (section III-C-2), and its released
-    code trains them in this order. Where the picture is mirrored, mirror the words of `cot` before.
+    code trains them in this order. Where the picture is mirrored, mirror the words of `cot` and `aus` before.
 
     Raises:
         RecordError: the label is not in the set.
     """
     word, question = _label_word(label, labels), _label_text(labels, questions)
     if order == "explanation-first":
-        return explanation_question(questions).answered(cot.text.strip()).asked(question).answered(word)
+        begun = explanation_question(questions, aus).answered(cot.text.strip())
+        return begun.asked(question).answered(word)
     begun = Conversation((Turn("user", question),), "explanation").answered(word)
-    return begun.asked(questions.explanation).answered(cot.text.strip())
+    return begun.asked(explanation_text(questions, aus)).answered(cot.text.strip())
 
 
 def caption_conversation(text: str, questions: Questions = QUESTIONS) -> Conversation:

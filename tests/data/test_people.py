@@ -14,7 +14,8 @@ from expllm.data.people import VALID_SHARE, part_of
 from expllm.data.roots import open_named
 from expllm.errors import MissingData, UsageError
 from expllm.train.config import DataConfig, StageConfig
-from expllm.train.faces import Faces, read_faces
+from expllm.train.faces import Faces
+from expllm.train.sources import read_faces
 
 
 def ids(dataset: Dataset) -> list[str]:

@@ -68,7 +68,7 @@ def test_a_path_is_a_path(here: Path) -> None:
 def test_a_recipe_finds_its_data_by_the_settings(here: Path) -> None:
     from expllm.conversations import Questions
     from expllm.train.config import DataConfig, StageConfig
-    from expllm.train.faces import read_faces
+    from expllm.train.sources import read_faces
 
     (here / "settings.toml").write_text('data_root = "root"')
     data = DataConfig(train="people.csv:train", valid="people.csv:valid")

@@ -20,7 +20,7 @@ from expllm.model.layout import ModelError, add_extra
 from expllm.model.presets import preset
 from expllm.predict import analyze
 from expllm.train.config import DataConfig, StageConfig
-from expllm.train.faces import read_faces
+from expllm.train.sources import read_faces
 
 torch.set_num_threads(1)
 SEVEN = label_set(7)

@@ -20,8 +20,9 @@ from expllm.model.bundle import Bundle
 from expllm.model.prepare import preparer
 from expllm.train.batches import Batches, Examples, Key, check_lengths, loader
 from expllm.train.config import DataConfig, StageConfig
-from expllm.train.faces import Faces, augmentation, read_stage
+from expllm.train.faces import Faces, augmentation
 from expllm.train.loop import open_model
+from expllm.train.sources import read_stage
 
 STAGE = replace(INSTRUCT, max_steps=None, epochs=2, batch=8, micro_batch=2)
 

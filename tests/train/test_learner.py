@@ -16,9 +16,10 @@ from expllm.model.expllm import PARTS, inner, part_of, train_only
 from expllm.model.prepare import preparer
 from expllm.train.batches import Batches, Examples, loader
 from expllm.train.config import DataConfig
-from expllm.train.faces import TASKS, Faces, read_stage
+from expllm.train.faces import TASKS, Faces
 from expllm.train.learner import Learner, put, trainable, whole
 from expllm.train.loop import open_model
+from expllm.train.sources import read_stage
 
 
 @cache

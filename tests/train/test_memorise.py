@@ -14,8 +14,9 @@ from expllm.model.expllm import inner
 from expllm.model.prepare import preparer
 from expllm.model.store import load
 from expllm.train.config import Recipe
-from expllm.train.faces import Faces, read_faces
+from expllm.train.faces import Faces
 from expllm.train.loop import train
+from expllm.train.sources import read_faces
 
 COUNT, EPOCHS = 16, 220
 LEARNS = replace(

@@ -12,8 +12,8 @@ from expllm.model.costs import Memory
 from expllm.model.show import sizes_of
 from expllm.train.batches import Batches
 from expllm.train.config import DataConfig, chosen_preset, load_recipe
-from expllm.train.faces import read_faces
 from expllm.train.planning import Device, misfit, plan_stage, planned, refuse_unfit
+from expllm.train.sources import read_faces
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 STAGE = replace(small.INSTRUCT, batch=4, micro_batch=2, epochs=3, max_steps=None)

@@ -18,9 +18,10 @@ from expllm.data.boxes import MARGIN
 from expllm.errors import ExpllmError, MissingData
 from expllm.faces import Expression
 from expllm.train.config import DataConfig
-from expllm.train.faces import Captioned, Face, Faces, check_labels, read_stage
+from expllm.train.faces import Captioned, Face, Faces, check_labels
 from expllm.train.loop import prepared, train
 from expllm.train.pictures import unpacked
+from expllm.train.sources import read_stage
 
 QUESTIONS = Questions()
 

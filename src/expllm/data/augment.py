@@ -134,7 +134,7 @@ class Augmentation:
 
     def draw(self, seed: int, epoch: int, index: int) -> Change:
         """What happens to the sample at `index` in this epoch, the same in every process."""
-        drawn = _numbers(seed, epoch, index)
+        drawn = chances("augmentation", seed, epoch, index, _DRAWN)
 
         def spread(name: str, happens: str) -> float:
             """Evenly from -range to +range; 0 where it does not happen."""
@@ -160,13 +160,12 @@ class Augmentation:
         return drawn["x"] * (1 - width), drawn["y"] * (1 - height), width, height
 
 
-def _numbers(seed: int, epoch: int, index: int) -> dict[str, float]:
-    """Numbers from 0 to below 1 by name, evenly spread."""
-    key = f"augmentation {seed} {epoch} {index}".encode()
-    digest = hashlib.shake_256(key).digest(8 * len(_DRAWN))
+def chances(purpose: str, seed: int, epoch: int, index: int, names: Sequence[str]) -> dict[str, float]:
+    """Numbers from 0 to below 1 by name, evenly spread, the same in every process."""
+    digest = hashlib.shake_256(f"{purpose} {seed} {epoch} {index}".encode()).digest(8 * len(names))
     return {
         name: (int.from_bytes(digest[8 * i : 8 * i + 8], "big") >> 11) * 2**-53  # a double has 53 bits
-        for i, name in enumerate(_DRAWN)
+        for i, name in enumerate(names)
     }
 
 

@@ -26,6 +26,20 @@ those of SCRFD, the paper's detector, reach higher: on 396 portraits by 8 % of t
 them, and 99.5 % of its area on average (benchmarks/face_boxes.py)."""
 
 
+CUT_OUT: Final = ("rafdb", "ferplus", "fer2013")
+"""Kinds of data sets whose pictures are cut to the face already."""
+
+
+def needs_boxes(boxes: "bool | str", kind: str) -> bool:
+    """Whether the faces of a data set are boxed first.
+
+    Args:
+        boxes: As in a recipe: yes, no, or `auto`: where they do not come cut out.
+        kind: Of the data set, a key of `KINDS`.
+    """
+    return kind not in CUT_OUT if boxes == "auto" else bool(boxes)
+
+
 class Finder(Protocol):
     """Finds the faces of a picture, as `facefinder.FaceFinder` does."""
 

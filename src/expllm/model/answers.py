@@ -10,10 +10,10 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
-from expllm.conversations import Conversation, Order, explanation_question, label_question
+from expllm.conversations import Order, explanation_question, explanation_text, label_question
 from expllm.data.encode import IGNORE, Encoded, label_tokens
 from expllm.errors import RecordError, UsageError
-from expllm.faces import Expression
+from expllm.faces import AUVector, Expression
 from expllm.model.anymodel import AnyModel
 from expllm.model.bundle import Bundle
 from expllm.model.expllm import inner
@@ -140,27 +140,34 @@ class Answerer:
         images: Sequence["Image.Image"],
         labels: Sequence[Expression] | None = None,
         max_new_tokens: int = MOST_TOKENS,
+        aus: Sequence[AUVector | None] | None = None,
     ) -> list[Written]:
         """An explanation of each picture, the likeliest token each time: the same every time.
 
         Args:
             labels: [N] what the model has answered before (label first); None: the explanation comes first.
             max_new_tokens: Most tokens of a text.
+            aus: [N] what was measured of each face, for a model that was trained with hints; others are not told.
 
         Raises:
             UsageError: `max_new_tokens` is less than 1, or more than the model's context has room for.
         """
-        prompts = self._explanation_prompts(len(images), labels, max_new_tokens)
+        prompts = self._explanation_prompts(len(images), labels, max_new_tokens, aus)
         return self._written(self._write(self._look(images), prompts, max_new_tokens), max_new_tokens)
 
     def stream(
-        self, image: "Image.Image", max_new_tokens: int = MOST_TOKENS, label: Expression | None = None
+        self,
+        image: "Image.Image",
+        max_new_tokens: int = MOST_TOKENS,
+        label: Expression | None = None,
+        aus: AUVector | None = None,
     ) -> Generator[str, None, Written]:
         """The explanation of a picture in pieces, as they are written; together they are its text.
 
         Args:
             max_new_tokens: Most tokens of the text.
             label: What the model has answered before; None: the explanation comes first.
+            aus: As `explanations`, of this face.
 
         Returns:
             The whole, as the value of the generator.
@@ -168,7 +175,8 @@ class Answerer:
         Raises:
             UsageError: as `explanations`.
         """
-        prompts = self._explanation_prompts(1, None if label is None else [label], max_new_tokens)
+        labels = None if label is None else [label]
+        prompts = self._explanation_prompts(1, labels, max_new_tokens, None if aus is None else [aus])
         steps = self._talker.write(self._look([image]), prompts, self._end, max_new_tokens)
         return self._streamed((token for step in steps for _, token in step), max_new_tokens)
 
@@ -188,13 +196,14 @@ class Answerer:
         images: Sequence["Image.Image"],
         order: Order = "explanation-first",
         max_new_tokens: int = MOST_TOKENS,
+        aus: Sequence[AUVector | None] | None = None,
     ) -> Answers:
         """Label, explanation, and the label once more behind the explanation. Pictures are encoded once.
 
         Args:
             order: `label-first` tells the model the label that it gave before it explains. The second label
                 is asked behind the explanation alone in either case: does the text bear the label out?
-            max_new_tokens: As `explanations`.
+            max_new_tokens, aus: As `explanations`.
 
         Raises:
             UsageError: as `explanations`.
@@ -202,9 +211,11 @@ class Answerer:
         seen = self._look(images)
         first = self._scores(seen, [self._label_prompt] * len(images))
         told = first.best if order == "label-first" else None
-        prompts = self._explanation_prompts(len(images), told, max_new_tokens)
+        prompts = self._explanation_prompts(len(images), told, max_new_tokens, aus)
         texts = self._write(seen, prompts, max_new_tokens)
-        again = [[*self._explanation_prompt, *ids, *self._label_again] for ids in texts]
+        # The label that is asked behind a text sees no other label: only what was measured, and the text.
+        alone = self._explanation_prompts(len(images), None, max_new_tokens, aus)
+        again = [[*asked, *ids, *self._label_again] for asked, ids in zip(alone, texts, strict=True)]
         written = self._written(texts, max_new_tokens)
         return Answers(first, tuple(written), self._scores(seen, again))
 
@@ -219,18 +230,21 @@ class Answerer:
         return LabelScores(logs.numpy(), sums.numpy(), self.label_set)
 
     def _explanation_prompts(
-        self, count: int, labels: Sequence[Expression] | None, max_new_tokens: int
-    ) -> list[Ids]:
+        self, count: int, labels: Sequence[Expression] | None, max_new_tokens: int,
+        aus: Sequence[AUVector | None] | None = None,
+    ) -> list[Ids]:  # fmt: skip
         """The prompt of each picture.
 
         Raises:
             UsageError: as `explanations`.
         """
-        prompts = [self._explanation_prompt] * count
-        if labels is not None:
-            prompts = [self._encoder.prompt(self._told(label)) for label in labels]
-        if len(prompts) != count:
-            raise UsageError(f"{count} pictures and {len(prompts)} labels: give one label a picture")
+        for given, what in ((labels, "labels"), (aus, "measurements")):
+            if given is not None and len(given) != count:
+                raise UsageError(f"{count} pictures and {len(given)} {what}: give one a picture")
+        prompts = [
+            self._prompt(None if labels is None else labels[i], None if aus is None else aus[i])
+            for i in range(count)
+        ]
         room = self._encoder.max_length - max(map(len, prompts), default=0) - self._kept_free
         if not 1 <= max_new_tokens <= room:
             raise UsageError(
@@ -238,10 +252,14 @@ class Answerer:
             )
         return prompts
 
-    def _told(self, label: Expression) -> Conversation:
-        """The label's round, and the question for an explanation."""
-        asked = label_question(self.label_set, self._questions).answered(label.value)
-        return asked.asked(self._questions.explanation)
+    def _prompt(self, label: Expression | None, aus: AUVector | None) -> Ids:
+        """The question for an explanation; behind the label's round if there is a label."""
+        if label is None:
+            hinted = aus is not None and self._questions.hint
+            asked = explanation_question(self._questions, aus)
+            return self._encoder.prompt(asked) if hinted else self._explanation_prompt
+        round_ = label_question(self.label_set, self._questions).answered(label.value)
+        return self._encoder.prompt(round_.asked(explanation_text(self._questions, aus)))
 
     def _write(self, seen: Any, prompts: Sequence[Ids], max_new_tokens: int) -> list[Ids]:
         texts: list[Ids] = [[] for _ in prompts]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,16 +41,22 @@ class Bundle:
 
 
 def new_bundle(
-    preset: Preset, labels: Sequence[Expression], *, seed: int = 0, dtype: torch.dtype = torch.float32
+    preset: Preset,
+    labels: Sequence[Expression],
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    tower_file: Path | None = None,
 ) -> Bundle:
     """A fresh model: base weights, projector and adapters drawn under `seed`.
 
     Args:
         dtype: Of the weights that stay frozen.
+        tower_file: As `load_base`.
 
     Raises:
-        MissingWeights, MissingDependency, UsageError: as `load_base`.
+        MissingWeights, MissingDependency, ModelError, UsageError: as `load_base`.
     """
-    base = load_base(preset, seed, dtype)
+    base = load_base(preset, seed, dtype, tower_file)
     model = with_lora(base.model, preset.lora, seed)
     return Bundle(model, base.tokenizer, preset, tuple(labels), processor=base.processor)

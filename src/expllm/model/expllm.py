@@ -14,6 +14,7 @@ from transformers import Dinov2Config, Dinov2Model, LlamaConfig, LlavaConfig, Ll
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from expllm.errors import UsageError
+from expllm.model.litetower import LiteConfig, LiteTower
 from expllm.model.presets import Language, Lora, Preset, Tower
 from expllm.model.quiet import quiet_transformers
 
@@ -37,12 +38,19 @@ class PatchTower(Dinov2Model):
         return found
 
 
-def tower_config(tower: Tower) -> Dinov2Config:
+def tower_config(tower: Tower) -> Dinov2Config | LiteConfig:
     """The sizes of a tower as `transformers` writes them."""
+    if tower.kind == "lite":
+        return LiteConfig(tower.width, tower.depth, tower.image)
     return Dinov2Config(
         hidden_size=tower.hidden, num_hidden_layers=tower.layers, num_attention_heads=tower.heads,
         mlp_ratio=tower.mlp_ratio, image_size=tower.native_image, patch_size=tower.patch,
     )  # fmt: skip
+
+
+def new_tower(config: Dinov2Config | LiteConfig) -> PatchTower | LiteTower:
+    """A tower of these sizes; its weights are drawn at random."""
+    return LiteTower(config) if isinstance(config, LiteConfig) else PatchTower(config)
 
 
 def language_config(language: Language) -> LlamaConfig:
@@ -57,7 +65,7 @@ def language_config(language: Language) -> LlamaConfig:
 
 
 def llava_config(
-    tower: Dinov2Config, language: LlamaConfig, image_token_id: int, image_tokens: int
+    tower: Dinov2Config | LiteConfig, language: LlamaConfig, image_token_id: int, image_tokens: int
 ) -> LlavaConfig:
     """Both towers under one roof: two-layer projector with GELU, features of the tower's end."""
     return LlavaConfig(
@@ -74,12 +82,12 @@ def empty_model(preset: Preset, image_token_id: int = 0) -> LlavaForConditionalG
     )
     with torch.device("meta"):
         model = LlavaForConditionalGeneration(config)
-        model.model.vision_tower = PatchTower(config.vision_config)
+        model.model.vision_tower = new_tower(config.vision_config)
     return model
 
 
 def joined(
-    tower: PatchTower, language: nn.Module, image_token_id: int, image_tokens: int, seed: int
+    tower: PatchTower | LiteTower, language: nn.Module, image_token_id: int, image_tokens: int, seed: int
 ) -> LlavaForConditionalGeneration:
     """One model from a tower and a causal language model; the projector is drawn under `seed`.
 

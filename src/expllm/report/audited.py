@@ -24,17 +24,31 @@ SEVERITY: Final = (
 """Where claims share words, the mark is that of the first of these."""
 
 
-def audited_html(cot: "CoT", aus: "AUVector") -> str:
-    """The three parts under their headings, each claim marked, and a line on what the audit found."""
+def audited_html(cot: "CoT", aus: "AUVector", *, emotions: bool = False) -> str:
+    """The three parts under their headings, each claim marked, and a line on what the audit found.
+
+    Args:
+        emotions: Words that name an expression are marked too.
+    """
     report = audit(cot, aus)
     parts = []
     at = 0
     for heading, part in zip(cot.HEADINGS, cot.parts, strict=True):
         at = cot.text.index(part, cot.text.index(f"**{heading}:**", at))
-        marked = "".join(_marked(part, at, report))
+        marked = "".join(_marked(part, at, report, emotions))
         parts.append(f'<div class="part"><h4>{_escaped(heading)}</h4><p>{marked}</p></div>')
         at += len(part)
-    return "".join(parts) + f'<p class="audit">{_escaped(summary(report))}</p>'
+    return "".join(parts) + _found(report)
+
+
+def audited_text(text: str, aus: "AUVector") -> str:
+    """The same of a text that lacks the three parts, as it stands, words for expressions marked."""
+    report = audit(text, aus)
+    return f'<div class="part"><p>{"".join(_marked(text, 0, report, True))}</p></div>{_found(report)}'
+
+
+def _found(report: Audit) -> str:
+    return f'<p class="audit">{_escaped(summary(report))}</p>'
 
 
 def summary(report: Audit) -> str:
@@ -55,16 +69,20 @@ def summary(report: Audit) -> str:
     return text
 
 
-def _marked(part: str, offset: int, report: Audit) -> Iterator[str]:
+def _marked(part: str, offset: int, report: Audit, emotions: bool) -> Iterator[str]:
     """The part in pieces; a piece that claims cover is marked with the gravest verdict among them."""
     end = offset + len(part)
     inside = [c for c in report.checked if c.claim.start < end and c.claim.end > offset]
+    named = [m for m in report.emotions if emotions and m.start < end and m.end > offset]
     cuts = {offset, end}
-    for checked in inside:
-        cuts |= {max(offset, checked.claim.start), min(end, checked.claim.end)}
+    spans = [(c.claim.start, c.claim.end) for c in inside] + [(m.start, m.end) for m in named]
+    for start, stop in spans:
+        cuts |= {max(offset, start), min(end, stop)}
     ordered = sorted(cuts)
     for start, stop in pairwise(ordered):
         text = _escaped(part[start - offset : stop - offset])
+        if any(m.start <= start and stop <= m.end for m in named):
+            text = f'<b class="emotion">{text}</b>'
         covering = [c for c in inside if c.claim.start <= start and stop <= c.claim.end]
         yield _mark(text, covering) if covering else text
 

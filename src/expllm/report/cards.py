@@ -7,17 +7,12 @@ stands beside its value in a table that a screen reader reads.
 from html import escape
 from typing import TYPE_CHECKING
 
-from expllm.errors import one_line
 from expllm.report import rows
 from expllm.report.audited import audited_html
+from expllm.report.shell import escaped
 
 if TYPE_CHECKING:
     from expllm.records import FaceAnalysis
-
-
-def escaped(text: str) -> str:
-    """`text` on one line, without control characters or lone surrogates, safe in content and attributes."""
-    return escape(one_line(text), quote=True)
 
 
 def face_card(analysis: "FaceAnalysis") -> str:

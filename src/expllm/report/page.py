@@ -3,47 +3,26 @@
 The counts are known at the end only, so they stand there; the style sheet moves them to the top.
 """
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Sequence
-from importlib.resources import files
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from PIL import Image
 
-from expllm import __version__
 from expllm.report import mesh, rows
-from expllm.report.cards import escaped, face_card
+from expllm.report.cards import face_card
+from expllm.report.shell import escaped, foot, head, jpeg_uri
 
 if TYPE_CHECKING:
     from expllm.images import Picture
     from expllm.records import FaceAnalysis
 
 LONGEST_SIDE: Final = 640  # of an embedded picture, pixels
-_CSP: Final = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
-_HEAD: Final = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{csp}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">
-<title>{title}</title><style>
-{style}</style></head><body>
-<header class="masthead"><p class="kicker">ExpLLM report</p><h1>{title}</h1>
-<div class="caution" role="note"><p><strong>An estimate of what a face shows, not of what a person
-feels.</strong> Action units and labels are measured on one picture; lighting, pose, age, culture and the
-habits of the people who labelled the training pictures all leave their mark.</p>
-<p>Do not decide about anyone by it. In the European Union, the AI Act (Regulation 2024/1689,
-Article 5(1)(f)) prohibits inferring people\N{RIGHT SINGLE QUOTATION MARK}s emotions at work and in education,
-except for medical or safety reasons.</p></div>
-<p class="key">Sides are the subject\N{RIGHT SINGLE QUOTATION MARK}s own:
+_MESH: Final = "Lines of the face mesh: MediaPipe (Apache-2.0)."
+_KEY: Final = """<p class="key">Sides are the subject\N{RIGHT SINGLE QUOTATION MARK}s own:
 <span class="swatch right">their right</span> <span class="swatch left">their left</span>
-<span class="swatch unknown">not measured</span>, which is not zero</p></header>
-<main>
-"""
+<span class="swatch unknown">not measured</span>, which is not zero</p>"""
 
 
 class _TextFile(Protocol):
@@ -70,8 +49,7 @@ class HtmlReport:
         self._labels: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
-        style = files("expllm").joinpath("assets/report.css").read_text(encoding="utf-8")
-        self._file.write(_HEAD.format(csp=_CSP, title=escaped(self._title), style=style))
+        self._file.write(head(self._title, _KEY))
         return self
 
     def __exit__(
@@ -79,7 +57,7 @@ class HtmlReport:
     ) -> None:
         # An interrupted run leaves a page that can be read, and that says so.
         note = "" if kind is None else '<p class="broken-off">The run was broken off: more was to follow.</p>'
-        self._file.write(f"{note}</main>\n{self._summary()}{_foot()}")
+        self._file.write(f"{note}</main>\n{self._summary()}{foot(_MESH)}")
 
     def add(self, picture: "Picture | None", analyses: "Sequence[FaceAnalysis]") -> None:
         """Writes one item: a picture, if there is one, and everything that is said of it.
@@ -120,14 +98,6 @@ class HtmlReport:
         return f'<section class="summary" aria-label="Summary"><ul>{"".join(facts)}</ul>{table}</section>\n'
 
 
-def _foot() -> str:
-    return (
-        f'<footer class="colophon"><p>Made by ExpLLM {escaped(__version__)}. This page holds all it shows '
-        "and asks no server for anything. Lines of the face mesh: MediaPipe (Apache-2.0).</p></footer>"
-        "</body></html>\n"
-    )
-
-
 def _figure(picture: "Picture", analyses: "Sequence[FaceAnalysis]", name: str, number: int) -> str:
     photo = Image.fromarray(picture.pixels)
     photo.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
@@ -143,16 +113,10 @@ def _figure(picture: "Picture", analyses: "Sequence[FaceAnalysis]", name: str, n
     return (
         f'<figure style="--w:{width};--h:{height}">{toggle}'
         f'<div class="frame"><img width="{width}" height="{height}" alt="{_alt(name, analyses)}"'
-        f' src="{_data_uri(photo)}">'
+        f' src="{jpeg_uri(photo)}">'
         f'<svg viewBox="0 0 {width} {height}" aria-hidden="true">{drawing}</svg></div><figcaption>'
         f"{picture.full_size[0]} \N{MULTIPLICATION SIGN} {picture.full_size[1]} px</figcaption></figure>"
     )
-
-
-def _data_uri(photo: Image.Image) -> str:
-    stream = io.BytesIO()
-    photo.save(stream, "JPEG", quality=85, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
 def _alt(name: str, analyses: "Sequence[FaceAnalysis]") -> str:

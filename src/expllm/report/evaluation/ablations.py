@@ -1,0 +1,102 @@
+"""Tables IV and V from the folders of `expllm eval ablate`."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from expllm.errors import RecordError
+from expllm.evals.intervals import Interval
+from expllm.report.evaluation.runs import AblationRun, Material
+from expllm.report.evaluation.tables import NOTHING, Column, Table, figure, percent, published
+
+NAME: Final = "ablation.json"
+_TITLES: Final = {
+    "IV": "How often labels are trained, how often explanations",
+    "V": "What each part of the training is worth",
+}
+_FIRST: Final = {"IV": "Labels : explanations", "V": "Training"}
+
+
+def is_ablation(path: Path) -> bool:
+    return (path / NAME).is_file()
+
+
+def read_ablation(path: Path) -> AblationRun:
+    """The saved table of an ablation.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
+    file = path / NAME
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        rows = {
+            (row["table"], row["row"]): (row, _interval(row["accuracy"]), _interval(row["macro_f1"]))
+            for row in found["variants"]
+        }
+        faces, trainings = int(found["faces"]), int(found["seeds"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise RecordError(f"{file}: is no table of an ablation: run 'expllm eval ablate' again") from None
+    trained = "1 training" if trainings == 1 else f"{trainings} trainings"
+    about = f"{found.get('recipe')} on {found.get('data')}, {faces:,} faces, {trained} each"
+    return AblationRun(path, about, rows)
+
+
+def ablation_tables(material: Material) -> Iterator[Table]:
+    """Tables IV and V, as far as variants of them were trained."""
+    for key in ("IV", "V"):
+        runs = [run for run in material.ablations if _trained(run, key)]
+        if runs:
+            yield _table(key, runs)
+
+
+def _trained(run: AblationRun, key: str) -> bool:
+    return any(table == key and accuracy for (table, _), (_, accuracy, _) in run.rows.items())
+
+
+def _table(key: str, runs: Sequence[AblationRun]) -> Table:
+    paper = published()[key]
+    columns = [Column(_FIRST[key]), *(Column(name, "paper") for name in paper["columns"])]
+    for run in runs:
+        named = f" ({run.path.name})" if len(runs) > 1 else ""
+        columns += [
+            Column(f"Accuracy %{named}", "here"),
+            Column(f"Spread %{named}", "here"),
+            Column(f"Macro-F1 %{named}", "here"),
+        ]
+    rows = []
+    for name, *figures in paper["rows"]:
+        mine = [cell for run in runs for cell in _cells(run, key, name)]
+        rows.append((name, *map(figure, figures), *mine))
+    notes = [f"{run.about}. Spread: the standard deviation over the trainings." for run in runs]
+    notes += [f"{name}: {told}" for run in runs for name, told in _told(run, key)]
+    if key == "IV":
+        notes.append(
+            "The paper evaluates 0:1 by the conclusion of the explanation. Its figures are of RAF-DB."
+        )
+    return Table(key, _TITLES[key], tuple(columns), tuple(rows), (False,) * len(rows), tuple(notes))
+
+
+def _cells(run: AblationRun, key: str, name: str) -> Iterator[str]:
+    row, accuracy, f1 = run.rows.get((key, name), (None, None, None))
+    spread = ((row or {}).get("accuracy") or {}).get("spread")
+    yield NOTHING if accuracy is None else percent(accuracy)
+    yield NOTHING if spread is None else f"{100 * spread:.1f}"
+    yield NOTHING if f1 is None else percent(f1)
+
+
+def _told(run: AblationRun, key: str) -> Iterator[tuple[str, str]]:
+    for (table, name), (row, *_) in run.rows.items():
+        problems = [one.get("problem") for one in row.get("seeds", [])]
+        told = [text for text in (row.get("note"), *row.get("alarms", []), *problems) if text]
+        if table == key and told:
+            yield name, f"{'; '.join(told)}."
+
+
+def _interval(found: Mapping[str, Any] | None) -> Interval | None:
+    return (
+        None
+        if found is None
+        else Interval(float(found["estimate"]), float(found["low"]), float(found["high"]))
+    )

@@ -1,0 +1,118 @@
+"""`expllm eval ablate`: the paper's Tables IV and V, from a recipe."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from expllm.errors import ExitCode, MissingDependency, UsageError
+
+if TYPE_CHECKING:
+    from expllm.evals.ablating import Ablation
+    from expllm.train.config import Recipe
+
+
+def ablate(
+    recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/compact.yaml.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE ...]", help="Settings for all variants, as for 'expllm train'."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of all runs; runs/NAME-ablation by default.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", metavar="DATASET", help="What to evaluate on; the recipe's data.valid if not given."
+        ),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="NAMES", help="Some variants, with commas; or IV, or V.")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Trainings of each variant.")] = 1,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Evaluate on N faces, the same for all.")
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Faces at a time.")] = 16,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the variants.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The table as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train a recipe ten times, each time with one thing changed, and evaluate each model.
+
+    Table IV of the paper changes how often labels and explanations are trained, Table V leaves parts out. The
+    same command goes on where it was cut. Exit code 3: some variants failed; the table says why.
+    """
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(f"{error}: run \"pip install 'expllm[model]'\"") from None
+    from expllm.evals.ablating import Ablation, run, write
+    from expllm.evals.ablation import chosen, variants
+    from expllm.train.config import load_recipe
+
+    plan = load_recipe(recipe, overrides or ())
+    ablation = Ablation(
+        chosen(variants(plan), only), seeds, output or Path("runs") / f"{recipe.stem}-ablation"
+    )
+    if dry_run:
+        typer.echo(_listing(ablation))
+        return
+    dataset, name = _validation(plan, data)
+    faces = sum(sample.expression is not None for sample in dataset)
+    about = {
+        "recipe": str(recipe), "overrides": [*(overrides or ())], "data": name,
+        "faces": faces if limit is None else min(limit, faces),
+    }  # fmt: skip
+    table = about
+    if not list(ablation.trainings()):
+        raise UsageError("none of these variants can be trained: 'expllm eval ablate --dry-run' says why")
+    found = run(
+        ablation, dataset, name, limit=limit, batch=batch, quiet=quiet,
+        after=lambda done: table.update(write(ablation, done, about)),
+    )  # fmt: skip
+    _tell(table, as_json)
+    failed = sum(bool(one.problem) for one in found.values())
+    if failed:
+        raise typer.Exit(ExitCode.FAILURE if failed == len(found) else ExitCode.SOME_INPUTS_FAILED)
+
+
+def _validation(plan: "Recipe", data: str | None) -> tuple[Any, str]:
+    """The data set that the models are evaluated on, and its name."""
+    from expllm.evals.splits import open_named
+
+    if data is not None:
+        return open_named(data), data
+    names = [plan.data.valid] if isinstance(plan.data.valid, str) else [*(plan.data.valid or ())]
+    if not names:
+        raise UsageError(
+            "the recipe names no validation data: say --data DATASET, such as --data ferplus:valid"
+        )
+    return open_named(names[0], plan.data.root, plan.data.kind), names[0]
+
+
+def _tell(table: dict[str, Any], as_json: bool) -> None:
+    import json
+
+    from expllm.evals.ablating import markdown
+
+    typer.echo(json.dumps(table, ensure_ascii=False) if as_json else markdown(table), nl=as_json)
+
+
+def _listing(ablation: "Ablation") -> str:
+    """The variants, what each changes, and how far it is."""
+    lines = []
+    for variant in ablation.variants:
+        paper = "-" if variant.paper is None else f"{variant.paper:.2f}"
+        changed = variant.override or ("-" if variant.recipe is None else "the recipe as it is")
+        state = ablation.state(variant)
+        lines.append(f"Table {variant.table:<3} {variant.name:<21} {paper:>6}  {state:<12} {changed}")
+        if variant.note:
+            lines.append(f"{'':<44}{variant.note}")
+        if variant.home != variant.name:
+            lines.append(f"{'':<44}trained once, as {variant.home}")
+    count = len(list(ablation.trainings()))
+    told = f"{len(ablation.variants)} variants, {count} trainings"
+    return "\n".join([*lines, "", f"{told}; the third column is the paper's accuracy in percent"])

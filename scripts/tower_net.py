@@ -24,6 +24,8 @@ LITE: Final = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}
 """Factors on width and depth."""
 FIND: Final = Path(".gpu/weights")
 EPSILON: Final = 1e-3
+SIDE: Final = 96
+"""Of the pictures, in pixels: twice that of FER+."""
 
 
 @dataclass(frozen=True)
@@ -227,5 +229,5 @@ class ViT(nn.Module):
 def network(name: str) -> tuple[nn.Module, int]:
     """A network by name, and the side of the pictures that it is given."""
     if name in LITE:
-        return LiteNet(name), 112
-    return (ResNet(), 96) if name == "resnet" else (ViT(), 96)
+        return LiteNet(name), SIDE
+    return (ResNet(), SIDE) if name == "resnet" else (ViT(), SIDE)

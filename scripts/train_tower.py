@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 from tower_faces import MIRROR, Faces, ferplus, portraits
-from tower_net import LiteNet, Seen, network
+from tower_net import SIDE, LiteNet, Seen, network
 from tower_views import mixed, plain, views
 
 AU_WEIGHT = 2.0
@@ -76,8 +76,7 @@ def _options() -> argparse.Namespace:
 def _read(path: Path, device: str) -> tuple[nn.Module, int]:
     saved = torch.load(path / "net.pt", map_location=device, weights_only=True)
     net, side = network(saved["net"])
-    net.load_state_dict({key: value.float() if value.is_floating_point() else value
-                         for key, value in saved["state"].items()})  # fmt: skip
+    net.load_state_dict(saved["state"])
     return net.to(device, memory_format=torch.channels_last).eval(), side
 
 
@@ -205,7 +204,7 @@ def _write(net: nn.Module, options: argparse.Namespace, history: list[dict[str, 
     }
     torch.save({"net": options.net, "state": state}, options.output / "net.pt")
     if isinstance(net, LiteNet):
-        tower = net.folded(112).half()
+        tower = net.folded(SIDE).half()
         save_file({f"model.vision_tower.{k}": v.contiguous() for k, v in tower.state_dict().items()},
                   options.output / "tower.safetensors")  # fmt: skip
     told = {key: str(value) for key, value in vars(options).items()}

@@ -36,7 +36,7 @@ class LiteConfig(PreTrainedConfig):
 
     model_type = "expllm_lite"
 
-    def __init__(self, width: float = 1.0, depth: float = 1.0, image_size: int = 112, **kwargs: Any) -> None:
+    def __init__(self, width: float = 1.0, depth: float = 1.0, image_size: int = 96, **kwargs: Any) -> None:
         self.width, self.depth, self.image_size = width, depth, image_size
         self.hidden_size, self.patch_size = HEAD, STRIDE
         # What describes it beside a transformer, in `model show` and in plans.

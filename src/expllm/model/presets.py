@@ -159,7 +159,7 @@ SMOLLM2_135M: Final = Language(
     rope_theta=100_000.0, licence="Apache-2.0",
 )  # fmt: skip
 LITE_TOWER: Final = Tower(
-    hidden=1280, layers=21, heads=1, patch=16, image=112, native_image=112, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
+    hidden=1280, layers=21, heads=1, patch=16, image=96, native_image=96, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
     kind="lite", width=1.1, depth=1.2,
 )  # fmt: skip
 TINY_TOWER: Final = Tower(hidden=64, layers=2, heads=2, patch=14, image=28, native_image=28)

@@ -20,6 +20,7 @@ from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expllm import inner, train_only
 from expllm.model.layout import read_manifest
 from expllm.model.prepare import preparer
+from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.store import load, save
 from expllm.runs import RunFolder
@@ -136,22 +137,27 @@ def open_model(recipe: Recipe, stage: StageConfig, before: Path | None) -> Bundl
     dtype = torch.bfloat16 if stage.precision == "bf16" else torch.float32
     chosen = chosen_preset(recipe)
     if before is not None:
-        return load(before, dtype)
-    if recipe.model.begin is None:
+        bundle = load(before, dtype)
+    elif recipe.model.begin is not None:
+        bundle = _begun(Path(recipe.model.begin), chosen, dtype)
+    else:
         tower = None if recipe.model.tower is None else Path(recipe.model.tower)
         bundle = new_bundle(chosen, label_set(8), seed=recipe.model.seed, dtype=dtype, tower_file=tower)
-        if recipe.data.hint:
-            bundle.questions = replace(bundle.questions, hint=HINT)
-        return bundle
-    begin = Path(recipe.model.begin)
+    bundle.questions = replace(bundle.questions, hint=HINT if recipe.data.hint else "")
+    return bundle
+
+
+def _begun(folder: Path, chosen: Preset, dtype: torch.dtype) -> Bundle:
+    """The model that a recipe goes on with, if it is of the same kind."""
+    had = read_manifest(folder).preset
     for name in ("name", "lora"):
-        had, wanted = getattr(read_manifest(begin).preset, name), getattr(chosen, name)
-        if had != wanted:
+        if getattr(had, name) != getattr(chosen, name):
             key = "model.preset" if name == "name" else "model.lora"
             raise UsageError(
-                f"model.begin: the model in {begin} has {key} {had}, and the recipe {wanted}: say the same"
+                f"model.begin: the model in {folder} has {key} {getattr(had, name)}, and the recipe "
+                f"{getattr(chosen, name)}: say the same"
             )
-    return load(begin, dtype)
+    return load(folder, dtype)
 
 
 def _train_stage(

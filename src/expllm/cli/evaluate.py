@@ -125,10 +125,16 @@ def rescore(
     plot: PlotOption = False,
     abstain: AbstainOption = None,
 ) -> None:
-    """Compute every figure of a run again from its saved answers."""
+    """Compute every figure of a run again from its saved answers, and from the replies of its judges."""
+    from expllm.cli.evaluate_cot import report_cot, report_ladder
     from expllm.evals.answers import EvalRun
+    from expllm.evals.ladder_runs import LadderRun
 
+    if LadderRun.at(run):
+        report_ladder(run, as_json)
     saved = EvalRun(run)
+    if saved.settings().task == "cot":
+        report_cot(run, saved.settings(), saved.answers(), as_json)
     _report(run, saved.settings(), saved.answers(), as_json, plot, abstain)
 
 
@@ -242,10 +248,11 @@ def _report(
         from expllm.cli.evaluate_view import scores_view
 
         Console().print(scores_view(scores, run))
-    raise typer.Exit(_exit_code(scores, len(answers)))
+    raise typer.Exit(exit_code(scores, len(answers)))
 
 
-def _exit_code(scores: "Scores", answers: int) -> ExitCode:
+def exit_code(scores: "Scores", answers: int) -> ExitCode:
+    """What pictures that could not be read come to."""
     if len(scores.unreadable) == answers:
         return ExitCode.FAILURE
     some = scores.unreadable or scores.settings.missing_count

@@ -36,40 +36,40 @@ def _scores(scores: Scores, run: Path) -> Iterator[RenderableType]:
 
 def _figures(scores: Scores) -> Table:
     found, sure = scores.figures, scores.intervals
-    table = _table(("figure", False), ("%", True), ("95 % interval", True))
+    table = table_of(("figure", False), ("%", True), ("95 % interval", True))
     rows: tuple[tuple[str, Interval], ...] = (
         ("accuracy", sure.accuracy),
         ("balanced accuracy", sure.balanced_accuracy),
         ("macro-F1", sure.macro_f1),
     )
     for name, interval in rows:
-        table.add_row(name, _percent(interval.estimate), _bounds(interval))
-    table.add_row(f"always {scores.labels[found.majority]}", _percent(found.majority_share), "")
+        table.add_row(name, percent(interval.estimate), bounds(interval))
+    table.add_row(f"always {scores.labels[found.majority]}", percent(found.majority_share), "")
     if found.unanswered and found.accuracy_answered is not None:
-        table.add_row("accuracy of the answered", _percent(found.accuracy_answered), "")
+        table.add_row("accuracy of the answered", percent(found.accuracy_answered), "")
     if scores.before is not None:
-        table.add_row("calibration error", _percent(scores.before.error), "")
+        table.add_row("calibration error", percent(scores.before.error), "")
     if scores.after is not None:
         warm = f"at temperature {scores.settings.temperature:.3g}"
-        table.add_row(f"calibration error {warm}", _percent(scores.after.error), "")
+        table.add_row(f"calibration error {warm}", percent(scores.after.error), "")
     if scores.risk is not None:
-        table.add_row("area under risk over coverage", _percent(scores.risk.area), "")
+        table.add_row("area under risk over coverage", percent(scores.risk.area), "")
     if (kept := scores.abstaining) is not None:
-        table.add_row(f"coverage, answers from {kept.threshold:g}", _percent(kept.coverage), "")
+        table.add_row(f"coverage, answers from {kept.threshold:g}", percent(kept.coverage), "")
         right = kept.accuracy
-        shown = ("-", "") if right is None else (_percent(right.estimate), _bounds(right))
+        shown = ("-", "") if right is None else (percent(right.estimate), bounds(right))
         table.add_row("accuracy of what is answered then", *shown)
     return table
 
 
 def _classes(scores: Scores) -> Table:
-    table = _table(
+    table = table_of(
         ("class", False), ("faces", True), ("answered", True), ("precision %", True), ("recall %", True),
         ("F1 %", True),
     )  # fmt: skip
     for label, each in zip(scores.labels, scores.figures.classes, strict=True):
         shares = (each.precision, each.recall, each.f1)
-        table.add_row(label, f"{each.support:,}", f"{each.answered:,}", *map(_percent, shares))
+        table.add_row(label, f"{each.support:,}", f"{each.answered:,}", *map(percent, shares))
     return table
 
 
@@ -98,12 +98,12 @@ def _left_out(scores: Scores) -> Iterator[str]:
 
 def comparison_view(found: Comparison, runs: Sequence[Path]) -> RenderableType:
     """Two runs on the same faces."""
-    table = _table(("run", False), ("accuracy %", True), ("right alone", True))
+    table = table_of(("run", False), ("accuracy %", True), ("right alone", True))
     for path, share, alone in (
         (runs[0], found.first, found.test.only_first),
         (runs[1], found.second, found.test.only_second),
     ):
-        table.add_row(Foreign(str(path), ""), _percent(share), f"{alone:,}")
+        table.add_row(Foreign(str(path), ""), percent(share), f"{alone:,}")
     surely = "differ" if found.test.p < 0.05 else "do not differ surely"
     p = f"p = {found.test.p:.3g}" if found.test.p >= 0.001 else "p < 0.001"
     lines = [f"McNemar's test ({found.test.method}): {p}: the runs {surely} at the level of 5 %"]
@@ -130,18 +130,21 @@ def temperature_lines(found: "Temperature") -> Iterator[str]:
         yield "WARNING: the temperature is at its bound: the model is right always, or hardly ever"
 
 
-def _table(*columns: tuple[str, bool]) -> Table:
+def table_of(*columns: tuple[str, bool]) -> Table:
+    """A plain table, from the heading of each column and whether it stands at the right."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for heading, right in columns:
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     return table
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """A share with one decimal; a dash for none."""
     return "-" if share is None else f"{100 * share:.1f}"
 
 
-def _bounds(interval: Interval) -> str:
+def bounds(interval: Interval) -> str:
+    """The interval of a share, in percent."""
     return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
 
 

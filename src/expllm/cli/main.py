@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from expllm import __version__
-from expllm.cli import analyze, cot, data, doctor, evaluate, evaluate_ablate, model, train
+from expllm.cli import analyze, cot, data, doctor, evaluate, evaluate_ablate, evaluate_cot, model, train
 from expllm.cli.signals import unwind_on_signals
 from expllm.errors import ExitCode, ExpllmError, one_line
 
@@ -37,6 +37,7 @@ app.add_typer(model.app, name="model")
 evaluate.app.command(
     "ablate", short_help="Train a recipe with one thing changed at a time: Tables IV and V."
 )(evaluate_ablate.ablate)
+evaluate_cot.register(evaluate.app)
 app.add_typer(evaluate.app, name="eval")
 app.command("train", short_help="Train a model by a recipe.")(train.train)
 

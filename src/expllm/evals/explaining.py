@@ -132,16 +132,23 @@ class ModelExplainer:
     def explain(self, samples: Sequence[Sample], measured: Sequence[Measured]) -> list[Answer]:
         """See `Writer`."""
         seen = [self._labeller.picture(sample) for sample in samples]
-        pairs = [
-            (sample, one) for sample, one in zip(samples, seen, strict=True) if not isinstance(one, Answer)
+        shown = [
+            (sample, aus if isinstance(aus, AUVector) else None, one)
+            for sample, aus, one in zip(samples, measured, seen, strict=True)
+            if not isinstance(one, Answer)
         ]
-        told = iter(self._told([sample for sample, _ in pairs], [picture for _, picture in pairs]))
+        told = iter(self._told(*zip(*shown, strict=True)) if shown else ())
         return [one if isinstance(one, Answer) else next(told) for one in seen]
 
-    def _told(self, samples: Sequence[Sample], pictures: "Sequence[Image.Image]") -> list[Answer]:
-        if not pictures:
-            return []
-        found = self._labeller.answerer.both(pictures, self._wishes.order, self._wishes.max_new_tokens)
+    def _told(
+        self,
+        samples: Sequence[Sample],
+        aus: Sequence[AUVector | None],
+        pictures: "Sequence[Image.Image]",
+    ) -> list[Answer]:
+        """The answers of faces that can be shown; a model that was trained with hints is told their units."""
+        wishes = self._wishes
+        found = self._labeller.answerer.both(pictures, wishes.order, wishes.max_new_tokens, aus=aus)
         rows = zip(
             samples, normalised(found.labels.sums), found.explanations, found.labels_after.best, strict=True
         )
@@ -176,4 +183,4 @@ class OfflineExplainer:
         if "cot" not in found:
             return refused(sample, "no_face", "too little of the face was measured")
         told = answered(sample, self.identity.labels, logs_of(found["probabilities"], self.identity.labels))
-        return told.model_copy(update={"text": found["cot"].text, "label_after": told.label})
+        return told.model_copy(update={"text": found["cot"].text})

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,15 @@ def judged(run: JudgeRun, pairs: Sequence[Pair]) -> Judged:
         tokens=replies.tokens,
         cost=replies.cost,
     )
+
+
+def all_judged(run: Path, pairs: Sequence[Pair]) -> list[Judged]:
+    """Every judge that was asked in a run's folder.
+
+    Raises:
+        RunError, JudgeFileError: as `judged`.
+    """
+    return [judged(one, pairs) for one in JudgeRun.all_in(run)]
 
 
 def _total(file: JudgeFile, scores: Scores | None) -> float:

@@ -217,13 +217,13 @@ class JudgeRun:
         again = passport.model_copy(update={"begun": begun.begun, "expllm": begun.expllm})
         self.folder.resume(again.to_dict(), CHANGEABLE)
 
-    def open(self, readings: Sequence[Reading]) -> int:
-        """How many of them have no reply yet."""
+    def open(self, readings: Sequence[Reading], *, failed: bool = False) -> int:
+        """How many of them have no reply yet; calls that failed among them if they are to be asked again."""
         if not self.folder.journal.exists():
             return len(readings)
         with closing(JournalReader(self.folder.journal)) as reader:
-            finished = reader.finished()
-        return sum(reading.id not in finished for reading in readings)
+            ended = {one.sample for one in reader.outcomes() if not failed or one.status != "failed"}
+        return sum(reading.id not in ended for reading in readings)
 
     async def ask(
         self,

@@ -161,6 +161,17 @@ def audit_score(ladder: Ladder, rung: str) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+def audited(faces: Sequence[Ladder]) -> "Climbed | None":
+    """What the audit makes of the ladder; None where no face was measured."""
+    scores = {
+        pair_id(one.id, rung): found
+        for one in faces
+        for rung in RUNGS
+        if (found := audit_score(one, rung)) is not None
+    }
+    return climbed(faces, scores) if scores else None
+
+
 @dataclass(frozen=True)
 class Step:
     """Two rungs, on the faces for which both were scored.
@@ -168,7 +179,8 @@ class Step:
     Attributes:
         lower: The worse text; `upper` the better one.
         difference: Mean score of the better one less that of the worse one.
-        higher: Share of faces where the better one scores higher; `equal` and `lower_share` the rest.
+        higher: Share of faces where the better one scores higher.
+        equal: Share of faces where both score the same.
         holds: Whether the judge passes.
     """
 

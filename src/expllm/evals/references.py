@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -76,8 +76,7 @@ class SavedReferences:
             MissingData: there are no texts in it.
             RunError, RecordError, UsageError: it cannot be read.
         """
-        made = RunFolder(path).exists
-        texts = dict(_of_run(RunFolder(path)) if made else _of_dataset(open_dataset(str(path))))
+        texts = _saved(explained(path) if RunFolder(path).exists else open_dataset(str(path)))
         if not texts:
             raise MissingData(f"{path}: holds no explanation: give a run of 'expllm cot make' or its export")
         return cls(str(path), texts)
@@ -85,7 +84,7 @@ class SavedReferences:
     @classmethod
     def carried(cls, dataset: Dataset) -> "SavedReferences | None":
         """The texts that a data set carries; None if it carries none."""
-        texts = dict(_of_dataset(dataset))
+        texts = _saved(dataset)
         return cls(CARRIED, texts) if texts else None
 
     def among(self, dataset: Dataset) -> Dataset:
@@ -155,16 +154,23 @@ class _Nowhere:
         return None
 
 
-def _of_run(folder: RunFolder) -> Iterator[tuple[str, _Saved]]:
+def explained(path: Path) -> Iterator[Sample]:
+    """The faces of a run of `expllm cot make` that have a text, with it and their action units.
+
+    Raises:
+        RunError: it is another run, or cannot be read.
+    """
+    folder = RunFolder(path)
     folder.settings()
     with merged(folder) as journals:
         for ended in journals.ended:
             record = CotRecord.from_dict(journals.outcome(ended).record)
             if record.cot is not None:
-                yield record.id, _Saved(record.cot.text, record.aus)
+                yield Sample(
+                    id=record.id, expression=record.expression, aus=record.aus, text=record.cot.text,
+                    au_source=record.au_source,
+                )  # fmt: skip
 
 
-def _of_dataset(dataset: Dataset) -> Iterator[tuple[str, _Saved]]:
-    for sample in dataset:
-        if sample.text:
-            yield sample.id, _Saved(sample.text, sample.aus)
+def _saved(samples: Iterable[Sample]) -> dict[str, _Saved]:
+    return {sample.id: _Saved(sample.text, sample.aus) for sample in samples if sample.text}

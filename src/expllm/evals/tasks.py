@@ -85,13 +85,15 @@ class Question:
         labelled = (sample for sample in self.dataset if sample.expression is not None)
         if self.limit is None:
             return labelled
-        lots = (self._lot(one.id) for one in self.dataset if one.expression)
+        lots = (lot(one.id, self.seed) for one in self.dataset if one.expression)
         drawn = set(heapq.nsmallest(self.limit, lots))
-        return (sample for sample in labelled if self._lot(sample.id) in drawn)
+        return (sample for sample in labelled if lot(sample.id, self.seed) in drawn)
 
-    def _lot(self, name: str) -> bytes:
-        seeded = name if self.seed is None else f"{self.seed}:{name}"
-        return hashlib.sha256(seeded.encode("utf-8", "surrogatepass")).digest()
+
+def lot(name: str, seed: int | None) -> bytes:
+    """What an id draws: those with the smallest lots are taken."""
+    seeded = name if seed is None else f"{seed}:{name}"
+    return hashlib.sha256(seeded.encode("utf-8", "surrogatepass")).digest()
 
 
 def settings_of(labeller: Labeller, question: Question) -> Settings:

@@ -1,0 +1,266 @@
+"""`expllm eval cot` and `expllm eval ladder`: explanations, and who may judge them."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
+
+import typer
+
+from expllm.cli.cot import BaseUrl, Budget, Cache, KeyEnv, Prices, RetryFailed, Timeout
+from expllm.cli.evaluate import (
+    BatchOption,
+    BoxesOption,
+    DatasetArgument,
+    DtypeOption,
+    JsonOption,
+    KindOption,
+    ModelArgument,
+    OutputOption,
+    QuietOption,
+    RootOption,
+    exit_code,
+)
+from expllm.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from expllm.evals.answers import Answer, Settings
+    from expllm.evals.judged import Judged
+    from expllm.evals.references import References
+
+LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Faces, drawn by --seed.")]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Another one draws other faces.")]
+JudgeOption = Annotated[
+    str, typer.Option("--judge", metavar="none|scripted|chat:NAME", help="Who compares the texts.")
+]
+LadderJudgeOption = Annotated[
+    str, typer.Option("--judge", metavar="audit|scripted|chat:NAME", help="Who is tested; the audit always.")
+]
+JudgeFileOption = Annotated[
+    Path | None,
+    typer.Option("--judge-file", metavar="FILE.toml", help="What the judge is asked, and how it is read."),
+]
+RepeatsOption = Annotated[
+    int, typer.Option("--repeats", "-k", metavar="K", min=1, help="Times that each order is asked.")
+]
+TemperatureOption = Annotated[
+    float, typer.Option("--temperature", metavar="T", min=0, max=2, help="Of the judge's sampling.")
+]
+ConcurrencyOption = Annotated[
+    int, typer.Option("--concurrency", metavar="N", min=1, max=1024, help="Calls under way at once.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to `expllm eval`."""
+    app.command("cot", short_help="Explanations: grounding, and the Exp-CoT score by a judge.")(cot)
+    app.command("ladder", short_help="Can a judge be trusted? Known-bad texts against good ones.")(ladder)
+
+
+def cot(
+    model: ModelArgument,
+    dataset: DatasetArgument,
+    output: OutputOption = None,
+    limit: LimitOption = 100,
+    seed: SeedOption = 0,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference", metavar="RUN", help="Texts to compare with: of 'expllm cot make' or its export."
+        ),
+    ] = None,
+    order: Annotated[
+        str, typer.Option("--order", metavar="explanation-first|label-first", help="How a model is asked.")
+    ] = "explanation-first",
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", metavar="N", min=1, help="Of an explanation, at most.")
+    ] = 256,
+    data_root: RootOption = None,
+    kind: KindOption = None,
+    batch: BatchOption = 16,
+    boxes: BoxesOption = None,
+    dtype: DtypeOption = "float32",
+    judge: JudgeOption = "none",
+    base_url: BaseUrl = None,
+    key_env: KeyEnv = "OPENAI_API_KEY",
+    judge_file: JudgeFileOption = None,
+    repeats: RepeatsOption = 1,
+    temperature: TemperatureOption = 0.0,
+    concurrency: ConcurrencyOption = 8,
+    budget: Budget = None,
+    prices: Prices = None,
+    timeout: Timeout = 60.0,
+    cache: Cache = None,
+    retry_failed: RetryFailed = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Ask a model to explain faces, and score what it writes.
+
+    Grounding holds each claim against the face's measured action units; it needs no judge. A judge compares
+    each text with the engine's (the paper's Table III); the two are never mixed. The same command goes on
+    where it was cut. Exit code 3: a picture is unreadable or missing, or a judge's reply is.
+    """
+    from expllm.cli.evaluate_judge import JudgeOrder, ask_judge
+    from expllm.evals.cot_scores import pairs_of
+
+    asked = JudgeOrder(
+        judge=judge, base_url=base_url, key_env=key_env, judge_file=judge_file, repeats=repeats,
+        temperature=temperature, concurrency=concurrency, budget=budget, prices=prices,
+        timeout=timeout, cache=cache, retry_failed=retry_failed, quiet=quiet,
+    )  # fmt: skip
+    file = asked.checked()
+    run, settings, answers = _answers(
+        model, dataset, output, limit, seed, reference, order, max_tokens, data_root, kind, batch, boxes,
+        dtype, quiet,
+    )  # fmt: skip
+    if judge != "none":
+        ask_judge(asked, file, run, pairs_of(answers))
+    report_cot(run, settings, answers, as_json)
+
+
+def _answers(
+    model: str, name: str, output: Path | None, limit: int, seed: int, reference: Path | None, order: str,
+    max_tokens: int, root: str | None, kind: str | None, batch: int, boxes: bool | None, dtype: str,
+    quiet: bool,
+) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
+    """The run's folder, and every face's answer with its explanation."""
+    from expllm.conversations import Order
+    from expllm.evals.answers import Explained
+    from expllm.evals.explaining import Wishes, explainer
+    from expllm.evals.references import EngineReferences, SavedReferences
+    from expllm.evals.splits import open_named
+    from expllm.evals.tasks import Question, answer_all, default_folder
+
+    if order not in get_args(Order):
+        raise UsageError(f"--order is {order!r}: use {' or '.join(get_args(Order))}")
+    wishes = Wishes(cast(Order, order), max_tokens)
+    data = open_named(name, root, kind)
+    saved = SavedReferences.carried(data) if reference is None else SavedReferences.load(reference)
+    if saved is not None:
+        data = saved.among(data)
+    references: References = saved or EngineReferences(data.labels)
+    how = Explained(
+        order=wishes.order,
+        max_new_tokens=max_tokens,
+        reference=references.name,
+        reference_digest=references.digest,
+    )
+    with explainer(model, data.labels, references, wishes, boxes=boxes, dtype=dtype) as who:
+        question = Question(data, name, "cot", limit, seed, how)
+        run = output or default_folder(who, question)
+        return run, *answer_all(who, question, run, batch, quiet=quiet)
+
+
+def report_cot(run: Path, settings: "Settings", answers: "list[Answer]", as_json: bool) -> NoReturn:
+    """Writes the figures of a run with explanations, prints them, and leaves with the exit code."""
+    from expllm.evals.answers import EvalRun
+    from expllm.evals.cot_scores import grounding, pairs_of
+    from expllm.evals.judged import all_judged
+    from expllm.evals.scores import score
+
+    scores, grounded = score(settings, answers), grounding(answers)
+    judges = all_judged(run, pairs_of(answers))
+    found = {
+        **scores.to_dict(), "grounding": grounded.to_dict(), "judges": [one.to_dict() for one in judges],
+    }  # fmt: skip
+    EvalRun(run).write_scores(found)
+    if as_json:
+        typer.echo(json.dumps({"run": str(run), **found}, ensure_ascii=False))
+    else:
+        from expllm.cli.evaluate_cot_view import cot_view
+
+        _print(cot_view(scores, grounded, judges, answers, run))
+    code = exit_code(scores, len(answers))
+    raise typer.Exit(_with_judges(code, judges))
+
+
+def ladder(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET|RUN", help="Faces with texts: a data set, an export or run of 'expllm cot make'."
+        ),
+    ],
+    output: OutputOption = None,
+    limit: LimitOption = 100,
+    seed: SeedOption = 0,
+    data_root: RootOption = None,
+    kind: KindOption = None,
+    judge: LadderJudgeOption = "audit",
+    base_url: BaseUrl = None,
+    key_env: KeyEnv = "OPENAI_API_KEY",
+    judge_file: JudgeFileOption = None,
+    repeats: RepeatsOption = 1,
+    temperature: TemperatureOption = 0.0,
+    concurrency: ConcurrencyOption = 8,
+    budget: Budget = None,
+    prices: Prices = None,
+    timeout: Timeout = 60.0,
+    cache: Cache = None,
+    retry_failed: RetryFailed = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Let a judge compare each text with five others: another face's, its own with the label swapped, the
+    same padded with empty words, a paraphrase, and itself.
+
+    A judge that can be trusted scores them in this order and gives nothing for padding. The grounding audit
+    climbs the ladder too. Exit code 3: a reply of the judge has no score.
+    """
+    from expllm.cli.evaluate_judge import JudgeOrder, ask_judge
+    from expllm.evals.ladder import ladders
+    from expllm.evals.ladder_runs import LadderRun, LadderSettings, digest_of, faces_with_texts, folder_name
+
+    asked = JudgeOrder(
+        judge=judge, base_url=base_url, key_env=key_env, judge_file=judge_file, repeats=repeats,
+        temperature=temperature, concurrency=concurrency, budget=budget, prices=prices,
+        timeout=timeout, cache=cache, retry_failed=retry_failed, quiet=quiet,
+    )  # fmt: skip
+    file = asked.checked(("audit", "scripted"))
+    faces = faces_with_texts(source, data_root, kind, limit, seed, quiet=quiet)
+    found = ladders(faces)
+    settings = LadderSettings(
+        source=source, limit=limit, seed=seed, faces=len(faces), digest=digest_of(found)
+    )
+    run = LadderRun(output or folder_name(settings))
+    run.begin(settings, found)
+    if judge != "audit":
+        ask_judge(asked, file, run.path, [pair for one in found for pair in one.pairs()])
+    report_ladder(run.path, as_json)
+
+
+def report_ladder(path: Path, as_json: bool) -> NoReturn:
+    """Writes what a ladder test says of each judge, prints it, and leaves with the exit code."""
+    from expllm.evals.judged import all_judged
+    from expllm.evals.ladder import audited, climbed
+    from expllm.evals.ladder_runs import LadderRun
+
+    run = LadderRun(path)
+    settings, ladders = run.settings(), run.ladders()
+    judges = all_judged(path, [pair for one in ladders for pair in one.pairs()])
+    audit = audited(ladders)
+    climbs = [(one, climbed(ladders, one.totals)) for one in judges]
+    found: dict[str, Any] = {
+        "settings": settings.to_dict(), "faces": len(ladders), "audit": audit and audit.to_dict(),
+        "judges": [{**one.to_dict(), "ladder": climb.to_dict()} for one, climb in climbs],
+    }  # fmt: skip
+    run.write_scores(found)
+    if as_json:
+        typer.echo(json.dumps({"run": str(path), **found}, ensure_ascii=False))
+    else:
+        from expllm.cli.evaluate_cot_view import ladder_view
+
+        _print(ladder_view(settings, len(ladders), audit, climbs, path))
+    raise typer.Exit(_with_judges(ExitCode.DONE, judges))
+
+
+def _with_judges(code: ExitCode, judges: "list[Judged]") -> ExitCode:
+    """What a judge left without a score is said with the exit code, too."""
+    incomplete = any(not judged.complete for judged in judges)
+    return ExitCode.SOME_INPUTS_FAILED if code == ExitCode.DONE and incomplete else code
+
+
+def _print(view: Any) -> None:
+    from rich.console import Console
+
+    Console().print(view)

@@ -1,0 +1,180 @@
+"""The folder of a ladder test: its texts, and below it whoever judged them."""
+
+import heapq
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from expllm import __version__
+from expllm.cot.img2au import FaceReader
+from expllm.cot.memory import key_of
+from expllm.data import Sample
+from expllm.errors import ExpllmError, MissingData, RecordError
+from expllm.evals.ladder import Ladder, Told
+from expllm.evals.references import EngineReferences, explained
+from expllm.evals.splits import open_named
+from expllm.evals.tasks import lot
+from expllm.outfiles import whole_file
+from expllm.progress import Progress
+from expllm.records import Record
+from expllm.runs import RunError, RunFolder
+
+FORMAT: Final = 1
+"""Format of a ladder's folder."""
+BATCH: Final = 64
+
+
+class LadderSettings(Record):
+    """Whose texts stand on the ladder.
+
+    Attributes:
+        source: The data set or run as it was given.
+        limit: At most so many faces.
+        seed: Of their drawing.
+        faces: How many had a text; those that never name their label under headings are not on the ladder.
+        digest: SHA-256 of all texts.
+    """
+
+    ladder_format: int = FORMAT
+    expllm: str = __version__
+    source: str
+    limit: int
+    seed: int
+    faces: int
+    digest: str
+
+
+class LadderRun:
+    """The folder of a ladder test.
+
+    Args:
+        path: Made when it begins.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = RunFolder(path)
+
+    @classmethod
+    def at(cls, path: Path) -> "LadderRun | None":
+        """The ladder test in a folder; None if the folder holds something else."""
+        run = cls(path)
+        return run if run.folder.exists and "ladder_format" in run.folder.settings() else None
+
+    @property
+    def texts_file(self) -> Path:
+        return self.path / "texts.jsonl"
+
+    def begin(self, settings: LadderSettings, ladders: Sequence[Ladder]) -> None:
+        """Writes the texts; where the same ones are there already, nothing is done.
+
+        Raises:
+            OutputError: the folder cannot be written.
+            RunError: it holds a run with other texts.
+        """
+        if self.folder.exists:
+            self.folder.resume(settings.to_dict(), frozenset({"expllm"}))
+            return
+        with whole_file(self.texts_file) as file:
+            file.writelines(f"{ladder.to_json()}\n" for ladder in ladders)
+        self.folder.begin(settings.to_dict())
+
+    def settings(self) -> LadderSettings:
+        """Whose texts these are.
+
+        Raises:
+            RunError: the folder is of another version, or cannot be read.
+        """
+        found = self.folder.settings()
+        version = found.get("ladder_format")
+        if version != FORMAT:
+            raise RunError(f"{self.path}: a ladder of format {version}, this is format {FORMAT}: test again")
+        try:
+            return LadderSettings.from_dict({key: found[key] for key in found if key != "format"})
+        except RecordError as error:
+            raise RunError(f"{self.folder.settings_file}: {error}: test again elsewhere") from None
+
+    def ladders(self) -> list[Ladder]:
+        """The texts.
+
+        Raises:
+            RunError: they cannot be read.
+        """
+        try:
+            lines = self.texts_file.read_text(encoding="utf-8").splitlines()
+            return [Ladder.from_json(line) for line in lines]
+        except (OSError, UnicodeDecodeError, RecordError) as error:
+            raise RunError(f"{self.texts_file}: cannot be read ({error}): test again elsewhere") from None
+
+    def write_scores(self, scores: dict[str, object]) -> None:
+        """Writes `scores.json`.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with whole_file(self.path / "scores.json") as file:
+            json.dump(scores, file, indent=1, ensure_ascii=False)
+            file.write("\n")
+
+
+def folder_name(settings: LadderSettings) -> Path:
+    """`runs/eval/ladder-...`: another one for other texts."""
+    named = re.sub(r"[^\w.@-]+", "-", Path(settings.source).name)
+    return Path("runs") / "eval" / f"ladder-{named}-{settings.digest[:8]}"
+
+
+def digest_of(ladders: Iterable[Ladder]) -> str:
+    """SHA-256 of all texts."""
+    return key_of(text for one in ladders for text in (one.id, one.reference, *one.texts.values()))
+
+
+def faces_with_texts(
+    source: str, root: str | None, kind: str | None, limit: int, seed: int, *, quiet: bool = False
+) -> list[Told]:
+    """Labelled faces with a text that is held to be right.
+
+    The text is the one that comes with the face, in a data set or a run of `expllm cot make`; where there are
+    none, the engine writes it by rules from the measured face.
+
+    Raises:
+        MissingData: no face has both.
+    """
+    made = RunFolder(Path(source)).exists
+
+    def samples() -> Iterable[Sample]:
+        return explained(Path(source)) if made else dataset
+
+    dataset = () if made else open_named(source, root, kind)
+    carried = any(sample.text for sample in samples())
+    labelled = [one for one in samples() if one.expression and (one.text or not carried)]
+    drawn = heapq.nsmallest(limit, labelled, key=lambda one: lot(one.id, seed))
+    if not carried and drawn:
+        labels = tuple(dict.fromkeys(one.expression for one in labelled if one.expression))
+        drawn = list(_written(drawn, EngineReferences(labels), quiet))
+    told = [Told(one.id, one.expression, one.aus, one.text) for one in drawn if one.expression and one.text]
+    if not told:
+        raise MissingData(f"{source}: no face with a label and a text, or one that could be measured")
+    return told
+
+
+def _written(samples: Sequence[Sample], references: EngineReferences, quiet: bool) -> Iterator[Sample]:
+    """Faces with measured action units and the engine's text; those that cannot be measured are left out."""
+    reader = FaceReader()
+    try:
+        with Progress(len(samples), shown=not quiet, doing="measuring", things="faces") as progress:
+            lost = 0
+            for start in range(0, len(samples), BATCH):
+                known = []
+                for sample in samples[start : start + BATCH]:
+                    try:
+                        aus = sample.aus or reader(sample)[0]
+                        known.append(sample.model_copy(update={"aus": aus}))
+                    except ExpllmError:
+                        lost += 1
+                    progress.step(lost)
+                for sample, text in zip(known, references.texts(known), strict=True):
+                    yield sample.model_copy(update={"text": text})
+    finally:
+        reader.close()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from trees import write_people
 
 from expllm.conversations import Questions
@@ -16,6 +17,11 @@ from expllm.errors import MissingData, UsageError
 from expllm.train.config import DataConfig, StageConfig
 from expllm.train.faces import Faces
 from expllm.train.sources import read_faces
+
+
+def write_picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(path)
 
 
 def ids(dataset: Dataset) -> list[str]:
@@ -101,6 +107,36 @@ def test_people_who_are_not_named_cannot_be_told_apart(tmp_path: Path) -> None:
     for split in ("train", "valid"):
         with pytest.raises(UsageError, match=f"has no split '{split}'"):
             open_dataset(f"{path}:{split}")
+
+
+def test_class_folders_are_drawn_by_picture(tmp_path: Path) -> None:
+    for number in range(60):
+        write_picture(tmp_path / ("happiness", "fear")[number % 2] / f"{number}.png")
+    parts = {split: ids(open_dataset(f"{tmp_path}:{split}")) for split in ("train", "valid")}
+    assert sorted(parts["train"] + parts["valid"]) == sorted(ids(open_dataset(str(tmp_path))))
+    assert 4 <= len(parts["valid"]) <= 20
+    assert all(part_of(name) == "valid" for name in parts["valid"])
+
+
+def test_a_folder_for_each_person_is_drawn_by_person(tmp_path: Path) -> None:
+    """A person's pictures may be of several classes; a picture beside the folders is drawn for itself."""
+    for number in range(40):
+        for label in ("happiness", "fear"):
+            write_picture(tmp_path / label / f"anna {number}" / "1.png")
+    write_picture(tmp_path / "fear" / "alone.png")
+    parts = {split: open_dataset(f"{tmp_path}:{split}") for split in ("train", "valid")}
+    seen = {split: {sample.identity for sample in part} for split, part in parts.items()}
+    assert seen["train"] & seen["valid"] <= {None}
+    assert len((seen["train"] | seen["valid"]) - {None}) == 40
+    assert sum(len(part) for part in parts.values()) == 81
+
+
+def test_class_folders_with_a_split_keep_it(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_picture(tmp_path / split / "fear" / f"{split}.png")
+    assert ids(open_dataset(f"{tmp_path}:train")) == ["train/fear/train.png"]
+    with pytest.raises(UsageError, match="has no split 'valid'"):
+        open_dataset(f"{tmp_path}:valid")
 
 
 def test_portraits(shared: Path) -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from expllm.cli.cot_view import Narrow, text
+from expllm.data.about import OWN
 from expllm.data.check import Place, Report
 
 MOST_PLACES: Final = 8
@@ -36,7 +37,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     whole = ("It is whole.", "green") if report.is_whole else ("It is not whole.", "bold red")
     yield text(*whole)
     yield Text()
-    yield text(f"To obtain it: {report.about.obtain}.", "dim")
+    if report.about is not OWN:
+        yield text(f"To obtain it: {report.about.obtain}.", "dim")
     yield text(f"Terms: {report.about.terms}", "dim")
     yield text(f"Fingerprint: {report.fingerprint}", "dim")
 

@@ -42,7 +42,11 @@ _SIGNED: Final = "Research only, under the signed licence; no redistribution."
 _WEB_PHOTOS: Final = "The photographs come from the web and have no clear licence: research only."
 _PAPER: Final = "the ExpLLM paper, section IV"
 
-OWN: Final = About("a data set of your own", "it is yours", "As its owner says.")
+OWN: Final = About(
+    "a data set of your own",
+    "lay your pictures out as docs/data.md says",
+    "Yours to say: whoever is in the pictures must have agreed.",
+)
 
 ABOUT: Final[Mapping[str, About]] = MappingProxyType(
     {

@@ -114,7 +114,8 @@ def open_dataset(spec: str, *, split: str | None = None, kind: str | None = None
         spec: A file or folder, with `:train`, `:valid` or `:test` behind it if wanted. Parquet shards may be
             named by what their names have in common: `data/ferplus:test`. Of ExpW `:3000@0` draws 3,000
             faces under the seed 0. `:train` and `:valid` of a data set that names all its people, and sets
-            none apart, are drawn by person (`data.people`).
+            none apart, are drawn by person; of class folders, by picture where no person is named
+            (`data.people`).
         split: The split, if `spec` does not say it; all by default.
         kind: How to read it, a key of `KINDS`; by default what it looks like. AffectNet is read with eight
             expressions unless `affectnet7` is said; class folders named by numbers need a kind.
@@ -136,7 +137,7 @@ def open_dataset(spec: str, *, split: str | None = None, kind: str | None = None
         source = expw.drawn(source, draw)
     elif wanted in people.DRAWN and (parts := people.parts(source)):
         if wanted not in parts:
-            raise MissingData(f"{path}: too few people for a part {wanted!r}: give a data set with more")
+            raise MissingData(f"{path}: too few people or pictures for a part {wanted!r}: give more")
         source = people.by_person(source)
     return survey(replace(source, path=str(path)), wanted)
 

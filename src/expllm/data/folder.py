@@ -1,4 +1,4 @@
-"""Pictures in folders that are named by class, with or without a level for the split."""
+"""Pictures in folders that are named by class; a level above may name the split, one below the person."""
 
 import os
 from collections.abc import Iterator
@@ -120,7 +120,10 @@ def _class_rows(
         elif problem := undecodable(str(path)):
             yield Row(where, reason=problem, split=split)
         else:
-            sample = Sample(id=where, expression=label, image=ImageRef(path=str(path)), split=split)
+            between = path.relative_to(folder).parts[:-1]  # CLASS/PERSON/picture
+            person = recorded_name(between[0]) if between else None
+            image = ImageRef(path=str(path))
+            sample = Sample(id=where, expression=label, image=image, split=split, identity=person)
             yield Row.of(where, sample, str(size))
 
 

@@ -3,6 +3,9 @@
 A person goes to `valid` if the first eight bytes of SHA-256 over `SEED:IDENTITY`, read as a number from 0 to
 1, lie below 0.2; else to `train`. So nobody is in both parts, the part of a person never changes when others
 are added, and about 20 % of the people are in `valid`.
+
+Of class folders, which are somebody's own pictures, those of which nobody says who they show are drawn one by
+one, by their ids.
 """
 
 import hashlib
@@ -11,12 +14,14 @@ from dataclasses import replace
 from typing import Final
 
 from expllm.data.dataset import Dataset, Source
-from expllm.data.sample import Row
+from expllm.data.sample import Row, Sample
 from expllm.errors import UsageError
 
 SEED: Final = 0
 VALID_SHARE: Final = 0.2
 DRAWN: Final = ("train", "valid")
+BY_PICTURE: Final = "folder"
+"""The kind of data set whose pictures need not say who they show."""
 
 
 def part_of(identity: str) -> str:
@@ -28,17 +33,23 @@ def part_of(identity: str) -> str:
 def parts(source: Source) -> frozenset[str]:
     """The parts that the people of a source fall into.
 
-    None at all if it does not name every person, or sets some apart for validation or a test by itself.
+    None at all if it sets some apart for validation or a test by itself, or does not name every person and is
+    none of class folders.
     """
     if not set(source.by_split) <= {"train"}:
         return frozenset()
     found = set()
     for row in source.rows():
-        if row.split not in (None, "train") or (row.sample is not None and not row.sample.identity):
+        if row.split not in (None, "train") or (row.sample is not None and not _drawn_by(source, row.sample)):
             return frozenset()
         if row.sample is not None:
-            found.add(part_of(row.sample.identity or ""))
+            found.add(part_of(_drawn_by(source, row.sample)))
     return frozenset(found)
+
+
+def _drawn_by(source: Source, sample: Sample) -> str:
+    """What decides on a sample's part; empty if nothing can."""
+    return sample.identity or (sample.id if source.kind == BY_PICTURE else "")
 
 
 def by_person(source: Source) -> Source:
@@ -53,7 +64,7 @@ def by_person(source: Source) -> Source:
             if row.sample is None:
                 yield replace(row, split=None)
             else:
-                split = part_of(row.sample.identity or "")
+                split = part_of(_drawn_by(source, row.sample))
                 yield replace(row, sample=row.sample.model_copy(update={"split": split}), split=split)
 
     return replace(source, rows=rows, by_split={})

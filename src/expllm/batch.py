@@ -2,20 +2,24 @@
 
 Decoding, MediaPipe and Pillow all leave Python's lock while they work, so threads pay. Each thread has a
 [`Predictor`][expllm.predict.Predictor] of its own; results come out in the order of the inputs.
+
+A model that explains better in batches is asked by the calling thread, about the faces of several pictures
+at once, while the threads find the next ones. Which faces make a batch depends on the inputs alone, never on
+which thread was faster.
 """
 
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from expllm.errors import ExpllmError, ImageError
 from expllm.images import Picture, open_image
-from expllm.inputs import recorded_name
-from expllm.predict import Predictor
+from expllm.inputs import is_url, recorded_name
+from expllm.predict import Predictor, SeenFace
 from expllm.records import FaceAnalysis
 
 AHEAD: Final = 4
@@ -41,10 +45,12 @@ class Outcome:
     picture: Picture | None
     analyses: list[FaceAnalysis]
     error: ExpllmError | None = None
+    seen: list[SeenFace] = field(default_factory=list, repr=False)
+    """Faces that are yet to be explained; empty in an outcome that is handed out."""
 
     @property
     def face_found(self) -> bool:
-        return any(analysis.status == "ok" for analysis in self.analyses)
+        return any(one.status == "ok" or one.explained for one in self.analyses)
 
 
 def default_workers() -> int:
@@ -70,8 +76,20 @@ def analyze_many(
 
     Raises:
         MissingWeights, MissingDependency: from `make_predictor`.
+        ExpllmError: the model that explains cannot be used at all.
     """
     pool = _Predictors(make_predictor)
+    found = _found(sources, pool, workers, allow_url)
+    try:
+        yield from found if pool.first.together == 1 else _explained(found, pool.first)
+    finally:
+        found.close()
+        pool.close()
+
+
+def _found(
+    sources: Iterable[Source], pool: "_Predictors", workers: int | None, allow_url: bool
+) -> Generator[Outcome, None, None]:
     executor = ThreadPoolExecutor(workers or default_workers(), thread_name_prefix="analyze")
     under_way: deque[Future[Outcome]] = deque()
     try:
@@ -86,7 +104,38 @@ def analyze_many(
         for future in under_way:
             future.cancel()
         executor.shutdown(wait=True)
-        pool.close()
+
+
+def _explained(found: Iterator[Outcome], predictor: Predictor) -> Iterator[Outcome]:
+    """The outcomes with their faces explained, as many together as suit the model."""
+    waiting: list[Outcome] = []
+    for outcome in found:
+        waiting.append(outcome)
+        if max(len(waiting), sum(len(one.seen) for one in waiting)) >= predictor.together:
+            yield from _explain(waiting, predictor)
+            waiting = []
+    yield from _explain(waiting, predictor)
+
+
+def _explain(outcomes: list[Outcome], predictor: Predictor) -> list[Outcome]:
+    faces = [face for outcome in outcomes for face in outcome.seen]
+    try:
+        said = iter(predictor.explain(faces))
+    except ExpllmError:  # of the model, not of a picture: no later face would fare better
+        raise
+    except Exception as error:  # of native code or memory: other batches may do better
+        what = f"{type(error).__name__}: {error}"
+        return [_failed(outcome, f"cannot be explained ({what})") for outcome in outcomes]
+    return [
+        replace(outcome, analyses=[next(said) for _ in outcome.seen], seen=[]) if outcome.seen else outcome
+        for outcome in outcomes
+    ]
+
+
+def _failed(outcome: Outcome, why: str) -> Outcome:
+    if not outcome.seen:
+        return outcome
+    return Outcome(outcome.name, None, [], ImageError(f"{outcome.name}: {why}; please report it"))
 
 
 class _Predictors:
@@ -95,7 +144,8 @@ class _Predictors:
     def __init__(self, make: Callable[[], Predictor]) -> None:
         self._make = make
         self._lock = threading.Lock()
-        self._idle = [make()]
+        self.first = make()
+        self._idle = [self.first]
         self._all = list(self._idle)
         self._of_thread = threading.local()
 
@@ -123,7 +173,12 @@ def _analyze_one(source: Source, pool: _Predictors, allow_url: bool) -> Outcome:
         shown = None if source.data is None else source.name
         picture = open_image(image, name=shown, allow_url=allow_url)
         picture = replace(picture, name=name)  # messages shorten and escape it, results do not
-        return Outcome(name, picture, pool.mine().analyze_picture(picture))
+        predictor = pool.mine()
+        if predictor.together == 1:
+            return Outcome(name, picture, predictor.analyze_picture(picture))
+        # What a web address held is not fetched twice: its faces are cut out as they were searched.
+        again = None if isinstance(image, str) and is_url(image) else image
+        return Outcome(name, picture, [], seen=predictor.look(picture, again))
     except ExpllmError as error:
         return Outcome(name, None, [], error)
     except MemoryError:

@@ -239,6 +239,11 @@ class FaceAnalysis(Record):
     provenance: Provenance | None = None
     landmarks: tuple[tuple[float, float, float], ...] | None = Field(default=None, repr=False)
 
+    @property
+    def explained(self) -> bool:
+        """Whether anybody said what the face shows, be it that it is uncertain."""
+        return self.expression is not None or self.uncertain or self.explanation is not None
+
     def to_json(self, *, landmarks: bool = False) -> str:
         """One line of JSON; the 478 landmarks only on request: they are ten times the rest."""
         return self.model_dump_json(exclude=None if landmarks else {"landmarks"})

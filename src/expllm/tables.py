@@ -14,7 +14,7 @@ from expllm.aureaders import TRACE
 from expllm.autables import OPENFACE_FULL_SCALE, to_facs
 from expllm.errors import UsageError
 from expllm.faces import AUVector, Expression
-from expllm.records import FaceAnalysis
+from expllm.records import Explanation, FaceAnalysis
 
 Cell = str | float | int | None
 Row = dict[str, Cell]
@@ -26,10 +26,11 @@ PYFEAT_EMOTIONS: Final = tuple(
 )
 
 
-INTEGER_COLUMNS: Final = frozenset(("frame", "face_id", "FaceID", "success"))
+INTEGER_COLUMNS: Final = frozenset("frame face_id FaceID success uncertain agree".split())
 TEXT_COLUMNS: Final = frozenset(
     (
         "input status expression key_observations overall_emotional_interpretation conclusion "
+        "text text_problem concluded second_label "
         "warnings error detector au_reader classifier writer expllm_version"
     ).split()
 )
@@ -45,8 +46,10 @@ def expllm_row(analysis: FaceAnalysis) -> Row:
         **_pose(analysis),
         **(analysis.aus or AUVector()),
         "expression": analysis.expression,
+        "uncertain": int(analysis.uncertain) if analysis.probabilities else None,
         **{f"prob_{label}": _probability(analysis, label) for label in Expression},
         **_explanation(analysis),
+        **_checks(analysis),
         "warnings": " ".join(analysis.warnings) or None,
         "error": analysis.error,
         **_sources(analysis),
@@ -55,7 +58,9 @@ def expllm_row(analysis: FaceAnalysis) -> Row:
 
 def au_row(analysis: FaceAnalysis) -> Row:
     """A face without its expression and explanation, for `expllm aus`."""
-    left_out = {"expression", "classifier", "writer", *_explanation(analysis)}
+    left_out = {
+        "expression", "uncertain", "classifier", "writer", *_explanation(analysis), *_checks(analysis),
+    }  # fmt: skip
     row = expllm_row(analysis)
     return {name: row[name] for name in row if name not in left_out and not name.startswith("prob_")}
 
@@ -138,6 +143,21 @@ def _explanation(analysis: FaceAnalysis) -> Row:
     parts = (None, None, None) if analysis.cot is None else analysis.cot.parts
     names = ("key_observations", "overall_emotional_interpretation", "conclusion")
     return dict(zip(names, parts, strict=True))
+
+
+def _checks(analysis: FaceAnalysis) -> Row:
+    """A model's text word for word, and what was found of it; empty for a text composed by rules."""
+    found = analysis.explanation or Explanation(text=None)
+    grounding = found.grounding
+    return {
+        "text": found.text,
+        "text_problem": found.problem,
+        "concluded": found.concluded,
+        "second_label": found.second_label,
+        "agree": None if found.agree is None else int(found.agree),
+        "grounding_precision": None if grounding is None else grounding.precision,
+        "grounding_recall": None if grounding is None else grounding.recall,
+    }
 
 
 def _sources(analysis: FaceAnalysis) -> Row:

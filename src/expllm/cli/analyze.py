@@ -48,8 +48,65 @@ Landmarker = Annotated[
         "--landmarker", metavar="FILE", help="face_landmarker.task to use. [default: found by itself]"
     ),
 ]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="Who explains: offline (rules), compact, a trained model's folder, or chat:NAME.",
+    ),
+]
+NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and probabilities only, no text.")]
+Order = Annotated[
+    str,
+    typer.Option(
+        "--order", metavar="ORDER", help="A trained model: label-first, or explanation-first as in the paper."
+    ),
+]
+Dtype = Annotated[
+    str,
+    typer.Option("--dtype", metavar="float32|bfloat16", help="A trained model: precision of its weights."),
+]
+Abstain = Annotated[
+    float | None,
+    typer.Option("--abstain", metavar="P", help="Say uncertain where no label has the probability P (0-1)."),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url", metavar="URL", help="chat: an OpenAI-compatible endpoint. [default: OpenAI's]"
+    ),
+]
+KeyEnv = Annotated[
+    str | None,
+    typer.Option(
+        "--key-env",
+        metavar="VAR",
+        help="chat: the environment variable of the key. [default: OPENAI_API_KEY]",
+    ),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature", metavar="T", min=0, max=2, help="chat: of its sampling. [default: its own]"
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=0.1, help="chat: for one answer. [default: 60]"),
+]
+Cache = Annotated[
+    Path | None, typer.Option("--cache", metavar="FILE", help="chat: keep answers here and take known ones.")
+]
+Budget = Annotated[
+    float | None, typer.Option("--budget", metavar="USD", help="chat: stop asking when so much is spent.")
+]
+Prices = Annotated[
+    Path | None, typer.Option("--prices", metavar="FILE", help="chat: USD a million tokens, by model.")
+]
 Labels = Annotated[
-    int, typer.Option("--labels", metavar="7|8", help="Expressions to tell apart; 8 adds contempt.")
+    int | None,
+    typer.Option("--labels", metavar="7|8", help="Expressions to tell apart (8 adds contempt). [default: 8]"),
 ]
 Mirrored = Annotated[
     bool,
@@ -83,9 +140,21 @@ def analyze(
     format_: Format = None,
     overlay: Overlay = None,
     columns: Columns = "expllm",
+    model: Model = "offline",
+    no_explain: NoExplain = False,
+    order: Order = "label-first",
+    dtype: Dtype = "float32",
+    abstain: Abstain = None,
+    base_url: BaseUrl = None,
+    key_env: KeyEnv = None,
+    temperature: Temperature = None,
+    timeout: Timeout = None,
+    cache: Cache = None,
+    budget: Budget = None,
+    prices: Prices = None,
     detector: Detector = "mediapipe",
     landmarker: Landmarker = None,
-    labels: Labels = 8,
+    labels: Labels = None,
     mirrored: Mirrored = False,
     on_no_face: OnNoFace = "row",
     max_faces: MaxFaces = 20,
@@ -97,20 +166,32 @@ def analyze(
     """Explain the faces in pictures: action units, an explanation, an expression with probabilities."""
     from expllm.cli.view import analysis_view
 
+    asked = {
+        "base_url": base_url, "key_env": key_env, "temperature": temperature, "timeout": timeout,
+        "cache": cache, "budget": budget, "prices": prices,
+    }  # fmt: skip
+    predictor = {
+        "detector": detector, "landmarker": landmarker, "mirrored": mirrored, "write": not no_explain,
+        "abstain": abstain,
+    }  # fmt: skip
     _run(
-        inputs,
-        render=lambda analyses: analysis_view(analyses, verbose=verbose),
-        predictor={"detector": detector, "landmarker": landmarker, "labels": labels, "mirrored": mirrored},
-        output=output,
-        format_=format_,
-        overlay=overlay,
-        columns=columns,
-        on_no_face=on_no_face,
-        max_faces=max_faces,
-        workers=workers,
-        landmarks=landmarks,
-        quiet=quiet,
-    )
+        inputs, render=lambda analyses: analysis_view(analyses, verbose=verbose), predictor=predictor,
+        model={"model": model, "labels": labels, "order": order, "dtype": dtype, **_chat(asked)},
+        output=output, format_=format_, overlay=overlay, columns=columns, on_no_face=on_no_face,
+        max_faces=max_faces, workers=workers, landmarks=landmarks, quiet=quiet,
+    )  # fmt: skip
+
+
+def _chat(asked: dict[str, Any]) -> dict[str, Any]:
+    """The options of an endpoint, where any was given."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    if not given:
+        return {}
+    from expllm.explainers import ChatOptions
+
+    if not given.get("budget", 1) > 0:
+        raise UsageError(f"--budget is {given['budget']:g}: nothing can be asked for that")
+    return {"chat": ChatOptions(**given)}
 
 
 def aus(
@@ -159,6 +240,7 @@ def _run(
     *,
     render: Callable[[list[Any]], Any],
     predictor: dict[str, Any],
+    model: dict[str, Any] | None = None,
     output: str | None,
     format_: str | None,
     on_no_face: str,
@@ -173,8 +255,8 @@ def _run(
         )
     if on_no_face not in ("row", "skip", "error"):
         raise UsageError(f"--on-no-face is {on_no_face!r}: use row, skip or error")
-    labels, columns = predictor.get("labels", 8), rest["columns"]
-    if labels not in (7, 8):
+    labels, columns = (model or {}).get("labels"), rest["columns"]
+    if labels not in (None, 7, 8):
         raise UsageError(f"--labels is {labels}: use 7, or 8 with contempt")
     from expllm.cli.session import Session
     from expllm.outputs import TABLE_FORMATS, format_for
@@ -185,7 +267,7 @@ def _run(
     if columns != "expllm" and chosen not in TABLE_FORMATS:
         raise UsageError(f"--columns {columns} is for tables: add --format {' or '.join(TABLE_FORMATS)}")
     session = Session(
-        predictor={**predictor, "max_faces": max_faces}, render=render, output=output, format_=chosen,
-        on_no_face=on_no_face, quiet=quiet, **rest,
+        predictor={**predictor, "max_faces": max_faces}, model=model, render=render, output=output,
+        format_=chosen, on_no_face=on_no_face, quiet=quiet, **rest,
     )  # fmt: skip
     raise typer.Exit(session.run(inputs))

@@ -29,6 +29,7 @@ from expllm.records import FaceAnalysis
 
 if TYPE_CHECKING:
     from expllm.batch import Outcome
+    from expllm.explainers import FaceExplainer
     from expllm.progress import Progress
 
 
@@ -38,11 +39,13 @@ class Session:
 
     Attributes:
         predictor: Arguments of [`Predictor`][expllm.predict.Predictor].
+        model: Arguments of [`open_explainer`][expllm.explainers.open_explainer]; None for action units only.
         render: Turns the analyses of one input into something that rich prints.
         on_no_face: `row`, `skip` or `error`.
     """
 
     predictor: dict[str, Any]
+    model: dict[str, Any] | None
     render: Callable[[list[FaceAnalysis]], Any]
     output: str | None
     format_: str
@@ -59,10 +62,7 @@ class Session:
     faces: int = 0
     taken: set[str] = field(default_factory=set)
     """Paths that no overlay may be written to: inputs, and the overlays so far."""
-
-    @property
-    def explain(self) -> bool:
-        return bool(self.predictor.get("explain", True))
+    explainer: "FaceExplainer | None" = None
 
     def run(self, arguments: list[str]) -> ExitCode:
         """Works through every input and returns the exit code."""
@@ -72,9 +72,12 @@ class Session:
         inputs = list(expand(arguments))
         self._spare(inputs)
         with ExitStack() as stack:
+            self._open_explainer(stack)
             self._make_overlay_folder()
             file = stack.enter_context(self._file())
-            progress = stack.enter_context(Progress(len(inputs), shown=self._shows_progress()))
+            progress = stack.enter_context(
+                Progress(len(inputs), shown=self._shows_progress(), note=self._cost)
+            )
             writer = stack.enter_context(self._writer(file))
             for outcome in stack.enter_context(closing(self._outcomes(inputs))):
                 analyses = self._take(outcome, progress)
@@ -84,6 +87,20 @@ class Session:
                 check()
             check()
         return self._exit_code()
+
+    def _open_explainer(self, stack: ExitStack) -> None:
+        """One for all threads; what is wrong with the model is said before any picture is opened."""
+        if self.model is None:
+            return
+        from expllm.explainers import open_explainer
+        from expllm.explainers.abstaining import check_abstain
+
+        self.explainer = stack.enter_context(closing(open_explainer(**self.model)))
+        check_abstain(self.predictor.get("abstain"), self.explainer)
+
+    def _cost(self) -> str:
+        spent = 0.0 if self.explainer is None else self.explainer.spent
+        return f"{spent:.4f} USD" if spent else ""
 
     def _spare(self, inputs: Iterable[Input]) -> None:
         """Makes sure that no result is written over a picture or table that is read."""
@@ -102,7 +119,7 @@ class Session:
             self.format_,
             file,
             columns=self.columns,
-            explain=self.explain,
+            explain=self.model is not None,
             landmarks=self.landmarks,
             render=self.render,
         )
@@ -133,8 +150,9 @@ class Session:
         def source(one: Input) -> Source:
             return Source(one.name) if one.name != STDIN else Source("<stdin>", _standard_input())
 
+        made = {**self.predictor, "explain": self.explainer is not None, "explainer": self.explainer}
         yield from analyze_many(
-            map(source, inputs), lambda: Predictor(**self.predictor), workers=self.workers, allow_url=True
+            map(source, inputs), lambda: Predictor(**made), workers=self.workers, allow_url=True
         )
 
     def _table_outcomes(self, table: Input) -> "Generator[Outcome, None, None]":
@@ -143,13 +161,21 @@ class Session:
         from expllm.batch import Outcome
         from expllm.predict import Explainer, measured_row
 
-        explainer = Explainer(self.predictor.get("labels", 8)) if self.explain else None
         name, empty = recorded_name(table.name), True
+        if self.explainer is not None and self.explainer.looks:
+            who = self.explainer.identity
+            what = f"{name}: a table of action units shows no face to {who}: use --model offline"
+            yield Outcome(name, None, [], UsageError(what))
+            return
+        explainer = Explainer(self.model.get("labels") or 8) if self.model else None
+        options = {
+            name: self.predictor[name] for name in ("mirrored", "write", "abstain") if name in self.predictor
+        }
         try:
             for row in read_au_table(Path(table.name)):
                 empty = False
                 named = replace(row, input=recorded_name(row.input))
-                analysis = measured_row(named, explainer, mirrored=self.predictor["mirrored"])
+                analysis = measured_row(named, explainer, **options)
                 yield Outcome(named.input, None, [analysis])
         except ExpllmError as error:
             yield Outcome(name, None, [], error)
@@ -171,6 +197,11 @@ class Session:
                 return []
             self.faceless += 1
             error = NoFaceError(f"{outcome.name}: no face found")
+        if silent := [one for one in outcome.analyses if one.explanation and one.explanation.text is None]:
+            self.failed += 1
+            for one in silent:
+                problem = one.explanation.problem if one.explanation else ""
+                progress.say(f"expllm: {one_line(f'{outcome.name}, face {one.face_id}: {problem}')}")
         if error is not None:
             self.failed += 1
             progress.say(f"expllm: {error.line}")

@@ -19,7 +19,7 @@ from expllm.faces import ACTION_UNITS, ActionUnit, AUVector
 from expllm.report import rows
 
 if TYPE_CHECKING:
-    from expllm.records import FaceAnalysis
+    from expllm.records import Explanation, FaceAnalysis
 
 _Justify: TypeAlias = Literal["left", "center", "right"]
 _Draw: TypeAlias = "Callable[[FaceAnalysis, _Screen], RenderableType]"
@@ -190,10 +190,24 @@ def _words(analysis: "FaceAnalysis", screen: _Screen) -> RenderableType:
     if analysis.cot is not None:
         for heading, part in zip(analysis.cot.HEADINGS, analysis.cot.parts, strict=True):
             parts += [Text(heading, "bold"), screen.text(" ".join(part.split())), Text()]
+    if analysis.explanation is not None:
+        parts += _checked(analysis, analysis.explanation, screen)
     parts += [screen.text(f"warning: {warning}", "yellow") for warning in analysis.warnings]
     if analysis.provenance is not None:
         parts.append(screen.text(rows.writer_text(analysis.provenance), "dim"))
     return Group(*parts)
+
+
+def _checked(
+    analysis: "FaceAnalysis", explanation: "Explanation", screen: _Screen
+) -> Iterable[RenderableType]:
+    """What the checks of a model's text found; and the text, where it does not have the three parts."""
+    if analysis.cot is None and explanation.text is not None:
+        yield from (Text("Answer", "bold"), screen.text(" ".join(explanation.text.split())), Text())
+    for sentence in rows.check_texts(explanation, analysis.expression):
+        wrong = explanation.agree is False or explanation.problem is not None
+        yield screen.text(sentence, "yellow" if wrong else "")
+    yield Text()
 
 
 def _au_table(analysis: "FaceAnalysis", screen: _Screen) -> RenderableType:

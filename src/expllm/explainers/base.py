@@ -66,6 +66,11 @@ class FaceExplainer(Protocol):
     def gives_probabilities(self) -> bool: ...
 
     @property
+    def spent(self) -> float:
+        """USD so far, as far as prices are known."""
+        ...
+
+    @property
     def together(self) -> int:
         """How many faces at once suit it; 1 where that does not matter."""
         ...

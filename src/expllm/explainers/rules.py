@@ -26,6 +26,7 @@ class RuleExplainer:
     looks = False
     boxed = False
     gives_probabilities = True
+    spent = 0.0
     together = 1
 
     def __init__(self, labels: int = 8) -> None:

@@ -41,6 +41,7 @@ class ModelExplainer:
 
     looks = True
     gives_probabilities = True
+    spent = 0.0
     together = BATCH
 
     def __init__(
@@ -78,7 +79,8 @@ class ModelExplainer:
         with self._lock:
             if not write:
                 return [Said(*one) for one in _told(self._loaded().labels(_crops(faces)))]
-            found = self._loaded().both(_crops(faces), self._order, **self._limit)
+            aus = [face.aus for face in faces]
+            found = self._loaded().both(_crops(faces), self._order, aus=aus, **self._limit)
         before, after = _told(found.labels), _told(found.labels_after)
         chosen, second = (before, after) if self._order == "label-first" else (after, before)
         rows = zip(faces, chosen, second, found.explanations, strict=True)
@@ -89,7 +91,7 @@ class ModelExplainer:
         with self._lock:
             (label,) = _told(self._loaded().labels(_crops([face])))
             (crop,) = _crops([face])
-            text = yield from self._loaded().stream(crop, label=label[0], **self._limit)
+            text = yield from self._loaded().stream(crop, label=label[0], aus=face.aus, **self._limit)
         return _said(face, label, None, text)
 
     def close(self) -> None:
@@ -131,6 +133,6 @@ def _said(face: Shown, label: _Label, second: Expression | None, written: "Writt
 
 
 def trained_on_boxes(card: Mapping[str, Any]) -> bool:
-    """Whether a model's card says that its faces were boxed by the detector."""
+    """Whether a model's card says that all its faces were boxed by the detector; `auto` spares face crops."""
     recipe = card.get("recipe", {})
-    return bool(recipe.get("data", {}).get("boxes", False)) if isinstance(recipe, dict) else False
+    return isinstance(recipe, dict) and recipe.get("data", {}).get("boxes") is True

@@ -7,8 +7,9 @@ stands beside its value in a table that a screen reader reads.
 from html import escape
 from typing import TYPE_CHECKING
 
+from expllm.faces import AUVector
 from expllm.report import rows
-from expllm.report.audited import audited_html
+from expllm.report.audited import audited_html, audited_text
 from expllm.report.shell import escaped
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def face_card(analysis: "FaceAnalysis") -> str:
         f'<h3><span class="which">{_which(analysis)}</span> '
         f'<span class="label">{escaped(rows.label_text(analysis))}</span> {certainty}</h3>',
         _probabilities(analysis),
-        audited_html(analysis.cot, analysis.aus) if analysis.cot and analysis.aus else "",
+        _explanation(analysis),
         _warnings(analysis.warnings),
         '</div><div class="units">',
         _pairs(analysis),
@@ -67,6 +68,21 @@ def _probabilities(analysis: "FaceAnalysis") -> str:
         for expression, value in ranked
     )
     return f'<table class="probabilities"><caption>Probability of each label</caption>{lines}</table>'
+
+
+def _explanation(analysis: "FaceAnalysis") -> str:
+    """The text with its claims marked, in its parts if it has them, and what the checks of it found."""
+    cot, aus, written = analysis.cot, analysis.aus, analysis.explanation
+    shown = ""
+    if cot is not None:
+        shown = audited_html(cot, aus or AUVector())
+    elif written is not None and written.text is not None:
+        shown = audited_text(written.text, aus or AUVector())
+    if written is None:
+        return shown
+    sentences = rows.check_texts(written.model_copy(update={"grounding": None}), analysis.expression)
+    wrong = " wrong" if written.problem or written.agree is False else ""
+    return shown + "".join(f'<p class="checks{wrong}">{escaped(sentence)}</p>' for sentence in sentences)
 
 
 def _pairs(analysis: "FaceAnalysis") -> str:

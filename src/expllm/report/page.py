@@ -68,7 +68,7 @@ class HtmlReport:
         """
         self._items += 1
         self._statuses.update(analysis.status for analysis in analyses)
-        self._labels.update(a.expression.value for a in analyses if a.status == "ok" and a.expression)
+        self._labels.update(rows.label_text(a) for a in analyses if a.expression or a.uncertain)
         name = escaped(rows.name_text(analyses[0]) if analyses else picture.name if picture else "nothing")
         number = self._items
         figure = _figure(picture, analyses, name, number) if picture else ""
@@ -121,12 +121,13 @@ def _figure(picture: "Picture", analyses: "Sequence[FaceAnalysis]", name: str, n
 
 def _alt(name: str, analyses: "Sequence[FaceAnalysis]") -> str:
     """Attribute text: the picture's name (already escaped) and what is marked in it."""
-    faces = [
-        f"{rows.face_text(a)}: {rows.label_text(a) if a.status == 'ok' else a.status.replace('_', ' ')}"
-        for a in analyses
-        if a.box
-    ]
+    faces = [f"{rows.face_text(a)}: {_read_as(a)}" for a in analyses if a.box]
     return f"{name} ({escaped('; '.join(faces))})" if faces else f"{name} (no face marked)"
+
+
+def _read_as(analysis: "FaceAnalysis") -> str:
+    known = analysis.status == "ok" or analysis.explained
+    return rows.label_text(analysis) if known else analysis.status.replace("_", " ")
 
 
 def _drawing(analysis: "FaceAnalysis", scale: tuple[float, float], longest: int) -> str:

@@ -8,9 +8,10 @@ from typing import Final
 
 from expllm.errors import one_line
 from expllm.faces import ACTION_UNITS, AUVector, Expression, Side
-from expllm.records import FaceAnalysis, Provenance
+from expllm.records import Explanation, FaceAnalysis, Provenance
 
 NOT_MEASURED: Final = "not measured"
+UNCERTAIN: Final = "uncertain"
 SHOWN_ABOVE: Final = 0.05
 """Intensity (0-1) up to which the short views call an action unit quiet."""
 
@@ -64,12 +65,14 @@ def face_text(analysis: FaceAnalysis) -> str:
 
 def label_text(analysis: FaceAnalysis) -> str:
     """The expression, or words for its absence."""
+    if analysis.uncertain:
+        return UNCERTAIN
     return analysis.expression.value if analysis.expression else "no label"
 
 
 def status_text(analysis: FaceAnalysis) -> str | None:
-    """A sentence for an input or face that was not measured; None for one that was."""
-    if analysis.status == "ok":
+    """A sentence for an input or face of which nothing is known; None for one that was measured or read."""
+    if analysis.status == "ok" or analysis.explained:
         return None
     if analysis.status == "error" and analysis.error:
         return one_line(analysis.error)
@@ -91,6 +94,32 @@ def label_probability(analysis: FaceAnalysis) -> float | None:
     if analysis.expression is None or analysis.probabilities is None:
         return None
     return analysis.probabilities.get(analysis.expression)
+
+
+def check_texts(explanation: Explanation, label: Expression | None) -> list[str]:
+    """What the checks of a model's text found, one sentence each."""
+    found = []
+    if explanation.problem:
+        found.append(f"Not as it should be: {explanation.problem}.")
+    if explanation.agree:
+        found.append("The text bears the label out.")
+    elif explanation.agree is False and label is not None:
+        found.append(_disagreement(explanation, label))
+    if (grounding := explanation.grounding) is not None:
+        of_all = (
+            "" if grounding.recall is None else f"; it tells {percent_text(grounding.recall)} of what moves"
+        )
+        found.append(
+            f"{grounding.supported} of {grounding.claims} claims are borne out by the action units{of_all}."
+        )
+    return found
+
+
+def _disagreement(explanation: Explanation, label: Expression) -> str:
+    ending = explanation.concluded.value if explanation.concluded else "no one expression"
+    again = explanation.second_label
+    second = f" and the label asked once more is {again.value}" if again not in (None, label) else ""
+    return f"The label is {label.value}, but the text concludes with {ending}{second}."
 
 
 def writer_text(provenance: Provenance) -> str:

@@ -192,6 +192,25 @@ def test_abstaining(scored: tuple[Path, str], tmp_path: Path) -> None:
     assert none["abstain"]["accuracy"] is None
 
 
+def test_report(scored: tuple[Path, str], tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = call("eval", "report", scored[0], "-o", page)
+    assert done.code == 0, done.err
+    assert done.complaints == []
+    assert f"{tmp_path / 'page.md'}: the tables as Markdown" in done.out
+    assert "left out: Table II, accuracy across data sets: give runs of 'expllm eval transfer'" in done.out
+    assert "<h2>Table I. " in page.read_text()
+    assert f"| **{scored[0].parent.name}** | these runs |" in (tmp_path / "page.md").read_text()
+    for code, arguments in (
+        (2, (scored[0], "--faces", "all")),
+        (2, (scored[0], "-o", tmp_path / "page.pdf")),
+        (2, (tmp_path,)),
+        (1, (scored[0], "-o", tmp_path / "nowhere" / "page.html")),
+    ):
+        refused = call("eval", "report", *arguments)
+        assert (refused.code, len(refused.complaints)) == (code, 1), (arguments, refused.err)
+
+
 def test_transfer(place: Path, tmp_path: Path) -> None:
     refused = call("eval", "accuracy", place / "model", place / "eight", "-o", tmp_path / "run")
     assert refused.code == 2
@@ -252,9 +271,9 @@ def test_nothing_to_calibrate_on(place: Path, tmp_path: Path) -> None:
     few = call("eval", "calibrate", place / "model", place / "faces", "--limit", "9", "-o", tmp_path / "a")
     assert few.code == 1
     assert few.complaints[-1].startswith("expllm: cannot fit a temperature on 9 validation rows")
-    split = call("eval", "calibrate", place / "model", f"{place / 'faces'}:valid")
+    split = call("eval", "calibrate", place / "model", f"{place / 'faces'}:dev2")
     assert (split.code, len(split.complaints)) == (2, 1)
-    assert "has no split 'valid'" in split.err
+    assert "has no split 'dev2'" in split.err
     assert "temperature" not in read_manifest(place / "model").extra
     assert call("eval", "calibrate", "offline", place / "faces").code == 2
 

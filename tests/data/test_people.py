@@ -94,10 +94,23 @@ def test_nobody_is_validated_on_who_was_learned_from(tmp_path: Path) -> None:
     recipe = DataConfig(train=f"{path}:train", valid=f"{path}:valid")
     assert len(read(recipe, "train")) + len(read(recipe, "valid")) == 360
     for learned in (f"{path}", f"{path}:valid"):
-        with pytest.raises(
-            UsageError, match=r"people of people\.csv for validation are in the training data"
-        ):
+        with pytest.raises(UsageError, match=r"faces of people\.csv for training, or their people, are"):
             read(DataConfig(train=learned, valid=f"{path}:valid"), "valid")
+
+
+def test_no_face_is_validated_on_that_was_learned_from(tmp_path: Path) -> None:
+    """Nobody is named there; the face itself gives it away."""
+    for number in range(60):
+        write_picture(tmp_path / ("happiness", "fear")[number % 2] / f"{number}.png")
+    recipe = DataConfig(train=f"{tmp_path}:train", valid=f"{tmp_path}:valid")
+    assert len(read(recipe, "train")) + len(read(recipe, "valid")) == 60
+    with pytest.raises(UsageError, match=r"for training, or their people, are validated on too"):
+        read(DataConfig(train=f"{tmp_path}", valid=f"{tmp_path}:valid"), "valid")
+
+
+def test_people_of_one_name_in_two_data_sets_are_two(tmp_path: Path) -> None:
+    one, two = (write_people(tmp_path / name / f"{name}.csv", 20) for name in ("one", "two"))
+    assert len(read(DataConfig(train=str(one), valid=f"{two}:valid"), "valid")) > 0
 
 
 def test_people_who_are_not_named_cannot_be_told_apart(tmp_path: Path) -> None:

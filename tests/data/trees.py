@@ -69,12 +69,10 @@ def labels_by_id(dataset: Dataset) -> dict[str, str | None]:
 
 
 def write_people(path: Path, count: int = 120) -> Path:
-    """Three faces of each person, in a CSV without a split; all of them show one picture."""
-    picture_file(path.parent / "face.png")
-    labels = label_set(7)
-    rows = [
-        (f"p{n}-{k}", "face.png", labels[(n + k) % 7].value, f"person {n}")
-        for n in range(count)
-        for k in range(3)
-    ]
+    """Three faces of each person, in a CSV without a split."""
+    labels, rows = label_set(7), []
+    for n in range(count):
+        for k in range(3):
+            picture_file(path.parent / "faces" / f"{n}-{k}.png", n)
+            rows.append((f"p{n}-{k}", f"faces/{n}-{k}.png", labels[(n + k) % 7].value, f"person {n}"))
     return write_csv(path, [("id", "image", "label", "identity"), *rows])

@@ -71,19 +71,25 @@ def by_person(source: Source) -> Source:
 
 
 def check_apart(learned: Callable[[], Dataset], validated: Dataset) -> None:
-    """Refuses to validate on people who are learned from, as in `portraits:valid` beside all `portraits`.
+    """Refuses to validate on what is learned from, as in `portraits:valid` beside all `portraits`.
 
     Args:
-        learned: Opens the training data; it is called only if `validated` names people.
-        validated: The validation data.
+        learned: Opens the training data.
+        validated: The validation data. People of one name are one person if their data sets are called the
+            same too.
 
     Raises:
-        UsageError: somebody is in both.
+        UsageError: a person or a face is in both.
     """
     people = {sample.identity for sample in validated if sample.identity}
-    both = {sample.identity for sample in learned() if sample.identity in people} if people else set()
+    # Without a split, the same faces for both were meant: a small trial.
+    faces = {(sample.image, sample.box) for sample in validated if sample.image and validated.split}
+    training = learned()
+    if training.name != validated.name:
+        people = set()
+    both = [one for one in training if one.identity in people or (one.image, one.box) in faces]
     if both:
         raise UsageError(
-            f"{len(both):,} people of {validated.name} for validation are in the training data too, such as "
-            f"{min(filter(None, both))!r}: give both by their split, {validated.name}:train and :valid"
+            f"{len(both):,} faces of {training.name} for training, or their people, are validated on too, "
+            f"such as {both[0].id!r}: give both by their split, {validated.name}:train and :valid"
         )

@@ -46,20 +46,23 @@ def _exp_cot(verdicts: Sequence[tuple[ScoredRun, Judged]], names: dict[str, str]
         "Points of the three parts: 0-5; the score is their sum over the most that it can be. The paper "
         "takes 100 faces of RAF-DB and AffectNet and prints neither its prompt nor an interval.",
         "The paper has 0.76 here and 0.78 in Table IV for the same training.",
-        *(_passport(names[run.settings.digest], found) for run, found in verdicts),
+        *(_passport(run, names[run.settings.digest], found) for run, found in verdicts),
     ]
     title = "Exp-CoT score of explanations, by a judge"
     return Table("III", title, tuple(heads), tuple(rows), tuple(own), tuple(notes))
 
 
-def _passport(name: str, found: Judged) -> str:
-    passport = found.passport
-    models = f" (the server says {', '.join(found.models)})" if found.models else ""
+def _passport(run: ScoredRun, name: str, found: Judged) -> str:
+    passport, explained = found.passport, run.settings.explained
+    others = [model for model in found.models if model != passport.judge]
+    models = f" (the server says {', '.join(others)})" if others else ""
+    beside = f" (reference: {explained.reference})" if explained else ""
     alpha = "not known" if found.alpha is None else f"{found.alpha:.2f}"
+    times = "once" if passport.repeats == 1 else f"{passport.repeats} times"
     text = (
-        f"{name}, judged by {passport.judge}{models}: {len(found.totals):,} of {found.pairs:,} texts scored, "
-        f"{passport.repeats} times in both orders, agreement with itself (Krippendorff's alpha) {alpha}, "
-        f"prompt {passport.prompt_hash[:12]}"
+        f"{name}{beside}, judged by {passport.judge}{models}: {len(found.totals):,} of {found.pairs:,} texts "
+        f"scored, {times} in both orders, agreement with itself (Krippendorff's alpha) {alpha}, prompt "
+        f"{passport.prompt_hash[:12]}"
     )
     unscored = sum(found.unscored.values())
     if unscored or found.open:

@@ -11,9 +11,7 @@ Shown = Literal["blur", "show", "none"]
 
 
 def report(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Folders of 'expllm eval', of any kind.")
-    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of 'expllm eval', of any kind.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE.html", help="The page; tables go to FILE.md.")
     ] = Path("report.html"),

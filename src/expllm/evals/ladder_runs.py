@@ -74,12 +74,13 @@ class LadderRun:
             OutputError: the folder cannot be written.
             RunError: it holds a run with other texts.
         """
-        if self.folder.exists:
-            self.folder.resume(settings.to_dict(), frozenset({"expllm"}))
-            return
-        with whole_file(self.texts_file) as file:
-            file.writelines(f"{ladder.to_json()}\n" for ladder in ladders)
-        self.folder.begin(settings.to_dict())
+        with self.folder.locked():
+            if self.folder.exists:
+                self.folder.resume(settings.to_dict(), frozenset({"expllm"}))
+                return
+            with whole_file(self.texts_file) as file:
+                file.writelines(f"{ladder.to_json()}\n" for ladder in ladders)
+            self.folder.begin(settings.to_dict())
 
     def settings(self) -> LadderSettings:
         """Whose texts these are.

@@ -30,8 +30,9 @@ def reply(first: str, second: str) -> str:
     here, there = _told(first), _told(second)
     observed = _mean([_alike(here, there, unit) for unit in sorted(here.keys() | there.keys())])
     interpreted = _shared(*(_affirmed(text, "overall_emotional_interpretation") for text in (first, second)))
-    common = _affirmed(first, "conclusion") & _affirmed(second, "conclusion")
-    return _verdict(round(5 * observed), round(5 * interpreted), 5 if common else 0)
+    ends = [_affirmed(text, "conclusion") for text in (first, second)]
+    same = ends[0] & ends[1] or not (ends[0] or ends[1])
+    return _verdict(round(5 * observed), round(5 * interpreted), 5 if same else 0)
 
 
 def _verdict(observations: int, interpretation: int, conclusion: int) -> str:

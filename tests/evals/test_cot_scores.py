@@ -1,0 +1,70 @@
+"""The grounding score of saved explanations, and which of them a judge can compare."""
+
+from explanations import LABELS, answer, text, units
+
+from expllm.data import Sample
+from expllm.evals.cot_scores import CUT, NO_HEADINGS, TOO_LONG, grounding, pairs_of
+from expllm.evals.labellers import refused
+from expllm.faces import Expression
+
+E = Expression
+GOOD = [answer(label, number) for number, label in enumerate(LABELS * 3)]
+
+
+def test_faultless_texts() -> None:
+    found = grounding(GOOD)
+    assert (found.texts, found.unexplained, found.unmeasured, found.problems) == (12, {}, 0, {})
+    for interval in (found.precision, found.recall, found.well_formed, found.agrees):
+        assert interval is not None
+        assert interval.estimate == interval.low == 1
+    assert found.labels_agree is None  # no label was asked behind a text
+    assert set(found.verdicts) == {"supported"}
+
+
+def test_each_fault_has_its_figure() -> None:
+    smile, shock = LABELS[0], LABELS[1]
+    headed = text(smile)
+    faulty = [
+        answer(smile, text="A smile. So it is happiness."),
+        answer(smile, 1, text=headed + " very" * 130),
+        answer(smile, 2, text=headed[:200], problem="the text was cut off after 50 tokens"),
+        answer(smile, 3, text=headed, problem="the text was cut off after 99 tokens"),
+        answer(smile, 4, text=text(shock)),  # of another face: its claims are false, its conclusion too
+        answer(smile, 5, aus=None),
+        refused(Sample(id="x", expression=smile), "no_face", "no face was found"),
+        refused(Sample(id="y", expression=smile), "unreadable", "is no picture"),
+    ]
+    found = grounding(faulty)
+    assert (found.texts, found.unmeasured) == (6, 1)
+    assert found.unexplained == {"no_face": 1, "unreadable": 1}
+    assert found.problems == {NO_HEADINGS: 1, TOO_LONG: 1, CUT: 2}
+    assert found.well_formed is not None
+    assert found.well_formed.estimate == 2 / 6
+    assert found.agrees is not None
+    assert found.agrees.estimate == 3 / 6
+    assert found.precision is not None
+    assert found.precision.low < found.precision.estimate < 1
+    assert found.recall is not None
+    assert found.recall.estimate < 1
+    assert found.verdicts["contradicted"] >= 1
+
+
+def test_a_text_with_nothing_to_check_counts_in_no_mean() -> None:
+    empty = "**Key Observations:** a\n\n**Overall Emotional Interpretation:** b\n\n**Conclusion:** joy"
+    found = grounding([answer(LABELS[0], text=empty, aus=units(LABELS[0]))])
+    assert found.precision is None
+    assert found.recall is not None
+    assert found.recall.estimate == 0
+
+
+def test_labels_behind_the_text() -> None:
+    pair = [answer(LABELS[0], label_after=LABELS[0]), answer(LABELS[0], 1, label_after=LABELS[1])]
+    found = grounding(pair)
+    assert found.labels_agree is not None
+    assert found.labels_agree.estimate == 0.5
+
+
+def test_pairs_need_a_text_and_a_reference() -> None:
+    lone = answer(LABELS[0], reference=None)
+    none = refused(Sample(id="x", expression=LABELS[0]), "no_face", "no face was found")
+    assert [pair.id for pair in pairs_of([*GOOD[:2], lone, none])] == [one.id for one in GOOD[:2]]

@@ -1,0 +1,26 @@
+"""The server of `chatserver` beside code that runs a loop of its own, such as the command line."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from chatserver import Answer, ChatServer
+
+
+@contextmanager
+def served(answer: Answer, **given: Any) -> Iterator[ChatServer]:
+    """The server, on a loop of its own in another thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = ChatServer(answer, **given)
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

@@ -33,8 +33,8 @@ def abstained(analysis: FaceAnalysis, least: float | None) -> FaceAnalysis:
     if least is None or label is None or shares is None or shares[label] >= least:
         return analysis
     warning = (
-        f"Uncertain: the most probable expression, {label.value}, has {shares[label]:.1%}, "
-        f"less than the {least:.1%} that was asked for."
+        f"Uncertain: the most probable expression, {label.value}, has the probability {shares[label]:.3f}, "
+        f"and {least:g} was asked for."
     )
     changed = {"expression": None, "uncertain": True, "warnings": (*analysis.warnings, warning)}
     return analysis.model_copy(update=changed)

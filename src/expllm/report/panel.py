@@ -39,7 +39,7 @@ def font(size: int) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
 
 def panel_height(analysis: "FaceAnalysis", size: int) -> int:
     """How high the panel becomes, in pixels: a sentence needs less than the bars."""
-    lines = LINES if analysis.status == "ok" else _SENTENCE_LINES
+    lines = LINES if rows.status_text(analysis) is None else _SENTENCE_LINES
     return round(lines * LEADING * size)
 
 

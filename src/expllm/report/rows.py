@@ -106,12 +106,10 @@ def check_texts(explanation: Explanation, label: Expression | None) -> list[str]
     elif explanation.agree is False and label is not None:
         found.append(_disagreement(explanation, label))
     if (grounding := explanation.grounding) is not None:
-        of_all = (
-            "" if grounding.recall is None else f"; it tells {percent_text(grounding.recall)} of what moves"
-        )
-        found.append(
-            f"{grounding.supported} of {grounding.claims} claims are borne out by the action units{of_all}."
-        )
+        borne_out = f"{grounding.supported} of {grounding.claims}" if grounding.claims else "it makes none"
+        found.append(f"Claims that the action units bear out: {borne_out}.")
+        if grounding.recall is not None:
+            found.append(f"Told of what moves: {percent_text(grounding.recall)}.")
     return found
 
 

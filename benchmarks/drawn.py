@@ -49,10 +49,11 @@ def drawn(
 def _draw(model: Any, chance: torch.Generator) -> None:
     """Matrices keep the size of what they are given; norms and scales are 1, biases 0."""
     for name, parameter in model.named_parameters():
-        if parameter.ndim > 1:
+        if name.endswith(("cls_token", "mask_token", "position_embeddings")):
+            parameter.normal_(std=0.02, generator=chance)
+        elif parameter.ndim > 1:
             parameter.normal_(std=(parameter.numel() / len(parameter)) ** -0.5, generator=chance)
         else:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
-    tower = model.model.vision_tower.embeddings
-    for parameter in (tower.cls_token, tower.mask_token, tower.position_embeddings):
-        parameter.normal_(std=0.02, generator=chance)
+    for name, buffer in model.model.vision_tower.named_buffers():  # of a tower with batch norms
+        buffer.fill_(1 if name.endswith("var") else 0)

@@ -109,12 +109,13 @@ def cot(
         timeout=timeout, cache=cache, retry_failed=retry_failed, quiet=quiet,
     )  # fmt: skip
     file = asked.checked()
+    who = asked.opened(file)
     run, settings, answers = _answers(
         model, dataset, output, limit, seed, reference, order, max_tokens, data_root, kind, batch, boxes,
         dtype, quiet,
     )  # fmt: skip
-    if judge != "none":
-        ask_judge(asked, file, run, pairs_of(answers))
+    if who is not None:
+        ask_judge(asked, who, file, run, pairs_of(answers))
     report_cot(run, settings, answers, as_json)
 
 
@@ -217,6 +218,7 @@ def ladder(
         timeout=timeout, cache=cache, retry_failed=retry_failed, quiet=quiet,
     )  # fmt: skip
     file = asked.checked(("audit", "scripted"))
+    who = asked.opened(file)
     faces = faces_with_texts(source, data_root, kind, limit, seed, quiet=quiet)
     found = ladders(faces)
     settings = LadderSettings(
@@ -224,8 +226,8 @@ def ladder(
     )
     run = LadderRun(output or folder_name(settings))
     run.begin(settings, found)
-    if judge != "audit":
-        ask_judge(asked, file, run.path, [pair for one in found for pair in one.pairs()])
+    if who is not None:
+        ask_judge(asked, who, file, run.path, [pair for one in found for pair in one.pairs()])
     report_ladder(run.path, as_json)
 
 

@@ -61,8 +61,8 @@ class JudgeOrder:
             raise UsageError(f"--budget is {self.budget:g}: give an amount in USD above 0")
         return JudgeFile.load(self.judge_file)
 
-    def opened(self, file: JudgeFile) -> Judge:
-        """The judge.
+    def opened(self, file: JudgeFile) -> Judge | None:
+        """The judge; None where nobody compares texts.
 
         Raises:
             UsageError: a budget without a price.
@@ -70,6 +70,8 @@ class JudgeOrder:
         """
         if self.judge == scripted_judge.NAME:
             return RuleJudge(scripted_judge.NAME, scripted_judge.reply)
+        if not self.judge.startswith(CHAT):
+            return None
         name, prices = self.judge.removeprefix(CHAT), Prices.load(self.prices)
         if self.budget is not None and name not in prices.models:
             raise UsageError(f"--budget needs a price, and none is known for {name!r}: give --prices FILE")
@@ -101,7 +103,7 @@ class JudgeOrder:
         return None if self.repeats == 1 else repeat
 
 
-def ask_judge(order: JudgeOrder, file: JudgeFile, run: Path, pairs: Sequence[Pair]) -> None:
+def ask_judge(order: JudgeOrder, judge: Judge, file: JudgeFile, run: Path, pairs: Sequence[Pair]) -> None:
     """Asks about every pair that has no reply yet; replies are kept below the run's folder.
 
     Raises:
@@ -109,7 +111,7 @@ def ask_judge(order: JudgeOrder, file: JudgeFile, run: Path, pairs: Sequence[Pai
         RunError: another process asks this judge.
         OutputError: the folder cannot be written.
     """
-    judge, passport = order.opened(file), order.passport(file)
+    passport = order.passport(file)
     folder = JudgeRun.within(run, passport)
     gate = Gate(order.concurrency, order.budget)
     with folder.folder.locked():

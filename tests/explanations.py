@@ -1,20 +1,21 @@
 """Explanations of a few faces by their action units, and a judge that answers as the scripted one does."""
 
+import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from stubs import SEVEN, logs
 
 from expllm.cot.offline import write_cot
 from expllm.data import Sample
 from expllm.evals import scripted_judge
 from expllm.evals.answers import Answer
 from expllm.evals.labellers import answered
-from expllm.faces import AUVector, Expression
+from expllm.faces import AUVector, Expression, label_set
 
 E = Expression
+SEVEN = label_set(7)
 UNITS: dict[Expression, dict[str, float]] = {
     E.HAPPINESS: {"left lip corner pull": 0.7, "right lip corner pull": 0.72, "upper lip raise": 0.3},
     E.SURPRISE: {"jaw drop": 0.6, "left lid raise": 0.5, "right lid raise": 0.5},
@@ -37,13 +38,12 @@ def answer(label: Expression, number: int = 0, **changed: object) -> Answer:
     """A face that is explained without a fault, but for `changed`."""
     sample = Sample(id=f"{label}{number}", expression=label)
     known = {"text": text(label, number), "aus": units(label, number), "reference": text(label, number)}
-    return answered(sample, SEVEN, logs(SEVEN, label)).model_copy(update={**known, **changed})
+    logs = [math.log(0.4 if one is label else 0.1) for one in SEVEN]
+    return answered(sample, SEVEN, logs).model_copy(update={**known, **changed})
 
 
 def reference_file(path: Path, count: int = 12, *, texts: bool = True) -> Path:
     """A reference JSONL of so many faces."""
-    import json
-
     rows = []
     for number in range(count):
         label = LABELS[number % len(LABELS)]

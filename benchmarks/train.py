@@ -226,14 +226,8 @@ def pipeline(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -
 
 
 def fresh(name: str, dtype: torch.dtype) -> Bundle:
-    """The same model every time; of the paper's sizes, its weights are drawn at random."""
-    chosen = preset(name)
-    if name.startswith("paper"):
-        language = replace(
-            chosen.language, source=None, template="smollm2", image_token="<image>", pad_token="<pad>"
-        )
-        chosen = replace(chosen, tower=replace(chosen.tower, source=None), language=language)
-    bundle = new_bundle(chosen, LABELS, dtype=dtype)
+    """The same model every time."""
+    bundle = new_bundle(preset(name), LABELS, dtype=dtype)
     train_only(bundle.model, TRAINS)
     return bundle
 

@@ -17,7 +17,8 @@ from PIL import Image
 from expllm.data import Sample, image_bytes
 from expllm.errors import ImageError
 from expllm.evals.answers import Answer, EvalRun
-from expllm.evals.labellers import answered, refused
+from expllm.evals.cutting import refused
+from expllm.evals.labellers import answered
 from expllm.evals.tasks import Identity, Labeller
 from expllm.faces import label_set
 from expllm.images import open_image

@@ -8,7 +8,8 @@ from PIL import Image
 
 from expllm.data import Sample
 from expllm.evals.answers import Answer, Settings
-from expllm.evals.labellers import answered, refused
+from expllm.evals.cutting import refused
+from expllm.evals.labellers import answered
 from expllm.evals.tasks import Identity
 from expllm.faces import Expression, label_set
 

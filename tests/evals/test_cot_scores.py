@@ -4,7 +4,7 @@ from explanations import LABELS, answer, text, units
 
 from expllm.data import Sample
 from expllm.evals.cot_scores import CUT, NO_HEADINGS, TOO_LONG, grounding, pairs_of
-from expllm.evals.labellers import refused
+from expllm.evals.cutting import refused
 from expllm.faces import Expression
 
 E = Expression

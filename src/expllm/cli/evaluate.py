@@ -209,7 +209,7 @@ def _asked(
     from expllm.evals.tasks import Question, answer_all, default_folder
 
     dataset = open_named(name, root, kind)
-    with labeller(model, dataset.labels, boxes=boxes, dtype=dtype) as who:
+    with labeller(model, dataset.labels, boxes=boxes, dtype=dtype, kind=dataset.kind) as who:
         if task is None:
             from expllm.evals.calibrating import check_validation
 

@@ -146,7 +146,7 @@ def _answers(
         reference=references.name,
         reference_digest=references.digest,
     )
-    with explainer(model, data.labels, references, wishes, boxes=boxes, dtype=dtype) as who:
+    with explainer(model, data.labels, references, wishes, boxes=boxes, dtype=dtype, kind=data.kind) as who:
         question = Question(data, name, "cot", limit, seed, how)
         run = output or default_folder(who, question)
         return run, *answer_all(who, question, run, batch, quiet=quiet)

@@ -80,6 +80,8 @@ def _left_out(scores: Scores) -> Iterator[str]:
         yield f"the run was cut: {scores.open:,} of {asked.faces:,} faces were not asked about"
     if scores.no_face:
         yield f"no face was measured in {_of(scores.no_face, asked.faces)}: they count as wrong"
+    if scores.no_label:
+        yield f"no label can be read in {_of(scores.no_label, asked.faces)} answers: they count as wrong"
     if scores.unreadable:
         yield f"unreadable: {_of(len(scores.unreadable), asked.faces)}: they count as wrong"
         yield from (f"  {name}: {reason}" for name, reason in scores.unreadable[:MOST_NAMED])

@@ -114,7 +114,7 @@ def run(
 def _evaluated(
     model: Path, dataset: Dataset, name: str, output: Path, limit: int | None, batch: int, quiet: bool
 ) -> Scores:
-    with labeller(str(model), dataset.labels) as who:
+    with labeller(str(model), dataset.labels, kind=dataset.kind) as who:
         settings, answers = answer_all(who, Question(dataset, name, limit=limit), output, batch, quiet=quiet)
     scores = score(settings, answers)
     EvalRun(output).write_scores(scores.to_dict())

@@ -27,7 +27,7 @@ CHANGEABLE: Final = frozenset({"model", "temperature", "answers_format"})
 """What may differ where a run goes on: a model that was moved or calibrated answers as before."""
 
 Task = Literal["accuracy", "transfer", "cot"]
-Status = Literal["ok", "unreadable", "no_face"]
+Status = Literal["ok", "unreadable", "no_face", "no_label"]
 _Log = Annotated[float, Field(le=1e-9, allow_inf_nan=False)]
 
 
@@ -99,7 +99,8 @@ class Answer(Record):
     Attributes:
         id: The sample's.
         truth: Its label.
-        status: `unreadable`: the picture cannot be opened; `no_face`: nothing to measure was found in it.
+        status: `unreadable`: the picture cannot be opened; `no_face`: nothing to measure was found in it;
+            `no_label`: the model was asked, and no label of the set can be read in its answer.
         reason: Why there is no answer; None where there is one.
         log_probabilities: [C] natural logarithms over the model's label set, normalised, at a temperature
             of 1; None without an answer, or where only a label was given.

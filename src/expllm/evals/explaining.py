@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from expllm.conversations import Order
@@ -11,6 +10,8 @@ from expllm.cot.img2au import FaceReader
 from expllm.data import Sample
 from expllm.errors import ExpllmError, ImageError
 from expllm.evals.answers import Answer, Status
+from expllm.evals.chat_labeller import ChatLabeller
+from expllm.evals.cutting import refused
 from expllm.evals.labellers import (
     OFFLINE,
     ModelLabeller,
@@ -18,12 +19,13 @@ from expllm.evals.labellers import (
     answered,
     logs_of,
     normalised,
-    refused,
 )
 from expllm.evals.references import References
 from expllm.evals.tasks import Identity, Labeller
+from expllm.explainers.opening import CHAT
 from expllm.faces import AUVector, Expression
 from expllm.predict import Explainer
+from expllm.shipped import model_folder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,6 +67,7 @@ def explainer(
     *,
     boxes: bool | None = None,
     dtype: str = "float32",
+    kind: str = "",
 ) -> Iterator[Labeller]:
     """Who is called `model`, as for `labellers.labeller`, asked to explain as well.
 
@@ -76,7 +79,11 @@ def explainer(
         if model == OFFLINE:
             yield Explaining(OfflineExplainer(8 if Expression.CONTEMPT in truth else 7), reader, references)
             return
-        with ModelLabeller(Path(model), boxes=boxes, dtype=dtype).opened() as own:
+        if model.startswith(CHAT):
+            with ChatLabeller(model, truth, boxes=bool(boxes)).opened() as asked:
+                yield Explaining(asked, reader, references)
+            return
+        with ModelLabeller(model_folder(model), boxes=boxes, dtype=dtype, kind=kind).opened() as own:
             yield Explaining(ModelExplainer(own, wishes), reader, references)
     finally:
         reader.close()

@@ -1,4 +1,4 @@
-"""Who can be evaluated: a trained model, and the classifier on action units that ships with ExpLLM."""
+"""Who can be evaluated: trained models, chat models, and the shipped classifier on action units."""
 
 import hashlib
 import math
@@ -8,24 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from expllm.auclassifier import AUClassifier
-from expllm.data import Sample, image_bytes
-from expllm.data.boxcache import BoxCache, own_cache
-from expllm.data.boxes import boxed, crop, overlap
+from expllm.data import Sample
+from expllm.data.boxes import needs_boxes, overlap
 from expllm.data.sample import Rect
 from expllm.errors import ImageError, MissingDependency, UsageError
-from expllm.evals.answers import Answer, Status
+from expllm.evals.answers import Answer
+from expllm.evals.cutting import FaceCutter, refused, sample_bytes
 from expllm.evals.tasks import Identity, Labeller
+from expllm.explainers import ChatOptions
+from expllm.explainers.opening import CHAT
 from expllm.faces import Expression, label_set
-from expllm.images import open_image
+from expllm.shipped import model_folder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
-    from expllm.facefinder import FaceFinder
-    from expllm.images import Picture
-    from expllm.landmarks import Face
     from expllm.model.answers import Answerer
     from expllm.predict import Predictor
     from expllm.records import FaceAnalysis
@@ -37,29 +36,45 @@ SMALLEST: Final = 5e-7
 
 @contextmanager
 def labeller(
-    model: str, truth: Sequence[Expression], *, boxes: bool | None = None, dtype: str = "float32"
+    model: str,
+    truth: Sequence[Expression],
+    *,
+    boxes: bool | None = None,
+    dtype: str = "float32",
+    kind: str = "",
+    chat: ChatOptions | None = None,
 ) -> Iterator[Labeller]:
-    """Who is called `model`: `offline`, or a trained model's folder.
+    """Who is called `model`: `offline`, a trained model's folder or run, or `chat:NAME`.
 
     Args:
         model: As the user says it.
         truth: The data set's label set; `offline` tells 8 expressions apart where contempt is one, else 7.
         boxes: Whether faces are boxed by the detector first; None: as the model was trained.
         dtype: Of a model's weights, `float32` or `bfloat16`.
+        kind: Of the data set, a key of `KINDS`.
+        chat: How a chat model is asked.
 
     Raises:
-        UsageError: it is neither, or `offline` is given a model's options.
+        UsageError: there is no such model, or it is given another one's options.
         MissingWeights, ModelError: as `model.layout.read_manifest`.
         MissingDependency: PyTorch is not installed.
+        ChatError: a chat model cannot be asked.
     """
     if model == OFFLINE:
         if boxes is False or dtype != "float32":
             raise UsageError("offline boxes every face and has no weights: leave out --no-boxes and --dtype")
         with OfflineLabeller(8 if Expression.CONTEMPT in truth else 7).opened() as offline:
             yield offline
-        return
-    with ModelLabeller(Path(model), boxes=boxes, dtype=dtype).opened() as own:
-        yield own
+    elif model.startswith(CHAT):
+        from expllm.evals.chat_labeller import ChatLabeller
+
+        if dtype != "float32":
+            raise UsageError("a chat model's weights are not here: leave out --dtype")
+        with ChatLabeller(model, truth, boxes=bool(boxes), options=chat).opened() as asked:
+            yield asked
+    else:
+        with ModelLabeller(model_folder(model), boxes=boxes, dtype=dtype, kind=kind).opened() as own:
+            yield own
 
 
 class OfflineLabeller:
@@ -94,7 +109,7 @@ class OfflineLabeller:
 
             self._predictor = Predictor(labels=self._count)
         try:
-            faces = self._predictor.analyze(_data(sample), name=sample.id)
+            faces = self._predictor.analyze(sample_bytes(sample), name=sample.id)
         except ImageError as error:
             return refused(sample, "unreadable", error.line)
         face = _nearest(faces, sample.box)
@@ -133,13 +148,16 @@ class ModelLabeller:
         folder: As `expllm train` wrote it.
         boxes: Whether faces are boxed by the detector first; None: as it was trained.
         dtype: Of the weights, `float32` or `bfloat16`.
+        kind: Of the data set, for a model that was trained on boxes only where faces do not come cut out.
 
     Raises:
         UsageError, MissingWeights, ModelError: as `model.layout.read_manifest`.
         MissingDependency: PyTorch is not installed.
     """
 
-    def __init__(self, folder: Path, *, boxes: bool | None = None, dtype: str = "float32") -> None:
+    def __init__(
+        self, folder: Path, *, boxes: bool | None = None, dtype: str = "float32", kind: str = ""
+    ) -> None:
         try:
             from expllm.model.layout import read_manifest, seal
         except ImportError as error:
@@ -148,10 +166,9 @@ class ModelLabeller:
             raise UsageError(f"the weights cannot be {dtype!r}: use float32 or bfloat16")
         manifest = read_manifest(folder)
         self._folder = folder
-        self._finder: FaceFinder | None = None
-        self._known: BoxCache | None = None
         self._answerer: Answerer | None = None
-        boxes = _trained_on_boxes(manifest.card) if boxes is None else boxes
+        boxes = needs_boxes(_trained_on_boxes(manifest.card), kind) if boxes is None else boxes
+        self._cutter = FaceCutter(boxes)
         # What was found out after training, such as a temperature, changes no answer.
         digest = seal({**manifest.to_dict(), "extra": {}})
         temperature = _temperature(folder, manifest.extra)
@@ -159,15 +176,9 @@ class ModelLabeller:
 
     @contextmanager
     def opened(self) -> Iterator["ModelLabeller"]:
-        """Boxes that were found by earlier runs are known inside; the face detector is freed at the end."""
-        try:
-            self._known = own_cache() if self.identity.boxes else None
+        """See `FaceCutter.opened`."""
+        with self._cutter.opened():
             yield self
-        finally:
-            if self._known is not None:
-                self._known.close()
-            if self._finder is not None:
-                self._finder.close()
 
     def answer(self, samples: Sequence[Sample]) -> list[Answer]:
         """See `Labeller`."""
@@ -197,41 +208,7 @@ class ModelLabeller:
 
     def picture(self, sample: Sample) -> "Image.Image | Answer":
         """The face, cut out as in training, or why there is none."""
-        try:
-            data = _data(sample)
-            box = boxed(data, self, self._known, near=sample.box) if self.identity.boxes else sample.box
-            if self.identity.boxes and box is None:
-                return refused(sample, "no_face", "no face was found")
-            return face_picture(data, sample.id, box)
-        except ImageError as error:
-            return refused(sample, "unreadable", error.line)
-
-    def find(self, picture: "Picture") -> "list[Face]":
-        """All faces of a picture, by the detector, which is started when it is needed first."""
-        if self._finder is None:
-            from expllm.facefinder import FaceFinder
-
-            self._finder = FaceFinder()
-        return self._finder.find(picture)
-
-
-def face_picture(data: bytes, name: str, box: Rect | None) -> "Image.Image":
-    """A picture as training sees it without augmentation: RGB, cut to the face if it has a box.
-
-    Raises:
-        ImageError: it cannot be read.
-    """
-    from PIL import Image
-
-    if box is None:
-        return Image.fromarray(open_image(data, name=name).pixels)
-    return Image.fromarray(crop(open_image(data, name=name, analysis_side=None), box))
-
-
-def _data(sample: Sample) -> bytes:
-    if sample.image is None:
-        raise ImageError(f"{sample.id}: the data set is handed out without pictures")
-    return image_bytes(sample.image)
+        return self._cutter.picture(sample)
 
 
 def _temperature(folder: Path, extra: Mapping[str, Any]) -> float:
@@ -248,9 +225,11 @@ def _temperature(folder: Path, extra: Mapping[str, Any]) -> float:
     return float(found)
 
 
-def _trained_on_boxes(card: Mapping[str, Any]) -> bool:
+def _trained_on_boxes(card: Mapping[str, Any]) -> bool | str:
+    """As in a recipe: yes, no, or `auto`."""
     recipe = card.get("recipe", {})
-    return bool(recipe.get("data", {}).get("boxes", False)) if isinstance(recipe, dict) else False
+    found = recipe.get("data", {}).get("boxes", False) if isinstance(recipe, dict) else False
+    return found if found == "auto" else bool(found)
 
 
 def normalised(sums: "NDArray[np.float64]") -> list[list[float]]:
@@ -270,9 +249,3 @@ def answered(sample: Sample, labels: Sequence[Expression], logs: Sequence[float]
     assert sample.expression is not None
     best = max(range(len(labels)), key=lambda place: logs[place])
     return Answer(id=sample.id, truth=sample.expression, log_probabilities=tuple(logs), label=labels[best])
-
-
-def refused(sample: Sample, status: Status, reason: str) -> Answer:
-    """No answer, and why."""
-    assert sample.expression is not None
-    return Answer(id=sample.id, truth=sample.expression, status=status, reason=reason)

@@ -44,6 +44,7 @@ class Scores:
         alarms: Sentences that say why the accuracy means nothing.
         unreadable: (id, reason) of pictures that could not be opened, in the order of the data set.
         no_face: Faces in whose pictures no face could be measured.
+        no_label: Faces whose answer has no label that can be read.
         open: Faces that were not asked about yet: the run was cut.
         dropped: Label of the data set -> rows left out, as the model was never taught it.
         outside: Label of the model -> answers that the data set does not have.
@@ -61,6 +62,7 @@ class Scores:
     alarms: tuple[str, ...]
     unreadable: tuple[tuple[str, str], ...]
     no_face: int
+    no_label: int
     open: int
     dropped: dict[str, int]
     outside: dict[str, int]
@@ -84,6 +86,7 @@ class Scores:
             "alarms": list(self.alarms),
             "unreadable": [{"id": name, "reason": reason} for name, reason in self.unreadable],
             "no_face": self.no_face,
+            "no_label": self.no_label,
             "open": self.open,
             "dropped": self.dropped,
             "outside": self.outside,
@@ -139,6 +142,7 @@ def score(settings: Settings, answers: Sequence[Answer], *, abstain: float | Non
         alarms=alarms(matrix, fit.common),
         unreadable=tuple((one.id, one.reason or "") for one in answers if one.status == "unreadable"),
         no_face=sum(answer.status == "no_face" for answer in answers),
+        no_label=sum(answer.status == "no_label" for answer in answers),
         open=max(0, settings.faces - len(answers)),
         dropped=dict(sorted(aligned.dropped_truth.items())),
         outside=dict(sorted(aligned.outside_answers.items())),

@@ -12,7 +12,7 @@ from expllm.data.boxes import boxed
 from expllm.data.roots import open_named
 from expllm.errors import ExpllmError, ImageError
 from expllm.evals.answers import Settings
-from expllm.evals.labellers import face_picture
+from expllm.evals.cutting import face_picture
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,0 +1,69 @@
+"""What a model has answered."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from expllm.faces import Expression
+from expllm.records import CoT
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class LabelScores:
+    """How probable each label is, for some pictures.
+
+    Attributes:
+        log_probabilities: [N, C] natural logarithms, normalised over the set, at the model's temperature.
+        sums: [N, C] natural logarithms of the probabilities that the model writes exactly that label: less
+            than 1 together, as it could write something else.
+        labels: [C] the label set.
+    """
+
+    log_probabilities: "NDArray[np.float64]"
+    sums: "NDArray[np.float64]"
+    labels: tuple[Expression, ...]
+
+    @property
+    def best(self) -> tuple[Expression, ...]:
+        """[N] the most probable label of each picture."""
+        return tuple(self.labels[place] for place in self.log_probabilities.argmax(1))
+
+
+@dataclass(frozen=True)
+class Written:
+    """An explanation as a model wrote it.
+
+    Attributes:
+        text: Word for word.
+        cot: Its three parts; None where it does not have them.
+        problem: What is wrong with its form, None for nothing.
+        tokens: How many were written, the end of the turn not among them.
+    """
+
+    text: str
+    cot: CoT | None
+    problem: str | None
+    tokens: int
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Labels and explanations of some pictures.
+
+    Attributes:
+        labels: Asked alone, before any explanation.
+        explanations: [N]
+        labels_after: Asked once the model has explained itself.
+    """
+
+    labels: LabelScores
+    explanations: tuple[Written, ...]
+    labels_after: LabelScores
+
+    @property
+    def agree(self) -> tuple[bool, ...]:
+        """[N] whether the label before and the label after are the same."""
+        return tuple(a is b for a, b in zip(self.labels.best, self.labels_after.best, strict=True))

@@ -18,7 +18,8 @@ from expllm.data.encode import label_tokens
 from expllm.errors import UsageError
 from expllm.faces import Expression
 from expllm.model import store
-from expllm.model.answers import Answerer, Written, without_adapters
+from expllm.model.answered import Written
+from expllm.model.answers import Answerer, without_adapters
 from expllm.model.bundle import Bundle
 from expllm.model.expllm import inner
 from expllm.model.layout import ModelError

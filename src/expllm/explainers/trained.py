@@ -15,7 +15,8 @@ from expllm.faces import Expression
 if TYPE_CHECKING:
     from PIL import Image
 
-    from expllm.model.answers import Answerer, LabelScores, Written
+    from expllm.model.answered import LabelScores, Written
+    from expllm.model.answers import Answerer
 
 DTYPES: Final = ("float32", "bfloat16")
 INSTALL: Final = "\"pip install 'expllm[model]'\""

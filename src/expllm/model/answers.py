@@ -12,9 +12,7 @@ from expllm.conversations import Order, explanation_question, explanation_text, 
 from expllm.data.encode import IGNORE, Encoded, label_tokens
 from expllm.errors import RecordError, UsageError
 from expllm.faces import AUVector, Expression
-from expllm.model.answered import Answers as Answers
-from expllm.model.answered import LabelScores as LabelScores
-from expllm.model.answered import Written as Written
+from expllm.model.answered import Answers, LabelScores, Written
 from expllm.model.anymodel import AnyModel
 from expllm.model.bundle import Bundle
 from expllm.model.expllm import inner
@@ -89,7 +87,7 @@ class Answerer:
         Args:
             labels: [N] what the model has answered before (label first); None: the explanation comes first.
             max_new_tokens: Most tokens of a text.
-            aus: [N] what was measured of each face, for a model that was trained with hints; others are not told.
+            aus: [N] what was measured of each face, for a model trained with hints; others are not told.
 
         Raises:
             UsageError: `max_new_tokens` is less than 1, or more than the model's context has room for.

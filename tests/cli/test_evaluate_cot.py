@@ -189,8 +189,18 @@ def test_a_bad_judge_falls_off_the_ladder(place: Path, tmp_path: Path) -> None:
     assert [step["holds"] for step in judge["ladder"]["steps"]] == [False, False, True, True]
 
 
-def test_the_ladder_of_measured_faces(place: Path, tmp_path: Path) -> None:
-    """One face that can be measured is no ladder: said in one line."""
+def test_the_ladder_measures_faces_that_have_no_text(place: Path, tmp_path: Path) -> None:
+    """What cannot be measured is counted."""
+    shutil.copytree(place / "faces", tmp_path / "faces")
+    shutil.copy(ASTRONAUT, tmp_path / "faces" / "fear" / "4.jpg")
+    done = call("eval", "ladder", tmp_path / "faces", "-o", tmp_path / "run", "-q")
+    assert done.code == 0, done.err
+    out = " ".join(done.out.split())
+    assert "ladder of 2 faces" in out
+    assert "left out, as they could not be measured and have no text: 3 faces" in out
+
+
+def test_one_measured_face_is_no_ladder(place: Path, tmp_path: Path) -> None:
     done = call("eval", "ladder", place / "faces", "-o", tmp_path / "run", "-q")
     assert (done.code, len(done.complaints)) == (2, 1)
     assert "two labels or more" in done.err

@@ -219,10 +219,15 @@ def ladder(
     )  # fmt: skip
     file = asked.checked(("audit", "scripted"))
     who = asked.opened(file)
-    faces = faces_with_texts(source, data_root, kind, limit, seed, quiet=quiet)
+    faces, unmeasured = faces_with_texts(source, data_root, kind, limit, seed, quiet=quiet)
     found = ladders(faces)
     settings = LadderSettings(
-        source=source, limit=limit, seed=seed, faces=len(faces), digest=digest_of(found)
+        source=source,
+        limit=limit,
+        seed=seed,
+        faces=len(faces),
+        unmeasured=unmeasured,
+        digest=digest_of(found),
     )
     run = LadderRun(output or folder_name(settings))
     run.begin(settings, found)

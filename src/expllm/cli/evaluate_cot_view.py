@@ -124,6 +124,9 @@ def ladder_view(
     ]
     if left := settings.faces - faces:
         parts.append(Foreign(f"left out, as their text does not name its label: {left:,} faces", "yellow"))
+    if settings.unmeasured:
+        lost = f"left out, as they could not be measured and have no text: {settings.unmeasured:,} faces"
+        parts.append(Foreign(lost, "yellow"))
     if audit is None:
         parts.append(Foreign("the audit needs action units, and there are none", "yellow"))
     else:

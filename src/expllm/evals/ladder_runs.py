@@ -34,6 +34,7 @@ class LadderSettings(Record):
         limit: At most so many faces.
         seed: Of their drawing.
         faces: How many had a text; those that never name their label under headings are not on the ladder.
+        unmeasured: How many have no text, as they could not be measured.
         digest: SHA-256 of all texts.
     """
 
@@ -43,6 +44,7 @@ class LadderSettings(Record):
     limit: int
     seed: int
     faces: int
+    unmeasured: int = 0
     digest: str
 
 
@@ -133,8 +135,8 @@ def digest_of(ladders: Iterable[Ladder]) -> str:
 
 def faces_with_texts(
     source: str, root: str | None, kind: str | None, limit: int, seed: int, *, quiet: bool = False
-) -> list[Told]:
-    """Labelled faces with a text that is held to be right.
+) -> tuple[list[Told], int]:
+    """Labelled faces with a text that is held to be right, and how many have none.
 
     The text is the one that comes with the face, in a data set or a run of `expllm cot make`; where there are
     none, the engine writes it by rules from the measured face.
@@ -151,13 +153,14 @@ def faces_with_texts(
     carried = any(sample.text for sample in samples())
     labelled = [one for one in samples() if one.expression and (one.text or not carried)]
     drawn = heapq.nsmallest(limit, labelled, key=lambda one: lot(one.id, seed))
+    count = len(drawn)
     if not carried and drawn:
         labels = tuple(dict.fromkeys(one.expression for one in labelled if one.expression))
         drawn = list(_written(drawn, EngineReferences(labels), quiet))
     told = [Told(one.id, one.expression, one.aus, one.text) for one in drawn if one.expression and one.text]
     if not told:
         raise MissingData(f"{source}: no face with a label and a text, or one that could be measured")
-    return told
+    return told, count - len(told)
 
 
 def _written(samples: Sequence[Sample], references: EngineReferences, quiet: bool) -> Iterator[Sample]:

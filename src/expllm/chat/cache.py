@@ -38,7 +38,10 @@ class ReplyCache:
         self.path = Path(path)
         with self._named():
             # Autocommit; in WAL mode NORMAL loses at most the last replies to a power cut, never the file.
-            self._file = sqlite3.connect(self.path, timeout=30.0, isolation_level=None)
+            # Opened where the model is made, used on the thread of its loop: never by two at once.
+            self._file = sqlite3.connect(
+                self.path, timeout=30.0, isolation_level=None, check_same_thread=False
+            )
             try:
                 self._set_up()
             except BaseException:

@@ -1,0 +1,126 @@
+"""`expllm analyze --model`: a trained model and a chat model through every output."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from calling import call, faceless
+from chatserver import Fault
+from conftest import ASTRONAUT
+from randommodels import run_with_model
+from serving import served
+
+from expllm.faces import Expression
+
+TEXT = (
+    "**Key Observations:** Both lip corners are strongly pulled up.\n\n"
+    "**Overall Emotional Interpretation:** The smile speaks for joy.\n\n"
+    "**Conclusion:** The face shows happiness."
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_with_model(tmp_path_factory.mktemp("runs") / "mine")
+
+
+def test_text_says_what_is_wrong_with_the_text(run: Path) -> None:
+    shown = call("analyze", ASTRONAUT, "--model", run)
+    assert (shown.code, shown.err) == (0, "")
+    words = " ".join(shown.out.replace("│", " ").split())
+    assert "Not as it should be:" in words
+    assert "but the text concludes with no one expression" in words
+    assert "Told of what moves" in words
+    assert f"writer: {run / 'model'} (sha256" in "".join(words.split("\n"))
+
+
+def test_labels_without_text_and_below_a_probability(run: Path) -> None:
+    shown = call("analyze", ASTRONAUT, "--model", run, "--no-explain", "--abstain", "1", "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(shown.out))
+    assert (shown.code, row["expression"], row["uncertain"], row["writer"]) == (0, "", "1", "none")
+    assert "Uncertain: the most probable expression" in row["warnings"]
+    assert "uncertain" in call("analyze", ASTRONAUT, "--model", run, "--no-explain", "--abstain", "1").out
+    offline = call("analyze", ASTRONAUT, "--no-explain", "--abstain", "0.5", "--format", "jsonl").analyses[0]
+    assert (offline.expression, offline.uncertain, offline.cot) == (Expression.HAPPINESS, False, None)
+
+
+def test_many_pictures_in_batches_come_in_order(run: Path, tmp_path: Path) -> None:
+    """More than a batch, with pictures that fail or show nothing between."""
+    names = []
+    for number in range(12):
+        names.append(tmp_path / f"{number:02}.jpg")
+        data = {3: b"no", 5: faceless()}.get(number, ASTRONAUT.read_bytes())
+        names[-1].write_bytes(data)
+    shown = call(
+        "analyze", *names, "--model", run, "--no-explain", "--format", "jsonl", "--workers", "2", "-q"
+    )
+    assert shown.code == 3
+    assert [one.input for one in shown.analyses] == [str(name) for name in names]
+    labels = {one.expression for one in shown.analyses if one.status == "ok"}
+    assert len(labels) == 1
+    assert [one.status for one in shown.analyses].count("ok") == 10
+
+
+def test_a_page_shows_a_malformed_text_word_for_word(run: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert call("analyze", ASTRONAUT, "--model", run, "-o", page, "--overlay", tmp_path / "drawn").code == 0
+    html = page.read_text()
+    assert '<p class="checks wrong">Not as it should be:' in html
+    assert (tmp_path / "drawn" / "astronaut.png").exists()
+
+
+def test_a_chat_model_is_asked_and_its_answers_are_kept(tmp_path: Path) -> None:
+    with served(lambda _: TEXT) as server:
+        asked = ("analyze", ASTRONAUT, "--model", "chat:vision-1", "--base-url", server.url)
+        more = ("--key-env", "EXPLLM_TEST_KEY", "--cache", tmp_path / "kept", "--format", "json")
+        results = [call(*asked, *more) for _ in range(2)]
+        assert len(server.seen) == 1
+    (face,) = json.loads(results[0].out)
+    assert results[0] == results[1]
+    assert (face["expression"], face["probabilities"]) == ("happiness", None)
+    assert face["explanation"]["grounding"]["precision"] == 1.0
+
+
+def test_silence_of_a_chat_model_is_a_failed_input(tmp_path: Path) -> None:
+    other = tmp_path / "other.jpg"
+    other.write_bytes(ASTRONAUT.read_bytes() + b"\0")
+    with served(lambda _: TEXT, faults={0: Fault.TOO_LONG_PROMPT}) as server:
+        shown = call(
+            "analyze", ASTRONAUT, other, "--model", "chat:m", "--base-url", server.url, "--format", "jsonl"
+        )
+    assert shown.code == 3
+    assert len(shown.analyses) == 2
+    (line,) = shown.complaints
+    assert "face 0: no answer" in line
+
+
+def test_what_cannot_be_asked(run: Path, tmp_path: Path) -> None:
+    table = tmp_path / "aus.csv"
+    table.write_text(call("aus", ASTRONAUT, "--format", "csv").out)
+    for code, line, arguments in (
+        (1, "shows no face to", (table, "--model", run)),
+        (2, "label set of its own", (ASTRONAUT, "--model", run, "--labels", "7")),
+        (2, "is no chat model", (ASTRONAUT, "--model", run, "--cache", tmp_path / "kept")),
+        (2, "there is no model 'nowhere'", (ASTRONAUT, "--model", "nowhere")),
+        (2, "from 0 to 1", (ASTRONAUT, "--abstain", "2")),
+        (2, "--budget is -1", (ASTRONAUT, "--model", "chat:m", "--budget", "-1")),
+        (1, "cannot reach", (ASTRONAUT, "--model", "chat:m", "--base-url", "http://127.0.0.1:9/v1")),
+    ):
+        shown = call("analyze", *arguments)
+        assert (shown.code, len(shown.complaints)) == (code, 1), shown.err
+        assert line in shown.err
+
+
+def test_damaged_weights(run: Path) -> None:
+    file = run / "model" / "projector.safetensors"
+    whole = file.read_bytes()
+    try:
+        for data in (whole[:-9], whole[:-1] + bytes([whole[-1] ^ 1])):
+            file.write_bytes(data)
+            shown = call("analyze", ASTRONAUT, "--model", run)
+            assert (shown.code, shown.out) == (5, "")
+            assert "copy the whole folder again" in shown.complaints[0]
+    finally:
+        file.write_bytes(whole)

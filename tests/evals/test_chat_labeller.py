@@ -1,0 +1,65 @@
+"""Chat models in an evaluation: labels without made-up probabilities, and every silence with its reason."""
+
+from pathlib import Path
+
+import pytest
+from calling import call
+from conftest import ASTRONAUT
+from serving import served
+
+from expllm.data import ImageRef, Sample
+from expllm.evals.labellers import labeller
+from expllm.explainers import ChatOptions
+from expllm.faces import AUVector, Expression, label_set
+
+SEVEN = label_set(7)
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> list[Sample]:
+    (tmp_path / "text.jpg").write_text("no")
+    names = [ASTRONAUT, tmp_path / "text.jpg"]
+    return [Sample(id=one.stem, expression=SEVEN[1], image=ImageRef(path=str(one))) for one in names]
+
+
+@pytest.fixture(autouse=True)
+def _no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+def test_labels_only_and_no_probabilities(faces: list[Sample]) -> None:
+    answers = iter(["Happiness", "I see contempt."])
+    with served(lambda _: next(answers)) as server:
+        options = ChatOptions(base_url=server.url, concurrency=1)
+        with labeller("chat:m", SEVEN, chat=options) as asked:
+            first, unreadable = asked.answer(faces)
+            (second,) = asked.answer(faces[:1])
+            identity = asked.identity
+    assert (first.label, first.log_probabilities, first.text) == (Expression.HAPPINESS, None, None)
+    assert unreadable.status == "unreadable"
+    assert (second.status, second.label, second.text) == ("no_label", None, "I see contempt.")
+    assert "not among" in (second.reason or "")
+    assert (identity.name, identity.labels, identity.boxes) == ("chat:m", SEVEN, False)
+    assert server.url not in repr(identity)
+
+
+def test_explanations_are_kept_word_for_word(faces: list[Sample]) -> None:
+    with (
+        served(lambda _: "It is fear.") as server,
+        labeller("chat:m", SEVEN, boxes=True, chat=ChatOptions(base_url=server.url)) as asked,
+    ):
+        (answer,) = asked.explain(faces[:1], [AUVector()])  # type: ignore[attr-defined]
+    assert (answer.label, answer.text) == (Expression.FEAR, "It is fear.")
+    assert "headings" in (answer.problem or "")
+
+
+def test_an_evaluation_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "\n".join(f"{name},{ASTRONAUT},{label}" for name, label in (("a", "happiness"), ("b", "fear")))
+    (tmp_path / "faces.csv").write_text(f"id,image,label\n{rows}\n")
+    with served(lambda _: "happiness") as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        out = ("-o", tmp_path / "run")
+        shown = call("eval", "accuracy", "chat:m", tmp_path / "faces.csv", *out, "--quiet")
+    assert shown.code == 0, shown.err
+    assert "50" in shown.out
+    assert call("eval", "rescore", tmp_path / "run").out == shown.out

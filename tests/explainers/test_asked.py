@@ -1,0 +1,111 @@
+"""A chat model as predictor, at a real endpoint on loopback: its labels, its texts, and its silence."""
+
+import asyncio
+import base64
+import io
+import json
+from typing import Any
+
+import pytest
+from chatserver import REFUSAL, Fault
+from conftest import ASTRONAUT
+from PIL import Image
+from serving import served
+
+from expllm import Predictor
+from expllm.chat import ChatError, KeyRejected
+from expllm.errors import UsageError
+from expllm.explainers import ChatOptions, open_explainer
+from expllm.faces import Expression
+from expllm.records import CoT, FaceAnalysis
+
+TEXT = (
+    "**Key Observations:** Both lip corners are strongly pulled up. The brows are strongly lowered.\n\n"
+    "**Overall Emotional Interpretation:** The smile speaks for joy.\n\n"
+    "**Conclusion:** The face shows {}."
+)
+
+
+def analyzed(answer: str, fault: Fault | None = None, **options: Any) -> tuple[FaceAnalysis, list[Any]]:
+    """The bundled face, and the requests that were sent."""
+    faults = {} if fault is None else dict.fromkeys(range(50), fault)
+    with served(lambda _: answer, faults=faults) as server:
+        chat = ChatOptions(base_url=server.url, key_env="EXPLLM_TEST_KEY", timeout=5)
+        with Predictor.load("chat:vision-1", chat=chat, **options) as predictor:
+            (face,) = predictor.analyze(ASTRONAUT)
+        return face, [json.loads(seen.body or b"") for seen in server.seen]
+
+
+def test_the_face_is_sent_and_the_reply_is_parsed_and_audited() -> None:
+    face, (request,) = analyzed(TEXT.format("happiness"))
+    picture, question = request["messages"][0]["content"]
+    data = base64.b64decode(picture["image_url"]["url"].partition(",")[2])
+    assert face.box is not None
+    assert Image.open(io.BytesIO(data)).width == pytest.approx(1.2 * face.box.height, abs=2)
+    assert all(word in question["text"] for word in (*CoT.HEADINGS, "contempt"))
+    assert (face.expression, face.probabilities) == (Expression.HAPPINESS, None)
+    assert face.cot is not None
+    assert face.cot.conclusion == "The face shows happiness."
+    assert face.explanation is not None
+    assert (face.explanation.problem, face.explanation.agree) == (None, None)
+    assert face.explanation.grounding is not None
+    assert face.explanation.grounding.precision == pytest.approx(2 / 3)
+    assert any("brow" in problem for problem in face.explanation.grounding.problems)
+    assert face.provenance is not None
+    assert (face.provenance.writer, face.provenance.classifier) == ("chat:vision-1", "chat:vision-1")
+
+
+def test_a_label_alone() -> None:
+    face, (request,) = analyzed("Happiness.", labels=7, write=False)
+    assert (face.expression, face.explanation) == (Expression.HAPPINESS, None)
+    assert "contempt" not in request["messages"][0]["content"][1]["text"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "label", "problem"),
+    [
+        ("It is happiness.", Expression.HAPPINESS, "must have the headings"),
+        (TEXT.format("a person"), None, "names no expression"),
+        (TEXT.format("contempt"), None, "is contempt, which is not among"),
+        (REFUSAL, None, "declined"),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_kept(answer: str, label: Expression | None, problem: str) -> None:
+    face, _ = analyzed(answer, labels=7)
+    assert face.expression is label
+    assert face.explanation is not None
+    assert problem in (face.explanation.problem or "")
+    assert face.explanation.text == answer
+
+
+def test_no_answer_is_said_for_the_face() -> None:
+    face, _ = analyzed("", Fault.TOO_LONG_PROMPT)
+    assert face.expression is None
+    assert face.explanation is not None
+    assert face.explanation.text is None
+    assert "context-length" in (face.explanation.problem or "")
+
+
+def test_what_nobody_can_answer_ends_the_run() -> None:
+    with pytest.raises(KeyRejected, match="does not accept"):
+        analyzed("", Fault.KEY)
+    with pytest.raises(ChatError, match="request wrong"):
+        analyzed("", Fault.BAD_REQUEST)
+
+
+def test_it_works_beside_a_loop_that_runs() -> None:
+    async def notebook() -> FaceAnalysis:
+        return analyzed("fear", write=False)[0]
+
+    assert asyncio.run(notebook()).expression is Expression.FEAR
+
+
+def test_options_that_make_no_sense() -> None:
+    with pytest.raises(UsageError, match="needs the name"):
+        open_explainer("chat:")
+    with pytest.raises(UsageError, match="needs a price"):
+        open_explainer("chat:nobody", chat=ChatOptions(base_url="http://localhost:1/v1", budget=1.0))
+    with pytest.raises(UsageError, match="offline is no chat model"):
+        open_explainer(chat=ChatOptions())
+    with pytest.raises(UsageError, match="without probabilities"):
+        Predictor.load("chat:any", chat=ChatOptions(base_url="http://localhost:1/v1"), abstain=0.5)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from calling import call
 from conftest import ASTRONAUT
 from serving import served
 
@@ -51,15 +50,3 @@ def test_explanations_are_kept_word_for_word(faces: list[Sample]) -> None:
         (answer,) = asked.explain(faces[:1], [AUVector()])  # type: ignore[attr-defined]
     assert (answer.label, answer.text) == (Expression.FEAR, "It is fear.")
     assert "headings" in (answer.problem or "")
-
-
-def test_an_evaluation_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = "\n".join(f"{name},{ASTRONAUT},{label}" for name, label in (("a", "happiness"), ("b", "fear")))
-    (tmp_path / "faces.csv").write_text(f"id,image,label\n{rows}\n")
-    with served(lambda _: "happiness") as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        out = ("-o", tmp_path / "run")
-        shown = call("eval", "accuracy", "chat:m", tmp_path / "faces.csv", *out, "--quiet")
-    assert shown.code == 0, shown.err
-    assert "50" in shown.out
-    assert call("eval", "rescore", tmp_path / "run").out == shown.out

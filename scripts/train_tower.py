@@ -1,6 +1,6 @@
 """Pretrains a vision tower on faces: expressions with their votes, action units, and what better networks say.
 
-    python scripts/train_tower.py --data DATA --texts TEXTS --net lite2 --steps 4000 -o tower
+    python scripts/train_tower.py --data DATA --texts TEXTS --net resnet --steps 4000 -o tower
 
 DATA holds the Parquet shards of FER+ and of the portraits, cut out; TEXTS the engine's exports with the action
 units. `--teachers` learns from networks that were trained before: from what they say of the very same view
@@ -22,8 +22,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 from tower_faces import MIRROR, Faces, ferplus, portraits
-from tower_net import SIDE, LiteNet, Seen, network
+from tower_net import ResNet, Seen, network
 from tower_views import mixed, plain, views
+
+from expllm.model.presets import CONV_TOWER
 
 AU_WEIGHT = 2.0
 RARE = 0.35
@@ -59,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--portraits", type=Path, help="where the cut portraits are, if not in DATA")
     parser.add_argument("--texts", type=Path, required=True)
-    parser.add_argument("--net", default="lite2", help="lite0, lite1, lite2, resnet or vit")
+    parser.add_argument("--net", default="resnet", choices=("resnet", "vit"))
     parser.add_argument("--teachers", type=Path, nargs="*", default=[])
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seconds", type=float, help="end by the clock instead")
@@ -203,8 +205,8 @@ def _write(net: nn.Module, options: argparse.Namespace, history: list[dict[str, 
         key: value.half() if value.is_floating_point() else value for key, value in net.state_dict().items()
     }
     torch.save({"net": options.net, "state": state}, options.output / "net.pt")
-    if isinstance(net, LiteNet):
-        tower = net.folded(SIDE).half()
+    if isinstance(net, ResNet):
+        tower = net.folded(CONV_TOWER.image).half()
         save_file({f"model.vision_tower.{k}": v.contiguous() for k, v in tower.state_dict().items()},
                   options.output / "tower.safetensors")  # fmt: skip
     told = {key: str(value) for key, value in vars(options).items()}

@@ -14,7 +14,7 @@ from transformers import Dinov2Config, Dinov2Model, LlamaConfig, LlavaConfig, Ll
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from expllm.errors import UsageError
-from expllm.model.litetower import LiteConfig, LiteTower
+from expllm.model.convtower import ConvConfig, ConvTower
 from expllm.model.presets import Language, Lora, Preset, Tower
 from expllm.model.quiet import quiet_transformers
 
@@ -38,19 +38,19 @@ class PatchTower(Dinov2Model):
         return found
 
 
-def tower_config(tower: Tower) -> Dinov2Config | LiteConfig:
+def tower_config(tower: Tower) -> Dinov2Config | ConvConfig:
     """The sizes of a tower as `transformers` writes them."""
-    if tower.kind == "lite":
-        return LiteConfig(tower.width, tower.depth, tower.image)
+    if tower.kind == "conv":
+        return ConvConfig(tower.widths, tower.image)
     return Dinov2Config(
         hidden_size=tower.hidden, num_hidden_layers=tower.layers, num_attention_heads=tower.heads,
         mlp_ratio=tower.mlp_ratio, image_size=tower.native_image, patch_size=tower.patch,
     )  # fmt: skip
 
 
-def new_tower(config: Dinov2Config | LiteConfig) -> PatchTower | LiteTower:
+def new_tower(config: Dinov2Config | ConvConfig) -> PatchTower | ConvTower:
     """A tower of these sizes; its weights are drawn at random."""
-    return LiteTower(config) if isinstance(config, LiteConfig) else PatchTower(config)
+    return ConvTower(config) if isinstance(config, ConvConfig) else PatchTower(config)
 
 
 def language_config(language: Language) -> LlamaConfig:
@@ -65,7 +65,7 @@ def language_config(language: Language) -> LlamaConfig:
 
 
 def llava_config(
-    tower: Dinov2Config | LiteConfig, language: LlamaConfig, image_token_id: int, image_tokens: int
+    tower: Dinov2Config | ConvConfig, language: LlamaConfig, image_token_id: int, image_tokens: int
 ) -> LlavaConfig:
     """Both towers under one roof: two-layer projector with GELU, features of the tower's end."""
     return LlavaConfig(
@@ -87,7 +87,7 @@ def empty_model(preset: Preset, image_token_id: int = 0) -> LlavaForConditionalG
 
 
 def joined(
-    tower: PatchTower | LiteTower, language: nn.Module, image_token_id: int, image_tokens: int, seed: int
+    tower: PatchTower | ConvTower, language: nn.Module, image_token_id: int, image_tokens: int, seed: int
 ) -> LlavaForConditionalGeneration:
     """One model from a tower and a causal language model; the projector is drawn under `seed`.
 

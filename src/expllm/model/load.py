@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 from expllm.errors import ExpllmError, MissingDependency, MissingWeights, UsageError
 from expllm.model.carried import carried_gguf, unpacked
 from expllm.model.expllm import PatchTower, joined, language_config, new_tower, tower_config
-from expllm.model.litetower import LiteTower
+from expllm.model.convtower import ConvTower
 from expllm.model.presets import Language, Preset, Tower
 from expllm.model.quiet import quiet_transformers
 from expllm.model.tensors import check_fit, load_weights
@@ -97,7 +97,7 @@ def load_language(preset: Preset, seed: int, dtype: torch.dtype) -> nn.Module:
     )
 
 
-def load_tower(tower: Tower, seed: int, dtype: torch.dtype) -> PatchTower | LiteTower:
+def load_tower(tower: Tower, seed: int, dtype: torch.dtype) -> PatchTower | ConvTower:
     """The vision tower.
 
     Raises:

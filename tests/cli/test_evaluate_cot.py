@@ -1,7 +1,6 @@
 """`expllm eval cot` and `eval ladder`: what is saved and printed, how judges fail. A small random model."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from expllm.model.bundle import new_bundle
 from expllm.model.presets import preset
 
 torch.set_num_threads(1)
-os.environ["EXPLLM_TEST_KEY"] = "sk-test"
 
 
 @pytest.fixture(scope="module")

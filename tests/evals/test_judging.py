@@ -1,7 +1,6 @@
 """Asking a judge: both orders, faults, resumption, and what is read from the journal."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -32,7 +31,6 @@ def passport(**changed: Any) -> Passport:
 
 
 def chats(url: str, repeats: int = 1, **options: Any) -> list[OpenAIChat]:
-    os.environ["EXPLLM_TEST_KEY"] = "sk-test"
     quick = Backoff(base=0.005, cap=0.02, patience=5.0)
     given = {
         "backoff": quick,

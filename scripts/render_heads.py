@@ -7,7 +7,7 @@ ARKit face units as blend shapes, and warp-lang, which it brings along, casts th
     pip install torch==2.13.0 && pip install anny==0.6.2
     python scripts/render_heads.py OUT                                       # 150 heads, 9 faces each
     python scripts/render_heads.py OUT --first 1000 --identities 60 --per-identity 0   # the ladder
-    python scripts/render_heads.py examples/faces --examples          # the four example pictures
+    python scripts/render_heads.py examples/faces --examples          # the 19 example renders
 
 OUT receives one JPEG a head and `truth-<first identity>.jsonl` (file, identity, kind, degrees of
 yaw, pitch and roll, the non-zero weights). Every head depends on (seed, identity, number) only, so
@@ -21,7 +21,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -57,14 +57,69 @@ LADDER: list[dict[str, float]] = [{}, {"browInnerUp": 1.0, "browOuterUp*": 1.0}]
 ]  # fmt: skip
 
 
-def draw_identity(head: HeadModel, rng: np.random.Generator) -> Array:
-    """Vertices [V, 3] of a random adult or teenager with a neutral face."""
+class Example(NamedTuple):
+    """One example picture: whose face does what, and how it is seen."""
+
+    face: str
+    body: dict[str, float]  # anny's phenotypes; 1/3 is a child, 2/3 a young adult, 1 old
+    look: dict[str, Any]  # fields of Look
+    size: int  # pixels
+
+
+# For the example pictures only: a change of EXPRESSIONS would change every head drawn for the fit.
+EXAMPLE_FACES = EXPRESSIONS | {
+    "neutral": {},
+    "sadness": {"browInnerUp": 1.0, "mouthFrown*": 1.0, "mouthShrugLower": 0.6, "eyeSquint*": 0.2,
+                "eyeLookDown*": 0.2},
+    "fear": {"browInnerUp": 1.0, "browOuterUp*": 0.4, "eyeWide*": 1.0, "mouthStretch*": 1.0, "jawOpen": 0.25,
+             "mouthLowerDown*": 0.4},
+    "disgust": {"noseSneer*": 0.6, "mouthUpperUp*": 0.9, "browDown*": 0.9, "eyeSquint*": 0.5,
+                "cheekSquint*": 0.6, "mouthFrown*": 0.4},
+    "contempt": {"mouthSmileLeft": 0.75, "mouthDimpleLeft": 0.7, "cheekSquintLeft": 0.3, "eyeSquint*": 0.3},
+    "strong anger": {"browDown*": 1.0, "noseSneer*": 0.5, "eyeSquint*": 0.25, "mouthFrown*": 0.8,
+                     "mouthPress*": 0.5, "mouthShrugLower": 0.4},
+}  # fmt: skip
+DARK = {"ambient": 0.03, "light": np.array([0.07, -0.08, 0.05]),
+        "background": np.array([0.012, 0.012, 0.015])}  # fmt: skip
+PALE, BROWN, DEEP = (
+    {"skin": np.array(colour)} for colour in ((0.64, 0.46, 0.37), (0.50, 0.32, 0.22), (0.24, 0.13, 0.09))
+)
+YOUNG_WOMAN = {"age": 0.62, "gender": 0.05, "weight": 0.45}
+YOUNG_MAN = {"age": 0.62, "gender": 0.95, "weight": 0.4}
+OLD_WOMAN = {"age": 0.97, "gender": 0.05, "weight": 0.6}
+OLD_MAN = {"age": 0.97, "gender": 0.95, "weight": 0.5}
+
+EXAMPLES: dict[str, Example] = {
+    "neutral": Example("neutral", {}, {}, 512),
+    "happiness": Example("happiness", {}, {}, 512),
+    "surprise": Example("surprise", {}, {}, 512),
+    "anger": Example("anger", {}, {}, 512),
+    "neutral_2": Example("neutral", OLD_MAN, PALE, 400),
+    "happiness_2": Example("happiness", OLD_WOMAN, BROWN, 400),
+    "contempt_2": Example("contempt", YOUNG_WOMAN, PALE, 400),
+    "surprise_2": Example("surprise", YOUNG_MAN, DEEP, 400),
+    "surprise_small": Example("surprise", YOUNG_WOMAN, BROWN, 120),
+    "anger_2": Example("strong anger", YOUNG_WOMAN, PALE | {"yaw": -20.0}, 400),
+    "sadness": Example("sadness", YOUNG_WOMAN, PALE, 400),
+    "sadness_2": Example("sadness", OLD_MAN, BROWN | {"yaw": 20.0}, 400),
+    "fear": Example("fear", YOUNG_WOMAN, DEEP, 400),
+    "fear_2": Example("fear", OLD_MAN, PALE, 400),
+    "disgust_2": Example("disgust", OLD_WOMAN, DEEP | {"yaw": 18.0}, 400),
+    "happiness_dark": Example("happiness", YOUNG_MAN, PALE | DARK, 400),
+    "contempt": Example("contempt", YOUNG_MAN, BROWN, 400),
+    "disgust": Example("disgust", YOUNG_MAN, PALE, 400),
+}  # fmt: skip
+
+
+def draw_identity(head: HeadModel, rng: np.random.Generator, **fixed: float) -> Array:
+    """Vertices [V, 3] of a random adult or teenager with a neutral face; `fixed` phenotypes are not drawn."""
     phenotype = {k: float(rng.uniform(0.1, 0.9)) for k in ("gender", "muscle", "weight")}
     phenotype |= dict(
         zip(("african", "asian", "caucasian"), map(float, rng.dirichlet(np.ones(3))), strict=True)
     )
     phenotype["age"] = float(rng.uniform(0.4, 0.95))  # 1/3 is a child, 2/3 a young adult, 1 old
     phenotype["gender"] = float(rng.beta(0.5, 0.5))
+    phenotype |= fixed
     names = [
         n
         for n in head.body.local_change_labels
@@ -142,15 +197,29 @@ def heads(
             yield render(head, face, look, size), record
 
 
+def example(head: HeadModel, number: int, wanted: Example) -> Image.Image:
+    """The picture of one head; identity, colours and light follow from `number` where nothing is wanted."""
+    person = np.random.default_rng([7, number])
+    look = Look.draw(person, np.random.default_rng([8, number]))
+    look = replace(look, yaw=0.4 * look.yaw, pitch=0.4 * look.pitch, roll=0.4 * look.roll)
+    look = replace(look, **wanted.look)
+    weights = weight_vector(head.names, spread(EXAMPLE_FACES[wanted.face]))
+    face = draw_identity(head, person, **wanted.body) + np.tensordot(weights, head.actions, 1)
+    return render(head, face, look, wanted.size)
+
+
 def write_examples(head: HeadModel, out: Path) -> None:
-    """Four heads that the documentation and the tests may show."""
-    for number, name in enumerate(("neutral", "happiness", "surprise", "anger")):
-        person = np.random.default_rng([7, number])
-        look = Look.draw(person, np.random.default_rng([8, number]))
-        look = replace(look, yaw=0.4 * look.yaw, pitch=0.4 * look.pitch, roll=0.4 * look.roll)
-        weights = weight_vector(head.names, spread(EXPRESSIONS.get(name, {})))
-        face = draw_identity(head, person) + np.tensordot(weights, head.actions, 1)
-        render(head, face, look, 512).save(out / f"render_{name}.jpg", quality=90)
+    """Heads that the documentation and the tests may show."""
+    for number, (name, wanted) in enumerate(EXAMPLES.items()):
+        example(head, number, wanted).save(out / f"render_{name}.jpg", quality=90)
+    wall = {"background": np.array([0.20, 0.24, 0.30]), "yaw": 0.0}
+    pair = Image.new("RGB", (512, 256))
+    for number, (face, body, skin) in enumerate(
+        (("happiness", YOUNG_WOMAN, BROWN), ("sadness", YOUNG_MAN, PALE))
+    ):
+        wanted = Example(face, body, wall | skin, 256)
+        pair.paste(example(head, len(EXAMPLES) + number, wanted), (256 * number, 0))
+    pair.save(out / "render_pair.jpg", quality=90)
 
 
 def main() -> None:
@@ -164,7 +233,7 @@ def main() -> None:
     parser.add_argument("--per-identity", type=int, default=9, help="0: the ladder of single actions")
     parser.add_argument("--size", type=int, default=224, help="pixels")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--examples", action="store_true", help="write the four example pictures and stop")
+    parser.add_argument("--examples", action="store_true", help="write the 19 example renders and stop")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     head = load_head()

@@ -193,8 +193,9 @@ def read_example(path: Path) -> FaceAnalysis:
     kept = FaceAnalysis.from_json(path.read_text(encoding="utf-8"))
     provenance = kept.provenance
     assert provenance is not None, f"{path} has no provenance"
-    sources = {"detector": provenance.detector, "au_reader": BlendshapeReader().identity}
-    explained = Explainer().explain(kept.aus or AUVector(), **sources)
+    explained = Explainer().explain(
+        kept.aus or AUVector(), detector=provenance.detector, au_reader=BlendshapeReader().identity
+    )
     return kept.model_copy(update=explained)
 
 

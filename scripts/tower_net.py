@@ -50,7 +50,8 @@ class Normed(nn.Module):
         self.norm = nn.BatchNorm2d(convolution.out_channels, eps=EPSILON, momentum=0.01)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.norm(self.convolution(pixels))
+        normal: Tensor = self.norm(self.convolution(pixels))
+        return normal
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of a convolution that does the same as both, once trained."""
@@ -92,7 +93,8 @@ class ResNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> Seen:
         features: Tensor = self.layers(relu(self.stem(pixels)))
-        return self.heads(features.mean((2, 3)))
+        seen: Seen = self.heads(features.mean((2, 3)))
+        return seen
 
     def folded(self, image_size: int) -> ConvTower:
         """The tower, without norms and heads."""
@@ -100,10 +102,11 @@ class ResNet(nn.Module):
         state: dict[str, Tensor] = {}
         for name, module in self.named_modules():
             if isinstance(module, Normed):
-                name = name.replace("layers.", "blocks.")
-                state[f"{name}.weight"], state[f"{name}.bias"] = module.folded()
+                ours = name.replace("layers.", "blocks.")
+                state[f"{ours}.weight"], state[f"{ours}.bias"] = module.folded()
         tower.load_state_dict(state)
-        return tower.eval()
+        tower.eval()
+        return tower
 
 
 VIT: Final = Tower(hidden=384, layers=8, heads=6, patch=12, image=96, native_image=96)
@@ -119,7 +122,8 @@ class ViT(nn.Module):
         self.heads = Heads(tower.hidden)
 
     def forward(self, pixels: Tensor) -> Seen:
-        return self.heads(self.tower(pixels).last_hidden_state[:, 1:].mean(1))
+        seen: Seen = self.heads(self.tower(pixels).last_hidden_state[:, 1:].mean(1))
+        return seen
 
 
 def network(name: str) -> tuple[nn.Module, int]:

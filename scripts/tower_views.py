@@ -1,4 +1,4 @@
-"""Random views of faces, on the device that learns: turned, scaled, shifted, mirrored, blurred, lit, covered, mixed."""
+"""Random views of faces, on the device that learns: turned, scaled, mirrored, coarse, lit, covered, mixed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TURN: Final = math.radians(18)
 SCALE: Final = 0.15
 SHIFT: Final = 0.10
 COARSE: Final = (0.3, 0.6)
-"""Probability that a portrait is made coarse, and the least part of its side that is left: 48 of 112 is 0.43."""
+"""Least part of its side that is left of a coarse portrait (48 of 112 is 0.43); how often it is coarse."""
 
 
 def views(pixels: Tensor, side: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:

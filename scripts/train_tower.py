@@ -1,10 +1,10 @@
-"""Pretrains a vision tower on faces: expressions with their votes, action units, and what better networks say.
+"""Pretrains a vision tower on faces: expressions with their votes, action units, and what other networks say.
 
     python scripts/train_tower.py --data DATA --texts TEXTS --net resnet --steps 4000 -o tower
 
-DATA holds the Parquet shards of FER+ and of the portraits, cut out; TEXTS the engine's exports with the action
-units. `--teachers` learns from networks that were trained before: from what they say of the very same view
-(Beyer et al. 2022, "a good teacher is patient and consistent"), beside the votes. `--seconds` ends by the clock.
+DATA holds the Parquet shards of FER+ and of the portraits, cut out (scripts/crop_portraits.py); TEXTS the
+engine's exports with the action units. `--teachers` learns from networks that were trained before: from what
+they say of the very same view (Beyer et al. 2022), beside the votes. `--seconds` ends by the clock.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
         portraits(options.portraits or options.data, "valid", None).to(device),
     ]
     net, side = network(options.net)
-    net = net.to(device, memory_format=torch.channels_last)
+    net = _placed(net, device)
     teachers = [_read(path, device) for path in options.teachers]
     learned, history = _learn(net, side, train, valid, teachers, options, device)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,12 @@ def _read(path: Path, device: str) -> tuple[nn.Module, int]:
     saved = torch.load(path / "net.pt", map_location=device, weights_only=True)
     net, side = network(saved["net"])
     net.load_state_dict(saved["state"])
-    return net.to(device, memory_format=torch.channels_last).eval(), side
+    return _placed(net, device).eval(), side
+
+
+def _placed(net: nn.Module, device: str) -> nn.Module:
+    """On its device, in the order of numbers in which convolutions are fast."""
+    return net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def _learn(
@@ -103,16 +108,16 @@ def _learn(
             group["lr"] = rate
         loss = _loss(net.train(), side, train, weights, teachers, options, chance, device)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimizer.step()
         _follow(average, net, min(0.999, (step + 1) / (step + 20)))
         step += 1
         if done - shown > 0.1 or done >= 1:
             shown = done
-            scores = [_score(average, side, faces) for faces in valid]
-            row = {"step": step, "done": round(done, 3), "loss": round(float(loss), 4),
-                   "seconds": round(time.monotonic() - begun, 1), "ferplus": scores[0], "portraits": scores[1]}  # fmt: skip
+            fer, portrait = (_score(average, side, faces) for faces in valid)
+            row = {"step": step, "done": round(done, 3), "loss": round(float(loss), 4), "ferplus": fer,
+                   "portraits": portrait, "seconds": round(time.monotonic() - begun, 1)}  # fmt: skip
             history.append(row)
             print(options.output.name, json.dumps(row), flush=True)
     return average, history
@@ -173,7 +178,7 @@ def _follow(average: nn.Module, net: nn.Module, keep: float) -> None:
 
 @torch.no_grad()
 def _score(net: nn.Module, side: int, faces: Faces) -> dict[str, float]:
-    """Accuracy plain and with the mirror image, macro-F1, balanced accuracy of classes with 50 faces or more."""
+    """Accuracy plain and with the mirror image, macro-F1, balanced accuracy over classes of 50 faces."""
     straight, both = [], []
     device = faces.pixels.device.type
     for begin in range(0, len(faces.pixels), 512):

@@ -34,6 +34,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Settings and caches of whoever runs the tests stay out of them."""
     for name in ("EXPLLM_DATA", "EXPLLM_SETTINGS"):
         os.environ.pop(name, None)
+    os.environ["EXPLLM_MODEL"] = "offline"  # the shipped model takes seconds to load: its tests name it
     home = tmp_path_factory.mktemp("home")
     os.environ["XDG_CONFIG_HOME"], os.environ["XDG_CACHE_HOME"] = str(home / "config"), str(home / "cache")
 

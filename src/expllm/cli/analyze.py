@@ -49,11 +49,12 @@ Landmarker = Annotated[
     ),
 ]
 Model = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="Who explains: offline (rules), compact, a trained model's folder, or chat:NAME.",
+        help="Who explains: compact (the model that ships), offline (rules), a trained model's folder, or "
+        "chat:NAME. [default: EXPLLM_MODEL, else compact if its packages are installed, else offline]",
     ),
 ]
 NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and probabilities only, no text.")]
@@ -140,7 +141,7 @@ def analyze(
     format_: Format = None,
     overlay: Overlay = None,
     columns: Columns = "expllm",
-    model: Model = "offline",
+    model: Model = None,
     no_explain: NoExplain = False,
     order: Order = "label-first",
     dtype: Dtype = "float32",

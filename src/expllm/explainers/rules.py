@@ -1,15 +1,12 @@
 """Rules over the action units: no language model, and no look at the picture."""
 
 from collections.abc import Generator, Sequence
-from typing import Final
 
 from expllm.auclassifier import AUClassifier
 from expllm.cot.offline import write_cot
 from expllm.explainers.base import Said, Shown, rounded
 from expllm.faces import AUVector
-
-OFFLINE: Final = "offline"
-"""Who writes: rules over the action units."""
+from expllm.shipped import OFFLINE
 
 
 class RuleExplainer:

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from expllm.errors import ExpllmError, MissingDependency, MissingWeights, UsageError
 from expllm.model.carried import carried_gguf, unpacked
-from expllm.model.expllm import PatchTower, joined, language_config, new_tower, tower_config
 from expllm.model.convtower import ConvTower
+from expllm.model.expllm import PatchTower, joined, language_config, new_tower, tower_config
 from expllm.model.presets import Language, Preset, Tower
 from expllm.model.quiet import quiet_transformers
 from expllm.model.tensors import check_fit, load_weights
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Loaded = TypeVar("Loaded")
+
+
 @dataclass(frozen=True)
 class Base:
     """A model without adapters, and what turns text into its tokens.

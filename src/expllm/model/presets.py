@@ -159,8 +159,8 @@ SMOLLM2_135M: Final = Language(
     rope_theta=100_000.0, licence="Apache-2.0",
 )  # fmt: skip
 CONV_TOWER: Final = Tower(
-    hidden=512, layers=8, heads=1, patch=16, image=96, native_image=96, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
-    kind="conv", widths=(64, 128, 256, 512),
+    hidden=512, layers=8, heads=1, patch=16, image=96, native_image=96,
+    mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), kind="conv", widths=(64, 128, 256, 512),
 )  # fmt: skip
 TINY_TOWER: Final = Tower(hidden=64, layers=2, heads=2, patch=14, image=28, native_image=28)
 TINY_LANGUAGE: Final = Language(

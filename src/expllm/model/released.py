@@ -23,7 +23,8 @@ from expllm.model.layout import ModelError, check_new
 from expllm.model.load import load_tokenizer
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
-from expllm.model.store import load_weights, save
+from expllm.model.store import save
+from expllm.model.tensors import load_weights
 
 CLIP_MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD: Final = (0.26862954, 0.26130258, 0.27577711)

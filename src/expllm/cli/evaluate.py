@@ -181,7 +181,7 @@ def calibrate(
     The number is written into the model's folder, and no answer changes. At least 50 faces are needed.
     The calibration error before and after is that of the same faces; a plot goes into the run's folder.
     """
-    from expllm.evals.labellers import OFFLINE
+    from expllm.shipped import OFFLINE
 
     if model == OFFLINE:
         raise UsageError("offline has no folder for a temperature, and is calibrated: give a model's folder")

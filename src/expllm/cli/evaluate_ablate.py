@@ -12,32 +12,45 @@ if TYPE_CHECKING:
     from expllm.train.config import Recipe
 
 
+RecipeArgument = Annotated[Path, typer.Argument(help="A recipe, such as recipes/compact.yaml.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE ...]", help="Settings for all variants, as for 'expllm train'."),
+]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Folder of all runs; runs/NAME-ablation by default.")
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="DATASET", help="What to evaluate on; the recipe's data.valid if not given."
+    ),
+]
+Only = Annotated[
+    str | None, typer.Option("--only", metavar="NAMES", help="Some variants, with commas; or IV, or V.")
+]
+Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Trainings of each variant.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, help="Evaluate on N faces, the same for all.")
+]
+Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Faces at a time.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list the variants.")]
+Json = Annotated[bool, typer.Option("--json", help="The table as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
 def ablate(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/compact.yaml.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE ...]", help="Settings for all variants, as for 'expllm train'."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder of all runs; runs/NAME-ablation by default.")
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data", metavar="DATASET", help="What to evaluate on; the recipe's data.valid if not given."
-        ),
-    ] = None,
-    only: Annotated[
-        str | None, typer.Option("--only", metavar="NAMES", help="Some variants, with commas; or IV, or V.")
-    ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Trainings of each variant.")] = 1,
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Evaluate on N faces, the same for all.")
-    ] = None,
-    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Faces at a time.")] = 16,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the variants.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The table as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    output: Output = None,
+    data: Data = None,
+    only: Only = None,
+    seeds: Seeds = 1,
+    limit: Limit = None,
+    batch: Batch = 16,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a recipe ten times, each time with one thing changed, and evaluate each model.
 

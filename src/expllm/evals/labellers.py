@@ -18,7 +18,7 @@ from expllm.evals.tasks import Identity, Labeller
 from expllm.explainers import ChatOptions
 from expllm.explainers.opening import CHAT
 from expllm.faces import Expression, label_set
-from expllm.shipped import model_folder
+from expllm.shipped import OFFLINE, model_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from expllm.predict import Predictor
     from expllm.records import FaceAnalysis
 
-OFFLINE: Final = "offline"
 SMALLEST: Final = 5e-7
 """The offline classifier's probabilities are rounded to six digits: a 0 counts as half of the last one."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from expllm.errors import ExpllmError, UsageError
 from expllm.evals.answers import Answer, EvalRun, Settings
 from expllm.evals.intervals import Interval
-from expllm.evals.labellers import OFFLINE
+from expllm.shipped import OFFLINE
 from expllm.evals.scores import Scores, score
 
 TITLES: Final[Mapping[str, str]] = {

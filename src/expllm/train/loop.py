@@ -18,12 +18,13 @@ from expllm.errors import UsageError
 from expllm.faces import label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expllm import inner, train_only
-from expllm.model.layout import read_manifest
+from expllm.model.layout import WEIGHTS, read_manifest
 from expllm.model.prepare import preparer
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.store import load, save
 from expllm.runs import RunFolder
+from expllm.shipped import SHIPPED, model_folder
 from expllm.train.batches import Batches, Examples, check_lengths
 from expllm.train.boxing import boxed_faces
 from expllm.train.checkpoints import latest, step_of
@@ -139,12 +140,19 @@ def open_model(recipe: Recipe, stage: StageConfig, before: Path | None) -> Bundl
     if before is not None:
         bundle = load(before, dtype)
     elif recipe.model.begin is not None:
-        bundle = _begun(Path(recipe.model.begin), chosen, dtype)
+        bundle = _begun(model_folder(recipe.model.begin), chosen, dtype)
     else:
-        tower = None if recipe.model.tower is None else Path(recipe.model.tower)
+        tower = _tower_file(recipe.model.tower)
         bundle = new_bundle(chosen, label_set(8), seed=recipe.model.seed, dtype=dtype, tower_file=tower)
     bundle.questions = replace(bundle.questions, hint=HINT if recipe.data.hint else "")
     return bundle
+
+
+def _tower_file(name: str | None) -> Path | None:
+    """The file of a tower's weights; the name of a model that ships stands for its tower."""
+    if name is None:
+        return None
+    return model_folder(name) / WEIGHTS["tower"] if name in SHIPPED else Path(name)
 
 
 def _begun(folder: Path, chosen: Preset, dtype: torch.dtype) -> Bundle:

@@ -11,7 +11,10 @@ from conftest import ASTRONAUT
 
 torch.set_num_threads(1)
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
-QUICK = ("model.preset=tiny", "model.begin=null", "train.max_steps=2", "train.batch=2", "train.micro_batch=2", "train.workers=0")
+QUICK = (
+    "model.preset=tiny", "model.begin=null", "train.max_steps=2", "train.batch=2", "train.micro_batch=2",
+    "train.workers=0",
+)  # fmt: skip
 
 
 def commands(faces: Path, out: Path) -> list[list[str]]:

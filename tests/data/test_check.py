@@ -102,5 +102,5 @@ def test_what_is_not_there_says_how_to_obtain_it(tmp_path: Path) -> None:
             check(kind, str(tmp_path))
         assert about(kind).obtain in raised.value.line
     shutil.rmtree(tmp_path)
-    with pytest.raises(MissingData, match="lay your pictures out as docs/data.md says"):
+    with pytest.raises(MissingData, match=r"lay your pictures out as docs/data\.md says"):
         check("folder", str(tmp_path))

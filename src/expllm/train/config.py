@@ -26,7 +26,8 @@ class ModelConfig:
 
     Attributes:
         preset: Name of a preset, or `hf:REPO`.
-        begin: Folder of a model whose weights are taken over, or `compact`, which ships; None: the preset's own.
+        begin: Folder of a model whose weights are taken over, or `compact`, which ships; None: the
+            preset's own.
         tower: File of the vision tower's weights, as `scripts/train_tower.py` writes it, or `compact`; None:
             the preset's own.
         seed: Draws the projector, the adapters and random towers.

@@ -8,8 +8,8 @@ from typing import Any, Final
 from expllm.errors import ExpllmError, UsageError
 from expllm.evals.answers import Answer, EvalRun, Settings
 from expllm.evals.intervals import Interval
-from expllm.shipped import OFFLINE
 from expllm.evals.scores import Scores, score
+from expllm.shipped import OFFLINE
 
 TITLES: Final[Mapping[str, str]] = {
     "rafdb": "RAF-DB",

@@ -153,7 +153,7 @@ def test_faulty_questions_are_refused(changes: dict[str, str]) -> None:
 
 
 def test_questions_of_another_version_are_refused() -> None:
-    with pytest.raises(RecordError, match="questions must be the texts caption, explanation, label"):
+    with pytest.raises(RecordError, match="questions must be the texts caption, explanation, hint, label"):
         Questions.from_dict({"label": "{labels}?"})
     with pytest.raises(RecordError, match="questions must be"):
         Questions.from_dict({**Questions().to_dict(), "title": "?"})

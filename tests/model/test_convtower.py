@@ -27,7 +27,9 @@ LABELS = label_set(8)
 
 def drawn() -> ConvTower:
     torch.manual_seed(0)
-    return ConvTower(ConvConfig(TOWER.widths, TOWER.image)).eval()
+    tower = ConvTower(ConvConfig(TOWER.widths, TOWER.image))
+    tower.eval()
+    return tower
 
 
 def test_cells_stand_row_by_row_behind_their_mean() -> None:

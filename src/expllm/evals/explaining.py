@@ -13,7 +13,6 @@ from expllm.evals.answers import Answer, Status
 from expllm.evals.chat_labeller import ChatLabeller
 from expllm.evals.cutting import refused
 from expllm.evals.labellers import (
-    OFFLINE,
     ModelLabeller,
     OfflineLabeller,
     answered,
@@ -25,7 +24,7 @@ from expllm.evals.tasks import Identity, Labeller
 from expllm.explainers.opening import CHAT
 from expllm.faces import AUVector, Expression
 from expllm.predict import Explainer
-from expllm.shipped import model_folder
+from expllm.shipped import OFFLINE, model_folder
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -43,6 +43,15 @@ def native_silence() -> Iterator[None]:
                 os.close(_Silence.kept)
 
 
+def own_stderr() -> int:
+    """A new descriptor of where file descriptor 2 leads when nothing is silenced.
+
+    A model of an earlier call may be closed on a thread just now: then 2 leads to nowhere for a moment.
+    """
+    with _Silence.lock:
+        return os.dup(_Silence.kept if _Silence.depth and _Silence.kept >= 0 else 2)
+
+
 def _redirect_stderr() -> int:
     """Leads file descriptor 2 to nowhere; gives a copy of where it led, -1 if it led nowhere already."""
     try:

@@ -23,6 +23,7 @@ from expllm.errors import (
     one_line,
 )
 from expllm.inputs import STDIN, Input, expand, is_url, recorded_name
+from expllm.native import own_stderr
 from expllm.outfiles import output_stream, whole_file
 from expllm.outputs import BINARY_FORMATS, Writer, writer_for
 from expllm.records import FaceAnalysis
@@ -275,7 +276,7 @@ def _keep_stderr_to_ourselves() -> None:
         return
     sys.stderr.flush()
     # Without a buffer: what could not be written is not tried again at exit.
-    raw = FileIO(os.dup(2), "w")
+    raw = FileIO(own_stderr(), "w")
     sys.stderr = TextIOWrapper(
         raw, encoding=sys.stderr.encoding, errors="backslashreplace", write_through=True
     )

@@ -46,13 +46,13 @@ DATA_LLM ?= ../shared/data/exp_cot_reference.jsonl
 test-llm: $(VENV)/.llm
 	$(BIN)/python scripts/test_llm.py --data $(or $(DATA),$(DATA_LLM))
 
-## Every figure of docs/model_card.md. DATA=folder with FER+ and the portraits.
+## The figures of docs/model_card.md, and of the portraits. DATA=folder with FER+ and the portraits.
 EVALUATED ?= runs/compact
 FIGURES = --data-root $(or $(DATA),../shared/data)
 evaluate-compact: $(VENV)/.run
-	$(BIN)/expllm eval accuracy compact ferplus:test $(FIGURES) --plot -o $(EVALUATED)/ferplus
-	$(BIN)/expllm eval accuracy compact portraits:valid $(FIGURES) --plot -o $(EVALUATED)/portraits
-	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit 1000 -o $(EVALUATED)/explanations
+	$(BIN)/expllm eval accuracy compact ferplus:test $(FIGURES) --dtype bfloat16 --limit 1000 --plot -o $(EVALUATED)/ferplus
+	$(BIN)/expllm eval accuracy compact portraits:valid $(FIGURES) --dtype bfloat16 --plot -o $(EVALUATED)/portraits
+	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit 24 -o $(EVALUATED)/explanations
 	$(BIN)/expllm eval report $(EVALUATED)/ferplus $(EVALUATED)/portraits $(EVALUATED)/explanations \
 	  $(FIGURES) -o $(EVALUATED)/report.html
 

@@ -6,7 +6,8 @@ whether to take the whole picture then is for the caller to say.
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from expllm.data.boxcache import BoxCache
 from expllm.data.sample import Rect
@@ -30,7 +31,7 @@ CUT_OUT: Final = ("rafdb", "ferplus", "fer2013")
 """Kinds of data sets whose pictures are cut to the face already."""
 
 
-def needs_boxes(boxes: "bool | str", kind: str) -> bool:
+def needs_boxes(boxes: bool | str, kind: str) -> bool:
     """Whether the faces of a data set are boxed first.
 
     Args:
@@ -38,6 +39,13 @@ def needs_boxes(boxes: "bool | str", kind: str) -> bool:
         kind: Of the data set, a key of `KINDS`.
     """
     return kind not in CUT_OUT if boxes == "auto" else bool(boxes)
+
+
+def trained_boxes(card: Mapping[str, Any]) -> bool | str:
+    """What the recipe in a model's card says of boxes: yes, no, or `auto`; no where it says nothing."""
+    recipe = card.get("recipe", {})
+    found = recipe.get("data", {}).get("boxes", False) if isinstance(recipe, dict) else False
+    return found if found == "auto" else bool(found)
 
 
 class Finder(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm.auclassifier import AUClassifier
 from expllm.data import Sample
-from expllm.data.boxes import needs_boxes, overlap
+from expllm.data.boxes import needs_boxes, overlap, trained_boxes
 from expllm.data.sample import Rect
 from expllm.errors import ImageError, MissingDependency, UsageError
 from expllm.evals.answers import Answer
@@ -166,7 +166,7 @@ class ModelLabeller:
         manifest = read_manifest(folder)
         self._folder = folder
         self._answerer: Answerer | None = None
-        boxes = needs_boxes(_trained_on_boxes(manifest.card), kind) if boxes is None else boxes
+        boxes = needs_boxes(trained_boxes(manifest.card), kind) if boxes is None else boxes
         self._cutter = FaceCutter(boxes)
         # What was found out after training, such as a temperature, changes no answer.
         digest = seal({**manifest.to_dict(), "extra": {}})
@@ -222,13 +222,6 @@ def _temperature(folder: Path, extra: Mapping[str, Any]) -> float:
     if not isinstance(found, int | float) or not 0 < found < math.inf:
         raise ModelError(f"{folder}: the temperature is {found!r}, not a number above 0")
     return float(found)
-
-
-def _trained_on_boxes(card: Mapping[str, Any]) -> bool | str:
-    """As in a recipe: yes, no, or `auto`."""
-    recipe = card.get("recipe", {})
-    found = recipe.get("data", {}).get("boxes", False) if isinstance(recipe, dict) else False
-    return found if found == "auto" else bool(found)
 
 
 def normalised(sums: "NDArray[np.float64]") -> list[list[float]]:

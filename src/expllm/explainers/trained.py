@@ -2,12 +2,13 @@
 
 import math
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from expllm.conversations import Order
+from expllm.data.boxes import trained_boxes
 from expllm.errors import MissingDependency, UsageError
 from expllm.explainers.base import Said, Shown, examined, rounded
 from expllm.faces import Expression
@@ -66,7 +67,7 @@ class ModelExplainer:
             raise UsageError(f"the order cannot be {order!r}: use {' or '.join(ORDERS)}")
         manifest = read_manifest(folder)
         self.labels = manifest.labels
-        self.boxed = trained_on_boxes(manifest.card)
+        self.boxed = trained_boxes(manifest.card) is True  # `auto` spares face crops
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
         self._folder, self._order, self._dtype = folder, order, dtype
         self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
@@ -131,9 +132,3 @@ def _told(scores: "LabelScores") -> list[_Label]:
 def _said(face: Shown, label: _Label, second: Expression | None, written: "Written") -> Said:
     checked = examined(written.text, written.problem, face.aus, label[0], second)
     return Said(*label, written.cot, checked)
-
-
-def trained_on_boxes(card: Mapping[str, Any]) -> bool:
-    """Whether a model's card says that all its faces were boxed by the detector; `auto` spares face crops."""
-    recipe = card.get("recipe", {})
-    return isinstance(recipe, dict) and recipe.get("data", {}).get("boxes") is True

@@ -8,9 +8,11 @@ import torch
 from safetensors.torch import save_file
 
 from expllm.faces import label_set
+from expllm.model.answers import without_adapters
 from expllm.model.bundle import new_bundle
 from expllm.model.convtower import ConvConfig, ConvTower
 from expllm.model.expllm import inner, part_of
+from expllm.model.language import readable
 from expllm.model.layout import ModelError
 from expllm.model.presets import Lora, Preset, Tower, preset
 from expllm.model.store import load, save
@@ -67,6 +69,22 @@ def test_weights_of_a_tower_that_was_trained_before_are_taken_over(tmp_path: Pat
     torch.testing.assert_close(
         model.model.vision_tower(pixels).last_hidden_state, tower(pixels).last_hidden_state, rtol=0, atol=0
     )
+
+
+def test_it_is_asked_the_fast_way() -> None:
+    """Adapters on convolutions are added to the weights as those on matrices are."""
+    bundle = new_bundle(SMALL, LABELS)
+    for name, parameter in bundle.model.named_parameters():
+        if ".lora_B" in name:
+            torch.nn.init.normal_(parameter.data, std=0.1)
+    pixels = torch.randn(1, 3, 48, 48)
+    adapted = inner(bundle.model).eval().model.vision_tower(pixels).last_hidden_state
+    merged = without_adapters(bundle.model)
+    assert not [name for name, _ in merged.named_parameters() if ".lora_" in name]
+    torch.testing.assert_close(
+        merged.model.vision_tower(pixels).last_hidden_state, adapted, rtol=1e-4, atol=1e-4
+    )
+    assert readable(merged.model.language_model)
 
 
 def test_another_towers_weights_are_refused(tmp_path: Path) -> None:

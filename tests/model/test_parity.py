@@ -16,6 +16,7 @@ from expllm.model.bundle import new_bundle
 from expllm.model.expllm import (
     IGNORE,
     PARTS,
+    Doubt,
     PatchTower,
     inner,
     supervised_losses,
@@ -110,6 +111,27 @@ def test_the_loss_is_that_of_all_logits() -> None:
     assert found.tokens == 13
     assert found.tokens_by_row.tolist() == [5, 3, 5]
     torch.testing.assert_close(found.by_row.sum(), found.total.detach())
+
+
+def test_a_doubted_answer_costs_what_its_answers_cost_on_average() -> None:
+    """Shares of answers, two of them with the same first token, against each of them learned by itself."""
+    bundle = shared_bundle()
+    given_inputs = inputs(bundle, rows=3, length=9)
+    labels = torch.full_like(given_inputs["input_ids"], IGNORE)
+    labels[:, -3:] = torch.tensor([[11, 4, 5], [12, 6, 7], [13, 8, 9]])
+    answers = torch.tensor([11, 12, 13, 11])
+    shares = torch.tensor([[0.5, 0.3, 0.0, 0.2], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
+    found = supervised_losses(bundle.model, given_inputs, labels, Doubt(answers, shares))
+    expected = torch.zeros(3)
+    for share, answer in zip(shares.T, answers, strict=True):
+        one = labels.clone()
+        one[:, -3] = torch.where(shares.sum(1) > 0, answer, labels[:, -3])
+        weight = torch.where(shares.sum(1) > 0, share, 1 / len(answers))
+        expected += weight * supervised_losses(bundle.model, given_inputs, one).by_row
+    torch.testing.assert_close(found.by_row, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found.total.detach(), found.by_row.sum())
+    assert found.total.requires_grad
+    assert found.tokens_by_row.tolist() == [3, 3, 3]
 
 
 @pytest.mark.parametrize(

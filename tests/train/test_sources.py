@@ -6,13 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small import INSTRUCT, LABELS, draw_faces
+from small import INSTRUCT, LABELS, draw_faces, recipe
 
 from expllm.conversations import HINT, Questions
+from expllm.data.encode import label_tokens
+from expllm.data.mixture import Draw
 from expllm.errors import ExpllmError
 from expllm.faces import AUVector
+from expllm.model.prepare import preparer
+from expllm.train.batches import Collate, Examples
 from expllm.train.config import DataConfig
 from expllm.train.faces import Chance, Faces, drawn_chance
+from expllm.train.loop import open_model
 from expllm.train.sources import read_faces
 
 ASKED = Questions(hint=HINT)
@@ -90,6 +95,27 @@ def test_an_annotator_is_drawn_by_the_votes(tmp_path: Path) -> None:
     assert {drawn(replace(voted, votes=False), place) for place in range(50)} == {faces.faces[0].label.value}
     # A validation draws nothing, and an explanation bears out the majority.
     assert voted.conversation(0, "label").turns[1].text == faces.faces[0].label.value
+
+
+def test_votes_are_learned_as_they_were_shared(tmp_path: Path) -> None:
+    """By label tasks; an explanation goes with the majority, and a validation asks the same every time."""
+    faces = read(draw_faces(tmp_path, 4))
+    shares = tuple({LABELS[0]: 0.75, LABELS[1]: 0.25}.get(label, 0.0) for label in faces.labels)
+    first = replace(faces.faces[0], votes=shares)
+    voted = replace(faces, faces=(first, *faces.faces[1:]), votes=True)
+    assert voted.shares(0, "label") == shares
+    assert voted.shares(0, "explanation") is None
+    assert voted.shares(1, "label") is None
+    assert replace(voted, votes=False).shares(0, "label") is None
+
+    way = preparer(open_model(recipe(DataConfig(), INSTRUCT), INSTRUCT, None))
+    examples = Examples(voted, way, None, 0)
+    keys = [(0, Draw(index, "label")) for index in range(2)]
+    batch = Collate(way, voted.labels)([examples[key] for key in keys])
+    assert batch["shares"].tolist() == [list(shares), [0.0] * len(voted.labels)]
+    assert batch["answers"].tolist() == [label_tokens(way.encoder, label)[0] for label in voted.labels]
+    still = replace(examples, still=True)
+    assert "shares" not in Collate(way, voted.labels)([still[key] for key in keys])
 
 
 def test_ferplus_brings_its_votes(shared: Path) -> None:

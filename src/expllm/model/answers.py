@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_TOKENS: Final = 256
 """Of an explanation, by default: the released texts have 170 on average, the longest of them about 230."""
+PLAIN_LAYERS: Final = (nn.Linear, nn.Conv2d)
+"""Layers whose weights an adapter can be added to as it is; those in 4 bits are subclasses."""
 
 
 class Answerer:
@@ -242,7 +244,7 @@ def without_adapters(model: nn.Module) -> Any:
     Weights in 4 bits keep their adapters: to round the sum to 4 bits would change what was learned.
     """
     adapters = [module for module in model.modules() if isinstance(module, LoraLayer)]
-    if not adapters or any(type(adapter.get_base_layer()) is not nn.Linear for adapter in adapters):
+    if not adapters or any(type(adapter.get_base_layer()) not in PLAIN_LAYERS for adapter in adapters):
         return inner(model)
     adapted: Any = model
     return adapted.merge_and_unload()

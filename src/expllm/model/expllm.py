@@ -193,13 +193,33 @@ class Losses:
     tokens_by_row: Tensor
 
 
-def supervised_losses(model: nn.Module, inputs: dict[str, Tensor], labels: Tensor) -> Losses:
+@dataclass(frozen=True)
+class Doubt:
+    """How likely each answer of a set is right, where it is not one answer that is learned.
+
+    Attributes:
+        tokens: [answers] first token of each; answers may share one.
+        shares: [batch, answers] in 0-1, summing to 1; all 0 in a row that learns its one answer.
+    """
+
+    tokens: Tensor
+    shares: Tensor
+
+
+def supervised_losses(
+    model: nn.Module,
+    inputs: dict[str, Tensor],
+    labels: Tensor,
+    doubt: Doubt | None = None,
+) -> Losses:
     """Loss over the supervised positions; no other position is projected onto the vocabulary.
 
     Args:
         model: Llava, plain or with adapters, or another model of `transformers` with `model` and `lm_head`.
         inputs: What its `forward` takes, less the labels.
         labels: [batch, length] token ids, `IGNORE` where nothing is learned.
+        doubt: What the first supervised token of a row may be. The loss there is the mean of what it is for
+            one answer drawn from the shares, without the noise of drawing.
     """
     llava = inner(model)
     hidden = llava.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
@@ -207,8 +227,20 @@ def supervised_losses(model: nn.Module, inputs: dict[str, Tensor], labels: Tenso
     rows, places = torch.nonzero(targets != IGNORE, as_tuple=True)
     logits = llava.lm_head(hidden[rows, places])  # [supervised, vocabulary]
     losses = nn.functional.cross_entropy(logits.float(), targets[rows, places], reduction="none")
+    if doubt is not None:
+        losses = _doubted(losses, logits, rows, doubt)
     by_row = torch.zeros(len(labels), device=losses.device).index_add_(0, rows, losses.detach())
     return Losses(losses.sum(), len(rows), by_row, torch.bincount(rows, minlength=len(labels)))
+
+
+def _doubted(losses: Tensor, logits: Tensor, rows: Tensor, doubt: Doubt) -> Tensor:
+    """The losses, with those of the doubted first tokens in their places."""
+    first = torch.ones_like(rows, dtype=torch.bool)
+    first[1:] = rows[1:] != rows[:-1]
+    first &= doubt.shares.sum(-1)[rows] > 0
+    shares = doubt.shares[rows[first]]
+    expected = -(logits[first].float().log_softmax(-1)[:, doubt.tokens] * shares).sum(-1)
+    return losses.masked_scatter(first, expected)
 
 
 def inner(model: nn.Module) -> Any:

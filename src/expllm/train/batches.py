@@ -18,9 +18,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from expllm.data.augment import Augmentation
-from expllm.data.encode import Encoded, TooLong
+from expllm.data.encode import Encoded, TooLong, label_tokens
 from expllm.data.mixture import Counts, Draw, Mixture, Plan, batches, class_balanced, plan
 from expllm.errors import ExpllmError, ImageError, UsageError
+from expllm.faces import Expression
 from expllm.model.prepare import Pixels, Preparer
 from expllm.train.config import StageConfig
 from expllm.train.faces import TASKS, UNAUGMENTED, Faces, Reading, drawn_chance
@@ -38,6 +39,8 @@ class Example:
     text: Encoded
     pixels: Pixels
     index: int
+    shares: tuple[float, ...] | None = None
+    """How likely each label is, where the annotators' doubt is learned."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ class Examples(Dataset[Example]):
             pixels = self.preparer.pixels(self.reading.image(draw.index), change)
         except ImageError as error:
             raise ImageError(f"{name}: {error}: mend it, or take it out of the data set") from None
-        return Example(text, pixels, draw.index)
+        shares = None if self.still else self.reading.shares(draw.index, draw.task)
+        return Example(text, pixels, draw.index, shares)
 
 
 class Batches(Sampler[list[Key]]):
@@ -164,14 +168,26 @@ def _length(reading: Reading, draw: Draw) -> int:
 
 @dataclass(frozen=True)
 class Collate:
-    """Examples to the tensors of one forward pass: the model's inputs, `labels`, `tasks` and `indices`."""
+    """Examples to the tensors of one forward pass: the model's inputs, `labels`, `tasks` and `indices`.
+
+    Where a label is doubted, `shares` [batch, labels] and `answers` [labels], their first tokens, as well.
+
+    Attributes:
+        labels: Of the data set, in the order of the shares.
+    """
 
     preparer: Preparer
+    labels: tuple[Expression, ...] = ()
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         tensors = self.preparer.batch([one.text for one in examples], [one.pixels for one in examples])
         tensors["tasks"] = torch.tensor([TASKS.index(one.text.task) for one in examples])
         tensors["indices"] = torch.tensor([one.index for one in examples])
+        if any(one.shares for one in examples):
+            certain = (0.0,) * len(self.labels)
+            tensors["shares"] = torch.tensor([one.shares or certain for one in examples])
+            words = [label_tokens(self.preparer.encoder, label) for label in self.labels]
+            tensors["answers"] = torch.tensor([word[0] for word in words])
         return tensors
 
 
@@ -183,7 +199,8 @@ class Prepared(Dataset[Any]):
 
     def __getitems__(self, keys: list[Key]) -> dict[str, Tensor] | ExpllmError:
         try:
-            return Collate(self.examples.preparer)([self.examples[key] for key in keys])
+            labels = getattr(self.examples.reading, "labels", ())
+            return Collate(self.examples.preparer, labels)([self.examples[key] for key in keys])
         except ExpllmError as error:
             return error
 

@@ -52,7 +52,7 @@ class DataConfig:
         kind: How to read them, where the layout does not tell; a key of `data.KINDS`.
         texts: A run or export of the engine that explains these faces, by id; a path of its own, not under
             `root`, or several. None: the data sets' own texts.
-        votes: Whether a label is drawn anew each time from the annotators' votes (FER+), instead of their
+        votes: Whether a label task learns how the annotators' votes were shared (FER+), instead of their
             majority.
         hint: Whether the measured action units are told with the question for an explanation.
         unhinted: With `hint`: part of the explanations that is learned without, so that the model does both.

@@ -91,6 +91,10 @@ class Reading(Protocol):
         self, index: int, task: Task, *, mirrored: bool = False, chance: Chance | None = None
     ) -> Conversation: ...
 
+    def shares(self, index: int, task: Task) -> tuple[float, ...] | None:
+        """How likely each label is, where that is learned in place of one label."""
+        ...
+
 
 @dataclass(frozen=True)
 class Faces:
@@ -98,7 +102,7 @@ class Faces:
 
     Attributes:
         left_out: (id, reason) of faces that cannot be learned from.
-        votes: Whether a label is drawn from the annotators' votes, instead of taken by majority.
+        votes: Whether a label task learns the annotators' votes, instead of the majority's label.
         unhinted: Part of the explanations that are learned without the measured units, though they are there.
     """
 
@@ -142,8 +146,12 @@ class Faces:
         aus = face.aus.mirrored() if told and mirrored and face.aus else face.aus if told else None
         return explanation_conversation(cot, face.label, self.labels, self.order, self.questions, aus)
 
+    def shares(self, index: int, task: Task) -> tuple[float, ...] | None:
+        """See `Reading`. A label task learns all votes; an explanation goes with the majority's label."""
+        return self.faces[index].votes if self.votes and task == "label" else None
+
     def _label(self, face: Face, chance: Chance | None) -> Expression:
-        """The majority's, or that of an annotator who is drawn."""
+        """The majority's, or that of an annotator who is drawn: what a word goes on with once it is begun."""
         if not self.votes or chance is None or face.votes is None:
             return face.label
         bounds = accumulate(face.votes)
@@ -183,6 +191,10 @@ class Captioned:
         """See `Reading`."""
         text = self.captions[index].text
         return caption_conversation(mirrored_text(text) if mirrored else text, self.questions)
+
+    def shares(self, index: int, task: Task) -> tuple[float, ...] | None:
+        """See `Reading`. There are no labels."""
+        return None
 
 
 def _mirrored(cot: CoT) -> CoT:

@@ -6,7 +6,7 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from expllm.model.expllm import supervised_losses
+from expllm.model.expllm import Doubt, supervised_losses
 from expllm.train.faces import TASKS
 
 
@@ -22,22 +22,33 @@ class Learner(nn.Module):
         self.model = model
         self._adapters = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
 
-    def forward(self, labels: Tensor, tasks: Tensor, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        labels: Tensor,
+        tasks: Tensor,
+        shares: Tensor | None = None,
+        answers: Tensor | None = None,
+        **inputs: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         """Sum of losses over supervised tokens, and the same by task.
 
         Args:
             labels: [batch, length], `IGNORE` where nothing is learned.
             tasks: [batch] place of each row's task in `TASKS`.
+            shares: [batch, answers] how likely each label is, all 0 in a row that learns its one; None: as
+                if all rows did.
+            answers: [answers] first token of each label.
             inputs: What the model's own forward takes.
 
         Returns:
             The sum in nats, with gradient; [tasks, 2] sum and number of tokens of each task.
         """
+        doubt = None if shares is None or answers is None else Doubt(answers, shares)
         # Adapters are held in 32 bits and compute in the towers' 16 under autocast: no casts back and forth.
         # It stays so behind this pass, as checkpointing goes there once more on the way back.
         for adapter in self._adapters:
             adapter.cast_input_dtype_enabled = not torch.is_autocast_enabled(labels.device.type)
-        losses = supervised_losses(self.model, inputs, labels)
+        losses = supervised_losses(self.model, inputs, labels, doubt)
         sums = torch.stack([losses.by_row, losses.tokens_by_row.float()], dim=1)  # [batch, 2]
         by_task = torch.zeros(len(TASKS), 2, device=sums.device).index_add_(0, tasks, sums)
         return losses.total, by_task

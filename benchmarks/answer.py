@@ -26,12 +26,13 @@ from timing import ASTRONAUT, Clock, Line, load, side_by_side
 from expllm.conversations import explanation_question, label_question
 from expllm.data.encode import label_tokens
 from expllm.faces import label_set
-from expllm.model.answers import Answerer, without_adapters
+from expllm.model.answers import Answerer
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expllm import inner
 from expllm.model.prepare import preparer
 from expllm.model.presets import DINOV2_LARGE, Preset, preset
 from expllm.model.scoring import score
+from expllm.model.talkers import without_adapters
 from expllm.model.writing import OwnModel
 
 NEVER: Final = -1

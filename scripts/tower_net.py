@@ -12,7 +12,8 @@ from typing import Final
 from torch import Tensor, nn
 from torch.nn.functional import dropout, relu
 
-from expllm.model.convtower import STRIDES, ConvConfig, ConvTower
+from expllm.model.convnet import STRIDES
+from expllm.model.convtower import ConvConfig, ConvTower
 from expllm.model.expllm import PatchTower, tower_config
 from expllm.model.presets import CONV_TOWER, Tower
 

@@ -94,8 +94,8 @@ class Predictor:
         model: str | Path | None = None,
         *,
         labels: int | None = None,
-        order: Order = "label-first",
-        dtype: str = "float32",
+        order: Order | None = None,
+        dtype: str = "auto",
         chat: ChatOptions | None = None,
         **options: Any,
     ) -> Self:

@@ -156,6 +156,32 @@ def test_batches_hold_neighbours_in_length() -> None:
     assert max(lengths.values()) in [lengths[draw] for draw in made[0]]
 
 
+def test_mixed_steps_hold_all_tasks_in_their_shares() -> None:
+    """And the parts of a step are alike: a label is hardly ever filled up to the length of an explanation."""
+    draws = plan(4096, Mixture(0.75, 0.25), 3, 0).draws
+    lengths = [300 if draw.task == "explanation" else 100 for draw in draws]
+    parts = [batches(draws, lengths, 8, 3, 0, part, 4, mixed=True) for part in range(4)]
+    steps = [[draw for part in step for draw in part] for step in zip(*parts, strict=True)]
+    assert sorted(draw.index for step in steps for draw in step) == list(range(4096))
+    for first in range(50, 100):
+        explained = sum(draw.task == "explanation" for draw in steps[first])
+        assert 6 <= explained <= 10
+    filled = sum(
+        1 for step in zip(*parts, strict=True) for part in step if len({draw.task for draw in part}) > 1
+    )
+    assert filled <= len(steps)
+
+
+@given(st.integers(1, 400), st.integers(2, 9), st.integers(1, 4), st.integers(0, 99))
+def test_processes_share_mixed_steps_too(count: int, size: int, world: int, seed: int) -> None:
+    draws = plan(max(count, world), HALF, seed, 0).draws
+    lengths = lengths_for(draws, seed)
+    alone = batches(draws, lengths, size * world, seed, 0, mixed=True)
+    shares = [batches(draws, lengths, size, seed, 0, rank, world, mixed=True) for rank in range(world)]
+    assert [[draw for share in step for draw in share] for step in zip(*shares, strict=True)] == alone
+    assert all(1 <= len(batch) <= size for share in shares for batch in share)
+
+
 @given(st.integers(1, 300), st.integers(1, 8), st.integers(0, 99))
 def test_batches_of_one_leave_out_what_cannot_be_shared(count: int, world: int, seed: int) -> None:
     draws = plan(count + world, HALF, seed, 0).draws

@@ -19,11 +19,12 @@ from expllm.errors import UsageError
 from expllm.faces import Expression
 from expllm.model import store
 from expllm.model.answered import Written
-from expllm.model.answers import Answerer, without_adapters
+from expllm.model.answers import Answerer
 from expllm.model.bundle import Bundle
 from expllm.model.expllm import inner
 from expllm.model.layout import ModelError
 from expllm.model.prepare import Preparer, preparer
+from expllm.model.talkers import without_adapters
 from expllm.model.writing import pieces, text_of
 
 FACES = [picture(label) for label in LABELS]

@@ -13,7 +13,7 @@ from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
 from expllm.conversations import explanation_question, label_question
 from expllm.data.encode import Encoded, collate, label_tokens
-from expllm.model.answers import Answerer, without_adapters
+from expllm.model.answers import Answerer
 from expllm.model.anymodel import AnyModel
 from expllm.model.bundle import new_bundle
 from expllm.model.merge import merge
@@ -21,7 +21,8 @@ from expllm.model.prepare import preparer
 from expllm.model.presets import preset
 from expllm.model.scoring import token_tree
 from expllm.model.store import save
-from expllm.model.writing import OwnModel
+from expllm.model.talkers import without_adapters
+from expllm.model.writing import OwnModel, own_model
 
 FACES = [picture(label) for label in LABELS[:3]]
 
@@ -53,7 +54,7 @@ def test_adapters_may_stay() -> None:
     bundle = taught.new()
     prepared = preparer(bundle)
     adapted = AnyModel(bundle.model, prepared)
-    own = OwnModel(without_adapters(taught.new().model))
+    own = own_model(without_adapters(taught.new().model))
     encoder = prepared.encoder
     words = [label_tokens(encoder, label) for label in LABELS]
     tree = token_tree([*words, words[0][:1], [*words[0][:-1], 77, 78, 79]])  # of very different lengths

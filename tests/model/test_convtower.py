@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import save_file
 
 from expllm.faces import label_set
-from expllm.model.answers import without_adapters
 from expllm.model.bundle import new_bundle
 from expllm.model.convtower import ConvConfig, ConvTower
 from expllm.model.expllm import inner, part_of
@@ -16,6 +15,7 @@ from expllm.model.language import readable
 from expllm.model.layout import ModelError
 from expllm.model.presets import Lora, Preset, Tower, preset
 from expllm.model.store import load, save
+from expllm.model.talkers import without_adapters
 
 TOWER = Tower(
     hidden=24, layers=8, heads=1, patch=16, image=48, native_image=48,

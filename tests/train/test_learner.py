@@ -87,6 +87,15 @@ def test_losses_by_task_are_those_of_each_row_alone(batch: dict[str, Tensor], le
     assert not by_task.requires_grad
 
 
+def test_a_token_of_a_label_weighs_as_was_said(batch: dict[str, Tensor], learner: Learner) -> None:
+    _, by_task = learner(**given(batch))
+    weighted, same = Learner(learner.model, 8.0)(**given(batch))
+    label, explanation = TASKS.index("label"), TASKS.index("explanation")
+    assert torch.equal(same, by_task)
+    expected = 8 * float(by_task[label, 0]) + float(by_task[explanation, 0])
+    assert float(weighted.detach()) == pytest.approx(expected, rel=1e-5)
+
+
 def test_padding_costs_nothing(batch: dict[str, Tensor], learner: Learner) -> None:
     inputs = given(batch)
     more = dict(inputs)

@@ -59,14 +59,18 @@ Model = Annotated[
 ]
 NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and probabilities only, no text.")]
 Order = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--order", metavar="ORDER", help="A trained model: label-first, or explanation-first as in the paper."
+        "--order",
+        metavar="ORDER",
+        help="A trained model: label-first, or explanation-first (the paper). [default: as trained]",
     ),
 ]
 Dtype = Annotated[
     str,
-    typer.Option("--dtype", metavar="float32|bfloat16", help="A trained model: precision of its weights."),
+    typer.Option(
+        "--dtype", metavar="auto|float32|bfloat16", help="A trained model: precision of its weights."
+    ),
 ]
 Abstain = Annotated[
     float | None,
@@ -143,8 +147,8 @@ def analyze(
     columns: Columns = "expllm",
     model: Model = None,
     no_explain: NoExplain = False,
-    order: Order = "label-first",
-    dtype: Dtype = "float32",
+    order: Order = None,
+    dtype: Dtype = "auto",
     abstain: Abstain = None,
     base_url: BaseUrl = None,
     key_env: KeyEnv = None,

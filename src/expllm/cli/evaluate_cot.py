@@ -36,7 +36,12 @@ ReferenceOption = Annotated[
     ),
 ]
 OrderOption = Annotated[
-    str, typer.Option("--order", metavar="explanation-first|label-first", help="How a model is asked.")
+    str | None,
+    typer.Option(
+        "--order",
+        metavar="explanation-first|label-first",
+        help="How a model is asked. [default: as it was trained]",
+    ),
 ]
 MaxTokensOption = Annotated[
     int, typer.Option("--max-tokens", metavar="N", min=1, help="Of an explanation, at most.")
@@ -75,7 +80,7 @@ def cot(
     limit: LimitOption = 100,
     seed: SeedOption = 0,
     reference: ReferenceOption = None,
-    order: OrderOption = "explanation-first",
+    order: OrderOption = None,
     max_tokens: MaxTokensOption = 256,
     data_root: RootOption = None,
     kind: KindOption = None,
@@ -123,18 +128,19 @@ def cot(
 
 
 def _answers(
-    model: str, name: str, output: Path | None, limit: int, seed: int, reference: Path | None, order: str,
-    max_tokens: int, root: str | None, kind: str | None, batch: int, boxes: bool | None, dtype: str,
-    quiet: bool,
+    model: str, name: str, output: Path | None, limit: int, seed: int, reference: Path | None,
+    order: str | None, max_tokens: int, root: str | None, kind: str | None, batch: int,
+    boxes: bool | None, dtype: str, quiet: bool,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder, and every face's answer with its explanation."""
     from expllm.conversations import Order
     from expllm.evals.answers import Explained
-    from expllm.evals.explaining import Wishes, explainer
+    from expllm.evals.explaining import Wishes, explainer, trained_order
     from expllm.evals.references import EngineReferences, SavedReferences
     from expllm.evals.splits import open_named
     from expllm.evals.tasks import Question, answer_all, default_folder
 
+    order = trained_order(model) if order is None else order
     if order not in get_args(Order):
         raise UsageError(f"--order is {order!r}: use {' or '.join(get_args(Order))}")
     wishes = Wishes(cast(Order, order), max_tokens)

@@ -194,6 +194,8 @@ def batches(
     epoch: int,
     rank: int = 0,
     world: int = 1,
+    *,
+    mixed: bool = False,
 ) -> list[list[Draw]]:
     """One process's batches of an epoch: every draw once, neighbours in length together, in a drawn order.
 
@@ -210,6 +212,9 @@ def batches(
         epoch: From 0.
         rank: This process.
         world: How many processes there are.
+        mixed: Every step holds short and long draws in their shares, and so all tasks, and only the parts
+            of a step are alike in length. Steps that learn labels alone, several in a row, undo some of what
+            was learned of texts; but where each process has one part of a step, the short ones wait.
 
     Raises:
         UsageError: a number is out of range, or there are fewer draws than processes.
@@ -225,12 +230,12 @@ def batches(
             "samples, or smaller steps"
         )
     shared = len(draws) - len(draws) % world if batch_size == 1 else len(draws)
-    steps = _steps(np.asarray(lengths[:shared]), batch_size * world, _stream(_BATCH, seed, epoch))
+    steps = _steps(np.asarray(lengths[:shared]), batch_size * world, _stream(_BATCH, seed, epoch), mixed)
     return [[draws[place] for place in np.array_split(step, world)[rank].tolist()] for step in steps]
 
 
 def _steps(
-    lengths: "NDArray[np.int64]", step_size: int, stream: np.random.Generator
+    lengths: "NDArray[np.int64]", step_size: int, stream: np.random.Generator, mixed: bool
 ) -> list["NDArray[np.int64]"]:
     """Places in `lengths`, grouped."""
     many = -(-len(lengths) // step_size)
@@ -241,7 +246,8 @@ def _steps(
         group = sizes[first : first + MEGABATCH]
         places = np.arange(begin, begin + sum(group))
         places = places[np.argsort(lengths[places], kind="stable")]
-        steps += np.split(places, np.cumsum(group)[:-1])
+        dealt = [places[start :: len(group)] for start in range(len(group))]
+        steps += dealt if mixed else np.split(places, np.cumsum(group)[:-1])
         begin += sum(group)
     shuffled = [steps[number] for number in stream.permutation(many)]
     longest = max(range(many), key=lambda number: int(lengths[shuffled[number]].max()))

@@ -46,6 +46,19 @@ class Wishes:
     max_new_tokens: int = 256
 
 
+def trained_order(model: str) -> Order:
+    """In which order a model was trained to answer; the paper's for those that were not trained here.
+
+    Raises:
+        UsageError, MissingWeights, ModelError: as `labellers.labeller`.
+    """
+    if model == OFFLINE or model.startswith(CHAT):
+        return "explanation-first"
+    from expllm.model.layout import read_manifest
+
+    return read_manifest(model_folder(model)).order
+
+
 class Writer(Protocol):
     """Whoever gives labels with explanations."""
 

@@ -43,8 +43,8 @@ def open_explainer(
     model: str | Path | None = None,
     *,
     labels: int | None = None,
-    order: Order = "label-first",
-    dtype: str = "float32",
+    order: Order | None = None,
+    dtype: str = "auto",
     chat: ChatOptions | None = None,
 ) -> FaceExplainer:
     """Who is called `model`. Nothing heavy is loaded before the first face.
@@ -53,8 +53,8 @@ def open_explainer(
         model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`. None: `offline` if a
             number of labels is given, else [`default_model`][expllm.shipped.default_model].
         labels: Tell 7 or 8 expressions apart (8 if None); a trained model has a label set of its own.
-        order: Of a trained model: whether the label comes before the text.
-        dtype: Of a trained model's weights, `float32` or `bfloat16`.
+        order: Of a trained model: whether the label comes before the text; None: as it was trained.
+        dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: the faster on this machine.
         chat: How a chat model is asked.
 
     Raises:

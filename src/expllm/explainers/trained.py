@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from expllm.model.answered import LabelScores, Written
     from expllm.model.answers import Answerer
 
-DTYPES: Final = ("float32", "bfloat16")
+DTYPES: Final = ("auto", "float32", "bfloat16")
 INSTALL: Final = "\"pip install 'expllm[model]'\""
 ORDERS: Final[tuple[Order, ...]] = ("label-first", "explanation-first")
 BATCH: Final = 8
@@ -32,8 +32,9 @@ class ModelExplainer:
     Args:
         folder: As `expllm train` wrote it.
         name: How it is called in the results; the folder if None.
-        order: Whether the label comes before its explanation, or behind it, as in the paper.
-        dtype: Of the weights, `float32` or `bfloat16`.
+        order: Whether the label comes before its explanation, or behind it, as in the paper; None: as the
+            model was trained.
+        dtype: Of the weights, `float32` or `bfloat16`; `auto`: 16 bits where the device has them.
         max_new_tokens: Most tokens of a text; the model's own limit if None.
 
     Raises:
@@ -51,8 +52,8 @@ class ModelExplainer:
         folder: Path,
         *,
         name: str | None = None,
-        order: Order = "label-first",
-        dtype: str = "float32",
+        order: Order | None = None,
+        dtype: str = "auto",
         max_new_tokens: int | None = None,
     ) -> None:
         try:
@@ -62,14 +63,14 @@ class ModelExplainer:
         if find_spec("torch") is None:
             raise MissingDependency(f"a trained model needs PyTorch: run {INSTALL}")
         if dtype not in DTYPES:
-            raise UsageError(f"the weights cannot be {dtype!r}: use {' or '.join(DTYPES)}")
-        if order not in ORDERS:
+            raise UsageError(f"the weights cannot be {dtype!r}: use {', '.join(DTYPES)}")
+        if order is not None and order not in ORDERS:
             raise UsageError(f"the order cannot be {order!r}: use {' or '.join(ORDERS)}")
         manifest = read_manifest(folder)
         self.labels = manifest.labels
         self.boxed = trained_boxes(manifest.card) is True  # `auto` spares face crops
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
-        self._folder, self._order, self._dtype = folder, order, dtype
+        self._folder, self._order, self._dtype = folder, order or manifest.order, dtype
         self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
         self._answerer: Answerer | None = None
         self._lock = threading.Lock()
@@ -89,11 +90,14 @@ class ModelExplainer:
         return [_said(face, label, other[0], text) for face, label, other, text in rows]
 
     def stream(self, face: Shown) -> Generator[str, None, Said]:
-        """See `FaceExplainer`. The label comes first, whatever the order; it is not asked a second time."""
+        """See `FaceExplainer`. The label is found first, told before the text only if the order says so, and
+        not asked a second time.
+        """
         with self._lock:
             (label,) = _told(self._loaded().labels(_crops([face])))
             (crop,) = _crops([face])
-            text = yield from self._loaded().stream(crop, label=label[0], aus=face.aus, **self._limit)
+            told = label[0] if self._order == "label-first" else None
+            text = yield from self._loaded().stream(crop, label=told, aus=face.aus, **self._limit)
         return _said(face, label, None, text)
 
     def close(self) -> None:
@@ -105,9 +109,11 @@ class ModelExplainer:
             import torch
 
             from expllm.model.answers import Answerer
+            from expllm.model.products import fastest
 
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            self._answerer = Answerer.load(self._folder, getattr(torch, self._dtype), device)
+            dtype = fastest(device) if self._dtype == "auto" else getattr(torch, self._dtype)
+            self._answerer = Answerer.load(self._folder, dtype, device)
         return self._answerer
 
 

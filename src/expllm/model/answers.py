@@ -2,26 +2,20 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import torch
-from peft.tuners.lora import LoraLayer
-from torch import nn
 
-from expllm.conversations import Order, explanation_question, explanation_text, label_question
+from expllm.conversations import Order, Questions, explanation_question, explanation_text, label_question
 from expllm.data.encode import IGNORE, Encoded, label_tokens
 from expllm.errors import RecordError, UsageError
 from expllm.faces import AUVector, Expression
 from expllm.model.answered import Answers, LabelScores, Written
-from expllm.model.anymodel import AnyModel
-from expllm.model.bundle import Bundle
-from expllm.model.expllm import inner
-from expllm.model.language import readable
 from expllm.model.layout import ModelError, read_manifest
-from expllm.model.prepare import Preparer, preparer
+from expllm.model.light import light_bundle
+from expllm.model.prepare import Prepared, Preparer, preparer
 from expllm.model.scoring import token_tree
-from expllm.model.store import load
-from expllm.model.writing import Ids, OwnModel, Talker, pieces, text_of
+from expllm.model.writing import Ids, Talker, pieces, text_of
 from expllm.records import CoT
 
 if TYPE_CHECKING:
@@ -29,8 +23,20 @@ if TYPE_CHECKING:
 
 MOST_TOKENS: Final = 256
 """Of an explanation, by default: the released texts have 170 on average, the longest of them about 230."""
-PLAIN_LAYERS: Final = (nn.Linear, nn.Conv2d)
-"""Layers whose weights an adapter can be added to as it is; those in 4 bits are subclasses."""
+
+
+class Askable(Prepared, Protocol):
+    """What can be asked: a `Bundle`, or a `LightBundle`."""
+
+    @property
+    def labels(self) -> tuple[Expression, ...]: ...
+
+    @property
+    def questions(self) -> Questions: ...
+
+    def talker(self, prepared: Preparer, dtype: torch.dtype | None, prompt: Ids) -> Talker:
+        """The model, ready to answer; `prompt` is one of those that it will be given."""
+        ...
 
 
 class Answerer:
@@ -44,7 +50,9 @@ class Answerer:
         dtype: Of the weights; by default that of the language model. Adapters are added in 32-bit floats.
     """
 
-    def __init__(self, bundle: Bundle, *, temperature: float = 1.0, dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self, bundle: Askable, *, temperature: float = 1.0, dtype: torch.dtype | None = None
+    ) -> None:
         self.label_set, self._tokenizer, self._temperature = bundle.labels, bundle.tokenizer, temperature
         self._questions = bundle.questions
         self._preparer = preparer(bundle)
@@ -54,7 +62,7 @@ class Answerer:
         asked = label_question(bundle.labels, bundle.questions)
         self._label_prompt = self._encoder.prompt(asked)
         self._explanation_prompt = self._encoder.prompt(explanation_question(bundle.questions))
-        self._talker = _talker(bundle, self._preparer, dtype, self._explanation_prompt)
+        self._talker = bundle.talker(self._preparer, dtype, self._explanation_prompt)
         again = explanation_question(bundle.questions).answered("-").asked(asked.turns[0].text)
         self._label_again = [self._end, *_behind_answer(self._encoder.encode(again))]
         self._kept_free = len(self._label_again) + max(map(len, words))
@@ -71,7 +79,12 @@ class Answerer:
         temperature = read_manifest(folder).extra.get("temperature", 1.0)
         if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
             raise ModelError(f"{folder}: the temperature is {temperature!r}, not a number above 0")
-        return cls(load(folder, dtype, device), temperature=float(temperature), dtype=dtype)
+        bundle: Askable | None = light_bundle(folder, device)
+        if bundle is None:
+            from expllm.model.store import load
+
+            bundle = load(folder, dtype, device)
+        return cls(bundle, temperature=float(temperature), dtype=dtype)
 
     def labels(self, images: Sequence["Image.Image"]) -> LabelScores:
         """The label of each picture: RGB, any size, cut out as in training."""
@@ -227,24 +240,3 @@ def _behind_answer(encoded: Encoded) -> Ids:
     """The ids behind the last one that is learned."""
     last = max(place for place, label in enumerate(encoded.labels) if label != IGNORE)
     return encoded.input_ids[last + 1 :]
-
-
-def _talker(bundle: Bundle, prepared: Preparer, dtype: torch.dtype | None, prompt: Ids) -> Talker:
-    """The fastest way to ask a model, ready to answer; `prompt` is one of those that it will be given."""
-    model = without_adapters(bundle.model).eval()
-    if bundle.preset.hf is not None or not readable(model.model.language_model):
-        return AnyModel(model if dtype is None else model.to(dtype), prepared)
-    opening = prompt[: prompt.index(model.config.image_token_id)]
-    return OwnModel(model.to(dtype or model.get_input_embeddings().weight.dtype), opening)
-
-
-def without_adapters(model: nn.Module) -> Any:
-    """The model with its adapters added to the weights, in 32-bit floats, then rounded as the weights are.
-
-    Weights in 4 bits keep their adapters: to round the sum to 4 bits would change what was learned.
-    """
-    adapters = [module for module in model.modules() if isinstance(module, LoraLayer)]
-    if not adapters or any(type(adapter.get_base_layer()) not in PLAIN_LAYERS for adapter in adapters):
-        return inner(model)
-    adapted: Any = model
-    return adapted.merge_and_unload()

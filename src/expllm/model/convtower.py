@@ -1,22 +1,17 @@
-"""A small convolutional vision tower: a residual network (He et al. 2016), its norms folded into its weights.
+"""A small convolutional vision tower (`convnet`), as `transformers` takes one.
 
 From 36,000 faces a transformer of this size does not learn to see in the time in which this one does
 (docs/experiments.md). Its norms are part of its weights: what is frozen has no statistics to disturb.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-STRIDE: Final = 16
-"""Pixels of the picture to one feature."""
-STRIDES: Final = (2, 2, 2, 1)
-"""Of the stages; the stem halves as well. The last keeps its grid: a small face needs a fine one."""
+from expllm.model.convnet import STRIDE, STRIDES, blocks_of, look, stem_of
 
 
 class ConvConfig(PreTrainedConfig):
@@ -40,21 +35,6 @@ class ConvConfig(PreTrainedConfig):
         super().__init__(**kwargs)
 
 
-class Residual(nn.Module):
-    """Two convolutions, and what they are given beside them: [N, C, H, W]."""
-
-    def __init__(self, before: int, after: int, stride: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(before, after, 3, stride, 1)
-        self.second = nn.Conv2d(after, after, 3, 1, 1)
-        changes = stride > 1 or before != after
-        self.around = nn.Conv2d(before, after, 1, stride) if changes else None
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        beside = pixels if self.around is None else self.around(pixels)
-        return relu(beside + self.second(relu(self.first(pixels))))
-
-
 class ConvTower(PreTrainedModel):
     """Pictures to a grid of features, as a transformer's tower gives them: [batch, 1 + cells, width].
 
@@ -67,25 +47,14 @@ class ConvTower(PreTrainedModel):
 
     def __init__(self, config: ConvConfig) -> None:
         super().__init__(config)
-        before = config.widths[0]
-        self.stem = nn.Conv2d(3, before, 5, 2, 2)
-        blocks = []
-        for width, stride in zip(config.widths, STRIDES, strict=True):
-            blocks += [Residual(before, width, stride), Residual(width, width, 1)]
-            before = width
-        self.blocks = nn.ModuleList(blocks)
+        self.stem, self.blocks = stem_of(config.widths), blocks_of(config.widths)
         self.post_init()
 
     def forward(self, pixel_values: Tensor, **_: Any) -> BaseModelOutputWithPooling:
         """Args: pixel_values: [batch, 3, side, side], normalised."""
-        features = relu(self.stem(pixel_values.to(self.stem.weight.dtype)))
-        for block in self.blocks:
-            features = block(features)
-        cells = features.flatten(2).transpose(1, 2)
-        mean = cells.mean(1)
-        hidden = torch.cat([mean[:, None], cells], 1)
+        hidden = look(self.stem, self.blocks, pixel_values.to(self.stem.weight.dtype))
         return BaseModelOutputWithPooling(
-            last_hidden_state=hidden, pooler_output=mean, hidden_states=(hidden,)
+            last_hidden_state=hidden, pooler_output=hidden[:, 0], hidden_states=(hidden,)
         )
 
 

@@ -181,7 +181,8 @@ class Losses:
     """What a batch costs.
 
     Attributes:
-        total: Sum of the negative log-likelihoods of all supervised tokens, in nats; has a gradient.
+        total: Sum of the negative log-likelihoods of all supervised tokens, in nats, each by its row's
+            weight; has a gradient.
         tokens: How many there are.
         by_row: [batch] sum of each row, without gradient.
         tokens_by_row: [batch] number of each row.
@@ -211,6 +212,7 @@ def supervised_losses(
     inputs: dict[str, Tensor],
     labels: Tensor,
     doubt: Doubt | None = None,
+    weights: Tensor | None = None,
 ) -> Losses:
     """Loss over the supervised positions; no other position is projected onto the vocabulary.
 
@@ -220,6 +222,7 @@ def supervised_losses(
         labels: [batch, length] token ids, `IGNORE` where nothing is learned.
         doubt: What the first supervised token of a row may be. The loss there is the mean of what it is for
             one answer drawn from the shares, without the noise of drawing.
+        weights: [batch] what a token of each row counts in the total; 1 by default.
     """
     llava = inner(model)
     hidden = llava.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
@@ -230,7 +233,8 @@ def supervised_losses(
     if doubt is not None:
         losses = _doubted(losses, logits, rows, doubt)
     by_row = torch.zeros(len(labels), device=losses.device).index_add_(0, rows, losses.detach())
-    return Losses(losses.sum(), len(rows), by_row, torch.bincount(rows, minlength=len(labels)))
+    total = losses.sum() if weights is None else (losses * weights[rows]).sum()
+    return Losses(total, len(rows), by_row, torch.bincount(rows, minlength=len(labels)))
 
 
 def _doubted(losses: Tensor, logits: Tensor, rows: Tensor, doubt: Doubt) -> Tensor:

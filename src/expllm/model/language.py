@@ -36,21 +36,21 @@ class Language:
     It takes the weights of the layers over: `llama` is not to be used again.
 
     Args:
-        llama: `transformers.LlamaModel` without adapters, for which `readable` holds.
+        llama: `transformers.LlamaModel` without adapters, for which `readable` holds, or what has its weights
+            under the same names.
         head: From hidden states to the vocabulary.
     """
 
-    def __init__(self, llama: nn.Module, head: nn.Module) -> None:
-        model: Any = llama
-        config = model.config
-        self._embedding, self._norm = model.embed_tokens, model.norm.weight
+    def __init__(self, llama: Any, head: Any) -> None:
+        config = llama.config
+        self._embedding, self._norm = llama.embed_tokens, llama.norm.weight
         # Made anew: a model converted to 16 bits has rounded frequencies, and turns far places wrong.
-        self._rotary = type(model.rotary_emb)(config).to(self._norm.device)
+        self._rotary = type(llama.rotary_emb)(config).to(self._norm.device)
         self._epsilon = float(config.rms_norm_eps)
         self._heads, self._key_heads = config.num_attention_heads, config.num_key_value_heads
         self._width = config.hidden_size // self._heads
         self.context = int(config.max_position_embeddings)
-        self._layers = [_taken_over(layer) for layer in model.layers]
+        self._layers = [_taken_over(layer) for layer in llama.layers]
         self._head = product([head])
         self.angles = self._turns(STEP)
 
@@ -218,5 +218,6 @@ def _taken_over(layer: Any) -> _Layer:
         product([mlp.gate_proj, mlp.up_proj]),
         product([mlp.down_proj]),
     )
-    layer.to("meta")  # or two copies of a language model would be in memory
+    if isinstance(layer, nn.Module):
+        layer.to("meta")  # or two copies of a language model would be in memory
     return taken

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from expllm.conversations import Questions
+from expllm.conversations import Order, Questions
 from expllm.errors import ExpllmError, MissingWeights, OutputError, UsageError, VocabularyError
 from expllm.faces import Expression
 from expllm.model.presets import Preset
@@ -56,6 +56,14 @@ class Manifest:
     card: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def order(self) -> Order:
+        """In which the two rounds of an explanation were learned; the paper's where the card says nothing."""
+        recipe = self.card.get("recipe")
+        stages = recipe.get("stages", ()) if isinstance(recipe, dict) else ()
+        named = [one["order"] for one in stages if one.get("name") == self.card.get("stage")]
+        return "label-first" if "label-first" in named else "explanation-first"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `sha256` is that of all others, so that a wrong byte in them is found as well."""

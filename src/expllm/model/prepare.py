@@ -14,8 +14,7 @@ from torch import Tensor
 from expllm.data.augment import Change
 from expllm.data.encode import TEMPLATES, Encoded, Encoder, TokenizerTemplate, collate
 from expllm.errors import UsageError
-from expllm.model.bundle import Bundle
-from expllm.model.presets import Tower
+from expllm.model.presets import Preset, Tower
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +28,21 @@ TYPES: Final = "mm_token_type_ids"
 """Where some models look up which tokens are a picture's: 1 there, else 0."""
 
 Pixels = Mapping[str, "NDArray[Any]"]
+
+
+class Prepared(Protocol):
+    """What a model's inputs depend on: a `Bundle`, or a `light.LightBundle`."""
+
+    @property
+    def preset(self) -> Preset: ...
+
+    @property
+    def tokenizer(self) -> Any: ...
+
+    @property
+    def processor(self) -> Any | None:
+        """Of `hf:` presets."""
+        ...
 
 
 class Preparer(Protocol):
@@ -46,7 +60,7 @@ class Preparer(Protocol):
         ...
 
 
-def preparer(bundle: Bundle, max_length: int | None = None, *, plain: bool = False) -> Preparer:
+def preparer(bundle: Prepared, max_length: int | None = None, *, plain: bool = False) -> Preparer:
     """The way of this model.
 
     Args:

@@ -48,6 +48,12 @@ def fix(module: nn.Module) -> None:
             fix(child)
 
 
+def fastest(device: str) -> torch.dtype:
+    """The type of weights with which a device, `cuda` or `cpu`, answers fastest and as well."""
+    halves = torch.cuda.is_bf16_supported() if device == "cuda" else _packs()
+    return torch.bfloat16 if halves else torch.float32
+
+
 def _packs() -> bool:
     """Whether oneDNN is there, and has 16-bit products on this processor."""
     return torch._C._has_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -4,7 +4,7 @@ A picture is encoded once. What is asked of it is given as whole prompts; what o
 not read again, so a label and an explanation share the system's words and the picture.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -70,20 +70,38 @@ class Seen:
             _exchange(rows, one, other)
 
 
-class OwnModel:
-    """Our two towers: the vision tower of Llava, and `Language`.
+def own_model(llava: Any, opening: Sequence[int] = ()) -> "OwnModel":
+    """Our two towers: the vision tower and the projector of Llava, and `Language`.
 
     Args:
         llava: `LlavaForConditionalGeneration` without adapters; it is used up.
+        opening: As `OwnModel`.
+    """
+    inside = llava.model
+    fix(inside.vision_tower)
+    fix(inside.multi_modal_projector)
+
+    def see(pixels: Tensor) -> Tensor:
+        return torch.stack(list(inside.get_image_features(pixel_values=pixels).pooler_output))
+
+    language = Language(inside.language_model, llava.lm_head)
+    return OwnModel(language, see, int(llava.config.image_token_id), opening)
+
+
+class OwnModel:
+    """A way to see, and `Language`.
+
+    Args:
+        language: Reads and writes.
+        see: Normalised pixels [rows, 3, side, side] to visual tokens [rows, tokens, hidden].
+        image_id: Stands in prompts where visual tokens go.
         opening: Ids with which every prompt begins, before its picture. They are read once and for all.
     """
 
-    def __init__(self, llava: Any, opening: Sequence[int] = ()) -> None:
-        self._llava = llava.model
-        self._image_id = int(llava.config.image_token_id)
-        self.language = Language(llava.model.language_model, llava.lm_head)
-        fix(self._llava.vision_tower)
-        fix(self._llava.multi_modal_projector)
+    def __init__(
+        self, language: Language, see: Callable[[Tensor], Tensor], image_id: int, opening: Sequence[int] = ()
+    ) -> None:
+        self.language, self._see, self._image_id = language, see, image_id
         self._opening, self._begun = [*opening], self.language.memory(1)
         if opening:
             self._read_opening()
@@ -99,9 +117,8 @@ class OwnModel:
     def look(self, pictures: Sequence[Pixels]) -> Seen:
         """See `Talker`; the one place where pictures are encoded."""
         stacked = torch.from_numpy(np.stack([pixels["pixel_values"] for pixels in pictures]))
-        found = self._llava.get_image_features(pixel_values=stacked.to(self.language.device))
+        features = self._see(stacked.to(self.language.device))
         rows = len(pictures)
-        features = torch.stack(list(found.pooler_output))
         held = [[*self._opening] for _ in range(rows)]
         return Seen(features, self._begun.copies(rows), [*range(rows)], held)
 

@@ -136,7 +136,16 @@ class Batches(Sampler[list[Key]]):
             )
         mine = range(self.rank * self.accumulation, (self.rank + 1) * self.accumulation)
         parts = [
-            batches(draws, lengths, self.stage.micro_batch, self.stage.seed, epoch, share, shares)
+            batches(
+                draws,
+                lengths,
+                self.stage.micro_batch,
+                self.stage.seed,
+                epoch,
+                share,
+                shares,
+                mixed=self.stage.mixed,
+            )
             for share in mine
         ]
         return [list(step) for step in zip(*parts, strict=True)]

@@ -95,6 +95,10 @@ class StageConfig:
         betas: Of AdamW.
         label: Probability of a label task, over `label + explanation`.
         explanation: Probability of an explanation task.
+        label_weight: What a token of a label task counts beside one of an explanation: a label has a few
+            tokens, an explanation a hundred and more.
+        mixed: Whether every step holds labels and explanations in their shares, instead of texts of like
+            length: steadier, but slower where many devices have one micro-batch of a step each.
         order: Which of the two rounds of an explanation task comes first.
         augment: Ranges of `data.augment.Augmentation` by name, or False for none.
         balanced: Draws faces so that every class is equally likely.
@@ -123,6 +127,8 @@ class StageConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     label: float = 0.75
     explanation: float = 0.25
+    label_weight: float = 1.0
+    mixed: bool = False
     order: Order = "explanation-first"
     augment: dict[str, Any] | bool = True
     balanced: bool = False
@@ -144,7 +150,7 @@ class StageConfig:
             self, 1, ("epochs", "max_steps", "batch", "micro_batch", "save_steps", "keep", "max_length")
         )
         _at_least(self, 0, ("lr", "weight_decay", "warmup_steps", "warmup_share", "clip"))
-        _at_least(self, 0, ("label", "explanation", "workers", "seed"))
+        _at_least(self, 0, ("label", "explanation", "label_weight", "workers", "seed"))
         if self.reads == "talks" and self.label + self.explanation <= 0:
             raise UsageError("train.label and train.explanation are both 0: give one of them a share")
         if self.batch % self.micro_batch:

@@ -15,11 +15,12 @@ class Learner(nn.Module):
 
     Args:
         model: The adapted model.
+        label_weight: What a token of a label task counts beside one of an explanation.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, label_weight: float = 1.0) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.label_weight = model, label_weight
         self._adapters = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
 
     def forward(
@@ -41,14 +42,16 @@ class Learner(nn.Module):
             inputs: What the model's own forward takes.
 
         Returns:
-            The sum in nats, with gradient; [tasks, 2] sum and number of tokens of each task.
+            The sum in nats, labels by their weight, with gradient; [tasks, 2] sum, without weights, and
+            number of tokens of each task.
         """
         doubt = None if shares is None or answers is None else Doubt(answers, shares)
+        weights = 1 + (self.label_weight - 1) * (tasks == TASKS.index("label"))
         # Adapters are held in 32 bits and compute in the towers' 16 under autocast: no casts back and forth.
         # It stays so behind this pass, as checkpointing goes there once more on the way back.
         for adapter in self._adapters:
             adapter.cast_input_dtype_enabled = not torch.is_autocast_enabled(labels.device.type)
-        losses = supervised_losses(self.model, inputs, labels, doubt)
+        losses = supervised_losses(self.model, inputs, labels, doubt, weights)
         sums = torch.stack([losses.by_row, losses.tokens_by_row.float()], dim=1)  # [batch, 2]
         by_task = torch.zeros(len(TASKS), 2, device=sums.device).index_add_(0, tasks, sums)
         return losses.total, by_task

@@ -241,8 +241,8 @@ def make_trainer(
             # It lets gradients into the pictures' embeddings; nothing before the projector needs them.
             inner(bundle.model).disable_input_require_grads()
         trainer = StageTrainer(
-            Learner(bundle.model), stage, examples, _arguments(stage, order, place.folder),
-            place.checkpoints, lambda _: None, [steps],
+            Learner(bundle.model, stage.label_weight), stage, examples,
+            _arguments(stage, order, place.folder), place.checkpoints, lambda _: None, [steps],
         )  # fmt: skip
     trainer.remove_callback(PrinterCallback)
     steps.trainer = trainer

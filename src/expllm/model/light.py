@@ -1,0 +1,224 @@
+"""The shipped model without the libraries that train it, which take longer to import than a label takes.
+
+Only a convolutional tower and a language model that a package carries are read this way, with the same
+weights, and so with the same answers (`tests/model/test_light.py`). All others go through `store.load`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from expllm.conversations import Questions
+from expllm.errors import MissingWeights
+from expllm.faces import Expression
+from expllm.model.carried import unpacked
+from expllm.model.convnet import blocks_of, look, stem_of
+from expllm.model.language import Language
+from expllm.model.layout import ADAPTER, ADAPTER_CONFIG, WEIGHTS, Manifest, check_files, read_manifest
+from expllm.model.prepare import Preparer
+from expllm.model.presets import Preset
+from expllm.model.products import product
+from expllm.model.tensors import check_fit, load_weights
+from expllm.model.writing import Ids, OwnModel, Talker
+
+_ADAPTED: Final = "base_model.model."
+_BESIDE: Final = (*WEIGHTS.values(), ADAPTER, ADAPTER_CONFIG)
+
+
+class LightTokenizer:
+    """What encoding and decoding ask of a tokenizer.
+
+    Args:
+        folder: With `tokenizer.json` and `tokenizer_config.json`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.backend_tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        told: dict[str, Any] = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        self.eos_token: str | None = told.get("eos_token")
+        self.bos_token_id = self._id(told.get("bos_token"))
+        self.unk_token_id = self._id(told.get("unk_token"))
+        self.added_tokens_decoder = self.backend_tokenizer.get_added_tokens_decoder()
+
+    def convert_tokens_to_ids(self, token: str) -> int | None:
+        """As that of `transformers`, of one token."""
+        return self.backend_tokenizer.token_to_id(token)
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool, **_: Any) -> str:
+        """As that of `transformers`, without its cleaning up."""
+        text: str = self.backend_tokenizer.decode(list(ids), skip_special_tokens=skip_special_tokens)
+        return text
+
+    def _id(self, token: str | None) -> int | None:
+        return None if token is None else self.backend_tokenizer.token_to_id(token)
+
+
+@dataclass(frozen=True)
+class LightBundle:
+    """What `bundle.Bundle` is to a model that answers only. Its weights are read when it is to talk."""
+
+    folder: Path
+    carrier: Path
+    manifest: Manifest
+    tokenizer: LightTokenizer
+    device: torch.device | str
+    processor: None = None
+
+    @property
+    def preset(self) -> Preset:
+        """Sizes and sources."""
+        return self.manifest.preset
+
+    @property
+    def labels(self) -> tuple[Expression, ...]:
+        """The label set, in the order in which probabilities are given."""
+        return self.manifest.labels
+
+    @property
+    def questions(self) -> Questions:
+        """What the model is asked, as it was in training."""
+        return self.manifest.questions
+
+    def talker(self, _: Preparer, dtype: torch.dtype | None, prompt: Ids) -> Talker:
+        """The model, ready to answer; `prompt` is one of those that it will be given."""
+        weights = _Weights(self, dtype or torch.float32)
+        image_id = self.tokenizer.convert_tokens_to_ids(self.preset.language.image_token)
+        assert image_id is not None
+        return OwnModel(_language(weights), _sight(weights), image_id, prompt[: prompt.index(image_id)])
+
+
+def light_bundle(folder: Path, device: torch.device | str) -> LightBundle | None:
+    """A model that can be read without the libraries; None for any other, and before SmolLM2 was unpacked.
+
+    Raises:
+        UsageError, MissingWeights, ModelError: as `store.load`.
+    """
+    manifest = read_manifest(folder)
+    preset = manifest.preset
+    plain = preset.hf is None and preset.quantization == "none" and not manifest.trained
+    here = preset.tower.kind == "conv" and preset.language.weights == "carrier"
+    if not (plain and here and set(manifest.files) <= {*_BESIDE}):
+        return None
+    check_files(folder, manifest)
+    needed = (WEIGHTS["tower"], WEIGHTS["projector"], ADAPTER)
+    if missing := [name for name in needed if name not in manifest.files]:
+        raise MissingWeights(f"{folder / missing[0]}: is missing: copy the whole folder again")
+    carrier = unpacked(preset.language)
+    if carrier is None:
+        return None
+    return LightBundle(folder, carrier, manifest, LightTokenizer(carrier), device)
+
+
+class _Weights:
+    """Weights by their names in Llava, adapters added, on the device and in the type asked for."""
+
+    def __init__(self, bundle: LightBundle, dtype: torch.dtype) -> None:
+        self.preset, self.dtype, self.device = bundle.preset, dtype, bundle.device
+        self._adapters = load_weights(bundle.folder / ADAPTER)
+        self._scale = self.preset.lora.alpha / self.preset.lora.rank
+        self.config: dict[str, Any] = json.loads((bundle.carrier / "config.json").read_text(encoding="utf-8"))
+        carried = load_weights(bundle.carrier / "model.safetensors")
+        self._stored = {name.replace("model.", "model.language_model.", 1): t for name, t in carried.items()}
+        for part in ("tower", "projector"):
+            self._stored |= load_weights(bundle.folder / WEIGHTS[part])
+        self._path = bundle.folder / ADAPTER
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """All weights whose names begin so, by the rest of their names."""
+        names = [name for name in self._stored if name.startswith(prefix)]
+        return {name.removeprefix(prefix): self._of(name) for name in names}
+
+    def _of(self, name: str) -> Tensor:
+        """Adapters are added in 32-bit floats, and the sum rounded, as by `talkers.without_adapters`."""
+        weight = self._stored[name].to(self.dtype)
+        layer = f"{_ADAPTED}{name.removesuffix('.weight')}"
+        down, up = (self._adapters.get(f"{layer}.lora_{side}.weight") for side in "AB")
+        if down is not None and up is not None and name.endswith(".weight"):
+            # [rank, in, ...] and [out, rank, ...]; those of a convolution have a kernel behind.
+            delta = (up.float().flatten(1) @ down.float().flatten(1) * self._scale).view(weight.shape)
+            weight = (weight.float() + delta).to(self.dtype)
+        return weight.to(self.device)
+
+
+def _sight(weights: _Weights) -> Any:
+    """From normalised pixels to visual tokens, as Llava's tower and projector."""
+    widths = weights.preset.tower.widths
+    stem, blocks = stem_of(widths), blocks_of(widths)
+    stored = weights.part("model.vision_tower.")
+    net = nn.ModuleDict({"stem": stem, "blocks": blocks})
+    check_fit(stored, dict(net.named_parameters()), Path(WEIGHTS["tower"]))
+    net.to(weights.dtype).to(weights.device).load_state_dict(stored)
+    net.eval().requires_grad_(requires_grad=False)
+    projector = weights.part("model.multi_modal_projector.")
+    one, two = (_layer(projector, f"linear_{number}.") for number in (1, 2))
+    first, second = product([one]), product([two])
+
+    def see(pixels: Tensor) -> Tensor:
+        cells = look(stem, blocks, pixels.to(weights.dtype))[:, 1:]  # their mean is not shown
+        return second(gelu(first(cells)))
+
+    return see
+
+
+def _layer(stored: Mapping[str, Tensor], prefix: str) -> SimpleNamespace:
+    """A linear layer: weight, and bias if it has one."""
+    return SimpleNamespace(weight=stored[f"{prefix}weight"], bias=stored.get(f"{prefix}bias"))
+
+
+def _language(weights: _Weights) -> Language:
+    """`Language` from weights alone."""
+    stored = weights.part("model.language_model.")
+    embedding = stored["embed_tokens.weight"]
+    layers = [_block(stored, f"layers.{n}.") for n in range(weights.config["num_hidden_layers"])]
+    config = SimpleNamespace(**weights.config)
+    llama = SimpleNamespace(
+        config=config, embed_tokens=partial(_embedded, embedding), layers=layers, rotary_emb=Rotary(config),
+        norm=SimpleNamespace(weight=stored["norm.weight"]),
+    )  # fmt: skip
+    return Language(llama, SimpleNamespace(weight=embedding, bias=None))
+
+
+def _embedded(weight: Tensor, ids: Tensor) -> Tensor:
+    return weight[ids]
+
+
+def _block(stored: Mapping[str, Tensor], prefix: str) -> SimpleNamespace:
+    attention = {
+        name: _layer(stored, f"{prefix}self_attn.{name}.")
+        for name in ("q_proj", "k_proj", "v_proj", "o_proj")
+    }
+    mlp = {name: _layer(stored, f"{prefix}mlp.{name}.") for name in ("gate_proj", "up_proj", "down_proj")}
+    norms = {
+        name: SimpleNamespace(weight=stored[f"{prefix}{name}.weight"])
+        for name in ("input_layernorm", "post_attention_layernorm")
+    }
+    return SimpleNamespace(self_attn=SimpleNamespace(**attention), mlp=SimpleNamespace(**mlp), **norms)
+
+
+class Rotary:
+    """Rotary embeddings (Su et al. 2021) of the default kind, as `LlamaRotaryEmbedding`."""
+
+    def __init__(self, config: Any) -> None:
+        width = config.hidden_size // config.num_attention_heads
+        halves = torch.arange(0, width, 2, dtype=torch.int64).float()
+        self._speeds = 1.0 / config.rope_parameters["rope_theta"] ** (halves / width)
+
+    def to(self, device: torch.device) -> "Rotary":
+        """Moves to a device."""
+        self._speeds = self._speeds.to(device)
+        return self
+
+    def __call__(self, like: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and sine at [1, length] places: [1, length, width] each, of `like`'s type."""
+        angles = places[..., None].float() * self._speeds
+        both = torch.cat([angles, angles], dim=-1)
+        return both.cos().to(like.dtype), both.sin().to(like.dtype)

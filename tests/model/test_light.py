@@ -1,0 +1,118 @@
+"""The shipped model without the libraries that train it: the same answers, to the last bit."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import LlamaConfig
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from expllm.errors import MissingWeights
+from expllm.faces import AUVector
+from expllm.model import store
+from expllm.model.answers import Answerer
+from expllm.model.light import LightBundle, Rotary, light_bundle
+from expllm.model.load import load_tokenizer
+from expllm.model.presets import preset
+from expllm.shipped import missing_packages, model_folder
+
+pytestmark = pytest.mark.skipif(bool(missing_packages()), reason="needs the model's packages")
+FACES = [
+    Image.radial_gradient("L").convert("RGB").resize((90, 110)),
+    Image.new("RGB", (48, 48), (90, 70, 60)),
+]
+AUS = [AUVector({"left lip corner pull": 0.8, "right lip corner pull": 0.7}), None]
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    """The shipped model's; SmolLM2 is unpacked."""
+    load_tokenizer(preset("compact").language)
+    return model_folder("compact")
+
+
+@pytest.fixture(scope="module")
+def light(folder: Path) -> LightBundle:
+    found = light_bundle(folder, "cpu")
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def both(request: Any, folder: Path, light: LightBundle) -> tuple[Answerer, Answerer]:
+    dtype = request.param
+    return Answerer(light, dtype=dtype), Answerer(store.load(folder, dtype), dtype=dtype)
+
+
+def test_labels_are_the_same_bit_for_bit(both: tuple[Answerer, Answerer]) -> None:
+    ours, theirs = (one.labels(FACES) for one in both)
+    assert np.array_equal(ours.sums, theirs.sums)
+    assert ours.best == theirs.best
+
+
+def test_texts_are_the_same(both: tuple[Answerer, Answerer]) -> None:
+    ours, theirs = (one.explanations(FACES, max_new_tokens=24, aus=AUS) for one in both)
+    assert [one.text for one in ours] == [one.text for one in theirs]
+
+
+def test_it_is_how_the_model_is_loaded(folder: Path) -> None:
+    """In a process of its own: neither `transformers` nor `peft` is imported for an answer."""
+    code = """
+import sys
+from PIL import Image
+from expllm.model.answers import Answerer
+answerer = Answerer.load(__import__("pathlib").Path(sys.argv[1]))
+answerer.labels([Image.new("RGB", (48, 48))])
+print([name for name in ("transformers", "peft", "accelerate", "torch._dynamo") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_tokenizer_is_the_same(light: LightBundle) -> None:
+    theirs: Any = load_tokenizer(preset("compact").language)
+    ours = light.tokenizer
+    assert ours.eos_token == theirs.eos_token
+    assert (ours.bos_token_id, ours.unk_token_id) == (theirs.bos_token_id, theirs.unk_token_id)
+    assert ours.added_tokens_decoder.keys() == theirs.added_tokens_decoder.keys()
+    text = "<|im_start|>Both brows rise, slightly: naïve 😀.<|im_end|>"
+    ids = theirs.encode(text)
+    for skip in (True, False):
+        asked = {"skip_special_tokens": skip, "clean_up_tokenization_spaces": False}
+        assert ours.decode(ids, **asked) == theirs.decode(ids, **asked)
+
+
+def test_turns_are_those_of_transformers() -> None:
+    config = LlamaConfig(
+        hidden_size=576, num_attention_heads=9,
+        rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
+    )  # fmt: skip
+    places = torch.arange(600)[None]
+    like = torch.zeros(1)
+    for ours, theirs in zip(
+        Rotary(config)(like, places), LlamaRotaryEmbedding(config)(like, places), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_missing_file_is_one_line(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    (copy / "projector.safetensors").unlink()
+    with pytest.raises(MissingWeights, match=r"projector\.safetensors: is missing"):
+        light_bundle(copy, "cpu")
+
+
+def test_other_models_go_the_usual_way(tmp_path: Path) -> None:
+    from smallmodels import tiny_bundle
+
+    store.save(tmp_path / "tiny", tiny_bundle(), {})
+    assert light_bundle(tmp_path / "tiny", "cpu") is None

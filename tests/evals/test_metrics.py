@@ -49,6 +49,15 @@ def test_figures_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None
         assert each.support == expected[3][c]
 
 
+def test_classes_of_a_few_rows_are_left_out_of_the_second_mean() -> None:
+    truth = [0] * 60 + [1] * 50 + [2] * 49
+    answer = [0] * 30 + [1] * 30 + [1] * 50 + [0] * 49
+    found = figures(confusion_matrix(truth, answer, 4))
+    assert found.balanced_accuracy == pytest.approx((0.5 + 1 + 0) / 3)
+    assert found.balanced_accuracy_common == pytest.approx((0.5 + 1) / 2)
+    assert figures(confusion_matrix([0, 1], [0, 1], 2)).balanced_accuracy_common is None
+
+
 @given(rows(4, lowest=0))
 def test_balanced_accuracy_and_the_matrix_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     truth, answer = columns(pairs)

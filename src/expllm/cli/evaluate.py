@@ -181,7 +181,7 @@ def calibrate(
     The number is written into the model's folder, and no answer changes. At least 50 faces are needed.
     The calibration error before and after is that of the same faces; a plot goes into the run's folder.
     """
-    from expllm.shipped import OFFLINE
+    from expllm.shipped import OFFLINE, model_folder
 
     if model == OFFLINE:
         raise UsageError("offline has no folder for a temperature, and is calibrated: give a model's folder")
@@ -190,7 +190,7 @@ def calibrate(
     )
     from expllm.evals.calibrating import calibrated
 
-    settings, found = calibrated(Path(model), run, settings, answers)
+    settings, found = calibrated(model_folder(model), run, settings, answers)
     if not as_json:
         from expllm.cli.evaluate_view import temperature_lines
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from expllm.cli.cot_view import Foreign, Narrow
 from expllm.evals.intervals import Interval
+from expllm.evals.metrics import COMMON
 from expllm.evals.scores import Comparison, Scores
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def _figures(scores: Scores) -> Table:
     )
     for name, interval in rows:
         table.add_row(name, percent(interval.estimate), bounds(interval))
+    few = [each.support for each in found.classes if 0 < each.support < COMMON]
+    if few and found.balanced_accuracy_common is not None:
+        recall = percent(found.balanced_accuracy_common)
+        table.add_row(f"balanced accuracy, classes of {COMMON} faces or more", recall, "")
     table.add_row(f"always {scores.labels[found.majority]}", percent(found.majority_share), "")
     if found.unanswered and found.accuracy_answered is not None:
         table.add_row("accuracy of the answered", percent(found.accuracy_answered), "")

@@ -95,7 +95,7 @@ def explainer(
             with ChatLabeller(model, truth, boxes=bool(boxes)).opened() as asked:
                 yield Explaining(asked, reader, references)
             return
-        with ModelLabeller(model_folder(model), boxes=boxes, dtype=dtype, kind=kind).opened() as own:
+        with ModelLabeller(model, boxes=boxes, dtype=dtype, kind=kind).opened() as own:
             yield Explaining(ModelExplainer(own, wishes), reader, references)
     finally:
         reader.close()

@@ -18,7 +18,7 @@ from expllm.evals.tasks import Identity, Labeller
 from expllm.explainers import ChatOptions
 from expllm.explainers.opening import CHAT
 from expllm.faces import Expression, label_set
-from expllm.shipped import OFFLINE, model_folder
+from expllm.shipped import OFFLINE, SHIPPED, model_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,7 @@ def labeller(
         with ChatLabeller(model, truth, boxes=bool(boxes), options=chat).opened() as asked:
             yield asked
     else:
-        with ModelLabeller(model_folder(model), boxes=boxes, dtype=dtype, kind=kind).opened() as own:
+        with ModelLabeller(model, boxes=boxes, dtype=dtype, kind=kind).opened() as own:
             yield own
 
 
@@ -144,7 +144,7 @@ class ModelLabeller:
     """A trained model, asked for labels. Its weights are loaded when it is asked first.
 
     Args:
-        folder: As `expllm train` wrote it.
+        model: The folder as `expllm train` wrote it, a run that holds it, or the name of a model that ships.
         boxes: Whether faces are boxed by the detector first; None: as it was trained.
         dtype: Of the weights, `float32` or `bfloat16`.
         kind: Of the data set, for a model that was trained on boxes only where faces do not come cut out.
@@ -155,7 +155,7 @@ class ModelLabeller:
     """
 
     def __init__(
-        self, folder: Path, *, boxes: bool | None = None, dtype: str = "float32", kind: str = ""
+        self, model: str | Path, *, boxes: bool | None = None, dtype: str = "float32", kind: str = ""
     ) -> None:
         try:
             from expllm.model.layout import read_manifest, seal
@@ -163,6 +163,7 @@ class ModelLabeller:
             raise MissingDependency(f"{error}: run \"pip install 'expllm[model]'\"") from None
         if dtype not in ("float32", "bfloat16"):
             raise UsageError(f"the weights cannot be {dtype!r}: use float32 or bfloat16")
+        folder = model_folder(model)
         manifest = read_manifest(folder)
         self._folder = folder
         self._answerer: Answerer | None = None
@@ -171,7 +172,8 @@ class ModelLabeller:
         # What was found out after training, such as a temperature, changes no answer.
         digest = seal({**manifest.to_dict(), "extra": {}})
         temperature = _temperature(folder, manifest.extra)
-        self.identity = Identity(str(folder), digest, dtype, boxes, manifest.labels, temperature)
+        name = str(model) if model in SHIPPED else str(folder)
+        self.identity = Identity(name, digest, dtype, boxes, manifest.labels, temperature)
 
     @contextmanager
     def opened(self) -> Iterator["ModelLabeller"]:

@@ -65,6 +65,10 @@ def checked_labels(what: str, numbers: ArrayLike, lowest: int, classes: int) -> 
     return column.astype(np.int64)
 
 
+COMMON: Final = 50
+"""Rows from which a class's recall says something: its 95 % interval is 14 points to each side at most."""
+
+
 def accuracy(matrix: Ints) -> Floats:
     """Share of right answers, 0-1: [..., C, C+1] -> [...]."""
     return _ratio(_right(matrix).sum(-1), matrix.sum((-2, -1)))
@@ -133,6 +137,7 @@ class Figures:
         accuracy: Share of right answers among all rows.
         accuracy_answered: Share of right answers among rows with an answer; None without any.
         balanced_accuracy: Mean recall of the classes that are true.
+        balanced_accuracy_common: The same of the classes with `COMMON` rows or more; None without any.
         macro_f1: Mean F1 of the classes that are true or answered.
         majority: The class with the most rows; of equals the first.
         majority_share: Its share: what answering it always would get right.
@@ -144,6 +149,7 @@ class Figures:
     accuracy: float
     accuracy_answered: float | None
     balanced_accuracy: float
+    balanced_accuracy_common: float | None
     macro_f1: float
     majority: int
     majority_share: float
@@ -155,12 +161,14 @@ def figures(matrix: Ints) -> Figures:
     rows, unanswered = int(matrix.sum()), int(matrix[:, -1].sum())
     right, support, answered = _right(matrix), matrix.sum(1), matrix[:, :-1].sum(0)  # [C] each
     precision, recall, f1 = _ratio(right, answered), _ratio(right, support), _f1(matrix)
+    common = recall[support >= COMMON]
     return Figures(
         rows=rows,
         unanswered=unanswered,
         accuracy=float(accuracy(matrix)),
         accuracy_answered=int(right.sum()) / (rows - unanswered) if rows > unanswered else None,
         balanced_accuracy=float(balanced_accuracy(matrix)),
+        balanced_accuracy_common=_known(float(_mean_of_known(common))) if len(common) else None,
         macro_f1=float(macro_f1(matrix)),
         majority=int(support.argmax()),
         majority_share=int(support.max()) / rows,

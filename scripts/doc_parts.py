@@ -18,11 +18,14 @@ from expllm.errors import ExitCode
 from expllm.facefinder import MIN_FACE_SIDE
 from expllm.faces import ACTION_UNITS, AU_NAMES, EXPRESSION_SYNONYMS, LABEL_ORDERS, AUVector, Expression
 from expllm.images import ImageLimits
+from expllm.model.layout import read_manifest, seal
 from expllm.predict import Explainer, Predictor
 from expllm.records import FaceAnalysis
+from expllm.shipped import model_folder
 from expllm.tables import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS, au_row
 
 PICTURE: Final = "examples/faces/astronaut.jpg"
+COMPACT: Final = "compact"
 WIDTH: Final = 80
 """Columns of a terminal in the docs."""
 
@@ -204,11 +207,37 @@ def example_is_stale(path: Path) -> bool:
     return read_example(path).to_json() != FaceAnalysis.from_json(path.read_text(encoding="utf-8")).to_json()
 
 
+def ask_compact(root: Path, path: Path) -> None:
+    """Has the shipped model explain the bundled picture, if these weights have not done so before."""
+    if compact_is_stale(path):
+        with Predictor.load(COMPACT) as predictor:
+            (found,) = predictor.analyze(root / PICTURE, name=PICTURE)
+        path.write_text(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def compact_is_stale(path: Path) -> bool:
+    """Whether other weights ship now than those that wrote the text."""
+    digest = seal(read_manifest(model_folder(COMPACT)).to_dict())[:12]
+    if not path.is_file():
+        return True
+    provenance = FaceAnalysis.from_json(path.read_text(encoding="utf-8")).provenance
+    return provenance is None or digest not in provenance.writer
+
+
+def compact_example(path: Path) -> str:
+    """The bundled picture as the shipped model explains it, on a terminal."""
+    return _shown(FaceAnalysis.from_json(path.read_text(encoding="utf-8")))
+
+
 def example(path: Path) -> str:
-    """The bundled picture as `expllm analyze` shows it on a terminal."""
+    """The bundled picture as `expllm analyze --model offline` shows it on a terminal."""
+    return _shown(read_example(path))
+
+
+def _shown(analysis: FaceAnalysis) -> str:
     buffer = io.StringIO()
     console = Console(file=buffer, width=WIDTH, no_color=True, highlight=False, color_system=None)
-    console.print(analysis_view([read_example(path)]))
+    console.print(analysis_view([analysis]))
     return f"```text\n{_trimmed(buffer.getvalue())}\n```"
 
 

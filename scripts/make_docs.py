@@ -5,7 +5,9 @@
 
 A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``; the names are those of
 `PARTS`. The example's measurements are kept in docs/example.json, so that a check needs no MediaPipe and a
-processor that rounds otherwise makes nothing stale. The tree in README.md is written by hand, and checked.
+processor that rounds otherwise makes nothing stale; the text of the model that ships is kept beside them, in
+docs/example_compact.json, and asked for again when other weights ship. The tree in README.md is written by
+hand, and checked.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from expllm.errors import ExpllmError
 
 ROOT: Final = Path(__file__).parents[1]
 EXAMPLE: Final = ROOT / "docs" / "example.json"
+COMPACT_EXAMPLE: Final = ROOT / "docs" / "example_compact.json"
 COMMAND: Final = "python scripts/make_docs.py"
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
@@ -39,6 +42,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "cli": doc_parts.command_lines,
     "columns": doc_parts.columns,
     "degrees": doc_parts.degrees,
+    "example-compact": lambda: doc_parts.compact_example(COMPACT_EXAMPLE),
     "example": lambda: doc_parts.example(EXAMPLE),
     "example-python": lambda: doc_parts.example_python(EXAMPLE),
     "exit-codes": doc_parts.exit_codes,
@@ -132,12 +136,15 @@ def check() -> list[str]:
     problems += [f"docs: no page shows the part {name!r}" for name in PARTS if name not in used]
     if doc_parts.example_is_stale(EXAMPLE):
         problems.append(f"docs/example.json: the explanation is stale: run {COMMAND}")
+    if doc_parts.compact_is_stale(COMPACT_EXAMPLE):
+        problems.append(f"docs/example_compact.json: other weights ship now: run {COMMAND}")
     return problems + tree_problems((ROOT / "README.md").read_text(encoding="utf-8"))
 
 
 def write() -> None:
     """Measures the bundled picture and writes every page that has a stale part."""
     doc_parts.measure_example(ROOT, EXAMPLE)
+    doc_parts.ask_compact(ROOT, COMPACT_EXAMPLE)
     for page in pages():
         text, stale = updated(page.read_text(encoding="utf-8"))
         if stale:

@@ -1,5 +1,6 @@
 """The predictor with a trained model: a small random one, whose texts are malformed."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from expllm import Predictor
 from expllm.data.boxes import crop
 from expllm.errors import MissingWeights, NoFaceError, UsageError
 from expllm.explainers import open_explainer
+from expllm.explainers.base import Shown
 from expllm.explainers.crops import crops_of
 from expllm.images import open_image
 from expllm.model.answers import Answerer
@@ -30,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def predictor(run: Path) -> Iterator[Predictor]:
-    with Predictor.load(run) as opened:
+    with Predictor.load(run, order="label-first", dtype="float32") as opened:
         yield opened
 
 
@@ -71,7 +73,7 @@ def test_a_malformed_text_is_kept_and_said_to_be_so(face: FaceAnalysis) -> None:
 
 
 def test_the_other_order_gives_the_other_label_second(run: Path, face: FaceAnalysis) -> None:
-    with Predictor.load(run, order="explanation-first") as paper:
+    with Predictor.load(run, order="explanation-first", dtype="float32") as paper:
         (other,) = paper.analyze(ASTRONAUT)
     direct = Answerer.load(run / "model").both([cut_out(face)], "explanation-first")
     assert other.expression is direct.labels_after.best[0]
@@ -109,7 +111,7 @@ def test_uncertain_is_no_label(run: Path, face: FaceAnalysis) -> None:
     assert face.probabilities is not None
     sure = max(face.probabilities.values())
     for least, uncertain in ((sure + 0.001, True), (sure - 0.001, False)):
-        with Predictor.load(run, abstain=least, write=False) as careful:
+        with Predictor.load(run, abstain=least, write=False, dtype="float32") as careful:
             (found,) = careful.analyze(ASTRONAUT)
         assert found.uncertain is uncertain
         assert found.expression is (None if uncertain else face.expression)
@@ -153,6 +155,29 @@ def test_what_a_name_stands_for(run: Path, tmp_path: Path) -> None:
         open_explainer(tmp_path)
     with pytest.raises(MissingWeights, match="does not ship"):
         _shipped("nothing")
+
+
+def test_it_is_asked_as_it_was_trained(run: Path) -> None:
+    """The random model's card names no order: that of the paper."""
+    with (
+        Predictor.load(run, dtype="float32") as unsaid,
+        Predictor.load(run, order="explanation-first", dtype="float32") as paper,
+    ):
+        (one,), (other,) = unsaid.analyze(ASTRONAUT), paper.analyze(ASTRONAUT)
+    assert one.to_json() == other.to_json()
+
+
+def test_weights_are_read_ahead_and_what_is_wrong_with_them_is_told_later(run: Path, tmp_path: Path) -> None:
+    explainer = open_explainer(run)
+    explainer.begin()
+    shown = Shown(Image.new("RGB", (60, 60)), None)
+    assert len(explainer.explain([shown], write=False)) == 1
+    copy = Path(shutil.copytree(run / "model", tmp_path / "model"))
+    (copy / "projector.safetensors").unlink()
+    broken = open_explainer(copy)
+    broken.begin()
+    with pytest.raises(MissingWeights, match=r"projector\.safetensors"):
+        broken.explain([shown], write=False)
 
 
 def test_options_that_are_for_others(run: Path) -> None:

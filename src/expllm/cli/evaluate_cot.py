@@ -43,6 +43,10 @@ OrderOption = Annotated[
         help="How a model is asked. [default: as it was trained]",
     ),
 ]
+HintOption = Annotated[
+    bool,
+    typer.Option("--hint/--no-hint", help="Tell the measured units to a model that was trained with them."),
+]
 MaxTokensOption = Annotated[
     int, typer.Option("--max-tokens", metavar="N", min=1, help="Of an explanation, at most.")
 ]
@@ -82,6 +86,7 @@ def cot(
     reference: ReferenceOption = None,
     order: OrderOption = None,
     max_tokens: MaxTokensOption = 256,
+    hint: HintOption = True,
     data_root: RootOption = None,
     kind: KindOption = None,
     batch: BatchOption = 16,
@@ -119,8 +124,8 @@ def cot(
     file = asked.checked()
     who = asked.opened(file)
     run, settings, answers = _answers(
-        model, dataset, output, limit, seed, reference, order, max_tokens, data_root, kind, batch, boxes,
-        dtype, quiet,
+        model, dataset, output, limit, seed, reference, order, max_tokens, hint, data_root, kind, batch,
+        boxes, dtype, quiet,
     )  # fmt: skip
     if who is not None:
         ask_judge(asked, who, file, run, pairs_of(answers))
@@ -129,7 +134,7 @@ def cot(
 
 def _answers(
     model: str, name: str, output: Path | None, limit: int, seed: int, reference: Path | None,
-    order: str | None, max_tokens: int, root: str | None, kind: str | None, batch: int,
+    order: str | None, max_tokens: int, hint: bool, root: str | None, kind: str | None, batch: int,
     boxes: bool | None, dtype: str, quiet: bool,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder, and every face's answer with its explanation."""
@@ -143,7 +148,7 @@ def _answers(
     order = trained_order(model) if order is None else order
     if order not in get_args(Order):
         raise UsageError(f"--order is {order!r}: use {' or '.join(get_args(Order))}")
-    wishes = Wishes(cast(Order, order), max_tokens)
+    wishes = Wishes(cast(Order, order), max_tokens, hint)
     data = open_named(name, root, kind)
     saved = SavedReferences.carried(data) if reference is None else SavedReferences.load(reference)
     if saved is not None:
@@ -152,6 +157,7 @@ def _answers(
     how = Explained(
         order=wishes.order,
         max_new_tokens=max_tokens,
+        hint=hint,
         reference=references.name,
         reference_digest=references.digest,
     )

@@ -163,6 +163,8 @@ class Session:
         def source(one: Input) -> Source:
             return Source(one.name) if one.name != STDIN else Source("<stdin>", _standard_input())
 
+        if self.explainer is not None:
+            self.explainer.begin()
         made = {**self.predictor, "explain": self.explainer is not None, "explainer": self.explainer}
         yield from analyze_many(
             map(source, inputs), lambda: Predictor(**made), workers=self.workers, allow_url=True

@@ -37,12 +37,14 @@ class Explained(Record):
     Attributes:
         order: Whether the model is told its own label before it explains.
         max_new_tokens: Of an explanation, at most.
+        hint: Whether a model that was trained with hints was told the measured units.
         reference: Where the texts to compare with come from.
         reference_digest: SHA-256 of these texts; of texts that are written on the way, their writer.
     """
 
     order: Order = "explanation-first"
     max_new_tokens: int
+    hint: bool = True
     reference: str
     reference_digest: str
 

@@ -40,10 +40,12 @@ class Wishes:
     Attributes:
         order: Whether the model is told its own label before it explains.
         max_new_tokens: Of an explanation, at most.
+        hint: Whether a model that was trained with hints is told the measured units.
     """
 
     order: Order = "explanation-first"
     max_new_tokens: int = 256
+    hint: bool = True
 
 
 def trained_order(model: str) -> Order:
@@ -167,7 +169,8 @@ class ModelExplainer:
     ) -> list[Answer]:
         """The answers of faces that can be shown; a model that was trained with hints is told their units."""
         wishes = self._wishes
-        found = self._labeller.answerer.both(pictures, wishes.order, wishes.max_new_tokens, aus=aus)
+        units = aus if wishes.hint else None
+        found = self._labeller.answerer.both(pictures, wishes.order, wishes.max_new_tokens, aus=units)
         rows = zip(
             samples, normalised(found.labels.sums), found.explanations, found.labels_after.best, strict=True
         )

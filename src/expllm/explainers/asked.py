@@ -68,6 +68,9 @@ class ChatExplainer:
             yield said.explanation.text
         return said
 
+    def begin(self) -> None:
+        """Nothing is to be fetched."""
+
     def close(self) -> None:
         """Ends the connections."""
         self._loop.run(self._chat.close())

@@ -75,6 +75,13 @@ class FaceExplainer(Protocol):
         """How many faces at once suit it; 1 where that does not matter."""
         ...
 
+    def begin(self) -> None:
+        """Fetches on a thread what the first face will need, so that it need not wait for it.
+
+        What goes wrong then is raised when a face is explained.
+        """
+        ...
+
     def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
         """What is said of each face.
 

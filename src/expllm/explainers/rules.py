@@ -50,5 +50,8 @@ class RuleExplainer:
             yield said.cot.text
         return said
 
+    def begin(self) -> None:
+        """Nothing is to be fetched."""
+
     def close(self) -> None:
         """Nothing is held."""

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -74,6 +75,15 @@ class ModelExplainer:
         self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
         self._answerer: Answerer | None = None
         self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Reads the weights while faces are searched for."""
+
+        def load() -> None:
+            with self._lock, suppress(Exception):  # who asks next meets it again
+                self._loaded()
+
+        threading.Thread(target=load).start()
 
     def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
         """See `FaceExplainer`; the faces are one batch."""

@@ -48,13 +48,13 @@ test-llm: $(VENV)/.llm
 
 ## The figures of docs/model_card.md, and of the portraits. DATA=folder with FER+ and the portraits.
 EVALUATED ?= runs/compact
-FIGURES = --data-root $(or $(DATA),../shared/data)
+FIGURES = --data-root $(or $(DATA),../shared/data) --dtype bfloat16 --batch 32
 evaluate-compact: $(VENV)/.run
-	$(BIN)/expllm eval accuracy compact ferplus:test $(FIGURES) --dtype bfloat16 --limit 1000 --plot -o $(EVALUATED)/ferplus
-	$(BIN)/expllm eval accuracy compact portraits:valid $(FIGURES) --dtype bfloat16 --plot -o $(EVALUATED)/portraits
-	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit 24 -o $(EVALUATED)/explanations
+	$(BIN)/expllm eval accuracy compact ferplus:test $(FIGURES) --plot -o $(EVALUATED)/ferplus
+	$(BIN)/expllm eval accuracy compact portraits:valid $(FIGURES) --plot -o $(EVALUATED)/portraits
+	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit 300 -o $(EVALUATED)/explanations
 	$(BIN)/expllm eval report $(EVALUATED)/ferplus $(EVALUATED)/portraits $(EVALUATED)/explanations \
-	  $(FIGURES) -o $(EVALUATED)/report.html
+	  --data-root $(or $(DATA),../shared/data) -o $(EVALUATED)/report.html
 
 clean:
 	rm -rf $(VENV) site out .mypy_cache .ruff_cache .pytest_cache .hypothesis

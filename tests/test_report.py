@@ -11,7 +11,7 @@ from PIL import Image
 from expllm.errors import ExpllmError
 from expllm.faces import AU_NAMES, AUVector, Expression
 from expllm.images import Picture
-from expllm.records import Box, CoT, FaceAnalysis, Provenance
+from expllm.records import Box, CoT, Explanation, FaceAnalysis, Provenance
 from expllm.report import HtmlReport, draw_overlay, mesh, page, panel, rows
 
 HOSTILE = '"><script>alert(1)</script>\x1b[31m\udc80.png'
@@ -300,3 +300,19 @@ def test_an_embedded_picture_is_small() -> None:
     html = html_of((Picture(noise, "noise", (3000, 2000)), []))
     assert f'width="{page.LONGEST_SIDE}"' in html
     assert len(html) < 600_000
+
+
+@pytest.mark.parametrize(("concluded", "again", "agree", "sentence"), [
+    ("happiness", "happiness", True, "The label and the text's conclusion agree."),
+    ("happiness", "neutral", False,
+     "The label and the text's conclusion agree; asked once more, the label is neutral."),
+    ("fear", "fear", False,
+     "The label is happiness, but the text concludes with fear and the label asked once more is fear."),
+    (None, None, False, "The label is happiness, but the text concludes with no one expression."),
+])  # fmt: skip
+def test_what_agrees_and_what_does_not_is_one_sentence(
+    concluded: str | None, again: str | None, agree: bool, sentence: str
+) -> None:
+    endings = [None if name is None else Expression(name) for name in (concluded, again)]
+    explanation = Explanation(text="A text.", concluded=endings[0], second_label=endings[1], agree=agree)
+    assert rows.check_texts(explanation, Expression.HAPPINESS) == [sentence]

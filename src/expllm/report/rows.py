@@ -116,6 +116,8 @@ def check_texts(explanation: Explanation, label: Expression | None) -> list[str]
 def _disagreement(explanation: Explanation, label: Expression) -> str:
     ending = explanation.concluded.value if explanation.concluded else "no one expression"
     again = explanation.second_label
+    if explanation.concluded is label and again is not None:
+        return f"The label and the text's conclusion agree; asked once more, the label is {again.value}."
     second = f" and the label asked once more is {again.value}" if again not in (None, label) else ""
     return f"The label is {label.value}, but the text concludes with {ending}{second}."
 

@@ -76,6 +76,7 @@ def test_no_two_models_have_one_name(tmp_path: Path) -> None:
     assert list(read(runs).names().values()) == ["small", "small (two)"]
     names = [model_name(name) for name in ("offline", "/data/runs/best/model", "model", "chat:gpt")]
     assert names == ["offline classifier", "data", "model", "chat:gpt"]
+    assert model_name("runs/mine/2-instruct/model") == "mine"
 
 
 def test_names_of_data_sets() -> None:

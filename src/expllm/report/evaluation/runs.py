@@ -1,5 +1,6 @@
 """The runs that a report is made of, read and scored again from their saved answers."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ TITLES: Final[Mapping[str, str]] = {
 }
 """Names of data sets as papers write them."""
 
+_STAGE: Final = re.compile(r"\d+-[\w-]+")
+"""Folders of a training's stages."""
 _PLACES: Final = frozenset({"model", "final", "best", "runs", "."})
 """Names of folders that do not tell a model from another."""
 
@@ -90,10 +93,10 @@ class Material:
 
 
 def model_name(model: str) -> str:
-    """What a model's folder is called: of `runs/rafdb/model`, `rafdb`."""
+    """What a model's folder is called: of `runs/rafdb/model` and of `runs/rafdb/2-instruct/model`, `rafdb`."""
     if model == OFFLINE:
         return "offline classifier"
-    named = [part for part in Path(model).parts if part not in _PLACES]
+    named = [part for part in Path(model).parts if part not in _PLACES and not _STAGE.fullmatch(part)]
     return named[-1] if named else model
 
 

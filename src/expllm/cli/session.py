@@ -129,13 +129,9 @@ class Session:
 
     def _writer(self, file: IO[Any]) -> Writer:
         return writer_for(
-            self.format_,
-            file,
-            columns=self.columns,
-            explain=self.model is not None,
-            landmarks=self.landmarks,
-            render=self.render,
-        )
+            self.format_, file, columns=self.columns, explain=self.model is not None,
+            landmarks=self.landmarks, render=self.render,
+        )  # fmt: skip
 
     def _shows_progress(self) -> bool:
         """Results that scroll by on a terminal are progress enough; a bar would tear them apart."""

@@ -95,8 +95,7 @@ class StageConfig:
         betas: Of AdamW.
         label: Probability of a label task, over `label + explanation`.
         explanation: Probability of an explanation task.
-        label_weight: What a token of a label task counts beside one of an explanation: a label has a few
-            tokens, an explanation a hundred and more.
+        label_weight: What a token of a label task, which has few, counts beside one of an explanation.
         mixed: Whether every step holds labels and explanations in their shares, instead of texts of like
             length: steadier, but slower where many devices have one micro-batch of a step each.
         order: Which of the two rounds of an explanation task comes first.

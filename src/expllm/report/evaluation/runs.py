@@ -93,7 +93,7 @@ class Material:
 
 
 def model_name(model: str) -> str:
-    """What a model's folder is called: of `runs/rafdb/model` and of `runs/rafdb/2-instruct/model`, `rafdb`."""
+    """What a model is called: of `runs/rafdb/model` and `runs/rafdb/2-instruct/model`, `rafdb`."""
     if model == OFFLINE:
         return "offline classifier"
     named = [part for part in Path(model).parts if part not in _PLACES and not _STAGE.fullmatch(part)]

@@ -142,18 +142,18 @@ def test_pictures_are_encoded_once_and_no_prefix_twice(monkeypatch: pytest.Monke
     own = Answerer(taught.new())
     talker: Any = own._talker
     encoded, read = 0, []
-    look, reading = talker._llava.get_image_features, talker.language.read
+    see, reading = talker._see, talker.language.read
 
-    def looked(**given: Any) -> Any:
+    def seen(pixels: torch.Tensor) -> torch.Tensor:
         nonlocal encoded
-        encoded += len(given["pixel_values"])
-        return look(**given)
+        encoded += len(pixels)
+        return see(pixels)
 
     def has_read(embedded: torch.Tensor, *rest: Any, **more: Any) -> Any:
         read.append(embedded.shape[1])
         return reading(embedded, *rest, **more)
 
-    monkeypatch.setattr(talker._llava, "get_image_features", looked)
+    monkeypatch.setattr(talker, "_see", seen)
     monkeypatch.setattr(talker.language, "read", has_read)
     own.both(FACES[:1])
     shared = next(

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from transformers import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
@@ -17,6 +19,7 @@ from expllm.errors import MissingWeights
 from expllm.faces import AUVector
 from expllm.model import store
 from expllm.model.answers import Answerer
+from expllm.model.layout import ModelError
 from expllm.model.light import LightBundle, Rotary, light_bundle
 from expllm.model.load import load_tokenizer
 from expllm.model.presets import preset
@@ -109,6 +112,15 @@ def test_a_missing_file_is_one_line(folder: Path, tmp_path: Path) -> None:
     (copy / "projector.safetensors").unlink()
     with pytest.raises(MissingWeights, match=r"projector\.safetensors: is missing"):
         light_bundle(copy, "cpu")
+
+
+def test_adapters_of_other_layers_are_refused(folder: Path, light: LightBundle, tmp_path: Path) -> None:
+    """Left out in silence, they would be other answers."""
+    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    name = "base_model.model.model.language_model.layers.77.self_attn.q_proj.lora_A.weight"
+    save_file({name: torch.zeros(8, 576)}, copy / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=r"layers\.77\.self_attn\.q_proj is no layer of this model"):
+        Answerer(replace(light, folder=copy))
 
 
 def test_other_models_go_the_usual_way(tmp_path: Path) -> None:

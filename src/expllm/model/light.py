@@ -23,7 +23,15 @@ from expllm.faces import Expression
 from expllm.model.carried import unpacked
 from expllm.model.convnet import blocks_of, look, stem_of
 from expllm.model.language import Language
-from expllm.model.layout import ADAPTER, ADAPTER_CONFIG, WEIGHTS, Manifest, check_files, read_manifest
+from expllm.model.layout import (
+    ADAPTER,
+    ADAPTER_CONFIG,
+    WEIGHTS,
+    Manifest,
+    ModelError,
+    check_files,
+    read_manifest,
+)
 from expllm.model.prepare import Preparer
 from expllm.model.presets import Preset
 from expllm.model.products import product
@@ -130,7 +138,15 @@ class _Weights:
         self._stored = {name.replace("model.", "model.language_model.", 1): t for name, t in carried.items()}
         for part in ("tower", "projector"):
             self._stored |= load_weights(bundle.folder / WEIGHTS[part])
-        self._path = bundle.folder / ADAPTER
+        self._check_adapters(bundle.folder / ADAPTER)
+
+    def _check_adapters(self, path: Path) -> None:
+        """Refuses adapters of layers that are not there: left out in silence, they would be other answers."""
+        layers = {name.partition(".lora_")[0].removeprefix(_ADAPTED) for name in self._adapters}
+        if unknown := sorted(layer for layer in layers if f"{layer}.weight" not in self._stored):
+            raise ModelError(
+                f"{path}: {unknown[0]} is no layer of this model: it belongs to another base model"
+            )
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """All weights whose names begin so, by the rest of their names."""

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expllm.data.mixture import PAPER_MIXTURES, Counts, Draw, Mixture, batches, class_balanced, plan
+from expllm.data.mixture import (
+    PAPER_MIXTURES,
+    Counts,
+    Draw,
+    Mixture,
+    balanced_within,
+    batches,
+    class_balanced,
+    plan,
+)
 from expllm.errors import UsageError
 from expllm.faces import Expression
 
@@ -109,6 +118,31 @@ def test_balanced_classes_are_equally_likely() -> None:
     assert len(fear) == 30
     assert max(fear.values()) < 50
     assert drawn == class_balanced(labels, 0, 0) != class_balanced(labels, 0, 1)
+
+
+@pytest.mark.parametrize(("power", "expected"), [(0.0, 0.1), (0.5, 0.25), (1.0, 0.5)])
+def test_classes_may_be_balanced_by_half(power: float, expected: float) -> None:
+    labels = ["fear"] * 400 + ["anger"] * 3600
+    drawn = class_balanced(labels, 1, 0, power=power)
+    assert sum(index < 400 for index in drawn) / 4000 == pytest.approx(expected, abs=0.03)
+
+
+@given(seed=st.integers(0, 2**40), epoch=st.integers(0, 5))
+def test_one_data_set_is_balanced_and_the_other_left_as_it_is(seed: int, epoch: int) -> None:
+    sets = ["one"] * 60 + ["two"] * 40
+    labels = ["fear"] * 30 + ["anger"] * 68 + ["fear"] * 2
+    drawn = balanced_within(sets, labels, {"two": 1.0}, seed, epoch)
+    assert len(drawn) == 100
+    assert sorted(index for index in drawn if index < 60) == list(range(60))
+    assert sum(index >= 98 for index in drawn) > 5  # two of forty would be drawn twice
+    assert drawn == balanced_within(sets, labels, {"two": 1.0}, seed, epoch)
+
+
+def test_what_cannot_be_balanced_is_told() -> None:
+    with pytest.raises(UsageError, match="'three' are to be balanced, but faces are of one, two"):
+        balanced_within(["one", "two"], ["fear", "anger"], {"three": 1.0}, 0, 0)
+    with pytest.raises(UsageError, match="a power of 0 to 1, not 2"):
+        class_balanced(["fear", "anger"], 0, 0, power=2)
 
 
 def test_balancing_needs_two_classes() -> None:

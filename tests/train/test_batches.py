@@ -125,6 +125,17 @@ def test_balanced_classes_are_drawn_alike(tmp_path: Path) -> None:
     assert share == pytest.approx(0.25, abs=0.05)
 
 
+def test_classes_are_balanced_within_the_data_sets_that_are_named(reading: Faces) -> None:
+    stage = replace(STAGE, balanced={"folder": 1.0}, epochs=1)
+    kinds = {face.kind for face in reading.faces}
+    with pytest.raises(UsageError, match="'folder' are to be balanced, but faces are of"):
+        Batches(reading, stage)
+    stage = replace(STAGE, balanced=dict.fromkeys(kinds, 1.0), epochs=1)
+    drawn = [draw.index for part in Batches(reading, stage) for _, draw in part]
+    assert len(drawn) == len(reading)
+    assert len(set(drawn)) < len(reading)
+
+
 def test_a_batch_that_devices_cannot_share_is_told(reading: Faces) -> None:
     with pytest.raises(UsageError, match=r"3 devices with micro-batches of 2 cannot share: .* multiple of 6"):
         Batches(reading, STAGE, world=3)

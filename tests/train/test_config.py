@@ -108,6 +108,7 @@ def test_a_rate_without_a_point_is_a_number(recipe: Path, text: str) -> None:
         ("train.epochs=true", "train.epochs is True: a whole number"),
         ("train.lr=fast", "train.lr is 'fast': a number"),
         ("train.balanced=7", "train.balanced is 7: true or false"),
+        ("train.balanced={ferplus: often}", "train.balanced.ferplus is 'often': a number"),
         ("train.precision=fp16", "train.precision is 'fp16': one of bf16, fp32"),
         ("train.trains=7", "train.trains is 7: a list"),
         ("train.batch=33", "train.batch is 33, no multiple of train.micro_batch, 16"),

@@ -6,7 +6,7 @@ at the sample's place in such a stream.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -162,28 +162,66 @@ def _without_explanation(wanted: Task, mixture: Mixture | None) -> Task | None:
     return "label" if mixture is not None and mixture.label else None
 
 
-def class_balanced(labels: Sequence[str], seed: int, epoch: int) -> list[int]:
+def class_balanced(
+    labels: Sequence[str], seed: int, epoch: int, *, power: float = 1.0, purpose: int = 0
+) -> list[int]:
     """Numbers of samples, as many as there are, drawn with replacement so that every class is equally likely.
 
     Args:
         labels: The label of each sample, [samples].
         seed: 0 or more.
         epoch: From 0.
+        power: How far classes are balanced, 0 to 1: a sample is drawn by the size of its class to this power
+            less, so 0 draws all alike.
+        purpose: Tells draws of one seed and epoch apart.
 
     Raises:
-        UsageError: there are no samples, or one class only.
+        UsageError: there are no samples, or one class only, or the power is out of range.
     """
+    if not 0 <= power <= 1:
+        raise UsageError(f"classes are balanced by a power of 0 to 1, not {power}")
     classes = [np.flatnonzero(np.asarray(labels) == label) for label in sorted(set(labels))]
     if len(classes) < 2:
         found = repr(labels[0]) if len(labels) else "none"
         raise UsageError(f"classes cannot be balanced: the data set has one class only, {found}")
-    stream = _stream(_CLASS, seed, epoch)
-    members = stream.integers(len(classes), size=len(labels))
+    stream = _stream(_CLASS, seed, epoch, purpose)
+    weights = np.array([len(members) for members in classes], float) ** (1 - power)
+    chosen = stream.choice(len(classes), size=len(labels), p=weights / weights.sum())
     places = stream.random(len(labels))
     return [
         int(classes[c][int(p * len(classes[c]))])
-        for c, p in zip(members.tolist(), places.tolist(), strict=True)
+        for c, p in zip(chosen.tolist(), places.tolist(), strict=True)
     ]
+
+
+def balanced_within(
+    sets: Sequence[str], labels: Sequence[str], powers: Mapping[str, float], seed: int, epoch: int
+) -> list[int]:
+    """Numbers of samples: of the data sets in `powers` drawn as `class_balanced` does, of others each once.
+
+    Args:
+        sets: The data set of each sample, [samples]; each gives as many draws as it has samples.
+        labels: The label of each sample, [samples].
+        powers: How far the classes of a data set are balanced.
+        seed: 0 or more.
+        epoch: From 0.
+
+    Raises:
+        UsageError: no sample is of a data set in `powers`, or `class_balanced` refuses one.
+    """
+    if missing := sorted(set(powers) - set(sets)):
+        there = ", ".join(sorted(set(sets)))
+        raise UsageError(f"classes of {missing[0]!r} are to be balanced, but faces are of {there}")
+    drawn: list[int] = []
+    for number, name in enumerate(sorted(set(sets))):
+        members = np.flatnonzero(np.asarray(sets) == name).tolist()
+        if name in powers:
+            own = [labels[index] for index in members]
+            places = class_balanced(own, seed, epoch, power=powers[name], purpose=1 + number)
+            members = [members[place] for place in places]
+        drawn += members
+    order = _stream(_ORDER, seed, epoch).permutation(len(drawn)).tolist()
+    return [drawn[place] for place in order]
 
 
 def batches(

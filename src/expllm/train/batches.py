@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from expllm.data.augment import Augmentation
 from expllm.data.encode import Encoded, TooLong, label_tokens
-from expllm.data.mixture import Counts, Draw, Mixture, Plan, batches, class_balanced, plan
+from expllm.data.mixture import Counts, Draw, Mixture, Plan, balanced_within, batches, class_balanced, plan
 from expllm.errors import ExpllmError, ImageError, UsageError
 from expllm.faces import Expression
 from expllm.model.prepare import Pixels, Preparer
@@ -162,9 +162,16 @@ def epoch_plan(reading: Reading, stage: StageConfig, epoch: int) -> Plan:
     if isinstance(reading, Faces):
         explained = reading.explained
         if stage.balanced:
-            labels = [face.label.value for face in reading.faces]
-            order = class_balanced(labels, stage.seed, epoch)
+            order = _balanced(reading, stage, epoch)
     return plan(len(reading), mixture, stage.seed, epoch, explained=explained, order=order)
+
+
+def _balanced(reading: Faces, stage: StageConfig, epoch: int) -> list[int]:
+    labels = [face.label.value for face in reading.faces]
+    if isinstance(stage.balanced, dict):
+        sets = [face.kind for face in reading.faces]
+        return balanced_within(sets, labels, stage.balanced, stage.seed, epoch)
+    return class_balanced(labels, stage.seed, epoch)
 
 
 def _length(reading: Reading, draw: Draw) -> int:

@@ -55,7 +55,12 @@ def _checked(value: Any, kind: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise UsageError(f"{where} is {value!r}: keys and values")
-        return value
+        kind = get_args(kind)[1]
+        return (
+            value
+            if kind is Any
+            else {key: _checked(one, kind, f"{where}.{key}") for key, one in value.items()}
+        )
     return _plain(value, kind, where)
 
 

@@ -100,7 +100,8 @@ class StageConfig:
             length: steadier, but slower where many devices have one micro-batch of a step each.
         order: Which of the two rounds of an explanation task comes first.
         augment: Ranges of `data.augment.Augmentation` by name, or False for none.
-        balanced: Draws faces so that every class is equally likely.
+        balanced: Draws faces so that every class is equally likely; `{portraits: 0.5}`: so much of that way
+            among the faces of a data set (of its `kind`), and those of the others once each.
         precision: `bf16` computes in 16 bits and learns in 32.
         checkpointing: Saves memory by computing activations twice.
         save_steps: A checkpoint every so many steps.
@@ -130,7 +131,7 @@ class StageConfig:
     mixed: bool = False
     order: Order = "explanation-first"
     augment: dict[str, Any] | bool = True
-    balanced: bool = False
+    balanced: bool | dict[str, float] = False
     precision: Precision = "bf16"
     checkpointing: bool = False
     save_steps: int = 500
@@ -153,9 +154,8 @@ class StageConfig:
         if self.reads == "talks" and self.label + self.explanation <= 0:
             raise UsageError("train.label and train.explanation are both 0: give one of them a share")
         if self.batch % self.micro_batch:
-            raise UsageError(
-                f"train.batch is {self.batch}, no multiple of train.micro_batch, {self.micro_batch}"
-            )
+            told = f"{self.batch}, no multiple of train.micro_batch, {self.micro_batch}"
+            raise UsageError(f"train.batch is {told}")
         if not self.trains:
             raise UsageError("train.trains is empty: name a part, such as projector")
 

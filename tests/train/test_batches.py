@@ -126,9 +126,9 @@ def test_balanced_classes_are_drawn_alike(tmp_path: Path) -> None:
 
 
 def test_classes_are_balanced_within_the_data_sets_that_are_named(reading: Faces) -> None:
-    stage = replace(STAGE, balanced={"folder": 1.0}, epochs=1)
+    stage = replace(STAGE, balanced={"parquet": 1.0}, epochs=1)
     kinds = {face.kind for face in reading.faces}
-    with pytest.raises(UsageError, match="'folder' are to be balanced, but faces are of"):
+    with pytest.raises(UsageError, match="'parquet' are to be balanced, but faces are of"):
         Batches(reading, stage)
     stage = replace(STAGE, balanced=dict.fromkeys(kinds, 1.0), epochs=1)
     drawn = [draw.index for part in Batches(reading, stage) for _, draw in part]

@@ -56,11 +56,9 @@ def _checked(value: Any, kind: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise UsageError(f"{where} is {value!r}: keys and values")
         kind = get_args(kind)[1]
-        return (
-            value
-            if kind is Any
-            else {key: _checked(one, kind, f"{where}.{key}") for key, one in value.items()}
-        )
+        if kind is Any:
+            return value
+        return {key: _checked(one, kind, f"{where}.{key}") for key, one in value.items()}
     return _plain(value, kind, where)
 
 
@@ -78,6 +76,8 @@ def _plain(value: Any, kind: type, where: str) -> Any:
 def _one_of(value: Any, kinds: tuple[Any, ...], where: str) -> Any:
     if value is None and NoneType in kinds:
         return None
+    if isinstance(value, dict):  # so that what is wrong inside is told
+        kinds = tuple(kind for kind in kinds if get_origin(kind) is dict) or kinds
     problems = []
     for kind in kinds:
         if kind is NoneType:

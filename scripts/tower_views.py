@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Final
 
 import torch
@@ -16,19 +17,21 @@ COARSE: Final = (0.3, 0.6)
 """Least part of its side that is left of a coarse portrait (48 of 112 is 0.43); how often it is coarse."""
 
 
-def views(pixels: Tensor, side: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+def views(pixels: Tensor, side: int, chance: torch.Generator, luck: random.Random) -> tuple[Tensor, Tensor]:
     """Random views, normalised to -1..1.
 
     Args:
         pixels: [N, 1 or 3, H, W] uint8.
         side: Of the views.
+        chance: Draws on the device that learns, for each picture.
+        luck: Draws on the host, for all at once.
 
     Returns:
         [N, 3, side, side] float32, and [N] whether each was mirrored.
     """
     count, device = len(pixels), pixels.device
     if pixels.shape[1] == 3:
-        pixels = _coarse(pixels, chance)
+        pixels = _coarse(pixels, chance, luck)
     pixels = pixels.float()
 
     def evenly(low: float, high: float) -> Tensor:
@@ -60,9 +63,9 @@ def views(pixels: Tensor, side: int, chance: torch.Generator) -> tuple[Tensor, T
     return _covered(seen, chance), mirrored
 
 
-def _coarse(pixels: Tensor, chance: torch.Generator) -> Tensor:
+def _coarse(pixels: Tensor, chance: torch.Generator, luck: random.Random) -> Tensor:
     """Some pictures as if they had been smaller: one size a batch, drawn anew."""
-    share = float(torch.rand(1, device=pixels.device, generator=chance)) * (1 - COARSE[0]) + COARSE[0]
+    share = luck.uniform(COARSE[0], 1)
     small = interpolate(pixels.float(), scale_factor=share, mode="area")
     back = interpolate(small, size=pixels.shape[-2:], mode="bicubic").clamp(0, 255).to(pixels.dtype)
     chosen = torch.rand(len(pixels), device=pixels.device, generator=chance) < COARSE[1]

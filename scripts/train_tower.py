@@ -1,10 +1,12 @@
 """Pretrains a vision tower on faces: expressions with their votes, action units, and what other networks say.
 
-    python scripts/train_tower.py --data DATA --texts TEXTS --net resnet --steps 4000 -o tower
+    python scripts/train_tower.py --data DATA --texts TEXTS --net mobilenet --weights WEIGHTS -o teacher
+    python scripts/train_tower.py --data DATA --texts TEXTS --teachers teacher -o tower
 
 DATA holds the Parquet shards of FER+ and of the portraits, cut out (scripts/crop_portraits.py); TEXTS the
-engine's exports with the action units. `--teachers` learns from networks that were trained before: from what
-they say of the very same view (Beyer et al. 2022), beside the votes. `--seconds` ends by the clock.
+engine's exports with the action units; WEIGHTS a network that knew faces before (`tower_pretrained`).
+`--teachers` learns from networks that were trained before: from what they say of the very same view (Beyer et
+al. 2022), beside the votes. `--begin` goes on with a network of before; `--seconds` ends by the clock.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import copy
 import json
 import math
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -23,13 +26,13 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 from tower_faces import MIRROR, Faces, ferplus, portraits
 from tower_net import ResNet, Seen, network
+from tower_pretrained import MobileNet, pretrained
 from tower_views import mixed, plain, views
 
 from expllm.model.presets import CONV_TOWER
 
 AU_WEIGHT = 2.0
-RARE = 0.35
-"""Faces are drawn by the share of their class to this power less: 0 draws all alike, 1 balances classes."""
+SIDE = CONV_TOWER.image
 
 
 def main() -> None:
@@ -46,7 +49,7 @@ def main() -> None:
         ferplus(options.data, "valid", None).to(device),
         portraits(options.portraits or options.data, "valid", None).to(device),
     ]
-    net, side = network(options.net)
+    net, side = _begun(options, train)
     net = _placed(net, device)
     teachers = [_read(path, device) for path in options.teachers]
     learned, history = _learn(net, side, train, valid, teachers, options, device)
@@ -61,11 +64,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--portraits", type=Path, help="where the cut portraits are, if not in DATA")
     parser.add_argument("--texts", type=Path, required=True)
-    parser.add_argument("--net", default="resnet", choices=("resnet", "vit"))
+    parser.add_argument("--net", default="resnet", choices=("resnet", "vit", "mobilenet"))
+    parser.add_argument(
+        "--weights", type=Path, help="of the mobilenet before: a folder of TensorFlow.js files"
+    )
+    parser.add_argument("--begin", type=Path, help="folder of a training whose network learns on")
     parser.add_argument("--teachers", type=Path, nargs="*", default=[])
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seconds", type=float, help="end by the clock instead")
     parser.add_argument("--batch", type=int, nargs=2, default=(384, 128), help="faces of FER+ and portraits")
+    parser.add_argument(
+        "--rare", type=float, nargs=2, default=(0.35, 0.35),
+        help="of FER+ and portraits: faces are drawn by the size of their class to this power less",
+    )  # fmt: skip
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.05)
     parser.add_argument("--mix", type=float, default=0.5, help="part of the batches that is mixed")
@@ -75,9 +86,20 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _begun(options: argparse.Namespace, train: list[Faces]) -> tuple[nn.Module, int]:
+    """The network as it begins."""
+    if options.begin:
+        net, side = _read(options.begin, "cpu")
+        return net, side
+    if not options.weights:
+        return network(options.net)
+    some = torch.cat([plain(faces.pixels[:: len(faces.pixels) // 96].cpu(), SIDE) for faces in train])
+    return pretrained(options.weights, some), SIDE
+
+
 def _read(path: Path, device: str) -> tuple[nn.Module, int]:
     saved = torch.load(path / "net.pt", map_location=device, weights_only=True)
-    net, side = network(saved["net"])
+    net, side = (MobileNet(), SIDE) if saved["net"] == "mobilenet" else network(saved["net"])
     net.load_state_dict(saved["state"])
     return _placed(net, device).eval(), side
 
@@ -97,7 +119,8 @@ def _learn(
     groups = [{"params": heavy, "weight_decay": options.decay}, {"params": light, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=options.lr, fused=device == "cuda")
     average = copy.deepcopy(net).eval()
-    weights = [_rarity(faces) for faces in train]
+    weights = [_rarity(faces, power) for faces, power in zip(train, options.rare, strict=True)]
+    luck = random.Random(options.seed)  # on the host: a card is not waited for
     history: list[dict[str, Any]] = []
     begun, step, done, shown = time.monotonic(), 0, 0.0, 0.0
     while done < 1:
@@ -106,7 +129,7 @@ def _learn(
         rate = options.lr * min(1.0, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * done))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss = _loss(net.train(), side, train, weights, teachers, options, chance, device)
+        loss = _loss(net.train(), side, train, weights, teachers, options, chance, luck, device)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
@@ -116,7 +139,8 @@ def _learn(
         if done - shown > 0.1 or done >= 1:
             shown = done
             fer, portrait = (_score(average, side, faces) for faces in valid)
-            row = {"step": step, "done": round(done, 3), "loss": round(float(loss), 4), "ferplus": fer,
+            told = round(float(loss.detach()), 4)
+            row = {"step": step, "done": round(done, 3), "loss": told, "ferplus": fer,
                    "portraits": portrait, "seconds": round(time.monotonic() - begun, 1)}  # fmt: skip
             history.append(row)
             print(options.output.name, json.dumps(row), flush=True)
@@ -125,19 +149,20 @@ def _learn(
 
 def _loss(
     net: nn.Module, side: int, train: list[Faces], weights: list[Tensor],
-    teachers: list[tuple[nn.Module, int]], options: argparse.Namespace, chance: torch.Generator, device: str,
+    teachers: list[tuple[nn.Module, int]], options: argparse.Namespace, chance: torch.Generator,
+    luck: random.Random, device: str,
 ) -> Tensor:  # fmt: skip
     seen, targets, aus = [], [], []
     biggest = max([side, *(one for _, one in teachers)])
     for faces, weight, count in zip(train, weights, options.batch, strict=True):
         drawn = torch.multinomial(weight, count, replacement=True, generator=chance)
-        pictures, mirrored = views(faces.pixels[drawn], biggest, chance)
+        pictures, mirrored = views(faces.pixels[drawn], biggest, chance, luck)
         measured = faces.aus[drawn]
         seen.append(pictures)
         targets.append(faces.targets[drawn])
         aus.append(torch.where(mirrored[:, None], measured[:, MIRROR], measured))
     pictures, target, units = torch.cat(seen), torch.cat(targets), torch.cat(aus)
-    if float(torch.rand(1, device=device, generator=chance)) < options.mix:
+    if luck.random() < options.mix:
         order = torch.randperm(len(pictures), device=device, generator=chance)
         share = torch.rand(len(pictures), device=device, generator=chance) * 0.5 + 0.5
         pictures = mixed(pictures, pictures[order], share)
@@ -162,18 +187,16 @@ def _sized(pictures: Tensor, side: int) -> Tensor:
     return torch.nn.functional.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
 
 
-def _rarity(faces: Faces) -> Tensor:
+def _rarity(faces: Faces, power: float) -> Tensor:
     counts = torch.bincount(faces.majority, minlength=8).float().clamp(min=20)
-    return counts.pow(-RARE)[faces.majority]
+    return counts.pow(-power)[faces.majority]
 
 
 @torch.no_grad()
 def _follow(average: nn.Module, net: nn.Module, keep: float) -> None:
-    for ours, theirs in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if ours.is_floating_point():
-            ours.lerp_(theirs, 1 - keep)
-        else:
-            ours.copy_(theirs)
+    pairs = zip(average.state_dict().values(), net.state_dict().values(), strict=True)
+    ours, theirs = zip(*((one, other) for one, other in pairs if one.is_floating_point()), strict=True)
+    torch._foreach_lerp_(ours, theirs, 1 - keep)  # at once: a launch for each would take longer than a step
 
 
 @torch.no_grad()

@@ -75,10 +75,22 @@ def test_without_hints_nothing_is_told(tmp_path: Path) -> None:
 def test_a_part_of_the_explanations_goes_without(tmp_path: Path) -> None:
     faces = read(replace(measured(tmp_path), unhinted=0.25))
     told = [
-        "percent" in faces.conversation(0, "explanation", chance=Chance(label=0.5, hint=hint)).turns[2].text
+        "percent" in faces.conversation(0, "explanation", chance=Chance(0.5, hint, 0.5)).turns[2].text
         for hint in (0.0, 0.2499, 0.25, 0.99)
     ]
     assert told == [False, False, True, True]
+
+
+def test_both_orders_are_learned_by_turns(tmp_path: Path) -> None:
+    faces = replace(read(draw_faces(tmp_path, 4)), order="both")
+
+    def begins_with_a_label(place: int) -> bool:
+        turns = faces.conversation(0, "explanation", chance=drawn_chance(7, 0, place)).turns
+        return turns[1].text == faces.faces[0].label.value
+
+    first = sum(begins_with_a_label(place) for place in range(400))
+    assert 160 < first < 240
+    assert faces.conversation(0, "explanation").turns[1].text == faces.faces[0].label.value
 
 
 def test_an_annotator_is_drawn_by_the_votes(tmp_path: Path) -> None:

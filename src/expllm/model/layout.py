@@ -59,11 +59,14 @@ class Manifest:
 
     @property
     def order(self) -> Order:
-        """In which the two rounds of an explanation were learned; the paper's where the card says nothing."""
+        """In which the two rounds of an explanation were learned; the paper's where the card says nothing.
+
+        Of both, label first: it is the quick answer, and the other order can still be asked for.
+        """
         recipe = self.card.get("recipe")
         stages = recipe.get("stages", ()) if isinstance(recipe, dict) else ()
         named = [one["order"] for one in stages if one.get("name") == self.card.get("stage")]
-        return "label-first" if "label-first" in named else "explanation-first"
+        return "label-first" if {"label-first", "both"} & set(named) else "explanation-first"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `sha256` is that of all others, so that a wrong byte in them is found as well."""

@@ -15,7 +15,7 @@ from expllm.train.checked import made, nearest
 
 Reads = Literal["captions", "talks"]
 Precision = Literal["bf16", "fp32"]
-Order = Literal["explanation-first", "label-first"]
+Order = Literal["explanation-first", "label-first", "both"]
 Captions = Literal["texts"]
 Part = Literal["projector", "tower_lora", "language_lora", "tower", "language"]
 
@@ -98,7 +98,7 @@ class StageConfig:
         label_weight: What a token of a label task, which has few, counts beside one of an explanation.
         mixed: Whether every step holds labels and explanations in their shares, instead of texts of like
             length: steadier, but slower where many devices have one micro-batch of a step each.
-        order: Which of the two rounds of an explanation task comes first.
+        order: Which of the two rounds of an explanation task comes first; `both`: either, drawn for each.
         augment: Ranges of `data.augment.Augmentation` by name, or False for none.
         balanced: Draws faces so that every class is equally likely; `{portraits: 0.5}`: so much of that way
             among the faces of a data set (of its `kind`), and those of the others once each.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from expllm.conversations import (
     Conversation,
@@ -60,15 +60,17 @@ class Chance:
     Attributes:
         label: Which of the annotators is believed this time, where their votes are learned.
         hint: Whether the measured units are told.
+        order: Which round comes first, where both orders are learned.
     """
 
     label: float
     hint: float
+    order: float
 
 
 def drawn_chance(seed: int, epoch: int, place: int) -> Chance:
     """What is drawn for an example, the same in every process."""
-    return Chance(**chances("conversation", seed, epoch, place, ("label", "hint")))
+    return Chance(**chances("conversation", seed, epoch, place, ("label", "hint", "order")))
 
 
 class Reading(Protocol):
@@ -109,7 +111,7 @@ class Faces:
     faces: tuple[Face, ...]
     labels: tuple[Expression, ...]
     questions: Questions
-    order: Order
+    order: Order | Literal["both"]
     fingerprint: str
     left_out: tuple[tuple[str, str], ...] = ()
     votes: bool = False
@@ -144,11 +146,18 @@ class Faces:
             return caption_conversation(cot.key_observations, self.questions)
         told = face.aus is not None and (chance is None or chance.hint >= self.unhinted)
         aus = face.aus.mirrored() if told and mirrored and face.aus else face.aus if told else None
-        return explanation_conversation(cot, face.label, self.labels, self.order, self.questions, aus)
+        return explanation_conversation(
+            cot, face.label, self.labels, self._order(chance), self.questions, aus
+        )
 
     def shares(self, index: int, task: Task) -> tuple[float, ...] | None:
         """See `Reading`. A label task learns all votes; an explanation goes with the majority's label."""
         return self.faces[index].votes if self.votes and task == "label" else None
+
+    def _order(self, chance: Chance | None) -> Order:
+        if self.order != "both":
+            return self.order
+        return "explanation-first" if chance is not None and chance.order < 0.5 else "label-first"
 
     def _label(self, face: Face, chance: Chance | None) -> Expression:
         """The majority's, or that of an annotator who is drawn: what a word goes on with once it is begun."""

@@ -268,6 +268,19 @@ def test_calibrate(place: Path, tmp_path: Path) -> None:
     assert abs(scores.log_probabilities - expected).max() < 1e-9
 
 
+def test_calibrated_with_mirror_images(place: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(place / "model", model)
+    plain = as_json("accuracy", model, place / "faces", "-o", tmp_path / "plain")
+    assert call("eval", "calibrate", model, place / "faces", "--mirrored", "-o", tmp_path / "run").code == 0
+    assert read_manifest(model).extra["mirrored"] is True
+    both = as_json("accuracy", model, place / "faces", "-o", tmp_path / "both")
+    assert both["risk_coverage_area"] != plain["risk_coverage_area"]
+    again = call("eval", "accuracy", model, place / "faces", "-o", tmp_path / "plain")
+    assert again.code == 1  # its answers are of a model that looked once
+    assert "go on with the same, or choose another folder" in again.err
+
+
 def test_nothing_to_calibrate_on(place: Path, tmp_path: Path) -> None:
     few = call("eval", "calibrate", place / "model", place / "faces", "--limit", "9", "-o", tmp_path / "a")
     assert few.code == 1

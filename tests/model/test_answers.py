@@ -232,6 +232,19 @@ def test_a_temperature_keeps_the_answers_and_is_read_with_the_model(tmp_path: Pa
         Answerer.load(tmp_path / "odd")
 
 
+def test_with_its_mirror_image_a_picture_is_answered_as_its_mirror_image_is(tmp_path: Path) -> None:
+    bundle = taught.new()
+    mirrored = [face.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for face in FACES]
+    alone = [answerer().labels(pictures).sums for pictures in (FACES, mirrored)]
+    expected = torch.stack([torch.from_numpy(sums).log_softmax(-1) for sums in alone]).mean(0)
+    store.save(tmp_path / "model", bundle, {}, {"mirrored": True})
+    both = Answerer.load(tmp_path / "model")
+    found = both.labels(FACES)
+    assert np.abs(found.sums - expected.numpy()).max() < 1e-4
+    assert np.abs(both.labels(mirrored).sums - found.sums).max() < 1e-4
+    assert np.array_equal(both.both(FACES, max_new_tokens=2).labels.sums, found.sums)
+
+
 def test_merged_adapters_are_rounded_once() -> None:
     bundle = taught.new()
     adapted = inner(bundle.model).model.language_model.layers[0].self_attn.q_proj

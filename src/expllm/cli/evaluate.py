@@ -54,6 +54,14 @@ BoxesOption = Annotated[
 DtypeOption = Annotated[
     str, typer.Option("--dtype", metavar="float32|bfloat16", help="Precision of a model's weights.")
 ]
+MirroredOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--mirrored/--no-mirrored",
+        help="From now on, whether a label is the mean of the answers for a face and its mirror image.",
+        show_default=False,
+    ),
+]
 AbstainOption = Annotated[
     float | None,
     typer.Option(
@@ -174,21 +182,26 @@ def calibrate(
     limit: LimitOption = None,
     boxes: BoxesOption = None,
     dtype: DtypeOption = "float32",
+    mirrored: MirroredOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Make a model's probabilities mean what they say: one number, fitted on validation faces.
 
     The number is written into the model's folder, and no answer changes. At least 50 faces are needed.
     The calibration error before and after is that of the same faces; a plot goes into the run's folder.
+    With --mirrored the model looks twice for a label, which takes longer and is right a little more often.
     """
     from expllm.shipped import OFFLINE, model_folder
 
     if model == OFFLINE:
         raise UsageError("offline has no folder for a temperature, and is calibrated: give a model's folder")
+    from expllm.evals.calibrating import calibrated, look_twice
+
+    if mirrored is not None:
+        look_twice(model_folder(model), mirrored)
     run, settings, answers = _asked(
         None, model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet
     )
-    from expllm.evals.calibrating import calibrated
 
     settings, found = calibrated(model_folder(model), run, settings, answers)
     if not as_json:

@@ -31,6 +31,17 @@ def check_validation(dataset: Dataset, name: str) -> None:
         )
 
 
+def look_twice(folder: Path, mirrored: bool) -> None:
+    """Writes into a model's folder whether its labels are means of a face and its mirror image.
+
+    Raises:
+        OutputError, UsageError, MissingWeights, ModelError: as `model.layout.add_extra`.
+    """
+    from expllm.model.layout import add_extra
+
+    add_extra(folder, {"mirrored": mirrored})
+
+
 def calibrated(
     folder: Path, run: Path, settings: Settings, answers: Sequence[Answer]
 ) -> tuple[Settings, Temperature]:

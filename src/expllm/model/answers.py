@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import torch
+from PIL.Image import Transpose
+from torch import Tensor
 
 from expllm.conversations import Order, Questions, explanation_question, explanation_text, label_question
 from expllm.data.encode import IGNORE, Encoded, label_tokens
@@ -48,11 +50,18 @@ class Answerer:
         bundle: A model, as it was trained or read back.
         temperature: Above 1 makes probabilities less sure; the answers stay the same.
         dtype: Of the weights; by default that of the language model. Adapters are added in 32-bit floats.
+        mirrored: A label's log-probability is the mean of those for the picture and its mirror image.
     """
 
     def __init__(
-        self, bundle: Askable, *, temperature: float = 1.0, dtype: torch.dtype | None = None
+        self,
+        bundle: Askable,
+        *,
+        temperature: float = 1.0,
+        dtype: torch.dtype | None = None,
+        mirrored: bool = False,
     ) -> None:
+        self._mirrored = mirrored
         self.label_set, self._tokenizer, self._temperature = bundle.labels, bundle.tokenizer, temperature
         self._questions = bundle.questions
         self._preparer = preparer(bundle)
@@ -71,12 +80,13 @@ class Answerer:
     def load(
         cls, folder: Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
     ) -> Self:
-        """A saved model, with the temperature that was saved with it.
+        """A saved model, with the temperature that was saved with it, and mirror images if it says so.
 
         Raises:
             UsageError, MissingWeights, ModelError: as `store.load`; a temperature that is none.
         """
-        temperature = read_manifest(folder).extra.get("temperature", 1.0)
+        extra = read_manifest(folder).extra
+        temperature = extra.get("temperature", 1.0)
         if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
             raise ModelError(f"{folder}: the temperature is {temperature!r}, not a number above 0")
         bundle: Askable | None = light_bundle(folder, device)
@@ -84,11 +94,13 @@ class Answerer:
             from expllm.model.store import load
 
             bundle = load(folder, dtype, device)
-        return cls(bundle, temperature=float(temperature), dtype=dtype)
+        return cls(
+            bundle, temperature=float(temperature), dtype=dtype, mirrored=extra.get("mirrored") is True
+        )
 
     def labels(self, images: Sequence["Image.Image"]) -> LabelScores:
         """The label of each picture: RGB, any size, cut out as in training."""
-        return self._scores(self._look(images), [self._label_prompt] * len(images))
+        return self._labels(self._look(images), images)
 
     def explanations(
         self,
@@ -164,7 +176,7 @@ class Answerer:
             UsageError: as `explanations`.
         """
         seen = self._look(images)
-        first = self._scores(seen, [self._label_prompt] * len(images))
+        first = self._labels(seen, images)
         told = first.best if order == "label-first" else None
         prompts = self._explanation_prompts(len(images), told, max_new_tokens, aus)
         texts = self._write(seen, prompts, max_new_tokens)
@@ -179,8 +191,21 @@ class Answerer:
             raise UsageError("no picture to answer about: give at least one")
         return self._talker.look([self._preparer.pixels(image) for image in images])
 
+    def _labels(self, seen: Any, images: Sequence["Image.Image"]) -> LabelScores:
+        prompts = [self._label_prompt] * len(images)
+        if not self._mirrored:
+            return self._scores(seen, prompts)
+        other = self._look([image.transpose(Transpose.FLIP_LEFT_RIGHT) for image in images])
+        sums = [self._sums(one, prompts).log_softmax(-1) for one in (seen, other)]
+        return self._told(torch.stack(sums).mean(0))
+
     def _scores(self, seen: Any, prompts: Sequence[Ids]) -> LabelScores:
-        sums = self._talker.scores(seen, prompts, self._tree).double().cpu()
+        return self._told(self._sums(seen, prompts))
+
+    def _sums(self, seen: Any, prompts: Sequence[Ids]) -> Tensor:
+        return self._talker.scores(seen, prompts, self._tree).double().cpu()
+
+    def _told(self, sums: Tensor) -> LabelScores:
         logs = (sums / self._temperature).log_softmax(-1)
         return LabelScores(logs.numpy(), sums.numpy(), self.label_set)
 

@@ -39,7 +39,9 @@ def main() -> None:
     options = _options()
     torch.manual_seed(options.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = (
+        options.net != "mobilenet"
+    )  # among depthwise kernels it searches a minute
     torch.set_float32_matmul_precision("high")
     train = [
         ferplus(options.data, "train", options.texts / "ferplus.jsonl").to(device),

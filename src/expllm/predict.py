@@ -6,7 +6,7 @@ chat model (`explainers`).
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -97,6 +97,7 @@ class Predictor:
         order: Order | None = None,
         dtype: str = "auto",
         chat: ChatOptions | None = None,
+        heard: Callable[[str], object] | None = None,
         **options: Any,
     ) -> Self:
         """A predictor with the model of that name.
@@ -104,7 +105,7 @@ class Predictor:
         Args:
             model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`; by default
                 [`default_model`][expllm.shipped.default_model].
-            labels, order, dtype, chat: As for [`open_explainer`][expllm.explainers.open_explainer].
+            labels, order, dtype, chat, heard: As for [`open_explainer`][expllm.explainers.open_explainer].
             **options: As for [`Predictor`][expllm.predict.Predictor].
 
         Raises:
@@ -112,7 +113,7 @@ class Predictor:
             MissingWeights, MissingDependency, ModelError: a part of the model is missing or damaged.
             ChatError: a chat model cannot be asked.
         """
-        explainer = open_explainer(model, labels=labels, order=order, dtype=dtype, chat=chat)
+        explainer = open_explainer(model, labels=labels, order=order, dtype=dtype, chat=chat, heard=heard)
         try:
             predictor = cls(explainer=explainer, **options)
         except BaseException:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from calling import TIMEOUT_S, call, checked, process
 from conftest import ASTRONAUT
+from randommodels import run_with_model
 
 from expllm.cli import signals
 
@@ -60,6 +62,27 @@ def test_a_signal_whose_exception_was_lost_still_ends_the_run(
     result = call("aus", ASTRONAUT, "-o", tmp_path / "faces.csv")
     assert result.code == code
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_terminal_shows_words_while_they_are_written(tmp_path: Path, quiet: bool) -> None:
+    """In a real pseudo-terminal: the text grows on stderr, is taken away, and the answer is printed."""
+    run = run_with_model(tmp_path / "run")
+    theirs, ours = pty.openpty()
+    command = [*COMMAND, "analyze", str(ASTRONAUT), "--model", str(run), *["--quiet"] * quiet]
+    running = subprocess.Popen(command, stdin=ours, stdout=ours, stderr=ours)
+    os.close(ours)
+    shown = b""
+    try:
+        while chunk := os.read(theirs, 65536):
+            shown += chunk
+    except OSError:  # Linux: the terminal is gone with its last process
+        pass
+    os.close(theirs)
+    assert running.wait(TIMEOUT_S) == 0
+    *growing, answer = shown.split(b"\x1b[2K\x1b[1A") if not quiet else [shown]
+    assert b"Not as it should be" in answer  # a random model's text
+    assert len(growing) > 3 or quiet
 
 
 @pytest.mark.parametrize("format_", ["text", "csv", "json", "html"])

@@ -47,6 +47,17 @@ def cut_out(face: FaceAnalysis) -> Image.Image:
     return Image.fromarray(crop(open_image(ASTRONAUT, analysis_side=None), box))
 
 
+def test_a_lone_face_is_heard_while_it_is_explained(run: Path, face: FaceAnalysis) -> None:
+    heard: list[str] = []
+    with Predictor.load(run, order="label-first", dtype="float32", heard=heard.append) as opened:
+        assert opened.analyze(ASTRONAUT)[0] == face
+        assert face.explanation is not None
+        assert "".join(heard) == face.explanation.text
+        heard.clear()
+        opened.predict([ASTRONAUT, ASTRONAUT], explain=True)
+        assert not heard  # of several faces at once, no text would be whole
+
+
 def test_label_text_and_checks_are_those_of_the_model(run: Path, face: FaceAnalysis) -> None:
     direct = Answerer.load(run / "model").both([cut_out(face)], "label-first")
     assert face.expression is direct.labels.best[0]

@@ -232,6 +232,15 @@ def test_a_temperature_keeps_the_answers_and_is_read_with_the_model(tmp_path: Pa
         Answerer.load(tmp_path / "odd")
 
 
+def test_a_lone_picture_is_heard_while_its_text_is_written() -> None:
+    heard: list[str] = []
+    answers = answerer().both(FACES[:1], max_new_tokens=120, heard=heard.append)
+    assert "".join(heard) == answers.explanations[0].text
+    assert len(heard) > 10
+    assert answers.explanations == answerer().both(FACES[:1], max_new_tokens=120).explanations
+    answerer().both(FACES[:2], max_new_tokens=4, heard=pytest.fail)
+
+
 def test_with_its_mirror_image_a_picture_is_answered_as_its_mirror_image_is(tmp_path: Path) -> None:
     bundle = taught.new()
     mirrored = [face.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for face in FACES]

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
-from io import FileIO, TextIOWrapper
 from itertools import chain, count, groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from expllm.cli.signals import check
+from expllm.cli.terminal import Words, keep_stderr_to_ourselves
 from expllm.errors import (
     ExitCode,
     ExpllmError,
@@ -23,7 +23,6 @@ from expllm.errors import (
     one_line,
 )
 from expllm.inputs import STDIN, Input, expand, is_url, recorded_name
-from expllm.native import own_stderr
 from expllm.outfiles import output_stream, whole_file
 from expllm.outputs import BINARY_FORMATS, Writer, writer_for
 from expllm.records import FaceAnalysis
@@ -69,11 +68,12 @@ class Session:
         """Works through every input and returns the exit code."""
         from expllm.progress import Progress
 
-        _keep_stderr_to_ourselves()
+        keep_stderr_to_ourselves()
         inputs = list(expand(arguments))
         self._spare(inputs)
         with ExitStack() as stack:
-            self._open_explainer(stack)
+            words = stack.enter_context(Words(shown=not self.quiet and self._on_terminal()))
+            self._open_explainer(stack, words)
             self._make_overlay_folder()
             file = stack.enter_context(self._file())
             progress = stack.enter_context(
@@ -81,6 +81,7 @@ class Session:
             )
             writer = stack.enter_context(self._writer(file))
             for outcome in stack.enter_context(closing(self._outcomes(inputs))):
+                words.clear()
                 analyses = self._take(outcome, progress)
                 writer.write(analyses, outcome.picture)
                 self._draw(outcome)
@@ -89,7 +90,7 @@ class Session:
             check()
         return self._exit_code()
 
-    def _open_explainer(self, stack: ExitStack) -> None:
+    def _open_explainer(self, stack: ExitStack, words: Words) -> None:
         """One for all threads; what is wrong with the model is said before any picture is opened."""
         if self.model is None:
             return
@@ -97,7 +98,7 @@ class Session:
         from expllm.explainers.abstaining import check_abstain
 
         self._say_who_explains(self.model)
-        self.explainer = stack.enter_context(closing(open_explainer(**self.model)))
+        self.explainer = stack.enter_context(closing(open_explainer(**self.model, heard=words)))
         check_abstain(self.predictor.get("abstain"), self.explainer)
 
     def _say_who_explains(self, model: dict[str, Any]) -> None:
@@ -135,7 +136,10 @@ class Session:
 
     def _shows_progress(self) -> bool:
         """Results that scroll by on a terminal are progress enough; a bar would tear them apart."""
-        return not self.quiet and not (self.output is None and sys.stdout.isatty())
+        return not self.quiet and not self._on_terminal()
+
+    def _on_terminal(self) -> bool:
+        return self.output is None and sys.stdout.isatty()
 
     def _outcomes(self, inputs: Iterable[Input]) -> "Generator[Outcome, None, None]":
         from expllm.batch import Outcome
@@ -263,24 +267,6 @@ def _standard_input() -> "bytes | ExpllmError":
         return read_stream(sys.stdin.buffer, "<stdin>")
     except ExpllmError as error:
         return error
-
-
-def _keep_stderr_to_ourselves() -> None:
-    """Gives Python a stderr of its own and leads file descriptor 2 to nowhere, for the rest of the process.
-
-    MediaPipe and libtiff write there from C++ with no switch to stop them, and would tear the progress bar.
-    """
-    if os.environ.get("EXPLLM_DEBUG"):
-        return
-    sys.stderr.flush()
-    # Without a buffer: what could not be written is not tried again at exit.
-    raw = FileIO(own_stderr(), "w")
-    sys.stderr = TextIOWrapper(
-        raw, encoding=sys.stderr.encoding, errors="backslashreplace", write_through=True
-    )
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
 
 
 def _blank(outcome: "Outcome", status: str, error: str | None = None) -> FaceAnalysis:

@@ -1,5 +1,6 @@
 """From the name of a model to whoever explains faces."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,7 @@ def open_explainer(
     order: Order | None = None,
     dtype: str = "auto",
     chat: ChatOptions | None = None,
+    heard: Callable[[str], object] | None = None,
 ) -> FaceExplainer:
     """Who is called `model`. Nothing heavy is loaded before the first face.
 
@@ -56,6 +58,7 @@ def open_explainer(
         order: Of a trained model: whether the label comes before the text; None: as it was trained.
         dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: the faster on this machine.
         chat: How a chat model is asked.
+        heard: Told the text of a face by a trained model, piece by piece, while it is written.
 
     Raises:
         UsageError: there is no such model, or an option is not for it.
@@ -78,7 +81,7 @@ def open_explainer(
     from expllm.explainers.trained import ModelExplainer
 
     shown = name if name in SHIPPED else None
-    return ModelExplainer(model_folder(model), name=shown, order=order, dtype=dtype)
+    return ModelExplainer(model_folder(model), name=shown, order=order, dtype=dtype, heard=heard)
 
 
 def _chat(name: str, labels: int, options: ChatOptions) -> FaceExplainer:

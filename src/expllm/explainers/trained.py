@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,6 +37,7 @@ class ModelExplainer:
             model was trained.
         dtype: Of the weights, `float32` or `bfloat16`; `auto`: 16 bits where the device has them.
         max_new_tokens: Most tokens of a text; the model's own limit if None.
+        heard: Told the text of a face that is explained alone, piece by piece, while it is written.
 
     Raises:
         UsageError, MissingWeights, ModelError: as `model.layout.read_manifest`.
@@ -56,6 +57,7 @@ class ModelExplainer:
         order: Order | None = None,
         dtype: str = "auto",
         max_new_tokens: int | None = None,
+        heard: Callable[[str], object] | None = None,
     ) -> None:
         try:
             from expllm.model.layout import read_manifest, seal
@@ -73,6 +75,7 @@ class ModelExplainer:
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
         self._folder, self._order, self._dtype = folder, order or manifest.order, dtype
         self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
+        self._heard = heard
         self._answerer: Answerer | None = None
         self._lock = threading.Lock()
 
@@ -93,7 +96,7 @@ class ModelExplainer:
             if not write:
                 return [Said(*one) for one in _told(self._loaded().labels(_crops(faces)))]
             aus = [face.aus for face in faces]
-            found = self._loaded().both(_crops(faces), self._order, aus=aus, **self._limit)
+            found = self._loaded().both(_crops(faces), self._order, aus=aus, heard=self._heard, **self._limit)
         before, after = _told(found.labels), _told(found.labels_after)
         chosen, second = (before, after) if self._order == "label-first" else (after, before)
         rows = zip(faces, chosen, second, found.explanations, strict=True)

@@ -1,6 +1,7 @@
 """Answers of a trained model: a label with probabilities at once, an explanation on demand."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -144,19 +145,14 @@ class Answerer:
         """
         labels = None if label is None else [label]
         prompts = self._explanation_prompts(1, labels, max_new_tokens, None if aus is None else [aus])
-        steps = self._talker.write(self._look([image]), prompts, self._end, max_new_tokens)
-        return self._streamed((token for step in steps for _, token in step), max_new_tokens)
+        return self._streamed(self._look([image]), prompts, max_new_tokens)
 
-    def _streamed(self, tokens: Iterator[int], max_new_tokens: int) -> Generator[str, None, Written]:
-        written: Ids = []
-
-        def noted() -> Iterator[int]:
-            for token in tokens:
-                written.append(token)
-                yield token
-
-        yield from pieces(self._tokenizer, noted())
-        return self._written([written], max_new_tokens)[0]
+    def _streamed(
+        self, seen: Any, prompts: Sequence[Ids], max_new_tokens: int
+    ) -> Generator[str, None, Written]:
+        texts: list[Ids] = [[]]
+        yield from pieces(self._tokenizer, self._tokens(seen, prompts, max_new_tokens, texts))
+        return self._written(texts, max_new_tokens)[0]
 
     def both(
         self,
@@ -164,6 +160,7 @@ class Answerer:
         order: Order = "explanation-first",
         max_new_tokens: int = MOST_TOKENS,
         aus: Sequence[AUVector | None] | None = None,
+        heard: Callable[[str], object] | None = None,
     ) -> Answers:
         """Label, explanation, and the label once more behind the explanation. Pictures are encoded once.
 
@@ -171,6 +168,7 @@ class Answerer:
             order: `label-first` tells the model the label that it gave before it explains. The second label
                 is asked behind the explanation alone in either case: does the text bear the label out?
             max_new_tokens, aus: As `explanations`.
+            heard: Told each piece of the text of a lone picture as it is written.
 
         Raises:
             UsageError: as `explanations`.
@@ -179,7 +177,7 @@ class Answerer:
         first = self._labels(seen, images)
         told = first.best if order == "label-first" else None
         prompts = self._explanation_prompts(len(images), told, max_new_tokens, aus)
-        texts = self._write(seen, prompts, max_new_tokens)
+        texts = self._write(seen, prompts, max_new_tokens, heard)
         # The label that is asked behind a text sees no other label: only what was measured, and the text.
         alone = self._explanation_prompts(len(images), None, max_new_tokens, aus)
         again = [[*asked, *ids, *self._label_again] for asked, ids in zip(alone, texts, strict=True)]
@@ -241,12 +239,27 @@ class Answerer:
         round_ = label_question(self.label_set, self._questions).answered(label.value)
         return self._encoder.prompt(round_.asked(explanation_text(self._questions, aus)))
 
-    def _write(self, seen: Any, prompts: Sequence[Ids], max_new_tokens: int) -> list[Ids]:
+    def _write(
+        self, seen: Any, prompts: Sequence[Ids], max_new_tokens: int,
+        heard: Callable[[str], object] | None = None,
+    ) -> list[Ids]:  # fmt: skip
         texts: list[Ids] = [[] for _ in prompts]
+        tokens = self._tokens(seen, prompts, max_new_tokens, texts)
+        if heard is None or len(prompts) > 1:
+            deque(tokens, maxlen=0)
+        else:
+            for piece in pieces(self._tokenizer, tokens):
+                heard(piece)
+        return texts
+
+    def _tokens(
+        self, seen: Any, prompts: Sequence[Ids], max_new_tokens: int, texts: list[Ids]
+    ) -> Iterator[int]:
+        """Tokens as they come, of all rows; each is put to the text of its row."""
         for step in self._talker.write(seen, prompts, self._end, max_new_tokens):
             for row, token in step:
                 texts[row].append(token)
-        return texts
+                yield token
 
     def _written(self, texts: Sequence[Ids], max_new_tokens: int) -> list[Written]:
         return [_parsed(text_of(self._tokenizer, ids), len(ids), max_new_tokens) for ids in texts]

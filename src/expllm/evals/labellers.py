@@ -170,7 +170,7 @@ class ModelLabeller:
         boxes = needs_boxes(trained_boxes(manifest.card), kind) if boxes is None else boxes
         self._cutter = FaceCutter(boxes)
         # What was found out after training, such as a temperature, changes no answer; mirror images do.
-        asked = {name: value for name, value in manifest.extra.items() if name == "mirrored"}
+        asked = {"mirrored": True} if manifest.extra.get("mirrored") is True else {}
         digest = seal({**manifest.to_dict(), "extra": asked})
         temperature = _temperature(folder, manifest.extra)
         name = str(model) if model in SHIPPED else str(folder)

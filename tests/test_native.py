@@ -8,7 +8,7 @@ import threading
 import pytest
 from conftest import ASTRONAUT
 
-from expllm.native import missing_library, native_silence
+from expllm.native import lose_native_stderr, missing_library, native_silence, own_stderr
 
 
 def test_silence_swallows_native_lines_and_ends(capfd: pytest.CaptureFixture[str]) -> None:
@@ -37,6 +37,26 @@ def test_overlapping_silences_on_threads_give_stderr_back(capfd: pytest.CaptureF
     os.write(2, b"noise\n")  # the other thread still wants silence
     leave.set()
     thread.join()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
+
+
+def test_our_own_stderr_is_found_within_a_silence(capfd: pytest.CaptureFixture[str]) -> None:
+    with native_silence():
+        own = own_stderr()
+        os.write(2, b"noise\n")
+    os.write(own, b"a line of ours\n")
+    os.close(own)
+    assert capfd.readouterr().err == "a line of ours\n"
+
+
+def test_what_is_lost_stays_lost_when_a_silence_ends(capfd: pytest.CaptureFixture[str]) -> None:
+    before = os.dup(2)
+    with native_silence():
+        lose_native_stderr()
+    os.write(2, b"noise\n")
+    os.dup2(before, 2)
+    os.close(before)
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
 

@@ -52,6 +52,14 @@ def own_stderr() -> int:
         return os.dup(_Silence.kept if _Silence.depth and _Silence.kept >= 0 else 2)
 
 
+def lose_native_stderr() -> None:
+    """Leads file descriptor 2 to nowhere for the rest of the process, also where a silence ends later."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with _Silence.lock:
+        os.dup2(nowhere, _Silence.kept if _Silence.depth and _Silence.kept >= 0 else 2)
+    os.close(nowhere)
+
+
 def _redirect_stderr() -> int:
     """Leads file descriptor 2 to nowhere; gives a copy of where it led, -1 if it led nowhere already."""
     try:

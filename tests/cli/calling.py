@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -106,6 +107,7 @@ def _standard_streams(files: list[IO[bytes]]) -> Iterator[None]:
     streams = [getattr(sys, name) for name in names]
     for stream in streams[1:]:
         stream.flush()
+    _let_native_code_end()
     kept = [os.dup(number) for number in range(3)]
     try:
         for number, (name, file) in enumerate(zip(names, files, strict=True)):
@@ -116,7 +118,15 @@ def _standard_streams(files: list[IO[bytes]]) -> Iterator[None]:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        _let_native_code_end()
         for number, (name, stream) in enumerate(zip(names, streams, strict=True)):
             setattr(sys, name, stream)
             os.dup2(kept[number], number)
             os.close(kept[number])
+
+
+def _let_native_code_end() -> None:
+    """Waits for models of earlier calls that are closed on threads just now: they put descriptor 2 back."""
+    for thread in threading.enumerate():
+        if thread.name == "close":
+            thread.join(TIMEOUT_S)

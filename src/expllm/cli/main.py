@@ -12,6 +12,7 @@ import typer
 from expllm import __version__
 from expllm.cli import analyze, cot, data, doctor, evaluate, evaluate_ablate, evaluate_cot, model, train
 from expllm.cli.signals import unwind_on_signals
+from expllm.cli.terminal import take_stderr
 from expllm.errors import ExitCode, ExpllmError, one_line
 
 EPILOG = (
@@ -60,6 +61,7 @@ def _options(
 def run(arguments: list[str] | None = None) -> None:
     """Runs a command line and leaves with its exit code."""
     _open_closed_streams()
+    take_stderr()
     if arguments is None:
         unwind_on_signals()
     given = sys.argv[1:] if arguments is None else arguments

@@ -6,7 +6,7 @@ from io import FileIO, TextIOWrapper
 from types import TracebackType
 from typing import Any, Self
 
-from expllm.native import own_stderr
+from expllm.native import lose_native_stderr, own_stderr
 
 
 class Words:
@@ -50,19 +50,21 @@ class Words:
         self._live, self._text = None, ""
 
 
-def keep_stderr_to_ourselves() -> None:
-    """Gives Python a stderr of its own and leads file descriptor 2 to nowhere, for the rest of the process.
-
-    MediaPipe and libtiff write there from C++ with no switch to stop them, and would tear the progress bar.
-    """
-    if os.environ.get("EXPLLM_DEBUG"):
-        return
+def take_stderr() -> None:
+    """Gives Python a stderr of its own, which stays when a thread silences native code on descriptor 2."""
     sys.stderr.flush()
     # Without a buffer: what could not be written is not tried again at exit.
     raw = FileIO(own_stderr(), "w")
     sys.stderr = TextIOWrapper(
         raw, encoding=sys.stderr.encoding, errors="backslashreplace", write_through=True
     )
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+
+
+def keep_stderr_to_ourselves() -> None:
+    """Silences native code for the rest of the process; Python has a stderr of its own (`take_stderr`).
+
+    MediaPipe and libtiff write to descriptor 2 from C++ with no switch to stop them, and would tear the
+    progress bar.
+    """
+    if not os.environ.get("EXPLLM_DEBUG"):
+        lose_native_stderr()

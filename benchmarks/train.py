@@ -108,7 +108,7 @@ def faces(folder: Path, count: int, side: int = 224) -> Faces:
         label = chance.choice(LABELS)
         ref = ImageRef(path=str(path))
         found.append(Face(str(number), label, ref, cot=write_cot(aus, label)))
-    return Faces(tuple(found), LABELS, QUESTIONS, "explanation-first", "benchmark")
+    return Faces(tuple(found), LABELS, QUESTIONS, 0.0, "benchmark")
 
 
 def ours(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -> Run:

@@ -33,7 +33,7 @@ def test_a_face_gets_its_box_and_a_picture_without_one_is_left_out(tmp_path: Pat
 
 def test_what_is_seen_is_the_face(tmp_path: Path) -> None:
     """Cut out square around the box, and smaller than the picture."""
-    reading = Faces(faces(tmp_path), small.LABELS, QUESTIONS, "explanation-first", "test")
+    reading = Faces(faces(tmp_path), small.LABELS, QUESTIONS, 0.0, "test")
     recipe = small.recipe(small.draw_faces(tmp_path), small.ALIGN)
     boxed = replace(recipe, data=replace(recipe.data, boxes=True))
     seen = prepared(boxed, reading, small.ALIGN, tmp_path / "1-align")

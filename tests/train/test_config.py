@@ -116,6 +116,7 @@ def test_a_rate_without_a_point_is_a_number(recipe: Path, text: str) -> None:
         ("train.lr=-1", "train.lr is -1.0: at least 0"),
         ("train.trains=[]", "train.trains is empty"),
         ("train.lr=.nan", "train.lr is nan: at least 0"),
+        ("train.label_first=1.5", "train.label_first is 1.5: a share, from 0 to 1"),
         ("train.max_steps=0", "train.max_steps is 0: at least 1"),
         ("train.warmup_steps=-5", "train.warmup_steps is -5: at least 0"),
         ("train.betas=[0.9]", "train.betas is [0.9]: 2 values"),

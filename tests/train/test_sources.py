@@ -15,7 +15,7 @@ from expllm.errors import ExpllmError
 from expllm.faces import AUVector
 from expllm.model.prepare import preparer
 from expllm.train.batches import Collate, Examples
-from expllm.train.config import DataConfig
+from expllm.train.config import DataConfig, Order
 from expllm.train.faces import Chance, Faces, drawn_chance
 from expllm.train.loop import open_model
 from expllm.train.sources import read_faces
@@ -81,16 +81,32 @@ def test_a_part_of_the_explanations_goes_without(tmp_path: Path) -> None:
     assert told == [False, False, True, True]
 
 
-def test_both_orders_are_learned_by_turns(tmp_path: Path) -> None:
-    faces = replace(read(draw_faces(tmp_path, 4)), order="both")
+@pytest.mark.parametrize("share", [0.5, 0.75])
+def test_both_orders_are_learned_by_turns(tmp_path: Path, share: float) -> None:
+    faces = replace(read(draw_faces(tmp_path, 4)), label_first=share)
 
     def begins_with_a_label(place: int) -> bool:
         turns = faces.conversation(0, "explanation", chance=drawn_chance(7, 0, place)).turns
         return turns[1].text == faces.faces[0].label.value
 
     first = sum(begins_with_a_label(place) for place in range(400))
-    assert 160 < first < 240
+    assert abs(first - 400 * share) < 40
     assert faces.conversation(0, "explanation").turns[1].text == faces.faces[0].label.value
+
+
+@pytest.mark.parametrize(
+    ("order", "share"), [("label-first", 1.0), ("explanation-first", 0.0), ("both", 0.75)]
+)
+def test_an_order_is_a_share(tmp_path: Path, order: Order, share: float) -> None:
+    stage = replace(INSTRUCT, order=order, label_first=0.75)
+    faces = read_faces(draw_faces(tmp_path, 4), stage, ASKED, "train")
+    assert faces.label_first == share
+    first = {
+        faces.conversation(0, "explanation", chance=Chance(label=0, hint=0, order=drawn)).turns[1].text
+        == faces.faces[0].label.value
+        for drawn in (0.0, 0.999)
+    }
+    assert first == {1.0: {True}, 0.0: {False}, 0.75: {True, False}}[share]
 
 
 def test_an_annotator_is_drawn_by_the_votes(tmp_path: Path) -> None:

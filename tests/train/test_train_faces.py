@@ -106,7 +106,7 @@ def test_a_box_cuts_a_square_with_a_margin(tmp_path: Path) -> None:
     pixels[30:50, 30:70] = (10, 200, 30)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     face = Face("a", LABELS[0], ImageRef(path=str(tmp_path / "a.png")), box=(30.0, 30.0, 40.0, 20.0))
-    faces = Faces((face,), LABELS, QUESTIONS, "explanation-first", "")
+    faces = Faces((face,), LABELS, QUESTIONS, 0.0, "")
     side = round(40 * (1 + 2 * MARGIN))
     cut = np.asarray(faces.image(0))
     assert cut.shape == (side, side, 3)
@@ -121,7 +121,7 @@ def test_a_small_face_in_a_large_picture_keeps_its_pixels(tmp_path: Path) -> Non
     face = Face(
         "a", LABELS[0], ImageRef(path=str(tmp_path / "large.png")), box=(2000.0, 1000.0, 100.0, 100.0)
     )
-    cut = np.asarray(Faces((face,), LABELS, QUESTIONS, "explanation-first", "").image(0))
+    cut = np.asarray(Faces((face,), LABELS, QUESTIONS, 0.0, "").image(0))
     assert (cut == (200, 0, 0)).all(axis=2).sum() == 100 * 100
 
 

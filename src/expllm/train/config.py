@@ -89,23 +89,20 @@ class StageConfig:
         micro_batch: Faces that one device takes at once.
         lr: Highest learning rate of AdamW.
         weight_decay: On matrices; biases and norms have none.
-        warmup_steps: Steps until `lr` is reached; None: by `warmup_share`.
-        warmup_share: The same as a share of all steps.
-        clip: Longest gradient.
-        betas: Of AdamW.
-        label: Probability of a label task, over `label + explanation`.
-        explanation: Probability of an explanation task.
+        warmup_steps, warmup_share: Steps until `lr` is reached; if None, that part of all steps.
+        clip, betas: Longest gradient, and AdamW's averages.
+        label, explanation: Shares of the two tasks, over their sum.
         label_weight: What a token of a label task, which has few, counts beside one of an explanation.
         mixed: Whether every step holds labels and explanations in their shares, instead of texts of like
             length: steadier, but slower where many devices have one micro-batch of a step each.
         order: Which of the two rounds of an explanation task comes first; `both`: either, drawn for each.
+        label_first: With `both`: the part of the explanation tasks in which the label comes first, 0-1.
         augment: Ranges of `data.augment.Augmentation` by name, or False for none.
         balanced: Draws faces so that every class is equally likely; `{portraits: 0.5}`: so much of that way
             among the faces of a data set (of its `kind`), and those of the others once each.
         precision: `bf16` computes in 16 bits and learns in 32.
         checkpointing: Saves memory by computing activations twice.
-        save_steps: A checkpoint every so many steps.
-        keep: Checkpoints that are kept.
+        save_steps, keep: A checkpoint every so many steps, and how many are kept.
         workers: Processes that decode and augment pictures.
         max_length: Most tokens of a conversation; None: the language model's context.
         report_to: Where losses go besides the run's own files: `tensorboard`, `wandb`, `none` ...
@@ -130,6 +127,7 @@ class StageConfig:
     label_weight: float = 1.0
     mixed: bool = False
     order: Order = "explanation-first"
+    label_first: float = 0.5
     augment: dict[str, Any] | bool = True
     balanced: bool | dict[str, float] = False
     precision: Precision = "bf16"
@@ -150,12 +148,14 @@ class StageConfig:
             self, 1, ("epochs", "max_steps", "batch", "micro_batch", "save_steps", "keep", "max_length")
         )
         _at_least(self, 0, ("lr", "weight_decay", "warmup_steps", "warmup_share", "clip"))
-        _at_least(self, 0, ("label", "explanation", "label_weight", "workers", "seed"))
+        _at_least(self, 0, ("label", "explanation", "label_weight", "label_first", "workers", "seed"))
         if self.reads == "talks" and self.label + self.explanation <= 0:
             raise UsageError("train.label and train.explanation are both 0: give one of them a share")
         if self.batch % self.micro_batch:
             told = f"{self.batch}, no multiple of train.micro_batch, {self.micro_batch}"
             raise UsageError(f"train.batch is {told}")
+        if self.label_first > 1:
+            raise UsageError(f"train.label_first is {self.label_first}: a share, from 0 to 1")
         if not self.trains:
             raise UsageError("train.trains is empty: name a part, such as projector")
 

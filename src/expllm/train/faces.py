@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from expllm.conversations import (
     Conversation,
@@ -105,13 +105,14 @@ class Faces:
     Attributes:
         left_out: (id, reason) of faces that cannot be learned from.
         votes: Whether a label task learns the annotators' votes, instead of the majority's label.
+        label_first: Part of the explanation tasks in which the label comes first, 0-1.
         unhinted: Part of the explanations that are learned without the measured units, though they are there.
     """
 
     faces: tuple[Face, ...]
     labels: tuple[Expression, ...]
     questions: Questions
-    order: Order | Literal["both"]
+    label_first: float
     fingerprint: str
     left_out: tuple[tuple[str, str], ...] = ()
     votes: bool = False
@@ -155,9 +156,10 @@ class Faces:
         return self.faces[index].votes if self.votes and task == "label" else None
 
     def _order(self, chance: Chance | None) -> Order:
-        if self.order != "both":
-            return self.order
-        return "explanation-first" if chance is not None and chance.order < 0.5 else "label-first"
+        drawn = 1 - self.label_first if chance is None else chance.order
+        return (
+            "label-first" if self.label_first > 0 and drawn >= 1 - self.label_first else "explanation-first"
+        )
 
     def _label(self, face: Face, chance: Chance | None) -> Expression:
         """The majority's, or that of an annotator who is drawn: what a word goes on with once it is begun."""

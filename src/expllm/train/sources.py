@@ -73,8 +73,9 @@ def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split
             f"{told}: explains none of the faces of {', '.join(names)}: were they made from others?"
         )
     fingerprint = _fingerprint("".join(dataset.fingerprint for dataset in datasets), faces)
+    label_first = {"label-first": 1.0, "explanation-first": 0.0}.get(stage.order, stage.label_first)
     return Faces(
-        tuple(faces), labels, questions, stage.order, fingerprint, tuple(left_out), data.votes, data.unhinted
+        tuple(faces), labels, questions, label_first, fingerprint, tuple(left_out), data.votes, data.unhinted
     )
 
 

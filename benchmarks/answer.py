@@ -9,17 +9,21 @@ charged with its cap of 100 tokens: a label costs the tokens that the tokenizer 
 the end.
 
 Sides take turns, and a side's figure is its best round. Every text has `--tokens` tokens: no side may stop
-before. The machine should have nothing else to do; the load is printed at both ends.
+before. llama.cpp, where it is installed (`make .venv/.llm`), writes as many tokens behind as many, without a
+picture. The machine should have nothing else to do; the load is printed at both ends.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import torch
+from llamacpp import LlamaCpp, llama_cpp, missing
 from PIL import Image
 from timing import ASTRONAUT, Clock, Line, load, side_by_side
 
@@ -101,7 +105,7 @@ class PlainWay:
 class Sides:
     """The same model three times, and what is asked of it."""
 
-    def __init__(self, name: str, tokens: int) -> None:
+    def __init__(self, name: str, tokens: int, llama: LlamaCpp | None) -> None:
         bundle = new_bundle(chosen(name), label_set(8), dtype=torch.bfloat16)
         bundle.model.eval()
         encoder = preparer(bundle).encoder
@@ -113,6 +117,7 @@ class Sides:
         self.ours = Answerer(replace(bundle, model=deepcopy(bundle.model)), dtype=torch.bfloat16)
         self.ours._end = NEVER
         self.released = ReleasedWay(bundle)
+        self.llama = llama
         with Image.open(ASTRONAUT) as opened:
             self.image = opened.convert("RGB").crop((160, 40, 300, 180))
         self.images = [self.image] * MANY
@@ -162,7 +167,10 @@ def tree(sides: Sides, rounds: int) -> Iterator[Line]:
 
 def explanations(sides: Sides, rounds: int) -> Iterator[Line]:
     """Texts of the same length by four ways, and the label that comes with one."""
-    count = sides.tokens
+    count, llama = sides.tokens, sides.llama
+    more: dict[str, Callable[[], object]] = {}
+    if llama is not None:
+        more["llama"] = lambda: llama.answer(len(sides.explanation), count)
     clocks = side_by_side(
         rounds,
         released=lambda: sides.released.answer(sides.image, sides.explanation, count),
@@ -171,9 +179,14 @@ def explanations(sides: Sides, rounds: int) -> Iterator[Line]:
         both=lambda: sides.ours.both([sides.image], max_new_tokens=count),
         many=lambda: sides.ours.explanations(sides.images, max_new_tokens=count),
         plain_many=lambda: sides.plain.answer(sides.images, sides.explanation, count),
+        **more,
     )
-    for name, what in (("released", "the released way"), ("plain", "plain generate"), ("one", "ours")):
-        yield Line(f"tokens a second, {what}", count / clocks[name].best_wall)
+    for name, what in (
+        ("released", "the released way"), ("plain", "plain generate"), ("one", "ours"),
+        ("llama", "llama.cpp in BF16, no picture"),
+    ):  # fmt: skip
+        if name in clocks:
+            yield Line(f"tokens a second, {what}", count / clocks[name].best_wall)
     yield Line(f"tokens a second, ours, {MANY} at once", MANY * count / clocks["many"].best_wall)
     one, many = clocks["one"], clocks["many"]
     yield from gain("explanation, times the released way", clocks["released"], one)
@@ -212,16 +225,20 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"{options.preset}, {options.threads} threads, {load()}", flush=True)
-    sides = Sides(options.preset, options.tokens)
-    parts: dict[str, Callable[[], Iterator[Line]]] = {
-        "labels": lambda: labels(sides, options.rounds, LABEL_GAIN[options.preset]),
-        "tree": lambda: tree(sides, options.rounds),
-        "explanations": lambda: explanations(sides, options.rounds),
-    }
-    for name, part in parts.items():
-        if options.only in (None, name):
-            for line in part():
-                print(line, flush=True)
+    with ExitStack() as stack:
+        if (absent := missing()) is not None:
+            print(absent, file=sys.stderr)
+        llama = None if absent else stack.enter_context(llama_cpp(options.threads))
+        sides = Sides(options.preset, options.tokens, llama)
+        parts: dict[str, Callable[[], Iterator[Line]]] = {
+            "labels": lambda: labels(sides, options.rounds, LABEL_GAIN[options.preset]),
+            "tree": lambda: tree(sides, options.rounds),
+            "explanations": lambda: explanations(sides, options.rounds),
+        }
+        for name, part in parts.items():
+            if options.only in (None, name):
+                for line in part():
+                    print(line, flush=True)
     print(load())
 
 

@@ -1,7 +1,7 @@
 """llama.cpp as one more side of `answer.py`: the same language model in BF16, told as many tokens.
 
-It sees no picture: its prompt has as many tokens as ours has with the picture's, and its text as many as ours.
-It runs in a process of its own, so that its threads and PyTorch's do not share a pool.
+It sees no picture: its prompt has as many tokens as ours has with the picture's, and it writes as many. It
+runs in a process of its own, so that its threads and PyTorch's do not share a pool.
 """
 
 import json

@@ -23,6 +23,7 @@ from expllm.model.layout import ModelError
 from expllm.model.light import LightBundle, Rotary, light_bundle
 from expllm.model.load import load_tokenizer
 from expllm.model.presets import preset
+from expllm.model.tensors import AT_ONCE, each_weight, weight_names
 from expllm.shipped import missing_packages, model_folder
 
 pytestmark = pytest.mark.skipif(bool(missing_packages()), reason="needs the model's packages")
@@ -78,6 +79,41 @@ print([name for name in ("transformers", "peft", "accelerate", "torch._dynamo") 
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux, which tells what is mapped")
+def test_the_file_in_32_bits_does_not_stay_in_memory_beside_16(folder: Path) -> None:
+    code = """
+import sys, torch
+from pathlib import Path
+from expllm.model.answers import Answerer
+answerer = Answerer.load(Path(sys.argv[1]), torch.bfloat16)
+print("model.safetensors" in Path("/proc/self/maps").read_text())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_weights_that_are_read_a_few_at_a_time(tmp_path: Path) -> None:
+    stored = {f"layer{number}": torch.full((2, 3), float(number)) for number in range(2 * AT_ONCE + 1)}
+    save_file(stored, tmp_path / "some.safetensors")
+    names = weight_names(tmp_path / "some.safetensors")
+    assert sorted(names) == sorted(stored)
+    read = dict(each_weight(tmp_path / "some.safetensors", names[1:]))
+    assert list(read) == names[1:]
+    assert all(torch.equal(read[name], stored[name]) for name in read)
+
+
+def test_a_cut_file_of_weights(tmp_path: Path) -> None:
+    save_file({"layer": torch.zeros(99)}, tmp_path / "some.safetensors")
+    whole = (tmp_path / "some.safetensors").read_bytes()
+    (tmp_path / "some.safetensors").write_bytes(whole[:-9])
+    with pytest.raises(MissingWeights, match=r"some\.safetensors: cannot be read .*: copy the whole folder"):
+        weight_names(tmp_path / "some.safetensors")
+    with pytest.raises(MissingWeights, match="cannot be read"):
+        list(each_weight(tmp_path / "some.safetensors", ["layer"]))
 
 
 def test_the_tokenizer_is_the_same(light: LightBundle) -> None:

@@ -35,10 +35,11 @@ from expllm.model.layout import (
 from expllm.model.prepare import Preparer
 from expllm.model.presets import Preset
 from expllm.model.products import product
-from expllm.model.tensors import check_fit, load_weights
+from expllm.model.tensors import check_fit, each_weight, load_weights, weight_names
 from expllm.model.writing import Ids, OwnModel, Talker
 
 _ADAPTED: Final = "base_model.model."
+_CARRIED: Final = "model.language_model."
 _BESIDE: Final = (*WEIGHTS.values(), ADAPTER, ADAPTER_CONFIG)
 
 
@@ -134,28 +135,32 @@ class _Weights:
         self._adapters = load_weights(bundle.folder / ADAPTER)
         self._scale = self.preset.lora.alpha / self.preset.lora.rank
         self.config: dict[str, Any] = json.loads((bundle.carrier / "config.json").read_text(encoding="utf-8"))
-        carried = load_weights(bundle.carrier / "model.safetensors")
-        self._stored = {name.replace("model.", "model.language_model.", 1): t for name, t in carried.items()}
-        for part in ("tower", "projector"):
-            self._stored |= load_weights(bundle.folder / WEIGHTS[part])
+        carrier = bundle.carrier / "model.safetensors"
+        self._files = {carrier: {name.replace("model.", _CARRIED, 1): name for name in weight_names(carrier)}}
+        for path in (bundle.folder / WEIGHTS[part] for part in ("tower", "projector")):
+            self._files[path] = {name: name for name in weight_names(path)}
         self._check_adapters(bundle.folder / ADAPTER)
 
     def _check_adapters(self, path: Path) -> None:
         """Refuses adapters of layers that are not there: left out in silence, they would be other answers."""
         layers = {name.partition(".lora_")[0].removeprefix(_ADAPTED) for name in self._adapters}
-        if unknown := sorted(layer for layer in layers if f"{layer}.weight" not in self._stored):
+        stored = {name for names in self._files.values() for name in names}
+        if unknown := sorted(layer for layer in layers if f"{layer}.weight" not in stored):
             raise ModelError(
                 f"{path}: {unknown[0]} is no layer of this model: it belongs to another base model"
             )
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """All weights whose names begin so, by the rest of their names."""
-        names = [name for name in self._stored if name.startswith(prefix)]
-        return {name.removeprefix(prefix): self._of(name) for name in names}
+        read: dict[str, Tensor] = {}
+        for path, names in self._files.items():
+            stored = {there: name for name, there in names.items() if name.startswith(prefix)}
+            for there, weight in each_weight(path, list(stored)):
+                read[stored[there].removeprefix(prefix)] = self._adapted(stored[there], weight.to(self.dtype))
+        return read
 
-    def _of(self, name: str) -> Tensor:
+    def _adapted(self, name: str, weight: Tensor) -> Tensor:
         """Adapters are added in 32-bit floats, and the sum rounded, as by `talkers.without_adapters`."""
-        weight = self._stored[name].to(self.dtype)
         layer = f"{_ADAPTED}{name.removesuffix('.weight')}"
         down, up = (self._adapters.get(f"{layer}.lora_{side}.weight") for side in "AB")
         if down is not None and up is not None and name.endswith(".weight"):
@@ -176,10 +181,10 @@ def _sight(weights: _Weights) -> Any:
     net.eval().requires_grad_(requires_grad=False)
     projector = weights.part("model.multi_modal_projector.")
     one, two = (_layer(projector, f"linear_{number}.") for number in (1, 2))
-    first, second = product([one]), product([two])
+    first, second, dtype = product([one]), product([two]), weights.dtype  # `weights` itself must not stay
 
     def see(pixels: Tensor) -> Tensor:
-        cells = look(stem, blocks, pixels.to(weights.dtype))[:, 1:]  # their mean is not shown
+        cells = look(stem, blocks, pixels.to(dtype))[:, 1:]  # their mean is not shown
         return second(gelu(first(cells)))
 
     return see
@@ -192,7 +197,7 @@ def _layer(stored: Mapping[str, Tensor], prefix: str) -> SimpleNamespace:
 
 def _language(weights: _Weights) -> Language:
     """`Language` from weights alone."""
-    stored = weights.part("model.language_model.")
+    stored = weights.part(_CARRIED)
     embedding = stored["embed_tokens.weight"]
     layers = [_block(stored, f"layers.{n}.") for n in range(weights.config["num_hidden_layers"])]
     config = SimpleNamespace(**weights.config)

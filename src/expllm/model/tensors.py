@@ -2,15 +2,20 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from expllm.errors import MissingWeights
 from expllm.model.layout import ModelError
+
+AT_ONCE: Final = 32
+"""Tensors that are read while a file is open."""
 
 
 def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
@@ -37,8 +42,39 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         MissingWeights: it cannot be read.
     """
-    try:
+    with _readable(path):
         return load_file(path)
+
+
+def weight_names(path: Path) -> list[str]:
+    """Names of the tensors of a safetensors file, which are not read.
+
+    Raises:
+        MissingWeights: it cannot be read.
+    """
+    with _readable(path), safe_open(path, "pt") as file:
+        return list(file.keys())
+
+
+def each_weight(path: Path, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+    """Some tensors of a safetensors file, for one who copies and drops them.
+
+    The file is mapped into memory, and what was read of it counts as the process's own until it is closed:
+    so it is opened again every few tensors.
+
+    Raises:
+        MissingWeights: it cannot be read.
+    """
+    for start in range(0, len(names), AT_ONCE):
+        with _readable(path), safe_open(path, "pt") as file:
+            for name in names[start : start + AT_ONCE]:
+                yield name, file.get_tensor(name)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, SafetensorError) as error:
         raise MissingWeights(f"{path}: cannot be read ({error}): copy the whole folder again") from None
 

@@ -52,7 +52,7 @@ FIGURES = --data-root $(or $(DATA),../shared/data) --dtype bfloat16 --batch 32
 evaluate-compact: $(VENV)/.run
 	$(BIN)/expllm eval accuracy compact ferplus:test $(FIGURES) --plot -o $(EVALUATED)/ferplus
 	$(BIN)/expllm eval accuracy compact portraits:valid $(FIGURES) --plot -o $(EVALUATED)/portraits
-	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit 300 -o $(EVALUATED)/explanations
+	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit 1000 -o $(EVALUATED)/explanations
 	$(BIN)/expllm eval report $(EVALUATED)/ferplus $(EVALUATED)/portraits $(EVALUATED)/explanations \
 	  --data-root $(or $(DATA),../shared/data) -o $(EVALUATED)/report.html
 

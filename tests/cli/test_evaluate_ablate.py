@@ -69,6 +69,20 @@ def test_variants_are_trained_and_evaluated(done: Path) -> None:
     assert "tower_lora" not in weights["card"]["trained_weights"]
 
 
+def test_a_stage_that_two_begin_with_is_trained_once(plan: Path, done: Path, tmp_path: Path) -> None:
+    """And the model is the same as if it had been trained twice."""
+    assert (done / "ratio-1-0-0" / "1-align" / "checkpoints").is_dir()
+    assert not (done / "without-vision-0" / "1-align" / "checkpoints").exists()
+    found = call("eval", "ablate", plan, "-o", tmp_path, "--only", "without-vision", "-q",
+                 "--data", plan.parent / "faces")  # fmt: skip
+    assert found.code == 0, found.err
+    assert (tmp_path / "without-vision-0" / "1-align" / "checkpoints").is_dir()
+    for stage in ("1-align", "2-instruct"):
+        files = [folder / "without-vision-0" / stage / "model" for folder in (done, tmp_path)]
+        weights = [(folder / "projector.safetensors").read_bytes() for folder in files]
+        assert weights[0] == weights[1]
+
+
 def test_the_tables_have_the_papers_column(done: Path) -> None:
     text = (done / "ablation.md").read_text()
     assert "**Table IV**" in text

@@ -1,7 +1,8 @@
 """Trains and evaluates the variants of a recipe, and puts what came out beside the paper's figures.
 
 A folder for each training, `NAME-SEED`: the run as `expllm train` writes it, and in `eval` the answers as
-`expllm eval accuracy` saves them. What is finished is not done again, what was begun goes on.
+`expllm eval accuracy` saves them. What is finished is not done again, also by another training that begins in
+the same way; what was begun goes on.
 """
 
 import json
@@ -93,15 +94,19 @@ def run(
     Raises:
         KeyboardInterrupt: it was stopped; what is done is saved.
     """
+    from expllm.evals.common_work import take_over
     from expllm.train.loop import train
 
+    done: list[tuple[Path, Recipe]] = []
     found: dict[Path, Measured] = {}
     trainings = list(ablation.trainings())
     for number, (folder, seed, recipe) in enumerate(trainings, 1):
         if not quiet:
             sys.stderr.write(f"expllm: {folder.name}, {number} of {len(trainings)}\n")
         try:
+            take_over(folder, recipe, done)
             model = train(recipe, folder, quiet=quiet)
+            done.append((folder, recipe))
             scores = _evaluated(model, dataset, name, folder / "eval", limit, batch, quiet)
             found[folder] = Measured(seed, folder, scores)
         except ExpllmError as error:

@@ -1,19 +1,17 @@
 """What trainings have in common is done once: where the faces are, decoded pictures, the first stages."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from expllm.outfiles import whole_file
 from expllm.outfolders import whole_folder
 from expllm.runs import RunFolder
 from expllm.train.config import Recipe
-from expllm.train.loop import CHANGEABLE, places
+from expllm.train.loop import places, recorded
 
 PREPARED: Final = ("boxes.sqlite", "pictures.bin", "pictures.json")
 """What a training makes of its data before the first step."""
@@ -36,7 +34,7 @@ def take_over(folder: Path, recipe: Recipe, others: Iterable[tuple[Path, Recipe]
         return 0
     same, most = None, 0
     for other, theirs in others:
-        if _as_it_matters(recipe)["data"] == _as_it_matters(theirs)["data"]:
+        if recorded(recipe)["data"] == recorded(theirs)["data"]:
             shared = _stages_in_common(recipe, theirs)
             if same is None or shared > most:
                 same, most = other, shared
@@ -53,7 +51,7 @@ def take_over(folder: Path, recipe: Recipe, others: Iterable[tuple[Path, Recipe]
 
 def _stages_in_common(one: Recipe, other: Recipe) -> int:
     """Stages at the beginning of both that end in the same model; never all of them."""
-    ours, theirs = _as_it_matters(one), _as_it_matters(other)
+    ours, theirs = recorded(one), recorded(other)
     if ours["model"] != theirs["model"]:
         return 0
     count = 0
@@ -62,15 +60,6 @@ def _stages_in_common(one: Recipe, other: Recipe) -> int:
             break
         count += 1
     return count
-
-
-def _as_it_matters(recipe: Recipe) -> dict[str, Any]:
-    """As JSON values, without settings that change nothing in what is learned."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
-    for stage in values["stages"]:
-        for name in CHANGEABLE:
-            stage.pop(name)
-    return values
 
 
 def _bring(source: Path, target: Path) -> None:

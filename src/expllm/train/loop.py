@@ -110,7 +110,7 @@ def _begin(folder: RunFolder, settings: dict[str, Any]) -> None:
 
 def _by_key(recipe: Recipe) -> dict[str, Any]:
     """A recipe as one value a key, so that the key that differs can be named: `stages.align.lr`."""
-    values = _recorded(recipe)
+    values = recorded(recipe)
     names = [f"{number}. {stage['name']}" for number, stage in enumerate(values["stages"], 1)]
     found: dict[str, Any] = {"stages": names}
     for part in ("model", "data"):
@@ -120,7 +120,7 @@ def _by_key(recipe: Recipe) -> dict[str, Any]:
     return found
 
 
-def _recorded(recipe: Recipe) -> dict[str, Any]:
+def recorded(recipe: Recipe) -> dict[str, Any]:
     """A recipe as JSON values, without what changes nothing in what is learned."""
     values: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
     for stage in [values["train"], *values["stages"]]:
@@ -273,7 +273,7 @@ def _finish(
     if done:
         plot(done, read_losses(place.valid), place.folder / "losses.png")
     card = {
-        "recipe": _recorded(recipe), "stage": stage.name, "trained_weights": counts,
+        "recipe": recorded(recipe), "stage": stage.name, "trained_weights": counts,
         "examples": len(reading), "fingerprint": reading.fingerprint,
         "left_out": len(getattr(reading, "left_out", ())),
         "steps": done[-1].step if done else 0, "last_losses": done[-1].by_task if done else {},

@@ -118,11 +118,40 @@ def test_a_variant_that_fails_is_told_and_the_others_go_on(plan: Path, done: Pat
     assert found.code == 3
     assert len(found.complaints) == 1
     assert "begun with stages.instruct.max_steps 2, not 1" in found.complaints[0]
-    failed, other = saved(tmp_path)["variants"]
+    failed, other, twin = saved(tmp_path)["variants"]
     assert failed["accuracy"] is None
     assert "begun with" in failed["seeds"][0]["problem"]
     assert other["accuracy"]["spread"] is None
+    assert (twin["variant"], twin["seeds"]) == ("without-explanations", failed["seeds"])
     assert "begun with" in found.out
+
+
+def test_more_seeds_of_some_rows_leave_the_others_in_the_table(
+    plan: Path, done: Path, tmp_path: Path
+) -> None:
+    """All rows once, then the telling ones again: one table says both, and how often each was trained."""
+    output = tmp_path / "ablation"
+    shutil.copytree(done, output)
+    shutil.rmtree(output / "without-vision-1")
+    found = call("eval", "ablate", plan, "-o", output, "--only", "ratio-1-0", "-q",
+                 "--data", plan.parent / "faces")  # fmt: skip
+    assert found.code == 0, found.err
+    before, after = saved(done)["variants"], saved(output)["variants"]
+    assert [row["variant"] for row in after] == ONLY.split(",")
+    assert after[0] == before[0]
+    assert [one["run"] for one in after[1]["seeds"]] == ["without-vision-0"]
+    lines = [[cell.strip() for cell in line.split("|")] for line in found.out.splitlines()]
+    assert [line[2] for line in lines if len(line) > 2 and line[2].isdecimal()] == ["2", "1", "2"]
+
+
+def test_trainings_of_another_recipe_stay_out_of_the_table(plan: Path, done: Path, tmp_path: Path) -> None:
+    shutil.copytree(done / "without-vision-0", tmp_path / "without-vision-0")
+    found = call("eval", "ablate", plan, "-o", tmp_path, "--only", "ratio-1-0", "stages.instruct.max_steps=1",
+                 "--data", plan.parent / "faces", "-q")  # fmt: skip
+    assert found.code == 0, found.err
+    assert len(found.complaints) == 1
+    assert "without-vision-0 is left out of the tables: " in found.complaints[0]
+    assert [row["variant"] for row in saved(tmp_path)["variants"]] == ["ratio-1-0", "without-explanations"]
 
 
 def test_faults_are_one_line(plan: Path, tmp_path: Path) -> None:

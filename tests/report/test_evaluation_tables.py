@@ -121,9 +121,10 @@ def test_ablations_are_tables_iv_and_v(tmp_path: Path) -> None:
     row = by_column(ratios, "0.75:0.25")
     assert (row["FER accuracy (paper)"], row["Exp-CoT score (paper)"]) == ("91.03", "0.78")
     assert (row["Accuracy % (here)"], row["Spread % (here)"]) == ("50.0 [45.0, 55.0]", "1.3")
+    assert row["Trainings (here)"] == "3"
     assert by_column(ratios, "1:0")["Accuracy % (here)"] == "\N{EN DASH}", "not trained is not zero"
     assert len(ratios.rows) == len(parts.rows) == 5
-    assert "compact.yaml on ferplus:valid, 3,579 faces, 3 trainings each" in parts.notes[0]
+    assert "compact.yaml on ferplus:valid, 3,579 faces" in parts.notes[0]
     assert "all: a note on it." in parts.notes
     (alone,) = ablation_tables(read([ablation(tmp_path / "one", trained=["all"])]))
     assert alone.key == "V"
@@ -136,7 +137,7 @@ def test_what_cannot_be_reported_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="none: no answers to score"):
         read([save(tmp_path / "none", [], faces=9)])
     broken = ablation(tmp_path / "abl")
-    for text in ("{}", "not json", '{"variants": [{"table": 1}], "faces": 1, "seeds": 1}', "[]"):
+    for text in ("{}", "not json", '{"variants": [{"table": 1}], "faces": 1}', "[]"):
         (broken / "ablation.json").write_text(text)
         with pytest.raises(RecordError, match=r"ablation\.json: is no table of an ablation"):
             read([broken])

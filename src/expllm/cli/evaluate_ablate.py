@@ -55,7 +55,9 @@ def ablate(
     """Train a recipe ten times, each time with one thing changed, and evaluate each model.
 
     Table IV of the paper changes how often labels and explanations are trained, Table V leaves parts out. The
-    same command goes on where it was cut. Exit code 3: some variants failed; the table says why.
+    same command goes on where it was cut. What the folder holds of other variants and seeds, from a command
+    before with the same recipe and data, stays in the tables. Exit code 3: some variants failed; the table
+    says why.
     """
     try:
         import torch  # noqa: F401
@@ -67,9 +69,9 @@ def ablate(
     from expllm.train.config import load_recipe
 
     plan = load_recipe(recipe, overrides or ())
-    ablation = Ablation(
-        chosen(variants(plan), only), seeds, output or Path("runs") / f"{recipe.stem}-ablation"
-    )
+    every = variants(plan)
+    folder = output or Path("runs") / f"{recipe.stem}-ablation"
+    ablation = Ablation(chosen(every, only), seeds, folder, every)
     if dry_run:
         typer.echo(_listing(ablation))
         return

@@ -8,7 +8,7 @@ the same way; what was begun goes on.
 import json
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -48,14 +48,16 @@ class Ablation:
     """What is to be done, and where.
 
     Attributes:
-        variants: In the order of the tables.
+        variants: What is trained, in the order of the tables.
         seeds: How many trainings of each.
         output: The folder of all.
+        every: All variants of the recipe: what was finished of them before stays in the tables.
     """
 
     variants: tuple[Variant, ...]
     seeds: int
     output: Path
+    every: tuple[Variant, ...] = ()
 
     def trainings(self) -> Iterator[tuple[Path, int, Recipe]]:
         """Each once, all variants under the first seed before the second."""
@@ -64,6 +66,33 @@ class Ablation:
             for variant in self.variants:
                 if variant.recipe is not None and homes.setdefault(variant.home, variant) is variant:
                     yield self.folder(variant, seed), seed, with_seed(variant.recipe, seed)
+
+    def finished_before(self) -> Iterator[tuple[Path, int, Recipe]]:
+        """Evaluated trainings in the folder that are not among `trainings`: of other variants or seeds."""
+        asked = {folder for folder, _, _ in self.trainings()}
+        for variant in self.every:
+            for seed in self._seeds_of(variant) if variant.name == variant.home else ():
+                folder = self.folder(variant, seed)
+                if variant.recipe is not None and folder not in asked and _is_evaluated(folder):
+                    yield folder, seed, with_seed(variant.recipe, seed)
+
+    def _seeds_of(self, variant: Variant) -> list[int]:
+        endings = (
+            path.name.removeprefix(f"{variant.home}-") for path in self.output.glob(f"{variant.home}-*")
+        )
+        return sorted(int(ending) for ending in endings if ending.isdecimal())
+
+    def shown(self, found: Iterable[Path]) -> tuple[Variant, ...]:
+        """The rows of the tables: what was asked for, and what has a training."""
+        homes = {self.home_of(folder) for folder in found}
+        asked = {variant.name for variant in self.variants}
+        rows = self.every or self.variants
+        return tuple(one for one in rows if one.name in asked or one.home in homes)
+
+    @staticmethod
+    def home_of(folder: Path) -> str:
+        """Name of the variant that was trained in a folder."""
+        return folder.name.rpartition("-")[0]
 
     def folder(self, variant: Variant, seed: int) -> Path:
         """Of a training."""
@@ -74,9 +103,13 @@ class Ablation:
         if variant.recipe is None:
             return "not possible"
         folders = [self.folder(variant, seed) for seed in range(self.seeds)]
-        if all((folder / "eval" / "scores.json").is_file() for folder in folders):
+        if all(map(_is_evaluated, folders)):
             return "finished"
         return "begun" if any(folder.exists() for folder in folders) else "open"
+
+
+def _is_evaluated(folder: Path) -> bool:
+    return (folder / "eval" / "scores.json").is_file()
 
 
 def run(
@@ -99,6 +132,15 @@ def run(
 
     done: list[tuple[Path, Recipe]] = []
     found: dict[Path, Measured] = {}
+    for folder, seed, recipe in ablation.finished_before():
+        try:  # nothing is trained or asked: both steps compare what is there with what is wanted
+            scores = _evaluated(
+                train(recipe, folder, quiet=True), dataset, name, folder / "eval", limit, batch, True
+            )
+            found[folder] = Measured(seed, folder, scores)
+            done.append((folder, recipe))
+        except ExpllmError as error:
+            sys.stderr.write(f"expllm: {folder.name} is left out of the tables: {error.line}\n")
     trainings = list(ablation.trainings())
     for number, (folder, seed, recipe) in enumerate(trainings, 1):
         if not quiet:
@@ -128,18 +170,18 @@ def _evaluated(
 
 def rows(ablation: Ablation, found: dict[Path, Measured]) -> list[dict[str, Any]]:
     """Each variant with its figures, as JSON values; shares of 0-1, the paper's in percent."""
-    return [_row(ablation, variant, found) for variant in ablation.variants]
+    by_home: dict[str, list[Measured]] = {}
+    for folder, one in found.items():
+        by_home.setdefault(ablation.home_of(folder), []).append(one)
+    return [_row(variant, by_home.get(variant.home, [])) for variant in ablation.shown(found)]
 
 
-def _row(ablation: Ablation, variant: Variant, found: dict[Path, Measured]) -> dict[str, Any]:
-    folders = []
-    if variant.recipe is not None:
-        folders = [ablation.folder(variant, seed) for seed in range(ablation.seeds)]
-    done = [found[folder] for folder in folders if folder in found]
+def _row(variant: Variant, trained: Sequence[Measured]) -> dict[str, Any]:
+    done = sorted(trained, key=lambda one: one.seed)
     scored = [one.scores for one in done if one.scores is not None]
     row: dict[str, Any] = {
         "table": variant.table, "variant": variant.name, "row": variant.row, "override": variant.override,
-        "note": variant.note, "paper": variant.paper,
+        "note": variant.note, "paper": variant.paper, "trainings": len(scored),
     }  # fmt: skip
     for figure in FIGURES:
         row[figure] = _figure([getattr(one.intervals, figure) for one in scored])
@@ -178,7 +220,7 @@ def write(ablation: Ablation, found: dict[Path, Measured], about: dict[str, Any]
     Raises:
         OutputError: they cannot be written.
     """
-    table = {**about, "seeds": ablation.seeds, "variants": rows(ablation, found)}
+    table = {**about, "variants": rows(ablation, found)}
     with whole_file(str(ablation.output / "ablation.json"), "w") as file:
         file.write(json.dumps(table, ensure_ascii=False, indent=1) + "\n")
     with whole_file(str(ablation.output / "ablation.md"), "w") as file:
@@ -189,9 +231,9 @@ def write(ablation: Ablation, found: dict[Path, Measured], about: dict[str, Any]
 def markdown(table: dict[str, Any]) -> str:
     """Tables IV and V, with the paper's figures in their own column."""
     lines = [
-        f"Variants of {table['recipe']}, evaluated on {table['data']} ({table['faces']:,} faces), "
-        f"{table['seeds']} training{'s' if table['seeds'] > 1 else ''} each. 95 % intervals are those of the "
-        "faces; the spread is the standard deviation over the trainings. The paper's figures are of RAF-DB.",
+        f"Variants of {table['recipe']}, evaluated on {table['data']} ({table['faces']:,} faces). "
+        "95 % intervals are those of the faces; the spread is the standard deviation over the trainings. "
+        "The paper's figures are of RAF-DB.",
     ]
     for key, title in (("IV", "labels : explanations"), ("V", "what is left out")):
         of_table = [row for row in table["variants"] if row["table"] == key]
@@ -200,9 +242,9 @@ def markdown(table: dict[str, Any]) -> str:
                 "",
                 f"**Table {key}**",
                 "",
-                f"| {title} | accuracy % | spread | macro-F1 % | paper % | |",
+                f"| {title} | trainings | accuracy % | spread | macro-F1 % | paper % | |",
             ]
-            lines += ["| --- | --- | --- | --- | --- | --- |", *map(_line, of_table)]
+            lines += ["| --- | --- | --- | --- | --- | --- | --- |", *map(_line, of_table)]
     return "\n".join(lines) + "\n"
 
 
@@ -214,7 +256,8 @@ def _line(row: dict[str, Any]) -> str:
         f"{100 * row['accuracy']['spread']:.1f}"
     )  # fmt: skip
     paper = "" if row["paper"] is None else f"{row['paper']:.2f}"
-    return f"| {row['row']} | {accuracy} | {spread} | {f1} | {paper} | {told.replace('|', '/')} |"
+    cells = (row["row"], row["trainings"], accuracy, spread, f1, paper, told.replace("|", "/"))
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _percent(figure: dict[str, Any] | None) -> str:

@@ -32,14 +32,17 @@ def read_ablation(path: Path) -> AblationRun:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         rows = {
-            (row["table"], row["row"]): (row, _interval(row["accuracy"]), _interval(row["macro_f1"]))
+            (row["table"], row["row"]): (
+                {**row, "trainings": int(row["trainings"])},
+                _interval(row["accuracy"]),
+                _interval(row["macro_f1"]),
+            )
             for row in found["variants"]
         }
-        faces, trainings = int(found["faces"]), int(found["seeds"])
+        faces = int(found["faces"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise RecordError(f"{file}: is no table of an ablation: run 'expllm eval ablate' again") from None
-    trained = "1 training" if trainings == 1 else f"{trainings} trainings"
-    about = f"{found.get('recipe')} on {found.get('data')}, {faces:,} faces, {trained} each"
+    about = f"{found.get('recipe')} on {found.get('data')}, {faces:,} faces"
     return AblationRun(path, about, rows)
 
 
@@ -61,6 +64,7 @@ def _table(key: str, runs: Sequence[AblationRun]) -> Table:
     for run in runs:
         named = f" ({run.path.name})" if len(runs) > 1 else ""
         columns += [
+            Column(f"Trainings{named}", "here"),
             Column(f"Accuracy %{named}", "here"),
             Column(f"Spread %{named}", "here"),
             Column(f"Macro-F1 %{named}", "here"),
@@ -81,6 +85,7 @@ def _table(key: str, runs: Sequence[AblationRun]) -> Table:
 def _cells(run: AblationRun, key: str, name: str) -> Iterator[str]:
     row, accuracy, f1 = run.rows.get((key, name), (None, None, None))
     spread = ((row or {}).get("accuracy") or {}).get("spread")
+    yield NOTHING if row is None else str(row["trainings"])
     yield NOTHING if accuracy is None else percent(accuracy)
     yield NOTHING if spread is None else f"{100 * spread:.1f}"
     yield NOTHING if f1 is None else percent(f1)

@@ -22,8 +22,8 @@ PICTURE_MARK: Final = "<image>"
 LABELS_HERE: Final = "{labels}"
 UNITS_HERE: Final = "{units}"
 HINT: Final = f"Measured, in percent: {UNITS_HERE}."
-HINTED_ABOVE: Final = 0.03
-"""Below this a measured unit is at rest (`cot.words.observations.AT_REST`)."""
+HINTED_ABOVE: Final = 0.05
+"""Below this the engine's texts claim nothing (`cot.words.observations.MENTION`)."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, Self
 
 from expllm.errors import RecordError
-from expllm.faces import AUVector, Expression
+from expllm.faces import AU_BY_NAME, AUVector, Expression
 from expllm.records import CoT
 
 Role = Literal["user", "assistant", "system"]
@@ -24,6 +24,8 @@ UNITS_HERE: Final = "{units}"
 HINT: Final = f"Measured, in percent: {UNITS_HERE}."
 HINTED_ABOVE: Final = 0.05
 """Below this the engine's texts claim nothing (`cot.words.observations.MENTION`)."""
+HINTED_MOST: Final = 6
+"""Of the strongest units; more would not fit into the 130 words of an explanation."""
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,12 @@ def explanation_text(questions: Questions, aus: AUVector | None) -> str:
 
 
 def _told(aus: AUVector) -> str:
-    """Units that moved, the strongest first; what was not measured is not told."""
-    active = sorted(aus.active(HINTED_ABOVE).items(), key=lambda unit: -unit[1])
-    return ", ".join(f"{name} {round(100 * value)}" for name, value in active) or "no visible movement"
+    """The measured units that moved most, the strongest first, none without its other side."""
+    active = aus.active(HINTED_ABOVE)
+    strongest = sorted(active, key=lambda name: -active[name])
+    told = {side for name in strongest[:HINTED_MOST] for side in (name, AU_BY_NAME[name].mirror)}
+    listed = [f"{name} {round(100 * active[name])}" for name in strongest if name in told]
+    return ", ".join(listed) or "no visible movement"
 
 
 def explanation_conversation(

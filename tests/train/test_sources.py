@@ -1,18 +1,21 @@
 """Faces of several data sets, with votes and measured units."""
 
 import json
+import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from small import INSTRUCT, LABELS, draw_faces, recipe
 
-from expllm.conversations import HINT, Questions
+from expllm.conversations import HINT, HINTED_ABOVE, HINTED_MOST, Questions, explanation_text
 from expllm.data.encode import label_tokens
 from expllm.data.mixture import Draw
 from expllm.errors import ExpllmError
-from expllm.faces import AUVector
+from expllm.faces import AU_BY_NAME, AUVector
 from expllm.model.prepare import preparer
 from expllm.train.batches import Collate, Examples
 from expllm.train.config import DataConfig, Order
@@ -158,8 +161,25 @@ def test_ferplus_brings_its_votes(shared: Path) -> None:
 
 
 def test_a_hint_names_nothing_where_nothing_moves() -> None:
-    from expllm.conversations import explanation_text
-
     still = AUVector({"jaw drop": 0.0, "left lid raise": 0.02})
     assert explanation_text(ASKED, still).endswith("Measured, in percent: no visible movement.")
     assert explanation_text(ASKED, None) == ASKED.explanation
+
+
+@given(st.lists(st.sampled_from(sorted(AU_BY_NAME)), unique=True), st.randoms())
+def test_a_hint_tells_the_strongest_with_their_other_sides(names: list[str], luck: random.Random) -> None:
+    """And nothing that the engine's texts would not tell; by strength, and mirrored like the face."""
+    values = {name: luck.choice([0.0, 0.02, 0.05, luck.random()]) for name in names}
+    aus = AUVector(values)
+    listed = hinted(aus)
+    strengths = [values[name] for name in listed]
+    assert strengths == sorted(strengths, reverse=True)
+    active = {name for name, value in values.items() if value > HINTED_ABOVE}
+    strongest = sorted(active, key=lambda name: -values[name])[:HINTED_MOST]
+    assert set(listed) == {name for name in active if {name, AU_BY_NAME[name].mirror} & set(strongest)}
+    assert set(hinted(aus.mirrored())) == {AU_BY_NAME[name].mirror for name in listed}
+
+
+def hinted(aus: AUVector) -> list[str]:
+    text = explanation_text(ASKED, aus).partition("in percent: ")[2].removesuffix(".")
+    return [] if text == "no visible movement" else [part.rpartition(" ")[0] for part in text.split(", ")]

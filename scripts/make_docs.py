@@ -6,7 +6,8 @@
 A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``; the names are those of
 `PARTS`. The example's measurements are kept in docs/example.json, so that a check needs no MediaPipe and a
 processor that rounds otherwise makes nothing stale; the text of the model that ships is kept beside them, in
-docs/example_compact.json, and asked for again when other weights ship. The tree in README.md is written by
+docs/example_compact.json, and asked for again when other weights ship. The model card is copied to the
+weights. The tree in README.md is written by
 hand, and checked.
 """
 
@@ -26,6 +27,8 @@ from expllm.errors import ExpllmError
 ROOT: Final = Path(__file__).parents[1]
 EXAMPLE: Final = ROOT / "docs" / "example.json"
 COMPACT_EXAMPLE: Final = ROOT / "docs" / "example_compact.json"
+CARD: Final = ROOT / "docs" / "model_card.md"
+CARD_OF_WEIGHTS: Final = ROOT / "src" / "expllm" / "assets" / "compact" / "README.md"
 COMMAND: Final = "python scripts/make_docs.py"
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
@@ -119,6 +122,12 @@ def tree_problems(readme: str) -> list[str]:
     return missing + [f"README.md: the tree names {name}, which is gone" for name in sorted(named - present)]
 
 
+def card_of_weights() -> str:
+    """The model card for whoever has the weights' folder alone: links and pictures lead nowhere there."""
+    text = re.sub(r"^!\[.*\n", "", CARD.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]+\)", r"\1", text)
+
+
 def check() -> list[str]:
     """Every problem, one line each, with the command that mends it."""
     problems = []
@@ -138,6 +147,8 @@ def check() -> list[str]:
         problems.append(f"docs/example.json: the explanation is stale: run {COMMAND}")
     if doc_parts.compact_is_stale(COMPACT_EXAMPLE):
         problems.append(f"docs/example_compact.json: other weights ship now: run {COMMAND}")
+    if not CARD_OF_WEIGHTS.is_file() or CARD_OF_WEIGHTS.read_text(encoding="utf-8") != card_of_weights():
+        problems.append(f"{CARD_OF_WEIGHTS.relative_to(ROOT)}: is no copy of the model card: run {COMMAND}")
     return problems + tree_problems((ROOT / "README.md").read_text(encoding="utf-8"))
 
 
@@ -150,6 +161,7 @@ def write() -> None:
         if stale:
             page.write_text(text, encoding="utf-8")
             print(f"{page.relative_to(ROOT)}: {', '.join(stale)}")
+    CARD_OF_WEIGHTS.write_text(card_of_weights(), encoding="utf-8")
 
 
 def main() -> int:

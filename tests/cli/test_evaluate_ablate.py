@@ -154,6 +154,18 @@ def test_trainings_of_another_recipe_stay_out_of_the_table(plan: Path, done: Pat
     assert [row["variant"] for row in saved(tmp_path)["variants"]] == ["ratio-1-0", "without-explanations"]
 
 
+def test_a_training_of_before_whose_model_is_gone_is_not_trained_again(
+    plan: Path, done: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(done / "without-vision-0", tmp_path / "without-vision-0")
+    shutil.rmtree(tmp_path / "without-vision-0" / "2-instruct" / "model")
+    found = call("eval", "ablate", plan, "-o", tmp_path, "--only", "ratio-1-0", "-q",
+                 "--data", plan.parent / "faces")  # fmt: skip
+    assert found.code == 0, found.err
+    assert "without-vision-0 is left out of the tables: its model is gone" in found.err
+    assert not (tmp_path / "without-vision-0" / "2-instruct" / "model").exists()
+
+
 def test_faults_are_one_line(plan: Path, tmp_path: Path) -> None:
     for problem, arguments in (
         ("names no validation data", [plan]),

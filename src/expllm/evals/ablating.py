@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from expllm.data import Dataset
-from expllm.errors import ExpllmError
+from expllm.errors import ExpllmError, MissingWeights
 from expllm.evals.ablation import Variant, with_seed
 from expllm.evals.answers import EvalRun
 from expllm.evals.intervals import Interval
@@ -128,15 +128,16 @@ def run(
         KeyboardInterrupt: it was stopped; what is done is saved.
     """
     from expllm.evals.common_work import take_over
-    from expllm.train.loop import train
+    from expllm.train.loop import places, train
 
     done: list[tuple[Path, Recipe]] = []
     found: dict[Path, Measured] = {}
     for folder, seed, recipe in ablation.finished_before():
         try:  # nothing is trained or asked: both steps compare what is there with what is wanted
-            scores = _evaluated(
-                train(recipe, folder, quiet=True), dataset, name, folder / "eval", limit, batch, True
-            )
+            if not (places(folder, recipe)[-1].model / "expllm.json").is_file():
+                raise MissingWeights(f"its model is gone: name {ablation.home_of(folder)} to train it again")
+            model = train(recipe, folder, quiet=True)
+            scores = _evaluated(model, dataset, name, folder / "eval", limit, batch, True)
             found[folder] = Measured(seed, folder, scores)
             done.append((folder, recipe))
         except ExpllmError as error:

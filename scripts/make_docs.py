@@ -7,8 +7,7 @@ A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`
 `PARTS`. The example's measurements are kept in docs/example.json, so that a check needs no MediaPipe and a
 processor that rounds otherwise makes nothing stale; the text of the model that ships is kept beside them, in
 docs/example_compact.json, and asked for again when other weights ship. The model card is copied to the
-weights. The tree in README.md is written by
-hand, and checked.
+weights. The tree in README.md is written by hand, and checked.
 """
 
 import argparse

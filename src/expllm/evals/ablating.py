@@ -128,34 +128,41 @@ def run(
         KeyboardInterrupt: it was stopped; what is done is saved.
     """
     from expllm.evals.common_work import take_over
-    from expllm.train.loop import places, train
+    from expllm.train.loop import train
+
+    def evaluated(folder: Path, recipe: Recipe, quiet: bool) -> Scores:
+        model = train(recipe, folder, quiet=quiet)
+        done.append((folder, recipe))
+        return _evaluated(model, dataset, name, folder / "eval", limit, batch, quiet)
 
     done: list[tuple[Path, Recipe]] = []
-    found: dict[Path, Measured] = {}
-    for folder, seed, recipe in ablation.finished_before():
-        try:  # nothing is trained or asked: both steps compare what is there with what is wanted
-            if not (places(folder, recipe)[-1].model / "expllm.json").is_file():
-                raise MissingWeights(f"its model is gone: name {ablation.home_of(folder)} to train it again")
-            model = train(recipe, folder, quiet=True)
-            scores = _evaluated(model, dataset, name, folder / "eval", limit, batch, True)
-            found[folder] = Measured(seed, folder, scores)
-            done.append((folder, recipe))
-        except ExpllmError as error:
-            sys.stderr.write(f"expllm: {folder.name} is left out of the tables: {error.line}\n")
+    found = _kept(ablation, evaluated)
     trainings = list(ablation.trainings())
     for number, (folder, seed, recipe) in enumerate(trainings, 1):
         if not quiet:
             sys.stderr.write(f"expllm: {folder.name}, {number} of {len(trainings)}\n")
         try:
             take_over(folder, recipe, done)
-            model = train(recipe, folder, quiet=quiet)
-            done.append((folder, recipe))
-            scores = _evaluated(model, dataset, name, folder / "eval", limit, batch, quiet)
-            found[folder] = Measured(seed, folder, scores)
+            found[folder] = Measured(seed, folder, evaluated(folder, recipe, quiet))
         except ExpllmError as error:
             sys.stderr.write(f"expllm: {folder.name}: {error.line}\n")
             found[folder] = Measured(seed, folder, problem=error.line)
         after(found)
+    return found
+
+
+def _kept(ablation: Ablation, evaluated: Callable[[Path, Recipe, bool], Scores]) -> dict[Path, Measured]:
+    """What was finished before and fits: nothing of it is trained or asked again, only compared."""
+    from expllm.train.loop import places
+
+    found: dict[Path, Measured] = {}
+    for folder, seed, recipe in ablation.finished_before():
+        try:
+            if not (places(folder, recipe)[-1].model / "expllm.json").is_file():
+                raise MissingWeights(f"its model is gone: name {ablation.home_of(folder)} to train it again")
+            found[folder] = Measured(seed, folder, evaluated(folder, recipe, True))
+        except ExpllmError as error:
+            sys.stderr.write(f"expllm: {folder.name} is left out of the tables: {error.line}\n")
     return found
 
 

@@ -9,6 +9,7 @@ from conftest import ASTRONAUT
 
 from expllm import shipped
 from expllm.faces import Expression
+from expllm.grounding import Verdict, audit
 from expllm.model.layout import check_files, read_manifest
 from expllm.model.publish import published_files
 
@@ -46,6 +47,10 @@ def test_a_smile_is_explained_by_default(monkeypatch: pytest.MonkeyPatch) -> Non
     assert face.explanation is not None
     assert face.explanation.problem is None
     assert face.explanation.concluded is Expression.HAPPINESS
+    assert face.aus is not None
+    found = audit(face.explanation.text or "", face.aus)
+    assert found.counts[Verdict.SUPPORTED] >= 4
+    assert Verdict.CONTRADICTED not in found.counts
 
 
 @pytest.mark.parametrize("name", ["tower.safetensors", "adapter_model.safetensors", "projector.safetensors"])

@@ -3,9 +3,9 @@
     python scripts/shift_labels.py runs/compact/portraits
 
 To each label's log-probability a number is added, the same for all faces, so that the balanced accuracy
-over the labels with many faces is as high as can be. The numbers are fitted on three quarters of the faces and
-read on the fourth, four times. What is won so could be won by other shares of labels in training; what is not
-has to be seen in the faces.
+over the labels with many faces is as high as can be. The numbers are fitted on three quarters of the
+faces and read on the fourth, four times. What is won so could be won by other shares of labels in
+training; what is not has to be seen in the faces.
 """
 
 from __future__ import annotations

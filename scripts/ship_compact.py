@@ -2,7 +2,8 @@
 
     python scripts/ship_compact.py RUN --tower TOWER -o src/expllm/assets/compact
 
-Everything is rounded to 16-bit floats. The tower is taken from where it was trained: a stage that leaves it
+`--mean RUN2` ships the mean of the adapters and the projectors of both. Everything is rounded to 16-bit
+floats. The tower is taken from where it was trained: a stage that leaves it
 as it is has only a copy of it. The card keeps the recipe by names of data sets, without paths.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +32,7 @@ def main() -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("run", type=Path, help="folder of the last stage, with its model and history")
     parser.add_argument("--tower", type=Path, required=True, help="folder that train_tower.py wrote")
+    parser.add_argument("--mean", type=Path, nargs="*", default=[], help="runs to take the mean with")
     parser.add_argument("--note", type=json.loads, default={}, help="what else the card is to say, as JSON")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
@@ -37,6 +40,7 @@ def main() -> None:
     bundle = load(options.run / "model")
     tower = options.tower / "tower.safetensors"
     _fill_tower(bundle.model, tower)
+    _take_mean(bundle.model, [load(run / "model").model for run in options.mean])
     for name, parameter in bundle.model.named_parameters():
         if part_of(name) != "language":
             parameter.data = parameter.data.half()
@@ -59,6 +63,15 @@ def _fill_tower(model: torch.nn.Module, path: Path) -> None:
     check_fit(stored, own, path)
     for name, parameter in own.items():
         parameter.data = stored[name].to(parameter.dtype)
+
+
+def _take_mean(model: torch.nn.Module, others: Sequence[torch.nn.Module]) -> None:
+    """Of everything that was trained; the language model and the tower stay as they are."""
+    found = [dict(other.named_parameters()) for other in others]
+    for name, parameter in model.named_parameters():
+        if part_of(name) not in ("tower", "language"):
+            all_ = [parameter.data, *(other[name].data for other in found)]
+            parameter.data = torch.stack([one.float() for one in all_]).mean(0).to(parameter.dtype)
 
 
 def _card(options: argparse.Namespace, card: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
     python scripts/ship_compact.py RUN --tower TOWER -o src/expllm/assets/compact
 
 `--mean RUN2` ships the mean of the adapters and the projectors of both. Everything is rounded to 16-bit
-floats. The tower is taken from where it was trained: a stage that leaves it
-as it is has only a copy of it. The card keeps the recipe by names of data sets, without paths.
+floats. The tower is taken from where it was trained: a stage that leaves it as it is has only a copy of it.
+The card keeps the recipe by names of data sets, without paths.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ ROOT: Final = Path(__file__).parents[1]
 FIGURES: Final = ROOT / "docs" / "grounding.json"
 VERDICTS: Final = ROOT / "docs" / "grounding_verdicts.jsonl"
 SEED: Final = 20250
-REFUTED: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_DEGREE)
+ELSEWHERE: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE)
+REFUTED: Final = (*ELSEWHERE, Verdict.WRONG_DEGREE)
 ALARMS: Final = (*REFUTED, Verdict.UNSUPPORTED)
 
 
@@ -64,7 +65,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _refuted(report: Audit) -> bool:
-    return any(c.verdict in (Verdict.CONTRADICTED, Verdict.WRONG_SIDE) for c in report.checked)
+    return any(c.verdict in ELSEWHERE for c in report.checked)
 
 
 def _mean(values: Iterable[float | None]) -> float:

@@ -18,12 +18,13 @@ STYLES: Final = {
     Verdict.SUPPORTED: "green",
     Verdict.CONTRADICTED: "bold red",
     Verdict.WRONG_SIDE: "red",
+    Verdict.WRONG_PLACE: "red",
     Verdict.WRONG_DEGREE: "yellow",
     Verdict.UNSUPPORTED: "magenta",
     Verdict.NOT_MEASURABLE: "blue",
     Verdict.OUTSIDE: "bright_black",
 }
-REFUTED: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE)
+REFUTED: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE)
 
 
 def audit_file(file: str, sample: str | None, *, as_json: bool, summary: bool) -> None:

@@ -19,7 +19,7 @@ COVER: Final = 0.1
 """Units from this intensity on must be described; weaker ones may be."""
 
 _DECORATION: Final = " \t\r\n*_`'\"“”‘’.!#:"
-_WRONG: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.NOT_MEASURABLE)
+_WRONG: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE, Verdict.NOT_MEASURABLE)
 
 
 class NoAnswer(Exception):  # noqa: N818 - an ending of a sample, not a fault of the program

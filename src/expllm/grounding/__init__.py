@@ -4,9 +4,10 @@ No model and no network take part. `read_claims` reads free text; `audit` also c
 """
 
 from expllm.grounding.audit import Audit, audit
-from expllm.grounding.claims import Checked, Claim, DegreeWord, Verdict
+from expllm.grounding.claims import Checked, Claim, DegreeWord, Half, Verdict
 from expllm.grounding.conclusion import concluded
 from expllm.grounding.emotions import EmotionMention
+from expllm.grounding.places import half_of
 from expllm.grounding.reader import read_claims
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "Claim",
     "DegreeWord",
     "EmotionMention",
+    "Half",
     "Verdict",
     "audit",
     "concluded",
+    "half_of",
     "read_claims",
 ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from expllm.records import CoT
 
 UNCHECKABLE: Final = (Verdict.NOT_MEASURABLE, Verdict.OUTSIDE)
-WRONG: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_DEGREE)
+WRONG: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE, Verdict.WRONG_DEGREE)
 
 _CLEAR_BY_PART: Final = frozenset({"chin raise", "nose wrinkle", "cheeks puff", "jaw drop"})
 """Actions that "activity" of their part already names."""

@@ -14,9 +14,17 @@ class Verdict(StrEnum):
     CONTRADICTED = "contradicted"
     UNSUPPORTED = "unsupported"
     WRONG_SIDE = "wrong side"
+    WRONG_PLACE = "wrong place"
     WRONG_DEGREE = "wrong degree"
     NOT_MEASURABLE = "not measurable"
     OUTSIDE = "outside the vocabulary"
+
+
+class Half(StrEnum):
+    """A half of the face: brows and lids move in the upper one, nose, mouth and jaw in the lower one."""
+
+    UPPER = "upper"
+    LOWER = "lower"
 
 
 class DegreeWord(StrEnum):
@@ -50,6 +58,7 @@ class Claim:
         outside: A movement that the vocabulary lacks, e.g. ``"cheek raise"``; the words may mean it too
             where `units` is not empty.
         vague: Only some activity of the part is spoken of, not which one.
+        half: The half of the face that the movement is said to lie in; None where it is left unsaid.
     """
 
     start: int
@@ -64,6 +73,7 @@ class Claim:
     negated: bool = False
     outside: str | None = None
     vague: bool = False
+    half: Half | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -71,7 +81,7 @@ class Claim:
             "start": self.start, "end": self.end, "text": self.text, "part": self.part,
             "units": list(self.units), "side": self.side and self.side.value, "both": self.both,
             "degree": self.degree and self.degree.value, "value": self.value, "negated": self.negated,
-            "outside": self.outside, "vague": self.vague,
+            "outside": self.outside, "vague": self.vague, "half": self.half and self.half.value,
         }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from expllm.grounding import cues
 from expllm.grounding.claims import Claim, DegreeWord
 from expllm.grounding.clauses import Motion, attach, clauses, is_act, meaning, motions
 from expllm.grounding.meanings import ACTS, MOUTH
+from expllm.grounding.places import add_halves
 from expllm.grounding.scopes import mark
 from expllm.grounding.sides import Draft, add_numbers, add_sides
 from expllm.grounding.tags import Item, headed, sentences
@@ -52,6 +53,7 @@ def _read_sentence(items: list[Item]) -> list[Draft]:
     drafts.sort(key=lambda draft: (draft.first, draft.last))
     add_sides(items, drafts)
     add_numbers(items, drafts)
+    add_halves(items, drafts)
     return [draft for draft in drafts if not items[draft.head].supposed]
 
 
@@ -268,4 +270,5 @@ def _claim(draft: Draft, items: list[Item], text: str, part: str) -> Claim:
         negated=negated,
         outside=outside,
         vague=draft.kind in ("generic", "relaxed", "still"),
+        half=draft.half,
     )

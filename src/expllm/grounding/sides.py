@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from expllm.faces import Side
 from expllm.grounding import cues
-from expllm.grounding.claims import DegreeWord
+from expllm.grounding.claims import DegreeWord, Half
 from expllm.grounding.meanings import MEANINGS
 from expllm.grounding.tags import Item
 
@@ -26,6 +26,7 @@ class Draft:
     both: bool = False
     degree: DegreeWord | None = None
     value: float | None = None
+    half: Half | None = None
     used: set[int] = field(default_factory=set)
 
 

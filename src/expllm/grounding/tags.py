@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from expllm.grounding import cues
+from expllm.grounding.claims import Half
 from expllm.grounding.lexicon import MOTION_OF, PARTS
 from expllm.grounding.meanings import ACTS
 
@@ -34,7 +35,8 @@ class Item:
     Attributes:
         kind: part, motion, act, degree, side, both, no, hypothetical, meaning, break, link, comma, number,
             preposition, copula, filler or other.
-        value: What the kind needs: the part, the movement, the degree, the side, the number.
+        value: What the kind needs: the part, the movement, the degree, the side, the number; of a filler the
+            half of the face that it names.
         negated: It stands where something is said to be absent.
         supposed: It stands where something is only supposed, or said of faces in general.
     """
@@ -125,9 +127,20 @@ def _upper_or_lower(tokens: list[Item], i: int) -> tuple[Item, int] | None:
     rest = [_word(tokens, i + k) for k in (1, 2, 3, 4)]
     if rest[0] in ("and", "or") and {"lip", "lips"} & set(rest[2:]) and {"upper", "lower"} & set(rest[1:3]):
         return _made("part", f"{place} lip", tokens, i, 1)  # "upper and lower lips"
-    if place == "upper" or after in ("face", "facial", "lid", "lids", "eyelid", "eyelids"):
-        return _made("filler", None, tokens, i, 1)
+    half = _half(tokens, i, place)
+    if half or place == "upper" or after in ("face", "facial", "lid", "lids", "eyelid", "eyelids"):
+        return _made("filler", half, tokens, i, 1)
     return None
+
+
+def _half(tokens: list[Item], i: int, place: str) -> Half | None:
+    """ "the *upper* face", "the *lower* part of the face"; "the upper and lower face" is no half."""
+    rest = [_word(tokens, i + k) for k in range(1, 5)]
+    named = rest[0] in ("face", "facial", "half") or (
+        rest[0] in ("part", "portion", "region", "area") and "face" in rest
+    )
+    joined = _word(tokens, i - 1) in ("and", "or") and _word(tokens, i - 2) in ("upper", "lower")
+    return Half(place) if named and not joined else None
 
 
 def _corners(tokens: list[Item], i: int) -> tuple[str, int]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SEVERITY: Final = (
     Verdict.CONTRADICTED,
     Verdict.WRONG_SIDE,
+    Verdict.WRONG_PLACE,
     Verdict.WRONG_DEGREE,
     Verdict.UNSUPPORTED,
     Verdict.NOT_MEASURABLE,

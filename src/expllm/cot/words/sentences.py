@@ -37,8 +37,7 @@ from expllm.cot.words.phrases import (
     sentence,
     with_article,
 )
-
-UPPER_FACE: Final = frozenset({"eye close", "lid raise", "brow lower", "brow raise"})
+from expllm.grounding import Half, half_of
 
 REST: Final[dict[str, frozenset[str]]] = {
     "the brows": frozenset({"brow lower", "brow raise"}),
@@ -171,9 +170,9 @@ def _link(place: int, told: Sequence[Observation], voice: Voice) -> str:
     """How a sentence joins the one before it."""
     if place == 0:
         return ""
-    upper = told[place].movement in UPPER_FACE
-    if upper != (told[place - 1].movement in UPPER_FACE):
-        half, way = ("upper", "Higher up, ") if upper else ("lower", "Further down, ")
+    half = half_of(told[place].movement)
+    if half is not half_of(told[place - 1].movement):
+        way = "Higher up, " if half is Half.UPPER else "Further down, "
         return voice.pick("region", (f"In the {half} face, ", "", way, f"As for the {half} face, "), place)
     return voice.pick("link", LINKS, place)
 

@@ -15,7 +15,7 @@ from expllm.report.shell import escaped, foot, head, jpeg_uri
 STYLES: Final = ("report.css", "report_evaluation.css")
 _MARKS: Final = (
     '<p class="marks">Marks in the texts: <mark class="supported">borne out by the action units</mark> '
-    '<mark class="contradicted">contradicted, or on the wrong side</mark> '
+    '<mark class="contradicted">contradicted, or on the wrong side or half of the face</mark> '
     '<mark class="unsupported">not borne out, or of another degree</mark> '
     '<mark class="not-measurable">cannot be measured</mark> '
     '<b class="emotion">words for an expression</b></p>'

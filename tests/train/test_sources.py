@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small import INSTRUCT, LABELS, draw_faces, recipe
+from small import INSTRUCT, LABELS, cot_of, draw_faces, recipe
 
 from expllm.conversations import HINT, HINTED_ABOVE, HINTED_MOST, Questions, explanation_text
 from expllm.data.encode import label_tokens
 from expllm.data.mixture import Draw
-from expllm.errors import ExpllmError
+from expllm.errors import ExpllmError, MissingData
 from expllm.faces import AU_BY_NAME, AUVector
 from expllm.model.prepare import preparer
+from expllm.records import CoT
 from expllm.train.batches import Collate, Examples
 from expllm.train.config import DataConfig, Order
 from expllm.train.faces import Chance, Faces, drawn_chance
@@ -82,6 +83,32 @@ def test_a_part_of_the_explanations_goes_without(tmp_path: Path) -> None:
         for hint in (0.0, 0.2499, 0.25, 0.99)
     ]
     assert told == [False, False, True, True]
+
+
+def explained(data: DataConfig) -> set[int]:
+    """Numbers of the faces that have a text."""
+    return {int(Path(face.id).stem) for face in read(data).faces if face.cot is not None}
+
+
+def test_long_texts_are_not_learned_and_their_faces_train_labels(tmp_path: Path) -> None:
+    data = draw_faces(tmp_path, 3, texts=lambda number, _: longer(cot_of(number), number))
+    most = cot_of(0).word_count + 1
+    assert explained(data) == {0, 1, 2}
+    assert explained(replace(data, longest=most)) == {0, 1}
+    assert len(read(replace(data, longest=most)).faces) == 3
+    assert read(replace(data, longest=most)).fingerprint != read(data).fingerprint
+
+
+def longer(cot: CoT, words: int) -> CoT:
+    return cot.model_copy(update={"conclusion": cot.conclusion + " so" * words})
+
+
+def test_texts_with_a_phrase_are_not_learned(tmp_path: Path) -> None:
+    data = draw_faces(tmp_path, 4)
+    assert explained(replace(data, without=("the LEFT brow",))) == {1, 3}
+    assert explained(replace(data, without=("left brow", "lifted 3"))) == {1}
+    with pytest.raises(MissingData, match="explains none of the faces"):
+        read(replace(data, without=("brow",)))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.75])

@@ -33,6 +33,14 @@ def made(kind: type[Made], values: Mapping[str, Any], where: str) -> Made:
     return kind(**checked)
 
 
+def at_least(values: object, where: str, least: int, names: Iterable[str]) -> None:
+    """Raises UsageError where an attribute is below `least`, or not a number; None is fine."""
+    for name in names:
+        value = getattr(values, name)
+        if value is not None and not value >= least:  # NaN is not either
+            raise UsageError(f"{where}.{name} is {value}: at least {least}")
+
+
 _PLAIN: Final = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from expllm.errors import MissingData, UsageError
 from expllm.model.presets import Preset, preset
-from expllm.train.checked import made, nearest
+from expllm.train.checked import at_least, made, nearest
 
 Reads = Literal["captions", "talks"]
 Precision = Literal["bf16", "fp32"]
@@ -52,13 +52,12 @@ class DataConfig:
         kind: How to read them, where the layout does not tell; a key of `data.KINDS`.
         texts: A run or export of the engine that explains these faces, by id; a path of its own, not under
             `root`, or several. None: the data sets' own texts.
-        votes: Whether a label task learns how the annotators' votes were shared (FER+), instead of their
-            majority.
+        longest, without: Texts of more words than this, or with one of these phrases, are not learned.
+        votes: Whether a label task learns the shares of the annotators' votes (FER+), not their majority.
         hint: Whether the measured action units are told with the question for an explanation.
         unhinted: With `hint`: part of the explanations that is learned without, so that the model does both.
         captions: Pictures with captions for stage 1; `texts`: the key observations of the explanations.
-        boxes: Whether faces are boxed by the detector first; `auto`: but those of RAF-DB, FER+ and FER-2013,
-            which come cut out.
+        boxes: Whether faces are boxed by the detector first; `auto`: not those of sets that come cut out.
         limit: Only the first so many faces.
     """
 
@@ -67,12 +66,17 @@ class DataConfig:
     valid: str | tuple[str, ...] | None = None
     kind: str | None = None
     texts: str | tuple[str, ...] | None = None
+    longest: int | None = None
+    without: tuple[str, ...] = ()
     votes: bool = False
     hint: bool = False
     unhinted: float = 0.0
     captions: str | None = None
     boxes: bool | Literal["auto"] = False
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        at_least(self, "data", 1, ("longest", "limit"))
 
 
 @dataclass(frozen=True)
@@ -144,11 +148,14 @@ class StageConfig:
             raise UsageError(
                 f"a stage is called {self.name!r}: it names a folder, so use letters, digits, - and _"
             )
-        _at_least(
-            self, 1, ("epochs", "max_steps", "batch", "micro_batch", "save_steps", "keep", "max_length")
+        at_least(
+            self,
+            "train",
+            1,
+            ("epochs", "max_steps", "batch", "micro_batch", "save_steps", "keep", "max_length"),
         )
-        _at_least(self, 0, ("lr", "weight_decay", "warmup_steps", "warmup_share", "clip"))
-        _at_least(self, 0, ("label", "explanation", "label_weight", "label_first", "workers", "seed"))
+        at_least(self, "train", 0, ("lr", "weight_decay", "warmup_steps", "warmup_share", "clip"))
+        at_least(self, "train", 0, ("label", "explanation", "label_weight", "label_first", "workers", "seed"))
         if self.reads == "talks" and self.label + self.explanation <= 0:
             raise UsageError("train.label and train.explanation are both 0: give one of them a share")
         if self.batch % self.micro_batch:
@@ -158,13 +165,6 @@ class StageConfig:
             raise UsageError(f"train.label_first is {self.label_first}: a share, from 0 to 1")
         if not self.trains:
             raise UsageError("train.trains is empty: name a part, such as projector")
-
-
-def _at_least(stage: StageConfig, least: int, names: Sequence[str]) -> None:
-    for name in names:
-        value = getattr(stage, name)
-        if value is not None and not value >= least:  # NaN is not either
-            raise UsageError(f"train.{name} is {value}: at least {least}")
 
 
 @dataclass(frozen=True)

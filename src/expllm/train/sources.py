@@ -60,7 +60,7 @@ def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split
     for dataset in datasets:
         left_out += dataset.skipped
         for sample in dataset:
-            face, problem = _face(sample, dataset.kind, texts.get(sample.id), labels)
+            face, problem = _face(sample, dataset.kind, texts.get(sample.id), labels, data)
             if problem:
                 left_out.append((sample.id, problem))
             if face is not None and (data.limit is None or len(faces) < data.limit):
@@ -111,16 +111,25 @@ def _common_labels(datasets: Sequence[Dataset]) -> tuple[Expression, ...]:
 
 
 def _face(
-    sample: Sample, kind: str, told: "Told | None", labels: Sequence[Expression]
+    sample: Sample, kind: str, told: "Told | None", labels: Sequence[Expression], data: DataConfig
 ) -> tuple[Face | None, str]:
     """A face to learn from, and what is wrong with it or its text."""
     if sample.expression is None or sample.image is None:
         return None, "no label" if sample.image is not None else "no picture"
     told = told or Told(sample.text, None if sample.aus is None else AUVector(sample.aus))
     cot, problem = _cot(told.text)
+    cot = cot if cot and _wanted(cot, data) else None
     shares = _shares(sample.votes, labels, sample.expression)
     face = Face(sample.id, sample.expression, sample.image, sample.box, kind, cot, told.aus, shares)
     return face, problem
+
+
+def _wanted(cot: CoT, data: DataConfig) -> bool:
+    """Whether a text is as the recipe wants them."""
+    if data.longest is not None and cot.word_count > data.longest:
+        return False
+    text = cot.text.casefold()
+    return not any(phrase.casefold() in text for phrase in data.without)
 
 
 def _shares(

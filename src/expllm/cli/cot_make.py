@@ -12,6 +12,7 @@ from expllm import __version__
 from expllm.chat import OpenAIChat, Prices
 from expllm.cli.cot_cluster import check_shards, work_on_cluster
 from expllm.cli.signals import stopped_by_signals
+from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.cot.case import Rules
 from expllm.cot.engine import Engine
 from expllm.cot.estimate import Estimate, estimate
@@ -81,6 +82,7 @@ def work(order: Order) -> ExitCode:
     Raises:
         ExpllmError: the data, the endpoint, the settings or the folder stand in the way.
     """
+    keep_stderr_to_ourselves()
     prompts = Prompts.load(order.prompts)
     dataset = open_dataset(order.dataset)
     folder = RunFolder(order.output)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from expllm.cli import evaluate_report
+from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -221,6 +222,7 @@ def _asked(
     from expllm.evals.splits import open_named
     from expllm.evals.tasks import Question, answer_all, default_folder
 
+    keep_stderr_to_ourselves()
     dataset = open_named(name, root, kind)
     with labeller(model, dataset.labels, boxes=boxes, dtype=dtype, kind=dataset.kind) as who:
         if task is None:

@@ -20,6 +20,7 @@ from expllm.cli.evaluate import (
     RootOption,
     exit_code,
 )
+from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ def _answers(
     order = trained_order(model) if order is None else order
     if order not in get_args(Order):
         raise UsageError(f"--order is {order!r}: use {' or '.join(get_args(Order))}")
+    keep_stderr_to_ourselves()
     wishes = Wishes(cast(Order, order), max_tokens, hint)
     data = open_named(name, root, kind)
     saved = SavedReferences.carried(data) if reference is None else SavedReferences.load(reference)

@@ -72,7 +72,10 @@ class _Totals:
     def view(self) -> "RenderableType":
         from rich.table import Table
 
-        table = Table(title=f"{self.texts:,} texts, {self.verdicts.total():,} claims", title_justify="left")
+        table = Table(
+            title=f"{_count(self.texts, 'text')}, {_count(self.verdicts.total(), 'claim')}",
+            title_justify="left",
+        )
         table.add_column("verdict")
         table.add_column("claims", justify="right")
         table.add_column("share", justify="right")
@@ -82,10 +85,14 @@ class _Totals:
             table.add_row(f"[{STYLES[verdict]}]{verdict.value}[/]", f"{count:,}", share)
         table.caption = (
             f"{self.refuted:,} of {self.texts:,} texts ({self.refuted / max(self.texts, 1):.1%}) "
-            "claim a movement, or a side of one, that their action units contradict"
+            "claim a movement that does not take place, or not there"
         )
         table.caption_justify = "left"
         return table
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def audit_view(sample: Sample, report: Audit) -> "RenderableType":

@@ -79,6 +79,21 @@ def test_the_judge_sees_the_label_and_the_conversation_does_not(tmp_path: Path) 
     assert not any("label matches" in m.content for asked in chat.asked for m in asked[:-1])
 
 
+def test_a_movement_in_the_wrong_half_of_the_face_is_reflected_upon(tmp_path: Path) -> None:
+    def misplacing(messages: Sequence[Message]) -> str:
+        if len(messages) == 1 and "Original description" not in messages[0].content:
+            return "In the upper face, both lip corners are strongly pulled up."
+        return "Happiness" if "only be one of" in messages[-1].content else honestly(messages)
+
+    writer, chat = llm(misplacing)
+    record = work(tmp_path, writer, [sample("a", SMILE, Expression.HAPPINESS)], rules=Rules(verify="rules"))[
+        "a"
+    ]
+    assert record.rounds == 2
+    told = [asked[-1].content for asked in chat.asked]
+    assert any("says the upper face, lip corner pull shows in the lower" in text for text in told)
+
+
 def test_rounds_end_and_the_history_is_kept(tmp_path: Path) -> None:
     def stubborn(messages: Sequence[Message]) -> str:
         return "Anger" if "only be one of" in messages[-1].content else honestly(messages)

@@ -30,6 +30,7 @@ def cot_view(
     asked = scores.settings
     title = f"{asked.model} on {asked.dataset}: explanations of {grounded.texts:,} faces, seed {asked.seed}"
     parts: list[RenderableType] = [Foreign(title, "bold"), _grounding(grounded)]
+    parts.append(Foreign(_claims(grounded), ""))
     parts += [Foreign(line, "yellow") for line in _left_out(grounded, answers)]
     for judged in judges:
         parts += _judged(judged)
@@ -50,6 +51,13 @@ def _grounding(found: Grounding) -> Table:
         known = ("-", "") if interval is None else (percent(interval.estimate), bounds(interval))
         table.add_row(name, *known)
     return table
+
+
+def _claims(found: Grounding) -> str:
+    """Every claim by its verdict, the most frequent first."""
+    counts = sorted(((count, verdict) for verdict, count in found.verdicts.items() if count), reverse=True)
+    told = ", ".join(f"{count:,} {verdict}" for count, verdict in counts)
+    return f"claims: {told}" if told else "claims: none"
 
 
 def _left_out(found: Grounding, answers: Sequence[Answer]) -> Iterator[str]:

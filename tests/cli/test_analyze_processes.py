@@ -37,6 +37,8 @@ def test_an_interrupted_run_leaves_no_partial_file(
         [*COMMAND, "analyze", tmp_path, "-o", results / "faces.parquet", "--overlay", overlays],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # What a shell runs in the background ignores Ctrl-C, and what it starts inherits that.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509
     )
     deadline = time.monotonic() + TIMEOUT_S
     while not list(overlays.glob("*.png")):  # until the first picture is done

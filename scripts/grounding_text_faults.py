@@ -12,10 +12,7 @@ from grounding_faults import PHRASES, Fault, Row, names, noticed, peak
 
 from expllm.faces import Expression
 from expllm.grounding import Checked, Claim, DegreeWord, Verdict, audit
-
-WRONG: Final = frozenset(
-    {Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE, Verdict.WRONG_DEGREE}
-)
+from expllm.grounding.audit import WRONG
 
 
 def text_faults(row: Row, strangers: Sequence[tuple[str, str]]) -> Iterator[Fault]:

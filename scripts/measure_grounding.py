@@ -25,14 +25,13 @@ from grounding_text_faults import text_faults
 from expllm.cot.offline import write_cot
 from expllm.data import open_dataset
 from expllm.grounding import Audit, Verdict, audit
+from expllm.grounding.audit import REFUTED, WRONG
 
 ROOT: Final = Path(__file__).parents[1]
 FIGURES: Final = ROOT / "docs" / "grounding.json"
 VERDICTS: Final = ROOT / "docs" / "grounding_verdicts.jsonl"
 SEED: Final = 20250
-ELSEWHERE: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE)
-REFUTED: Final = (*ELSEWHERE, Verdict.WRONG_DEGREE)
-ALARMS: Final = (*REFUTED, Verdict.UNSUPPORTED)
+ALARMS: Final = (*WRONG, Verdict.UNSUPPORTED)
 
 
 def read_rows(path: str) -> list[Row]:
@@ -65,7 +64,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _refuted(report: Audit) -> bool:
-    return any(c.verdict in ELSEWHERE for c in report.checked)
+    return any(c.verdict in REFUTED for c in report.checked)
 
 
 def _mean(values: Iterable[float | None]) -> float:

@@ -10,6 +10,7 @@ import typer
 from expllm.data import Sample, open_dataset
 from expllm.errors import RecordError
 from expllm.grounding import Audit, Checked, Verdict, audit
+from expllm.grounding.audit import REFUTED
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,7 +25,6 @@ STYLES: Final = {
     Verdict.NOT_MEASURABLE: "blue",
     Verdict.OUTSIDE: "bright_black",
 }
-REFUTED: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE)
 
 
 def audit_file(file: str, sample: str | None, *, as_json: bool, summary: bool) -> None:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from expllm.records import CoT
 
 UNCHECKABLE: Final = (Verdict.NOT_MEASURABLE, Verdict.OUTSIDE)
-WRONG: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE, Verdict.WRONG_DEGREE)
+REFUTED: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE)
+"""What is claimed does not take place, or not there."""
+
+WRONG: Final = (*REFUTED, Verdict.WRONG_DEGREE)
 
 _CLEAR_BY_PART: Final = frozenset({"chin raise", "nose wrinkle", "cheeks puff", "jaw drop"})
 """Actions that "activity" of their part already names."""

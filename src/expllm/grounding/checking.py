@@ -67,7 +67,7 @@ def check(claim: Claim, aus: AUVector) -> Checked:
         return Checked(claim, Verdict.OUTSIDE, best.units, f"no action unit measures this ({claim.outside})")
     if best.verdict is not Verdict.SUPPORTED and claim.vague and best.verdict is Verdict.CONTRADICTED:
         best = _Finding(Verdict.UNSUPPORTED, best.units, best.reason)
-    if claim.half and best.verdict in (Verdict.SUPPORTED, Verdict.UNSUPPORTED) and misplaced(claim):
+    if best.verdict in (Verdict.SUPPORTED, Verdict.UNSUPPORTED) and misplaced(claim):
         reason = f"says the {claim.half} face, {claim.units[0]} shows in the {half_of(claim.units[0])}"
         best = _Finding(Verdict.WRONG_PLACE, best.units, reason)
     return Checked(claim, best.verdict, best.units, best.reason)

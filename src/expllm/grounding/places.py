@@ -1,5 +1,6 @@
 """The half of the face that a movement is said to lie in, and whether it does."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from expllm.grounding.claims import Claim, Half
@@ -19,10 +20,10 @@ def add_halves(items: list[Item], drafts: list[Draft]) -> None:
     "In the *lower* face, the jaw drops"; "lowered brows in the *upper* face". What one word tells gets none:
     "in the upper face, lowered brows suggest a *smile*" does not put the smile there.
     """
-    behind = {draft.last: i for draft in drafts if (i := _behind(items, draft.last)) is not None}
-    for draft in (draft for draft in drafts if draft.part != "act"):
-        i = behind.get(draft.last)
-        draft.half = _opening(items, draft.first, set(behind.values())) if i is None else _half(items[i])
+    behind = [_behind(items, draft.last) for draft in drafts]
+    for draft, i in zip(drafts, behind, strict=True):
+        if draft.part != "act":
+            draft.half = _opening(items, draft.first, behind) if i is None else _half(items[i])
 
 
 def misplaced(claim: Claim) -> bool:
@@ -51,7 +52,7 @@ def _behind(items: list[Item], last: int) -> int | None:
     return i if i < len(items) and _half(items[i]) else None
 
 
-def _opening(items: list[Item], first: int, taken: set[int]) -> Half | None:
+def _opening(items: list[Item], first: int, taken: Sequence[int | None]) -> Half | None:
     """The half that is named before a claim, in the same clause and not behind another claim."""
     for i in range(first - 1, -1, -1):
         if items[i].kind == "break":

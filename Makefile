@@ -5,16 +5,25 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 IMAGE  ?= examples/faces/astronaut.jpg
 
-.PHONY: analyze test check format docs bench test-corpus test-llm evaluate-compact clean
+.PHONY: analyze test test-slow test-all check format docs bench test-corpus test-llm evaluate-compact clean
 
 ## Explain a face: make analyze [IMAGE=path]
 analyze: $(VENV)/.run
 	@$(BIN)/expllm analyze "$(IMAGE)"
 
-## Run the tests (no network, no GPU).
+## Run the fast tests, which meet every package (no network, no GPU).
+# One thread each: with as many processes as processors, more threads only wait for each other.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 test: $(VENV)/.dev
-	@# One thread each: with as many processes as processors, more threads only wait for each other.
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	@$(PYTEST) -m "not slow"
+
+## The other tests: trainings, kills, full disks, the browser, Ray, big counts.
+test-slow: $(VENV)/.dev
+	@$(PYTEST) -m slow
+
+## Every test.
+test-all: $(VENV)/.dev
+	@$(PYTEST)
 
 ## ruff, mypy strict, layers, freshness of the docs.
 check: $(VENV)/.dev

@@ -20,7 +20,10 @@ FLAGS = (
     "--disable-component-update --disable-sync --hide-scrollbars"
 ).split()
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on PATH: the page is not looked at")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium on PATH: the page is not looked at"),
+]
 
 RED, TEAL = (200, 30, 30), (11, 114, 133)
 

@@ -19,6 +19,8 @@ from expllm.cot.journal import JournalReader
 from expllm.cot.memory import key_of
 from expllm.runs import RunFolder
 
+pytestmark = pytest.mark.slow
+
 RUNS, KILLS, SAMPLES = 5, 20, 60
 EVERY = ("resolved", "unresolved", "invalid")
 

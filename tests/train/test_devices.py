@@ -33,6 +33,8 @@ from expllm.train.config import DataConfig, Recipe
 from expllm.train.learner import Learner, put, trainable, whole
 from expllm.train.loop import open_model
 
+pytestmark = pytest.mark.slow
+
 STAGE = replace(INSTRUCT, max_steps=6, batch=4, micro_batch=2, save_steps=2, augment=True)
 
 

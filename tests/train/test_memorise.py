@@ -18,6 +18,8 @@ from expllm.train.faces import Faces
 from expllm.train.loop import train
 from expllm.train.sources import read_faces
 
+pytestmark = pytest.mark.slow
+
 COUNT, EPOCHS = 16, 220
 LEARNS = replace(
     small.INSTRUCT, trains=("projector", "tower", "language"), batch=COUNT, micro_batch=COUNT, epochs=EPOCHS,

@@ -20,6 +20,7 @@ LAYERS = (
         "weights",
         "native",
         "progress",
+        "tabular",
         "outfiles",
         "outfolders",
         "runs",

@@ -1,17 +1,15 @@
-"""A table of pictures and labels: CSV, with any of the usual delimiters."""
+"""A table of pictures and labels: CSV in any of its dialects."""
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from expllm.data.cells import any_split, au_columns, find_columns, find_picture, read_aus, read_label
 from expllm.data.dataset import Source
 from expllm.data.sample import Row, Sample
 from expllm.errors import RecordError, VocabularyError
 from expllm.faces import LabelOrder
-
-DELIMITERS: Final = (",", ";", "\t", "|")
+from expllm.tabular import DelimitedFile
 
 
 def load(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> Source:
@@ -37,48 +35,9 @@ def is_table(header: list[str]) -> bool:
 def read_header(path: Path) -> list[str]:
     """The names of a table's columns; empty if it is not text."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            line = file.readline(1 << 20)
-    except (OSError, UnicodeDecodeError):
+        return list(DelimitedFile(path).header)
+    except RecordError:
         return []
-    return [name.strip() for name in _cells(line, _delimiter(line))]
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:
-        return []
-
-
-def _delimiter(header: str) -> str:
-    """The delimiter that gives most columns; a comma if none does."""
-    return max(DELIMITERS, key=lambda delimiter: len(_cells(header, delimiter)))
-
-
-def table_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """(number from 1, cells by column) of each row.
-
-    Raises:
-        RecordError: not text, or broken quoting; the message names the line.
-    """
-    line = 0
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=_delimiter(first), strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            number, line = 0, reader.line_num
-            for cells in reader:
-                line = reader.line_num
-                if cells:
-                    number += 1
-                    yield number, dict(zip(header, cells, strict=False))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise RecordError(f"{path}: cannot be read as CSV after line {line} ({error})") from None
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _rows(path: Path, order: LabelOrder | None) -> Iterator[Row]:
@@ -86,11 +45,14 @@ def _rows(path: Path, order: LabelOrder | None) -> Iterator[Row]:
     columns, units = find_columns(header), au_columns(header)
     if "status" in header and "label" not in header:
         columns.pop("label", None)  # an output of expllm: its expression is a guess, not a label
-    for number, cells in table_rows(path):
-        where = f"row {number}"
-        split = any_split(cells.get(columns.get("split", "")))
+    for row in DelimitedFile(path).rows():
+        where = f"row {row.number}"
+        split = any_split(row.cells.get(columns.get("split", "")))
+        if row.problem:
+            yield Row(where, reason=row.problem, split=split)
+            continue
         try:
-            yield _row(path.parent, where, cells, columns, units, order, split)
+            yield _row(path.parent, where, row.cells, columns, units, order, split)
         except VocabularyError as error:
             yield Row(where, reason=str(error), split=split)
 

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from expllm.data.cells import any_split, au_columns, find_columns, read_aus, read_label
 from expllm.data.dataset import Source
 from expllm.data.sample import ImageRef, Row, Sample
-from expllm.data.shards import Shard, footer_digest, open_parquet
+from expllm.data.shards import Shard, footer_digest
 from expllm.errors import RecordError, VocabularyError
-
-BATCH: Final = 2048
+from expllm.tabular.parquetfile import open_parquet, parquet_header, parquet_rows
 
 
 def load(shards: list[Shard]) -> Source:
@@ -19,27 +18,17 @@ def load(shards: list[Shard]) -> Source:
 
 
 def columns_of(shard: Shard) -> tuple[str, ...]:
-    with open_parquet(shard.path) as file:
-        return tuple(file.schema_arrow.names)
+    return parquet_header(shard.path)
 
 
-def records(shard: Shard, columns: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def records(shard: Shard, columns: list[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(row of the file, cells) with these columns only: others are not read from the disk.
 
     Raises:
         RecordError: the file is damaged.
     """
-    import pyarrow
-
-    with open_parquet(shard.path) as file:
-        number = 0
-        try:
-            for batch in file.iter_batches(batch_size=BATCH, columns=columns):
-                for cells in batch.to_pylist():
-                    yield number, cells
-                    number += 1
-        except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
-            raise RecordError(f"{shard.path}: cannot be read after row {number} ({error})") from None
+    for row in parquet_rows(shard.path, columns):
+        yield row.number - 1, row.cells
 
 
 def _all_rows(shards: list[Shard]) -> Iterator[Row]:

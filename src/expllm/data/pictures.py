@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from expllm.data.sample import ImageRef, MemberRef
-from expllm.data.shards import open_parquet
 from expllm.errors import ImageError, RecordError
 from expllm.images import ImageLimits, read_stream
+from expllm.tabular.parquetfile import open_parquet
 
 KEPT_BYTES: Final = 32 * 2**20
 """Row groups that were read are kept up to this size together, and always the last one."""

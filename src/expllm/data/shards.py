@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from expllm.data.cells import split_name
 from expllm.errors import MissingData, RecordError
+from expllm.tabular.parquetfile import open_parquet
 
 _NAME: Final = re.compile(
     r"(?:(?P<name>.+)[-_])?(?P<split>train|training|val|valid|validation|dev|test|testing)"
@@ -101,24 +102,6 @@ def _gap(shard: Shard, number: int) -> MissingData:
         f"{shard.path.parent}: shard {number} of {shard.total} of {shard.family} is missing: "
         "download the whole set, or name the files that you have one by one"
     )
-
-
-def open_parquet(path: Path) -> Any:
-    """A `pyarrow.parquet.ParquetFile`; only its footer is read.
-
-    Raises:
-        MissingData: there is no such file.
-        RecordError: it is no Parquet file.
-    """
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        return parquet.ParquetFile(path)
-    except FileNotFoundError:
-        raise MissingData(f"{path}: no such file") from None
-    except (OSError, pyarrow.ArrowException) as error:
-        raise RecordError(f"{path}: not a whole Parquet file ({error}); copy or download it again") from None
 
 
 def row_count(path: Path) -> int:

@@ -1,0 +1,12 @@
+"""Files of rows, whatever program wrote them: CSV in any dialect, JSON, JSON Lines, Parquet.
+
+A row that cannot be read is a row with a reason: it never costs the rows behind it.
+"""
+
+from expllm.tabular.delimited import DelimitedFile
+from expllm.tabular.encodings import encoding_of
+from expllm.tabular.jsonfile import json_rows
+from expllm.tabular.numbers import MISSING_WORDS, number
+from expllm.tabular.rows import TableRow
+
+__all__ = ["MISSING_WORDS", "DelimitedFile", "TableRow", "encoding_of", "json_rows", "number"]

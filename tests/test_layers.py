@@ -11,7 +11,7 @@ SOURCE = Path(expllm.__file__).parent
 
 # A module or package may import from its own layer and from those below.
 LAYERS = (
-    {"errors", "faces", "records", "conversations", "grounding", "__init__"},
+    {"errors", "faces", "records", "conversations", "grounding", "threads", "__init__"},
     {
         "images",
         "pixels",

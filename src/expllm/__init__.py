@@ -1,11 +1,16 @@
 """ExpLLM: facial expressions, explained through action units.
 
-`import expllm` is cheap: MediaPipe, Pillow and pydantic load when they are first needed.
+`import expllm` is cheap: MediaPipe, Pillow and pydantic load when they are first needed. It settles how native
+code waits and how many threads it starts ([`threads`][expllm.threads]): import it before PyTorch.
 """
 
 from typing import TYPE_CHECKING, Any
 
+from expllm.threads import settle
+
 __version__ = "0.1.0"
+
+settle()
 
 if TYPE_CHECKING:
     from expllm.errors import ExpllmError

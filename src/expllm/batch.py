@@ -8,7 +8,6 @@ at once, while the threads find the next ones. Which faces make a batch depends 
 which thread was faster.
 """
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -21,6 +20,7 @@ from expllm.images import Picture, open_image
 from expllm.inputs import is_url, recorded_name
 from expllm.predict import Predictor, SeenFace
 from expllm.records import FaceAnalysis
+from expllm.threads import threads
 
 AHEAD: Final = 4
 """Pictures under way or finished and not yet taken, per worker: bounds the memory."""
@@ -54,8 +54,8 @@ class Outcome:
 
 
 def default_workers() -> int:
-    """As many threads as processors, at most four: beyond that the models only fight for memory."""
-    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    """As many threads as may compute at once, at most four: beyond that the models only fight for memory."""
+    return min(4, threads())
 
 
 def analyze_many(

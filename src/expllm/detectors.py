@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from expllm.errors import MissingDependency, MissingWeights
 from expllm.native import close_at_last, load_mediapipe, native_silence
+from expllm.threads import threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,6 +106,8 @@ class ScrfdDetector:
             raise MissingWeights(f"no detector at {model}: give --detector the path of a SCRFD .onnx file")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # errors arrive as exceptions
+        options.intra_op_num_threads = threads()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(
                 os.fspath(model), options, providers=["CPUExecutionProvider"]

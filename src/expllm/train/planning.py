@@ -13,6 +13,7 @@ from expllm.errors import MissingData, UsageError
 from expllm.model.costs import Memory, Sizes, Text, training_flops, training_memory
 from expllm.model.presets import Preset
 from expllm.model.show import sizes_of
+from expllm.threads import cores
 from expllm.train.config import Recipe, StageConfig, chosen_preset
 from expllm.train.faces import Faces, Reading
 from expllm.train.sources import read_stage
@@ -223,7 +224,7 @@ def this_device(stage: StageConfig, *, measure: bool = True) -> Device:
         return Device(found.name, torch.cuda.device_count(), found.total_memory, rate)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     rate = _rate("cpu", 2048, half) if measure else 0.0
-    return Device(f"processor with {os.cpu_count()} cores", 1, memory, rate)
+    return Device(f"processor with {cores()} cores", 1, memory, rate)
 
 
 def _rate(device: str, side: int, half: bool) -> float:

@@ -52,9 +52,7 @@ def machine(root: Path, groups: str, **limits: str) -> str:
         ),
     ],
 )
-def test_a_container_of_one_core_gets_one_thread(
-    tmp_path: Path, groups: str, limits: dict[str, str]
-) -> None:
+def test_a_container_of_one_core_gets_one_thread(tmp_path: Path, groups: str, limits: dict[str, str]) -> None:
     assert cores(machine(tmp_path, groups, **limits)) == 1
 
 
@@ -141,7 +139,9 @@ def test_a_quota_bounds_pytorchs_threads_in_either_order(tmp_path: Path, first: 
 @needs_two
 def test_a_number_of_the_users_own_stays_under_a_quota(tmp_path: Path) -> None:
     root = machine(tmp_path, "0::/\n", cpu_dot_max="100000 100000\n")
-    code = f"import torch\nfrom expllm import threads\nthreads.settle({root!r})\nprint(torch.get_num_threads())"
+    code = (
+        f"import torch\nfrom expllm import threads\nthreads.settle({root!r})\nprint(torch.get_num_threads())"
+    )
     assert after(code, **{COUNT: "2"})[0] == "2"
 
 

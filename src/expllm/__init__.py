@@ -1,7 +1,7 @@
 """ExpLLM: facial expressions, explained through action units.
 
-`import expllm` is cheap: MediaPipe, Pillow and pydantic load when they are first needed. It settles how native
-code waits and how many threads it starts ([`threads`][expllm.threads]): import it before PyTorch.
+`import expllm` is cheap: MediaPipe, Pillow and pydantic load when they are first needed. It settles how many
+threads native code starts and how these wait ([`threads`][expllm.threads]): import it before PyTorch.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -19,10 +19,10 @@ _CONTROLLERS: Final = ("cpu", "cpu,cpuacct", "unified", "")
 def settle(root: str = "/") -> None:
     """Tells native libraries how many threads to start and how these wait, as far as the user has not.
 
-    `import expllm` calls it, so that no entry can forget it. Libraries read these variables of the environment
-    when they are loaded, and child processes inherit them. Of a PyTorch that was imported before, only the
-    number of threads can still be changed: on a machine that does something else as well, import expllm
-    first, or set `OMP_WAIT_POLICY=PASSIVE`.
+    `import expllm` calls it, so that no entry can forget it. Libraries read these variables of the
+    environment when they are loaded, and child processes inherit them. Of a PyTorch that was imported before,
+    only the number of threads can still be changed: on a machine that does something else as well, import
+    expllm first, or set `OMP_WAIT_POLICY=PASSIVE`.
 
     Args:
         root: As for `cores`.

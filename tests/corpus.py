@@ -337,7 +337,7 @@ def _others() -> dict[str, Case]:
         "drawing.svg": _bad(b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         "pointer.jpg": _bad(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         "phone.heic": _bad(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "HEIC"),
-        "web.avif": _bad(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + bytes(99), "AVIF"),
+        "web.avif": _bad(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + bytes(99), "broken AVIF"),
         "film.mp4": _bad(b"\0\0\0\x18ftypisom\0\0\2\0isommp42" + bytes(99), "video"),
         "film.webm": _bad(b"\x1aE\xdf\xa3\x9fB\x86\x81\x01" + bytes(99), "video"),
         "paper.pdf": _bad(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF"),

@@ -12,12 +12,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from expllm.errors import ExpllmError, ImageError
-from expllm.images import Picture, open_image
-from expllm.inputs import is_url, recorded_name
+from expllm.images import Picture, open_frames
+from expllm.inputs import recorded_name
 from expllm.predict import Predictor, SeenFace
 from expllm.records import FaceAnalysis
 from expllm.threads import threads
@@ -45,6 +46,8 @@ class Outcome:
     picture: Picture | None
     analyses: list[FaceAnalysis]
     error: ExpllmError | None = None
+    note: str = ""
+    """What was looked at, where that was not all of the file."""
     seen: list[SeenFace] = field(default_factory=list, repr=False)
     """Faces that are yet to be explained; empty in an outcome that is handed out."""
 
@@ -171,14 +174,14 @@ def _analyze_one(source: Source, pool: _Predictors, allow_url: bool) -> Outcome:
     try:
         image = source.name if source.data is None else source.data
         shown = None if source.data is None else source.name
-        picture = open_image(image, name=shown, allow_url=allow_url)
-        picture = replace(picture, name=name)  # messages shorten and escape it, results do not
         predictor = pool.mine()
+        with closing(open_frames(image, name=shown, allow_url=allow_url)) as frames:
+            # Messages shorten and escape its name, results do not.
+            seen = predictor.look_through(replace(frame, name=name) for frame in frames)
+        found = Outcome(name, seen.picture, [], note=seen.note)
         if predictor.together == 1:
-            return Outcome(name, picture, predictor.analyze_picture(picture))
-        # What a web address held is not fetched twice: its faces are cut out as they were searched.
-        again = None if isinstance(image, str) and is_url(image) else image
-        return Outcome(name, picture, [], seen=predictor.look(picture, again))
+            return replace(found, analyses=predictor.explain(seen.faces))
+        return replace(found, seen=seen.faces)
     except ExpllmError as error:
         return Outcome(name, None, [], error)
     except MemoryError:

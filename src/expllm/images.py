@@ -1,9 +1,10 @@
-"""Open a picture that nobody vouches for: any of six formats, one way out for every error.
+"""Open a picture that nobody vouches for: any of eight formats, one way out for every error.
 
 A picture may come from a path, bytes, a NumPy array, a Pillow image or, where the caller allows it,
 a URL. It leaves as upright sRGB pixels, or as one [`ImageError`][expllm.errors.ImageError] that names it.
 
-This module reads, checks and names; `expllm.pixels` makes the pixels, `expllm.fetch` downloads.
+This module reads, checks and names; `expllm.formats` tells formats apart, `expllm.frames` chooses frames,
+`expllm.pixels` makes the pixels, `expllm.fetch` downloads.
 NumPy and Pillow are imported when the first picture is opened: `expllm --help` needs neither.
 """
 
@@ -11,12 +12,12 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, TypeAlias, Union
 
+from expllm import formats
 from expllm.errors import ImageError, UsageError, one_line
 
 if TYPE_CHECKING:
@@ -27,38 +28,9 @@ if TYPE_CHECKING:
 # A Union of names, not `|`: it exists at run time without loading NumPy or Pillow.
 ImageSource: TypeAlias = Union[str, os.PathLike[str], bytes, "NDArray[np.uint8]", "Image.Image"]
 
-_PLUGINS = {  # the only formats that Pillow may try, and the module that reads each
-    "JPEG": "JpegImagePlugin",
-    "PNG": "PngImagePlugin",
-    "WEBP": "WebPImagePlugin",
-    "GIF": "GifImagePlugin",
-    "BMP": "BmpImagePlugin",
-    "TIFF": "TiffImagePlugin",
-}
-_SIGNATURES: tuple[tuple[int, tuple[bytes, ...], str], ...] = (  # offset, any of these bytes, what it is
-    (0, (b"\xff\xd8\xff",), "JPEG"),
-    (0, (b"\x89PNG\r\n\x1a\n",), "PNG"),
-    (0, (b"GIF87a", b"GIF89a"), "GIF"),
-    (0, (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF"),
-    (8, (b"WEBP",), "WEBP"),
-    (0, (b"BM",), "BMP"),
-    (4, (b"ftypavif", b"ftypavis"), "AVIF"),
-    (4, (b"ftyphe", b"ftypmif1", b"ftypmsf1"), "HEIC"),
-    (4, (b"ftyp", b"moov", b"mdat"), "MP4 or MOV video"),
-    (0, (b"\x1aE\xdf\xa3",), "Matroska or WebM video"),
-    (8, (b"AVI ",), "AVI video"),
-    (0, (b"%PDF",), "PDF"),
-    (0, (b"%!PS", b"\xc5\xd0\xd3\xc6"), "PostScript"),
-    (0, (b"8BPS",), "Photoshop file"),
-    (0, (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL ", b"\xff\x0a"), "JPEG 2000 or JPEG XL"),
-    (0, (b"\0\0\1\0",), "icon"),
-    (0, (b"PK\3\4", b"\x1f\x8b"), "ZIP or gzip archive"),
-    (0, (b"\x93NUMPY",), "NumPy array file"),
-    (128, (b"DICM",), "DICOM"),
-    (0, (b"version https://git-lfs",), "Git LFS pointer, not the file itself: run `git lfs pull`"),
-)
 _CUT_SHORT = re.compile(r"truncat|unexpected end|not enough|EOF|not large enough|unpack", re.I)
 _LAST_BYTES = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
+_ADDRESS = re.compile(r"data:|[a-z][a-z0-9+.-]+://", re.I)
 _MAX_SCANS = 100  # a progressive JPEG has about ten; each one is a pass over the whole picture
 
 
@@ -87,11 +59,33 @@ class Picture:
         pixels: uint8 `[H, W, 3]`, sRGB, C-contiguous, read-only (`.copy()` it to draw on it).
         name: how to speak of the picture in messages and tables: its path, its URL, `<bytes>`, ...
         full_size: (width, height) of the upright picture before any reduction.
+        frame: which frame or page of the file it is, from 1.
+        frames: how many frames or pages the file has.
+        word: what one of them is called: `frame` or `page`.
+        reopen: opens the same frame with another `analysis_side`; None where there is nothing more to see.
     """
 
     pixels: "NDArray[np.uint8]"
     name: str
     full_size: tuple[int, int]
+    frame: int = 1
+    frames: int = 1
+    word: str = "frame"
+    reopen: "Callable[[int | None], Picture] | None" = field(default=None, repr=False)
+
+    def larger(self, side: int | None = None) -> "Picture":
+        """The same picture with a longer side of at most `side` pixels; in full size when None.
+
+        Itself where that would be no larger.
+
+        Raises:
+            ImageError: the source cannot be read again.
+        """
+        longest = max(self.full_size)
+        wanted = longest if side is None else min(side, longest)
+        if self.reopen is None or wanted <= max(self.pixels.shape[:2]):
+            return self
+        return replace(self.reopen(wanted), name=self.name)
 
     @property
     def scale(self) -> float:
@@ -116,6 +110,7 @@ def open_image(
     analysis_side: int | None = 960,
     limits: ImageLimits = _DEFAULT_LIMITS,
     allow_url: bool = False,
+    frame: int = 1,
 ) -> Picture:
     """Open `source` as an upright RGB [`Picture`][expllm.images.Picture].
 
@@ -126,11 +121,41 @@ def open_image(
         analysis_side: longest side of the result in pixels; smaller pictures stay. None: full size.
         limits: the most bytes, pixels and seconds that it may cost.
         allow_url: whether a string that is a URL may be downloaded.
+        frame: which frame or page of an animated picture or document, from 1.
 
     Raises:
         ImageError: the picture cannot be read, is too large, or is not a picture. Nothing else is
             raised for any content of a file.
         UsageError: `analysis_side` is not positive.
+    """
+    with closing(
+        open_frames(
+            source, name=name, analysis_side=analysis_side, limits=limits, allow_url=allow_url, only=frame
+        )
+    ) as pictures:
+        return next(pictures)
+
+
+def open_frames(
+    source: ImageSource,
+    *,
+    name: str | None = None,
+    analysis_side: int | None = 960,
+    limits: ImageLimits = _DEFAULT_LIMITS,
+    allow_url: bool = False,
+    only: int | None = None,
+) -> Generator[Picture, None, None]:
+    """The frames or pages of `source` that are worth a look, in order, each decoded when it is asked for.
+
+    Almost every picture has one. Of more than `frames.TRIED`, so many are taken, spread over all of them. A
+    frame that cannot be read ends them, unless it is the first.
+
+    Args:
+        source, name, analysis_side, limits, allow_url: as for [`open_image`][expllm.images.open_image].
+        only: one frame alone, from 1.
+
+    Raises:
+        ImageError, UsageError: as `open_image`.
     """
     if analysis_side is not None and analysis_side < 1:
         raise UsageError(f"analysis_side is {analysis_side}: give at least 1 pixel, or None for full size")
@@ -138,21 +163,43 @@ def open_image(
     from PIL import Image
 
     if isinstance(source, np.ndarray):
-        return _from_array(source, _label(name or "<array>"), analysis_side)
-    if isinstance(source, Image.Image):
+        frames = iter([_from_array(source, _label(name or "<array>"), analysis_side)])
+    elif isinstance(source, Image.Image):
         label = _label(name or os.fsdecode(getattr(source, "filename", None) or "") or "<image>")
         with _one_error(label, "image", b""):
-            return _picture(source, label, analysis_side, limits)
+            frames = iter([_picture(source, label, analysis_side, limits)])
+    else:
+        source, name = _downloaded(source, name, limits, allow_url)
+        data, label = _file_of(source, name, limits)
+        frames = _decode(data, label, analysis_side, limits, only)
+
+    def again(frame: int) -> Callable[[int | None], Picture]:
+        return lambda side: open_image(source, name=name, analysis_side=side, limits=limits, frame=frame)
+
+    for picture in frames:
+        seen_whole = max(picture.full_size) <= max(picture.pixels.shape[:2])
+        yield picture if seen_whole else replace(picture, reopen=again(picture.frame))
+
+
+def _downloaded(
+    source: ImageSource, name: str | None, limits: ImageLimits, allow_url: bool
+) -> tuple[ImageSource, str | None]:
+    """The bytes in place of an address, so that opening it once more does not fetch it again."""
+    if isinstance(source, str) and _ADDRESS.match(source):
+        data, shown = _download(source, limits, allow_url)
+        return data, name or shown
+    return source, name
+
+
+def _file_of(source: object, name: str | None, limits: ImageLimits) -> tuple[bytes, str]:
+    """The bytes of an image file, and what messages call it."""
     if isinstance(source, bytes | bytearray | memoryview):
-        return _decode(bytes(source), _label(name or "<bytes>"), analysis_side, limits)
+        return bytes(source), _label(name or "<bytes>")
     if not isinstance(source, str | os.PathLike):
         raise ImageError(f"{type(source).__name__} is no picture: give a path, bytes or an array")
     path = os.fsdecode(source)
-    if isinstance(source, str) and re.match(r"data:|[a-z][a-z0-9+.-]+://", path, re.I):
-        data, shown = _download(path, limits, allow_url)
-        return _decode(data, _label(name or shown), analysis_side, limits)
     label = _label(name or path)
-    return _decode(_read_file(path, label, limits), label, analysis_side, limits)
+    return _read_file(path, label, limits), label
 
 
 def read_stream(stream: IO[bytes], name: str, limits: ImageLimits = _DEFAULT_LIMITS) -> bytes:
@@ -208,21 +255,6 @@ def _read_file(path: str, name: str, limits: ImageLimits) -> bytes:
         raise ImageError(f"{name}: cannot be opened ({_reason(error)})") from error
 
 
-def _kind(data: bytes) -> str:
-    """What the first bytes say: a format of `_PLUGINS`, or words for a person."""
-    for offset, marks, kind in _SIGNATURES:
-        if data.startswith(marks, offset):
-            return kind
-    head = data[:1024].decode("utf-8-sig", "ignore")
-    text = head.strip().lower()
-    if "<svg" in text:
-        return "SVG drawing"
-    if text.startswith(("<!doctype html", "<html")):
-        return "web page"
-    readable = len(head.encode()) >= min(len(data), 1024) - 6  # less a mark in front, a letter cut at the end
-    return "text" if readable and len(data) > 6 and "".join(text.split()).isprintable() else "unknown format"
-
-
 def _from_array(array: "NDArray[np.uint8]", name: str, side: int | None) -> Picture:
     from expllm.pixels import shrink_array
 
@@ -243,23 +275,44 @@ def _picture(
     return Picture(pixels, name, full_size)
 
 
-def _decode(data: bytes, name: str, side: int | None, limits: ImageLimits) -> Picture:
+def _decode(
+    data: bytes, name: str, side: int | None, limits: ImageLimits, only: int | None
+) -> Generator[Picture, None, None]:
     from PIL import Image
 
+    from expllm.frames import frames_of
+
+    kind, plugin = _readable(data, name, limits)
+    with _one_error(name, kind, data):
+        image = Image.open(io.BytesIO(data), formats=(plugin,))
+    with image:
+        with _one_error(name, kind, data):
+            frames = frames_of(image, kind, data)
+        tried = frames.tried if only is None else (only - 1,)
+        for place in tried:
+            try:
+                with _one_error(name, kind, data):
+                    image.seek(place)
+                    picture = _picture(image, name, side, limits, own=True)
+            except ImageError:
+                if place == tried[0]:
+                    raise
+                return
+            yield replace(picture, frame=place + 1, frames=frames.total, word=frames.word)
+
+
+def _readable(data: bytes, name: str, limits: ImageLimits) -> tuple[str, str]:
+    """The format, and Pillow's name for it, once it is known that Pillow may try it."""
     _check_bytes(len(data), name, limits)
     if not data:
         raise ImageError(f"{name}: is empty (0 bytes): copy or download it again")
-    kind = _kind(data)
-    if kind not in _PLUGINS:
-        raise ImageError(
-            f"{name}: not a supported picture format ({kind}): give JPEG, PNG, WebP, TIFF, BMP, GIF"
-        )
+    kind = formats.kind_of(data, name)
+    plugin = formats.load_plugin(kind) if kind in formats.PLUGINS else None
+    if plugin is None:
+        raise ImageError(f"{name}: {formats.advice(kind, name)}")
     if kind == "JPEG" and data.count(b"\xff\xda") > _MAX_SCANS:
         raise ImageError(f"{name}: too large: a JPEG of more than {_MAX_SCANS} scans; save it again")
-    with _one_error(name, kind, data):
-        import_module(f"PIL.{_PLUGINS[kind]}")  # else Pillow loads all of its forty formats for TIFF and WebP
-        with Image.open(io.BytesIO(data), formats=(kind,)) as image:
-            return _picture(image, name, side, limits, own=True)
+    return kind, plugin
 
 
 @contextmanager

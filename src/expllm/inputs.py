@@ -5,20 +5,43 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from expllm import formats
 from expllm.errors import ExpllmError, ImageError
+from expllm.folders import OURS, Entry, below
+from expllm.globs import matching
 
 PICTURE_SUFFIXES: Final = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .dib .gif .tif .tiff".split()
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .bmp .dib .gif .tif .tiff .avif .heic .heif .hif".split()
 )
-"""What is taken from a folder; a file that is named outright may be called anything."""
+"""What is taken from a folder by its name; other files are looked into. What is named outright may be called
+anything."""
 
 TABLE_SUFFIXES: Final = frozenset((".json", ".jsonl", ".csv"))
 """Tables of action units (see `autables`), when named outright."""
 
+_COPY_SUFFIXES: Final = (
+    ".bak",
+    ".orig",
+    ".old",
+    ".tmp",
+    ".part",
+    ".crdownload",
+    "_original",
+    "~",
+    ".thm",
+    ".lrv",
+)
+"""Ends of names of a picture's or video's copy, part or thumbnail: what they hold is there, or not whole."""
+
 STDIN: Final = "-"
+
+_PICTURE: Final = "picture"
+_DRAWN_SUFFIX: Final = ".png"
+"""What overlays and plots are saved as."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +77,28 @@ def recorded_name(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def expand(arguments: Iterable[str]) -> Iterator[Input]:
+def expand(arguments: Iterable[str], left_out: list[Entry] | None = None) -> Iterator[Input]:
     """Every input that the arguments stand for, each once, folders sorted, arguments in their order.
 
-    What does not exist, cannot be listed or holds no picture becomes an input with an error: nothing that
-    was asked for is passed over in silence.
+    What does not exist, cannot be listed, holds no picture or is one of a kind that cannot be read becomes an
+    input with an error: nothing that was asked for is passed over in silence.
+
+    Args:
+        arguments: As typed.
+        left_out: Takes what lies in a folder and is not a picture, with the reason.
     """
     seen: set[str] = set()
     for argument in arguments:
         for found in _expand_one(argument):
-            if found.name not in seen:
+            if isinstance(found, Entry):
+                if left_out is not None:
+                    left_out.append(found)
+            elif found.name not in seen:
                 seen.add(found.name)
                 yield found
 
 
-def _expand_one(argument: str) -> Iterator[Input]:
+def _expand_one(argument: str) -> Iterator[Input | Entry]:
     if argument == STDIN or is_url(argument):
         yield Input(argument)
         return
@@ -83,12 +113,15 @@ def _expand_one(argument: str) -> Iterator[Input]:
         yield Input(argument)
 
 
-def _expand_glob(pattern: str, missing: OSError | ValueError) -> Iterator[Input]:
+def _expand_glob(pattern: str, missing: OSError | ValueError) -> Iterator[Input | Entry]:
     if isinstance(missing, FileNotFoundError) and glob.has_magic(pattern):
-        names = sorted(glob.glob(pattern, recursive=True))
+        names = matching(pattern)
         if names:
             for name in names:
-                yield from _expand_folder(name) if os.path.isdir(name) else [Input(name)]
+                if os.path.isdir(name):
+                    yield from _expand_folder(name)
+                else:
+                    yield Entry(name, OURS) if formats.is_ours(formats.head(name)) else Input(name)
             return
         yield Input(pattern, ImageError(f"{pattern}: no file matches"))
         return
@@ -96,23 +129,54 @@ def _expand_glob(pattern: str, missing: OSError | ValueError) -> Iterator[Input]
     yield Input(pattern, ImageError(f"{pattern}: {reason or missing}"))
 
 
-def _expand_folder(folder: str) -> Iterator[Input]:
-    problems: list[OSError] = []
+def _expand_folder(folder: str) -> Iterator[Input | Entry]:
     empty = True
-    for parent, children, names in os.walk(folder, onerror=problems.append):
-        children[:] = sorted(child for child in children if not child.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES:
-                empty = False
-                yield Input(os.path.join(parent, name))
-        yield from _unlisted(problems)
-    yield from _unlisted(problems)
-    if empty and not problems:
+    for _, entries in groupby(below(folder), key=lambda entry: os.path.dirname(entry.path)):
+        for found in _of_folder(list(entries)):
+            empty = empty and isinstance(found, Entry)
+            yield found
+    if empty:
         yield Input(folder, ImageError(f"{folder}: the folder holds no pictures"))
 
 
-def _unlisted(problems: list[OSError]) -> Iterator[Input]:
-    while problems:
-        problem = problems.pop(0)
-        reason = f"cannot list the folder ({problem.strerror})"
-        yield Input(str(problem.filename), ImageError(f"{problem.filename}: {reason}"))
+def _of_folder(entries: list[Entry]) -> Iterator[Input | Entry]:
+    """What is in one folder. A video or raw file beside a picture of the same name belongs to that."""
+    kinds = [_kind(entry) for entry in entries]
+    pictures = {_stem(entry.path) for entry, kind in zip(entries, kinds, strict=True) if kind == _PICTURE}
+    for entry, kind in zip(entries, kinds, strict=True):
+        name = entry.path
+        if entry.error is not None:
+            reason = f"cannot list the folder ({entry.error.strerror})"
+            yield Input(name, ImageError(f"{name}: {reason}"))
+        elif kind in (formats.VIDEO, formats.CAMERA_RAW) and _stem(name) in pictures:
+            yield Entry(name, f"{kind} beside a picture of the same name")
+        elif kind in formats.UNREAD:
+            yield Input(name, ImageError(f"{name}: {formats.advice(kind, name)}"))
+        else:
+            yield Input(name) if kind == _PICTURE else Entry(name, kind)
+
+
+def _kind(entry: Entry) -> str:
+    """`_PICTURE`, a kind of pictures that cannot be read, or why a file is passed over."""
+    if entry.left_out or entry.error is not None:
+        return entry.left_out
+    suffix = os.path.splitext(entry.path)[1].lower()
+    if suffix in PICTURE_SUFFIXES and suffix != _DRAWN_SUFFIX:
+        return _PICTURE
+    head = formats.head(entry.path)
+    if formats.is_ours(head):
+        return OURS
+    return _PICTURE if suffix == _DRAWN_SUFFIX else _kind_inside(entry.path, head)
+
+
+def _kind_inside(path: str, head: bytes) -> str:
+    """The same for a file whose name says nothing."""
+    kind = formats.kind_of(head, path) if head else "nothing that can be read"
+    if kind in formats.PLUGINS:
+        is_copy = path.lower().endswith(_COPY_SUFFIXES)
+        return "by its name a copy, part or thumbnail of another file" if is_copy else _PICTURE
+    return kind if kind in formats.UNREAD else f"not a picture ({kind})"
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(os.path.basename(name))[0].casefold()

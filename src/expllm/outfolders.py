@@ -6,10 +6,27 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from expllm.errors import OutputError
 from expllm.outfiles import write_reason
+
+EXPORT_MARK: Final = "<!-- written by expllm cot export -->"
+"""Stands in the card of every export."""
+
+_LONGEST_CARD: Final = 1 << 20
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder has a card of ours: an export, which may be replaced by a newer one."""
+    card = folder / "README.md"
+    try:
+        if not card.is_file():
+            return False
+        with open(card, encoding="utf-8") as file:
+            return EXPORT_MARK in file.read(_LONGEST_CARD)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 @contextmanager

@@ -62,7 +62,8 @@ def upright_rgb(image: Image.Image, side: int | None, *, own: bool) -> tuple[Pix
     With `own` the image may be modified, which lets a JPEG decode at a fraction of its size.
     """
     full_size, target = image.size, fitted(image.size, side)
-    drafted = image.draft(None, target) if own and target != full_size else None
+    reducible = own and image.format in ("JPEG", "MPO")  # a HEIC would give its thumbnail instead
+    drafted = image.draft(None, target) if reducible and target != full_size else None
     image.load()
     orientation = _orientation(image)
     profile = image.info.get("icc_profile")

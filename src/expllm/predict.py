@@ -7,6 +7,7 @@ chat model (`explainers`).
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,12 +21,14 @@ from expllm.explainers.abstaining import abstained, check_abstain
 from expllm.explainers.crops import crops_of
 from expllm.explainers.measured import OTHER_SCALE, Explainer, measured_row
 from expllm.explainers.rules import RuleExplainer
-from expllm.images import ImageSource, Picture, open_image
+from expllm.images import ImageSource, Picture, open_frames
 from expllm.measuring import FaceMeasurer
 from expllm.records import FaceAnalysis
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from expllm.landmarks import Face
 
 __all__ = ["OTHER_SCALE", "Explainer", "Predictor", "SeenFace", "analyze", "measured_row"]
 
@@ -41,6 +44,21 @@ class SeenFace:
 
     analysis: FaceAnalysis
     shown: Shown
+
+
+@dataclass(frozen=True, eq=False)
+class SeenPicture:
+    """A picture with the faces that were seen in it.
+
+    Attributes:
+        picture: The frame or page of it that was chosen.
+        faces: Those found in it, largest first.
+        note: What was looked at, where that was not all of the file; a sentence.
+    """
+
+    picture: Picture
+    faces: list[SeenFace]
+    note: str
 
 
 class Predictor:
@@ -132,15 +150,12 @@ class Predictor:
         Raises:
             ImageError: the picture cannot be read.
         """
-        return self.analyze_picture(open_image(image, name=name), image)
+        with closing(open_frames(image, name=name)) as frames:
+            return self.explain(self.look_through(frames).faces)
 
-    def analyze_picture(self, picture: Picture, source: ImageSource | None = None) -> list[FaceAnalysis]:
-        """The same, for a picture that is already open.
-
-        Args:
-            source: Where it came from: small faces in large pictures are cut out of the full size.
-        """
-        return self.explain(self.look(picture, source))
+    def analyze_picture(self, picture: Picture) -> list[FaceAnalysis]:
+        """The same, for a picture that is already open."""
+        return self.explain(self.look(picture))
 
     def predict(
         self, images: Iterable[ImageSource], explain: bool = False, batch_size: int = 16
@@ -155,7 +170,10 @@ class Predictor:
         Raises:
             ImageError: a picture cannot be read.
         """
-        found = [self.look(open_image(image), image) for image in images]
+        found = []
+        for image in images:
+            with closing(open_frames(image)) as frames:
+                found.append(self.look_through(frames).faces)
         faces = [face for picture in found for face in picture]
         batches = [faces[at : at + batch_size] for at in range(0, len(faces), batch_size)]
         said = iter([one for batch in batches for one in self.explain(batch, write=explain)])
@@ -168,24 +186,47 @@ class Predictor:
             ImageError: the picture cannot be read.
             NoFaceError: it shows no face.
         """
-        picture = open_image(image, name=name)
-        faces = self.look(picture, image)
-        if not faces:
-            raise NoFaceError(f"{picture.name}: no face found")
-        face = faces[0]
+        with closing(open_frames(image, name=name)) as frames:
+            seen = self.look_through(frames)
+        if not seen.faces:
+            raise NoFaceError(f"{seen.picture.name}: no face found")
+        face = seen.faces[0]
         if self._explainer is None or not self._explained(face):
             yield face.analysis
             return
         said = yield from self._explainer.stream(face.shown)
         yield self._completed(face.analysis, said, write=True)
 
-    def look(self, picture: Picture, source: ImageSource | None = None) -> list[SeenFace]:
+    def look(self, picture: Picture) -> list[SeenFace]:
         """The first half of `analyze`: faces found, measured and cut out. `explain` is the other half."""
-        faces, measured = self._measurer.measure(picture)
+        return self._cut_out(picture, *self._measurer.measure(picture))
+
+    def look_through(self, frames: Iterable[Picture]) -> SeenPicture:
+        """The same for the first frame or page with a face that can be measured; if none has, for the first.
+
+        Args:
+            frames: Those of one picture, as `open_frames` gives them: at least one.
+        """
+        tried = 0
+        for tried, picture in enumerate(frames, start=1):
+            faces, measured = self._measurer.measure(picture)
+            if tried == 1 or any(one.aus is not None for one in measured):
+                chosen = picture, faces, measured
+            if any(one.aus is not None for one in measured):
+                break
+        picture, faces, measured = chosen
+        note = _frame_note(picture, tried, found=bool(faces))
+        if note:
+            measured = [one.model_copy(update={"warnings": (*one.warnings, note)}) for one in measured]
+        return SeenPicture(picture, self._cut_out(picture, faces, measured), note)
+
+    def _cut_out(
+        self, picture: Picture, faces: "Sequence[Face]", measured: Sequence[FaceAnalysis]
+    ) -> list[SeenFace]:
         crops: Sequence[Image.Image | None] = [None] * len(faces)
         if self._explainer is not None and self._explainer.looks:
             boxes = [face.box for face in faces]
-            crops = crops_of(picture, boxes, source, whole=not self._explainer.boxed, flipped=self._mirrored)
+            crops = crops_of(picture, boxes, whole=not self._explainer.boxed, flipped=self._mirrored)
         return [
             SeenFace(analysis, Shown(crop, analysis.aus))
             for analysis, crop in zip(measured, crops, strict=True)
@@ -233,6 +274,16 @@ class Predictor:
         provenance = analysis.provenance.model_copy(update=named)
         whole = analysis.model_copy(update={**said.fields(), "provenance": provenance})
         return abstained(whole, self._abstain)
+
+
+def _frame_note(picture: Picture, tried: int, *, found: bool) -> str:
+    if picture.frames == 1:
+        return ""
+    word, total = picture.word, f"{picture.frames:,}"
+    if found:
+        return f"Analyzed at {word} {picture.frame} of {total} only."
+    searched = f"any of the {total}" if tried == picture.frames else f"{tried} of the {total}"
+    return f"No face was found in {searched} {word}s."
 
 
 def analyze(image: ImageSource, **options: Any) -> list[FaceAnalysis]:

@@ -134,7 +134,12 @@ Workers = Annotated[
 ]
 Landmarks = Annotated[bool, typer.Option("--landmarks", help="JSON: add the 478 landmarks of every face.")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Text: show all 24 units, not only the active.")
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Text: show all 24 units, not only the active. Name every file that is left out.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary; errors only.")]
 
@@ -183,7 +188,7 @@ def analyze(
         inputs, render=lambda analyses: analysis_view(analyses, verbose=verbose), predictor=predictor,
         model={"model": model, "labels": labels, "order": order, "dtype": dtype, **_chat(asked)},
         output=output, format_=format_, overlay=overlay, columns=columns, on_no_face=on_no_face,
-        max_faces=max_faces, workers=workers, landmarks=landmarks, quiet=quiet,
+        max_faces=max_faces, workers=workers, landmarks=landmarks, verbose=verbose, quiet=quiet,
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ def preview(dataset: DatasetArgument, output: Sheet, rows: Rows = 4, seed: Seed 
     from expllm.data import open_dataset
     from expllm.data.augment import Augmentation
     from expllm.data.preview import contact_sheet
+    from expllm.formats import our_mark
     from expllm.outfiles import whole_file
 
     if output.suffix.lower() != ".png":
@@ -32,5 +33,5 @@ def preview(dataset: DatasetArgument, output: Sheet, rows: Rows = 4, seed: Seed 
     samples = list(islice(pictured, rows))
     sheet = contact_sheet(samples, Augmentation(), seed)
     with whole_file(output, "wb") as file:
-        sheet.save(file, "PNG")
+        sheet.save(file, "PNG", pnginfo=our_mark())
     typer.echo(f"{output}: {len(samples)} {'face' if len(samples) == 1 else 'faces'}")

@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, count, groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from expllm.cli.signals import check
@@ -22,6 +22,7 @@ from expllm.errors import (
     UsageError,
     one_line,
 )
+from expllm.folders import Entry
 from expllm.inputs import STDIN, Input, expand, is_url, recorded_name
 from expllm.outfiles import output_stream, whole_file
 from expllm.outputs import BINARY_FORMATS, Writer, writer_for
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from expllm.batch import Outcome
     from expllm.explainers import FaceExplainer
     from expllm.progress import Progress
+
+MOST_NAMED: Final = 3
+"""Files left out for one reason that are named without `--verbose`."""
 
 
 @dataclass
@@ -55,6 +59,7 @@ class Session:
     overlay: Path | None
     workers: int | None
     landmarks: bool
+    verbose: bool = False
     done: int = 0
     failed: int = 0
     faceless: int = 0
@@ -69,8 +74,10 @@ class Session:
         from expllm.progress import Progress
 
         keep_stderr_to_ourselves()
-        inputs = list(expand(arguments))
+        left_out: list[Entry] = []
+        inputs = list(expand(arguments, left_out))
         self._spare(inputs)
+        self._say_what_is_left_out(left_out)
         with ExitStack() as stack:
             words = stack.enter_context(Words(shown=not self.quiet and self._on_terminal()))
             self._open_explainer(stack, words)
@@ -89,6 +96,12 @@ class Session:
                 check()
             check()
         return self._exit_code()
+
+    def _say_what_is_left_out(self, entries: list[Entry]) -> None:
+        if not self.quiet:
+            sys.stderr.writelines(
+                f"expllm: {one_line(text)}\n" for text in left_out_texts(entries, self.verbose)
+            )
 
     def _open_explainer(self, stack: ExitStack, words: Words) -> None:
         """One for all threads; what is wrong with the model is said before any picture is opened."""
@@ -208,11 +221,11 @@ class Session:
             raise error
         if error is None and not outcome.analyses:
             if self.on_no_face == "row":
-                return [_blank(outcome, "no_face")]
+                return [_blank(outcome, "no_face", note=outcome.note)]
             if self.on_no_face == "skip":
                 return []
             self.faceless += 1
-            error = NoFaceError(f"{outcome.name}: no face found")
+            error = NoFaceError(f"{outcome.name}: no face found. {outcome.note}".rstrip(". "))
         if silent := [one for one in outcome.analyses if one.explanation and one.explanation.text is None]:
             self.failed += 1
             for one in silent:
@@ -234,11 +247,12 @@ class Session:
     def _draw(self, outcome: "Outcome") -> None:
         if self.overlay is None or outcome.picture is None:
             return
+        from expllm.formats import our_mark
         from expllm.report import draw_overlay
 
         image = draw_overlay(outcome.picture, outcome.analyses)
         with whole_file(self._overlay_path(outcome.name, self.overlay), "wb") as file:
-            image.save(file, format="PNG", compress_level=3)
+            image.save(file, format="PNG", compress_level=3, pnginfo=our_mark())
 
     def _overlay_path(self, name: str, folder: Path) -> Path:
         """`face.png` for `some/face.jpg`; with a number where that is another overlay, or an input."""
@@ -269,7 +283,24 @@ def _standard_input() -> "bytes | ExpllmError":
         return error
 
 
-def _blank(outcome: "Outcome", status: str, error: str | None = None) -> FaceAnalysis:
+def left_out_texts(entries: Iterable[Entry], verbose: bool) -> Iterator[str]:
+    """What folders hold that is not analyzed: a line that counts it, or with `verbose` a line for each."""
+    by_reason: dict[str, list[str]] = {}
+    for entry in entries:
+        by_reason.setdefault(entry.left_out, []).append(entry.path)
+    if verbose:
+        yield from (f"left out: {name}: {why}" for why, names in by_reason.items() for name in names)
+    elif by_reason:
+        yield "left out: " + "; ".join(_counted(why, names) for why, names in by_reason.items())
+
+
+def _counted(why: str, names: list[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMED])
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return f"{len(names):,} {why} ({shown}{more})"
+
+
+def _blank(outcome: "Outcome", status: str, error: str | None = None, note: str = "") -> FaceAnalysis:
     """The row of an input without a face."""
     size = outcome.picture.full_size if outcome.picture is not None else (None, None)
     return FaceAnalysis.from_dict(
@@ -279,5 +310,6 @@ def _blank(outcome: "Outcome", status: str, error: str | None = None) -> FaceAna
             "error": error,
             "image_width": size[0],
             "image_height": size[1],
+            "warnings": (note,) if note else (),
         }
     )

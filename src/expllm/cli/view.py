@@ -77,6 +77,8 @@ class _View:
                 which = f"{rows.face_text(analysis)}: " if analysis.box else ""
                 style = "red" if analysis.status == "error" else "yellow"
                 yield Padding(screen.text(which + sentence, style), (0, 2))
+                if analysis.status == "no_face":
+                    yield from (Padding(screen.text(text, "yellow"), (0, 2)) for text in analysis.warnings)
 
 
 class _Screen:
@@ -227,7 +229,7 @@ def _au_table(analysis: "FaceAnalysis", screen: _Screen) -> RenderableType:
         table.add_row(
             str(au.number), Text(au.name), _facs(au), _value(value), screen.bar(value, width, style)
         )
-    return table
+    return Group(table, *(screen.text(f"warning: {warning}", "yellow") for warning in analysis.warnings))
 
 
 def _facs(au: ActionUnit) -> str:

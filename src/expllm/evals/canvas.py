@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from expllm.errors import OutputError
+from expllm.formats import OURS
 from expllm.outfiles import whole_file
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def canvas(path: Path | str, width: float, height: float) -> Iterator["Axes"]:
         yield figure.add_subplot()
         with whole_file(path, "wb") as file:
             # SVG's default date would make every file another one.
-            figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+            metadata = {"Date": None} if kind == "svg" else dict(OURS)
+            figure.savefig(file, format=kind, dpi=150, metadata=metadata)
 
 
 def line_style(number: int) -> dict[str, Any]:

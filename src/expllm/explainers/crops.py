@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from expllm.data.boxes import MARGIN, crop
 from expllm.data.sample import Rect
-from expllm.images import ImageSource, Picture, open_image
+from expllm.images import Picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,7 +21,6 @@ of 300 FER+ validation faces it is 0.67 or more in 99 %, and 1.1 in the middle."
 def crops_of(
     picture: Picture,
     boxes: Sequence[Rect],
-    source: ImageSource | None = None,
     *,
     whole: bool = False,
     flipped: bool = False,
@@ -29,9 +28,8 @@ def crops_of(
     """A square around each box, RGB.
 
     Args:
-        picture: As it was searched.
+        picture: As it was searched; it is opened in full size where a face has too few pixels.
         boxes: Left, top, width, height in pixels of the full-size picture.
-        source: Where the picture came from; it is opened in full size where a face has too few pixels.
         whole: A picture that is a face crop already is taken as it is, for a model that was trained on such.
         flipped: The picture is a mirror image: turn its sides.
 
@@ -43,8 +41,8 @@ def crops_of(
     longest = max(picture.full_size)
     sides = [max(box[2], box[3]) * (1 + 2 * MARGIN) for box in boxes]
     larger = picture
-    if source is not None and picture.scale > 1 and any(side / picture.scale < ENOUGH for side in sides):
-        larger = open_image(source, name=picture.name, analysis_side=None)
+    if picture.scale > 1 and any(side / picture.scale < ENOUGH for side in sides):
+        larger = picture.larger()
     cut = [
         larger.pixels if whole and side >= MOSTLY_FACE * longest else crop(larger, box)
         for box, side in zip(boxes, sides, strict=True)

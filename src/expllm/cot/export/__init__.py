@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Final
 
 from expllm.cot.export.card import card
-from expllm.cot.export.folders import is_export
 from expllm.cot.export.lines import jsonl, messages, reference, released
 from expllm.cot.export.llava import llava_folder
 from expllm.cot.export.parquet import hub_folder, parquet_file
@@ -18,7 +17,7 @@ from expllm.cot.export.selection import NothingToExport, Selection
 from expllm.cot.merged import merged
 from expllm.errors import UsageError
 from expllm.outfiles import whole_file
-from expllm.outfolders import durable_file, whole_folder
+from expllm.outfolders import durable_file, is_export, whole_folder
 from expllm.runs import RunFolder
 
 DEFAULT_NAMES: Final[Mapping[str, str]] = MappingProxyType(

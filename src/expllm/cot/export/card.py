@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from expllm.cot.export.card_texts import LIMITS, RIGHTS, TOLD, VERIFIED, WHAT
-from expllm.cot.export.folders import MARK
 from expllm.cot.export.selection import Selection
 from expllm.cot.figures import Share
 from expllm.cot.ledger import Ledger
 from expllm.errors import one_line
+from expllm.outfolders import EXPORT_MARK
 
 
 def card(selection: Selection, format_: str, files: Mapping[str, list[str]] | None = None) -> str:
@@ -21,7 +21,7 @@ def card(selection: Selection, format_: str, files: Mapping[str, list[str]] | No
     """
     ledger, settings = Ledger.read(selection.journals), selection.journals.run.settings()
     parts = [
-        f"{MARK}\n\n# Explanations of facial expressions: {_name(settings.get('dataset'))}",
+        f"{EXPORT_MARK}\n\n# Explanations of facial expressions: {_name(settings.get('dataset'))}",
         f"{len(selection)} explanations in three parts - key observations, overall emotional interpretation, "
         "conclusion - made from facial action units by the Exp-CoT engine of expllm.",
         WHAT[format_],

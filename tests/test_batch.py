@@ -27,11 +27,14 @@ class Slow(Predictor):
         type(self).opened += 1
         self.thread: int | None = None
 
-    def analyze_picture(self, picture: Picture, source: object = None) -> list[FaceAnalysis]:
+    def look(self, picture: Picture) -> list[SeenFace]:
         assert self.thread in (None, threading.get_ident()), "a predictor was shared by two threads"
         self.thread = threading.get_ident()
         time.sleep(0.02 if picture.pixels[0, 0, 0] == 0 else 0.001)
-        return [FaceAnalysis(input=picture.name, status="ok")]
+        return [SeenFace(FaceAnalysis(input=picture.name, status="ok"), Shown(None, None))]
+
+    def explain(self, faces: Sequence[SeenFace], *, write: bool | None = None) -> list[FaceAnalysis]:
+        return [face.analysis for face in faces]
 
     def close(self) -> None:
         type(self).closed += 1
@@ -112,7 +115,7 @@ class Together(Slow):
     together = 3
     batches: ClassVar[list[int]] = []
 
-    def look(self, picture: Picture, source: object = None) -> list[SeenFace]:
+    def look(self, picture: Picture) -> list[SeenFace]:
         shown = Shown(None, None)
         face = SeenFace(FaceAnalysis(input=picture.name, status="ok"), shown)
         return [face] * (2 if picture.pixels[0, 0, 0] else 1)

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +28,6 @@ from expllm.records import FaceAnalysis
 if TYPE_CHECKING:
     from PIL import Image
 
-    from expllm.landmarks import Face
-
 __all__ = ["OTHER_SCALE", "Explainer", "Predictor", "SeenFace", "analyze", "measured_row"]
 
 
@@ -44,6 +42,11 @@ class SeenFace:
 
     analysis: FaceAnalysis
     shown: Shown
+
+    def noted(self, warning: str) -> "SeenFace":
+        """The same with one more warning."""
+        warnings = (*self.analysis.warnings, warning)
+        return replace(self, analysis=self.analysis.model_copy(update={"warnings": warnings}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,30 +202,7 @@ class Predictor:
 
     def look(self, picture: Picture) -> list[SeenFace]:
         """The first half of `analyze`: faces found, measured and cut out. `explain` is the other half."""
-        return self._cut_out(picture, *self._measurer.measure(picture))
-
-    def look_through(self, frames: Iterable[Picture]) -> SeenPicture:
-        """The same for the first frame or page with a face that can be measured; if none has, for the first.
-
-        Args:
-            frames: Those of one picture, as `open_frames` gives them: at least one.
-        """
-        tried = 0
-        for tried, picture in enumerate(frames, start=1):
-            faces, measured = self._measurer.measure(picture)
-            if tried == 1 or any(one.aus is not None for one in measured):
-                chosen = picture, faces, measured
-            if any(one.aus is not None for one in measured):
-                break
-        picture, faces, measured = chosen
-        note = _frame_note(picture, tried, found=bool(faces))
-        if note:
-            measured = [one.model_copy(update={"warnings": (*one.warnings, note)}) for one in measured]
-        return SeenPicture(picture, self._cut_out(picture, faces, measured), note)
-
-    def _cut_out(
-        self, picture: Picture, faces: "Sequence[Face]", measured: Sequence[FaceAnalysis]
-    ) -> list[SeenFace]:
+        faces, measured = self._measurer.measure(picture)
         crops: Sequence[Image.Image | None] = [None] * len(faces)
         if self._explainer is not None and self._explainer.looks:
             boxes = [face.box for face in faces]
@@ -231,6 +211,22 @@ class Predictor:
             SeenFace(analysis, Shown(crop, analysis.aus))
             for analysis, crop in zip(measured, crops, strict=True)
         ]
+
+    def look_through(self, frames: Iterable[Picture]) -> SeenPicture:
+        """`look` at the first frame or page with a face that can be measured; if none has, at the first.
+
+        Args:
+            frames: Those of one picture, as `open_frames` gives them: at least one.
+        """
+        for tried, picture in enumerate(frames, start=1):
+            faces = self.look(picture)
+            measured = any(face.analysis.aus is not None for face in faces)
+            if tried == 1 or measured:
+                chosen, seen = picture, faces
+            if measured:
+                break
+        note = _frame_note(chosen, tried, found=bool(seen))
+        return SeenPicture(chosen, [face.noted(note) for face in seen] if note else seen, note)
 
     def explain(self, faces: Sequence[SeenFace], *, write: bool | None = None) -> list[FaceAnalysis]:
         """The second half of `analyze`, for faces of any pictures: they are one batch."""

@@ -59,7 +59,7 @@ def _parts(name: str, data: bytes, rounds: int, count: int, bound: float | None)
     landmarker.close()
     detector.close()
     ms = {part: clock.best_cpu * 1000 / count for part, clock in clocks.items()}
-    yield Line(f"{name}: decode, CPU ms", ms["decode"])
+    yield Line(f"{name}: decode, CPU ms", ms["decode"], at_most=20.0)
     yield Line(f"{name}: landmarker alone, CPU ms", ms["landmarker"])
     yield Line(f"{name}: detector alone, CPU ms", ms["detector"])
     yield Line(f"{name}: finder (both, and what joins them), CPU ms", ms["finder"])

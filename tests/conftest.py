@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from canary import CANARY
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -16,6 +17,12 @@ ROOT = Path(__file__).parent.parent
 ASTRONAUT = ROOT / "examples" / "faces" / "astronaut.jpg"
 SHARED = ROOT.parent / "shared"
 KEYS = ("OPENAI_API_KEY", "EXPLLM_TEST_KEY")
+
+# A busy machine is not a fault: no property has a deadline, and none fails for drawing slowly. Fixtures that
+# all examples of a property share are meant: they write the same files again.
+SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("patient", deadline=None, suppress_health_check=SUPPRESSED)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from chatserver import Answer, ChatServer
+from waiting import HANG_S
 
 
 @contextmanager
@@ -16,11 +17,11 @@ def served(answer: Answer, **given: Any) -> Iterator[ChatServer]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     server = ChatServer(answer, **given)
-    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(HANG_S)
     try:
         yield server
     finally:
-        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(HANG_S)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(HANG_S)
         loop.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -89,7 +89,6 @@ def test_terms_are_what_the_module_says() -> None:
     np.testing.assert_allclose(expand(aus, terms)[0], [0.7, 0.4, 0.5, 0.2, 0.175])
 
 
-@settings(deadline=None)  # the first call reads the asset
 @given(FACES)
 def test_probabilities_sum_to_one_in_affectnets_order(aus: AUVector) -> None:
     for count in (7, 8):
@@ -103,7 +102,6 @@ def test_probabilities_sum_to_one_in_affectnets_order(aus: AUVector) -> None:
             assert min(answer.values()) >= 0.0
 
 
-@settings(deadline=None)  # the first call reads the asset
 @given(FACES)
 def test_a_flipped_picture_keeps_its_probabilities(aus: AUVector) -> None:
     model = AUClassifier.from_asset()

@@ -5,7 +5,6 @@ import random
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from corpus import BLUE, GREEN, GREY, HEIGHT, RED, WIDTH, corpus, encoded, exif, noisy, scene, turned
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -313,16 +312,6 @@ def test_threads_leave_the_warning_filters_as_they_were() -> None:
     assert list(warnings.filters) == before
 
 
-def test_a_vga_jpeg_opens_in_milliseconds() -> None:
-    data = encoded(noisy().resize((640, 480)), "JPEG", quality=90)
-    took = []
-    for _ in range(10):
-        start = time.perf_counter()
-        open_image(data)
-        took.append(time.perf_counter() - start)
-    assert min(took) < 0.02  # 2 ms on the machine where this was written
-
-
 VALID = [case.data for name, case in CASES.items() if case.expect == "ok" and len(case.data) < 20_000]
 SMALL = ImageLimits(max_pixels=1_000_000)
 
@@ -349,7 +338,7 @@ def repeat(data: bytes, dice: random.Random) -> bytes:
     return data[:start] + data[max(0, start - dice.randint(1, 400)) :]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(
     st.sampled_from(VALID),
     st.integers(0, 2**32),

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from conftest import ASTRONAUT
+from waiting import HANG_S
 
 from expllm.native import lose_native_stderr, missing_library, native_silence, own_stderr
 
@@ -28,12 +29,12 @@ def test_overlapping_silences_on_threads_give_stderr_back(capfd: pytest.CaptureF
     def other() -> None:
         with native_silence():
             started.set()
-            leave.wait(5)
+            leave.wait(HANG_S)
 
     thread = threading.Thread(target=other)
     with native_silence():
         thread.start()
-        started.wait(5)
+        assert started.wait(HANG_S)
     os.write(2, b"noise\n")  # the other thread still wants silence
     leave.set()
     thread.join()
@@ -123,7 +124,7 @@ def test_a_forgotten_predictor_neither_hangs_nor_prints() -> None:
     """In a cycle, MediaPipe's own finalizer would wait for a thread that was collected with it."""
     code = FORGOTTEN.format(image=str(ASTRONAUT))
     ended = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, timeout=60, text=True
+        [sys.executable, "-c", code], check=False, capture_output=True, timeout=HANG_S, text=True
     )
     assert (ended.returncode, ended.stdout) == (0, "done\n")
     assert "Error" not in ended.stderr
@@ -143,5 +144,5 @@ predictor.close()
 
 def test_a_fork_ends_while_its_parent_has_a_predictor_open() -> None:
     command = [sys.executable, "-c", FORKED]
-    ended = subprocess.run(command, check=False, capture_output=True, timeout=60, text=True)
+    ended = subprocess.run(command, check=False, capture_output=True, timeout=HANG_S, text=True)
     assert (ended.returncode, ended.stdout) == (0, "0\n")

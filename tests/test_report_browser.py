@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from waiting import HANG_S
 
 from expllm.faces import AU_NAMES, AUVector, Expression
 from expllm.images import Picture
@@ -45,7 +46,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browse(page: Path, folder: Path, *flags: str) -> str:
     assert BROWSER is not None
     command = [BROWSER, *FLAGS, f"--user-data-dir={folder / 'profile'}", *flags, page.as_uri()]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=90).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=HANG_S).stdout
 
 
 def shot(page: Path, folder: Path, size: tuple[int, int], *flags: str) -> Image.Image:

@@ -8,6 +8,7 @@ from typing import Any
 
 from canary import CANARY
 from chatserver import ChatServer, Fault
+from waiting import HANG_S
 
 from expllm.chat import Message, OpenAIChat, Prices, Reply
 from expllm.chat.retries import Backoff
@@ -21,7 +22,7 @@ QUICK = Backoff(base=0.005, cap=0.02, patience=5.0)
 def asking(url: str, **options: Any) -> OpenAIChat:
     """A model at `url` that waits little and has no prices, unless told otherwise."""
     os.environ[KEY_ENV] = CANARY
-    usual: dict[str, Any] = {"backoff": QUICK, "prices": Prices(), "timeout": 5.0, "api_key_env": KEY_ENV}
+    usual: dict[str, Any] = {"backoff": QUICK, "prices": Prices(), "timeout": HANG_S, "api_key_env": KEY_ENV}
     return OpenAIChat("gpt-4o", base_url=url, **(usual | options))
 
 
@@ -34,7 +35,7 @@ async def served(
         yield running, chat
 
 
-def play(scene: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
+def play(scene: Callable[[], Awaitable[Any]], seconds: float = HANG_S) -> Any:
     """Runs a scene to its end; one that hangs fails."""
 
     async def timed() -> Any:

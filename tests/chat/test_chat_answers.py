@@ -95,7 +95,7 @@ def line_of(body: Any, status: int) -> str:
     return ""
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.dictionaries(KNOWN, JSON | st.lists(st.dictionaries(KNOWN, JSON), max_size=2), max_size=5),
     st.booleans(),
@@ -105,7 +105,7 @@ def test_no_json_breaks_it(data: Any, nested: bool) -> None:
         assert line_of({"choices": [data]} if nested else data, status).isprintable()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.binary(max_size=40), st.integers(100, 599))
 def test_no_bytes_break_it(body: bytes, status: int) -> None:
     assert line_of(body, status).isprintable()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from expllm.chat import (
     OpenAIChat,
     Price,
     Prices,
+    Reply,
     Usage,
     request_key,
 )
@@ -37,12 +39,13 @@ def failure(fault: Fault, **options: Any) -> tuple[ChatFailed, ChatServer]:
 
 
 def test_a_reply_says_what_it_took() -> None:
+    began = time.monotonic()
     reply, server = one_reply(prices=Prices({"gpt-4o": Price(2.5, 10.0)}))
     assert (reply.text, reply.model, reply.finish) == ("happiness", "gpt-4o", "stop")
     assert reply.usage == Usage(7, 1)
     assert reply.cost == pytest.approx((7 * 2.5 + 10.0) / 1e6)
     assert (reply.attempts, reply.refused, reply.cached) == (1, False, False)
-    assert 0 < reply.seconds < 5
+    assert 0 < reply.seconds < time.monotonic() - began
     assert server.counts()["requests"] == 1
 
 
@@ -130,12 +133,10 @@ def test_a_fault_is_tried_again_and_then_has_its_reason(fault: Fault, reason: st
     [(Fault.STALL, "timeout"), (Fault.STALL_HALFWAY, "stalled"), (Fault.DRIP, "timeout")],
 )
 def test_a_server_that_stalls_is_left(fault: Fault, reason: str) -> None:
-    patience = (
-        {"timeout": 0.4} if fault is not Fault.STALL_HALFWAY else {"timeout": 5.0, "between_bytes": 0.1}
-    )
-    failed, _ = failure(fault, **patience)
-    assert failed.reason == reason
-    assert failed.seconds < 2
+    """The server would stall for an hour; only the first call, which goes well, needs to be quick."""
+    patience = {"between_bytes": 0.1} if fault is Fault.STALL_HALFWAY else {"timeout": 2.0}
+    failed, server = failure(fault, max_attempts=1, **patience)
+    assert (failed.reason, len(server.seen)) == (reason, 2)
 
 
 def test_tokens_of_useless_replies_are_counted() -> None:
@@ -174,10 +175,10 @@ SURVIVABLE = tuple(
 def test_calls_under_every_fault_lose_nothing_and_add_up() -> None:
     chance = by_chance(0.2, SURVIVABLE, seed=3)
     server = ChatServer(
-        faults=chance, answer=lambda payload: payload["messages"][0]["content"], retry_after=0.05
+        faults=chance, answer=lambda payload: payload["messages"][0]["content"], retry_after=0.05, stall=0.2
     )
     reasons: list[str] = []
-    options: dict[str, Any] = {"timeout": 3.0, "between_bytes": 1.0, "max_attempts": 8, "most_bytes": 50_000}
+    options: dict[str, Any] = {"max_attempts": 8, "most_bytes": 50_000}
 
     async def one(chat: OpenAIChat, number: int) -> tuple[int, Usage]:
         try:
@@ -192,7 +193,7 @@ def test_calls_under_every_fault_lose_nothing_and_add_up() -> None:
         async with served(server=server, backoff=Backoff(0.002, 0.01), **options) as (_, chat):
             return await asyncio.gather(*(one(chat, number) for number in range(600)))
 
-    spent = play(scene, seconds=40)
+    spent = play(scene)
     counts = server.counts()
     assert counts["calls"] == len(spent) == 600
     assert sum(attempts for attempts, _ in spent) == counts["requests"]
@@ -200,6 +201,21 @@ def test_calls_under_every_fault_lose_nothing_and_add_up() -> None:
     assert total == Usage(counts["prompt_tokens"], counts["completion_tokens"])
     assert server.undercut() == []
     assert set(reasons) == {"context-length"}
+
+
+def test_calls_that_time_out_give_their_places_back() -> None:
+    server = ChatServer(faults=lambda number: Fault.STALL if number < 6 else None)
+
+    async def scene() -> list[Reply]:
+        options: dict[str, Any] = {"concurrency": 2, "timeout": 0.5, "max_attempts": 50}
+        async with served(server=server, **options) as (_, chat):
+            replies = await asyncio.gather(*(chat.ask(ASKED) for _ in range(6)))
+            assert chat.gate.inside == 0
+            return replies
+
+    replies = play(scene)
+    assert {reply.text for reply in replies} == {"happiness"}
+    assert sum(reply.attempts for reply in replies) >= len(server.seen) >= 12
 
 
 def test_a_cancelled_call_gives_its_place_back() -> None:

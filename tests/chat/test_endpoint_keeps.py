@@ -9,6 +9,7 @@ import pytest
 from asking import ASKED, always, asking, one_reply, play, served
 from canary import CANARY
 from chatserver import ChatServer, Fault
+from waiting import HANG_S
 
 from expllm.chat import (
     ChatError,
@@ -58,8 +59,8 @@ def test_the_key_appears_nowhere(
     async def scene() -> None:
         options: dict[str, Any] = {
             "max_attempts": 2,
-            "between_bytes": 0.1,
-            "timeout": 0.3,
+            "between_bytes": 0.1 if fault is Fault.STALL_HALFWAY else HANG_S,
+            "timeout": 1.0 if fault is Fault.DRIP else HANG_S,
             "cache": tmp_path / "replies.db",
         }
         async with served(server=server, **options) as (_, chat):

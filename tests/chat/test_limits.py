@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable
 
 import pytest
+from waiting import HANG_S
 
 from expllm.chat.limits import CUT, Budget, Gate
 
@@ -139,7 +140,7 @@ def test_who_stops_waiting_takes_no_place() -> None:
         late.cancel()  # its place was given in the same moment
         await asyncio.gather(leaving, late, return_exceptions=True)
         gate.leave(
-            await asyncio.wait_for(gate.enter(), 1)
+            await asyncio.wait_for(gate.enter(), HANG_S)
         ) if not late.done() or late.cancelled() else gate.leave(late.result())
         assert gate.inside == 0
 

@@ -9,6 +9,7 @@ import pytest
 from asking import ASKED, KEY_ENV, asking, play
 from canary import CANARY
 from chatserver import ChatServer
+from waiting import HANG_S
 
 from expllm.chat import ChatFailed, OpenAIChat, Unreachable
 from expllm.chat.address import Address
@@ -66,7 +67,7 @@ def test_bytes_that_come_slowly_are_waited_for() -> None:
         HEAD + b"Content-Length: %d\r\n\r\n" % len(JOY),
         *(JOY[n : n + 9] for n in range(0, len(JOY), 9)),
     ]
-    assert play(lambda: raw(pieces, 0.03, {"between_bytes": 0.5})) == "joy"
+    assert play(lambda: raw(pieces, 0.03, {"between_bytes": HANG_S})) == "joy"
     assert play(lambda: raw(pieces, 0.2, {"between_bytes": 0.05})) == "stalled"
 
 

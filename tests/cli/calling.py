@@ -21,11 +21,10 @@ from typing import IO, Any
 import numpy as np
 from canary import CANARY
 from PIL import Image
+from waiting import HANG_S
 
 from expllm.cli.main import run
 from expllm.records import FaceAnalysis
-
-TIMEOUT_S = 180.0  # a start takes half a minute where ten others run beside it
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def process(*arguments: str | os.PathLike[str], **options: Any) -> Result:
         "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
     }  # fmt: skip
     command = [sys.executable, "-m", "expllm", *arguments]
-    done = subprocess.run(command, check=False, timeout=TIMEOUT_S, **streams | options)
+    done = subprocess.run(command, check=False, timeout=HANG_S, **streams | options)
     return checked(done.returncode, done.stdout or b"", done.stderr or b"")
 
 
@@ -129,4 +128,4 @@ def _let_native_code_end() -> None:
     """Waits for models of earlier calls that are closed on threads just now: they put descriptor 2 back."""
     for thread in threading.enumerate():
         if thread.name == "close":
-            thread.join(TIMEOUT_S)
+            thread.join(HANG_S)

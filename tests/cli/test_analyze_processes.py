@@ -7,13 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from calling import TIMEOUT_S, call, checked, process
+from calling import call, checked, process
 from conftest import ASTRONAUT
 from randommodels import run_with_model
+from waiting import HANG_S, wait_until
 
 from expllm.cli import signals
 
@@ -40,14 +40,11 @@ def test_an_interrupted_run_leaves_no_partial_file(
         # What a shell runs in the background ignores Ctrl-C, and what it starts inherits that.
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509
     )
-    deadline = time.monotonic() + TIMEOUT_S
-    while not list(overlays.glob("*.png")):  # until the first picture is done
-        assert time.monotonic() < deadline
-        assert running.poll() is None
-        time.sleep(0.02)
+    wait_until(lambda: any(overlays.glob("*.png")) or running.poll() is not None)  # the first picture is done
+    assert running.poll() is None
     assert len(os.listdir(results)) == 1
     running.send_signal(number)
-    out, err = running.communicate(timeout=TIMEOUT_S)
+    out, err = running.communicate(timeout=HANG_S)
     result = checked(running.returncode, out, err)
     assert (result.code, result.out, result.complaints) == (code, "", complaints)
     assert os.listdir(results) == []
@@ -81,7 +78,7 @@ def test_a_terminal_shows_words_while_they_are_written(tmp_path: Path, quiet: bo
     except OSError:  # Linux: the terminal is gone with its last process
         pass
     os.close(theirs)
-    assert running.wait(TIMEOUT_S) == 0
+    assert running.wait(HANG_S) == 0
     *growing, answer = shown.split(b"\x1b[2K\x1b[1A") if not quiet else [shown]
     assert b"Not as it should be" in answer  # a random model's text
     assert len(growing) > 3 or quiet

@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from calling import call
+from waiting import HANG_S, wait_until
 
 from expllm.data import open_dataset
 
@@ -165,10 +165,9 @@ def test_ctrl_c_ends_cleanly_and_the_run_goes_on(tmp_path: Path) -> None:
             "--base-url", server.url, "--concurrency", "4", "--key-env", "NO_SUCH_KEY",
         ]  # fmt: skip
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        while len(server.seen) < 40 and process.poll() is None:
-            time.sleep(0.02)
+        wait_until(lambda: len(server.seen) >= 40 or process.poll() is not None)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=HANG_S)
         assert process.returncode == 130, errors
         assert errors.strip().splitlines()[-1] == "expllm: interrupted"
         asked = len(server.seen)

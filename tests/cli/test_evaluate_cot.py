@@ -13,6 +13,7 @@ from conftest import ASTRONAUT
 from explanations import fair, reference_file
 from PIL import Image
 from serving import served
+from waiting import HANG_S
 
 from expllm.evals.answers import EvalRun
 from expllm.faces import label_set
@@ -45,7 +46,17 @@ def as_json(*arguments: str | Path, code: int = 0) -> Any:
 
 
 def judged_by(url: str, *more: str) -> tuple[str, ...]:
-    return ("--judge", "chat:m", "--base-url", url, "--key-env", "EXPLLM_TEST_KEY", "--timeout", "5", *more)
+    return (
+        "--judge",
+        "chat:m",
+        "--base-url",
+        url,
+        "--key-env",
+        "EXPLLM_TEST_KEY",
+        "--timeout",
+        str(HANG_S),
+        *more,
+    )
 
 
 def test_a_model_explains_pictures(place: Path, tmp_path: Path) -> None:

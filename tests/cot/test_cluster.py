@@ -1,7 +1,6 @@
 """A run over a Ray cluster of two nodes, one of them killed in the middle: nothing lost, nothing twice."""
 
 import os
-import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import honest
 import pytest
 from running import order, served, write_reference
+from waiting import wait_until
 
 from expllm.cli.cot_make import work
 from expllm.cot.cluster import Opening, Shard, run_on_cluster
@@ -63,8 +63,7 @@ def test_a_node_dies_and_the_result_is_the_same(tmp_path: Path) -> None:
             import threading
 
             def kill() -> None:
-                while len(server.seen) < before + 20:
-                    time.sleep(0.01)
+                wait_until(lambda: len(server.seen) >= before + 20)
                 cluster.remove_node(second, allow_graceful=False)
 
             killer = threading.Thread(target=kill)

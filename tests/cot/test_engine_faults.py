@@ -30,7 +30,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     def writer(asked: cot_make.Order, prompts: Prompts) -> LLMWriter:
         chat = OpenAIChat(
             asked.model, base_url=asked.base_url, api_key_env=asked.key_env, concurrency=asked.concurrency,
-            timeout=8.0, between_bytes=4.0, max_attempts=5, most_bytes=2**18,
+            max_attempts=5, most_bytes=2**18,
             backoff=Backoff(base=0.01, cap=0.1),
         )  # fmt: skip
         return LLMWriter(chat, prompts)
@@ -38,9 +38,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cot_make, "_writer", writer)
 
 
+@pytest.mark.slow
 def test_ten_thousand_calls_with_a_fifth_of_faults(tmp_path: Path, impatient: None) -> None:
     data, run = write_reference(tmp_path / "reference.jsonl", SAMPLES), tmp_path / "run"
-    with served(honest.of_payload, faults=by_chance(0.2, seed=1), retry_after=0.05, remember=False) as server:
+    with served(
+        honest.of_payload, faults=by_chance(0.2, seed=1), retry_after=0.05, stall=0.2, remember=False
+    ) as server:
         cot_make.work(order(data, run, server.url, concurrency=128, verify="llm"))
         counts, undercut = server.counts(), server.undercut()
     ledger = Ledger.of(RunFolder(run))

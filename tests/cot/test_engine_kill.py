@@ -11,7 +11,9 @@ from typing import Any
 
 import honest
 import pytest
+from chatserver import ChatServer
 from running import order, served, write_reference
+from waiting import wait_until
 
 from expllm.cli.cot_make import work
 from expllm.cot.export import export
@@ -44,6 +46,15 @@ def asked_key(body: bytes) -> str:
     return key_of(text for message in messages for text in (message["role"], message["content"]))
 
 
+def killed(process: Any, server: ChatServer, chance: random.Random) -> None:
+    """Kills while it starts, or after up to thirty more requests and a moment."""
+    asked = len(server.seen) + chance.choice((0, *range(30)))
+    wait_until(lambda: len(server.seen) >= asked or not process.is_alive())
+    time.sleep(chance.uniform(0.0, 0.02))
+    process.kill()
+    process.join()
+
+
 @pytest.fixture(scope="module")
 def processes() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
@@ -66,10 +77,7 @@ def test_killed_twenty_times_and_nothing_is_asked_twice(
             known, before = journaled(run), len(server.seen)
             process = processes.Process(target=begin, args=(data, run, server.url))
             process.start()
-            time.sleep(chance.uniform(0.0, 0.25))
-            process.kill()
-            process.join()
-            time.sleep(0.02)  # requests that were on their way
+            killed(process, server, chance)
             again = [asked_key(seen.body) for seen in server.seen[before:] if seen.body]
             repeated += sum(key in known for key in again)
         known, before = journaled(run), len(server.seen)
@@ -97,9 +105,7 @@ def test_a_budget_holds_through_kills(
         for _ in range(6):
             process = processes.Process(target=begin, args=(data, run, server.url), kwargs=asked)
             process.start()
-            time.sleep(chance.uniform(0.05, 0.3))
-            process.kill()
-            process.join()
+            killed(process, server, chance)
         work(order(data, run, server.url, **asked))
         dearest = max(seen.prompt_tokens or 0 for seen in server.seen) * 1e-3
         before = len(server.seen)

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from runs_by_hand import begin, call, outcome, record, run_of, verdict, write
 
@@ -178,7 +178,6 @@ def test_wilson_intervals_as_published(count: int, of: int, low: float, high: fl
     assert found == pytest.approx((low, high), abs=5e-5)
 
 
-@settings(deadline=None)  # the first call imports scikit-learn
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcde")), min_size=1, max_size=60))
 def test_macro_f1_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     from sklearn.metrics import accuracy_score, f1_score

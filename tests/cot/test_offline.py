@@ -75,7 +75,7 @@ def words_of_labels(text: str) -> set[str]:
     return {e.value for e in Expression if re.search(rf"\b{e.value}\b", text, re.IGNORECASE)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(vectors, labels, chances)
 def test_every_text_keeps_the_rules_of_form(
     aus: AUVector, label: Expression, chance: dict[Expression, float] | None
@@ -91,7 +91,7 @@ def test_every_text_keeps_the_rules_of_form(
     assert write_cot(AUVector(dict(aus)), label, chance) == cot
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(vectors, labels, chances)
 def test_the_conclusion_names_the_label_and_at_most_one_alternative(
     aus: AUVector, label: Expression, chance: dict[Expression, float] | None
@@ -106,7 +106,7 @@ def test_the_conclusion_names_the_label_and_at_most_one_alternative(
         assert label.value in named
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(vectors, labels, chances)
 def test_a_mirrored_face_gets_the_same_text_with_left_and_right_exchanged(
     aus: AUVector, label: Expression, chance: dict[Expression, float] | None
@@ -116,7 +116,7 @@ def test_a_mirrored_face_gets_the_same_text_with_left_and_right_exchanged(
     assert [o.mirrored() for o in describe(aus.mirrored()).seen] == list(describe(aus).seen)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(vectors)
 def test_observations_say_what_the_vector_says(aus: AUVector) -> None:
     found = describe(aus)
@@ -134,7 +134,7 @@ def test_observations_say_what_the_vector_says(aus: AUVector) -> None:
     assert found.measured == len(aus.measured)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(vectors, labels, chances)
 def test_no_word_of_a_movement_that_was_not_measured(
     aus: AUVector, label: Expression, chance: dict[Expression, float] | None
@@ -154,7 +154,7 @@ def test_an_absent_movement_is_never_claimed(movement: str) -> None:
         assert all(re.search(r"\b(no|absence|absent)\b", clause, re.IGNORECASE) for clause in told), told
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sparse.map(AUVector), labels)
 def test_up_to_eight_clear_units_are_all_told(aus: AUVector, label: Expression) -> None:
     cot = write_cot(aus, label)
@@ -169,7 +169,7 @@ def test_up_to_eight_clear_units_are_all_told(aus: AUVector, label: Expression) 
         assert re.search(pattern, cot.key_observations, re.IGNORECASE), (name, cot.key_observations)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(list(MOVEMENTS)), intensities, intensities, labels)
 def test_one_movement_is_told_with_its_own_degrees_only(
     movement: str, first: float, second: float, label: Expression
@@ -183,7 +183,7 @@ def test_one_movement_is_told_with_its_own_degrees_only(
         assert not said or degree.name.lower() in told, (said, told, text)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(list(Side)), st.floats(0.05, 1), labels)
 def test_a_one_sided_movement_is_told_of_that_side_only(side: Side, value: float, label: Expression) -> None:
     cot = write_cot(AUVector.from_positive({f"{side} lip corner pull": value}), label)

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from waiting import HANG_S
 
 from expllm.data.boxcache import BoxCache, detector_identity
 from expllm.data.boxes import MARGIN, boxed, crop
@@ -161,7 +162,7 @@ for attempt in range(20):
 
 def test_processes_that_make_the_file_together(tmp_path: Path) -> None:
     """One in sixty collided: SQLite does not wait while a new file is set up for several writers."""
-    done = subprocess.run([sys.executable, "-c", TOGETHER, str(tmp_path)], check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", TOGETHER, str(tmp_path)], check=False, timeout=HANG_S)
     assert done.returncode == 0
     for attempt in range(20):
         with BoxCache(tmp_path / f"{attempt}.sqlite", "me") as cache:
@@ -208,7 +209,7 @@ def gradient(wide: int, high: int) -> Picture:
     st.tuples(*[st.floats(-50, 250)] * 2, *[st.floats(0.1, 150)] * 2),
     st.floats(0, 0.6),
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_crop_is_a_square_piece_of_the_picture(
     size: tuple[int, int], box: tuple[float, float, float, float], margin: float
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from trees import picture_file
@@ -25,7 +25,7 @@ from expllm.errors import ExpllmError, ImageError, MissingData, RecordError, Usa
 from expllm.images import open_image
 
 QUESTION = "Provide a brief description of the given image.\n<image>"
-FUZZ = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=60)
 
 
 def jpeg(shade: int) -> bytes:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trees import labels_by_id, picture_file, write_csv
 
@@ -104,7 +104,7 @@ CELLS = st.one_of(st.none(), st.floats(0, 1))
 @given(
     st.lists(st.tuples(st.sampled_from(Expression), st.lists(CELLS, min_size=24, max_size=24)), min_size=1)
 )
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 def test_action_units_survive_a_table(
     tmp_path: Path, faces: list[tuple[Expression, list[float | None]]]
 ) -> None:

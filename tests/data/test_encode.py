@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expllm.conversations import (
@@ -199,7 +199,6 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4
 plain_texts = texts.filter(lambda text: text and "<" not in text)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(plain_texts, min_size=1, max_size=5), st.booleans())
 def test_smollm2_is_written_as_its_own_template_writes_it(
     smollm2: Any, said: list[str], with_system: bool
@@ -233,7 +232,6 @@ def words_of_vicuna() -> tuple[Any, Encoder]:
     return tokenizer, Encoder(tokenizer, VICUNA, "<unk>", 1, 100_000)
 
 
-@settings(deadline=None)
 @given(st.lists(letters, min_size=2, max_size=6))
 def test_vicuna_is_written_as_the_whole_text_is_tokenised(said: list[str]) -> None:
     tokenizer, encoder = words_of_vicuna()
@@ -251,7 +249,7 @@ def test_vicuna_is_written_as_the_whole_text_is_tokenised(said: list[str]) -> No
 def test_a_prompt_is_how_the_whole_begins(encoders: Encoders, name: str) -> None:
     encoder = encoders(name)
 
-    @settings(deadline=None, max_examples=30)
+    @settings(max_examples=30)
     @given(st.lists(texts.filter(_writable), min_size=2, max_size=6), st.lists(st.booleans(), min_size=3))
     def check(said: list[str], learns: list[bool]) -> None:
         said = said[: len(said) // 2 * 2]

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trees import labels_by_id, picture_file
 
@@ -12,7 +12,7 @@ from expllm.data import open_dataset
 from expllm.errors import MissingData, RecordError, UsageError
 from expllm.faces import LABEL_ORDERS
 
-FUZZ = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=100)
 
 LINES = [
     "angry_actor_104.jpg 0 28 113 226 141 22.9362 5",  # the first line of the data set: not sure enough

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from trees import labels_by_id, picture_file
 
@@ -78,7 +78,6 @@ def test_class_folders_without_pictures_are_an_error(tmp_path: Path) -> None:
 
 
 @given(st.sampled_from([(label, word) for label, words in EXPRESSION_SYNONYMS.items() for word in words]))
-@settings(deadline=None)
 def test_every_synonym_is_read_in_any_case(pair: tuple[Expression, str]) -> None:
     label, word = pair
     assert read_label(word.upper()) is read_label(f" {word} ") is label

@@ -10,6 +10,7 @@ import pytest
 from chatserver import ChatServer, Fault
 from explanations import LABELS, fair, text, texts_of
 from serving import served
+from waiting import HANG_S
 
 from expllm.chat import BadRequest, OpenAIChat, Prices, Reply, ScriptedChat, Usage
 from expllm.chat.retries import Backoff
@@ -35,7 +36,7 @@ def chats(url: str, repeats: int = 1, **options: Any) -> list[OpenAIChat]:
     given = {
         "backoff": quick,
         "prices": Prices(),
-        "timeout": 5.0,
+        "timeout": HANG_S,
         "api_key_env": "EXPLLM_TEST_KEY",
         **options,
     }

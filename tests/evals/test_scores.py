@@ -34,7 +34,7 @@ def test_no_alarm_on_a_model_that_knows_something() -> None:
     assert score(settings(), answers).alarms == ()
 
 
-@quickly(max_examples=20, deadline=None)
+@quickly(max_examples=20)
 @drawn(
     st.lists(st.tuples(st.sampled_from(SEVEN), st.none() | st.sampled_from(SEVEN)), min_size=1, max_size=40)
 )

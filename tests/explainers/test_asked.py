@@ -13,6 +13,7 @@ from chatserver import REFUSAL, Fault
 from conftest import ASTRONAUT
 from PIL import Image
 from serving import served
+from waiting import HANG_S
 
 from expllm import Predictor
 from expllm.chat import ChatError, KeyRejected
@@ -32,7 +33,7 @@ def analyzed(answer: str, fault: Fault | None = None, **options: Any) -> tuple[F
     """The bundled face, and the requests that were sent."""
     faults = {} if fault is None else dict.fromkeys(range(50), fault)
     with served(lambda _: answer, faults=faults) as server:
-        chat = ChatOptions(base_url=server.url, key_env="EXPLLM_TEST_KEY", timeout=5)
+        chat = ChatOptions(base_url=server.url, key_env="EXPLLM_TEST_KEY", timeout=HANG_S)
         with Predictor.load("chat:vision-1", chat=chat, **options) as predictor:
             (face,) = predictor.analyze(ASTRONAUT)
         return face, [json.loads(seen.body or b"") for seen in server.seen]

@@ -24,7 +24,6 @@ def swapped(text: str) -> str:
     return re.sub("left|right", lambda match: "right" if match[0] == "left" else "left", text)
 
 
-@settings(deadline=None)
 @given(texts, faces)
 def test_a_mirrored_face_and_text_get_the_same_verdicts(text: str, aus: AUVector) -> None:
     before = audit(text, aus)
@@ -33,14 +32,13 @@ def test_a_mirrored_face_and_text_get_the_same_verdicts(text: str, aus: AUVector
     assert before.precision == after.precision
 
 
-@settings(deadline=None)
 @given(st.text(max_size=400) | texts, faces)
 def test_no_text_raises(text: str, aus: AUVector) -> None:
     report = audit(text, aus, Expression.FEAR)
     assert all(text[c.claim.start : c.claim.end] == c.claim.text for c in report.checked)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(faces, st.sampled_from(Expression))
 def test_the_offline_writer_claims_nothing_wrong(aus: AUVector, label: Expression) -> None:
     report = audit(write_cot(aus, label), aus, label)
@@ -54,7 +52,7 @@ def test_huge_and_hostile_texts_take_bounded_time() -> None:
         "no not without " * 70_000, "0." * 500_000, "9" * 1_000_000, "İ" * 1_000_000, "key " * 250_000,
         "corners of the " * 70_000, "raised and " * 90_000,
     ):  # fmt: skip
-        started = time.perf_counter()
+        started = time.thread_time()
         read_claims(text)
         audit(text, AUVector({}), Expression.FEAR)
-        assert time.perf_counter() - started < 5
+        assert time.thread_time() - started < 120  # quadratic time would be hours

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import taught
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from PIL import Image
 from taught import LABELS, between, picture
 
@@ -190,7 +190,6 @@ def test_a_stream_ends_with_the_whole_and_can_be_told_the_label() -> None:
     assert streamed(max_new_tokens=3).problem == "the text was cut off after 3 tokens"
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 300), max_size=25))
 def test_pieces_of_any_tokens_add_up(tokens: list[int]) -> None:
     tokenizer = plain()[0].tokenizer

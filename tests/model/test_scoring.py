@@ -66,7 +66,7 @@ def by_tree(ids: Tensor, continuations: list[tuple[int, ...]], known: int = 0) -
     return score(language, memory, rest, places[:, known:], token_tree(continuations))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     CONTINUATIONS,
     st.lists(st.lists(st.integers(10, 300), min_size=6, max_size=6), min_size=1, max_size=3),

@@ -213,7 +213,7 @@ def test_descriptions_that_make_no_sense(
     refused(copy, ModelError, "expllm.json", *words)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(place=st.integers(0, 10_000), byte=st.integers(0, 255))
 def test_a_wrong_byte_in_the_description(folder: Path, place: int, byte: int) -> None:
     """Labels, questions and sizes are told there: a changed one must not go unseen."""

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from evalruns import ablation, answer, drawn_faces, good, judge, save, told
 from PIL import Image
+from waiting import HANG_S
 
 from expllm.faces import Expression
 from expllm.report.evaluation.faces import PATCHES, Shown, open_faces
@@ -197,7 +198,7 @@ def browse(page: Path, folder: Path, size: tuple[int, int], *flags: str) -> Imag
     target = folder / "shot.png"
     command = [BROWSER, *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--screenshot={target}",
                f"--window-size={size[0]},{size[1]}", *flags, page.as_uri()]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True, timeout=90)
+    subprocess.run(command, check=True, capture_output=True, timeout=HANG_S)
     return Image.open(io.BytesIO(target.read_bytes())).convert("RGB")
 
 
@@ -205,6 +206,7 @@ def near(image: Image.Image, colour: tuple[int, int, int]) -> int:
     return int((np.abs(np.asarray(image, int) - colour).max(axis=-1) < 6).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on PATH: the page is not looked at")
 def test_it_is_seen_by_day_by_night_and_on_a_phone(whole: tuple[Report, str], tmp_path: Path) -> None:
     page = whole[0].page

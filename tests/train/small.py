@@ -19,6 +19,7 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 from torch import Tensor
+from waiting import HANG_S
 
 from expllm.faces import Expression, label_set
 from expllm.records import CoT
@@ -111,7 +112,8 @@ def as_yaml(made: Recipe, path: Path) -> Path:
 @cache
 def processes() -> ForkServerContext:
     """Starts processes that are warm: all is imported, and a model was built once."""
-    folders = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    here = Path(__file__).parent
+    folders = [str(here), str(here.parent), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, folders))  # the server has no other path
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads would not be there after a fork
     context = multiprocessing.get_context("forkserver")
@@ -175,21 +177,13 @@ def work(made: Recipe, output: Path, slow_write: float, place: Mapping[str, str]
             sys.exit(_answer(error))
 
 
-def code(process: Any, seconds: float = 60) -> int | None:
+def code(process: Any, seconds: float = HANG_S) -> int | None:
     """Waits for a process; its exit code, None if it hangs."""
     process.join(seconds)
     found: int | None = process.exitcode
     process.kill()
     process.join()
     return found
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Asks again and again until it holds."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.005)
 
 
 def complaint(output: Path, rank: int = 0) -> str:

@@ -63,7 +63,7 @@ def micro_batches(
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**40), world=st.sampled_from([1, 2, 4]), micro=st.sampled_from([1, 2]))
 def test_the_same_micro_batches_however_they_are_shared_out(
     reading: Faces, seed: int, world: int, micro: int
@@ -72,14 +72,14 @@ def test_the_same_micro_batches_however_they_are_shared_out(
     assert micro_batches(reading, stage, world) == micro_batches(reading, stage)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**40), step=st.integers(0, 6), balanced=st.booleans())
 def test_to_go_on_is_to_skip(reading: Faces, seed: int, step: int, balanced: bool) -> None:
     stage = replace(STAGE, seed=seed, balanced=balanced)
     assert micro_batches(reading, stage, from_step=step) == micro_batches(reading, stage)[step:]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**40), batch=st.sampled_from([4, 8, 16, 32]))
 def test_every_face_comes_once_an_epoch(reading: Faces, seed: int, batch: int) -> None:
     stage = replace(STAGE, seed=seed, batch=batch)
@@ -89,7 +89,7 @@ def test_every_face_comes_once_an_epoch(reading: Faces, seed: int, batch: int) -
     assert all(draw.task == "label" for _, draw in keys if not reading.explained[draw.index])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**40))
 def test_explanations_of_balanced_classes_fill_every_step(reading: Faces, seed: int) -> None:
     """Faces without one are left out, so epochs differ in size."""

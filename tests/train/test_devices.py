@@ -21,10 +21,10 @@ from small import (
     told,
     train_apart,
     train_together,
-    wait_for,
 )  # fmt: skip
 from torch import Tensor
 from torch.distributed.fsdp import fully_shard
+from waiting import wait_until
 
 from expllm.errors import ExitCode
 from expllm.model.expllm import IGNORE, train_only
@@ -77,7 +77,7 @@ def test_one_is_killed_the_other_ends_by_itself_and_both_go_on(
 ) -> None:
     output = tmp_path / "run"
     processes = train_together(made, output, slow_write=0.05)
-    wait_for(lambda: latest(output / "1-instruct" / "checkpoints") is not None)
+    wait_until(lambda: latest(output / "1-instruct" / "checkpoints") is not None)
     processes[victim].kill()
     found = codes(processes)
     assert found[victim] == -signal.SIGKILL
@@ -95,7 +95,7 @@ def test_one_is_killed_the_other_ends_by_itself_and_both_go_on(
 def test_ctrl_c_at_one_stops_both_after_the_same_step(made: Recipe, pair: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     processes = train_together(made, output, slow_write=0.05)
-    wait_for(lambda: latest(output / "1-instruct" / "checkpoints") is not None)
+    wait_until(lambda: latest(output / "1-instruct" / "checkpoints") is not None)
     os.kill(processes[1].pid, signal.SIGINT)
     assert codes(processes) == [ExitCode.INTERRUPTED] * 2
     assert codes(train_together(made, output)) == [0, 0], complaint(output)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small import INSTRUCT, code, complaint, draw_faces, learned, recipe, same, told, train_apart, wait_for
+from small import INSTRUCT, code, complaint, draw_faces, learned, recipe, same, told, train_apart
+from waiting import HANG_S, wait_until
 
 from expllm.errors import ExitCode
 from expllm.train.checkpoints import latest, step_of
@@ -43,11 +44,12 @@ def ended(process: Any) -> None:
 def killed(process: Any, stage: Path, chance: random.Random, inside_a_write: bool) -> None:
     """Kills a training after up to three more steps and a little while, or while it writes a checkpoint."""
     done, more = lines(stage), chance.randrange(4)
-    wait_for(lambda: lines(stage) >= done + more)
+    wait_until(lambda: lines(stage) >= done + more)
     if inside_a_write:
-        wait_for(lambda: torn(stage))
+        wait_until(lambda: torn(stage))
     else:
-        time.sleep(chance.uniform(0, 0.1 if more else 1.5))
+        until = time.monotonic() + chance.uniform(0, 0.1 if more else 1.5)
+        wait_until(lambda: time.monotonic() > until or lines(stage) >= done + 4)
     assert process.is_alive()
     process.kill()
     process.join()
@@ -90,7 +92,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(made: Recipe, whole: Path, tm
     rare = replace(made, stages=(replace(STAGE, save_steps=1000),))
     output, stage = tmp_path / "run", tmp_path / "run" / "1-instruct"
     process = train_apart(rare, output)
-    wait_for(lambda: lines(stage) >= 3)
+    wait_until(lambda: lines(stage) >= 3)
     for pid in family():
         os.kill(pid, signal.SIGINT)
     assert code(process) == ExitCode.INTERRUPTED
@@ -105,33 +107,34 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(made: Recipe, whole: Path, tm
 
 
 def test_two_of_ctrl_c_do_not_wait(made: Recipe, whole: Path, tmp_path: Path) -> None:
+    rare = replace(made, stages=(replace(STAGE, save_steps=1000),))  # only the first Ctrl-C saves
     output, stage = tmp_path / "run", tmp_path / "run" / "1-instruct"
-    process = train_apart(made, output, slow_write=0.5)  # the second comes while the first is saving
-    wait_for(lambda: lines(stage) >= 2)
+    process = train_apart(rare, output, slow_write=2 * HANG_S)
+    wait_until(lambda: lines(stage) >= 2)
     os.kill(process.pid, signal.SIGINT)
-    time.sleep(0.2)
+    wait_until(lambda: torn(stage))
     os.kill(process.pid, signal.SIGINT)
     assert code(process) == ExitCode.INTERRUPTED
-    assert code(train_apart(made, output)) == 0
+    assert code(train_apart(rare, output)) == 0
     assert told(stage) == told(whole)
 
 
 def test_data_workers_end_with_a_training_that_was_killed(made: Recipe, tmp_path: Path) -> None:
     others = family()
     process = train_apart(made, tmp_path / "run")
-    wait_for(lambda: lines(tmp_path / "run" / "1-instruct") >= 2)
+    wait_until(lambda: lines(tmp_path / "run" / "1-instruct") >= 2)
     workers = family() - others - {process.pid}
     assert len(workers) == STAGE.workers
     process.kill()
     process.join()
-    wait_for(lambda: not workers & family())
+    wait_until(lambda: not workers & family())
 
 
 def test_a_data_worker_that_is_gone_is_told_in_one_line(made: Recipe, tmp_path: Path) -> None:
     """As where the system kills one for want of memory."""
     others = family()
     process = train_apart(made, tmp_path / "run", slow_write=0.05)
-    wait_for(lambda: lines(tmp_path / "run" / "1-instruct") >= 2)
+    wait_until(lambda: lines(tmp_path / "run" / "1-instruct") >= 2)
     for pid in family() - others - {process.pid}:
         os.kill(pid, signal.SIGKILL)
     assert code(process) == ExitCode.FAILURE

@@ -12,6 +12,7 @@ from typing import Any
 import honest
 import pytest
 from chatserver import ChatServer
+from forking import fork_server
 from running import order, served, write_reference
 from waiting import wait_until
 
@@ -57,9 +58,7 @@ def killed(process: Any, server: ChatServer, chance: random.Random) -> None:
 
 @pytest.fixture(scope="module")
 def processes() -> multiprocessing.context.ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["expllm.cli.cot_make", "expllm.chat.endpoint", "test_engine_kill"])
-    return context
+    return fork_server("expllm.cli.cot_make", "expllm.chat.endpoint", "test_engine_kill")
 
 
 @pytest.mark.parametrize("seed", range(RUNS))

@@ -1,7 +1,6 @@
 """A training that takes seconds: few drawn faces with short texts, the `tiny` model, one thread."""
 
 import json
-import multiprocessing
 import os
 import socket
 import sys
@@ -9,13 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
-from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 import torch
+from forking import fork_server
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 from torch import Tensor
@@ -109,16 +108,9 @@ def as_yaml(made: Recipe, path: Path) -> Path:
     return path
 
 
-@cache
 def processes() -> ForkServerContext:
     """Starts processes that are warm: all is imported, and a model was built once."""
-    here = Path(__file__).parent
-    folders = [str(here), str(here.parent), os.environ.get("PYTHONPATH", "")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, folders))  # the server has no other path
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # its threads would not be there after a fork
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["warm"])
-    return context
+    return fork_server("warm")
 
 
 def train_apart(
@@ -126,7 +118,6 @@ def train_apart(
 ) -> Any:
     """Starts `work` in a process of its own; `place` is what a launcher says of it: RANK and the like."""
     context = processes()
-    forkserver.ensure_running()
     address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
     process = context.Process(target=work, args=(made, output, slow_write, dict(place or {}), address))
     process.start()

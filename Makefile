@@ -13,7 +13,7 @@ analyze: $(VENV)/.run
 
 ## Run the fast tests, which meet every package (no network, no GPU).
 # One thread each: with as many processes as processors, more threads only wait for each other.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 test: $(VENV)/.dev
 	@$(PYTEST) -m "not slow"
 

@@ -45,6 +45,7 @@ def test_flip_of_the_bundled_face(finder: FaceFinder, astronaut: NDArray[np.uint
     assert distance(plain, flipped.mirrored()) < 0.1
 
 
+@pytest.mark.slow
 def test_flip(finder: FaceFinder, shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reader = BlendshapeReader()
     column = pq.read_table(shared / "data" / "portraits_train-00000-of-00002.parquet", columns=["image"])

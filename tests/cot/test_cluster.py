@@ -20,7 +20,6 @@ from expllm.cot.writers import LLMWriter
 from expllm.data import Sample, open_dataset
 from expllm.runs import RunFolder
 
-ray = pytest.importorskip("ray", reason="Ray is not installed (extra [ray])")
 SAMPLES = 40
 
 
@@ -46,7 +45,9 @@ def test_every_sample_has_one_shard() -> None:
         assert sum(shard.holds(f"sample {number}") for shard in shards) == 1
 
 
+@pytest.mark.slow
 def test_a_node_dies_and_the_result_is_the_same(tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed (extra [ray])")
     from ray.cluster_utils import Cluster
 
     data = write_reference(tmp_path / "reference.jsonl", SAMPLES)

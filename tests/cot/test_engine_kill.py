@@ -22,9 +22,7 @@ from expllm.cot.journal import JournalReader
 from expllm.cot.memory import key_of
 from expllm.runs import RunFolder
 
-pytestmark = pytest.mark.slow
-
-RUNS, KILLS, SAMPLES = 5, 20, 60
+SAMPLES = 60
 EVERY = ("resolved", "unresolved", "invalid")
 
 
@@ -61,9 +59,11 @@ def processes() -> multiprocessing.context.ForkServerContext:
     return fork_server("expllm.cli.cot_make", "expllm.chat.endpoint", "test_engine_kill")
 
 
-@pytest.mark.parametrize("seed", range(RUNS))
-def test_killed_twenty_times_and_nothing_is_asked_twice(
-    tmp_path: Path, processes: multiprocessing.context.ForkServerContext, seed: int
+@pytest.mark.parametrize(
+    ("seed", "kills"), [(0, 3), *(pytest.param(seed, 20, marks=pytest.mark.slow) for seed in range(1, 6))]
+)
+def test_killed_again_and_again_and_nothing_is_asked_twice(
+    tmp_path: Path, processes: multiprocessing.context.ForkServerContext, seed: int, kills: int
 ) -> None:
     chance = random.Random(seed)
     data = write_reference(tmp_path / "reference.jsonl", SAMPLES, seed)
@@ -72,7 +72,7 @@ def test_killed_twenty_times_and_nothing_is_asked_twice(
         work(order(data, whole, server.url))
         expected = Counter(asked_key(seen.body) for seen in server.seen if seen.body)
         run, repeated = tmp_path / "run", 0
-        for _ in range(KILLS):
+        for _ in range(kills):
             known, before = journaled(run), len(server.seen)
             process = processes.Process(target=begin, args=(data, run, server.url))
             process.start()
@@ -92,6 +92,7 @@ def test_killed_twenty_times_and_nothing_is_asked_twice(
     assert outputs[0] == outputs[1]
 
 
+@pytest.mark.slow
 def test_a_budget_holds_through_kills(
     tmp_path: Path, processes: multiprocessing.context.ForkServerContext
 ) -> None:

@@ -54,12 +54,14 @@ def both(request: Any, folder: Path, light: LightBundle) -> tuple[Answerer, Answ
     return Answerer(light, dtype=dtype), Answerer(store.load(folder, dtype), dtype=dtype)
 
 
+@pytest.mark.slow
 def test_labels_are_the_same_bit_for_bit(both: tuple[Answerer, Answerer]) -> None:
     ours, theirs = (one.labels(FACES) for one in both)
     assert np.array_equal(ours.sums, theirs.sums)
     assert ours.best == theirs.best
 
 
+@pytest.mark.slow
 def test_texts_are_the_same(both: tuple[Answerer, Answerer]) -> None:
     ours, theirs = (one.explanations(FACES, max_new_tokens=24, aus=AUS) for one in both)
     assert [one.text for one in ours] == [one.text for one in theirs]
@@ -81,6 +83,7 @@ print([name for name in ("transformers", "peft", "accelerate", "torch._dynamo") 
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux, which tells what is mapped")
 def test_the_file_in_32_bits_does_not_stay_in_memory_beside_16(folder: Path) -> None:
     code = """
@@ -116,6 +119,7 @@ def test_a_cut_file_of_weights(tmp_path: Path) -> None:
         list(each_weight(tmp_path / "some.safetensors", ["layer"]))
 
 
+@pytest.mark.slow
 def test_the_tokenizer_is_the_same(light: LightBundle) -> None:
     theirs: Any = load_tokenizer(preset("compact").language)
     ours = light.tokenizer

@@ -145,6 +145,7 @@ def batches(reading: Faces, stage: StageConfig, workers: int) -> list[dict[str, 
     return list(loader(examples(reading, stage), Batches(reading, stage), workers))
 
 
+@pytest.mark.slow
 def test_workers_change_no_bit(reading: Faces) -> None:
     one, two = (batches(reading, STAGE, workers) for workers in (0, 2))
     assert len(one) == len(two) == 24

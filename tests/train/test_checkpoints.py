@@ -126,6 +126,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         write(tmp_path / "file", 1, fill, keep=1)
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_a_checkpoint_is_one_line_and_what_was_learned_is_safe(tmp_path: Path) -> None:
     """The system lets the process write small files only, as a full disk would."""
     stage = replace(INSTRUCT, max_steps=6, save_steps=2, trains=("projector",))

@@ -65,6 +65,7 @@ def torn(stage: Path) -> bool:
     return any(stage.glob("checkpoints/.step-*/*.safetensors"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_killed_at_random_it_learns_the_same_bit_for_bit(
     made: Recipe, whole: Path, tmp_path: Path, seed: int
@@ -87,6 +88,7 @@ def test_killed_at_random_it_learns_the_same_bit_for_bit(
     assert not torn(stage)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_command_goes_on(made: Recipe, whole: Path, tmp_path: Path) -> None:
     """Ctrl-C reaches every process of a terminal, the data workers too."""
     rare = replace(made, stages=(replace(STAGE, save_steps=1000),))
@@ -106,6 +108,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(made: Recipe, whole: Path, tm
     assert same(learned(stage), learned(whole)) == list(learned(whole))
 
 
+@pytest.mark.slow
 def test_two_of_ctrl_c_do_not_wait(made: Recipe, whole: Path, tmp_path: Path) -> None:
     rare = replace(made, stages=(replace(STAGE, save_steps=1000),))  # only the first Ctrl-C saves
     output, stage = tmp_path / "run", tmp_path / "run" / "1-instruct"
@@ -119,6 +122,7 @@ def test_two_of_ctrl_c_do_not_wait(made: Recipe, whole: Path, tmp_path: Path) ->
     assert told(stage) == told(whole)
 
 
+@pytest.mark.slow
 def test_data_workers_end_with_a_training_that_was_killed(made: Recipe, tmp_path: Path) -> None:
     others = family()
     process = train_apart(made, tmp_path / "run")
@@ -130,6 +134,7 @@ def test_data_workers_end_with_a_training_that_was_killed(made: Recipe, tmp_path
     wait_until(lambda: not workers & family())
 
 
+@pytest.mark.slow
 def test_a_data_worker_that_is_gone_is_told_in_one_line(made: Recipe, tmp_path: Path) -> None:
     """As where the system kills one for want of memory."""
     others = family()

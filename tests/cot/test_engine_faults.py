@@ -1,4 +1,4 @@
-"""Calls to a server that fails one time in five, up to ten thousand: every sample ends, and the books balance."""
+"""A server that fails one time in five, up to ten thousand calls: every sample ends, and the books balance."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A server that fails one time in five, up to ten thousand calls: every sample ends, and the books balance."""
+"""A server that fails one time in five, up to 10,000 calls: every sample ends, and the books balance."""
 
 import os
 from collections import Counter

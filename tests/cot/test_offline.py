@@ -28,7 +28,6 @@ from expllm.cot.words.phrases import ADJECTIVES, ADVERBS, WORDS
 from expllm.faces import AU_NAMES, AUVector, Expression, Side
 from expllm.records import CoT
 
-REFERENCE: Final = Path(__file__).resolve().parents[3] / "shared/data/exp_cot_reference.jsonl"
 
 PRONOUNS: Final = re.compile(
     r"\b(he|him|his|she|her|hers|they|them|their|theirs|it|its|itself|we|us|our|ours|you|your|yours|i|me|my"
@@ -261,10 +260,9 @@ def test_the_tables_cover_every_movement() -> None:
     assert sorted(name for names in MOVEMENTS.values() for name in names) == sorted(AU_NAMES)
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason=f"no reference vectors at {REFERENCE}")
-def test_the_reference_vectors_get_short_and_distinct_texts() -> None:
+def test_the_reference_vectors_get_short_and_distinct_texts(shared: Path) -> None:
     texts: dict[tuple[AUVector, Expression], str] = {}
-    for line in REFERENCE.read_text().splitlines():
+    for line in (shared / "data" / "exp_cot_reference.jsonl").read_text().splitlines():
         row = json.loads(line)
         key = AUVector.from_positive(row["aus"]), Expression.parse(row["expression"])
         if key not in texts:

@@ -28,7 +28,6 @@ from expllm.cot.words.phrases import ADJECTIVES, ADVERBS, WORDS
 from expllm.faces import AU_NAMES, AUVector, Expression, Side
 from expllm.records import CoT
 
-
 PRONOUNS: Final = re.compile(
     r"\b(he|him|his|she|her|hers|they|them|their|theirs|it|its|itself|we|us|our|ours|you|your|yours|i|me|my"
     r"|mine|himself|herself|themselves|oneself|someone|person's)\b",

@@ -1,20 +1,29 @@
-"""What the face finder finds: shrunk faces, pictures on their side or head, many faces in one picture.
+"""What the face finder finds: groups of heads, pictures without a face, covered faces, single portraits.
 
-    python benchmarks/faces.py --data ../shared/data
+    python benchmarks/faces.py                          # needs nothing but this repository
+    python benchmarks/faces.py --data ../shared/data    # also photographs: turned, shrunk, covered, uncovered
 
-Portraits are read from ``portraits_*.parquet``. Behind the figures in `docs/experiments.md` and in the
-comments of `expllm.facefinder`.
+Prints each figure beside its bound and leaves with 1 where one is broken. Portraits are read from
+``portraits_*.parquet``. Behind the figures in `docs/experiments.md` and the comments of `expllm.facefinder`.
 """
 
 import argparse
+import random
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
+from timing import ASTRONAUT, Line, load, side_by_side
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+import covers
+from crowds import HEADS, Crowd, Head, backgrounds_of, crowds, cut_out, faceless
 
 import expllm.facefinder
 from expllm.aureaders import BlendshapeReader
@@ -22,25 +31,179 @@ from expllm.facefinder import FaceFinder
 from expllm.faces import AUVector
 from expllm.images import open_image
 from expllm.landmarks import Face
+from expllm.visibility import PARTS
 
 Pixels = NDArray[np.uint8]
 SHRUNK_TO = (64, 48, 40, 32, 24, 20, 16)  # pixels, longer side of the face
-COLLAGE_SIDES = (260, 180, 120, 80, 60, 50)
+SIZES = (24, 28, 40, 64, 120, 301)
+"""Bounds of the rows of the table of groups, longer side of the face in pixels."""
 
-
-def portraits(data: Path, count: int) -> list[Pixels]:
-    """The first portraits of the set."""
-    found: list[Pixels] = []
-    for shard in sorted(data.glob("portraits_*.parquet")):
-        for batch in pq.ParquetFile(shard).iter_batches(100, columns=["image"]):
-            found += [open_image(encoded).pixels for encoded in batch["image"].to_pylist()]
-            if len(found) >= count:
-                return found[:count]
-    raise SystemExit(f"no {count} portraits in {data}: give --data the folder of portraits_*.parquet")
+COVERED = 40
+"""Faces with a cover of one kind, at least."""
 
 
 def find(finder: FaceFinder, pixels: Pixels) -> list[Face]:
     return finder.find(open_image(np.ascontiguousarray(pixels)))
+
+
+# --- groups ------------------------------------------------------------
+
+
+def rendered_heads(finder: FaceFinder) -> list[Head]:
+    """The heads of `examples/faces`, cut out. Where their faces are is measured at full size."""
+    heads = []
+    for path in sorted(HEADS.glob("render_*.jpg")):
+        if not any(word in path.stem for word in ("pair", "small", "dark")):
+            (face,) = find(finder, np.asarray(Image.open(path)))
+            heads.append(cut_out(Image.open(path), face.box))
+    return heads
+
+
+def recognised(crowd: Crowd, faces: Sequence[Face]) -> tuple[list[bool], int]:
+    """Which of the heads were found, each by a face of its own, and how many faces are none of them."""
+    left = list(faces)
+    found = []
+    for box in crowd.boxes:
+        match = next((face for face in left if _same(face.box, box)), None)
+        found.append(match is not None)
+        left = [face for face in left if face is not match]
+    return found, len(left)
+
+
+def _same(found: tuple[float, ...], true: tuple[float, ...]) -> bool:
+    """Whether two boxes are of one face: the middle of the true one in the found one, of like size."""
+    x, y = true[0] + true[2] / 2, true[1] + true[3] / 2
+    inside = found[0] <= x <= found[0] + found[2] and found[1] <= y <= found[1] + found[3]
+    return inside and 0.5 < max(found[2:]) / max(true[2:]) < 2
+
+
+def groups(finder: FaceFinder, heads: Sequence[Head], count: int) -> Iterator[str | Line]:
+    """Recall by size of face, and faces that are none."""
+    sizes, hits, false = [], [], 0
+    for crowd in crowds(heads, count):
+        found, wrong = recognised(crowd, find(finder, crowd.pixels))
+        sizes += [max(box[2:]) for box in crowd.boxes]
+        hits += found
+        false += wrong
+    side, hit = np.array(sizes), np.array(hits)
+    for low, high in pairwise(SIZES):
+        among = (side >= low) & (side < high)
+        yield f"faces of {low:3} to {high:3} pixels: {hit[among].sum():4} of {among.sum():4} found"
+    small, large = (side >= 28) & (side < 40), side >= 40
+    yield Line("recall, faces from 40 pixels", float(hit[large].mean()), at_least=0.95)
+    yield Line("recall, faces of 28 to 40 pixels", float(hit[small].mean()), at_least=0.8)
+    yield Line("faces that are none, a hundred groups", 100 * false / count)
+
+
+def without_faces(finder: FaceFinder, count: int, data: Path | None) -> Iterator[Line]:
+    """Faces found in pictures that have none."""
+    false = sum(len(find(finder, picture)) for picture in faceless(count))
+    yield Line(f"false faces, a hundred of {count} made pictures", 100 * false / count, at_most=1)
+    if data is not None:
+        pieces = list(backgrounds_of(photographs(finder, data, count)))
+        false = sum(len(find(finder, picture)) for picture in pieces)
+        what = f"false faces, a hundred of {len(pieces)} walls behind people"
+        yield Line(what, 100 * false / len(pieces), at_most=1)
+
+
+def photographs(finder: FaceFinder, data: Path, count: int) -> Iterator[tuple[Pixels, Sequence[float]]]:
+    """Portraits of one face, and its box."""
+    for picture in portraits(data, count):
+        faces = find(finder, picture)
+        if len(faces) == 1:
+            yield picture, faces[0].box
+
+
+# --- covered faces ------------------------------------------------------------
+
+
+def whole_faces(pictures: Sequence[Pixels], finder: FaceFinder) -> list[covers.Face]:
+    """Pictures of one face that was measured."""
+    found = [(picture, find(finder, picture)) for picture in pictures]
+    return [
+        covers.Face(picture, faces[0].landmarks)
+        for picture, faces in found
+        if len(faces) == 1 and faces[0].landmarks is not None
+    ]
+
+
+def withheld(finder: FaceFinder, face: covers.Face, kind: str, draws: random.Random) -> bool | None:
+    """Whether nothing is measured of what a cover hides; None where it happens to hide no part."""
+    pixels, over = covers.covered(face, kind, draws)
+    height, width = over.shape
+    x, y = (face.landmarks[:, i].astype(int).clip(0, top - 1) for i, top in ((0, width), (1, height)))
+    hidden = {name for name, points in PARTS.items() if over[y[list(points)], x[list(points)]].mean() > 0.6}
+    if not hidden:
+        return None
+    measured = [one for one in find(finder, pixels) if one.status == "ok"]
+    return all(hidden <= one.hidden for one in measured)
+
+
+def covered_faces(finder: FaceFinder, sets: dict[str, list[covers.Face]]) -> Iterator[Line]:
+    """For every kind of cover, the share of faces of which nothing hidden is measured."""
+    for name, faces in sets.items():
+        for kind in covers.KINDS:
+            draws = random.Random(f"{name} {kind}")
+            each = -(-COVERED // len(faces))
+            found = [withheld(finder, face, kind, draws) for face in faces for _ in range(each)]
+            known = [one for one in found if one is not None]
+            bound = None if kind == "pixelated" else 0.9
+            yield Line(f"{name}: {kind} ({len(known)}), noticed", sum(known) / len(known), at_least=bound)
+
+
+def uncovered_faces(finder: FaceFinder, sets: dict[str, list[Pixels]]) -> Iterator[Line]:
+    """The share of faces of which a part is called hidden, though nothing was put over them."""
+    for name, pictures in sets.items():
+        faces = [face for one in pictures for face in find(finder, one) if face.status == "ok"]
+        share = sum(bool(face.hidden) for face in faces) / len(faces)
+        yield Line(f"{name}: uncovered ({len(faces)}), called covered", share, at_most=0.02)
+
+
+# --- single portraits ------------------------------------------------------------
+
+
+def first_pass(finder: FaceFinder, pixels: Pixels) -> None:
+    """What the finder did before it searched for small faces: a fit, a detection, and coarse tiles."""
+    faces = finder._landmarker.fit(pixels)
+    finder._detector.detect(pixels)
+    height, width = pixels.shape[:2]
+    if faces and max(height, width) > 480 and faces[0].box[2] * faces[0].box[3] < 0.1 * height * width:
+        for top in (0, height - 480):
+            for left in (0, width - 480):
+                tile = pixels[max(top, 0) : max(top, 0) + 480, max(left, 0) : max(left, 0) + 480]
+                finder._detector.detect(np.ascontiguousarray(tile))
+
+
+def speed(finder: FaceFinder, sets: dict[str, list[Pixels]]) -> Iterator[Line]:
+    """Processor time of single portraits, beside that of the first pass alone."""
+    for name, pictures in sets.items():
+
+        def before(pictures: list[Pixels] = pictures) -> None:
+            for one in pictures:
+                first_pass(finder, one)
+
+        def now(pictures: list[Pixels] = pictures) -> None:
+            for one in pictures:
+                find(finder, one)
+
+        clocks = side_by_side(7, before=before, now=now)
+        ratio = clocks["now"].best_cpu / clocks["before"].best_cpu
+        yield Line(f"{name}: processor time beside the first pass", ratio, at_most=1.15)
+
+
+# --- photographs ------------------------------------------------------------
+
+
+def portraits(data: Path, count: int, pattern: str = "portraits_*.parquet") -> list[Pixels]:
+    """The first pictures of a set."""
+    found: list[Pixels] = []
+    for shard in sorted(data.glob(pattern)):
+        for batch in pq.ParquetFile(shard).iter_batches(100, columns=["image"]):
+            encoded = [one if isinstance(one, bytes) else one["bytes"] for one in batch["image"].to_pylist()]
+            found += [open_image(one).pixels for one in encoded[: count - len(found)]]
+            if len(found) >= count:
+                return found
+    raise SystemExit(f"no {count} pictures of {pattern} in {data}: give --data their folder")
 
 
 def shrunk(finder: FaceFinder, pictures: list[Pixels]) -> Iterator[str]:
@@ -90,38 +253,58 @@ def kind(faces: list[Face], expected: int) -> str:
     )
 
 
-def collage(finder: FaceFinder, pictures: list[Pixels]) -> str:
-    """Twelve faces of six sizes in one picture of 1600 x 900."""
-    canvas = np.full((900, 1600, 3), (60, 80, 60), np.uint8)
-    for number, picture in enumerate(pictures[:12]):
-        side = COLLAGE_SIDES[number % 6]
-        left, top = 20 + number % 6 * 260, 30 + number // 6 * 420
-        canvas[top : top + side, left : left + side] = np.asarray(
-            Image.fromarray(picture).resize((side, side))
-        )
-    one_pass = len(finder._landmarker.fit(open_image(canvas).pixels))
-    faces = [face for face in find(finder, canvas) if face.status == "ok"]
-    smallest = min(max(face.box[2:]) for face in faces)
-    return f"collage of 12: one pass finds {one_pass}, the finder {len(faces)}, down to {smallest:.0f} pixels"
+def of_photographs(finder: FaceFinder, pictures: list[Pixels]) -> None:
+    """Turned and shrunk portraits."""
+    print(f"\n## Turned ({len(pictures)} portraits)", *turned(finder, pictures), sep="\n", flush=True)
+    smallest = expllm.facefinder.MIN_FACE_SIDE
+    expllm.facefinder.MIN_FACE_SIDE = 1.0  # type: ignore[misc]
+    print(f"\n## Shrunk (100 portraits; {smallest:.0f} pixels is the limit, lifted here)", flush=True)
+    for line in shrunk(finder, pictures[:100]):
+        print(line, flush=True)
+    expllm.facefinder.MIN_FACE_SIDE = smallest  # type: ignore[misc]
+
+
+def examples() -> dict[str, list[Pixels]]:
+    """What comes with the repository."""
+    rendered = [path for path in sorted(HEADS.glob("render_*.jpg")) if path.stem != "render_pair"]
+    return {
+        "bundled portrait": [np.asarray(Image.open(ASTRONAUT).convert("RGB"))],
+        "renders": [np.asarray(Image.open(path).convert("RGB")) for path in rendered],
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--count", type=int, default=200, help="portraits to use")
+    parser.add_argument("--data", type=Path, help="folder of photographs in Parquet; left out without")
+    parser.add_argument("--count", type=int, default=200, help="photographs of each set to use")
+    parser.add_argument("--groups", type=int, default=36, help="group pictures to make")
+    parser.add_argument("--faceless", type=int, default=108, help="pictures without a face to make")
     options = parser.parse_args()
-    pictures = portraits(options.data, options.count)
-    smallest = expllm.facefinder.MIN_FACE_SIDE
-    with FaceFinder(max_faces=20) as finder:
-        print(f"## Turned ({len(pictures)} portraits)", *turned(finder, pictures), sep="\n", flush=True)
-        print("\n## Many faces", collage(finder, pictures), sep="\n", flush=True)
-        expllm.facefinder.MIN_FACE_SIDE = 1.0  # type: ignore[misc]
-        print(f"\n## Shrunk (100 portraits; {smallest:.0f} pixels is the limit, lifted here)", flush=True)
-        for line in shrunk(finder, pictures[:100]):
-            print(line, flush=True)
-        expllm.facefinder.MIN_FACE_SIDE = smallest  # type: ignore[misc]
+    print(load())
+    pictures = examples()
+    if options.data is not None:
+        pictures["portraits"] = portraits(options.data, options.count)
+        pictures["FER+ valid"] = portraits(options.data, options.count, "ferplus_valid-*.parquet")
+    lines: list[Line] = []
+    with FaceFinder() as finder:
+        heads = rendered_heads(finder)
+        over = {name: whole_faces(some, finder) for name, some in pictures.items() if name != "FER+ valid"}
+        for title, part in (
+            (f"Groups ({options.groups} pictures)", groups(finder, heads, options.groups)),
+            ("Without a face", without_faces(finder, options.faceless, options.data)),
+            ("Covered faces", covered_faces(finder, over)),
+            ("Uncovered faces", uncovered_faces(finder, pictures)),
+            ("Single portraits", speed(finder, {name: some[:40] for name, some in pictures.items()})),
+        ):
+            print(f"\n## {title}", flush=True)
+            for line in part:
+                print(line, flush=True)
+                lines += [line] if isinstance(line, Line) else []
+        if options.data is not None:
+            of_photographs(finder, pictures["portraits"])
+    sys.exit(any(line.missed for line in lines))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,10 @@ EXIT_CODES: Final = {
     ExitCode.DONE: "Everything was done, and at least one face was measured.",
     ExitCode.FAILURE: "Nothing could be done: every input failed, or a result could not be written.",
     ExitCode.USAGE: "An option or argument makes no sense; nothing was started.",
-    ExitCode.SOME_INPUTS_FAILED: "The work was done, but some inputs failed; each has its line on stderr.",
+    ExitCode.SOME_INPUTS_FAILED: (
+        "The work was done, but some inputs failed, or faces were left out (`--max-faces`); "
+        "each has its line on stderr."
+    ),
     ExitCode.NO_FACE: "The inputs could be read, but no face was measured in any of them.",
     ExitCode.MISSING_WEIGHTS: "A model file is missing or is not the expected one; the line says which.",
     ExitCode.INTERRUPTED: "Interrupted with Ctrl-C.",
@@ -43,6 +46,7 @@ COLUMN_NOTES: Final = {
     "input": "path, URL or other name of the picture",
     "frame": "frame number; 0 for a still picture",
     "face_id": "0 for the largest face of the picture, and so on",
+    "faces_found": "faces in the picture; more than rows where `--max-faces` left some out",
     "status": "`ok`, `too_small`, `no_landmarks`, `no_face` or `error`",
     "FaceRectX": "left edge of the face, pixels of the upright picture",
     "FaceRectY": "top edge",

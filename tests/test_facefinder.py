@@ -1,18 +1,18 @@
 """Faces: large, small, several, tight, tiny, turned and absent ones; two detectors; exact geometry."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from groups import group, rows
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
 from expllm.errors import MissingWeights, UsageError
-from expllm.facefinder import MIN_FACE_SIDE, FaceFinder, _starts
+from expllm.facefinder import MIN_FACE_SIDE, FaceFinder
 from expllm.images import open_image
 from expllm.landmarks import Face, Placement
 
@@ -157,12 +157,47 @@ def test_placement_undoes_rot90(turns: int, size: tuple[int, int], right: float,
     assert middle[0].tolist() == [column + 0.5, row + 0.5]
 
 
-@given(st.integers(1, 5000), st.sampled_from([240, 480]))
-def test_tiles_cover_and_overlap(length: int, side: int) -> None:
-    starts = _starts(length, side)
-    assert starts[0] == 0
-    assert starts[-1] == max(0, length - side)
-    assert all(after - before <= side * 2 / 3 + 1 for before, after in pairwise(starts))
+@pytest.mark.parametrize("size", [(480, 360), (500, 375), (490, 368), (980, 736)])
+def test_small_faces_are_found_beside_a_large_one(finder: FaceFinder, size: tuple[int, int]) -> None:
+    small = [(5 + i % 3 * (size[0] // 3), 10 + i // 3 * 90, 56) for i in range(6)]
+    assert len(find(finder, group(size, [(size[0] // 2 - 55, 195, 110), *small]))) == 7
+
+
+def test_forty_faces(finder: FaceFinder) -> None:
+    assert len(find(finder, rows(8, 5, (1920, 1200), 170))) == 40
+
+
+def test_small_faces_of_a_large_picture_are_measured_in_full_size(finder: FaceFinder) -> None:
+    canvas = np.full((3000, 4000, 3), 120, np.uint8)
+    canvas[1000:1160, 900:1960] = group((1060, 160), [(20 + 175 * i, 20, 64) for i in range(6)])
+    faces = find(finder, canvas)
+    assert [face.status for face in faces] == ["ok"] * 6
+    assert all(40 < max(face.box[2:]) < 80 for face in faces)
+    assert sorted(round((face.box[0] - 920) / 175) for face in faces) == list(range(6))
+
+
+def test_one_face_in_a_panorama(finder: FaceFinder) -> None:
+    (face,) = find(finder, group((12_000, 900), [(7_700, 300, 100)]))
+    assert face.status == "ok"
+    assert face.box[0] == pytest.approx(7_720, abs=40)
+
+
+@pytest.mark.parametrize("kind", ["noise", "stripes", "discs"])
+def test_texture_is_no_face(finder: FaceFinder, kind: str) -> None:
+    draws = np.random.default_rng(3)
+    y, x = np.mgrid[:480, :640]
+    textures = {
+        "noise": draws.integers(0, 256, (480, 640, 3)),
+        "stripes": np.repeat(((x // 9 + y // 13) % 2 * 200)[..., None], 3, axis=2),
+        "discs": np.repeat((np.hypot(x % 40 - 20, y % 40 - 20) * 8)[..., None], 3, axis=2),
+    }
+    assert find(finder, textures[kind].clip(0, 255).astype(np.uint8)) == []
+
+
+def test_every_face_is_counted_and_the_largest_are_given(finder: FaceFinder) -> None:
+    picture = open_image(group((900, 300), [(10, 10, 150), (300, 40, 120), (600, 60, 90)]))
+    with FaceFinder(max_faces=2) as two:
+        assert (len(two.find(picture)), len(two.find_all(picture))) == (2, 3)
 
 
 def test_nonsense_is_refused() -> None:
@@ -197,7 +232,7 @@ def test_scrfd_agrees_with_mediapipe(scrfd: FaceFinder, finder: FaceFinder, astr
 def test_scrfd_reports_small_faces(scrfd: FaceFinder, astronaut: Pixels) -> None:
     canvas = np.full((800, 1200, 3), 110, np.uint8)
     canvas[10:410, 10:410] = resized(astronaut, 400)
-    canvas[50:170, 800:920] = resized(astronaut, 120)
+    canvas[50:142, 800:892] = resized(astronaut, 92)
     assert [face.status for face in find(scrfd, canvas)] == ["ok", "too_small"]
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 ASSET: Final = "expression_from_aus.json"
+TYPICAL: Final = "typical_faces.json"
 
 Array = NDArray[np.float64]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -114,6 +115,21 @@ class AUClassifier:
             return None
         return dict(zip(self.labels, row.tolist(), strict=True))
 
+    def open_probabilities(self, aus: AUVector, others: Array) -> dict[Expression, float] | None:
+        """The same where units could not be seen: the mean over what they are in other faces.
+
+        With the training mean in their place, a face with a covered mouth would pass for a neutral one.
+
+        Args:
+            aus: The units that were seen.
+            others: [N, 24], the units of typical faces.
+        """
+        row = aus.to_array()
+        if np.isnan(row[~np.isnan(self._missing)]).all():
+            return None
+        shares = self.batch(np.where(np.isnan(row), others, row)).mean(axis=0)
+        return dict(zip(self.labels, shares.tolist(), strict=True))
+
     def batch(self, aus: Array) -> Array:
         """Like `probabilities`, for many faces.
 
@@ -175,6 +191,26 @@ def read_asset() -> Mapping[str, Any]:
     ):
         raise RecordError(f"{ASSET} must hold a card and the models 7 and 8: install expllm again")
     return MappingProxyType(content)
+
+
+@cache
+def typical_faces() -> Array:
+    """Action units of typical faces and of their mirror images: [2 N, 24], NaN where not measured.
+
+    Raises:
+        RecordError: the asset is damaged.
+    """
+    import json
+
+    try:
+        content = json.loads((files("expllm") / "assets" / TYPICAL).read_text(encoding="utf-8"))
+        rows = np.array(
+            [AUVector(dict(zip(content["units"], row, strict=True))).to_array() for row in content["faces"]]
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{TYPICAL} cannot be read, install expllm again: {error}") from None
+    mirror = [AU_NAMES.index(au.mirror) for au in ACTION_UNITS]
+    return np.concatenate([rows, rows[:, mirror]])
 
 
 def _parse(factor: str) -> tuple[str | None, str, float | None]:

@@ -14,7 +14,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from expllm.errors import RecordError
-from expllm.faces import AU_NAMES, AUVector
+from expllm.faces import ACTION_UNITS, AU_NAMES, AUVector
+from expllm.visibility import hides
 
 if TYPE_CHECKING:
     from expllm.landmarks import Face
@@ -80,7 +81,7 @@ class BlendshapeReader:
         return tuple(name for name, channel in self._channels.items() if channel is not None)
 
     def read(self, face: "Face", *, mirrored: bool = False) -> AUVector | None:
-        """The action units of a face; None if it has no landmarks.
+        """The action units of a face; None if it has no landmarks. What is hidden was not measured.
 
         Args:
             face: A face of [`FaceFinder`][expllm.facefinder.FaceFinder].
@@ -89,6 +90,8 @@ class BlendshapeReader:
         if face.blendshapes is None:
             return None
         aus = self.read_blendshapes(face.blendshapes)
+        if face.hidden:
+            aus = aus.without(au.name for au in ACTION_UNITS if hides(face.hidden, au))
         return aus.mirrored() if mirrored else aus
 
     def read_blendshapes(self, blendshapes: Mapping[str, float]) -> AUVector:

@@ -34,6 +34,16 @@ class Detection:
         x, y, width, height = self.box
         return x + width / 2, y + height / 2
 
+    def holds(self, point: tuple[float, float]) -> bool:
+        """Whether a point lies in the box."""
+        x, y, width, height = self.box
+        return x <= point[0] <= x + width and y <= point[1] <= y + height
+
+    def moved(self, right: float, down: float) -> "Detection":
+        """The same face where a piece's corner lies at (right, down)."""
+        x, y, width, height = self.box
+        return Detection((x + right, y + down, width, height), self.score)
+
 
 class FaceDetector(Protocol):
     """Finds faces in a picture [H, W, 3] uint8 RGB."""

@@ -7,7 +7,6 @@ never dropped in silence.
 """
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Final, Self
 from expllm.detectors import Detection, FaceDetector, MediaPipeDetector, ScrfdDetector, suppress
 from expllm.errors import UsageError
 from expllm.landmarks import Face, Landmarker, Placement
+from expllm.smallfaces import Place, places
+from expllm.visibility import parts_outside
 from expllm.weights import FACE_LANDMARKER, locate
 
 if TYPE_CHECKING:
@@ -42,20 +43,38 @@ SURE: Final = 0.7
 """Detector score from which a face certainly stands upright. Of 200 portraits turned upside down, 21 gave
 landmarks - of a face that is not there - and all but one of those scored less."""
 
-TILES: Final = (480, 240)
-"""Sides of the overlapping tiles in which small faces are searched, in pixels. The detector sees faces from
-about a tenth of what it is shown."""
-
 SURE_IN_TILE: Final = 0.7
-"""Score that a face in a tile needs to be tried: texture fools the detector there."""
+"""Score that a face in a close look needs to be tried: texture fools the detector there."""
+
+PORTRAIT_SIDE: Final = 320
+"""Pixels of the longer side up to which a picture that one face fills is not searched for small ones."""
+
+MOST_PIXELS: Final = 12_600_000
+"""Of a picture that is searched for small faces (4096 x 3072): larger ones are brought down to that."""
+
+MOST_LOOKS: Final = 400
+"""Close looks a picture, 2 ms each."""
+
+BETTER_SIDE: Final = 64
+"""Faces of fewer pixels are measured again where the full picture has more of them."""
+
+ONE_PASS_FACES: Final = 20
+"""Faces that the landmark model looks for in the whole picture; the others are found by close looks."""
 
 CLEARLY: Final = 0.1
 """How much higher a turned face must score than the upright one: of a face seen from below both score low.
 Of 200 upright portraits none is turned by mistake; of the same upside down 150 are found out, and 33 read as
 a face that is not there (benchmarks/faces.py)."""
 
+MAX_FACES: Final = 100
+"""Faces of a picture that are analysed unless another number is given."""
+
 CERTAIN: Final = 0.9
 """Score that it needs to be reported although no landmarks fit."""
+
+CONFIRMED: Final = 0.65
+"""Mean score that a face without landmarks needs in a picture larger than a portrait, seen closely and
+mirrored: texture reaches it by chance in one view, seldom in two."""
 
 
 class FaceFinder:
@@ -66,7 +85,7 @@ class FaceFinder:
     Args:
         detector: `"mediapipe"`, or the path of a SCRFD ONNX file.
         landmarker: Path of `face_landmarker.task`; found by itself when None.
-        max_faces: At most so many faces a picture, the largest.
+        max_faces: `find` gives at most so many faces a picture, the largest.
 
     Raises:
         MissingWeights: a model file is missing.
@@ -78,24 +97,36 @@ class FaceFinder:
         detector: str | os.PathLike[str] = "mediapipe",
         *,
         landmarker: str | os.PathLike[str] | None = None,
-        max_faces: int = 20,
+        max_faces: int = MAX_FACES,
     ) -> None:
         if max_faces < 1:
             raise UsageError(f"max_faces is {max_faces}: it must be at least 1")
         bundle = locate(FACE_LANDMARKER, landmarker)
         one_pass = os.fspath(detector) == "mediapipe"
         self._detector: FaceDetector = MediaPipeDetector(bundle) if one_pass else ScrfdDetector(detector)
-        self._landmarker = Landmarker(bundle, max_faces)
+        self._landmarker = Landmarker(bundle, ONE_PASS_FACES)
         self._find = self._find_in_one_pass if one_pass else self._find_then_measure
         self._max_faces = max_faces
         self.name = self._detector.name
 
     def find(self, picture: "Picture") -> list[Face]:
-        """All faces of a picture, largest first; an empty list if it shows none."""
-        faces = [_sized(face) for face in self._find(picture.pixels)]
+        """The faces of a picture, largest first, at most `max_faces`; an empty list if it shows none.
+
+        Raises:
+            ImageError: the picture has to be opened in a larger size, and cannot be read again.
+        """
+        return self.find_all(picture)[: self._max_faces]
+
+    def find_all(self, picture: "Picture") -> list[Face]:
+        """The same without a limit.
+
+        Raises:
+            ImageError: as `find`.
+        """
+        faces = self._find(picture)
         faces.sort(key=lambda face: face.box[2] * face.box[3], reverse=True)
         full_size = Placement(scale=(picture.scale_x, picture.scale_y))
-        return [full_size.face(face) for face in faces[: self._max_faces]]
+        return [_in_sight(full_size.face(face), picture.full_size) for face in faces]
 
     def close(self) -> None:
         """Frees the native models; left to the garbage collector they print an error at exit."""
@@ -110,37 +141,99 @@ class FaceFinder:
     ) -> None:
         self.close()
 
-    def _find_then_measure(self, pixels: "NDArray[np.uint8]") -> list[Face]:
-        found = self._detector.detect(pixels)
-        return [self._measure(pixels, one) for one in found] or self._look_again(pixels, upright=False)
+    def _find_then_measure(self, picture: "Picture") -> list[Face]:
+        pixels = picture.pixels
+        faces = [_sized(self._measure(pixels, one)) for one in self._detector.detect(pixels)]
+        return self._with_small(picture, faces) or self._look_again(pixels, upright=False)
 
-    def _find_in_one_pass(self, pixels: "NDArray[np.uint8]") -> list[Face]:
+    def _find_in_one_pass(self, picture: "Picture") -> list[Face]:
+        pixels = picture.pixels
         if max(pixels.shape[:2]) < ENLARGED_SIDE:
             return self._look_again(pixels, upright=False) or [
-                Face("no_landmarks", found.box, found.score) for found in self._detector.detect(pixels)
+                _sized(Face("no_landmarks", found.box, found.score))
+                for found in self._detector.detect(pixels)
             ]
         faces = self._landmarker.fit(pixels)
         seen = self._detector.detect(pixels)
         if _best(seen) < SURE:
-            behind_border = self._look_again(pixels, upright=bool(faces))
+            behind_border = self._credible(pixels, self._look_again(pixels, upright=bool(faces)))
             if behind_border:
-                return behind_border
-        faces = self._merge(pixels, faces, seen)
-        if not (len(faces) == 1 and _fills(faces[0], pixels)):
-            faces = self._add_small(pixels, faces)
+                return self._with_small(picture, behind_border)
+        faces = [_sized(face) for face in self._merge(pixels, faces, seen)]
+        faces = self._with_small(picture, self._credible(pixels, faces))
         if any(face.status == "ok" for face in faces):
             return faces
-        return self._look_again(pixels, upright=False) or faces
+        return self._credible(pixels, self._look_again(pixels, upright=False)) or faces
 
-    def _add_small(self, pixels: "NDArray[np.uint8]", faces: list[Face]) -> list[Face]:
-        """Adds the faces found in tiles: finer ones only where the coarser showed that there are more."""
-        for side in TILES:
-            merged = self._merge(pixels, faces, self._detect_in_tiles(pixels, side))
-            more = [face for face in merged[len(faces) :] if _is_real(face)]
-            known, faces = faces, merged[: len(faces)] + more
-            if known and not more:
+    def _with_small(self, picture: "Picture", faces: list[Face]) -> list[Face]:
+        """The faces of the searched picture and the small ones, which may need it in a larger size."""
+        pixels = picture.pixels
+        portrait = len(faces) == 1 and _fills(faces[0], pixels)
+        if portrait and max(pixels.shape[:2]) <= PORTRAIT_SIDE:
+            return faces
+        larger = picture if portrait else picture.larger(_searched_side(picture.full_size))
+        detail = larger.pixels
+        scale = pixels.shape[1] / detail.shape[1], pixels.shape[0] / detail.shape[0]
+        back, there = Placement(scale=scale), Placement(scale=(1 / scale[0], 1 / scale[1]))
+        known = [there.face(face) for face in faces]
+        if larger is not picture:
+            sharper = [self._sharper(detail, face, scale[0]) for face in known]
+            faces = [back.face(new) if new else old for old, new in zip(faces, sharper, strict=True)]
+        return faces + [back.face(face) for face in self._small(detail, known)]
+
+    def _sharper(self, detail: "NDArray[np.uint8]", face: Face, scale: float) -> Face | None:
+        """A face measured again, if it had few pixels and has more here; None if not."""
+        if max(face.box[2:]) * scale >= BETTER_SIDE:
+            return None
+        measured = self._measure(detail, Detection(face.box, face.score or 0.0))
+        return replace(_sized(measured), score=face.score) if measured.status == "ok" else None
+
+    def _credible(self, pixels: "NDArray[np.uint8]", faces: list[Face]) -> list[Face]:
+        """The faces without those that only one view of a larger picture shows, and without landmarks."""
+        if max(pixels.shape[:2]) <= PORTRAIT_SIDE:
+            return faces
+        return [face for face in faces if face.status != "no_landmarks" or self._confirmed(pixels, face)]
+
+    def _confirmed(self, pixels: "NDArray[np.uint8]", face: Face) -> bool:
+        """Whether a face without landmarks is seen in two more views of it."""
+        import numpy as np
+
+        crop, _ = _crop(pixels, Detection(face.box, face.score or 0.0))
+        views = (crop, np.ascontiguousarray(crop[:, ::-1]))
+        scores = [_best(self._detector.detect(view)) for view in views]
+        return (face.score or 0.0) >= CERTAIN or sum(scores) / 2 >= CONFIRMED
+
+    def _small(self, pixels: "NDArray[np.uint8]", known: list[Face]) -> list[Face]:
+        """Faces that are not known yet, found by close looks at where they may be."""
+        new: list[Face] = []
+        for found in self._look_closely(pixels, known):
+            if not any(face.holds(found.centre) for face in (*known, *new)):
+                face = self._measure(pixels, found)
+                if _is_real(face):
+                    new.append(_sized(face))
+        return new
+
+    def _look_closely(self, pixels: "NDArray[np.uint8]", known: list[Face]) -> list[Detection]:
+        """What the detector sees of faces around the places where small ones may be, best first."""
+        import numpy as np
+
+        looked: list[Place] = []
+        found: list[Detection] = []
+        for place in places(pixels):
+            middle = (place.x, place.y)
+            taken = any(face.holds(middle) for face in known) or any(one.holds(middle) for one in found)
+            if taken or any(place.beside(other) for other in looked):
+                continue
+            looked.append(place)
+            left, top, tile = _tile(pixels, place)
+            seen = [one for one in self._detector.detect(tile) if one.score >= SURE_IN_TILE]
+            found += [one.moved(left, top) for one in seen]
+            if len(looked) == MOST_LOOKS:
                 break
-        return faces
+        corners = [(x, y, x + w, y + h) for x, y, w, h in (one.box for one in found)]
+        scores = np.array([one.score for one in found], np.float32)
+        kept = suppress(np.array(corners, np.float32).reshape(-1, 4), scores, max_overlap=0.3)
+        return [found[i] for i in kept]
 
     def _merge(self, pixels: "NDArray[np.uint8]", faces: list[Face], seen: list[Detection]) -> list[Face]:
         """Gives measured faces the detector's scores, and adds the faces that only the detector saw."""
@@ -163,22 +256,6 @@ class FaceFinder:
             return Face("no_landmarks", found.box, found.score)
         return replace(fits[0], score=found.score)
 
-    def _detect_in_tiles(self, pixels: "NDArray[np.uint8]", side: int) -> list[Detection]:
-        """Faces too small for a detector that sees the whole picture at 128 pixels."""
-        import numpy as np
-
-        found = [
-            Detection((box.box[0] + left, box.box[1] + top, box.box[2], box.box[3]), box.score)
-            for left, top, tile in _tiles(pixels, side)
-            for box in self._detector.detect(tile)
-            if box.score >= SURE_IN_TILE
-        ]
-        if not found:
-            return []
-        corners = np.array([(x, y, x + w, y + h) for x, y, w, h in (one.box for one in found)], np.float32)
-        scores = np.array([one.score for one in found], np.float32)
-        return [found[i] for i in suppress(corners, scores, max_overlap=0.3)]
-
     def _look_again(self, pixels: "NDArray[np.uint8]", *, upright: bool) -> list[Face]:
         """A look behind a border, enlarged if small; turned by quarters where no sure face stands upright.
 
@@ -200,7 +277,15 @@ class FaceFinder:
         if scores[best] == 0.0 or (best == 0 and upright):
             return []
         view, place = views[best]
-        return [place.face(face) for face in self._merge(view, self._landmarker.fit(view), seen[best])]
+        faces = self._merge(view, self._landmarker.fit(view), seen[best])
+        return [_sized(place.face(face)) for face in faces]
+
+
+def _in_sight(face: Face, size: tuple[int, int]) -> Face:
+    """The face with the parts outside the picture among those that are hidden."""
+    if face.landmarks is None:
+        return face
+    return replace(face, hidden=face.hidden | parts_outside(size, face.landmarks))
 
 
 def _best(found: list[Detection]) -> float:
@@ -253,24 +338,25 @@ def _crop(pixels: "NDArray[np.uint8]", found: Detection) -> "tuple[NDArray[np.ui
     return crop, (left, top)
 
 
-def _tiles(pixels: "NDArray[np.uint8]", side: int) -> "Iterator[tuple[int, int, NDArray[np.uint8]]]":
-    """Left, top and pixels of overlapping square tiles that cover the picture; none if it is no larger."""
+def smallest_seen(full_size: tuple[int, int]) -> float:
+    """The longer side of the smallest face that is found in a picture of this size, in its own pixels."""
+    return MIN_FACE_SIDE * max(full_size) / _searched_side(full_size)
+
+
+def _searched_side(full_size: tuple[int, int]) -> int:
+    """The longer side of a picture that small faces are searched in."""
+    width, height = full_size
+    return int(max(full_size) * min(1.0, (MOST_PIXELS / (width * height)) ** 0.5))
+
+
+def _tile(pixels: "NDArray[np.uint8]", place: Place) -> "tuple[int, int, NDArray[np.uint8]]":
+    """Left, top and pixels of the square around a place, moved into the picture where it can be."""
     import numpy as np
 
     height, width = pixels.shape[:2]
-    if max(height, width) <= side:
-        return
-    for top in _starts(height, side):
-        for left in _starts(width, side):
-            yield left, top, np.ascontiguousarray(pixels[top : top + side, left : left + side])
-
-
-def _starts(length: int, side: int) -> list[int]:
-    """Where tiles of a side begin so that they cover a length and overlap by at least a third."""
-    if length <= side:
-        return [0]
-    steps = -(-(length - side) // (side * 2 // 3))
-    return [round(i * (length - side) / steps) for i in range(steps + 1)]
+    left = max(0, min(round(place.x - place.side / 2), width - place.side))
+    top = max(0, min(round(place.y - place.side / 2), height - place.side))
+    return left, top, np.ascontiguousarray(pixels[top : top + place.side, left : left + place.side])
 
 
 def _behind_border(pixels: "NDArray[np.uint8]") -> "tuple[NDArray[np.uint8], Placement]":

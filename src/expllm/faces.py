@@ -272,6 +272,10 @@ class AUVector(Mapping[str, float | None]):
         """Measured units with an intensity greater than `above`, in FEAFA order."""
         return {n: v for n, v in self._values.items() if v is not None and v > above}
 
+    def without(self, names: Iterable[str]) -> "AUVector":
+        """The same vector with some units not measured."""
+        return AUVector({**self._values, **dict.fromkeys(map(_au_name, names))})
+
     def mirrored(self) -> "AUVector":
         """The vector of the same picture flipped left to right."""
         return AUVector({AU_BY_NAME[name].mirror: value for name, value in self._values.items()})

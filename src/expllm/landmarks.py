@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from expllm.detectors import Rect
 from expllm.native import close_at_last, load_mediapipe, native_silence
+from expllm.visibility import covered_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,7 @@ class Face:
         landmarks: [478, 3] float32: x, y, and depth in the scale of x (smaller is nearer). None if not `ok`.
         blendshapes: MediaPipe's 52 ARKit scores, 0-1. None if not `ok`.
         rotation: [3, 3] head rotation: columns are the head's right-in-picture, up and forward axes.
+        hidden: Names of the parts that cannot be seen (see [`visibility`][expllm.visibility]).
     """
 
     status: Literal["ok", "too_small", "no_landmarks"]
@@ -33,6 +35,7 @@ class Face:
     landmarks: "NDArray[np.float32] | None" = None
     blendshapes: Mapping[str, float] | None = None
     rotation: "NDArray[np.float32] | None" = None
+    hidden: frozenset[str] = frozenset()
 
     @property
     def pose(self) -> tuple[float, float, float] | None:
@@ -135,12 +138,18 @@ class Landmarker:
         triples = zip(
             result.face_landmarks, result.face_blendshapes, result.facial_transformation_matrixes, strict=True
         )
-        return [_face(points, shapes, matrix, width, height) for points, shapes, matrix in triples]
+        faces = [_face(points, shapes, matrix, width, height) for points, shapes, matrix in triples]
+        return [replace(face, hidden=covered_parts(pixels, _points(face))) for face in faces]
 
     def close(self) -> None:
         """Frees the native model."""
         with native_silence():
             self._landmarker.close()
+
+
+def _points(face: Face) -> "NDArray[np.float32]":
+    assert face.landmarks is not None, "a face that fits has landmarks"
+    return face.landmarks
 
 
 def _face(

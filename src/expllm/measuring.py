@@ -4,10 +4,12 @@ import os
 
 from expllm import __version__
 from expllm.aureaders import BlendshapeReader, reading_warnings
-from expllm.facefinder import MIN_FACE_SIDE, FaceFinder
+from expllm.facefinder import MAX_FACES, MIN_FACE_SIDE, FaceFinder, smallest_seen
+from expllm.faces import Side
 from expllm.images import Picture
 from expllm.landmarks import Face
 from expllm.records import Box, FaceAnalysis, HeadPose, Provenance
+from expllm.visibility import mirrored_parts
 
 
 class FaceMeasurer:
@@ -29,17 +31,20 @@ class FaceMeasurer:
         detector: str | os.PathLike[str] = "mediapipe",
         *,
         landmarker: str | os.PathLike[str] | None = None,
-        max_faces: int = 20,
+        max_faces: int = MAX_FACES,
         mirrored: bool = False,
     ) -> None:
         self._reader = BlendshapeReader()
         self._mirrored = mirrored
         self._finder = FaceFinder(detector, landmarker=landmarker, max_faces=max_faces)
+        self._max_faces = max_faces
 
     def measure(self, picture: Picture) -> tuple[list[Face], list[FaceAnalysis]]:
         """The faces as they were found, largest first, and what was measured of each."""
-        faces = self._finder.find(picture)
-        return faces, [self._measured(picture, i, face) for i, face in enumerate(faces)]
+        found = self._finder.find_all(picture)
+        faces = found[: self._max_faces]
+        measured = [self._measured(picture, i, face) for i, face in enumerate(faces)]
+        return faces, counted(measured, len(found))
 
     def close(self) -> None:
         """Frees the native models."""
@@ -47,6 +52,7 @@ class FaceMeasurer:
 
     def _measured(self, picture: Picture, face_id: int, face: Face) -> FaceAnalysis:
         width, height = picture.full_size
+        hidden = mirrored_parts(face.hidden) if self._mirrored else face.hidden
         return FaceAnalysis(
             input=picture.name,
             face_id=face_id,
@@ -57,10 +63,29 @@ class FaceMeasurer:
             score=None if face.score is None else round(face.score, 4),
             pose=_pose(face),
             aus=self._reader.read(face, mirrored=self._mirrored),
-            warnings=(*reading_warnings(face), *_status_warnings(face)),
+            hidden=tuple(sorted(hidden)),
+            warnings=(*reading_warnings(face), *_hidden_warnings(hidden), *_status_warnings(face)),
             landmarks=None if face.landmarks is None else face.landmarks.round(2).tolist(),
             provenance=provenance_of(detector=self._finder.name, au_reader=self._reader.identity),
         )
+
+
+def missed_warnings(full_size: tuple[int, int]) -> tuple[str, ...]:
+    """What may have been missed in a picture without a face, because it is too large to be searched whole."""
+    smallest = smallest_seen(full_size)
+    if smallest <= MIN_FACE_SIDE:
+        return ()
+    return (f"The picture is so large that faces under {smallest:.0f} pixels are missed: cut it into parts.",)
+
+
+def counted(measured: list[FaceAnalysis], found: int) -> list[FaceAnalysis]:
+    """The analyses with the number of faces that the picture shows; the last one warns of those left out."""
+    numbered = [one.model_copy(update={"faces_found": found}) for one in measured]
+    if numbered and len(numbered) < found:
+        warning = f"{len(numbered)} of {found} faces: the smaller ones were left out (max_faces)."
+        last = numbered[-1]
+        numbered[-1] = last.model_copy(update={"warnings": (*last.warnings, warning)})
+    return numbered
 
 
 def provenance_of(
@@ -86,6 +111,18 @@ def _pose(face: Face) -> HeadPose | None:
         return None
     pitch, yaw, roll = (round(angle, 1) for angle in face.pose)
     return HeadPose(pitch=pitch, yaw=yaw, roll=roll)
+
+
+def _hidden_warnings(parts: frozenset[str]) -> tuple[str, ...]:
+    """Names what cannot be seen, both sides together."""
+    if not parts:
+        return ()
+    names = []
+    for part, both in (("brow", "both brows"), ("eye", "both eyes"), ("mouth", "the mouth")):
+        sides = [side for side in Side if f"{side} {part}" in parts]
+        one = "the {} half of the mouth" if part == "mouth" else f"the {{}} {part}"
+        names += [both] if len(sides) == 2 else [one.format(side) for side in sides]
+    return (f"Covered or outside the picture, and therefore not measured: {', '.join(names)}.",)
 
 
 def _status_warnings(face: Face) -> tuple[str, ...]:

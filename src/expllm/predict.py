@@ -19,8 +19,10 @@ from expllm.errors import NoFaceError
 from expllm.explainers import ChatOptions, FaceExplainer, Said, Shown, open_explainer
 from expllm.explainers.abstaining import abstained, check_abstain
 from expllm.explainers.crops import crops_of
+from expllm.explainers.hidden import seen_label, withheld
 from expllm.explainers.measured import OTHER_SCALE, Explainer, measured_row
 from expllm.explainers.rules import RuleExplainer
+from expllm.facefinder import MAX_FACES
 from expllm.images import ImageSource, Picture, open_frames
 from expllm.measuring import FaceMeasurer
 from expllm.records import FaceAnalysis
@@ -74,7 +76,7 @@ class Predictor:
         labels: Tell 7 or 8 expressions apart (8 adds contempt), without an `explainer`.
         mirrored: Pictures are mirror images, as selfie previews are: swap left and right.
         landmarker: Path of `face_landmarker.task`; found by itself when None.
-        max_faces: At most so many faces a picture, the largest.
+        max_faces: At most so many faces a picture, the largest; `faces_found` says how many there are.
         explain: False stops at the action units: no expression, no text.
         explainer: Who explains; rules when None. Whoever opened it closes it.
         write: False: expressions and probabilities, but no text.
@@ -95,7 +97,7 @@ class Predictor:
         labels: int = 8,
         mirrored: bool = False,
         landmarker: str | os.PathLike[str] | None = None,
-        max_faces: int = 20,
+        max_faces: int = MAX_FACES,
         explain: bool = True,
         explainer: FaceExplainer | None = None,
         write: bool = True,
@@ -207,8 +209,10 @@ class Predictor:
         if self._explainer is not None and self._explainer.looks:
             boxes = [face.box for face in faces]
             crops = crops_of(picture, boxes, whole=not self._explainer.boxed, flipped=self._mirrored)
+        if self._explainer is not None:
+            measured = [withheld(one) if one.hidden and not seen_label(one) else one for one in measured]
         return [
-            SeenFace(analysis, Shown(crop, analysis.aus))
+            SeenFace(analysis, Shown(crop, analysis.aus, bool(analysis.hidden)))
             for analysis, crop in zip(measured, crops, strict=True)
         ]
 
@@ -258,7 +262,7 @@ class Predictor:
 
     def _explained(self, face: SeenFace) -> bool:
         """Whether anything can be said: of what was measured, or of what can be seen."""
-        if self._explainer is None or face.analysis.status == "too_small":
+        if self._explainer is None or face.analysis.status == "too_small" or face.analysis.uncertain:
             return False
         return self._explainer.looks or face.shown.aus is not None
 
@@ -269,6 +273,8 @@ class Predictor:
         named = {"classifier": self._explainer.identity, "writer": writer}
         provenance = analysis.provenance.model_copy(update=named)
         whole = analysis.model_copy(update={**said.fields(), "provenance": provenance})
+        if whole.hidden and whole.expression not in (None, seen_label(whole)):
+            return withheld(whole)  # a model looked at what hides the face
         return abstained(whole, self._abstain)
 
 

@@ -209,6 +209,8 @@ class FaceAnalysis(Record):
         input: The path, URL or other name of the picture.
         frame: Frame number; 0 for a still picture.
         face_id: 0 for the largest face of the picture, and so on; None where there is no face.
+        faces_found: How many faces the picture shows: more than were analysed where `max_faces` cut them
+            off. None where nobody counted.
         landmarks: 478 points (x, y, z) in pixels of the full-size picture; z has the scale of x, smaller
             is nearer to the camera. Left out of JSON unless asked for.
         expression: The most probable expression; None where the answer is `uncertain`.
@@ -216,12 +218,15 @@ class FaceAnalysis(Record):
         uncertain: The most probable expression is less probable than was asked for.
         cot: The explanation in its three parts; None where a text does not have them.
         explanation: The text as a model wrote it, and its checks; None for one composed by rules.
+        hidden: Parts of the face that are covered or outside the picture (`left brow`, `right eye`, `left
+            mouth`, ...): what they show was not measured.
         warnings: What makes the reading less reliable, in sentences.
     """
 
     input: str
     frame: int = 0
     face_id: int | None = None
+    faces_found: int | None = None
     status: FaceStatus
     error: str | None = None
     image_width: int | None = None
@@ -235,6 +240,7 @@ class FaceAnalysis(Record):
     uncertain: bool = False
     cot: CoT | None = None
     explanation: Explanation | None = None
+    hidden: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     provenance: Provenance | None = None
     landmarks: tuple[tuple[float, float, float], ...] | None = Field(default=None, repr=False)

@@ -1,5 +1,8 @@
 """`expllm analyze` and `expllm aus`: many inputs, overlays, standard input, tables of other tools."""
 
+import csv
+import inspect
+import io
 import json
 import shutil
 from pathlib import Path
@@ -7,8 +10,12 @@ from pathlib import Path
 import pytest
 from calling import call, faceless
 from conftest import ASTRONAUT
+from groups import rows
 from PIL import Image
 
+from expllm.cli.analyze import analyze, aus
+from expllm.errors import ExitCode
+from expllm.facefinder import MAX_FACES
 from expllm.faces import AU_NAMES, AUVector
 from expllm.records import FaceAnalysis
 
@@ -168,7 +175,7 @@ def test_broken_tables_fail_alone(folder: Path) -> None:
         "none.json": "[]",
         "other.csv": "a,b\n1,2\n",
         "brackets.json": "{",
-        "too high.csv": "input,jaw drop\np.jpg,0.5\nq.jpg,7\nr.jpg,1\n",
+        "too high.csv": "input,jaw drop\np.jpg,0.5\nq.jpg,7\n",
         "bytes.json": "\udcff",
     }
     for name, content in tables.items():
@@ -176,12 +183,13 @@ def test_broken_tables_fail_alone(folder: Path) -> None:
     shutil.copy(ASTRONAUT, "face.jpg")
     result = call("aus", *tables, "face.jpg", "--format", "jsonl", "--quiet")
     assert result.code == 3
+    good_row = ("p.jpg", "ok")
     assert [(one.input, one.status) for one in result.analyses] == [
         *((name, "error") for name in list(tables)[:5]),
-        ("p.jpg", "ok"), ("q.jpg", "error"), ("r.jpg", "ok"),
-        *((name, "error") for name in list(tables)[6:]),
+        good_row,
+        *((name, "error") for name in list(tables)[5:]),
         ("face.jpg", "ok"),
-    ]  # fmt: skip
+    ]
     assert len(result.complaints) == len(tables)
     for name, line in zip(tables, result.complaints, strict=True):
         assert line.startswith(f"expllm: {name}: ")
@@ -192,3 +200,28 @@ def test_the_24_units_are_listed() -> None:
     result = call("aus", "--list")
     assert (result.code, result.err) == (0, "")
     assert [name for name in AU_NAMES if name not in result.out] == []
+
+
+def test_a_count_that_max_faces_cuts_is_said_in_every_format(tmp_path: Path) -> None:
+    Image.fromarray(rows(8, 5, (1920, 1200), 170)).save(tmp_path / "forty.png")
+    result = call("aus", tmp_path / "forty.png", "--max-faces", "20", "--format", "jsonl")
+    assert result.code == ExitCode.SOME_INPUTS_FAILED
+    assert [line.rsplit(": ", 1)[1] for line in result.complaints] == ["20 of 40 faces (--max-faces 20)"]
+    assert [face.faces_found for face in result.analyses] == [40] * 20
+    assert "20 of 40 faces" in result.analyses[-1].warnings[-1]
+    table = call("aus", tmp_path / "forty.png", "--max-faces", "20", "--format", "csv")
+    assert [row["faces_found"] for row in csv.DictReader(io.StringIO(table.out))] == ["40"] * 20
+    whole = call("aus", tmp_path / "forty.png", "--format", "jsonl")
+    assert (whole.code, len(whole.analyses), whole.err) == (0, 40, "")
+
+
+def test_the_default_of_max_faces_is_that_of_the_library() -> None:
+    for command in (analyze, aus):
+        assert inspect.signature(command).parameters["max_faces"].default == MAX_FACES
+
+
+def test_a_picture_too_large_to_be_searched_whole_says_so(tmp_path: Path) -> None:
+    Image.new("L", (9000, 3000), 90).save(tmp_path / "wall.png")
+    result = call("aus", tmp_path / "wall.png")
+    assert result.code == ExitCode.NO_FACE
+    assert "faces under 35 pixels are missed: cut it into parts" in " ".join(result.out.split())

@@ -13,8 +13,7 @@ Inputs = Annotated[
     typer.Argument(
         metavar="IN",
         help="Pictures, folders, globs, web addresses, - for standard input; "
-        "or tables of action units (.csv, .json, .jsonl, .parquet: expllm, released ExpLLM, OpenFace, "
-        "py-feat, LibreFace).",
+        "or tables of action units (.json, .jsonl, .csv: expllm, released ExpLLM, OpenFace 2, py-feat).",
         show_default=False,
     ),
 ]
@@ -127,7 +126,13 @@ OnNoFace = Annotated[
     ),
 ]
 MaxFaces = Annotated[
-    int, typer.Option("--max-faces", metavar="N", help="At most so many faces a picture.", min=1)
+    int,
+    typer.Option(
+        "--max-faces",
+        metavar="N",
+        help="At most so many faces a picture, the largest; faces left out are counted.",
+        min=1,
+    ),
 ]
 Workers = Annotated[
     int | None,
@@ -168,7 +173,7 @@ def analyze(
     labels: Labels = None,
     mirrored: Mirrored = False,
     on_no_face: OnNoFace = "row",
-    max_faces: MaxFaces = 20,
+    max_faces: MaxFaces = 100,
     workers: Workers = None,
     landmarks: Landmarks = False,
     verbose: Verbose = False,
@@ -214,7 +219,7 @@ def aus(
     landmarker: Landmarker = None,
     mirrored: Mirrored = False,
     on_no_face: OnNoFace = "row",
-    max_faces: MaxFaces = 20,
+    max_faces: MaxFaces = 100,
     workers: Workers = None,
     landmarks: Landmarks = False,
     quiet: Quiet = False,

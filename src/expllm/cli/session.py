@@ -65,6 +65,8 @@ class Session:
     faceless: int = 0
     """Failed because no face was found (`--on-no-face error`); the others could not be read."""
     faces: int = 0
+    cut: int = 0
+    """Pictures with more faces than were asked for."""
     taken: set[str] = field(default_factory=set)
     """Paths that no overlay may be written to: inputs, and the overlays so far."""
     explainer: "FaceExplainer | None" = None
@@ -204,12 +206,8 @@ class Session:
             for row in read_au_table(Path(table.name)):
                 empty = False
                 named = replace(row, input=recorded_name(row.input))
-                if row.status == "error":
-                    yield Outcome(named.input, None, [], RecordError(row.error or f"{row.input}: an error"))
-                elif row.status == "no_face" and self.on_no_face != "row":
-                    yield Outcome(named.input, None, [])
-                else:
-                    yield Outcome(named.input, None, [measured_row(named, explainer, **options)])
+                analysis = measured_row(named, explainer, **options)
+                yield Outcome(named.input, None, [analysis])
         except ExpllmError as error:
             yield Outcome(name, None, [], error)
         else:
@@ -230,6 +228,7 @@ class Session:
                 return []
             self.faceless += 1
             error = NoFaceError(f"{outcome.name}: no face found. {outcome.note}".rstrip(". "))
+        self._count_cut(outcome, progress)
         if silent := [one for one in outcome.analyses if one.explanation and one.explanation.text is None]:
             self.failed += 1
             for one in silent:
@@ -240,6 +239,14 @@ class Session:
             progress.say(f"expllm: {error.line}")
             return [_blank(outcome, "error", error.line)] if self.format_ != "text" else []
         return outcome.analyses
+
+    def _count_cut(self, outcome: "Outcome", progress: "Progress") -> None:
+        """Says so where a picture has more faces than were asked for."""
+        shown = len(outcome.analyses)
+        found = max((one.faces_found or 0 for one in outcome.analyses), default=0)
+        if found > shown:
+            self.cut += 1
+            progress.say(f"expllm: {one_line(outcome.name)}: {shown} of {found} faces (--max-faces {shown})")
 
     def _make_overlay_folder(self) -> None:
         if self.overlay is not None:
@@ -272,7 +279,7 @@ class Session:
     def _exit_code(self) -> ExitCode:
         if self.failed == self.done and self.failed > self.faceless:
             return ExitCode.FAILURE
-        if self.failed and (self.faces or self.failed < self.done):
+        if self.cut or (self.failed and (self.faces or self.failed < self.done)):
             return ExitCode.SOME_INPUTS_FAILED
         return ExitCode.DONE if self.faces else ExitCode.NO_FACE
 
@@ -306,14 +313,18 @@ def _counted(why: str, names: list[str]) -> str:
 
 def _blank(outcome: "Outcome", status: str, error: str | None = None, note: str = "") -> FaceAnalysis:
     """The row of an input without a face."""
-    size = outcome.picture.full_size if outcome.picture is not None else (None, None)
+    from expllm.measuring import missed_warnings
+
+    size = outcome.picture.full_size if outcome.picture is not None else None
+    width, height = size or (None, None)
+    missed = missed_warnings(size) if size and status == "no_face" else ()
     return FaceAnalysis.from_dict(
         {
             "input": outcome.name,
             "status": status,
             "error": error,
-            "image_width": size[0],
-            "image_height": size[1],
-            "warnings": (note,) if note else (),
+            "image_width": width,
+            "image_height": height,
+            "warnings": (*((note,) if note else ()), *missed),
         }
     )

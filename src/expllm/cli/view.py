@@ -71,6 +71,8 @@ class _View:
                 yield screen.text(name, "bold")
                 heading = name
             sentence = rows.status_text(analysis)
+            if analysis.status == "no_face":
+                sentence = " ".join((sentence or "", *analysis.warnings))
             if sentence is None:
                 yield self.draw(analysis, screen)
             else:

@@ -19,10 +19,12 @@ class Shown:
     Attributes:
         crop: RGB, cut out as in training; None for an explainer that does not look.
         aus: What was measured; None if nothing was.
+        hidden: Parts of it cannot be seen.
     """
 
     crop: "Image.Image | None"
     aus: AUVector | None
+    hidden: bool = False
 
 
 @dataclass(frozen=True)

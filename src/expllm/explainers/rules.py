@@ -2,10 +2,10 @@
 
 from collections.abc import Generator, Sequence
 
-from expllm.auclassifier import AUClassifier
+from expllm.auclassifier import AUClassifier, typical_faces
 from expllm.cot.offline import write_cot
 from expllm.explainers.base import Said, Shown, rounded
-from expllm.faces import AUVector
+from expllm.faces import AUVector, Expression
 from expllm.shipped import OFFLINE
 
 
@@ -32,20 +32,29 @@ class RuleExplainer:
 
     def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
         """See `FaceExplainer`; nothing is said where too little was measured."""
-        return [self.of(face.aus, write=write) for face in faces]
+        return [self.of(face.aus, write=write, hidden=face.hidden) for face in faces]
 
-    def of(self, aus: AUVector | None, *, write: bool = True) -> Said:
-        """The same for one face."""
-        probabilities = None if aus is None else self._classifier.probabilities(aus)
+    def of(self, aus: AUVector | None, *, write: bool = True, hidden: bool = False) -> Said:
+        """The same for one face.
+
+        Args:
+            hidden: What was not measured could not be seen.
+        """
+        probabilities = None if aus is None else self._probabilities(aus, hidden)
         if aus is None or probabilities is None:
             return Said()
         expression = max(probabilities, key=probabilities.__getitem__)
         cot = write_cot(aus, expression, probabilities) if write else None
         return Said(expression, rounded(probabilities), cot)
 
+    def _probabilities(self, aus: AUVector, hidden: bool) -> dict[Expression, float] | None:
+        if hidden:
+            return self._classifier.open_probabilities(aus, typical_faces())
+        return self._classifier.probabilities(aus)
+
     def stream(self, face: Shown) -> Generator[str, None, Said]:
         """See `FaceExplainer`; the text is there at once."""
-        said = self.of(face.aus)
+        said = self.of(face.aus, hidden=face.hidden)
         if said.cot is not None:
             yield said.cot.text
         return said

@@ -1,0 +1,146 @@
+"""Which parts of a face can be seen: a mask, dark glasses, a hand or the picture's edge hides the others.
+
+The landmark model fits a whole face, covered or not, and its blendshapes are guesses there. So a small
+network looks at the face, turned upright and brought to 64 pixels, and tells which of six parts are
+covered; landmarks outside the picture are hidden in any case. What it finds, and where it is wrong:
+`docs/experiments.md`.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from expllm.convnets import read_network
+from expllm.faces import ActionUnit, Side
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+ASSET: Final = "face_parts"
+SIDE: Final = 64
+"""Of the face that the network sees, in pixels; the face itself is 46 high."""
+
+THRESHOLD: Final = 0.3
+"""Log odds from which a part is covered."""
+
+OUTSIDE: Final = 0.5
+"""Share of a part's landmarks outside the picture from which it is hidden."""
+
+_UPRIGHT: Final[Mapping[int, tuple[float, float]]] = MappingProxyType(
+    {
+        33: (19.7, 23.1),
+        133: (27.1, 23.5),
+        159: (22.8, 21.8),
+        145: (23.2, 24.0),
+        263: (44.3, 23.1),
+        362: (36.9, 23.5),
+        386: (41.2, 21.8),
+        374: (40.8, 24.0),
+        1: (32.0, 34.1),
+        4: (32.0, 32.3),
+        168: (32.0, 22.3),
+        61: (24.2, 42.0),
+        291: (39.8, 42.0),
+        13: (32.0, 41.6),
+        14: (32.0, 43.8),
+        17: (32.0, 46.4),
+        152: (32.0, 55.0),
+        234: (12.1, 27.5),
+        454: (51.9, 27.5),
+        10: (32.0, 9.0),
+        105: (20.2, 16.8),
+        334: (43.8, 16.8),
+        50: (18.1, 32.1),
+        280: (45.9, 32.1),
+    }
+)
+"""Where landmarks lie in the face that the network sees: means of 1,087 portraits that look ahead."""
+
+_RIGHT: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+    {
+        "brow": (70, 63, 105, 66, 107, 46, 53, 52, 65, 55),
+        "eye": (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
+        "mouth": (61, 146, 91, 181, 84, 185, 40, 39, 37, 78, 95, 88, 178, 87, 191, 80, 81, 82),
+    }
+)
+_LEFT: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+    {
+        "brow": (300, 293, 334, 296, 336, 276, 283, 282, 295, 285),
+        "eye": (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
+        "mouth": (291, 375, 321, 405, 314, 409, 270, 269, 267, 308, 324, 318, 402, 317, 415, 310, 311, 312),
+    }
+)
+PARTS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+    {
+        f"{side} {part}": points[part]
+        for part in _RIGHT
+        for side, points in (("right", _RIGHT), ("left", _LEFT))
+    }
+)
+"""The six parts, sides being the subject's, and their landmarks. Right and left alternate."""
+
+
+def covered_parts(pixels: "NDArray[np.uint8]", landmarks: "NDArray[np.float32]") -> frozenset[str]:
+    """Names of the `PARTS` of a face that something covers.
+
+    Args:
+        pixels: The picture that the landmarks were found in.
+        landmarks: [478, 3] in its pixels.
+    """
+    import numpy as np
+
+    face = upright(pixels, landmarks).astype(np.float32) / np.float32(255) - np.float32(0.5)
+    scores = read_network(ASSET)(np.stack([face, face[:, ::-1]]))  # [2, 6], log odds of being covered
+    mirrored = scores[1].reshape(-1, 2)[:, ::-1].reshape(-1)
+    covered = (scores[0] + mirrored) / 2 > THRESHOLD
+    return frozenset(name for name, yes in zip(PARTS, covered, strict=True) if yes)
+
+
+def parts_outside(size: tuple[int, int], landmarks: "NDArray[np.float32]") -> frozenset[str]:
+    """Names of the `PARTS` that mostly lie outside a picture.
+
+    Args:
+        size: Its width and height.
+        landmarks: [478, 3] in its pixels.
+    """
+    import numpy as np
+
+    inside = np.all((landmarks[:, :2] >= 0) & (landmarks[:, :2] < np.array(size)), axis=1)
+    return frozenset(name for name, points in PARTS.items() if 1 - inside[list(points)].mean() > OUTSIDE)
+
+
+def hides(parts: frozenset[str], au: ActionUnit) -> bool:
+    """Whether hidden parts keep an action unit from being seen. One of the whole mouth needs both halves."""
+    part = {"brows": "brow", "eyes": "eye"}.get(au.region, "mouth")
+    sides = list(Side) if au.side is None else [au.side]
+    return any(f"{side} {part}" in parts for side in sides)
+
+
+def mirrored_parts(parts: frozenset[str]) -> frozenset[str]:
+    """The same parts where the picture is a mirror image."""
+    return frozenset(f"{Side(name.split()[0]).other} {name.split()[1]}" for name in parts)
+
+
+def upright(pixels: "NDArray[np.uint8]", landmarks: "NDArray[np.float32]") -> "NDArray[np.uint8]":
+    """The face turned upright in the middle of [64, 64, 3]; black beyond the picture."""
+    import numpy as np
+    from PIL import Image
+
+    found = landmarks[list(_UPRIGHT), 0] + 1j * landmarks[list(_UPRIGHT), 1]
+    wanted = np.array([complex(x, y) for x, y in _UPRIGHT.values()])
+    centre, middle = wanted.mean(), found.mean()
+    turn = np.vdot(wanted - centre, found - middle) / np.vdot(wanted - centre, wanted - centre).real
+    shift = middle - turn * centre
+    corners = [turn * complex(a, b) + shift for a in (0, SIDE) for b in (0, SIDE)]
+    left, top = (int(min(part(c) for c in corners)) - 2 for part in (np.real, np.imag))
+    right, bottom = (int(max(part(c) for c in corners)) + 3 for part in (np.real, np.imag))
+    reduction = max(1, int(abs(turn)))
+    piece = Image.fromarray(pixels).crop((left, top, right, bottom))
+    if reduction > 1:
+        piece = piece.reduce(reduction)
+    turn, shift = turn / reduction, (shift - complex(left, top)) / reduction
+    matrix = (turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag)
+    return np.asarray(
+        piece.transform((SIDE, SIDE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    )

@@ -1,0 +1,65 @@
+"""Small networks in NumPy: the same sums as by hand, the same map strip by strip, and assets that load."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from expllm import smallfaces, visibility
+from expllm.convnets import STRIP, Network, read_network
+from expllm.errors import RecordError
+
+DRAWS = np.random.default_rng(0)
+
+
+def network(strides: tuple[int, ...] = (2, 2, 1)) -> Network:
+    widths = (3, 5, 7, 4)
+    layers = tuple(
+        (DRAWS.normal(size=(9 * a, b)).astype(np.float32), DRAWS.normal(size=b).astype(np.float32))
+        for a, b in pairwise(widths)
+    )
+    return Network(layers, (3,) * 3, strides, "drawn")
+
+
+def by_hand(picture: NDArray[np.float32], net: Network) -> NDArray[np.float32]:
+    """[H, W, C] -> [h, w, O], one window at a time."""
+    values = picture
+    for number, ((weights, bias), stride) in enumerate(zip(net.layers, net.strides, strict=True)):
+        padded = np.pad(values, ((1, 1), (1, 1), (0, 0)))
+        rows, columns = (range(0, length, stride) for length in values.shape[:2])
+        values = np.array(
+            [[padded[i : i + 3, j : j + 3].reshape(-1) @ weights + bias for j in columns] for i in rows]
+        )
+        values = values if number == len(net.layers) - 1 else np.maximum(values, 0)
+    return values
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 22), (1, 5)])
+def test_a_network_computes_what_is_computed_by_hand(size: tuple[int, int]) -> None:
+    net, picture = network(), DRAWS.normal(size=(*size, 3)).astype(np.float32)
+    assert np.allclose(net(picture[None])[0], by_hand(picture, net), atol=1e-3)
+
+
+@pytest.mark.parametrize("height", [40, STRIP, 2 * STRIP + 37])
+def test_strips_make_the_same_map(height: int) -> None:
+    net, picture = network(), DRAWS.normal(size=(height, 24, 3)).astype(np.float32)
+    assert np.allclose(net.map(picture), net(picture[None])[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", [smallfaces.ASSET, visibility.ASSET])
+def test_the_assets_load(name: str) -> None:
+    assert read_network(name).layers
+
+
+def test_a_missing_asset_is_named() -> None:
+    with pytest.raises(RecordError, match=r"nowhere\.npz cannot be read, install expllm again"):
+        read_network("nowhere")
+
+
+def test_the_networks_are_small() -> None:
+    folder = Path(smallfaces.__file__).parent / "assets"
+    assert all(
+        (folder / f"{name}.npz").stat().st_size < 400_000 for name in (smallfaces.ASSET, visibility.ASSET)
+    )

@@ -20,7 +20,7 @@ PICTURE_SUFFIXES: Final = frozenset(
 """What is taken from a folder by its name; other files are looked into. What is named outright may be called
 anything."""
 
-TABLE_SUFFIXES: Final = frozenset((".json", ".jsonl", ".csv"))
+TABLE_SUFFIXES: Final = frozenset(".json .jsonl .ndjson .csv .tsv .parquet .pq".split())
 """Tables of action units (see `autables`), when named outright."""
 
 _COPY_SUFFIXES: Final = (

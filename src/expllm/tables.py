@@ -4,7 +4,8 @@
 * `pyfeat`: the columns of a py-feat ``Fex`` (FACS numbers, 0-1, no sides);
 * `openface`: those of an OpenFace 2 CSV (``AU12_r`` on 0-5, ``AU12_c`` 0 or 1).
 
-FACS units that FEAFA cannot say (6, 7, 11, 14, 15, 23, 24, 25) stay empty: unknown is not zero.
+FACS units that FEAFA cannot say (6, 7, 11, 14, 15, 23, 24, 25) stay empty: unknown is not zero. So do columns
+that the other tools' readers ask for and that nobody knows here: times, identities, where the head is.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,6 +22,9 @@ Row = dict[str, Cell]
 
 PYFEAT_AUS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)
 OPENFACE_AUS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
+OPENFACE_PRESENCES: Final = tuple(sorted((*OPENFACE_AUS, 28)))
+"""OpenFace says of one unit only whether it is there."""
+
 PYFEAT_EMOTIONS: Final = tuple(
     Expression(name) for name in ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 )
@@ -29,8 +33,8 @@ PYFEAT_EMOTIONS: Final = tuple(
 INTEGER_COLUMNS: Final = frozenset("frame face_id faces_found FaceID success uncertain agree".split())
 TEXT_COLUMNS: Final = frozenset(
     (
-        "input status expression key_observations overall_emotional_interpretation conclusion "
-        "text text_problem concluded second_label "
+        "input status Identity approx_time expression key_observations overall_emotional_interpretation "
+        "conclusion text text_problem concluded second_label "
         "warnings error detector au_reader classifier writer expllm_version"
     ).split()
 )
@@ -72,26 +76,33 @@ def pyfeat_row(analysis: FaceAnalysis) -> Row:
     return {
         **_rectangle(analysis),
         **_pose(analysis),
+        **dict.fromkeys(("X", "Y", "Z")),
         **{f"AU{number:02d}": facs.get(number) for number in PYFEAT_AUS},
         **{label.value: _probability(analysis, label) for label in PYFEAT_EMOTIONS},
         "input": analysis.input,
         "frame": analysis.frame,
         "FaceID": analysis.face_id,
+        "Identity": None,
+        "approx_time": None,
+        **_outcome(analysis),
     }
 
 
 def openface_row(analysis: FaceAnalysis) -> Row:
-    """The columns of OpenFace 2 that this tool can fill (no gaze, no 68 landmarks), and `input`."""
+    """The columns of OpenFace 2 that this tool can fill (no gaze, no 68 landmarks), and some of its own."""
     facs = to_facs(analysis.aus or AUVector())
     known = {number: facs.get(number) for number in OPENFACE_AUS}
+    present = {number: facs.get(number) for number in OPENFACE_PRESENCES}
     return {
         "frame": analysis.frame,
         "face_id": analysis.face_id,
+        "timestamp": None,
         "confidence": analysis.score,
         "success": int(analysis.status == "ok"),
         **{f"AU{n:02d}_r": None if v is None else v * OPENFACE_FULL_SCALE for n, v in known.items()},
-        **{f"AU{n:02d}_c": None if v is None else int(v > TRACE) for n, v in known.items()},
+        **{f"AU{n:02d}_c": None if v is None else int(v > TRACE) for n, v in present.items()},
         "input": analysis.input,
+        **_outcome(analysis),
     }
 
 
@@ -115,6 +126,11 @@ def row_maker(columns: str, *, explain: bool = True) -> Callable[[FaceAnalysis],
 
 def _identity(analysis: FaceAnalysis) -> Row:
     return {"input": analysis.input, "frame": analysis.frame, "face_id": analysis.face_id}
+
+
+def _outcome(analysis: FaceAnalysis) -> Row:
+    """What the other tools have no column for: a damaged picture would read as one without a face."""
+    return {"status": analysis.status, "error": analysis.error}
 
 
 def _rectangle_names() -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from conftest import ASTRONAUT
 
 from expllm.faces import AU_NAMES, Expression
 from expllm.records import CoT, FaceAnalysis
-from expllm.tables import OPENFACE_AUS, PYFEAT_AUS
+from expllm.tables import OPENFACE_AUS, OPENFACE_PRESENCES, PYFEAT_AUS
 
 TEXTS = ("key_observations", "overall_emotional_interpretation", "conclusion")
 
@@ -145,7 +145,8 @@ def test_pyfeat_columns(face: FaceAnalysis) -> None:
     emotions = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
     assert list(row) == [
         "FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight", "FaceScore", "Pitch", "Roll", "Yaw",
-        *(f"AU{number:02}" for number in PYFEAT_AUS), *emotions, "input", "frame", "FaceID",
+        "X", "Y", "Z", *(f"AU{number:02}" for number in PYFEAT_AUS), *emotions, "input", "frame", "FaceID",
+        "Identity", "approx_time", "status", "error",
     ]  # fmt: skip
     assert face.aus is not None
     assert face.probabilities is not None
@@ -153,19 +154,27 @@ def test_pyfeat_columns(face: FaceAnalysis) -> None:
         face.aus["left lip corner pull"] or 0, face.aus["right lip corner pull"] or 0
     )
     assert float(row["AU12"]) > 0.3
-    assert (row["AU06"], row["AU24"]) == ("", "")
+    assert {row[name] for name in ("AU06", "AU24", "X", "Z", "Identity", "approx_time", "error")} == {""}
     assert float(row["happiness"]) == face.probabilities[Expression.HAPPINESS]
 
 
 def test_openface_columns(face: FaceAnalysis) -> None:
     result = call("aus", ASTRONAUT, "--format", "csv", "--columns", "openface")
     (row,) = csv.DictReader(io.StringIO(result.out, newline=""))
-    intensities, presences = ([f"AU{n:02}_{kind}" for n in OPENFACE_AUS] for kind in "rc")
-    assert list(row) == ["frame", "face_id", "confidence", "success", *intensities, *presences, "input"]
+    intensities, presences = (
+        [f"AU{n:02}_r" for n in OPENFACE_AUS],
+        [f"AU{n:02}_c" for n in OPENFACE_PRESENCES],
+    )
+    assert list(row) == [
+        "frame", "face_id", "timestamp", "confidence", "success", *intensities, *presences, "input", "status",
+        "error",
+    ]  # fmt: skip
+    assert presences[-3:] == ["AU26_c", "AU28_c", "AU45_c"]
     assert face.aus is not None
     smile = max(face.aus["left lip corner pull"] or 0, face.aus["right lip corner pull"] or 0)
     assert float(row["AU12_r"]) == pytest.approx(5 * smile)
     assert (row["AU12_c"], row["success"], row["AU06_r"], row["AU06_c"]) == ("1", "1", "", "")
+    assert (row["input"], row["timestamp"], row["status"]) == (str(ASTRONAUT), "", "ok")
 
 
 def test_html_is_one_page_with_picture_and_text(face: FaceAnalysis, folder: Path) -> None:

@@ -26,6 +26,21 @@ def test_delimiters_and_columns_in_any_case(delimiter: str, tmp_path: Path) -> N
     assert sample.au_source is None
 
 
+def test_the_index_that_pandas_writes_is_no_id_and_no_split(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    (sample,) = open_dataset(
+        str(write_csv(tmp_path / "t.csv", [("", "path", "label"), ("0", "a.png", "fear")]))
+    )
+    assert (sample.id, sample.split, sample.identity, sample.text) == ("a.png", None, None, None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_encodings_and_decimal_commas(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "t.csv").write_text("id;label;Jaw Drop\r\nZoë;Fear;0,5\r\n\r\n", encoding=encoding)
+    (sample,) = open_dataset(str(tmp_path / "t.csv"))
+    assert (sample.id, sample.expression, sample.aus) == ("Zoë", Expression.FEAR, AUVector({"jaw drop": 0.5}))
+
+
 def test_action_units_by_name_without_a_picture(tmp_path: Path) -> None:
     rows = [("id", "label", "Jaw Drop", "left_eye_close", "cot"), ("x", "surprise", "0.5", "", "Because.")]
     (sample,) = open_dataset(str(write_csv(tmp_path / "t.csv", rows)))

@@ -23,6 +23,7 @@ from expllm.evals.ladder import (
     pair_id,
     swap_label,
 )
+from expllm.evals.ladder_runs import LadderRun, LadderSettings
 from expllm.faces import Expression
 from expllm.grounding import read_claims
 from expllm.grounding.emotions import label_in, read_emotions
@@ -142,3 +143,13 @@ def test_a_judge_that_leaves_much_unscored_is_not_trusted() -> None:
     assert not found.trusted
     assert not climbed(FOUND, {}).trusted
     assert climbed(FOUND, {}).rungs[SAME] is None
+
+
+def test_a_line_separator_in_an_id_ends_no_line(tmp_path: Path) -> None:
+    label = Expression.HAPPINESS
+    ladder = Ladder(
+        id="a\u2028b.jpg", label=label, aus=units(label), reference="x\x85y", texts={"true": "\u2029"}
+    )
+    run = LadderRun(tmp_path / "run")
+    run.begin(LadderSettings(source="s", limit=1, seed=0, faces=1, digest="d"), [ladder, ladder])
+    assert run.ladders() == [ladder, ladder]

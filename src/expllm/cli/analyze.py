@@ -13,7 +13,8 @@ Inputs = Annotated[
     typer.Argument(
         metavar="IN",
         help="Pictures, folders, globs, web addresses, - for standard input; "
-        "or tables of action units (.json, .jsonl, .csv: expllm, released ExpLLM, OpenFace 2, py-feat).",
+        "or tables of action units (.csv, .json, .jsonl, .parquet: expllm, released ExpLLM, OpenFace, "
+        "py-feat, LibreFace).",
         show_default=False,
     ),
 ]

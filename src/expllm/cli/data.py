@@ -1,5 +1,6 @@
 """`expllm data`: look at data sets before anything is made of them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,16 +19,16 @@ data_app = typer.Typer(
 @data_app.command("check", short_help="What is found, missing and unreadable in a data set.")
 def check(
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="NAME",
+            metavar="[NAME]",
             help="rafdb, affectnet7, affectnet8, expw, ferplus, fer2013, cc3m (captions), parquet, "
-            "reference, released, folder or csv.",
+            "reference, released, folder, csv or aus. [default: what ROOT looks like]",
         ),
-    ],
+    ] = None,
     root: Annotated[
-        str, typer.Argument(metavar="ROOT", help="Where it lies; 'ROOT:SPLIT' looks at one split.")
-    ],
+        str | None, typer.Argument(metavar="ROOT", help="Where it lies; 'ROOT:SPLIT' looks at one split.")
+    ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Open no picture.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="All that was found, as JSON.")] = False,
 ) -> None:
@@ -41,9 +42,13 @@ def check(
     from expllm.data.about import CAPTIONS
     from expllm.data.check import check as look_through
 
-    if name not in (*KINDS, CAPTIONS):
-        raise UsageError(f"no data set is called {name!r}: there are {', '.join((*KINDS, CAPTIONS))}")
-    report = look_through(name, root, fast=fast)
+    kinds = (*KINDS, CAPTIONS)
+    kind, place = (None, name) if root is None else (name, root)
+    if kind not in (None, *kinds):
+        raise UsageError(f"no data set is called {kind!r}: there are {', '.join(kinds)}")
+    if place is None or (kind is None and place in kinds and not Path(place).exists()):
+        raise UsageError(f"give its folder or file: expllm data check {place or '[NAME]'} ROOT")
+    report = look_through(kind, place, fast=fast)
     if as_json:
         typer.echo(json.dumps(report.to_dict(), ensure_ascii=False))
     else:

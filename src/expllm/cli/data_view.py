@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from expllm.cli.cot_view import Narrow, text
-from expllm.data.about import OWN
+from expllm.data.about import CAPTIONS, OWN
 from expllm.data.check import Place, Report
 
 MOST_PLACES: Final = 8
@@ -22,7 +22,7 @@ def report_view(report: Report) -> RenderableType:
 
 
 def _parts(report: Report) -> Iterator[RenderableType]:
-    faces = "faces" if report.counts.keys() - {""} or any(report.counts.get("", {})) else "pictures"
+    faces = "pictures" if report.kind == CAPTIONS else "faces"
     yield text(f"{report.about.title}: {report.samples:,} of {report.rows:,} rows are {faces}.", "bold")
     yield text(_opened(report))
     if any(label for row in report.counts.values() for label in row):

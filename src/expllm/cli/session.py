@@ -206,8 +206,12 @@ class Session:
             for row in read_au_table(Path(table.name)):
                 empty = False
                 named = replace(row, input=recorded_name(row.input))
-                analysis = measured_row(named, explainer, **options)
-                yield Outcome(named.input, None, [analysis])
+                if row.status == "error":
+                    yield Outcome(named.input, None, [], RecordError(row.error or f"{row.input}: an error"))
+                elif row.status == "no_face" and self.on_no_face != "row":
+                    yield Outcome(named.input, None, [])
+                else:
+                    yield Outcome(named.input, None, [measured_row(named, explainer, **options)])
         except ExpllmError as error:
             yield Outcome(name, None, [], error)
         else:

@@ -6,14 +6,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from expllm.data import affectnet, csvfile, expw, ferplus, folder, parquet, people, rafdb, texts
+from expllm.data import affectnet, csvfile, expw, ferplus, folder, measured, parquet, people, rafdb, texts
 from expllm.data.cells import split_name, undecodable
 from expllm.data.dataset import Dataset, Source, survey
 from expllm.data.shards import find_shards
 from expllm.errors import MissingData, RecordError, UsageError
 from expllm.faces import LABEL_ORDERS
 
-TABLE_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl")
+TABLE_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 
 
 def _ferplus(path: Path) -> Source:
@@ -79,6 +79,10 @@ def _table(path: Path) -> Source:
     return csvfile.load(path)
 
 
+def _measured(path: Path) -> Source:
+    return measured.load(path)
+
+
 KINDS: Final[Mapping[str, Callable[[Path], Source]]] = MappingProxyType(
     {
         "rafdb": _rafdb,
@@ -92,6 +96,7 @@ KINDS: Final[Mapping[str, Callable[[Path], Source]]] = MappingProxyType(
         "released": _texts("released"),
         "folder": _class_folders,
         "csv": _table,
+        measured.KIND: _measured,
     }
 )
 """Kind -> what reads it. A further kind is one more entry: a function from a path to a `Source`."""

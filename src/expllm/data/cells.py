@@ -1,6 +1,5 @@
 """Cells of tables and names of folders -> labels, splits, action units, pictures."""
 
-import math
 import os
 import stat
 from collections.abc import Iterable, Mapping
@@ -10,8 +9,9 @@ from typing import Any, Final
 from expllm.data.dataset import NO_PICTURE
 from expllm.data.sample import ImageRef, escaped
 from expllm.errors import VocabularyError
-from expllm.faces import AU_NAMES, AUVector, Expression, LabelOrder
+from expllm.faces import AUVector, Expression, LabelOrder
 from expllm.inputs import is_url
+from expllm.tabular import number
 
 _SPLIT_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "train": ("training", "train_set", "train_class", "fer2013train"),
@@ -57,10 +57,10 @@ def find_columns(header: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def au_columns(header: Iterable[str]) -> dict[str, str]:
-    """Action unit -> its column; case, `_` and blanks do not count."""
-    canonical = {" ".join(name.replace("_", " ").split()).casefold(): name for name in header}
-    return {name: canonical[name] for name in AU_NAMES if name in canonical}
+def cell_text(cells: Mapping[str, Any], columns: Mapping[str, str], meaning: str) -> str:
+    """What stands in the column with this meaning (see `find_columns`); empty where there is none."""
+    value = cells.get(columns[meaning]) if meaning in columns else None
+    return "" if value is None else str(value).strip()
 
 
 def read_aus(row: Mapping[str, Any], columns: Mapping[str, str]) -> AUVector | None:
@@ -74,13 +74,10 @@ def read_aus(row: Mapping[str, Any], columns: Mapping[str, str]) -> AUVector | N
 
 
 def _intensity(name: str, cell: Any) -> float | None:
-    if cell is None or (isinstance(cell, str) and not cell.strip()):
-        return None
     try:
-        number = float(cell)
-    except (TypeError, ValueError):
+        return number(cell)
+    except ValueError:
         raise VocabularyError(f"intensity of {name!r} is {cell!r}: it must be a number from 0 to 1") from None
-    return None if math.isnan(number) else number
 
 
 def read_label(cell: object, order: LabelOrder | None = None) -> Expression:

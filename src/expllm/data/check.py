@@ -103,11 +103,11 @@ class _Listed:
     items: Iterator[_Item]
 
 
-def check(kind: str, root: str, *, fast: bool = False) -> Report:
+def check(kind: str | None, root: str, *, fast: bool = False) -> Report:
     """Looks through a data set and opens every picture, with a progress bar on a terminal's stderr.
 
     Args:
-        kind: A key of `KINDS`, or `cc3m` for captions.
+        kind: A key of `KINDS`, or `cc3m` for captions; None for what it looks like.
         root: What `open_dataset` or `open_captions` takes; a data set may have a split behind a colon.
         fast: No picture is opened.
 
@@ -118,7 +118,7 @@ def check(kind: str, root: str, *, fast: bool = False) -> Report:
     try:
         listed = _captions(root) if kind == CAPTIONS else _dataset(kind, root)
     except MissingData as error:
-        known = about(kind)
+        known = about(kind or "")
         raise MissingData(f"{error}. {known.title}: {known.obtain}") from None
     counts: dict[str, Counter[str]] = {}
     look = _Look()
@@ -146,7 +146,7 @@ def check(kind: str, root: str, *, fast: bool = False) -> Report:
     )
 
 
-def _dataset(kind: str, root: str) -> _Listed:
+def _dataset(kind: str | None, root: str) -> _Listed:
     found = open_dataset(root, kind=kind)
     items = (
         _Item(sample.id, sample.image, sample.split or "", str(sample.expression or "")) for sample in found

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from expllm.data.cells import any_split, au_columns, find_columns, find_picture, read_aus, read_label
+from expllm.autables import unit_columns
+from expllm.data import measured
+from expllm.data.cells import any_split, cell_text, find_columns, find_picture, read_aus, read_label
 from expllm.data.dataset import Source
 from expllm.data.sample import Row, Sample
 from expllm.errors import RecordError, VocabularyError
@@ -19,6 +21,8 @@ def load(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> Sour
         RecordError: its header names neither pictures nor action units.
     """
     header = read_header(path)
+    if measured.is_table(tuple(header)):
+        return measured.load(path, order)
     if not is_table(header):
         raise RecordError(
             f"{path}: no column names a picture ('path', 'image', ...) or an action unit: "
@@ -29,7 +33,7 @@ def load(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> Sour
 
 def is_table(header: list[str]) -> bool:
     """Whether a header is that of a table of faces."""
-    return "image" in find_columns(header) or bool(au_columns(header))
+    return "image" in find_columns(header) or bool(unit_columns(header)) or measured.is_table(tuple(header))
 
 
 def read_header(path: Path) -> list[str]:
@@ -42,12 +46,10 @@ def read_header(path: Path) -> list[str]:
 
 def _rows(path: Path, order: LabelOrder | None) -> Iterator[Row]:
     header = read_header(path)
-    columns, units = find_columns(header), au_columns(header)
-    if "status" in header and "label" not in header:
-        columns.pop("label", None)  # an output of expllm: its expression is a guess, not a label
+    columns, units = find_columns(header), unit_columns(header)
     for row in DelimitedFile(path).rows():
         where = f"row {row.number}"
-        split = any_split(row.cells.get(columns.get("split", "")))
+        split = any_split(cell_text(row.cells, columns, "split"))
         if row.problem:
             yield Row(where, reason=row.problem, split=split)
             continue
@@ -67,7 +69,7 @@ def _row(
     split: str | None,
 ) -> Row:
     def cell(meaning: str) -> str:
-        return str(cells.get(columns.get(meaning, ""), "")).strip()
+        return cell_text(cells, columns, meaning)
 
     aus = read_aus(cells, units)
     image, size, name = None, "", cell("image")

@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from expllm.data.cells import any_split, au_columns, find_columns, read_aus, read_label
+from expllm.autables import unit_columns
+from expllm.data import measured
+from expllm.data.cells import any_split, cell_text, find_columns, read_aus, read_label
 from expllm.data.dataset import Source
 from expllm.data.sample import ImageRef, Row, Sample
 from expllm.data.shards import Shard, footer_digest
@@ -13,7 +15,9 @@ from expllm.tabular.parquetfile import open_parquet, parquet_header, parquet_row
 
 
 def load(shards: list[Shard]) -> Source:
-    """Shards of one family."""
+    """Shards of one family, or a single table of action units."""
+    if len(shards) == 1 and measured.is_table(columns_of(shards[0])) and picture_column(shards[0]) is None:
+        return measured.load(shards[0].path)
     return Source(shards[0].family, "parquet", lambda: _all_rows(shards))
 
 
@@ -38,7 +42,7 @@ def _all_rows(shards: list[Shard]) -> Iterator[Row]:
 
 def _rows(shard: Shard) -> Iterator[Row]:
     header = columns_of(shard)
-    columns, units = find_columns(header), au_columns(header)
+    columns, units = find_columns(header), unit_columns(header)
     if "label" not in columns or ("image" not in columns and not units):
         raise RecordError(
             f"{shard.path}: needs a column 'label' or 'expression' and a column 'image' or action units; "
@@ -49,7 +53,7 @@ def _rows(shard: Shard) -> Iterator[Row]:
     names, content = _class_names(shard, columns["label"]), footer_digest(shard.path)
     for number, cells in records(shard, [name for name in header if name in wanted]):
         where = f"{shard.path.name} row {number}"
-        split = any_split(cells.get(columns.get("split", ""))) or shard.split
+        split = any_split(cell_text(cells, columns, "split")) or shard.split
         ref = ImageRef(path=str(shard.path), row=number, column=image) if image else None
         key = f"{shard.family}/{split or 'all'}/{shard.first_row + number:06d}"
         try:
@@ -68,8 +72,7 @@ def _sample(
     split: str | None,
 ) -> Sample:
     def cell(meaning: str) -> str | None:
-        value = cells.get(columns.get(meaning, ""))
-        return None if value is None or value == "" else str(value)
+        return cell_text(cells, columns, meaning) or None
 
     aus, label = read_aus(cells, units), cells.get(columns["label"])
     if names and isinstance(label, int) and 0 <= label < len(names):

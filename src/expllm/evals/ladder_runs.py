@@ -106,8 +106,8 @@ class LadderRun:
             RunError: they cannot be read.
         """
         try:
-            lines = self.texts_file.read_text(encoding="utf-8").splitlines()
-            return [Ladder.from_json(line) for line in lines]
+            with open(self.texts_file, encoding="utf-8", newline="\n") as file:  # U+2028 ends no line
+                return [Ladder.from_json(line) for line in file]
         except (OSError, UnicodeDecodeError, RecordError) as error:
             raise RunError(f"{self.texts_file}: cannot be read ({error}): test again elsewhere") from None
 

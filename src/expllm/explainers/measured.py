@@ -58,13 +58,16 @@ def measured_row(
         abstain: As for `Predictor`.
     """
     aus = row.aus.mirrored() if mirrored else row.aus
-    found: dict[str, Any] = {"input": row.input, "frame": row.frame, "face_id": row.face_id, "aus": aus}
+    box = row.box and dict(zip(("x", "y", "width", "height"), row.box, strict=True))
+    face_id = None if row.status == "no_face" else row.face_id
+    found = {"input": row.input, "frame": row.frame, "face_id": face_id, "aus": aus, "box": box}
     if row.status != "ok":
         return FaceAnalysis.from_dict({**found, "aus": None, "status": row.status, "error": row.error})
     found["status"] = row.status
     reader = f"table/{row.source}"
     if explainer is None:
-        return FaceAnalysis(**found, provenance=provenance_of(detector="none", au_reader=reader))
+        provenance = provenance_of(detector="none", au_reader=reader)
+        return FaceAnalysis.from_dict({**found, "provenance": provenance})
     warnings = () if row.source == "expllm" else (OTHER_SCALE,)
     explained = explainer.explain(aus, detector="none", au_reader=reader, write=write)
-    return abstained(FaceAnalysis(**found, warnings=warnings, **explained), abstain)
+    return abstained(FaceAnalysis.from_dict({**found, "warnings": warnings, **explained}), abstain)

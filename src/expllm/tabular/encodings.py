@@ -40,6 +40,19 @@ def encoding_of(path: Path) -> str:
     return named
 
 
+def first_sign(path: Path) -> str:
+    """The first character of a text that is no blank; empty for an empty text.
+
+    Raises:
+        RecordError: as `encoding_of`.
+    """
+    with open(path, encoding=encoding_of(path), newline="") as file:
+        while text := file.read(CHUNK):
+            if text.lstrip():
+                return text.lstrip()[0]
+    return ""
+
+
 def _by_its_start(start: bytes) -> str:
     for mark, encoding in BYTE_ORDER_MARKS:
         if start.startswith(mark):

@@ -34,6 +34,26 @@ def parquet_header(path: Path) -> tuple[str, ...]:
         return tuple(file.schema_arrow.names)
 
 
+def plain_columns(path: Path) -> tuple[str, ...]:
+    """The columns that hold numbers and texts: no pictures, no structures, no lists."""
+    import pyarrow
+
+    with open_parquet(path) as file:
+        schema = file.schema_arrow
+    types = pyarrow.types
+    odd = (types.is_nested, types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    return tuple(name for name in schema.names if not any(is_odd(schema.field(name).type) for is_odd in odd))
+
+
+def starts_as_parquet(path: Path) -> bool:
+    """Whether a file begins as Parquet does."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"PAR1"
+    except OSError:
+        return False  # whoever opens it as text says why
+
+
 def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[TableRow]:
     """Every row with these columns only: others are not read from the disk.
 

@@ -38,7 +38,9 @@ def test_a_step_foretells_what_reading_does() -> None:
         for number in range(12):
             there = torch.tensor([9 + number, 5 + number])
             if still:
-                ids = reader.step(ids, there, torch.tensor([memory.length]), memory)
+                ids, lead = reader.step(ids, there, torch.tensor([memory.length]), memory)
+                ids = ids.long()
+                assert (lead >= 0).all()
             else:
                 hidden = reader.read(reader.embed(ids[:, None]), memory, there[:, None])
                 ids = reader.logits(hidden[:, -1]).argmax(-1)

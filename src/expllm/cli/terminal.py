@@ -1,25 +1,35 @@
-"""The terminal: who may write to it, and the words of an explanation while they are written."""
+"""The terminal: who may write to it, and what a model does and writes while somebody waits."""
 
 import os
 import sys
+import time
 from io import FileIO, TextIOWrapper
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from expllm.native import lose_native_stderr, own_stderr
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
-class Words:
-    """Shows a text that comes in pieces, on stderr, if that is a terminal, until the answer is printed.
+
+class Status:
+    """Shows on stderr, if that is a terminal, what is being done, for how long, and a text as it is written.
+
+    It moves by itself until `clear`, on a thread of its own.
 
     Args:
         shown: False shows nothing.
+        texts: Whether texts are shown as they come.
     """
 
-    def __init__(self, *, shown: bool) -> None:
+    def __init__(self, *, shown: bool, texts: bool = True) -> None:
         self._shown = shown and sys.stderr.isatty()
-        self._text = ""
+        self._texts = texts
+        self._began = time.monotonic()
+        self._doing = self._text = ""
         self._live: Any = None
+        self._spinner: Any = None
 
     def __enter__(self) -> Self:
         return self
@@ -29,25 +39,45 @@ class Words:
     ) -> None:
         self.clear()
 
-    def __call__(self, piece: str) -> None:
-        """One more piece."""
-        if not self._shown:
+    def begin(self, doing: str) -> None:
+        """Starts the clock."""
+        self._began = time.monotonic()
+        self.doing(doing)
+        if not self._shown or self._live is not None:
             return
         from rich.console import Console
         from rich.live import Live
-        from rich.text import Text
+        from rich.spinner import Spinner
 
-        if self._live is None:
-            self._live = Live(console=Console(file=sys.stderr), transient=True, auto_refresh=False)
-            self._live.start()
-        self._text += piece
-        self._live.update(Text(self._text, style="dim"), refresh=True)
+        self._spinner = Spinner("dots")
+        self._live = Live(
+            console=Console(file=sys.stderr), transient=True, refresh_per_second=8, get_renderable=self._view
+        )
+        self._live.start()
+
+    def doing(self, what: str) -> None:
+        """Another thing is done from now on; any thread may say so."""
+        self._doing = what
+
+    def write(self, piece: str) -> None:
+        """One more piece of a text."""
+        if self._texts:
+            self._text += piece
 
     def clear(self) -> None:
-        """Takes the text away, before something else is printed."""
+        """Takes everything away, before something else is printed."""
         if self._live is not None:
             self._live.stop()
         self._live, self._text = None, ""
+
+    def _view(self) -> "RenderableType":
+        from rich.text import Text
+
+        if self._text:
+            return Text(self._text, style="dim")
+        self._spinner.update(text=f"{self._doing}, {time.monotonic() - self._began:.0f} s", style="dim")
+        view: RenderableType = self._spinner
+        return view
 
 
 def take_stderr() -> None:

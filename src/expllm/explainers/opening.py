@@ -56,7 +56,8 @@ def open_explainer(
             number of labels is given, else [`default_model`][expllm.shipped.default_model].
         labels: Tell 7 or 8 expressions apart (8 if None); a trained model has a label set of its own.
         order: Of a trained model: whether the label comes before the text; None: as it was trained.
-        dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: the faster on this machine.
+        dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: 32 bits for a small model, whose
+            words are then the same on every processor, else the faster on this machine.
         chat: How a chat model is asked.
         heard: Told the text of a face by a trained model, piece by piece, while it is written.
 

@@ -35,7 +35,8 @@ class ModelExplainer:
         name: How it is called in the results; the folder if None.
         order: Whether the label comes before its explanation, or behind it, as in the paper; None: as the
             model was trained.
-        dtype: Of the weights, `float32` or `bfloat16`; `auto`: 16 bits where the device has them.
+        dtype: Of the weights, `float32` or `bfloat16`; `auto` as
+            [`answering_type`][expllm.model.products.answering_type]: 32 bits for a small model.
         max_new_tokens: Most tokens of a text; the model's own limit if None.
         heard: Told the text of a face that is explained alone, piece by piece, while it is written.
 
@@ -70,7 +71,7 @@ class ModelExplainer:
         if order is not None and order not in ORDERS:
             raise UsageError(f"the order cannot be {order!r}: use {' or '.join(ORDERS)}")
         manifest = read_manifest(folder)
-        self.labels = manifest.labels
+        self.labels, self._preset = manifest.labels, manifest.preset
         self.boxed = trained_boxes(manifest.card) is True  # `auto` spares face crops
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
         self._folder, self._order, self._dtype = folder, order or manifest.order, dtype
@@ -122,10 +123,11 @@ class ModelExplainer:
             import torch
 
             from expllm.model.answers import Answerer
-            from expllm.model.products import fastest
+            from expllm.model.products import answering_type
 
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            dtype = fastest(device) if self._dtype == "auto" else getattr(torch, self._dtype)
+            auto = self._dtype == "auto"
+            dtype = answering_type(self._preset, device) if auto else getattr(torch, self._dtype)
             self._answerer = Answerer.load(self._folder, dtype, device)
         return self._answerer
 

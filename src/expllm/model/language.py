@@ -59,6 +59,11 @@ class Language:
         """Where it computes."""
         return self._norm.device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its weights. With 32 bits it also reads what is embedded in 64, into memory of 64."""
+        return self._norm.dtype
+
     def embed(self, ids: Tensor) -> Tensor:
         """[rows, tokens] ids to [rows, tokens, hidden]."""
         return self._embedding(ids)
@@ -67,10 +72,16 @@ class Language:
         """[..., hidden] to [..., vocabulary]."""
         return self._head(hidden)
 
-    def memory(self, rows: int) -> Memory:
-        """Memory in which nothing was read yet."""
+    def foretell(self, hidden: Tensor) -> Tensor:
+        """[rows, hidden] to [2, rows] in 64-bit floats: the likeliest next token, its lead over the second."""
+        logits = self.logits(hidden)
+        first, second = logits.float().topk(2).values.double().unbind(-1)
+        return torch.stack([logits.argmax(-1).double(), first - second])
+
+    def memory(self, rows: int, dtype: torch.dtype | None = None) -> Memory:
+        """Memory in which nothing was read yet, of the weights' type."""
         shape = len(self._layers), rows, self._key_heads, 0, self._width
-        empty = self._norm.new_zeros(shape)
+        empty = self._norm.new_zeros(shape, dtype=dtype)
         return Memory(empty, empty.clone(), 0, torch.ones(rows, 0, dtype=torch.bool, device=self.device))
 
     def read(
@@ -99,7 +110,7 @@ class Language:
         return self._pass(embedded, memory, places, slice(start, start + tokens), start + tokens, mask)
 
     def step(self, ids: Tensor, places: Tensor, at: Tensor, memory: Memory) -> Tensor:
-        """Reads one token a row, as `read` does, and foretells the next: [rows] ids.
+        """Reads one token a row, as `read` does, and foretells the next, as `foretell`.
 
         Where it stands in memory is a value on the device, and no shape depends on it: the same kernels serve
         every step, so that a card can keep them (`recorded`). All that is set aside is looked at, masked.
@@ -113,7 +124,7 @@ class Language:
         used = torch.arange(memory.room, device=ids.device) <= at
         mask = (memory.real[:rows] & used)[:, None, None]
         hidden = self._pass(self.embed(ids[:, None]), memory, places[:, None], at, memory.room, mask)
-        return self.logits(hidden[:, -1]).argmax(-1)
+        return self.foretell(hidden[:, -1])
 
     def _pass(
         self, embedded: Tensor, memory: Memory, places: Tensor, new: slice | Tensor, length: int,
@@ -155,7 +166,7 @@ class Language:
         return seen.transpose(1, 2).reshape(rows, tokens, -1)
 
     def _normal(self, hidden: Tensor, weight: Tensor) -> Tensor:
-        return rms_norm(hidden, weight.shape, weight, self._epsilon)
+        return rms_norm(hidden, weight.shape, weight.to(hidden.dtype), self._epsilon)
 
     def _turns(self, length: int) -> tuple[Tensor, Tensor]:
         """Cosine and signed sine of the rotary embedding: [length, width] each."""

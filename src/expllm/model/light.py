@@ -6,6 +6,7 @@ weights, and so with the same answers (`tests/model/test_light.py`). All others 
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -173,9 +174,8 @@ class _Weights:
 def _sight(weights: _Weights) -> Any:
     """From normalised pixels to visual tokens, as Llava's tower and projector."""
     widths = weights.preset.tower.widths
-    stem, blocks = stem_of(widths), blocks_of(widths)
     stored = weights.part("model.vision_tower.")
-    net = nn.ModuleDict({"stem": stem, "blocks": blocks})
+    net = nn.ModuleDict({"stem": stem_of(widths), "blocks": blocks_of(widths)})
     check_fit(stored, dict(net.named_parameters()), Path(WEIGHTS["tower"]))
     net.to(weights.dtype).to(weights.device).load_state_dict(stored)
     net.eval().requires_grad_(requires_grad=False)
@@ -184,7 +184,10 @@ def _sight(weights: _Weights) -> Any:
     first, second, dtype = product([one]), product([two]), weights.dtype  # `weights` itself must not stay
 
     def see(pixels: Tensor) -> Tensor:
-        cells = look(stem, blocks, pixels.to(dtype))[:, 1:]  # their mean is not shown
+        exact = pixels.dtype is torch.float64
+        parts: Any = deepcopy(net).double() if exact else net
+        given = pixels if exact else pixels.to(dtype)
+        cells = look(parts["stem"], parts["blocks"], given)[:, 1:]  # their mean is not shown
         return second(gelu(first(cells)))
 
     return see

@@ -85,6 +85,13 @@ class Language:
     rope_theta: float = 10_000.0
     licence: str = ""
 
+    @property
+    def parameters(self) -> int:
+        """Weights of its matrices; norms are not counted."""
+        attention = 2 * self.hidden * (self.hidden + self.hidden // self.heads * self.kv_heads)
+        ends = (1 if self.tied else 2) * self.vocabulary * self.hidden
+        return self.layers * (attention + 3 * self.hidden * self.intermediate) + ends
+
 
 @dataclass(frozen=True)
 class Lora:

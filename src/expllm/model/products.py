@@ -1,6 +1,7 @@
-"""Products with fixed weights. On CPUs with 16-bit products, weights are laid out for them once.
+"""Products with fixed weights, and the type of these weights.
 
-PyTorch lays them out anew in every product, which takes a third of a decoding step of a small model.
+On CPUs with 16-bit products, 16-bit weights are laid out for them once. PyTorch lays them out anew in every
+product, which takes a third of a decoding step of a small model.
 """
 
 from collections.abc import Callable
@@ -10,13 +11,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from expllm.model.presets import Preset
+
 Product = Callable[[Tensor], Tensor]
 ROWS: Final = 32
 """For how many rows weights are laid out: for 8 to 512, all are as fast at 1 to 340 rows; for 1, slower."""
+SMALL: Final = 250_000_000
+"""Up to so many weights, 32 bits take at most half a gigabyte more than 16."""
 
 
 def product(layers: list[Any]) -> Product:
-    """One product for linear layers that are given the same; all of them have a bias, or none."""
+    """One product for linear layers that are given the same; all of them have a bias, or none.
+
+    Given 64-bit floats, 32-bit weights compute in 64 bits.
+    """
     weights = [layer.weight.detach() for layer in layers]
     weight = torch.cat(weights) if len(weights) > 1 else weights[0]
     biases = [layer.bias.detach() for layer in layers if layer.bias is not None]
@@ -24,7 +32,13 @@ def product(layers: list[Any]) -> Product:
     if weight.device.type == "cpu" and weight.dtype is torch.bfloat16 and _packs():
         packed = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
         return lambda given: torch.ops.mkldnn._linear_pointwise(given, packed, bias, "none", [], "")
-    return lambda given: linear(given, weight, bias)
+
+    def plain(given: Tensor) -> Tensor:
+        if given.dtype is weight.dtype:
+            return linear(given, weight, bias)
+        return linear(given, weight.to(given.dtype), None if bias is None else bias.to(given.dtype))
+
+    return plain
 
 
 class Fixed(nn.Module):
@@ -48,8 +62,17 @@ def fix(module: nn.Module) -> None:
             fix(child)
 
 
-def fastest(device: str) -> torch.dtype:
-    """The type of weights with which a device, `cuda` or `cpu`, answers fastest and as well."""
+def answering_type(preset: Preset, device: str) -> torch.dtype:
+    """The type of weights with which a model answers where nobody chose one.
+
+    A small model, the one that ships among them, computes in 32 bits everywhere: 16-bit sums differ between
+    processors by so much that its words differ. Larger ones take what the device is fastest in.
+
+    Args:
+        device: `cuda` or `cpu`.
+    """
+    if preset.hf is None and preset.language.parameters <= SMALL:
+        return torch.float32
     halves = torch.cuda.is_bf16_supported() if device == "cuda" else _packs()
     return torch.bfloat16 if halves else torch.float32
 

@@ -13,8 +13,10 @@ import torch
 from expllm.model.language import Language
 from expllm.model.memory import Memory
 
-Step = Callable[[Sequence[int], Sequence[int]], list[int]]
-"""Reads one token a row (ids, positions in the rows' texts) at `memory.length`; gives the next ones."""
+Foretold = tuple[list[int], list[float]]
+"""The likeliest next token of each row, and its lead over the second, in logits."""
+Step = Callable[[Sequence[int], Sequence[int]], Foretold]
+"""Reads one token a row (ids, positions in the rows' texts) at `memory.length`; foretells the next ones."""
 WORTH: Final = 16
 """Recording costs about three steps: shorter texts are not worth it."""
 
@@ -24,13 +26,18 @@ def steps(language: Language, memory: Memory, most: int) -> Step:
     if language.device.type == "cuda" and most >= WORTH:
         return Recorded(language, memory)
 
-    def plainly(tokens: Sequence[int], places: Sequence[int]) -> list[int]:
+    def plainly(tokens: Sequence[int], places: Sequence[int]) -> Foretold:
         ids, there = torch.tensor([tokens, places], device=language.device)[:, :, None]
         hidden = language.read(language.embed(ids), memory, there)
-        chosen: list[int] = language.logits(hidden[:, -1]).argmax(-1).tolist()
-        return chosen
+        return foretold(language.foretell(hidden[:, -1]))
 
     return plainly
+
+
+def foretold(found: torch.Tensor) -> Foretold:
+    """What `Language.foretell` gives, off the device."""
+    tokens, leads = found.tolist()
+    return [*map(int, tokens)], leads
 
 
 class Recorded:
@@ -44,7 +51,7 @@ class Recorded:
         self._language, self._memory = language, memory
         self._rows = 0
 
-    def __call__(self, tokens: Sequence[int], places: Sequence[int]) -> list[int]:
+    def __call__(self, tokens: Sequence[int], places: Sequence[int]) -> Foretold:
         """See `Step`."""
         active = len(tokens)
         if self._rows < active or self._rows >= 2 * active:
@@ -53,8 +60,7 @@ class Recorded:
         at = [self._memory.length] * self._rows
         self._given.copy_(torch.tensor([[*tokens, *over], [*places, *over], at]))
         self._graph.replay()
-        chosen: list[int] = self._next[:active].tolist()
-        return chosen
+        return foretold(self._next[:, :active])
 
     def _record(self, rows: int) -> None:
         """Once by itself, as kernels are loaded and memory is sought at their first use; then recorded."""

@@ -2,9 +2,14 @@
 
 A picture is encoded once. What is asked of it is given as whole prompts; what of them is in memory already is
 not read again, so a label and an explanation share the system's words and the picture.
+
+32-bit sums depend on a processor's vector width, on the number of threads and on the batch. Where the lead of
+the likeliest token is within what these differ by, it is decided in 64 bits: so the words do not depend on
+them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,7 +21,7 @@ from expllm.model.language import Language
 from expllm.model.memory import Memory
 from expllm.model.prepare import Pixels
 from expllm.model.products import fix
-from expllm.model.recorded import steps
+from expllm.model.recorded import Foretold, foretold, steps
 from expllm.model.scoring import TokenTree, score
 
 if TYPE_CHECKING:
@@ -25,6 +30,9 @@ if TYPE_CHECKING:
 Ids = list[int]
 Step = list[tuple[int, int]]
 """What rows have written in a step: the row, and its token."""
+CLOSE: Final = 1e-3
+"""A lead in logits that 32 bits are not trusted with. Of 2,351 tokens about the faces of `examples/faces` one
+had a smaller one; between processors, threads and batches leads differed by at most 6e-5 (docs/speed.md)."""
 _HALF: Final = "\ufffd"
 """Stands in a text for a character whose bytes are not all there."""
 
@@ -50,12 +58,14 @@ class Seen:
     """Pictures, and what was read about them.
 
     Attributes:
+        pixels: [rows, 3, side, side] normalised.
         features: [rows, visual tokens, hidden] of the pictures.
         memory: Of the language model.
         order: [rows] which picture each row of memory is about.
         held: [rows] the ids in each row of memory.
     """
 
+    pixels: Tensor
     features: Tensor
     memory: Memory
     order: list[int]
@@ -82,7 +92,9 @@ def own_model(llava: Any, opening: Sequence[int] = ()) -> "OwnModel":
     fix(inside.multi_modal_projector)
 
     def see(pixels: Tensor) -> Tensor:
-        return torch.stack(list(inside.get_image_features(pixel_values=pixels).pooler_output))
+        exact = pixels.dtype is torch.float64
+        seeing = deepcopy(inside).double() if exact else inside
+        return torch.stack(list(seeing.get_image_features(pixel_values=pixels).pooler_output))
 
     language = Language(inside.language_model, llava.lm_head)
     return OwnModel(language, see, int(llava.config.image_token_id), opening)
@@ -93,7 +105,8 @@ class OwnModel:
 
     Args:
         language: Reads and writes.
-        see: Normalised pixels [rows, 3, side, side] to visual tokens [rows, tokens, hidden].
+        see: Normalised pixels [rows, 3, side, side] to visual tokens [rows, tokens, hidden]; given pixels in
+            64-bit floats, it computes in 64 bits.
         image_id: Stands in prompts where visual tokens go.
         opening: Ids with which every prompt begins, before its picture. They are read once and for all.
     """
@@ -117,10 +130,11 @@ class OwnModel:
     def look(self, pictures: Sequence[Pixels]) -> Seen:
         """See `Talker`; the one place where pictures are encoded."""
         stacked = torch.from_numpy(np.stack([pixels["pixel_values"] for pixels in pictures]))
-        features = self._see(stacked.to(self.language.device))
+        stacked = stacked.to(self.language.device)
+        features = self._see(stacked)
         rows = len(pictures)
         held = [[*self._opening] for _ in range(rows)]
-        return Seen(features, self._begun.copies(rows), [*range(rows)], held)
+        return Seen(stacked, features, self._begun.copies(rows), [*range(rows)], held)
 
     @torch.inference_mode()
     def scores(self, seen: Seen, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
@@ -142,7 +156,7 @@ class OwnModel:
         self._keep(seen, prompts, ids, real)
         start = [len(held) for held in seen.held]
         active, first = len(prompts), memory.length
-        tokens = language.logits(hidden[:, -1]).argmax(-1).tolist()
+        tokens = self._decided(seen, foretold(language.foretell(hidden[:, -1])))
         step = steps(language, memory, most)
         for number in range(most):
             yield [(seen.order[row], token) for row, token in enumerate(tokens) if token != end]
@@ -155,12 +169,32 @@ class OwnModel:
             if not active or number == most - 1:
                 break
             new = tokens[:active]
-            tokens = step(new, [len(held) for held in seen.held[:active]])
+            found = step(new, [len(held) for held in seen.held[:active]])
             memory.keep(1)
             for held, token in zip(seen.held, new, strict=False):
                 held.append(token)
+            tokens = self._decided(seen, found)
         written = [len(held) - begun for held, begun in zip(seen.held, start, strict=True)]
         memory.empty(first, written)
+
+    def _decided(self, seen: Seen, found: Foretold) -> list[int]:
+        """The next token of each row behind what it holds."""
+        tokens, leads = found
+        if self.language.dtype is torch.float32:
+            for row, lead in enumerate(leads):
+                if lead < CLOSE:
+                    tokens[row] = self._exactly(seen, row)
+        return tokens
+
+    def _exactly(self, seen: Seen, row: int) -> int:
+        """The next token of a row, all of which is read again in 64-bit floats."""
+        language, picture = self.language, seen.order[row]
+        features = self._see(seen.pixels[picture : picture + 1].double())
+        ids = torch.tensor([seen.held[row]], device=language.device)
+        places = torch.arange(ids.shape[1], device=language.device)[None]
+        embedded = self._pictured(language.embed(ids).double(), ids, features)
+        hidden = language.read(embedded, language.memory(1, torch.float64), places)
+        return int(language.logits(hidden[:, -1]).argmax())
 
     def _unread(self, seen: Seen, prompts: Sequence[Ids]) -> tuple[Tensor, Tensor, Tensor | None]:
         """What of the prompts is not in memory, which is taken back to where all rows agree with theirs.
@@ -188,10 +222,12 @@ class OwnModel:
 
     def _embedded(self, seen: Seen, ids: Tensor) -> Tensor:
         """[rows, tokens, hidden], with the pictures' features at their places."""
-        embedded = self.language.embed(ids)
-        pictured = (ids == self._image_id)[:, :, None]
+        return self._pictured(self.language.embed(ids), ids, seen.features[seen.order])
+
+    def _pictured(self, embedded: Tensor, ids: Tensor, features: Tensor) -> Tensor:
+        places = (ids == self._image_id)[:, :, None]
         # Not by index: to count the places, a card would have to finish first.
-        return embedded.masked_scatter(pictured, seen.features[seen.order].to(embedded.dtype))
+        return embedded.masked_scatter(places, features.to(embedded.dtype))
 
     @staticmethod
     def _keep(seen: Seen, prompts: Sequence[Ids], ids: Tensor, real: Tensor | None) -> None:

@@ -37,17 +37,31 @@ class Progress:
         self._done = 0
         self._failed = 0
 
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a bar, once the block is entered."""
+        return self._shown and sys.stderr.isatty()
+
     def __enter__(self) -> Self:
-        if self._shown and sys.stderr.isatty():
+        if self.drawn:
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                SpinnerColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
             from rich.progress import Progress as Bar
 
             self._bar = Bar(
+                SpinnerColumn(),  # with the seconds, the only thing that moves before the first input is done
                 TextColumn("[progress.description]{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]:.3g}/s"),
+                TimeElapsedColumn(),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
                 console=Console(file=sys.stderr),

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from expllm.cli.signals import check
-from expllm.cli.terminal import Words, keep_stderr_to_ourselves
+from expllm.cli.terminal import Status, keep_stderr_to_ourselves
 from expllm.errors import (
     ExitCode,
     ExpllmError,
@@ -80,22 +80,23 @@ class Session:
         inputs = list(expand(arguments, left_out))
         self._spare(inputs)
         self._say_what_is_left_out(left_out)
+        progress = Progress(len(inputs), shown=self._shows_progress(), note=self._cost)
         with ExitStack() as stack:
-            words = stack.enter_context(Words(shown=not self.quiet and self._on_terminal()))
-            self._open_explainer(stack, words)
+            shown = self.model is not None and not self.quiet and not progress.drawn
+            status = stack.enter_context(Status(shown=shown, texts=self._on_terminal()))
+            self._open_explainer(stack, status)
             self._make_overlay_folder()
             file = stack.enter_context(self._file())
-            progress = stack.enter_context(
-                Progress(len(inputs), shown=self._shows_progress(), note=self._cost)
-            )
+            stack.enter_context(progress)
             writer = stack.enter_context(self._writer(file))
             for outcome in stack.enter_context(closing(self._outcomes(inputs))):
-                words.clear()
+                status.clear()
                 analyses = self._take(outcome, progress)
                 writer.write(analyses, outcome.picture)
                 self._draw(outcome)
                 progress.step(self.failed)
                 check()
+                status.begin("looking for faces")
             check()
         return self._exit_code()
 
@@ -105,7 +106,7 @@ class Session:
                 f"expllm: {one_line(text)}\n" for text in left_out_texts(entries, self.verbose)
             )
 
-    def _open_explainer(self, stack: ExitStack, words: Words) -> None:
+    def _open_explainer(self, stack: ExitStack, status: Status) -> None:
         """One for all threads; what is wrong with the model is said before any picture is opened."""
         if self.model is None:
             return
@@ -113,7 +114,9 @@ class Session:
         from expllm.explainers.abstaining import check_abstain
 
         self._say_who_explains(self.model)
-        self.explainer = stack.enter_context(closing(open_explainer(**self.model, heard=words)))
+        status.begin("starting")
+        opened = open_explainer(**self.model, heard=status.write, on_status=status.doing)
+        self.explainer = stack.enter_context(closing(opened))
         check_abstain(self.predictor.get("abstain"), self.explainer)
 
     def _say_who_explains(self, model: dict[str, Any]) -> None:

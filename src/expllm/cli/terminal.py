@@ -51,8 +51,9 @@ class Status:
 
         self._spinner = Spinner("dots")
         self._live = Live(
-            console=Console(file=sys.stderr), transient=True, refresh_per_second=8, get_renderable=self._view
-        )
+            console=Console(file=sys.stderr), transient=True, refresh_per_second=8, get_renderable=self._view,
+            redirect_stdout=False, redirect_stderr=False,
+        )  # fmt: skip
         self._live.start()
 
     def doing(self, what: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import threading
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from expllm.chat import ChatFailed, ChatModel, Message, Reply, picture_uri
@@ -35,6 +35,7 @@ class ChatExplainer:
         chat: The model.
         labels: The expressions that it may name.
         budget: USD that may be spent; None for no bound. What is under way when it is spent still ends.
+        on_status: As for `open_explainer`.
 
     Attributes:
         spent: USD so far, as far as prices are known.
@@ -45,13 +46,17 @@ class ChatExplainer:
     gives_probabilities = False
     together = TOGETHER
 
-    def __init__(self, chat: ChatModel, labels: Sequence[Expression], *, budget: float | None = None) -> None:
+    def __init__(
+        self, chat: ChatModel, labels: Sequence[Expression], *, budget: float | None = None,
+        on_status: Callable[[str], object] = lambda _: None,
+    ) -> None:  # fmt: skip
         self.identity = self.writer = f"chat:{chat.identity}"
         self.spent = 0.0
         self._chat, self._labels, self._budget = chat, tuple(labels), budget
         self._label_text = label_question(labels).turns[0].text
         self._text = explanation_text(labels)
         self._loop = _Loop()
+        self._on_status = on_status
 
     def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
         """See `FaceExplainer`; all faces are asked about at the same time.
@@ -59,6 +64,7 @@ class ChatExplainer:
         Raises:
             ChatError: no question can be answered before somebody mends the cause.
         """
+        self._on_status(f"waiting for {self.identity}")
         return self._loop.run(self._all(faces, write))
 
     def stream(self, face: Shown) -> Generator[str, None, Said]:

@@ -48,6 +48,7 @@ def open_explainer(
     dtype: str = "auto",
     chat: ChatOptions | None = None,
     heard: Callable[[str], object] | None = None,
+    on_status: Callable[[str], object] = lambda _: None,
 ) -> FaceExplainer:
     """Who is called `model`. Nothing heavy is loaded before the first face.
 
@@ -60,6 +61,7 @@ def open_explainer(
             words are then the same on every processor, else the faster on this machine.
         chat: How a chat model is asked.
         heard: Told the text of a face by a trained model, piece by piece, while it is written.
+        on_status: Given what a model does ("loading compact"), whenever it begins something, on any thread.
 
     Raises:
         UsageError: there is no such model, or an option is not for it.
@@ -76,16 +78,18 @@ def open_explainer(
     if name == OFFLINE:
         return RuleExplainer(labels or 8)
     if name.startswith(CHAT):
-        return _chat(name.removeprefix(CHAT), labels or 8, chat or ChatOptions())
+        return _chat(name.removeprefix(CHAT), labels or 8, chat or ChatOptions(), on_status)
     if labels is not None:
         raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
     from expllm.explainers.trained import ModelExplainer
 
     shown = name if name in SHIPPED else None
-    return ModelExplainer(model_folder(model), name=shown, order=order, dtype=dtype, heard=heard)
+    return ModelExplainer(
+        model_folder(model), name=shown, order=order, dtype=dtype, heard=heard, on_status=on_status
+    )
 
 
-def _chat(name: str, labels: int, options: ChatOptions) -> FaceExplainer:
+def _chat(name: str, labels: int, options: ChatOptions, on_status: Callable[[str], object]) -> FaceExplainer:
     from expllm.chat import OpenAIChat, Prices
     from expllm.explainers.asked import ChatExplainer
 
@@ -100,4 +104,4 @@ def _chat(name: str, labels: int, options: ChatOptions) -> FaceExplainer:
         requests_per_minute=options.requests_per_minute, tokens_per_minute=options.tokens_per_minute,
         cache=options.cache, prices=prices,
     )  # fmt: skip
-    return ChatExplainer(chat, label_set(labels), budget=options.budget)
+    return ChatExplainer(chat, label_set(labels), budget=options.budget, on_status=on_status)

@@ -39,6 +39,7 @@ class ModelExplainer:
             [`answering_type`][expllm.model.products.answering_type]: 32 bits for a small model.
         max_new_tokens: Most tokens of a text; the model's own limit if None.
         heard: Told the text of a face that is explained alone, piece by piece, while it is written.
+        on_status: As for `open_explainer`.
 
     Raises:
         UsageError, MissingWeights, ModelError: as `model.layout.read_manifest`.
@@ -59,6 +60,7 @@ class ModelExplainer:
         dtype: str = "auto",
         max_new_tokens: int | None = None,
         heard: Callable[[str], object] | None = None,
+        on_status: Callable[[str], object] = lambda _: None,
     ) -> None:
         try:
             from expllm.model.layout import read_manifest, seal
@@ -76,7 +78,7 @@ class ModelExplainer:
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
         self._folder, self._order, self._dtype = folder, order or manifest.order, dtype
         self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
-        self._heard = heard
+        self._heard, self._name, self._on_status = heard, name or str(folder), on_status
         self._answerer: Answerer | None = None
         self._lock = threading.Lock()
 
@@ -94,6 +96,8 @@ class ModelExplainer:
         if not faces:
             return []
         with self._lock:
+            self._loaded()
+            self._on_status(f"explaining {len(faces)} face{'s' * (len(faces) > 1)}")
             if not write:
                 return [Said(*one) for one in _told(self._loaded().labels(_crops(faces)))]
             aus = [face.aus for face in faces]
@@ -126,10 +130,16 @@ class ModelExplainer:
             from expllm.model.products import answering_type
 
             device = "cuda" if torch.cuda.is_available() else "cpu"
+            self._on_status(f"{self._first_step()} {self._name}")
             auto = self._dtype == "auto"
             dtype = answering_type(self._preset, device) if auto else getattr(torch, self._dtype)
             self._answerer = Answerer.load(self._folder, dtype, device)
         return self._answerer
+
+    def _first_step(self) -> str:
+        from expllm.model.carried import is_unpacked
+
+        return "loading" if is_unpacked(self._preset.language) else "unpacking (once) and loading"
 
 
 _Label = tuple[Expression, dict[Expression, float]]

@@ -75,6 +75,13 @@ def unpacked(language: Language, unpack: Callable[[Path, Path], None] | None = N
     return folder
 
 
+def is_unpacked(language: Language) -> bool:
+    """Whether the model seems to be unpacked already, or needs not be. Nothing is read."""
+    if language.weights != "carrier":
+        return True
+    return any(cache_folder().glob(f"{carried_gguf(language).stem}-*/{MARK}"))
+
+
 def _is_ours(folder: Path) -> bool:
     return (folder / MARK).is_file()
 

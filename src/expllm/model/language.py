@@ -73,7 +73,7 @@ class Language:
         return self._head(hidden)
 
     def foretell(self, hidden: Tensor) -> Tensor:
-        """[rows, hidden] to [2, rows] in 64-bit floats: the likeliest next token, its lead over the second."""
+        """[rows, hidden] to [2, rows] in 64-bit floats: the likeliest token, its lead over the second."""
         logits = self.logits(hidden)
         first, second = logits.float().topk(2).values.double().unbind(-1)
         return torch.stack([logits.argmax(-1).double(), first - second])

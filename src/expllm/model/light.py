@@ -163,7 +163,7 @@ class _Weights:
         for path, names in self._files.items():
             stored = {there: name for name, there in names.items() if name.startswith(prefix)}
             for there, weight in each_weight(path, list(stored)):
-                # A copy in any case: else the file stays mapped for the few tensors that are kept as they are.
+                # A copy in any case: else the file stays mapped for the few tensors kept as they are.
                 own = self._adapted(stored[there], weight.to(self.dtype, copy=True))
                 read[stored[there].removeprefix(prefix)] = own
         return read

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from expllm.errors import ImageError, UsageError
-from expllm.images import ImageLimits, Picture, open_image, read_stream
+from expllm.images import ImageLimits, Picture, open_frames, open_image, read_stream
 from expllm.pixels import fitted
 
 CASES = corpus()
@@ -312,7 +312,9 @@ def test_threads_leave_the_warning_filters_as_they_were() -> None:
     assert list(warnings.filters) == before
 
 
-VALID = [case.data for name, case in CASES.items() if case.expect == "ok" and len(case.data) < 20_000]
+LATER = [scene(), noisy(48, 32), noisy(48, 32)]
+VALID = [encoded(LATER[0], kind, save_all=True, append_images=LATER[1:]) for kind in ("TIFF", "GIF", "AVIF")]
+VALID += [case.data for name, case in CASES.items() if case.expect == "ok" and len(case.data) < 20_000]
 SMALL = ImageLimits(max_pixels=1_000_000)
 
 
@@ -351,4 +353,4 @@ def test_damage_gives_a_picture_or_an_image_error(
     for damage in damages:
         data = damage(data, dice) or b"\0"
     with suppress(ImageError):
-        assert open_image(data, limits=SMALL).pixels.size
+        assert all(picture.pixels.size for picture in open_frames(data, limits=SMALL))

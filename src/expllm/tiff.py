@@ -107,8 +107,8 @@ class _Reader:
     def _tags(self, start: int, step: int, count: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         for entry in range(start, start + step * count, step):
             tag, kind = struct.unpack_from(self.order + "HH", self.data, entry)
-            if tag in _WANTED and kind in _NUMBERS:
-                yield tag, self._values(entry, _NUMBERS[kind])
+            if tag in _WANTED and kind in _NUMBERS and (values := self._values(entry, _NUMBERS[kind])):
+                yield tag, values
 
     def _values(self, entry: int, code: str) -> tuple[int, ...]:
         (count,) = struct.unpack_from(self.order + ("Q" if self.big else "I"), self.data, entry + 4)

@@ -12,6 +12,7 @@ from expllm.faces import (
     ACTION_UNITS,
     AU_BY_NAME,
     AU_NAMES,
+    EXPRESSION_CODES,
     EXPRESSION_SYNONYMS,
     LABEL_ORDERS,
     AUVector,
@@ -106,6 +107,8 @@ def test_sides_and_mirrors() -> None:
         ("affectnet8", 0, "neutral happiness sadness surprise fear disgust anger contempt"),
         ("expw", 0, "anger disgust fear happiness sadness surprise neutral"),
         ("fer2013", 0, "anger disgust fear happiness sadness surprise neutral"),
+        ("ckplus", 0, "neutral anger contempt disgust fear happiness sadness surprise"),
+        ("ckextended", 0, "anger disgust fear happiness sadness surprise neutral contempt"),
         ("ferplus", 0, "neutral happiness surprise sadness anger disgust fear contempt"),
     ],
 )
@@ -137,8 +140,34 @@ def test_synonyms_name_one_expression_each() -> None:
     for expression, synonyms in EXPRESSION_SYNONYMS.items():
         for word in (expression.value, *synonyms):
             assert Expression.parse(f"  {word.upper()} ") is expression
-    with pytest.raises(VocabularyError, match="unknown expression 'hunger'"):
+    with pytest.raises(VocabularyError, match="unknown expression 'hunger': use one of neutral, "):
         Expression.parse("hunger")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("suprise", "surprise"), ("Suprised", "surprised"), ("hapy", "happy"), ("happines", "happiness"),
+        ("neutrual", "neutral"), ("digust", "disgust"), ("angery", "angry"),
+        ("contemp", "contempt"), ("sadnes", "sadness"), ("fearfull", "fearful"),
+    ],
+)  # fmt: skip
+def test_a_word_a_letter_off_is_asked_about(word: str, meant: str) -> None:
+    with pytest.raises(VocabularyError, match=f"unknown expression '{word}': did you mean '{meant}'?"):
+        Expression.parse(word)
+
+
+@pytest.mark.parametrize("word", ["misc", "boredom", "face", "mad max", "other", "no", "pain", "sleepy"])
+def test_other_words_are_not(word: str) -> None:
+    with pytest.raises(VocabularyError, match="use one of"):
+        Expression.parse(word)
+
+
+def test_codes_in_file_names() -> None:
+    assert {code: label.value for code, label in EXPRESSION_CODES.items()} == {
+        "AF": "fear", "AN": "anger", "DI": "disgust", "FE": "fear", "HA": "happiness", "NE": "neutral",
+        "SA": "sadness", "SU": "surprise",
+    }  # fmt: skip
 
 
 def test_not_measured_is_not_zero() -> None:

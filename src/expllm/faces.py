@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -108,6 +109,10 @@ AU_NAMES: Final[tuple[str, ...]] = tuple(au.name for au in ACTION_UNITS)
 AU_BY_NAME: Final[Mapping[str, ActionUnit]] = MappingProxyType({au.name: au for au in ACTION_UNITS})
 
 
+DID_YOU_MEAN: Final = "did you mean"
+"""How the reason of a word goes on that is almost one that is known."""
+
+
 class Expression(StrEnum):
     """The eight expressions of AffectNet; sets with seven leave out contempt."""
 
@@ -125,7 +130,9 @@ class Expression(StrEnum):
         """The expression that `text` names: any case, any synonym of the table, or VocabularyError."""
         key = " ".join(text.split()).casefold()
         if key not in _EXPRESSION_BY_SYNONYM:
-            raise VocabularyError(f"unknown expression {text!r}: use one of {', '.join(cls)}")
+            near = _near(key)
+            hint = f"{DID_YOU_MEAN} {near!r}?" if near else f"use one of {', '.join(cls)}"
+            raise VocabularyError(f"unknown expression {text!r}: {hint}")
         return _EXPRESSION_BY_SYNONYM[key]
 
 
@@ -134,16 +141,39 @@ EXPRESSION_SYNONYMS: Final[Mapping[Expression, tuple[str, ...]]] = MappingProxyT
         Expression.NEUTRAL: ("neutrality", "calm", "calmness", "no expression", "expressionless"),
         Expression.HAPPINESS: ("happy", "joy", "joyful", "enjoyment", "amusement"),
         Expression.SADNESS: ("sad", "sorrow", "unhappiness", "unhappy"),
-        Expression.SURPRISE: ("surprised", "astonishment", "amazement"),
-        Expression.FEAR: ("fearful", "afraid", "scared"),
+        Expression.SURPRISE: ("surprised", "astonished", "astonishment", "amazed", "amazement"),
+        Expression.FEAR: ("fearful", "afraid", "scared", "frightened", "terrified"),
         Expression.DISGUST: ("disgusted", "revulsion", "aversion"),
-        Expression.ANGER: ("angry", "rage", "fury"),
+        Expression.ANGER: ("angry", "rage", "fury", "furious"),
         Expression.CONTEMPT: ("contemptuous", "disdain", "scorn"),
     }
 )
 _EXPRESSION_BY_SYNONYM: Final = {
     word: label for label, words in EXPRESSION_SYNONYMS.items() for word in (label.value, *words)
 }
+
+EXPRESSION_CODES: Final[Mapping[str, Expression]] = MappingProxyType(
+    {
+        "AF": Expression.FEAR,  # afraid: KDEF
+        "AN": Expression.ANGER,
+        "DI": Expression.DISGUST,
+        "FE": Expression.FEAR,  # JAFFE
+        "HA": Expression.HAPPINESS,
+        "NE": Expression.NEUTRAL,
+        "SA": Expression.SADNESS,
+        "SU": Expression.SURPRISE,
+    }
+)
+"""Two letters of a file's name, as JAFFE and KDEF write them."""
+
+
+@cache
+def _near(word: str) -> str | None:
+    """The word that a misspelt one most likely stands for; None if it is like none."""
+    from difflib import get_close_matches
+
+    alike = [known for known in _EXPRESSION_BY_SYNONYM if abs(len(known) - len(word)) <= 2]
+    return next(iter(get_close_matches(word, alike, n=1, cutoff=0.75)), None)
 
 
 @dataclass(frozen=True)
@@ -187,6 +217,9 @@ _ORDERS = (
     _order("affectnet8", "neutral happiness sadness surprise fear disgust anger contempt"),
     _order("expw", "anger disgust fear happiness sadness surprise neutral"),
     _order("fer2013", "anger disgust fear happiness sadness surprise neutral"),
+    _order("ckplus", "neutral anger contempt disgust fear happiness sadness surprise"),
+    # CK+ as a table of pixels, ckextended.csv: FER-2013's numbers, and contempt behind them.
+    _order("ckextended", "anger disgust fear happiness sadness surprise neutral contempt"),
     # FER+ goes on with two columns that are no expression: unknown, NF (not a face).
     _order("ferplus", "neutral happiness surprise sadness anger disgust fear contempt"),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from test_captions import chat_row, jpeg, llava_tree, pairs, shard
 from test_expw import LINES, expw_tree
-from trees import picture_file, rafdb_tree
+from trees import picture_file, rafdb_tree, write_csv
 
 from expllm.data import KINDS, open_dataset
 from expllm.data.about import ABOUT, CAPTIONS, about
@@ -48,6 +48,21 @@ def test_without_opening_only_what_is_listed_counts(tmp_path: Path) -> None:
     assert (report.opened, report.unreadable, report.doubles) == (None, (), ())
     assert report.is_whole
     assert check("folder", f"{tmp_path}:test").counts == {"test": {"happiness": 1}}
+
+
+@pytest.mark.parametrize("name", ["train/suprise", "vaild/happy"])
+def test_a_misspelt_folder_is_never_whole(tmp_path: Path, name: str) -> None:
+    picture_file(tmp_path / "train" / "happy" / "a.jpg", 10)
+    assert check("folder", str(tmp_path)).is_whole
+    picture_file(tmp_path / name / "b.jpg", 20)
+    report = check("folder", str(tmp_path))
+    assert not report.is_whole
+    assert [where for where, _ in report.unreadable] == [f"{name}/b.jpg"]
+    assert "did you mean" in report.unreadable[0][1]
+    labels = write_csv(
+        tmp_path / "labels.csv", [("path", "label"), ("train/happy/a.jpg", "happy"), ("a", "sadd")]
+    )
+    assert not check("csv", str(labels)).is_whole
 
 
 def test_rafdb_is_held_against_its_published_counts(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from trees import labels_by_id, picture_file
 
 from expllm.data import open_dataset
-from expllm.data.cells import read_label
-from expllm.errors import RecordError
+from expllm.data.cells import read_class, read_label
+from expllm.errors import MissingData, RecordError, VocabularyError
 from expllm.faces import EXPRESSION_SYNONYMS, LABEL_ORDERS, Expression
 
 
@@ -37,7 +37,12 @@ def test_nothing_disappears(tmp_path: Path) -> None:
     dataset = open_dataset(str(tmp_path))
     assert set(labels_by_id(dataset)) == {"happy/a.png", "train/fear/d.png"}
     skipped = dict(dataset.skipped)
-    assert set(skipped) == {"misc/b.png", "misc/c.png", "loose.png", "train/e.png", "happy/Thumbs.db"}
+    hidden = {"happy/.hidden.png"}
+    assert (
+        set(skipped) == {"misc/b.png", "misc/c.png", "loose.png", "train/e.png", "happy/Thumbs.db"} | hidden
+    )
+    (tmp_path / "happy" / ".hidden.png").unlink()
+    assert open_dataset(str(tmp_path)).fingerprint == dataset.fingerprint
     assert "unknown expression 'misc'" in skipped["misc/b.png"]
 
 
@@ -58,6 +63,64 @@ def test_names_that_are_no_text_are_skipped(tmp_path: Path) -> None:
     dataset = open_dataset(str(tmp_path))
     assert len(dataset) == 1
     assert dataset.skipped == (("happy/\\udcff.png", "the file's name is not valid UTF-8: rename it"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("0_angry", "anger"), ("01-neutral", "neutral"), ("happy_faces", "happiness"), ("Happy", "happiness"),
+        ("HAPPINESS", "happiness"), ("fearful", "fear"), ("2. Disgusted", "disgust"), ("Sad pics", "sadness"),
+        ("class_surprise", "surprise"), ("no expression", "neutral"), ("emotion-contempt", "contempt"),
+    ],
+)  # fmt: skip
+def test_words_and_numbers_around_the_class_are_read_over(tmp_path: Path, name: str, label: str) -> None:
+    picture_file(tmp_path / "train" / name / "a.png")
+    assert labels_by_id(open_dataset(str(tmp_path))) == {f"train/{name}/a.png": label}
+    with pytest.raises(VocabularyError, match="label 01 is a number"):
+        read_class("01_faces")
+
+
+def test_a_number_among_words_is_read_by_the_order(tmp_path: Path) -> None:
+    picture_file(tmp_path / "class_4" / "a.png")
+    assert labels_by_id(open_dataset(str(tmp_path), kind="rafdb")) == {"class_4/a.png": "happiness"}
+
+
+def test_misspelt_classes_and_splits_are_asked_about(tmp_path: Path) -> None:
+    for name in ("train/happy/a.png", "train/suprise/b.png", "vaild/happy/c.png", "more/happy/d.png"):
+        picture_file(tmp_path / name, len(name))
+    dataset = open_dataset(str(tmp_path))
+    assert dict(dataset.skipped) == {
+        "train/suprise/b.png": "unknown expression 'suprise': did you mean 'surprise'?",
+        "vaild/happy/c.png": "a folder of classes with an unknown name, 'vaild': did you mean 'valid'?",
+        "more/happy/d.png": "a folder of classes with an unknown name, 'more': call it train, valid or test",
+    }
+    for name in ("hapy", "sadd"):
+        picture_file(tmp_path / "other" / name / "a.png")
+    with pytest.raises(MissingData, match=r"there are hapy \(did you mean 'happy'\?\), sadd \(did you mean"):
+        open_dataset(str(tmp_path / "other"), kind="folder")
+
+
+def test_links_below_a_class_are_followed_once(tmp_path: Path) -> None:
+    picture_file(tmp_path / "elsewhere" / "a.png")
+    picture_file(tmp_path / "faces" / "happy" / "b.png", 9)
+    os.symlink(tmp_path / "elsewhere", tmp_path / "faces" / "happy" / "ann")
+    os.symlink(tmp_path / "faces", tmp_path / "faces" / "happy" / "loop")
+    dataset = open_dataset(str(tmp_path / "faces"))
+    assert {sample.id: sample.identity for sample in dataset} == {
+        "happy/b.png": None,
+        "happy/ann/a.png": "ann",
+    }
+    assert dataset.skipped == (("happy/loop", "link to a folder above"),)
+
+
+def test_pictures_of_other_kinds_and_names(tmp_path: Path) -> None:
+    happy = tmp_path / "happy"
+    picture_file(happy / "a.jpg").rename(happy / "a")
+    picture_file(happy / "b.avif")
+    (happy / "c.CR3").write_bytes(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(99))
+    dataset = open_dataset(str(tmp_path))
+    assert set(labels_by_id(dataset)) == {"happy/a", "happy/b.avif"}
+    assert dataset.skipped[0][1].startswith("camera raw: develop it first")
 
 
 def test_contempt_is_skipped_and_counted_in_affectnet7(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Cells of tables and names of folders -> labels, splits, action units, pictures."""
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ _SPLIT_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "valid": ("val", "validation", "dev", "val_set", "val_class", "publictest", "fer2013valid"),
     "test": ("testing", "test_set", "test_class", "privatetest", "fer2013test"),
 }
-_SPLIT_BY_WORD: Final = {word: name for name, words in _SPLIT_WORDS.items() for word in (name, *words)}
+SPLIT_WORDS: Final = {word: name for name, words in _SPLIT_WORDS.items() for word in (name, *words)}
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("id",),
@@ -35,9 +36,16 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 """What a column stands for -> names that it may have, in any case; the first that is there is taken."""
 
 
+_AROUND_CLASS: Final = frozenset(
+    "class emotion emotions expression expressions face faces image images img imgs label photo photos pic "
+    "pics picture pictures".split()
+)
+"""Words that a class folder's name may have beside the expression's."""
+
+
 def split_name(word: str) -> str | None:
     """`train`, `valid` or `test` for any of their usual names; None for another word."""
-    return _SPLIT_BY_WORD.get(word.strip().casefold())
+    return SPLIT_WORDS.get(word.strip().casefold())
 
 
 def any_split(cell: object) -> str | None:
@@ -100,6 +108,24 @@ def read_label(cell: object, order: LabelOrder | None = None) -> Expression:
     if not number.is_integer():
         raise VocabularyError(f"label {word} is no whole number")
     return order.decode(int(number))
+
+
+def read_class(name: str, order: LabelOrder | None = None) -> Expression:
+    """The expression that a class folder's name holds: `happy`; `0_angry`, `01-neutral`, `happy_faces` too.
+
+    Raises:
+        VocabularyError: it holds none, or only a number while nobody said whose numbers these are.
+    """
+    words = re.split(r"[\W_]+", name.strip())
+    told = [word for word in words if word.casefold() not in _AROUND_CLASS]
+    bare = [word for word in told if not word.isdecimal()]
+    problem = VocabularyError("no label")
+    for reading in (" ".join(part) for part in (words, told, bare) if part):
+        try:
+            return read_label(reading, order)
+        except VocabularyError as error:
+            problem = error
+    raise problem
 
 
 def picture_size(path: str | os.PathLike[str]) -> int | None:

@@ -13,10 +13,14 @@ from expllm.data.dataset import NO_PICTURE
 from expllm.data.pictures import image_bytes
 from expllm.data.sample import ImageRef
 from expllm.errors import ImageError, MissingData, RecordError
+from expllm.faces import DID_YOU_MEAN
 from expllm.images import open_image
 from expllm.progress import Progress
 
-UNREADABLE: Final = ("cannot be read", "no readable file", "is empty", "cut short", "damaged")
+UNREADABLE: Final = (
+    *("cannot be read", "no readable file", "is empty", "cut short", "damaged", "develop it", "is a video"),
+    DID_YOU_MEAN,
+)
 """Words of a reason that says: it is there, and cannot be read."""
 
 OPENED_SIDE: Final = 64

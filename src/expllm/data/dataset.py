@@ -8,6 +8,7 @@ from typing import Any, Final
 from expllm.data.sample import Row, Sample
 from expllm.errors import MissingData, RecordError, UsageError
 from expllm.faces import Expression
+from expllm.folders import HIDDEN
 
 SPLITS: Final = ("train", "valid", "test")
 NO_PICTURE: Final = "no picture at"
@@ -90,7 +91,10 @@ class _Survey:
             self._see_sample(row.sample, row)
         elif self.split is None or row.split in (None, self.split):
             self.skipped.append((row.where, row.reason))
-            self._hash(row.where, row.reason)
+            if (
+                row.reason != HIDDEN
+            ):  # what a system adds by itself, such as .DS_Store, makes no other data set
+                self._hash(row.where, row.reason)
 
     def _see_sample(self, sample: Sample, row: Row) -> None:
         if sample.id in self._places:

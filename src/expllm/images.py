@@ -202,6 +202,27 @@ def _file_of(source: object, name: str | None, limits: ImageLimits) -> tuple[byt
     return _read_file(path, label, limits), label
 
 
+def upright_size(path: "str | os.PathLike[str]") -> tuple[int, int]:
+    """Width and height of an upright picture; only the beginning of its file is read.
+
+    Raises:
+        ImageError: it cannot be read, or is not a picture.
+    """
+    from PIL import Image
+
+    name = _label(os.fsdecode(path))
+    head = formats.head(os.fspath(path))
+    kind = formats.kind_of(head, name)
+    plugin = formats.load_plugin(kind) if kind in formats.PLUGINS else None
+    if plugin is None:
+        what = formats.advice(kind, name) if head else "cannot be read, or is empty"
+        raise ImageError(f"{name}: {what}")
+    from expllm.pixels import upright_size_of
+
+    with _one_error(name, kind, head), Image.open(path, formats=(plugin,)) as image:
+        return upright_size_of(image)
+
+
 def read_stream(stream: IO[bytes], name: str, limits: ImageLimits = _DEFAULT_LIMITS) -> bytes:
     """Everything that `stream` (standard input, an upload) holds, if that is at most `limits.max_bytes`."""
     try:

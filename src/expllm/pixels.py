@@ -79,6 +79,11 @@ def upright_rgb(image: Image.Image, side: int | None, *, own: bool) -> tuple[Pix
     return np.asarray(rgb), full_size
 
 
+def upright_size_of(image: Image.Image) -> tuple[int, int]:
+    """Width and height of `image` as it is shown; nothing is decoded."""
+    return image.size[::-1] if _orientation(image) in _SIDEWAYS else image.size
+
+
 def shrink_array(array: Pixels, side: int | None) -> Pixels:
     """A read-only view of uint8 `[H, W, 3]`, or a smaller copy when its longer side exceeds `side`."""
     height, width = array.shape[:2]

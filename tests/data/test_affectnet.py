@@ -84,3 +84,38 @@ def test_missing(tmp_path: Path) -> None:
     write_csv(tmp_path / "training.csv", [COLUMNS, table_row("1/a.jpg", 1)])
     with pytest.raises(MissingData, match=r"none of its 1 rows.*no picture at 1/a\.jpg"):
         open_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "label", [np.float64(3.0), np.float32(3), np.array([3.0]), np.array(b"3"), np.array("3.0")]
+)
+def test_annotations_of_any_number_type_are_read(tmp_path: Path, label: object) -> None:
+    (tmp_path / "val_set" / "annotations").mkdir(parents=True)
+    for number, cell in ((1, label), (2, np.float64(3.5)), (3, np.float64(np.nan)), (4, np.float64(np.inf))):
+        picture_file(tmp_path / "val_set" / "images" / f"{number}.jpg")
+        np.save(tmp_path / "val_set" / "annotations" / f"{number}_exp.npy", np.asarray(cell))
+    dataset = open_dataset(str(tmp_path))
+    assert labels_by_id(dataset) == {"val_set/images/1.jpg": "surprise"}
+    assert [reason for _, reason in dataset.skipped] == [
+        f"label '{cell}' is not a whole number" for cell in ("3.5", "nan", "inf")
+    ]
+
+
+@pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-16"), (";", "cp1252"), ("\t", "utf-8-sig")])
+def test_tables_that_were_saved_again(tmp_path: Path, delimiter: str, encoding: str) -> None:
+    picture_file(tmp_path / "Manually_Annotated_Images" / "é" / "a.jpg")
+    row = table_row("é\\a.jpg", 4)
+    row[5] = '"' + ";".join(["1.5"] * 136) + '"' if delimiter == ";" else ";".join(["1.5"] * 136)
+    lines = [delimiter.join(COLUMNS), delimiter.join(map(str, row))]
+    (tmp_path / "validation.csv").write_bytes("\r\n".join(lines).encode(encoding))
+    dataset = open_dataset(str(tmp_path))
+    assert dataset.kind == "affectnet8"
+    assert labels_by_id(dataset) == {"é\\a.jpg": "fear"}
+
+
+def test_landmarks_of_a_table_without_header_are_no_columns(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.jpg")
+    row = table_row("a.jpg", 6)
+    row[5] = ";".join(["1.5"] * 136)
+    write_csv(tmp_path / "training.csv", [row])
+    assert labels_by_id(open_dataset(str(tmp_path))) == {"a.jpg": "anger"}

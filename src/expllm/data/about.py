@@ -84,8 +84,8 @@ ABOUT: Final[Mapping[str, About]] = MappingProxyType(
             "FER+",
             "take the votes from github.com/microsoft/FERPlus, the pictures from FER-2013's Kaggle challenge",
             f"The votes are under the MIT licence. {_WEB_PHOTOS}",
-            totals={"train": (28_561,), "valid": (3_579,), "test": (3_574,)},
-            source="the Parquet files; faces that FER+ says are none are left out of them",
+            totals={"train": (28_561, 28_709), "valid": (3_579, 3_589), "test": (3_574, 3_589)},
+            source="the Parquet files, which leave out what FER+ says is no face; or FER-2013's own rows",
         ),
         "fer2013": About(
             "FER-2013",
@@ -94,6 +94,31 @@ ABOUT: Final[Mapping[str, About]] = MappingProxyType(
             _WEB_PHOTOS,
             totals={"train": (28_709,), "valid": (3_589,), "test": (3_589,)},
             source="its Kaggle challenge",
+        ),
+        "ckplus": About(
+            "CK+, the extended Cohn-Kanade set",
+            "ask with the signed agreement of www.jeffcohn.net/Resources",
+            "Research only, under the signed agreement; only the people that it names may be shown in print.",
+            classes={
+                "": _counts(anger=45, contempt=18, disgust=59, fear=25, happiness=69, sadness=28, surprise=83)
+            },
+            source="Lucey et al., 2010: 327 labelled sequences of 593",
+        ),
+        "jaffe": About(
+            "JAFFE, Japanese female facial expressions",
+            "ask for access at zenodo.org/records/3451524",
+            "Non-commercial research only; no redistribution.",
+            classes={
+                "": _counts(neutral=30, happiness=31, sadness=31, surprise=30, fear=32, disgust=29, anger=30)
+            },
+            source="its authors: 213 pictures of ten women",
+        ),
+        "kdef": About(
+            "KDEF, Karolinska directed emotional faces",
+            "register at www.kdef.se",
+            "Non-commercial research only; a few of the pictures may be shown in print.",
+            totals={"": (4_900,)},
+            source="its authors: 70 people, seven expressions, five angles, two sessions",
         ),
         "expw": About(
             "ExpW, Expression in-the-Wild",

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from expllm.data.cells import find_picture, picture_size, split_name
-from expllm.data.csvfile import read_header
 from expllm.data.dataset import NO_PICTURE, Source
 from expllm.data.sample import ImageRef, Row, Sample
 from expllm.errors import MissingData, RecordError, VocabularyError
 from expllm.faces import LABEL_ORDERS, Expression
+from expllm.tabular import encoding_of
 
 ORDER: Final = LABEL_ORDERS["affectnet8"]
 NO_EXPRESSION: Final = ("none", "uncertain", "no face")
@@ -35,6 +35,8 @@ COLUMNS: Final = (
     "subDirectory_filePath face_x face_y face_width face_height facial_landmarks expression valence arousal"
 ).split()
 """Columns of the tables, for a table without a header."""
+
+_LONGEST_LINE: Final = 1 << 16
 
 SETS: Final = ("train_set", "val_set", "test_set")
 
@@ -71,8 +73,21 @@ def _tables(root: Path) -> list[Path]:
 
 def _is_table(path: Path) -> bool:
     """Whether a file has AffectNet's columns; others call their tables training.csv too."""
-    header = read_header(path)
-    return COLUMNS[0] in header or len(header) == len(COLUMNS)
+    try:
+        return _delimiter(path) is not None
+    except (OSError, RecordError, UnicodeDecodeError):
+        return False
+
+
+def _delimiter(path: Path) -> str | None:
+    """What parts the cells: never what merely gives most columns, for landmarks are parted by semicolons."""
+    with open(path, encoding=encoding_of(path), newline="") as file:
+        first = file.readline(_LONGEST_LINE)
+    for delimiter in (",", ";", "\t"):
+        cells = next(csv.reader([first], delimiter=delimiter), [])
+        if COLUMNS[0] in cells or len(cells) == len(COLUMNS):
+            return delimiter
+    return None
 
 
 def _sets(root: Path) -> list[Path]:
@@ -86,9 +101,11 @@ def read_number(cell: str, labels: tuple[Expression, ...]) -> Expression:
         VocabularyError: it is no expression, or not one of `labels`.
     """
     try:
-        number = int(cell)
-    except ValueError:
-        raise VocabularyError(f"label {cell!r} is no whole number") from None
+        number = int(float(cell)) if float(cell).is_integer() else None
+    except (ValueError, OverflowError):
+        number = None
+    if number is None:
+        raise VocabularyError(f"label {cell!r} is not a whole number")
     beyond = number - ORDER.first - len(ORDER.labels)
     if 0 <= beyond < len(NO_EXPRESSION):
         raise VocabularyError(f"labelled as {NO_EXPRESSION[beyond]}")
@@ -121,8 +138,9 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """(line, cells by column); some copies of the tables have no header."""
     line = 0
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
+        delimiter = _delimiter(path) or ","
+        with open(path, encoding=encoding_of(path), newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter)
             header = COLUMNS
             for cells in reader:
                 line = reader.line_num
@@ -158,7 +176,8 @@ def _annotation(path: Path, labels: tuple[Expression, ...]) -> Expression:
     import numpy as np
 
     try:
-        cell = str(np.load(path, allow_pickle=False).item())  # a string or a number of no dimension
+        found = np.load(path, allow_pickle=False).item()  # a string or a number, of one value
+        cell = found.decode("ascii", "replace") if isinstance(found, bytes) else str(found)
     except (OSError, ValueError, EOFError) as error:
         why = getattr(error, "strerror", None) or error
         raise VocabularyError(f"its annotation cannot be read ({why})") from None

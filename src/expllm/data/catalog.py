@@ -6,7 +6,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from expllm.data import affectnet, csvfile, expw, ferplus, folder, measured, parquet, people, rafdb, texts
+from expllm.data import (
+    affectnet,
+    ckplus,
+    csvfile,
+    expw,
+    fer2013,
+    ferplus,
+    folder,
+    measured,
+    namedfiles,
+    parquet,
+    people,
+    rafdb,
+    texts,
+    yolo,
+)
 from expllm.data.cells import split_name, undecodable
 from expllm.data.dataset import Dataset, Source, survey
 from expllm.data.shards import find_shards
@@ -18,10 +33,20 @@ TABLE_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 
 def _ferplus(path: Path) -> Source:
     shards = [] if ferplus.is_folder(path) else find_shards(path)
-    votes = [shard for shard in shards if ferplus.is_ferplus(shard)]
+    votes = [shard for shard in shards if _is_parquet(shard.path) and ferplus.is_ferplus(shard)]
     if votes:
         return ferplus.load_parquet(votes)
-    return ferplus.load_folder(path) if ferplus.is_folder(path) else _by_order("ferplus", path)
+    if ferplus.is_folder(path):
+        return ferplus.load_folder(path)
+    return fer2013.load(path, "ferplus") if fer2013.is_here(path) else _by_order("ferplus", path)
+
+
+def _fer2013(path: Path) -> Source:
+    return fer2013.load(path, "fer2013") if fer2013.is_here(path) else _by_order("fer2013", path)
+
+
+def _ckplus(path: Path) -> Source:
+    return ckplus.load(path) if path.is_dir() or fer2013.is_here(path) else _by_order("ckplus", path)
 
 
 def _rafdb(path: Path) -> Source:
@@ -32,9 +57,16 @@ def _rafdb(path: Path) -> Source:
 
 def _affectnet(kind: str) -> Callable[[Path], Source]:
     def load(path: Path) -> Source:
-        if path.is_dir() and not affectnet.is_affectnet(path) and folder.is_class_tree(path, affectnet.ORDER):
-            return folder.load(path, affectnet.ORDER, kind, LABEL_ORDERS[kind].labels)
-        return affectnet.load(path, kind) if path.is_dir() else _by_order(kind, path)
+        if path.is_file():
+            return _by_order(kind, path)
+        if affectnet.is_affectnet(path):
+            return affectnet.load(path, kind)
+        labels = LABEL_ORDERS[kind].labels
+        if yolo.is_yolo(path):
+            return yolo.load(path, kind, labels)
+        if folder.is_class_tree(path, affectnet.ORDER):
+            return folder.load(path, affectnet.ORDER, kind, labels)
+        return affectnet.load(path, kind)
 
     return load
 
@@ -49,10 +81,6 @@ def _expw(path: Path) -> Source:
     if path.is_file() or (not expw.is_expw(path) and folder.is_class_tree(path, expw.ORDER)):
         return _by_order("expw", path)
     return expw.load(path)
-
-
-def _numbered(kind: str) -> Callable[[Path], Source]:
-    return lambda path: _by_order(kind, path)
 
 
 def _parquet(path: Path) -> Source:
@@ -89,8 +117,12 @@ KINDS: Final[Mapping[str, Callable[[Path], Source]]] = MappingProxyType(
         "affectnet7": _affectnet("affectnet7"),
         "affectnet8": _affectnet("affectnet8"),
         "ferplus": _ferplus,
-        "fer2013": _numbered("fer2013"),
+        "fer2013": _fer2013,
         "expw": _expw,
+        "ckplus": _ckplus,
+        "jaffe": lambda path: namedfiles.load(path, namedfiles.JAFFE),
+        "kdef": lambda path: namedfiles.load(path, namedfiles.KDEF),
+        "yolo": yolo.load,
         "parquet": _parquet,
         "reference": _texts("reference"),
         "released": _texts("released"),
@@ -105,9 +137,14 @@ KINDS: Final[Mapping[str, Callable[[Path], Source]]] = MappingProxyType(
 LAYOUTS: Final[tuple[tuple[Callable[[Path], bool], Callable[[Path], Source]], ...]] = (
     (rafdb.is_rafdb, rafdb.load),
     (affectnet.is_affectnet, lambda path: affectnet.load(path, "affectnet8")),
+    (yolo.is_yolo, yolo.load),
     (ferplus.is_folder, ferplus.load_folder),
     (expw.is_expw, expw.load),
+    (ckplus.is_ckplus, ckplus.load),
+    (lambda path: namedfiles.is_here(path, namedfiles.JAFFE), KINDS["jaffe"]),
+    (lambda path: namedfiles.is_here(path, namedfiles.KDEF), KINDS["kdef"]),
     (folder.is_class_tree, folder.load),
+    (fer2013.is_here, fer2013.load),
 )
 """How a folder's layout is told, and what reads it; the first that fits is taken."""
 
@@ -162,8 +199,10 @@ def _source(path: Path) -> Source:
     """By what is there."""
     if path.is_dir():
         return _folder_source(path)
-    if not path.exists() or _starts_with(path, b"PAR1"):
+    if not path.exists() or _is_parquet(path):
         return _parquet(path)
+    if fer2013.is_here(path):
+        return fer2013.load(path)
     if found := texts.kind_of(path):
         return texts.load(path, found)
     if _starts_with(path, b"{", b"["):
@@ -197,6 +236,10 @@ def _is_table(path: Path) -> bool:
     if _starts_with(path, b"{", b"["):
         return texts.kind_of(path) is not None
     return csvfile.is_table(csvfile.read_header(path))
+
+
+def _is_parquet(path: Path) -> bool:
+    return _starts_with(path, b"PAR1")
 
 
 def _starts_with(path: Path, *marks: bytes) -> bool:

@@ -143,6 +143,9 @@ def find_picture(folder: Path, name: str) -> tuple[ImageRef | None, str]:
         return None, "the picture is a web address: download it and give the file"
     path = os.path.join(folder, name)
     size = picture_size(path)
+    if size is None and "\\" in name:  # a path as Windows writes it
+        path = os.path.join(folder, name.replace("\\", "/"))
+        size = picture_size(path)
     if size is None:
         return None, f"{NO_PICTURE} {name}"
     if problem := undecodable(path):

@@ -18,6 +18,7 @@ from expllm.data.sample import ImageRef, Row, Sample
 from expllm.data.shards import Shard, footer_digest
 from expllm.errors import RecordError, VocabularyError
 from expllm.faces import LABEL_ORDERS, Expression
+from expllm.tabular import encoding_of
 
 LABELS: Final = LABEL_ORDERS["ferplus"].labels
 NO_EXPRESSION: Final = ("unknown", "NF")
@@ -63,12 +64,13 @@ def _parquet_rows(shards: list[Shard]) -> Iterator[Row]:
             votes = {name: int(cells[f"votes_{name}"] or 0) for name in VOTES}
             ref = ImageRef(path=str(shard.path), row=number, column=image) if image else None
             key = f"ferplus/{shard.split or 'all'}/{shard.first_row + number:06d}"
-            yield _row(key, key, votes, ref, shard.split, content)
+            yield voted_row(key, key, votes, ref, shard.split, content)
 
 
-def _row(
+def voted_row(
     where: str, key: str, votes: dict[str, int], image: ImageRef | None, split: str | None, content: str
 ) -> Row:
+    """A row whose label is the majority of its votes."""
     try:
         label = majority(votes)
     except VocabularyError as error:
@@ -100,12 +102,14 @@ def _folder_rows(root: Path) -> Iterator[Row]:
             if size is None:
                 yield Row(where, reason=f"{NO_PICTURE} {folder.name}/{name}", split=split)
             else:
-                yield _row(where, f"{folder.name}/{name}", votes, ImageRef(path=str(path)), split, str(size))
+                yield voted_row(
+                    where, f"{folder.name}/{name}", votes, ImageRef(path=str(path)), split, str(size)
+                )
 
 
 def _label_lines(path: Path) -> Iterator[list[str]]:
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with open(path, encoding=encoding_of(path), newline="") as file:
             yield from csv.reader(file)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"{path}: cannot be read ({error})") from None

@@ -55,11 +55,11 @@ def is_numbered_tree(root: Path) -> bool:
     return any(child.name.isdecimal() for parent in _parents(root) for child in _folders(parent))
 
 
-def class_files(root: Path) -> Iterator[Path]:
+def class_files(root: Path, order: LabelOrder | None = None) -> Iterator[Path]:
     """Files of the folders that are named by class, in order."""
     for parent in _parents(root):
         for child in _folders(parent):
-            if _label(child.name, None):
+            if _label(child.name, order):
                 yield from _files(child)
 
 

@@ -1,4 +1,4 @@
-"""The bytes of a sample's picture: a file, a cell of a Parquet file, or a member of a tar or zip file."""
+"""The bytes of a sample's picture: a file, a cell of Parquet or CSV, or a member of a tar or zip file."""
 
 import os
 import stat
@@ -9,6 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
+from expllm.data.pixeltable import PIXELS, PixelTable
 from expllm.data.sample import ImageRef, MemberRef
 from expllm.errors import ImageError, RecordError
 from expllm.images import ImageLimits, read_stream
@@ -32,6 +33,8 @@ def image_bytes(ref: ImageRef) -> bytes:
     if ref.row is None:
         return _file_bytes(ref.path)
     column = ref.column or "image"
+    if column == PIXELS and not _is_parquet(ref.path):
+        return PixelTable(Path(ref.path)).picture(ref.row)
     with _cache.lock:
         cell = _cache.cell(ref.path, ref.row, column)
     if isinstance(cell, dict):
@@ -39,6 +42,14 @@ def image_bytes(ref: ImageRef) -> bytes:
     if not isinstance(cell, bytes) or not cell:
         raise ImageError(f"{ref.path}: row {ref.row}: column {column!r} holds no picture")
     return cell
+
+
+def _is_parquet(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"PAR1"
+    except (OSError, ValueError):
+        return True  # opening it says what is wrong
 
 
 def _file_bytes(path: str) -> bytes:

@@ -22,12 +22,12 @@ Rect = tuple[float, float, float, float]
 
 
 class ImageRef(Record):
-    """Where the bytes of a picture are: a file, or a cell of a Parquet file.
+    """Where the bytes of a picture are: a file, or a cell of a Parquet file or a CSV of pixels.
 
     Attributes:
-        path: The picture, or the Parquet file; absolute, so that it holds in another working directory.
-        row: Row of the Parquet file, from 0; None for a file.
-        column: Column of the Parquet file; None for a file.
+        path: The picture, or the table; absolute, so that it holds in another working directory.
+        row: Row of the table, from 0; None for a file.
+        column: Column of the table; None for a file.
     """
 
     path: str

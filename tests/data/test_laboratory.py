@@ -37,7 +37,7 @@ def test_ckplus_peaks_have_the_label_and_first_frames_are_neutral(tmp_path: Path
     sequence(tmp_path, "S007_002", 0, 3)
     dataset = open_dataset(str(tmp_path))
     assert (dataset.kind, dataset.labels, dataset.splits) == ("ckplus", LABEL_ORDERS["ckplus"].labels, ())
-    expected = {}
+    expected: dict[str, str] = {}
     for number, label in EMOTIONS.items():
         stem = f"S{number:03d}/001/S{number:03d}_001"
         expected |= {f"{stem}_00000001.png": "neutral", f"{stem}_00000004.png": label}

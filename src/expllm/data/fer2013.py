@@ -141,8 +141,8 @@ class _Table:
             )
             return Row(where, reason=f"{error}{hint}", split=split)
         key = f"{self.kind}/{pixels.number:06d}"
-        given = votes.votes if votes and votes.name else None
-        sample = Sample(id=key, expression=expression, image=image, split=split, votes=given and dict(given))
+        given = dict(votes.votes) if votes and votes.name and votes.votes else None
+        sample = Sample(id=key, expression=expression, image=image, split=split, votes=given)
         return Row.of(where, sample, pixels.digest)
 
     def _paired(self) -> Iterator[tuple[PixelRow, _Votes | None]]:

@@ -13,7 +13,7 @@ from expllm.errors import MissingData, UsageError
 from expllm.settings import user_settings
 
 ROOT_VARIABLE: Final = "EXPLLM_DATA"
-_NAMED: Final = ("rafdb", "affectnet7", "affectnet8", "expw", "ferplus", "fer2013")
+_NAMED: Final = ("rafdb", "affectnet7", "affectnet8", "expw", "ferplus", "fer2013", "ckplus", "jaffe", "kdef")
 """Kinds of data sets that a folder's name may say."""
 
 

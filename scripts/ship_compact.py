@@ -18,9 +18,10 @@ from typing import Any, Final
 import torch
 
 from expllm.model.expllm import part_of
+from expllm.model.keys import check_fit
 from expllm.model.layout import read_manifest
 from expllm.model.store import load, save
-from expllm.model.tensors import check_fit, load_weights
+from expllm.model.tensors import load_weights
 from expllm.train.history import History
 
 MOST_BYTES: Final = 25_000_000

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from expllm.facefinder import FaceFinder
+
+if TYPE_CHECKING:
+    from tinyhub import TinyHub
 
 ROOT = Path(__file__).parent.parent
 ASTRONAUT = ROOT / "examples" / "faces" / "astronaut.jpg"
@@ -64,3 +68,21 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("needs ../shared, which is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> "TinyHub":
+    """Both base models of `paper` in a cache of the hub, with small sizes; no test changes it."""
+    from tinyhub import tiny_hub
+
+    return tiny_hub(tmp_path_factory.mktemp("hub"))
+
+
+@pytest.fixture
+def cached(hub: "TinyHub", monkeypatch: pytest.MonkeyPatch) -> "TinyHub":
+    """The same, as the cache that this process reads: the library asks its environment on import only."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub.cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return hub

@@ -23,7 +23,7 @@ from expllm.model.layout import ModelError
 from expllm.model.light import LightBundle, Rotary, light_bundle
 from expllm.model.load import load_tokenizer
 from expllm.model.presets import preset
-from expllm.model.tensors import AT_ONCE, each_weight, weight_names
+from expllm.model.tensors import AT_ONCE, each_weight
 from expllm.shipped import missing_packages, model_folder
 
 pytestmark = pytest.mark.skipif(bool(missing_packages()), reason="needs the model's packages")
@@ -103,8 +103,7 @@ print("model.safetensors" in Path("/proc/self/maps").read_text())
 def test_weights_that_are_read_a_few_at_a_time(tmp_path: Path) -> None:
     stored = {f"layer{number}": torch.full((2, 3), float(number)) for number in range(2 * AT_ONCE + 1)}
     save_file(stored, tmp_path / "some.safetensors")
-    names = weight_names(tmp_path / "some.safetensors")
-    assert sorted(names) == sorted(stored)
+    names = sorted(stored)
     read = dict(each_weight(tmp_path / "some.safetensors", names[1:]))
     assert list(read) == names[1:]
     assert all(torch.equal(read[name], stored[name]) for name in read)
@@ -115,8 +114,6 @@ def test_a_cut_file_of_weights(tmp_path: Path) -> None:
     whole = (tmp_path / "some.safetensors").read_bytes()
     (tmp_path / "some.safetensors").write_bytes(whole[:-9])
     with pytest.raises(MissingWeights, match=r"some\.safetensors: cannot be read .*: copy the whole folder"):
-        weight_names(tmp_path / "some.safetensors")
-    with pytest.raises(MissingWeights, match="cannot be read"):
         list(each_weight(tmp_path / "some.safetensors", ["layer"]))
 
 
@@ -160,7 +157,7 @@ def test_adapters_of_other_layers_are_refused(folder: Path, light: LightBundle, 
     copy = Path(shutil.copytree(folder, tmp_path / "model"))
     name = "base_model.model.model.language_model.layers.77.self_attn.q_proj.lora_A.weight"
     save_file({name: torch.zeros(8, 576)}, copy / "adapter_model.safetensors")
-    with pytest.raises(ModelError, match=r"layers\.77\.self_attn\.q_proj is no layer of this model"):
+    with pytest.raises(ModelError, match=r"layers\.77\.self_attn\.q_proj\.lora_A\.weight is not expected"):
         Answerer(replace(light, folder=copy))
 
 

@@ -18,6 +18,7 @@ from expllm.errors import MissingWeights, OutputError
 from expllm.faces import label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expllm import inner
+from expllm.model.keys import Differences
 from expllm.model.layout import ModelError, read_manifest
 from expllm.model.presets import PRESETS, Preset
 from expllm.model.released import CLIP_MEAN, import_released, interpolated
@@ -130,7 +131,7 @@ def test_a_checkpoint_gives_the_released_features_and_logits(
     report = import_released(tmp_path / "pytorch_model.bin", tmp_path / "m", UNTIED, label_set(7))
     assert report.whole
     assert len(report.mapped) == len(state) - 2
-    assert {why for _, why in report.ignored} == {"computed from the sizes"}
+    assert {key.rpartition("rotary_emb.")[2] for key, _ in report.ignored} == {"inv_freq"}
     loaded = load(tmp_path / "m")
     given = inputs(loaded)
     expected = reference_features(state, given["pixel_values"], UNTIED)
@@ -170,20 +171,27 @@ def test_a_report_key_by_key(state: dict[str, Tensor], tmp_path: Path) -> None:
     changed["vision_model.blocks.1.attn.qkv.bias"] = torch.ones(9)
     changed["vision_model.blocks.7.ls1.gamma"] = torch.ones(5)
     changed["optimizer.step"] = torch.ones(1)
+    changed["lm_head.weight"] = changed["lm_head.weight"] * float("nan")
     torch.save(changed, tmp_path / "model.bin")
     report = import_released(tmp_path / "model.bin", tmp_path / "m", UNTIED, label_set(7))
     assert not report.whole
-    assert report.missing == ("model.multi_modal_projector.linear_2.bias",)
-    assert {key for key, _ in report.misfits} == {
-        "vision_model.norm.weight", "vision_model.blocks.1.attn.qkv.bias", "vision_model.blocks.7.ls1.gamma",
-    }  # fmt: skip
-    assert ("optimizer.step", "no part of the released model that is known here") in report.ignored
+    assert report.differences == Differences(
+        ("mm_projector.2.bias",), ("optimizer.step", "vision_model.blocks.7.ls1.gamma"),
+        (("vision_model.blocks.1.attn.qkv.bias", (9,), (192,)), ("vision_model.norm.weight", (5,), (64,))),
+        ("lm_head.weight",),
+    )  # fmt: skip
     lines = list(report.lines(everything=True))
-    assert "missing: model.multi_modal_projector.linear_2.bias" in lines
-    assert any(line.startswith("shape differs: vision_model.norm.weight: [5], and") for line in lines)
+    assert "missing: mm_projector.2.bias" in lines
+    assert "unexpected: optimizer.step" in lines
+    assert "shape differs: vision_model.norm.weight: [5], not [64]" in lines
+    assert "NaN or infinity: lm_head.weight" in lines
     assert any(line.startswith("mapped: lm_head.weight -> lm_head.weight") for line in lines)
-    assert lines[-1].endswith("1 weights missing, 3 shapes differ")
+    assert lines[-1].endswith("1 missing, 2 unexpected, 2 of another shape")
     assert not (tmp_path / "m").exists()
+    with pytest.raises(
+        ModelError, match=r"mm_projector\.2\.bias is missing; optimizer\.step, .* are not exp"
+    ):
+        report.check(tmp_path)
 
 
 class Owned:
@@ -197,12 +205,24 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     torch.save({"lm_head.weight": Owned()}, tmp_path / "torch.bin")
     (tmp_path / "bare.bin").write_bytes(pickle.dumps({"lm_head.weight": Owned()}))
-    (tmp_path / "cut.bin").write_bytes((tmp_path / "torch.bin").read_bytes()[:200])
-    for name in ("torch.bin", "bare.bin", "cut.bin"):
+    for name in ("torch.bin", "bare.bin"):
         with pytest.raises(ModelError, match="restricted reader refuses") as caught:
             import_released(tmp_path / name, tmp_path / "m", UNTIED, label_set(7))
         assert name in caught.value.line
     assert not (tmp_path / "owned").exists()
+
+
+def test_a_damaged_checkpoint(state: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "whole.bin")
+    (tmp_path / "cut.bin").write_bytes((tmp_path / "whole.bin").read_bytes()[:-200])
+    (tmp_path / "empty.bin").touch()
+    for name, problem in (("cut.bin", "cut short"), ("empty.bin", "is empty")):
+        with pytest.raises(MissingWeights, match=rf"{name}: is {problem}|{name}: {problem}"):
+            import_released(tmp_path / name, tmp_path / "m", UNTIED, label_set(7))
+    keys = sorted(state)
+    save_file({key: state[key] for key in keys[:20]}, tmp_path / "model-00001-of-00002.safetensors")
+    with pytest.raises(MissingWeights, match="1 of 2 pieces are there"):
+        import_released(tmp_path, tmp_path / "m", UNTIED, label_set(7))
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:

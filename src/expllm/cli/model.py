@@ -99,15 +99,13 @@ def import_(
     Pickled files are read by PyTorch's restricted reader, which runs no code.
     """
     from expllm.faces import label_set
-    from expllm.model.layout import ModelError
     from expllm.model.presets import preset as by_name
     from expllm.model.released import PROMPT_WARNING, import_released
 
     report = import_released(checkpoint, output, by_name(preset), label_set(labels))
     for line in report.lines(everything=verbose):
         typer.echo(line)
-    if not report.whole:
-        raise ModelError(f"{checkpoint}: does not fit the preset {preset}, see above: nothing was written")
+    report.check(checkpoint)
     typer.echo(f"{output}: written. Note: {PROMPT_WARNING}")
 
 

@@ -68,4 +68,4 @@ def new_bundle(
     """
     base = load_base(preset, seed, dtype, tower_file)
     model = with_lora(base.model, preset.lora, seed)
-    return Bundle(model, base.tokenizer, preset, tuple(labels), processor=base.processor)
+    return Bundle(model, base.tokenizer, base.preset, tuple(labels), processor=base.processor)

@@ -102,9 +102,6 @@ def joined(
     model.model.language_model = language.model
     model.lm_head = language.lm_head
     model.model.multi_modal_projector = new_projector(model, seed)
-    generation = getattr(language, "generation_config", None)
-    if generation is not None:
-        model.generation_config = generation
     return model
 
 

@@ -23,24 +23,28 @@ from expllm.errors import MissingWeights
 from expllm.faces import Expression
 from expllm.model.carried import unpacked
 from expllm.model.convnet import blocks_of, look, stem_of
+from expllm.model.expected import adapter_shapes, llama_shapes, projector_shapes
+from expllm.model.keys import check_fit, check_shapes
 from expllm.model.language import Language
 from expllm.model.layout import (
     ADAPTER,
     ADAPTER_CONFIG,
+    AGAIN,
     WEIGHTS,
     Manifest,
-    ModelError,
     check_files,
     read_manifest,
 )
 from expllm.model.prepare import Preparer
 from expllm.model.presets import Preset
 from expllm.model.products import product
-from expllm.model.tensors import check_fit, each_weight, load_weights, weight_names
+from expllm.model.tensors import each_weight, load_weights
+from expllm.model.weightfiles import tensor_shapes
 from expllm.model.writing import Ids, OwnModel, Talker
 
 _ADAPTED: Final = "base_model.model."
 _CARRIED: Final = "model.language_model."
+_OWN: Final = ("model.vision_tower.", "model.multi_modal_projector.")
 _BESIDE: Final = (*WEIGHTS.values(), ADAPTER, ADAPTER_CONFIG)
 
 
@@ -134,6 +138,15 @@ def light_bundle(folder: Path, device: torch.device | str) -> LightBundle | None
     return LightBundle(folder, carrier, manifest, LightTokenizer(carrier), device)
 
 
+def _own_files(folder: Path) -> list[Path]:
+    return [folder / WEIGHTS[part] for part in ("tower", "projector")]
+
+
+def _plain(name: str) -> str:
+    """What a weight is called in Llava."""
+    return name if name.startswith(_OWN) else name.replace("model.", _CARRIED, 1)
+
+
 class _Weights:
     """Weights by their names in Llava, adapters added, on the device and in the type asked for."""
 
@@ -143,19 +156,12 @@ class _Weights:
         self._scale = self.preset.lora.alpha / self.preset.lora.rank
         self.config: dict[str, Any] = json.loads((bundle.carrier / "config.json").read_text(encoding="utf-8"))
         carrier = bundle.carrier / "model.safetensors"
-        self._files = {carrier: {name.replace("model.", _CARRIED, 1): name for name in weight_names(carrier)}}
-        for path in (bundle.folder / WEIGHTS[part] for part in ("tower", "projector")):
-            self._files[path] = {name: name for name in weight_names(path)}
-        self._check_adapters(bundle.folder / ADAPTER)
-
-    def _check_adapters(self, path: Path) -> None:
-        """Refuses adapters of layers that are not there: left out in silence, they would be other answers."""
-        layers = {name.partition(".lora_")[0].removeprefix(_ADAPTED) for name in self._adapters}
-        stored = {name for names in self._files.values() for name in names}
-        if unknown := sorted(layer for layer in layers if f"{layer}.weight" not in stored):
-            raise ModelError(
-                f"{path}: {unknown[0]} is no layer of this model: it belongs to another base model"
-            )
+        held = {carrier: tensor_shapes(carrier, AGAIN)}
+        check_shapes(held[carrier], llama_shapes(self.config), carrier)
+        held |= {path: tensor_shapes(path, AGAIN) for path in _own_files(bundle.folder)}
+        self._files = {path: {_plain(name): name for name in shapes} for path, shapes in held.items()}
+        shapes = {_plain(name): shape for names in held.values() for name, shape in names.items()}
+        check_fit(self._adapters, adapter_shapes(shapes, self.preset.lora), bundle.folder / ADAPTER)
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """All weights whose names begin so, by the rest of their names."""
@@ -188,6 +194,8 @@ def _sight(weights: _Weights) -> Any:
     net.to(weights.dtype).to(weights.device).load_state_dict(stored)
     net.eval().requires_grad_(requires_grad=False)
     projector = weights.part("model.multi_modal_projector.")
+    sides = weights.preset.tower.hidden, int(weights.config["hidden_size"])
+    check_fit(projector, projector_shapes(*sides), WEIGHTS["projector"])
     one, two = (_layer(projector, f"linear_{number}.") for number in (1, 2))
     first, second, dtype = product([one]), product([two]), weights.dtype  # `weights` itself must not stay
 

@@ -1,4 +1,8 @@
-"""A preset becomes a model: towers from the hub, a folder, a carrier package, or drawn at random."""
+"""A preset becomes a model: towers from the hub, a folder, a carrier package, or drawn at random.
+
+`transformers` gives a layer whose weights it did not find random ones, and logs a line. So all that it reads
+is asked for here, by `pretrained`, and every key that it missed, left over or found misshapen is an error.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,16 +12,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, Dinov2Model, GenerationConfig, LlamaForCausalLM
 
 from expllm.errors import ExpllmError, MissingDependency, MissingWeights, UsageError
 from expllm.model.carried import carried_gguf, unpacked
 from expllm.model.convtower import ConvTower
 from expllm.model.expllm import PatchTower, joined, language_config, new_tower, tower_config
+from expllm.model.keys import check_fit, check_loaded
+from expllm.model.layout import ModelError
 from expllm.model.presets import Language, Preset, Tower
 from expllm.model.quiet import quiet_transformers
-from expllm.model.tensors import check_fit, load_weights
+from expllm.model.snapshots import Snapshot, fetch, settled
+from expllm.model.tensors import load_weights
 from expllm.model.tiny import tiny_tokenizer
+from expllm.model.weightfiles import check_tokenizer, checked_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,11 +39,13 @@ class Base:
 
     Attributes:
         model: `LlavaForConditionalGeneration`, or another image-text-to-text model for `hf:` presets.
+        preset: With the sizes and revisions of what was read.
         processor: Of `hf:` presets: their own way from picture and text to tensors.
     """
 
     model: nn.Module
     tokenizer: "PreTrainedTokenizerBase"
+    preset: Preset
     processor: Any | None = None
 
 
@@ -49,20 +59,44 @@ def load_base(
         tower_file: Weights of a vision tower that was trained before, in place of the preset's own.
 
     Raises:
-        ModelError: the file's weights are another tower's.
-        MissingWeights: the hub cannot be reached, or has no such model; the carrier package is not installed.
+        ModelError: weights are missing, left over, misshapen or no numbers; the keys are named.
+        MissingWeights: the hub cannot be reached, or has no such model; a file is damaged; the carrier
+            package is not installed.
         MissingDependency: 4-bit weights are asked for and bitsandbytes is not installed.
         UsageError: 4-bit weights are asked for and there is no NVIDIA card.
     """
+    preset = settled(preset)
     if preset.hf is not None:
-        return _load_hf(preset.hf, dtype)
+        return _load_hf(preset, dtype)
     tokenizer = load_tokenizer(preset.language)
     language = load_language(preset, seed, dtype)
     tower = load_tower(preset.tower, seed, dtype)
     if tower_file is not None:
         _fill_tower(tower, tower_file)
-    image_token = tokenizer.convert_tokens_to_ids(preset.language.image_token)
-    return Base(joined(tower, language, int(image_token), preset.tower.tokens, seed), tokenizer)
+    return Base(put_together(preset, tokenizer, tower, language, seed), tokenizer, preset)
+
+
+def put_together(
+    preset: Preset, tokenizer: "PreTrainedTokenizerBase", tower: PatchTower | ConvTower, language: nn.Module,
+    seed: int,
+) -> nn.Module:  # fmt: skip
+    """One model of a preset's parts. It writes the likeliest token, whatever its language model came with."""
+    image_token = int(tokenizer.convert_tokens_to_ids(preset.language.image_token))
+    model = joined(tower, language, image_token, preset.tower.tokens, seed)
+    model.generation_config = greedy(tokenizer, tokenizer.eos_token_id)
+    return model
+
+
+def greedy(tokenizer: "PreTrainedTokenizerBase", end: int | list[int] | None) -> GenerationConfig:
+    """The likeliest token each time.
+
+    What a base model comes with would draw (Vicuna: at a temperature of 0.9), weigh repetitions down, or fill
+    up with the token that holds the picture's places.
+    """
+    return GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=end, pad_token_id=tokenizer.pad_token_id,
+        do_sample=False,
+    )  # fmt: skip
 
 
 def load_tokenizer(language: Language) -> "PreTrainedTokenizerBase":
@@ -70,13 +104,24 @@ def load_tokenizer(language: Language) -> "PreTrainedTokenizerBase":
 
     Raises:
         MissingWeights: it cannot be had.
+        MissingDependency: it is one of sentencepiece, which is not installed.
     """
     if language.source is None:
         return tiny_tokenizer(language.vocabulary)
-    source, options = _where(language)
+    if language.weights == "hub":
+        here = fetch(language.source, language.revision)
+        check_tokenizer(here.folder, here.again)
+        source, options = str(here.folder), {}
+    else:
+        source, options = _where(language)
     found: PreTrainedTokenizerBase = fetched(
         language.source, lambda: AutoTokenizer.from_pretrained(source, **options)
     )
+    if len(found) > language.vocabulary:
+        raise ModelError(
+            f"{source}: the tokenizer has {len(found):,} tokens, and the model has rows for "
+            f"{language.vocabulary:,}: it belongs to another model"
+        )
     found.pad_token = language.pad_token
     return found
 
@@ -85,7 +130,8 @@ def load_language(preset: Preset, seed: int, dtype: torch.dtype) -> nn.Module:
     """The causal language model, frozen weights in `dtype` or in 4 bits.
 
     Raises:
-        MissingWeights: it cannot be had.
+        ModelError: its keys or shapes are not those of its configuration.
+        MissingWeights: it cannot be had, or a file is damaged.
         UsageError, MissingDependency: 4 bits, and no card or no bitsandbytes.
     """
     language = preset.language
@@ -94,23 +140,57 @@ def load_language(preset: Preset, seed: int, dtype: torch.dtype) -> nn.Module:
     source, options = _where(language)
     if preset.quantization == "nf4":
         options["quantization_config"] = _four_bits()
-    return fetched(
-        language.source, lambda: AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **options)
-    )
+    return pretrained(AutoModelForCausalLM, language.source, source, dtype=dtype, **options)
 
 
 def load_tower(tower: Tower, seed: int, dtype: torch.dtype) -> PatchTower | ConvTower:
     """The vision tower.
 
     Raises:
-        MissingWeights: it cannot be had.
+        ModelError: its keys or shapes are not those of its configuration.
+        MissingWeights: it cannot be had, or a file is damaged.
     """
     if tower.source is None:
         return _drawn(lambda: new_tower(tower_config(tower)), seed).to(dtype)
-    source = tower.source
-    return fetched(
-        source, lambda: PatchTower.from_pretrained(source, revision=tower.revision or "main", dtype=dtype)
+    folder = whole_snapshot(tower.source, tower.revision).folder
+    # The hub's keys are older than the parameters' names. `transformers` renames them by the name of the
+    # class, and a subclass has another one: it would find none of the attention's weights.
+    found: Any = pretrained(Dinov2Model, tower.source, str(folder), dtype=dtype)
+    found.__class__ = PatchTower
+    return found
+
+
+def pretrained(kind: Any, name: str, source: str, **options: Any) -> Any:
+    """What `kind.from_pretrained` reads, if every weight of the model came from a file and every tensor has a
+    place.
+
+    Args:
+        name: What messages call it.
+        source: A folder.
+
+    Raises:
+        ModelError: a key is missing, left over or misshapen, or a weight is no number; all are named.
+        MissingWeights: it cannot be read.
+    """
+    model, info = fetched(
+        name,
+        lambda: kind.from_pretrained(
+            source, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        ),
     )
+    check_loaded(name if name == source else f"{name} ({source})", model, info)
+    return model
+
+
+def whole_snapshot(source: str, revision: str | None) -> Snapshot:
+    """The files of a base model, here and whole.
+
+    Raises:
+        MissingWeights, ModelError: as `fetch` and `checked_files`.
+    """
+    found = fetch(source, revision, weights=True)
+    checked_files(found.folder, found.again)
+    return found
 
 
 def _fill_tower(tower: nn.Module, path: Path) -> None:
@@ -122,19 +202,22 @@ def _fill_tower(tower: nn.Module, path: Path) -> None:
         parameter.data = stored[name].to(parameter.dtype)
 
 
-def _load_hf(name: str, dtype: torch.dtype) -> Base:
+def _load_hf(preset: Preset, dtype: torch.dtype) -> Base:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    processor = fetched(name, lambda: AutoProcessor.from_pretrained(name))
-    model = fetched(name, lambda: AutoModelForImageTextToText.from_pretrained(name, dtype=dtype))
-    return Base(model, processor.tokenizer, processor)
+    assert preset.hf is not None
+    name, folder = preset.hf, str(whole_snapshot(preset.hf, preset.revision).folder)
+    processor = fetched(name, lambda: AutoProcessor.from_pretrained(folder))
+    model = pretrained(AutoModelForImageTextToText, name, folder, dtype=dtype)
+    model.generation_config = greedy(processor.tokenizer, model.generation_config.eos_token_id)
+    return Base(model, processor.tokenizer, preset, processor)
 
 
 def _where(language: Language) -> tuple[str, dict[str, Any]]:
     """Where `from_pretrained` looks, and the options that it needs for that."""
     assert language.source is not None
     if language.weights != "carrier":
-        return language.source, {"revision": language.revision or "main"}
+        return str(whole_snapshot(language.source, language.revision).folder), {}
     if (folder := unpack_carried(language)) is not None:
         return str(folder), {}
     return str(carried_gguf(language).parent), {"gguf_file": language.gguf, **_dequantized()}
@@ -151,11 +234,11 @@ def unpack_carried(language: Language) -> Path | None:
 
 def _unpack(packed: Path, folder: Path) -> None:
     """The language model and the tokenizer of a GGUF file, as plain files."""
-    where = {"pretrained_model_name_or_path": str(packed.parent), "gguf_file": packed.name}
+    where = {"gguf_file": packed.name, **_dequantized()}
+    model = pretrained(AutoModelForCausalLM, str(packed), str(packed.parent), dtype=torch.float32, **where)
     with quiet_transformers():
-        model = AutoModelForCausalLM.from_pretrained(**where, **_dequantized(), dtype=torch.float32)
         model.save_pretrained(folder)
-        AutoTokenizer.from_pretrained(**where).save_pretrained(folder)
+        AutoTokenizer.from_pretrained(str(packed.parent), gguf_file=packed.name).save_pretrained(folder)
 
 
 def _dequantized() -> dict[str, Any]:
@@ -177,8 +260,8 @@ def fetched(name: str, load: Callable[[], Loaded]) -> Loaded:
         if isinstance(error, ExpllmError):
             raise
         raise MissingWeights(
-            f"{name}: the weights cannot be had ({_first_line(error)}): check the name and the connection "
-            "to the hub, or give a folder that holds them"
+            f"{name}: the weights cannot be read ({_first_line(error)}): check the files, or give a folder "
+            "that holds others"
         ) from None
 
 

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from expllm.errors import UsageError
@@ -18,7 +19,7 @@ class Tower:
 
     Attributes:
         source: Hub id or folder of the weights; None: drawn at random.
-        revision: Commit, tag or branch on the hub.
+        revision: Commit, tag or branch on the hub; of a folder, what `snapshots` makes of its files.
         hidden: Width.
         layers: Blocks.
         heads: Attention heads.
@@ -59,7 +60,7 @@ class Language:
 
     Attributes:
         source: Hub id or folder; a Python package with `weights="carrier"`; None: random.
-        revision: Commit, tag or branch on the hub.
+        revision: As that of a tower.
         gguf: Name of the GGUF file, where the weights are in one; they are unpacked.
         template: Name of the chat template, a key of `data.encode.TEMPLATES`.
         image_token: A token of its vocabulary that no text produces; it holds the places of the picture.
@@ -109,6 +110,7 @@ class Preset:
 
     Attributes:
         hf: Hub id or folder of another image-text-to-text model, used in place of the two towers.
+        revision: Of `hf`: as that of a tower.
         quantization: `nf4` keeps the frozen language model in 4 bits (needs an NVIDIA card and bitsandbytes).
     """
 
@@ -118,6 +120,30 @@ class Preset:
     lora: Lora = field(default_factory=Lora)
     quantization: Quantization = "none"
     hf: str | None = None
+    revision: str | None = None
+
+    def with_sources(self, tower: str | None = None, language: str | None = None) -> Self:
+        """The preset with weights from elsewhere; their own configuration tells the sizes.
+
+        Args:
+            tower, language: A folder, a name on the hub, or NAME@REVISION; None: as it is.
+
+        Raises:
+            UsageError: the preset has no such part.
+        """
+        found = self
+        if self.hf is not None and (tower or language):
+            raise UsageError(f"{self.name} is one model: only presets of two parts take sources for them")
+        if tower is not None:
+            if self.tower.kind != "dinov2":
+                raise UsageError(f"the vision tower of {self.name} is not a DINOv2: it has no source")
+            source, revision = _source(tower)
+            found = replace(found, tower=replace(self.tower, source=source, revision=revision))
+        if language is not None:
+            source, revision = _source(language)
+            weights = replace(self.language, source=source, revision=revision, weights="hub", gguf=None)
+            found = replace(found, language=weights)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -186,14 +212,24 @@ PRESETS: Final = {
 }
 
 
+def _source(text: str) -> tuple[str, str | None]:
+    """NAME@REVISION in two; a folder's name may hold an @."""
+    name, sign, revision = text.rpartition("@")
+    if not sign or not name or Path(text).expanduser().is_dir():
+        return text, None
+    return name, revision
+
+
 def preset(name: str) -> Preset:
-    """The preset of that name; `hf:REPO` stands for any image-text-to-text model of `transformers`.
+    """The preset of that name; `hf:REPO` stands for any image-text-to-text model of `transformers`, and
+    `hf:REPO@REVISION` for one revision of it.
 
     Raises:
         UsageError: there is none.
     """
     if name.startswith("hf:"):
-        return replace(PRESETS["paper"], name=name, hf=name.removeprefix("hf:"))
+        source, revision = _source(name.removeprefix("hf:"))
+        return replace(PRESETS["paper"], name=name, hf=source, revision=revision)
     if name not in PRESETS:
         raise UsageError(f"no model preset {name!r}: choose one of {', '.join(PRESETS)}, or hf:REPO")
     return PRESETS[name]

@@ -5,26 +5,24 @@ values in one layer (`qkv`) and the adapters inside the attention (`lora_A_q`). 
 weights too, and all of them are taken from it: nothing else is needed but the tokenizer.
 """
 
-import pickle
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from expllm.errors import MissingWeights
 from expllm.faces import Expression
 from expllm.model.bundle import Bundle
 from expllm.model.expllm import empty_model, inner, with_lora
-from expllm.model.layout import ModelError, check_new
+from expllm.model.keys import OPTIONAL, UNUSED, Differences, check_keys, not_finite, reason
+from expllm.model.layout import check_new
 from expllm.model.load import load_tokenizer
 from expllm.model.presets import Preset
-from expllm.model.quiet import quiet_transformers
+from expllm.model.releasedkeys import keys_of, sized
 from expllm.model.store import save
-from expllm.model.tensors import load_weights
+from expllm.model.weightfiles import read_checkpoint
 
 CLIP_MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD: Final = (0.26862954, 0.26130258, 0.27577711)
@@ -33,30 +31,6 @@ PROMPT_WARNING: Final = (
     "the released code asks in a format of its own (TASK, USER, ASSISTANT), and this folder asks in this "
     "project's: expect less than the published accuracy until the model is trained on"
 )
-TOWER: Final = "model.vision_tower"
-BLOCK: Final = r"vision_model\.blocks\.(\d+)\."
-LAYER: Final = rf"{TOWER}.encoder.layer.\1"
-RULES: Final = (
-    (r"model\.(layers\.\d+\.self_attn\.[qv]_proj\.lora_[AB])", r"model.language_model.\1.weight"),
-    (r"model\.(embed_tokens\.weight|norm\.weight|layers\..+)", r"model.language_model.\1"),
-    (r"(lm_head\.weight)", r"\1"),
-    (r"mm_projector\.0\.(weight|bias)", r"model.multi_modal_projector.linear_1.\1"),
-    (r"mm_projector\.2\.(weight|bias)", r"model.multi_modal_projector.linear_2.\1"),
-    (r"vision_model\.(cls_token|mask_token)", rf"{TOWER}.embeddings.\1"),
-    (r"vision_model\.pos_embed", rf"{TOWER}.embeddings.position_embeddings"),
-    (
-        r"vision_model\.patch_embed\.proj\.(weight|bias)",
-        rf"{TOWER}.embeddings.patch_embeddings.projection.\1",
-    ),
-    (r"vision_model\.norm\.(weight|bias)", rf"{TOWER}.layernorm.\1"),
-    (BLOCK + r"(norm[12]\.\w+|mlp\.fc[12]\.\w+)", rf"{LAYER}.\2"),
-    (BLOCK + r"attn\.proj\.(weight|bias)", rf"{LAYER}.attention.o_proj.\2"),
-    (BLOCK + r"attn\.lora_([AB])_([qv])", rf"{LAYER}.attention.\3_proj.lora_\2.weight"),
-    (BLOCK + r"attn\.qkv\.(weight|bias)", rf"{LAYER}.attention.[qkv]_proj.\2"),
-    (BLOCK + r"ls([12])\.gamma", rf"{LAYER}.layer_scale\2.lambda1"),
-)
-"""What a key becomes, by the first pattern that is all of it. `[qkv]` stands for three layers."""
-IGNORED: Final = ((r".*rotary_emb\.inv_freq", "computed from the sizes"),)
 
 
 @dataclass(frozen=True)
@@ -66,56 +40,70 @@ class Report:
     Attributes:
         mapped: Key, and the weights that it became.
         ignored: Key, and why it is not needed.
-        missing: Weights of the model that the checkpoint lacks.
-        misfits: Key, and what does not fit.
+        differences: Keys that are missing, left over, and so on, by the checkpoint's names.
     """
 
     mapped: tuple[tuple[str, str], ...]
     ignored: tuple[tuple[str, str], ...]
-    missing: tuple[str, ...]
-    misfits: tuple[tuple[str, str], ...]
+    differences: Differences
 
     @property
     def whole(self) -> bool:
-        """Whether every weight of the model was found, and fits."""
-        return not self.missing and not self.misfits
+        """Whether every weight of the model was found, fits, and is a number, and no tensor is left over."""
+        return self.differences == Differences()
+
+    def check(self, path: Path) -> None:
+        """Refuses a checkpoint that is not whole.
+
+        Raises:
+            ModelError: it names the keys.
+        """
+        check_keys(path, self.differences, "nothing was written")
 
     def lines(self, *, everything: bool = False) -> Iterator[str]:
         """For people: what went wrong first; the keys that went well only if asked for."""
-        yield from (f"shape differs: {key}: {why}" for key, why in self.misfits)
-        yield from (f"missing: {name}" for name in self.missing)
+        wrong = self.differences
+        for key, found, own in wrong.mismatched:
+            yield f"shape differs: {key}: {[*found]}, not {[*own]}"
+        yield from (f"missing: {key}" for key in wrong.missing)
+        yield from (f"unexpected: {key}" for key in wrong.unexpected)
+        yield from (f"NaN or infinity: {key}" for key in wrong.not_finite)
         yield from (f"ignored: {key}: {why}" for key, why in self.ignored)
         if everything:
             yield from (f"mapped: {key} -> {name}" for key, name in self.mapped)
-        counts = (len(self.mapped), len(self.ignored), len(self.missing), len(self.misfits))
-        yield "{} keys mapped, {} ignored, {} weights missing, {} shapes differ".format(*counts)
+        kinds = (self.mapped, self.ignored, wrong.missing, wrong.unexpected, wrong.mismatched)
+        text = "{} keys mapped, {} ignored, {} missing, {} unexpected, {} of another shape"
+        yield text.format(*map(len, kinds))
 
 
 def import_released(path: Path, output: Path, preset: Preset, labels: Sequence[Expression]) -> Report:
-    """Writes a model's folder if the checkpoint has every weight of the preset; else only reports.
+    """Writes a model's folder if the checkpoint has every weight, and nothing else; else only reports.
 
     Args:
-        path: A file, or the folder with its pieces.
-        preset: Its sizes; where the weights come from does not matter.
+        path: A file, or the folder with its pieces; a `config.json` beside them tells the sizes.
+        preset: What the checkpoint does not tell; where the weights come from does not matter.
 
     Raises:
-        MissingWeights: there is no checkpoint, or the tokenizer cannot be had.
+        MissingWeights: there is no checkpoint, it is damaged, or the tokenizer cannot be had.
         ModelError: the file is none, or may run code.
         OutputError: the folder cannot be written.
     """
     check_new(output)
     state = read_checkpoint(path)
-    own = as_released(preset)
+    own = sized(as_released(preset), state, path if path.is_dir() else path.parent)
     model = with_lora(empty_model(own), own.lora)
     names = {_plain(name): name for name, _ in inner(model).named_parameters()}
-    found, report = placed(state, {_plain(name): one for name, one in inner(model).named_parameters()}, own)
+    shapes = {_plain(name): tuple(one.shape) for name, one in inner(model).named_parameters()}
+    found, report = placed(state, shapes, own)
     if report.whole:
-        weights = {names[name]: _precise(name, tensor) for name, tensor in found.items()}
+        filled = {name: found.get(name, torch.zeros(shape)) for name, shape in shapes.items()}
+        weights = {names[name]: _precise(name, tensor) for name, tensor in filled.items()}
+        # What is tied or serves the pretraining alone is in no file.
         inner(model).load_state_dict(weights, strict=False, assign=True)
         inner(model).tie_weights()
-        bundle = Bundle(model, load_tokenizer(preset.language), own, tuple(labels))
+        tokenizer = load_tokenizer(replace(preset.language, vocabulary=own.language.vocabulary))
         card = {"imported from": path.name, "towers": [preset.tower.source, preset.language.source]}
-        save(output, bundle, card)
+        save(output, Bundle(model, tokenizer, own, tuple(labels)), card)
     return report
 
 
@@ -126,98 +114,36 @@ def as_released(preset: Preset) -> Preset:
     return replace(preset, tower=tower, language=language, quantization="none")
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """All tensors of a checkpoint, by key. Nothing that is pickled in it can run.
-
-    Raises:
-        MissingWeights: there is none.
-        ModelError: a file is no checkpoint, or holds something else than tensors.
-    """
-    files = sorted(_pieces(path)) if path.is_dir() else [path]
-    if not files or not path.exists():
-        raise MissingWeights(f"{path}: no checkpoint is there: give the file, or the folder with its pieces")
-    state: dict[str, Tensor] = {}
-    for file in files:
-        state |= load_weights(file) if file.suffix == ".safetensors" else _unpickled(file)
-    return state
-
-
-def _pieces(folder: Path) -> list[Path]:
-    return [*folder.glob("model*.safetensors")] or [*folder.glob("pytorch_model*.bin")]
-
-
-def _unpickled(path: Path) -> dict[str, Tensor]:
-    try:
-        with quiet_transformers():  # PyTorch warns of old pickles before it refuses them
-            found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(
-            f"{path}: PyTorch's restricted reader refuses it ({reason[:120]}): it is damaged, or holds code"
-        ) from None
-    if not isinstance(found, dict) or not all(isinstance(one, Tensor) for one in found.values()):
-        raise ModelError(
-            f"{path}: holds something else than tensors by name: give the model's own checkpoint"
-        )
-    return found
-
-
 def placed(
-    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], preset: Preset
+    state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], preset: Preset
 ) -> tuple[dict[str, Tensor], Report]:
     """The checkpoint's tensors by our names, and what became of each key.
 
     Args:
-        expected: Our weights by name; only shapes are looked at.
+        shapes: Of our weights, by name.
     """
+    known = keys_of(preset)
+    ignored = {key: why for key in state if key not in known and (why := reason(key, UNUSED))}
     found: dict[str, Tensor] = {}
-    mapped, ignored, misfits = [], [], []
-    for key, tensor in state.items():
-        reason = next((why for pattern, why in IGNORED if re.fullmatch(pattern, key)), None)
-        name = _renamed(key)
-        if reason or name is None:
-            ignored.append((key, reason or "no part of the released model that is known here"))
+    mapped, misfits = [], []
+    for key in known.keys() & state.keys():
+        own, tensor = known[key], state[key]
+        if own.places:
+            tensor = interpolated(tensor, preset.tower.image // preset.tower.patch)
+        expected = own.shape(shapes)
+        if tuple(tensor.shape) != expected:
+            misfits.append((key, tuple(tensor.shape), expected))
             continue
-        pieces = _split(name, tensor)
-        if name.endswith("position_embeddings"):
-            pieces = {name: interpolated(tensor, preset.tower.image // preset.tower.patch)}
-        wrong = [_misfit(one, piece, expected) for one, piece in pieces.items()]
-        if why := next(filter(None, wrong), None):
-            misfits.append((key, why))
-            continue
-        found |= pieces
-        mapped.append((key, name))
-    missing = sorted(expected.keys() - found.keys() - _named(misfits))
-    return found, Report(tuple(mapped), tuple(ignored), tuple(missing), tuple(misfits))
-
-
-def _named(misfits: list[tuple[str, str]]) -> set[str]:
-    """Our weights that have a key, though one that does not fit: they are not missing as well."""
-    return {one for key, _ in misfits for one in _split(_renamed(key) or "", torch.empty(3))}
-
-
-def _renamed(key: str) -> str | None:
-    for pattern, name in RULES:
-        if match := re.fullmatch(pattern, key):
-            return match.expand(name)
-    return None
-
-
-def _split(name: str, tensor: Tensor) -> dict[str, Tensor]:
-    """Queries, keys and values lie one below the other: [3 hidden, ...]."""
-    if "[qkv]" not in name:
-        return {name: tensor}
-    return {
-        name.replace("[qkv]", letter): piece for letter, piece in zip("qkv", tensor.chunk(3), strict=True)
-    }
-
-
-def _misfit(name: str, tensor: Tensor, expected: Mapping[str, Tensor]) -> str | None:
-    if name not in expected:
-        return f"there is no {name} in this preset"
-    if tensor.shape != expected[name].shape:
-        return f"{[*tensor.shape]}, and {name} is {[*expected[name].shape]}"
-    return None
+        found |= own.split(tensor)
+        mapped.append((key, ", ".join(own.names)))
+    missing = sorted(
+        key
+        for key in known.keys() - state.keys()
+        if any(reason(name, OPTIONAL) is None for name in known[key].names)
+    )
+    unexpected = sorted(state.keys() - known.keys() - ignored.keys())
+    differences = Differences(tuple(missing), tuple(unexpected), tuple(sorted(misfits)), not_finite(state))
+    return found, Report(tuple(sorted(mapped)), tuple(sorted(ignored.items())), differences)
 
 
 def interpolated(places: Tensor, side: int) -> Tensor:

@@ -21,6 +21,7 @@ from expllm.model.expllm import PARTS, empty_model, part_of, with_lora
 from expllm.model.load import fetched
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
+from expllm.model.snapshots import find, settled
 
 LEARNED: Final = ("projector", "tower_lora", "language_lora")
 """What the second stage trains."""
@@ -115,6 +116,7 @@ def summary(preset: Preset, batch: int = 16) -> Summary:
     Raises:
         MissingWeights: the configuration of an `hf:` model cannot be had.
     """
+    preset = settled(preset, online=False)
     model = _empty(preset)
     sizes = _sizes(preset, model)
     modes = {"plain": False, "checkpointing": True}
@@ -136,6 +138,7 @@ def sizes_of(preset: Preset) -> Sizes:
     Raises:
         MissingWeights: the configuration of an `hf:` model cannot be had.
     """
+    preset = settled(preset, online=False)
     return _sizes(preset, _empty(preset))
 
 
@@ -163,8 +166,15 @@ def _empty(preset: Preset) -> Any:
         return with_lora(empty_model(preset), preset.lora)
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    name = preset.hf
-    config = fetched(name, lambda: AutoConfig.from_pretrained(name))
+    name, here = preset.hf, find(preset.hf, preset.revision)
+    config = fetched(
+        name,
+        lambda: (
+            AutoConfig.from_pretrained(here.folder)
+            if here
+            else AutoConfig.from_pretrained(name, revision=preset.revision)
+        ),
+    )
     if not hasattr(config, "vision_config"):
         raise MissingWeights(f"{name}: reads no pictures: choose an image-text-to-text model")
     with torch.device("meta"), quiet_transformers():

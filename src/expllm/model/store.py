@@ -22,13 +22,13 @@ from expllm.errors import MissingWeights
 from expllm.model.bundle import Bundle
 from expllm.model.expllm import (
     inner,
-    joined,
     language_config,
     new_tower,
     part_of,
     tower_config,
     with_lora,
 )
+from expllm.model.keys import check_fit
 from expllm.model.layout import (
     ADAPTER,
     ADAPTER_CONFIG,
@@ -41,10 +41,11 @@ from expllm.model.layout import (
     sha256,
     write_manifest,
 )
-from expllm.model.load import Base, load_base, load_language, load_tokenizer, load_tower
+from expllm.model.load import Base, load_base, load_language, load_tokenizer, load_tower, put_together
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
-from expllm.model.tensors import as_os_error, check_fit, load_weights, save_weights
+from expllm.model.snapshots import settled
+from expllm.model.tensors import as_os_error, load_weights, save_weights
 from expllm.outfiles import open_to_others
 from expllm.outfolders import whole_folder
 
@@ -86,12 +87,14 @@ def load(
     device: torch.device | str = "cpu",
     *,
     unpacked: bool = False,
+    preset: Preset | None = None,
 ) -> Bundle:
     """Reads a model back, ready to answer (`eval`).
 
     Args:
         dtype: Of the frozen weights. The projector, adapters, and parts that were trained whole keep theirs.
         device: Where it is to be; with a language model in 4 bits it is on the card in any case.
+        preset: In place of the folder's own, where its base weights lie elsewhere now.
         unpacked: Also where the model was trained on a language model in 4 bits; this needs no NVIDIA card.
 
     Raises:
@@ -101,6 +104,8 @@ def load(
     """
     manifest = read_manifest(folder)
     check_files(folder, manifest)
+    if preset is not None:
+        manifest = replace(manifest, preset=preset)
     if unpacked:
         manifest = replace(manifest, preset=replace(manifest.preset, quantization="none"))
     base = _load_base(folder, manifest, dtype)
@@ -115,7 +120,7 @@ def load(
     # Weights in 4 bits are made on the card and cannot leave it.
     model.to(device if manifest.preset.quantization == "none" else "cuda").eval()
     return Bundle(
-        model, base.tokenizer, manifest.preset, manifest.labels, manifest.questions,
+        model, base.tokenizer, base.preset, manifest.labels, manifest.questions,
         base.processor, manifest.trained,
     )  # fmt: skip
 
@@ -172,7 +177,7 @@ def _written_parts(bundle: Bundle) -> tuple[str, ...]:
 
 def _load_base(folder: Path, manifest: Manifest, dtype: torch.dtype) -> Base:
     """The base model; parts whose only weights are in the folder have none yet."""
-    preset = manifest.preset
+    preset = settled(manifest.preset)
     if preset.hf is not None:
         return load_base(preset, dtype=dtype)
     tokenizer: Any = load_tokenizer(preset.language)
@@ -189,8 +194,7 @@ def _load_base(folder: Path, manifest: Manifest, dtype: torch.dtype) -> Base:
         tower.to_empty(device="cpu")
     else:
         tower = load_tower(preset.tower, 0, dtype)
-    image_token = tokenizer.convert_tokens_to_ids(preset.language.image_token)
-    return Base(joined(tower, language, int(image_token), preset.tower.tokens, 0), tokenizer)
+    return Base(put_together(preset, tokenizer, tower, language, 0), tokenizer, preset)
 
 
 def _unfilled_language(preset: Preset) -> LlamaForCausalLM:

@@ -1,4 +1,4 @@
-"""Tensors in files: safetensors in and out, and whether they fit a model."""
+"""Tensors in files: safetensors in and out."""
 
 import os
 import re
@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from expllm.errors import MissingWeights
-from expllm.model.layout import ModelError
 
 AT_ONCE: Final = 32
 """Tensors that are read while a file is open."""
@@ -46,16 +45,6 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         return load_file(path)
 
 
-def weight_names(path: Path) -> list[str]:
-    """Names of the tensors of a safetensors file, which are not read.
-
-    Raises:
-        MissingWeights: it cannot be read.
-    """
-    with _readable(path), safe_open(path, "pt") as file:
-        return list(file.keys())
-
-
 def each_weight(path: Path, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
     """Some tensors of a safetensors file, for one who copies and drops them.
 
@@ -77,21 +66,3 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         raise MissingWeights(f"{path}: cannot be read ({error}): copy the whole folder again") from None
-
-
-def check_fit(stored: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
-    """Compares names and shapes.
-
-    Raises:
-        ModelError: they are those of another model; names the first that differs.
-    """
-    for name in sorted(stored.keys() | expected.keys()):
-        if name not in expected:
-            problem = "is no weight of this model"
-        elif name not in stored:
-            problem = "is missing"
-        elif stored[name].shape != expected[name].shape:
-            problem = f"has the shape {[*stored[name].shape]}, not {[*expected[name].shape]}"
-        else:
-            continue
-        raise ModelError(f"{path}: {name} {problem}: it belongs to another base model")

@@ -18,6 +18,10 @@ FORMAT: Final = 1
 """Format of a run's folder; a folder of another format is refused, not guessed at."""
 
 
+SHOWN: Final = 160
+"""Most characters of a setting in a message: a path and a SHA-256 are to be seen whole."""
+
+
 class RunError(ExpllmError):
     """A run's folder is in use, of another version, or was begun with other settings."""
 
@@ -168,4 +172,4 @@ def _lock(file: IO[str], path: Path) -> None:
 
 def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

@@ -1,6 +1,6 @@
 """Recipes: what is trained on what, and how. YAML in, checked values out; no key goes unread.
 
-The defaults are the paper's stage 2 (section IV-A); where it is silent, those of its released code.
+The defaults are those of the paper's stage 2 (section IV-A), or of its released code.
 """
 
 import re
@@ -26,10 +26,9 @@ class ModelConfig:
 
     Attributes:
         preset: Name of a preset, or `hf:REPO`.
-        begin: Folder of a model whose weights are taken over, or `compact`, which ships; None: the
-            preset's own.
-        tower: File of the vision tower's weights, as `scripts/train_tower.py` writes it, or `compact`; None:
-            the preset's own.
+        begin: Folder of a model whose weights are taken over, or `compact`; None: the preset's own.
+        tower: File of the tower's weights, of `scripts/train_tower.py`, or `compact`; None: the preset's own.
+        tower_source, language_source: Other base weights: a folder, a name on the hub, or NAME@REVISION.
         seed: Draws the projector, the adapters and random towers.
         lora: Settings of the adapters that differ from the preset's: rank, alpha, dropout.
     """
@@ -37,6 +36,8 @@ class ModelConfig:
     preset: str = "paper"
     begin: str | None = None
     tower: str | None = None
+    tower_source: str | None = None
+    language_source: str | None = None
     seed: int = 0
     lora: dict[str, Any] = field(default_factory=dict)
 
@@ -50,12 +51,11 @@ class DataConfig:
         train: Data set and split, such as `rafdb:train`, or several; the first names the labels.
         valid: The same for validation; None: no loss is taken there.
         kind: How to read them, where the layout does not tell; a key of `data.KINDS`.
-        texts: A run or export of the engine that explains these faces, by id; a path of its own, not under
-            `root`, or several. None: the data sets' own texts.
+        texts: Runs or exports of the engine that explain these faces by id; None: the data sets' own texts.
         longest, without: Texts of more words than this, or with one of these phrases, are not learned.
-        votes: Whether a label task learns the shares of the annotators' votes (FER+), not their majority.
-        hint: Whether the measured action units are told with the question for an explanation.
-        unhinted: With `hint`: part of the explanations that is learned without, so that the model does both.
+        votes: Whether a label task learns the shares of the votes (FER+), not their majority.
+        hint, unhinted: Whether the measured action units are told with the question for an explanation, and
+            the part of the explanations that is learned without them, so that the model does both.
         captions: Pictures with captions for stage 1; `texts`: the key observations of the explanations.
         boxes: Whether faces are boxed by the detector first; `auto`: not those of sets that come cut out.
         limit: Only the first so many faces.
@@ -95,10 +95,10 @@ class StageConfig:
         weight_decay: On matrices; biases and norms have none.
         warmup_steps, warmup_share: Steps until `lr` is reached; if None, that part of all steps.
         clip, betas: Longest gradient, and AdamW's averages.
-        label, explanation: Shares of the two tasks, over their sum.
+        label, explanation: Shares of the two tasks.
         label_weight: What a token of a label task, which has few, counts beside one of an explanation.
-        mixed: Whether every step holds labels and explanations in their shares, instead of texts of like
-            length: steadier, but slower where many devices have one micro-batch of a step each.
+        mixed: Whether every step holds labels and explanations in their shares, not texts of like length:
+            steadier, but slower where many devices have one micro-batch of a step each.
         order: Which of the two rounds of an explanation task comes first; `both`: either, drawn for each.
         label_first: With `both`: the part of the explanation tasks in which the label comes first, 0-1.
         augment: Ranges of `data.augment.Augmentation` by name, or False for none.
@@ -106,10 +106,10 @@ class StageConfig:
             among the faces of a data set (of its `kind`), and those of the others once each.
         precision: `bf16` computes in 16 bits and learns in 32.
         checkpointing: Saves memory by computing activations twice.
-        save_steps, keep: A checkpoint every so many steps, and how many are kept.
-        workers: Processes that decode and augment pictures.
+        save_steps, keep: A checkpoint every so many steps, and how many stay.
+        workers: Processes that decode pictures.
         max_length: Most tokens of a conversation; None: the language model's context.
-        report_to: Where losses go besides the run's own files: `tensorboard`, `wandb`, `none` ...
+        report_to: Where losses go besides the run's files: `tensorboard`, `wandb`, `none` ...
         seed: Draws order, tasks, augmentation and dropout.
     """
 
@@ -288,12 +288,12 @@ def _set(values: dict[str, Any], stages: dict[str, Any], keys: list[str], value:
 
 
 def chosen_preset(recipe: Recipe) -> Preset:
-    """The recipe's preset with its own adapter settings.
+    """The recipe's preset with its own sources and adapter settings.
 
     Raises:
         UsageError: no such preset or setting.
     """
-    found = preset(recipe.model.preset)
+    found = preset(recipe.model.preset).with_sources(recipe.model.tower_source, recipe.model.language_source)
     if not recipe.model.lora:
         return found
     values = {**found.lora.__dict__, **recipe.model.lora}

@@ -25,6 +25,7 @@ from expllm.model.quiet import quiet_transformers
 from expllm.model.store import load, save
 from expllm.runs import RunFolder
 from expllm.shipped import SHIPPED, model_folder
+from expllm.train.bases import base_preset, moved, revisions
 from expllm.train.batches import Batches, Examples, check_lengths
 from expllm.train.boxing import boxed_faces
 from expllm.train.checkpoints import latest, step_of
@@ -80,18 +81,21 @@ def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
         KeyboardInterrupt: it was stopped, and has saved.
     """
     refuse_unfit(recipe)
+    base = base_preset(recipe)
     # Told where there is no card: processes that share a CPU would else not know of each other.
     state = PartialState(cpu=not torch.cuda.is_available())
     first = state.is_main_process
     folder = RunFolder(output)
     with folder.locked() if first else nullcontext():
         if first:
-            _begin(folder, {"kind": "training", "expllm": __version__, **_by_key(recipe)})
+            read = revisions(base)
+            read = moved(read, folder.settings()) if folder.exists else read
+            _begin(folder, {"kind": "training", "expllm": __version__, **_by_key(recipe), **read})
         state.wait_for_everyone()
         before: Path | None = None
         for stage, place in zip(recipe.stages, places(output, recipe), strict=True):
             if not (place.model / "expllm.json").is_file():
-                _train_stage(recipe, stage, place, before, quiet=quiet or not first)
+                _train_stage(recipe, stage, place, before or base, quiet=quiet or not first)
             before = place.model
     assert before is not None
     return before
@@ -129,21 +133,26 @@ def recorded(recipe: Recipe) -> dict[str, Any]:
     return values
 
 
-def open_model(recipe: Recipe, stage: StageConfig, before: Path | None) -> Bundle:
+def open_model(recipe: Recipe, stage: StageConfig, before: Path | Preset | None) -> Bundle:
     """The model that a stage begins with: the one before it, the one that the recipe names, or a new one.
+
+    Args:
+        before: Its folder; before the first stage the preset, with the revisions that are to be read.
 
     Raises:
         UsageError: the model that the recipe names is of another preset, or has other adapters.
     """
     dtype = torch.bfloat16 if stage.precision == "bf16" else torch.float32
     chosen = chosen_preset(recipe)
-    if before is not None:
+    if isinstance(before, Path):
         bundle = load(before, dtype)
     elif recipe.model.begin is not None:
-        bundle = _begun(model_folder(recipe.model.begin), chosen, dtype)
+        bundle = _begun(model_folder(recipe.model.begin), chosen, dtype, before)
     else:
-        tower = _tower_file(recipe.model.tower)
-        bundle = new_bundle(chosen, label_set(8), seed=recipe.model.seed, dtype=dtype, tower_file=tower)
+        bundle = new_bundle(
+            before or chosen, label_set(8), seed=recipe.model.seed, dtype=dtype,
+            tower_file=_tower_file(recipe.model.tower),
+        )  # fmt: skip
     bundle.questions = replace(bundle.questions, hint=HINT if recipe.data.hint else "")
     return bundle
 
@@ -155,8 +164,8 @@ def _tower_file(name: str | None) -> Path | None:
     return model_folder(name) / WEIGHTS["tower"] if name in SHIPPED else Path(name)
 
 
-def _begun(folder: Path, chosen: Preset, dtype: torch.dtype) -> Bundle:
-    """The model that a recipe goes on with, if it is of the same kind."""
+def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None) -> Bundle:
+    """The model that a recipe goes on with, if it is of the same kind; its base weights may have moved."""
     had = read_manifest(folder).preset
     for name in ("name", "lora"):
         if getattr(had, name) != getattr(chosen, name):
@@ -165,11 +174,11 @@ def _begun(folder: Path, chosen: Preset, dtype: torch.dtype) -> Bundle:
                 f"model.begin: the model in {folder} has {key} {getattr(had, name)}, and the recipe "
                 f"{getattr(chosen, name)}: say the same"
             )
-    return load(folder, dtype)
+    return load(folder, dtype, preset=base)
 
 
 def _train_stage(
-    recipe: Recipe, stage: StageConfig, place: Place, before: Path | None, *, quiet: bool
+    recipe: Recipe, stage: StageConfig, place: Place, before: Path | Preset, *, quiet: bool
 ) -> None:
     bundle = open_model(recipe, stage, before)
     reading = prepared(recipe, read_stage(recipe.data, stage, bundle.questions), stage, place.folder)

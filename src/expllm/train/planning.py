@@ -13,6 +13,7 @@ from expllm.errors import MissingData, UsageError
 from expllm.model.costs import Memory, Sizes, Text, training_flops, training_memory
 from expllm.model.presets import Preset
 from expllm.model.show import sizes_of
+from expllm.model.snapshots import settled
 from expllm.threads import cores
 from expllm.train.config import Recipe, StageConfig, chosen_preset
 from expllm.train.faces import Faces, Reading
@@ -77,7 +78,7 @@ def planned(recipe: Recipe) -> str:
         UsageError: the preset or a setting makes no sense.
         ExpllmError: its data are there and damaged.
     """
-    chosen = chosen_preset(recipe)
+    chosen = settled(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
     device = this_device(recipe.stages[0])
     lines = [f"model      {chosen.name}, {sum(sizes.parameters.values()):,} weights with adapters"]
@@ -187,7 +188,7 @@ def refuse_unfit(recipe: Recipe) -> None:
     Raises:
         UsageError: a stage needs a card and there is none, or more memory than there is.
     """
-    chosen = chosen_preset(recipe)
+    chosen = settled(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
     for stage in recipe.stages:
         refuse_without_card(stage, chosen)

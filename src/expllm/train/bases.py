@@ -1,0 +1,65 @@
+"""Which base weights a training reads: found before it begins, and written into its `run.json`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from expllm.model.layout import read_manifest
+from expllm.model.load import whole_snapshot
+from expllm.model.presets import Preset
+from expllm.model.snapshots import settled
+from expllm.shipped import model_folder
+from expllm.train.config import Recipe, chosen_preset
+
+
+def base_preset(recipe: Recipe) -> Preset:
+    """The preset that a recipe begins with, with the sizes and revisions of what is read for it.
+
+    Raises:
+        MissingWeights: base weights cannot be had, or a file of them is damaged.
+        UsageError: no such preset, setting or model.
+    """
+    chosen = chosen_preset(recipe)
+    if recipe.model.begin is None:
+        return _whole(settled(chosen))
+    begun = read_manifest(model_folder(recipe.model.begin)).preset
+    tower, language = begun.tower, begun.language
+    # Weights that have been moved since: the revision stays, so that they must be the same.
+    if recipe.model.tower_source is not None:
+        tower = replace(tower, source=chosen.tower.source)
+    if recipe.model.language_source is not None:
+        language = replace(language, source=chosen.language.source)
+    return _whole(settled(replace(begun, tower=tower, language=language)))
+
+
+def _whole(base: Preset) -> Preset:
+    """Looks whether all files are there, before hours of other work."""
+    language = base.language if base.language.weights == "hub" else None
+    parts = [(base.hf, base.revision)] if base.hf else [
+        (part.source, part.revision) for part in (base.tower, language) if part is not None
+    ]  # fmt: skip
+    for source, revision in parts:
+        if source is not None:
+            whole_snapshot(source, revision)
+    return base
+
+
+def revisions(base: Preset) -> dict[str, str]:
+    """What base weights are read, by the key of a recipe that would name them: NAME@REVISION, or a folder and
+    the hash of its files. Weights that ship with a package or are drawn have no place here."""
+    if base.hf is not None:
+        return {"model.preset": f"hf:{base.hf}@{base.revision}"}
+    parts = {"model.tower_source": base.tower, "model.language_source": base.language}
+    return {key: f"{part.source}@{part.revision}" for key, part in parts.items() if part.revision is not None}
+
+
+def moved(now: Mapping[str, str], begun: Mapping[str, Any]) -> dict[str, str]:
+    """The same, with a folder's earlier place where only that differs: its files are the same."""
+    return {
+        key: str(begun[key]) if _revision(begun.get(key)) == _revision(value) else value
+        for key, value in now.items()
+    }
+
+
+def _revision(value: Any) -> str | None:
+    return str(value).rpartition("@")[2] if isinstance(value, str) and "@" in value else None

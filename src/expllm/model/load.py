@@ -111,9 +111,10 @@ def load_tokenizer(language: Language) -> "PreTrainedTokenizerBase":
     if language.weights == "hub":
         here = fetch(language.source, language.revision)
         check_tokenizer(here.folder, here.again)
-        source, options = str(here.folder), {}
+        where: tuple[str, dict[str, Any]] = str(here.folder), {}
     else:
-        source, options = _where(language)
+        where = _where(language)
+    source, options = where
     found: PreTrainedTokenizerBase = fetched(
         language.source, lambda: AutoTokenizer.from_pretrained(source, **options)
     )

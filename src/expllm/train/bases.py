@@ -34,10 +34,12 @@ def base_preset(recipe: Recipe) -> Preset:
 
 def _whole(base: Preset) -> Preset:
     """Looks whether all files are there, before hours of other work."""
-    language = base.language if base.language.weights == "hub" else None
-    parts = [(base.hf, base.revision)] if base.hf else [
-        (part.source, part.revision) for part in (base.tower, language) if part is not None
-    ]  # fmt: skip
+    tower, language = base.tower, base.language
+    parts = [(tower.source, tower.revision)]
+    if language.weights == "hub":
+        parts.append((language.source, language.revision))
+    if base.hf is not None:
+        parts = [(base.hf, base.revision)]
     for source, revision in parts:
         if source is not None:
             whole_snapshot(source, revision)

@@ -95,6 +95,8 @@ def test_a_frame_in_which_openface_saw_nothing_has_no_face(tmp_path: Path) -> No
     read = rows(tmp_path, header + "1,0,0.98,1,2.5\n2,0,0.3,0,0\n3,0,0,0,0.00\n")
     assert [row.status for row in read] == ["ok", "no_landmarks", "no_face"]
     assert [row.aus.measured for row in read[1:]] == [(), ()]
+    read = rows(tmp_path, "FRAME\tSUCCESS\tAU12_R\n1\tTRUE\t2.5\n2\tFALSE\t0\n")  # as SPSS and R rewrite it
+    assert [(row.frame, row.status) for row in read] == [(1, "ok"), (2, "no_landmarks")]
 
 
 LIBREFACE = (
@@ -161,22 +163,28 @@ def test_named_units_in_the_spelling_of_other_programs(tmp_path: Path) -> None:
     assert (row.input, row.aus.active(), row.aus["left lid raise"]) == ("a.jpg", {"jaw drop": 0.5}, None)
 
 
+@pytest.fixture
+def field(shared: Path) -> Path:
+    if not (shared / "cases" / "tables").is_dir():
+        pytest.skip("needs ../shared/cases/tables, which is not here")
+    return shared / "cases" / "tables"
+
+
 @pytest.mark.parametrize("name", ["of_semicolon", "of_semicolon_dot", "of_tab", "of_utf16"])
-def test_dialects_from_the_field(shared: Path, name: str) -> None:
-    (row,) = read_au_table(shared / "cases" / "tables" / f"{name}.csv")
-    (twin, cut) = read_au_table(shared / "cases" / "tables" / "of_cut.csv")
+def test_dialects_from_the_field(field: Path, name: str) -> None:
+    (row,) = read_au_table(field / f"{name}.csv")
+    (twin, cut) = read_au_table(field / "of_cut.csv")
     assert (row.aus, row.frame, row.status) == (twin.aus, 1, "ok")
     assert row.aus["left lip corner pull"] == 0.8
-    assert (cut.status, "row 2: is cut off" in (cut.error or "")) == ("error", True)
+    assert (cut.status, "row 2: cut off" in (cut.error or "")) == ("error", True)
 
 
-def test_tables_from_the_field(shared: Path) -> None:
-    tables = shared / "cases" / "tables"
-    assert [row.face_id for row in read_au_table(tables / "of_image2faces.csv")] == [0, 1]
-    (libre,) = read_au_table(tables / "libreface.csv")
+def test_tables_from_the_field(field: Path) -> None:
+    assert [row.face_id for row in read_au_table(field / "of_image2faces.csv")] == [0, 1]
+    (libre,) = read_au_table(field / "libreface.csv")
     assert libre.aus["left lip corner pull"] == pytest.approx(0.64)
     assert libre.source == "libreface"
-    assert [row.input for row in read_au_table(tables / "u2028.jsonl")] == ["a\u2028b.jpg", "c.jpg"]
+    assert [row.input for row in read_au_table(field / "u2028.jsonl")] == ["a\u2028b.jpg", "c.jpg"]
 
 
 def test_released_json(tmp_path: Path) -> None:
@@ -248,7 +256,7 @@ def test_the_reference_file_reads_whole(shared: Path) -> None:
         ("a,b\n1,2\n", "no action units among its columns: known are those of expllm, OpenFace 2 (AU01_r)"),
         ("AU12_r,AU12_r\n1,2\n", "the column 'AU12_r' is there twice"),
         ("AU01_r,AU02_r,AU03_r,AU04_r\n1,0,0,0\n", "numbered by position, not by unit"),
-        ("[1]", "row 1: is not a JSON object"),
+        ("[1]", "row 1: not a JSON object"),
         ('{"x": 1}', "neither 'au'"),
         ("{broken", "row 1: line 1 is not JSON"),
         ("[" * 100_000, "nested too deeply"),
@@ -271,9 +279,9 @@ GOOD_LINE = '{"aus": {"jaw drop": 0.5}}'
         ("AU01_r,AU26_r", "1,2.5", "1,inf", "AU26_r: 'inf' is not a finite number"),
         ("AU01_r,AU26_r", "1,2.5", '1,"1,2,3"', "AU26_r: '1,2,3' is not a number"),
         ("AU01_r,AU26_r", "1,2.5", "1,5.1", "AU26_r is 5.1: OpenFace 2 writes 0 to 5"),
-        ("AU01_r,AU26_r", "1,2.5", "1", "is cut off: it has 1 of 2 cells"),
-        ("AU01_r,AU26_r", "1,2.5", "1,0,5", "has 3 cells, and there are 2 columns"),
-        ("AU01_r,AU26_r", "1,2.5", '1,"0', "cannot be read as CSV"),
+        ("AU01_r,AU26_r", "1,2.5", "1", "cut off after 1 of 2 cells"),
+        ("AU01_r,AU26_r", "1,2.5", "1,0,5", "3 cells, but there are 2 columns"),
+        ("AU01_r,AU26_r", "1,2.5", '1,"0', "not valid CSV"),
         ("AU01,AU26", "0.5,0.5", "0.5,1.5", "AU26 is 1.5: py-feat writes 0 to 1"),
         ("AU01,AU26", "0.5,0.5", "-0.5,0", "AU01 is -0.5: py-feat writes 0 to 1"),
         ("frame,AU26", "1,0.5", "inf,0.5", "frame: 'inf' is not a finite number"),

@@ -53,6 +53,21 @@ def test_a_letter_behind_a_megabyte_tells_the_encoding(tmp_path: Path) -> None:
     assert rows[-1].cells == {"name": "é", "frame": "2"}
 
 
+@pytest.mark.parametrize(
+    ("start", "advice"),
+    [
+        (b"PK\x03\x04", "save it as CSV"),
+        (b"\xd0\xcf\x11\xe0", "save it as CSV"),
+        (b"\x1f\x8b\x08", "unpack it"),
+    ],
+)
+def test_workbooks_and_archives_say_what_to_do(tmp_path: Path, start: bytes, advice: str) -> None:
+    path = tmp_path / "t.xlsx"
+    path.write_bytes(start + bytes(20))
+    with pytest.raises(RecordError, match=rf"t\.xlsx: .*{advice}"):
+        list(DelimitedFile(path).rows())
+
+
 @pytest.mark.parametrize("data", [b"\xff\xfe\x00jpeg", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"a,b\n\x81\x8d,\n"])
 def test_bytes_that_are_no_text(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "t.csv"
@@ -86,7 +101,7 @@ def test_thousands_beside_decimals(tmp_path: Path) -> None:
 def test_rows_of_another_length_are_named(tmp_path: Path) -> None:
     rows = delimited(tmp_path, "a,b,c\n1,2,3\n1,2\n1,2,3,\n1,2,3,4\n1,2,3")
     assert [row.problem for row in rows] == [
-        "", "is cut off: it has 2 of 3 cells", "", "has 4 cells, and there are 3 columns", "",
+        "", "cut off after 2 of 3 cells", "", "4 cells, but there are 3 columns", "",
     ]  # fmt: skip
     assert rows[1].cells == {"a": "1", "b": "2"}
 
@@ -101,7 +116,7 @@ def test_a_stray_quotation_mark_costs_its_row(tmp_path: Path, broken: str) -> No
     rows = delimited(tmp_path, f'a,b\nv,0\n{broken}\ny,2\n"z\nz",3\n')
     assert [row.cells.get("a") for row in rows] == ["v", None, "y", "z\nz"]
     assert [bool(row.problem) for row in rows] == [False, True, False, False]
-    assert "cannot be read as CSV" in rows[1].problem
+    assert "not valid CSV" in rows[1].problem
 
 
 LINE_SEPARATORS = "\u2028\u2029\x85\v\f\x1c\x1d\x1e"
@@ -125,7 +140,7 @@ def test_only_line_feeds_end_a_json_line(tmp_path: Path, end: str) -> None:
         ),
         ('[{"a": 1},\n {"a": 2},\n {"a": ', [1, 2, None], ["all behind it is lost"]),
         ('[{"a": 1}, {"a": 2}', [1, 2, None], ["cut short"]),
-        ('[{"a": 1}, 7, {"a": 2}]', [1, None, 2], ["is not a JSON object"]),
+        ('[{"a": 1}, 7, {"a": 2}]', [1, None, 2], ["not a JSON object"]),
         ('{\n "a": 1\n}\n', [1], []),
         ("[]", [], []),
         ("", [], []),

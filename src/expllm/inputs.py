@@ -20,8 +20,9 @@ PICTURE_SUFFIXES: Final = frozenset(
 """What is taken from a folder by its name; other files are looked into. What is named outright may be called
 anything."""
 
-TABLE_SUFFIXES: Final = frozenset(".json .jsonl .ndjson .csv .tsv .parquet .pq".split())
-"""Tables of action units (see `autables`), when named outright."""
+TABLE_SUFFIXES: Final = frozenset(".json .jsonl .ndjson .csv .tsv .tab .txt .parquet .pq .xlsx .xls".split())
+"""Tables of action units (see `autables`), when named outright. Excel calls its Unicode text `.txt`; of a
+workbook nothing comes but the advice to save it as CSV."""
 
 _COPY_SUFFIXES: Final = (
     ".bak",

@@ -195,6 +195,20 @@ def test_broken_tables_fail_alone(folder: Path) -> None:
     assert "row 2: " in result.complaints[5]
 
 
+@pytest.mark.parametrize(
+    ("on_no_face", "statuses", "code"),
+    [("row", ["ok", "no_face"], 0), ("skip", ["ok"], 0), ("error", ["ok", "error"], 3)],
+)
+def test_a_row_without_a_face_is_a_picture_without_one(
+    folder: Path, on_no_face: str, statuses: list[str], code: int
+) -> None:
+    Path("fex.csv").write_text("input,frame,AU12\nv.mp4,1,0.5\nv.mp4,2,\n")
+    result = call("aus", "fex.csv", "--format", "jsonl", "--on-no-face", on_no_face)
+    assert ([one.status for one in result.analyses], result.code) == (statuses, code)
+    Path("fex.csv").write_text("input,frame,AU12\nv.mp4,2,\n")
+    assert call("aus", "fex.csv", "--format", "jsonl", "--on-no-face", on_no_face).code == 4
+
+
 def test_the_24_units_are_listed() -> None:
     result = call("aus", "--list")
     assert (result.code, result.err) == (0, "")

@@ -54,6 +54,22 @@ def test_many_broken_pictures_are_counted(faces: Path) -> None:
     assert len(json.loads(call("data", "check", "folder", faces, "--json").out)["unreadable"]) == 20
 
 
+def test_a_table_needs_no_name_and_says_which_rows_it_cannot_read(tmp_path: Path) -> None:
+    table = tmp_path / "openface.csv"
+    table.write_text("frame;face_id;AU12_r;AU26_r\n1;0;1,5;0\n1;1;3,5;0\n2;0;7,5;0\n3;0;1,")
+    result = call("data", "check", table)
+    assert result.code == 3
+    assert "2 of 4 rows are faces" in result.out
+    assert "2 cannot be read:" in result.out
+    assert "row 3: AU12_r is 7.5: OpenFace 2 writes 0 to 5" in " ".join(result.out.split())
+    assert "row 4: cut off after 3 of 4 cells" in " ".join(result.out.split())
+    nothing = call("data", "check", "rafdb")
+    assert (nothing.code, nothing.complaints) == (
+        2,
+        ["expllm: give its folder or file: expllm data check rafdb ROOT"],
+    )
+
+
 def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
     result = call("data", "check", "rafdb", tmp_path)
     assert result.code == 1

@@ -76,7 +76,7 @@ def test_bad_rows_are_skipped_with_their_reason(tmp_path: Path) -> None:
         7: "'much': it must be a number",
         8: "web address",
         9: "neither a picture nor an action unit",
-        10: "is cut off: it has 1 of 3 cells",
+        10: "cut off after 1 of 3 cells",
     }.items():
         assert part in reasons[f"row {number}"]
 
@@ -106,7 +106,7 @@ def test_an_output_of_expllm_has_no_labels(tmp_path: Path) -> None:
 def test_what_is_no_table(tmp_path: Path) -> None:
     broken = tmp_path / "broken.csv"
     broken.write_text('path,label\n"a.png" x,fear\n')
-    with pytest.raises(RecordError, match=r"none of its 1 rows .* row 1: cannot be read as CSV"):
+    with pytest.raises(RecordError, match=r"none of its 1 rows .* row 1: cannot be read: not valid CSV"):
         open_dataset(str(broken))
     other = write_csv(tmp_path / "other.csv", [("when", "where"), ("now", "here")])
     with pytest.raises(RecordError, match="no column names a picture"):

@@ -90,7 +90,7 @@ def test_frames_and_faces_of_a_video_have_ids_of_their_own(tmp_path: Path) -> No
     ]
     dataset = open_dataset(str(write_csv(tmp_path / "of.csv", rows)))
     assert [one.id for one in dataset] == ["row 1", "row 2"]  # OpenFace does not say whose frames these are
-    assert dataset.skipped == (("row 3", "nothing was measured (no_face)"),)
+    assert dataset.skipped == (("row 3", "nothing was measured (no_landmarks)"),)
 
 
 @pytest.mark.parametrize("write", ["json", "jsonl", "parquet", "csv"])
@@ -124,9 +124,9 @@ def test_bad_rows_are_named_and_cost_no_other(tmp_path: Path) -> None:
     dataset = open_dataset(str(write_csv(tmp_path / "t.csv", rows)))
     assert [one.id for one in dataset] == ["a", "e"]
     assert dataset.skipped == (
-        ("row 2", "AU12_r: 'inf' is not a finite number"),
-        ("row 3", "AU12_r is 7: OpenFace 2 writes 0 to 5"),
-        ("row 4", "is cut off: it has 1 of 2 cells"),
+        ("row 2", "cannot be read: AU12_r: 'inf' is not a finite number"),
+        ("row 3", "cannot be read: AU12_r is 7: OpenFace 2 writes 0 to 5"),
+        ("row 4", "cannot be read: cut off after 1 of 2 cells"),
     )
     path = write_csv(tmp_path / "none.csv", [("input", "AU12_r"), ("a", "")])
     with pytest.raises(RecordError, match=r"none of its 1 rows .* row 1: nothing was measured \(no_face\)"):

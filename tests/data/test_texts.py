@@ -71,6 +71,15 @@ def test_bad_rows_are_skipped_with_their_reason(tmp_path: Path) -> None:
     assert [where for where, _ in dataset.skipped] == [f"row {number}" for number in range(2, 8)]
 
 
+def test_lines_without_a_label_at_all_are_samples_without_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"id": "a\u2028b.jpg", "aus": {"Jaw Drop": 0.5}}\n{"id": "c.jpg", "aus": {}}\n', encoding="utf-8"
+    )
+    dataset = open_dataset(str(path))
+    assert [(one.id, one.expression) for one in dataset] == [("a\u2028b.jpg", None), ("c.jpg", None)]
+
+
 def test_an_analysis_of_ours_has_no_label(tmp_path: Path) -> None:
     own = FaceAnalysis(
         input="a.png", status="ok", aus=AUVector({"jaw drop": 0.2}), expression=Expression.FEAR

@@ -124,8 +124,8 @@ def _format_of_tools(names: tuple[str, ...], places: "_Places") -> Format | None
     return None
 
 
-def _is_own(names: tuple[str, ...]) -> bool:
-    return {"input", "status"} <= set(names)
+def _is_own(names: Sequence[str]) -> bool:
+    return "input" in names and "status" in names
 
 
 def _check_once(names: tuple[str, ...], columns: Iterable[str]) -> None:
@@ -149,15 +149,21 @@ class _Places:
     input: str | None
     frame: str | None
     face: str | None
+    success: str | None
+    confidence: str | None
+    own_status: bool
 
     @classmethod
     def among(cls, names: Sequence[str]) -> "_Places":
         by_word = {name.strip().casefold(): name for name in reversed(names)}
 
-        def first(words: Sequence[str]) -> str | None:
+        def first(*words: str) -> str | None:
             return next((by_word[word] for word in words if word in by_word), None)
 
-        return cls(first(_INPUTS), first(_FRAMES), first(_FACES))
+        return cls(
+            first(*_INPUTS), first(*_FRAMES), first(*_FACES), first("success"), first("confidence"),
+            _is_own(names),
+        )  # fmt: skip
 
     def row(self, cells: Cells, where: str, aus: AUVector, source: str) -> AURow:
         """The face, with the status that the table gives, or that what it measured gives."""
@@ -170,12 +176,20 @@ class _Places:
 
 
 def _status(cells: Cells, places: _Places, aus: AUVector) -> tuple[str, str | None]:
-    if _is_own(tuple(cells)) and (told := str(cells["status"] or "").strip()):
+    if places.own_status and (told := str(cells.get("status") or "").strip()):
         return _known_status(told), str(cells.get("error") or "") or None
-    if _cell(cells, "success") == 0:  # OpenFace writes zeros where it lost the face: not measured
-        there = _cell(cells, "confidence") and (places.face is None or _cell(cells, places.face) is not None)
-        return ("no_landmarks" if there else "no_face"), None
+    if _succeeded(cells, places.success) == 0:  # OpenFace writes zeros where it lost the face: not measured
+        nothing = places.confidence is not None and not _cell(cells, places.confidence)
+        return ("no_face" if nothing else "no_landmarks"), None
     return ("ok" if aus.measured else "no_face"), None
+
+
+def _succeeded(cells: Cells, column: str | None) -> float | None:
+    """0 or 1; pandas and R write truth values as words."""
+    if column is None:
+        return None
+    word = str(cells.get(column)).strip().casefold()
+    return float(word == "true") if word in ("true", "false") else _cell(cells, column)
 
 
 def _known_status(told: str) -> str:

@@ -23,7 +23,8 @@ def check(
         typer.Argument(
             metavar="[NAME]",
             help="rafdb, affectnet7, affectnet8, expw, ferplus, fer2013, ckplus, jaffe, kdef, yolo, "
-            "cc3m (captions), parquet, reference, released, folder, csv or aus. [default: what ROOT looks like]",
+            "cc3m (captions), parquet, reference, released, folder, csv or aus. [default: what ROOT "
+            "looks like]",
         ),
     ] = None,
     root: Annotated[

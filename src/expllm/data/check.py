@@ -194,7 +194,7 @@ def _sorted_out(skipped: tuple[Place, ...]) -> tuple[tuple[Place, ...], tuple[Pl
         if place[1].startswith(NO_PICTURE):
             missing.append(place)
         elif any(words in place[1] for words in UNREADABLE):
-            unreadable.append(place)
+            unreadable.append((place[0], place[1].removeprefix("cannot be read: ")))
         else:
             left_out[place[1]] += 1
     return tuple(missing), tuple(unreadable), left_out

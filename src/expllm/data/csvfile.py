@@ -51,7 +51,7 @@ def _rows(path: Path, order: LabelOrder | None) -> Iterator[Row]:
         where = f"row {row.number}"
         split = any_split(cell_text(row.cells, columns, "split"))
         if row.problem:
-            yield Row(where, reason=row.problem, split=split)
+            yield Row(where, reason=f"cannot be read: {row.problem}", split=split)
             continue
         try:
             yield _row(path.parent, where, row.cells, columns, units, order, split)

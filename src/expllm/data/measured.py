@@ -63,7 +63,9 @@ def row_of(
 
     split = any_split(cell("split"))
     if face.status != "ok":
-        return Row(where, reason=reason or f"nothing was measured ({face.status})", split=split)
+        broken = face.status == "error"
+        why = f"cannot be read: {reason or face.error}" if broken else f"nothing was measured ({face.status})"
+        return Row(where, reason=why, split=split)
     try:
         label = _label_column(names, columns)
         image, content = _picture(face, folder)

@@ -53,7 +53,7 @@ def _rows(path: Path) -> Iterator[Row]:
         where = f"row {row.number}"
         split = any_split(row.cells.get("split"))
         if row.problem:
-            yield Row(where, reason=row.problem, split=split)
+            yield Row(where, reason=f"cannot be read: {row.problem}", split=split)
             continue
         try:
             yield _row(row.cells, where, path.parent, split)
@@ -76,7 +76,7 @@ def _row(values: Mapping[str, Any], where: str, folder: Path, split: str | None)
 def _sample(
     values: Mapping[str, Any], face: AURow, where: str, folder: Path, split: str | None
 ) -> tuple[Sample, str]:
-    label = values.get("expression", values.get("emo"))
+    label = next((key for key in ("expression", "emo") if key in values), None)
     name = values.get("file_name", values.get("input"))
     image, content = find_picture(folder, str(name)) if name else (None, "")
     if not isinstance(image, ImageRef):
@@ -85,7 +85,7 @@ def _sample(
     identity = values.get("identity")
     sample = Sample(
         id=str(values.get("id") or name or where),
-        expression=read_label(label),
+        expression=read_label(values[label]) if label else None,
         aus=face.aus,
         image=image,
         split=split,

@@ -135,7 +135,7 @@ def _raw_rows(file: IO[str], delimiter: str) -> Iterator[_RawRow]:
             return
         except csv.Error as error:
             lines.keep_first_only()
-            yield _RawRow(problem=f"cannot be read as CSV ({error})")
+            yield _RawRow(problem=f"not valid CSV ({error})")
             continue
         if cells:
             yield _RawRow(cells)
@@ -146,10 +146,10 @@ def _wrong_length(cells: list[str], header: tuple[str, ...]) -> str:
     if not cells or len(cells) == len(header):
         return ""
     if len(cells) < len(header):
-        return f"is cut off: it has {len(cells)} of {len(header)} cells"
+        return f"cut off after {len(cells)} of {len(header)} cells"
     if not any(cell.strip() for cell in cells[len(header) :]):
         return ""  # a delimiter at the end of the line
-    return f"has {len(cells)} cells, and there are {len(header)} columns"
+    return f"{len(cells)} cells, but there are {len(header)} columns"
 
 
 def _told_delimiter(line: str) -> str | None:

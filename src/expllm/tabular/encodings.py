@@ -14,6 +14,11 @@ BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+NO_TEXTS: Final = (
+    (b"PK\x03\x04", "an Excel workbook, or another ZIP file: save it as CSV, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
+    (b"\x1f\x8b", "compressed (gzip): unpack it first"),
+)
 WINDOWS: Final = "cp1252"
 """What is neither UTF-8 nor UTF-16 comes from a Windows program in western Europe or America, mostly."""
 
@@ -29,6 +34,8 @@ def encoding_of(path: Path) -> str:
     try:
         with open(path, "rb") as file:
             start = file.read(1 << 12)
+        if kind := next((kind for mark, kind in NO_TEXTS if start.startswith(mark)), None):
+            raise RecordError(f"{path}: {kind}")
         named = _by_its_start(start)
         problem = _undecodable(path, named)
         if problem is not None and named == "utf-8" and _undecodable(path, WINDOWS) is None:

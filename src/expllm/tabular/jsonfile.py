@@ -64,7 +64,7 @@ def _of_broken_array(text: str) -> Iterator[TableRow]:
         try:
             value, at = _DECODER.raw_decode(text, at)
         except ValueError as error:
-            yield TableRow(number, problem=f"is not JSON, or cut short, and all behind it is lost ({error})")
+            yield TableRow(number, problem=f"not JSON, or cut short, and all behind it is lost ({error})")
             return
         yield _row(number, value)
         at = _skip(text, at)
@@ -96,5 +96,5 @@ def _lines(file: Iterator[str]) -> Iterator[TableRow]:
 
 def _row(number: int, value: Any) -> TableRow:
     if not isinstance(value, dict):
-        return TableRow(number, problem="is not a JSON object")
+        return TableRow(number, problem="not a JSON object")
     return TableRow(number, value)

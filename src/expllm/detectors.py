@@ -8,7 +8,7 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from expllm.errors import MissingDependency, MissingWeights
 from expllm.native import close_at_last, load_mediapipe, native_silence
@@ -24,10 +24,18 @@ Rect = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Detection:
-    """One face: its box in pixels of the searched picture, and the detector's score, 0-1."""
+    """One face in pixels of the searched picture.
+
+    Attributes:
+        box: x, y, width, height.
+        score: The detector's, 0-1.
+        points: Middles of the right and left eye (the subject's), tip of the nose, middle of the mouth; empty
+            where a detector gives none.
+    """
 
     box: Rect
     score: float
+    points: tuple[tuple[float, float], ...] = ()
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -42,7 +50,8 @@ class Detection:
     def moved(self, right: float, down: float) -> "Detection":
         """The same face where a piece's corner lies at (right, down)."""
         x, y, width, height = self.box
-        return Detection((x + right, y + down, width, height), self.score)
+        points = tuple((u + right, v + down) for u, v in self.points)
+        return Detection((x + right, y + down, width, height), self.score, points)
 
 
 class FaceDetector(Protocol):
@@ -81,15 +90,19 @@ class MediaPipeDetector:
             with native_silence():
                 found = self._detector.detect(image).detections
             self._met_a_face = bool(found)
-        boxes = [(face.bounding_box, face.categories[0].score) for face in found]
-        return [
-            Detection((box.origin_x, box.origin_y, box.width, box.height), min(float(score), 1.0))
-            for box, score in boxes
-        ]
+        height, width = pixels.shape[:2]
+        return [_detection(face, width, height) for face in found]
 
     def close(self) -> None:
         with native_silence():
             self._detector.close()
+
+
+def _detection(face: Any, width: int, height: int) -> Detection:
+    """One of MediaPipe's, whose points are parts of the picture's width and height."""
+    box, score = face.bounding_box, float(face.categories[0].score)
+    points = tuple((point.x * width, point.y * height) for point in face.keypoints[:4])
+    return Detection((box.origin_x, box.origin_y, box.width, box.height), min(score, 1.0), points)
 
 
 class ScrfdDetector:

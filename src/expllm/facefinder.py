@@ -15,7 +15,7 @@ from expllm.detectors import Detection, FaceDetector, MediaPipeDetector, ScrfdDe
 from expllm.errors import UsageError
 from expllm.landmarks import Face, Landmarker, Placement
 from expllm.smallfaces import Place, places
-from expllm.visibility import parts_outside
+from expllm.visibility import covered_by_points, parts_outside
 from expllm.weights import FACE_LANDMARKER, locate
 
 if TYPE_CHECKING:
@@ -150,8 +150,7 @@ class FaceFinder:
         pixels = picture.pixels
         if max(pixels.shape[:2]) < ENLARGED_SIDE:
             return self._look_again(pixels, upright=False) or [
-                _sized(Face("no_landmarks", found.box, found.score))
-                for found in self._detector.detect(pixels)
+                _sized(_unfitted(pixels, found)) for found in self._detector.detect(pixels)
             ]
         faces = self._landmarker.fit(pixels)
         seen = self._detector.detect(pixels)
@@ -253,7 +252,7 @@ class FaceFinder:
         fits = [place.face(face) for face in self._landmarker.fit(crop)]
         fits = [face for face in fits if face.holds(found.centre)]
         if not fits:
-            return Face("no_landmarks", found.box, found.score)
+            return _unfitted(pixels, found)
         return replace(fits[0], score=found.score)
 
     def _look_again(self, pixels: "NDArray[np.uint8]", *, upright: bool) -> list[Face]:
@@ -279,6 +278,12 @@ class FaceFinder:
         view, place = views[best]
         faces = self._merge(view, self._landmarker.fit(view), seen[best])
         return [_sized(place.face(face)) for face in faces]
+
+
+def _unfitted(pixels: "NDArray[np.uint8]", found: Detection) -> Face:
+    """A face without landmarks, with what the detector's points tell of it."""
+    hidden = covered_by_points(pixels, found.points) if found.points else frozenset()
+    return Face("no_landmarks", found.box, found.score, hidden=hidden)
 
 
 def _in_sight(face: Face, size: tuple[int, int]) -> Face:

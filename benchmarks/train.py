@@ -115,28 +115,17 @@ def ours(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -> Ru
     """The project's own loop."""
     clock = Clock()
 
-    trainer, _ = make_trainer(bundle, reading, stage, Place(folder))
+    trainer = make_trainer(bundle, reading, stage, Place(folder))
     timed(trainer, clock)
     with quiet_transformers():
         trainer.train()
     return clock.run()
 
 
-class Begins(TrainerCallback):  # type: ignore[misc]
-    """Starts a clock when the first batch is there: the start of workers is not what is measured."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-
-    def on_step_begin(self, *given: Any, **more: Any) -> None:
-        self.clock.begin()
-
-
 def timed(trainer: StageTrainer, clock: Clock) -> None:
-    """Lets the clock see every step."""
-
+    """Lets the clock see every step, from when its batch is there: the start of workers is not measured."""
     trainer.on_step = lambda step: clock(step.tokens, step.loss)
-    trainer.add_callback(Begins(clock))
+    trainer.on_batch = clock.begin
 
 
 @dataclass
@@ -156,12 +145,14 @@ class Encoded(Dataset[dict[str, Any]]):
         return self.examples[self.keys[number]]
 
 
-class Ends(Begins):
+class Ends(TrainerCallback):  # type: ignore[misc]
     """The clock of the plain loop."""
 
     def __init__(self, clock: Clock, counted: list[int], losses: list[float]) -> None:
-        super().__init__(clock)
-        self.counted, self.losses = counted, losses
+        self.clock, self.counted, self.losses = clock, counted, losses
+
+    def on_step_begin(self, *given: Any, **more: Any) -> None:
+        self.clock.begin()
 
     def on_step_end(self, *given: Any, **more: Any) -> None:
         self.clock(sum(self.counted), sum(self.losses) / len(self.losses))
@@ -214,12 +205,12 @@ def plain(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -> R
 def pipeline(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -> tuple[float, float]:
     """Seconds of the same steps: with pictures decoded, changed and encoded by a worker; all made before."""
     live = ours(bundle, reading, stage, folder / "live").seconds
-    trainer, _ = make_trainer(bundle, reading, stage, Place(folder / "ready"))
+    trainer = make_trainer(bundle, reading, stage, Place(folder / "ready"))
     clock = Clock()
     timed(trainer, clock)
     collate, made = Collate(trainer.examples.preparer), trainer.examples
     ready = [collate([made[key] for key in keys]) for keys in trainer.batches]
-    trainer.get_train_dataloader = lambda: ready  # type: ignore[assignment, method-assign, return-value]
+    trainer.dataloader = lambda: ready  # type: ignore[method-assign]
     with quiet_transformers():
         trainer.train()
     return live, clock.run().seconds

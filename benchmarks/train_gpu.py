@@ -59,7 +59,7 @@ def flops_of(trainer: StageTrainer, sizes: Sizes) -> list[float]:
 def measure(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path, rate: float) -> dict[str, Any]:
     """One training."""
     clock = Clock()
-    trainer, _ = make_trainer(bundle, reading, stage, Place(folder))
+    trainer = make_trainer(bundle, reading, stage, Place(folder))
     timed(trainer, clock)
     flops = flops_of(trainer, sizes_of(bundle.preset))
     with quiet_transformers():

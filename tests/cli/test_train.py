@@ -153,7 +153,7 @@ def test_a_run_of_another_version(plan: Path, tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_and_names_its_faces(plan: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     line = complaint(1, plan, "stages.instruct.lr=1e30", "train.warmup_steps=0", "-o", run)
-    assert "the loss is no number any more (faces " in line
+    assert "the loss is NaN or infinite (faces " in line
     assert ".png" in line
     assert "lower train.lr" in line
     assert "what was learned up to the last checkpoint is safe" in line

@@ -209,10 +209,11 @@ def test_the_papers_values() -> None:
         assert made.model.preset == "paper"
         assert stage.trains == ("projector", "tower_lora", "language_lora")
         assert (stage.epochs, stage.batch, stage.lr) == (epochs, 128, 5e-4)
-        assert (stage.weight_decay, stage.warmup_steps) == (0.05, 20_000)
+        assert (stage.weight_decay, stage.warmup_steps, stage.warmup_share) == (0.05, None, 0.03)
         assert (stage.label, stage.explanation) == (0.75, 0.25)
-    released = load_recipe(RECIPES / "rafdb.yaml", ["variant=released"]).stages[0]
-    assert (released.epochs, released.warmup_steps, released.warmup_share) == (20, None, 0.03)
+        as_passes = load_recipe(RECIPES / f"{name}.yaml", ["variant=paper_warmup"]).stages[0]
+        assert as_passes.warmup_steps == 20_000 * 16 // 128
+    assert load_recipe(RECIPES / "rafdb.yaml", ["variant=released"]).stages[0].epochs == 20
 
 
 def test_stage_two_begins_where_stage_one_ends() -> None:

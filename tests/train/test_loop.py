@@ -79,10 +79,21 @@ def test_the_rate_warms_up_to_lr_and_falls_along_a_cosine(tmp_path: Path, made: 
     assert rates == pytest.approx([0, 0.5, 1.0, 0.853553, 0.5, 0.146447], abs=1e-5)
 
 
-def test_a_warm_up_longer_than_the_training_is_cut_to_it(tmp_path: Path, made: Recipe) -> None:
-    train(recipe(made.data, replace(FIRST, max_steps=4, warmup_steps=20_000)), tmp_path, quiet=True)
-    rates = [line["lr"] / FIRST.lr for line in told(tmp_path / "1-align")]
-    assert rates == pytest.approx([0, 1 / 3, 2 / 3, 1], abs=1e-5)
+def test_a_warm_up_after_which_the_rate_cannot_fall_is_refused(tmp_path: Path, made: Recipe) -> None:
+    with pytest.raises(UsageError, match=r"stage align: train\.warmup_steps is 20,000 .* at most 2, or"):
+        train(recipe(made.data, replace(FIRST, max_steps=4, warmup_steps=20_000)), tmp_path, quiet=True)
+
+
+def test_parts_learn_at_rates_of_their_own(tmp_path: Path, made: Recipe, new: dict[str, Tensor]) -> None:
+    """AdamW's first step is as long as its rate."""
+    common = replace(SECOND, max_steps=2, warmup_steps=1, weight_decay=0.0)
+    own = replace(common, projector_lr=2 * SECOND.lr, lora_lr=0.0)
+    for name, stage in (("common", common), ("own", own)):
+        train(recipe(made.data, stage), tmp_path / name, quiet=True)
+    once, twice = (learned(tmp_path / name / "1-instruct") for name in ("common", "own"))
+    for name, start in new.items():
+        factor = {"projector": 2.0, "tower_lora": 0.0, "language_lora": 0.0}.get(part(name), 1.0)
+        assert torch.allclose(twice[name] - start, factor * (once[name] - start), rtol=1e-2, atol=1e-6), name
 
 
 def test_there_is_a_plot_of_each_stage(run: Path) -> None:

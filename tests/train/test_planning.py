@@ -24,7 +24,7 @@ def test_steps_are_those_that_training_takes(tmp_path: Path) -> None:
     recipe = small.recipe(data, STAGE)
     plan = plan_stage(recipe, STAGE, sizes_of(chosen_preset(recipe)))
     reading = read_faces(data, STAGE, QUESTIONS, "train")
-    assert plan.steps == Batches(reading, STAGE).steps == 9
+    assert plan.schedule.steps == Batches(reading, STAGE).steps == 9
     assert (plan.examples, plan.missing) == (10, "")
     assert set(plan.learns) == set(STAGE.trains)
 
@@ -40,6 +40,8 @@ def test_data_that_are_not_here_count_as_published() -> None:
     text = planned(load_recipe(RECIPES / "rafdb.yaml"))
     assert "12,271 (as published; data/RAF-DB: no such file or folder" in text
     assert "steps      5,760 of 128" in text
+    assert "peak 0.0005 at step 174 of 5,760 (3.0%), 4e-11 at the last step" in text
+    assert "rate         " + "█" * 5 in text
     assert "learns     25,960,448 weights" in text
 
 

@@ -1,7 +1,7 @@
 """Checkpoints that are whole or not there: written beside, checked by a manifest, renamed.
 
-A checkpoint holds what learns, the optimizer's state, and the trainer's; all in safetensors and JSON. No
-state of random generators: every draw of a training follows from the seed and the step.
+A checkpoint holds what learns and the optimizer's state, in safetensors. Nothing else: the learning rate and
+every random draw of a training follow from the recipe and the step.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from torch import Tensor
 
@@ -21,7 +21,6 @@ from expllm.outfolders import fsync
 MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "trained.safetensors"
 OPTIMIZER: Final = "optimizer.safetensors"
-SCHEDULE: Final = "schedule.json"
 _NAME: Final = re.compile(r"step-(\d{7})")
 
 
@@ -135,11 +134,6 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise ExpllmError(
             f"{path}: cannot be read ({error}): delete this checkpoint, the one before is taken"
         ) from None
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file of a checkpoint."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _digest(path: Path) -> str:

@@ -92,8 +92,10 @@ class StageConfig:
         batch: Faces of one step, over all devices and accumulation.
         micro_batch: Faces that one device takes at once.
         lr: Highest learning rate of AdamW.
+        projector_lr, lora_lr: That of the projector, and of the adapters in both towers; None: `lr`.
         weight_decay: On matrices; biases and norms have none.
-        warmup_steps, warmup_share: Steps until `lr` is reached; if None, that part of all steps.
+        warmup_steps, warmup_share: Steps until `lr` is reached; if None, that part of all steps. At most
+            half of them: see `train.schedule`.
         clip, betas: Longest gradient, and AdamW's averages.
         label, explanation: Shares of the two tasks.
         label_weight: What a token of a label task, which has few, counts beside one of an explanation.
@@ -121,6 +123,8 @@ class StageConfig:
     batch: int = 128
     micro_batch: int = 16
     lr: float = 5e-4
+    projector_lr: float | None = None
+    lora_lr: float | None = None
     weight_decay: float = 0.05
     warmup_steps: int | None = None
     warmup_share: float = 0.03
@@ -154,17 +158,25 @@ class StageConfig:
             1,
             ("epochs", "max_steps", "batch", "micro_batch", "save_steps", "keep", "max_length"),
         )
-        at_least(self, "train", 0, ("lr", "weight_decay", "warmup_steps", "warmup_share", "clip"))
+        at_least(self, "train", 0, ("lr", "projector_lr", "lora_lr", "weight_decay", "clip"))
+        at_least(self, "train", 0, ("warmup_steps", "warmup_share"))
         at_least(self, "train", 0, ("label", "explanation", "label_weight", "label_first", "workers", "seed"))
         if self.reads == "talks" and self.label + self.explanation <= 0:
             raise UsageError("train.label and train.explanation are both 0: give one of them a share")
         if self.batch % self.micro_batch:
             told = f"{self.batch}, no multiple of train.micro_batch, {self.micro_batch}"
             raise UsageError(f"train.batch is {told}")
+        if self.warmup_share > 0.5:
+            raise UsageError(f"train.warmup_share is {self.warmup_share}: a share of the steps, at most 0.5")
         if self.label_first > 1:
             raise UsageError(f"train.label_first is {self.label_first}: a share, from 0 to 1")
         if not self.trains:
             raise UsageError("train.trains is empty: name a part, such as projector")
+
+    def rate_of(self, part: str) -> float:
+        """The highest learning rate of a part of the model, one of `trains`."""
+        own = self.projector_lr if part == "projector" else self.lora_lr if part.endswith("_lora") else None
+        return self.lr if own is None else own
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import torch
 from accelerate import PartialState
-from transformers import PrinterCallback, TrainingArguments
 
 from expllm import __version__
 from expllm.conversations import HINT
@@ -36,7 +35,7 @@ from expllm.train.learner import Learner
 from expllm.train.pictures import unpacked
 from expllm.train.planning import refuse_unfit
 from expllm.train.sources import read_stage
-from expllm.train.trainer import StageTrainer, Steps
+from expllm.train.trainer import StageTrainer
 from expllm.train.validating import read_losses, validation_of
 from expllm.train.watching import announce, plainly, plot, stopping, watched
 
@@ -77,7 +76,7 @@ def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
 
     Raises:
         ExpllmError: data, model or folder stand in the way; the line says which and what to do.
-        TrainingError: the loss is no number any more.
+        TrainingError: the loss is NaN or infinite.
         KeyboardInterrupt: it was stopped, and has saved.
     """
     refuse_unfit(recipe)
@@ -189,17 +188,22 @@ def _train_stage(
         bundle.labels = reading.labels
     counts = train_only(bundle.model, stage.trains)
     bundle.trained = tuple(sorted({*bundle.trained, *({"tower", "language"} & set(stage.trains))}))
-    trainer, steps = make_trainer(bundle, reading, stage, place)
+    trainer = make_trainer(bundle, reading, stage, place)
     trainer.validation = validation_of(recipe, stage, bundle, trainer.examples, place.valid)
     announce(stage, counts, reading, trainer.batches, quiet)
     checkpoint = latest(place.checkpoints)
     if checkpoint is not None:
-        trainer.begin_from(checkpoint)
+        trainer.resume(checkpoint)
     if PartialState().is_main_process:
         place.history.cut(step_of(checkpoint) if checkpoint else 0)
-    with plainly(stage), watched(stage, trainer, place.history, quiet), stopping(steps), quiet_transformers():
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if steps.stopping:
+    with (
+        plainly(stage),
+        watched(stage, trainer, place.history, quiet),
+        stopping(trainer),
+        quiet_transformers(),
+    ):
+        trainer.train()
+    if trainer.stopping:
         raise KeyboardInterrupt
     if PartialState().is_main_process:
         _finish(recipe, stage, place, bundle, reading, counts)
@@ -227,10 +231,8 @@ def prepared(recipe: Recipe, reading: Reading, stage: StageConfig, folder: Path)
     return replace(reading, faces=unpacked(reading.faces, folder.parent))
 
 
-def make_trainer(
-    bundle: Bundle, reading: Reading, stage: StageConfig, place: Place
-) -> tuple[StageTrainer, Steps]:
-    """The trainer of a stage, and the callback that can stop it.
+def make_trainer(bundle: Bundle, reading: Reading, stage: StageConfig, place: Place) -> StageTrainer:
+    """The trainer of a stage.
 
     Raises:
         ExpllmError: a text is longer than the model's context, or the batch cannot be shared out.
@@ -239,8 +241,6 @@ def make_trainer(
     tasks = ("caption",) if stage.reads == "captions" else ("explanation",) if stage.explanation else ()
     check_lengths(reading, way, tasks)
     examples = Examples(reading, way, augmentation(stage), stage.seed)
-    steps = Steps()
-    order = Batches(reading, stage, world=PartialState().num_processes)
     with quiet_transformers():
         if not torch.cuda.is_available():
             # The fused attention of a CPU takes half as long again on the way back (docs/speed.md).
@@ -249,28 +249,8 @@ def make_trainer(
             inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
             # It lets gradients into the pictures' embeddings; nothing before the projector needs them.
             inner(bundle.model).disable_input_require_grads()
-        trainer = StageTrainer(
-            Learner(bundle.model, stage.label_weight), stage, examples,
-            _arguments(stage, order, place.folder), place.checkpoints, lambda _: None, [steps],
-        )  # fmt: skip
-    trainer.remove_callback(PrinterCallback)
-    steps.trainer = trainer
-    return trainer, steps
-
-
-def _arguments(stage: StageConfig, order: Batches, folder: Path) -> TrainingArguments:
-    """What `transformers` is told; the whole training is one epoch to it."""
-    warmup = stage.warmup_steps if stage.warmup_steps is not None else round(stage.warmup_share * order.steps)
-    return TrainingArguments(
-        output_dir=str(folder), max_steps=order.steps, per_device_train_batch_size=stage.micro_batch,
-        gradient_accumulation_steps=order.accumulation, learning_rate=stage.lr,
-        lr_scheduler_type="cosine", warmup_steps=min(warmup, order.steps - 1), max_grad_norm=stage.clip,
-        bf16=stage.precision == "bf16", use_cpu=not torch.cuda.is_available(),
-        save_strategy="steps", save_steps=stage.save_steps, logging_steps=10, logging_nan_inf_filter=False,
-        ignore_data_skip=True, disable_tqdm=True, remove_unused_columns=False,
-        ddp_find_unused_parameters=False, report_to=stage.report_to,
-        seed=stage.seed,
-    )  # fmt: skip
+        learner = Learner(bundle.model, stage.label_weight)
+        return StageTrainer(learner, stage, examples, place.folder, place.checkpoints)
 
 
 def _finish(

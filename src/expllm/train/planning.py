@@ -17,6 +17,7 @@ from expllm.model.snapshots import settled
 from expllm.threads import cores
 from expllm.train.config import Recipe, StageConfig, chosen_preset
 from expllm.train.faces import Faces, Reading
+from expllm.train.schedule import Schedule, curve, schedule_of
 from expllm.train.sources import read_stage
 
 PUBLISHED: Final = {"rafdb": 12_271, "affectnet7": 283_901, "affectnet8": 287_651, "ferplus": 28_561}
@@ -28,6 +29,8 @@ EXPLANATION: Final = Text(asked=120, answered=170)
 CAPTION: Final = Text(asked=4, answered=25)
 UTILISATION: Final = 0.4
 """Share of a device's fastest product that a training step reaches, about: 0.45 is what a good loop gets."""
+TIMED_SECONDS: Final = 0.02
+"""A product that takes this long is not lost in the cost of its launch."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Plan:
     Attributes:
         examples: What is seen in an epoch.
         missing: Why they could not be counted, and are as published instead; empty if they were.
-        steps: Of the whole stage.
+        schedule: The learning rate of each step; it knows how many there are.
         supervised: Tokens that are learned in an epoch.
         tokens: All tokens of an epoch, the picture's included.
         learns: Weights that learn, by part.
@@ -48,7 +51,7 @@ class Plan:
     stage: StageConfig
     examples: int
     missing: str
-    steps: int
+    schedule: Schedule
     supervised: float
     tokens: float
     learns: dict[str, int]
@@ -83,7 +86,7 @@ def planned(recipe: Recipe) -> str:
     device = this_device(recipe.stages[0])
     lines = [f"model      {chosen.name}, {sum(sizes.parameters.values()):,} weights with adapters"]
     lines += [f"device     {device.count} x {device.name}, {_gib(device.memory)} each, "
-              f"{device.rate / 1e9:,.0f} GFLOP/s in a large product, measured now"]  # fmt: skip
+              f"{device.rate / 1e9:,.2g} GFLOP/s in a large product, measured now"]  # fmt: skip
     for number, stage in enumerate(recipe.stages, 1):
         plan = plan_stage(recipe, stage, sizes)
         lines += ["", f"stage {number}    {stage.name}", *_stage_lines(plan, device)]
@@ -109,7 +112,7 @@ def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> Plan:
         element=2 if stage.precision == "bf16" else 4,
     )  # fmt: skip
     return Plan(
-        stage, count, missing, steps, count * supervised,
+        stage, count, missing, schedule_of(stage, steps), count * supervised,
         count * (around + sizes.visual_tokens), {part: sizes.parameters[part] for part in stage.trains},
         memory, flops * steps * stage.batch,
     )  # fmt: skip
@@ -150,7 +153,8 @@ def _stage_lines(plan: Plan, device: Device) -> Iterator[str]:
     hours = plan.flops / (device.rate * UTILISATION * device.count) / 3600
     learns = ", ".join(f"{part} {count:,}" for part, count in plan.learns.items())
     yield f"examples   {plan.examples:,} ({where})"
-    yield f"steps      {plan.steps:,} of {stage.batch}, {_accumulation(stage, device)}"
+    yield f"steps      {plan.schedule.steps:,} of {stage.batch}, {_accumulation(stage, device)}"
+    yield from _rate_lines(stage, plan.schedule)
     yield f"tokens     {plan.supervised:,.0f} learned and {plan.tokens:,.0f} in all, an epoch, about"
     yield f"learns     {sum(plan.learns.values()):,} weights: {learns}"
     yield (
@@ -165,6 +169,18 @@ def _stage_lines(plan: Plan, device: Device) -> Iterator[str]:
         yield "           without a card attention is written out: its memory is not in the formula"
     problem = misfit(plan.memory, device)
     yield f"fits here  {'no: ' + problem if problem else 'yes'}"
+
+
+def _rate_lines(stage: StageConfig, schedule: Schedule) -> Iterator[str]:
+    """The learning rate as a small curve; below it its peak, where that is, and the last step's rate."""
+    for number, row in enumerate(curve(schedule)):
+        yield f"{'rate' if number == 0 else '':<11}{row}".rstrip()
+    peak, last = min(schedule.warmup, schedule.steps - 1), schedule.steps - 1
+    where = f"step {peak + 1:,} of {schedule.steps:,} ({peak / schedule.steps:.1%})"
+    yield f"           peak {stage.lr:.2g} at {where}, {stage.lr * schedule(last):.2g} at the last step"
+    others = {part: stage.rate_of(part) for part in stage.trains if stage.rate_of(part) != stage.lr}
+    if others:
+        yield "           peak of " + ", ".join(f"{part} {rate:.2g}" for part, rate in others.items())
 
 
 def _accumulation(stage: StageConfig, device: Device) -> str:
@@ -228,16 +244,23 @@ def this_device(stage: StageConfig, *, measure: bool = True) -> Device:
     return Device(f"processor with {cores()} cores", 1, memory, rate)
 
 
-def _rate(device: str, side: int, half: bool) -> float:
-    """Operations a second of a square product, the best of five."""
-    one = torch.ones(side, side, device=device, dtype=torch.bfloat16 if half else torch.float32)
-    best = 0.0
-    for _ in range(5):
-        began = time.perf_counter()
-        product = one @ one
-        float(product[0, 0])  # waits for a card
-        best = max(best, 2 * side**3 / (time.perf_counter() - began))
-    return best
+def _rate(device: str, largest: int, half: bool) -> float:
+    """Operations a second of a square product: doubled in size until one takes long enough to be timed.
+
+    A processor without 16-bit products needs a minute for what another does in 10 ms.
+    """
+    side, dtype = 256, torch.bfloat16 if half else torch.float32
+    while True:
+        seconds = min(_product_seconds(torch.ones(side, side, device=device, dtype=dtype)) for _ in range(3))
+        if seconds > TIMED_SECONDS or side >= largest:
+            return 2 * side**3 / seconds
+        side *= 2
+
+
+def _product_seconds(one: torch.Tensor) -> float:
+    began = time.perf_counter()
+    float((one @ one)[0, 0])  # waits for a GPU
+    return time.perf_counter() - began
 
 
 def _gib(size: float) -> str:

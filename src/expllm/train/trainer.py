@@ -1,59 +1,38 @@
-"""`transformers`' Trainer with what it lacks: exact resumption, whole checkpoints, losses by task."""
+"""The training loop of one stage, on `accelerate`: exact resumption, whole checkpoints, losses by task."""
 
 import hashlib
-import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainingArguments
+from accelerate import Accelerator
+from torch import Tensor
 
-from expllm.errors import ExpllmError
+from expllm.errors import ExpllmError, UsageError
+from expllm.model.expllm import IGNORE, part_of
 from expllm.train.batches import Batches, Examples, loader
-from expllm.train.checkpoints import (
-    OPTIMIZER,
-    SCHEDULE,
-    WEIGHTS,
-    load_tensors,
-    read_json,
-    save_tensors,
-    step_of,
-    write,
-)
+from expllm.train.checkpoints import OPTIMIZER, WEIGHTS, load_tensors, save_tensors, step_of, write
 from expllm.train.config import StageConfig
 from expllm.train.faces import TASKS
 from expllm.train.history import Step
 from expllm.train.learner import Learner, put, trainable, whole
+from expllm.train.schedule import schedule_of
 from expllm.train.validating import Validation
 
-STATE = "trainer_state.json"
-"""The name that `transformers` gives to the trainer's state."""
+Batch = dict[str, Tensor]
+_MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
 
 
 class TrainingError(ExpllmError):
     """A training cannot go on; what was learned up to its last checkpoint is safe."""
 
 
-@dataclass
-class Tally:
-    """Losses of a step, on the device until they are asked for."""
-
-    sums: list[Tensor] = field(default_factory=list)
-    indices: list[int] = field(default_factory=list)
-    began: float = field(default_factory=time.perf_counter)
-
-    def restart(self) -> None:
-        """Begins a step."""
-        self.sums, self.indices, self.began = [], [], time.perf_counter()
-
-
-class StageTrainer(Trainer):
+class StageTrainer:
     """Trains one stage.
 
     Every random draw of a step (dropout) follows from the stage's seed and the step, those of its data from
@@ -63,220 +42,229 @@ class StageTrainer(Trainer):
         learner: The model with its loss.
         stage: What trains and how.
         examples: What it learns from.
+        folder: Of the stage: trackers write below it.
         checkpoints: Folder of the checkpoints.
-        on_step: Told of every step; on the first process only.
+
+    Attributes:
+        on_step: Called after every step; on the first process only.
+        on_batch: Called when the micro-batches of a step are there, before it is computed.
+        validation: Taken after every checkpoint, if there is one.
+        stopping: Set from outside (Ctrl-C): the step under way ends, and a checkpoint is made.
+        from_step: Steps that were done before.
+
+    Raises:
+        UsageError: the batch cannot be shared out, the warm-up is too long, or there is no such tracker.
     """
 
     def __init__(
-        self, learner: Learner, stage: StageConfig, examples: Examples, arguments: TrainingArguments,
-        checkpoints: Path, on_step: Callable[[Step], None], callbacks: list[TrainerCallback],
-    ) -> None:  # fmt: skip
-        super().__init__(learner, arguments, train_dataset=examples, callbacks=callbacks)
-        self.model_accepts_loss_kwargs = True  # the loss is a sum: the trainer gives what to divide it by
-        self.stage, self.examples, self.checkpoints, self.on_step = stage, examples, checkpoints, on_step
-        self.tally, self.gradient, self.from_step = Tally(), 0.0, 0
-        self.by_task: dict[str, float] = {}
-        self.validation: Validation | None = None
+        self, learner: Learner, stage: StageConfig, examples: Examples, folder: Path, checkpoints: Path
+    ) -> None:
+        self.stage, self.examples, self.checkpoints = stage, examples, checkpoints
+        # Autocast is ours (`_autocast`): one process may train a stage in 16 bits and the next in 32.
+        self.accelerator = Accelerator(
+            mixed_precision="no", cpu=not torch.cuda.is_available(), log_with=_trackers(stage),
+            project_dir=str(folder),
+        )  # fmt: skip
+        _check_trackers(stage, self.accelerator)
         self.batches = Batches(
-            examples.reading, stage, rank=arguments.process_index, world=arguments.world_size
+            examples.reading, stage, rank=self.accelerator.process_index, world=self.accelerator.num_processes
         )
+        self.schedule = schedule_of(stage, self.batches.steps)
+        self.learner, self.optimizer = self.accelerator.prepare(learner, optimizer_of(learner, stage))
+        self.on_step: Callable[[Step], None] = lambda _: None
+        self.on_batch: Callable[[], None] = lambda: None
+        self.validation: Validation | None = None
+        self.stopping, self.from_step = False, 0
 
-    def get_train_dataloader(self) -> DataLoader[Any]:
-        """Batches from the step on that comes next."""
+    def train(self) -> None:
+        """Takes all steps that are left, and a checkpoint at the end; returns early when `stopping`.
+
+        Raises:
+            TrainingError: the loss is not finite any more; the line names the step and its faces.
+            OutputError: a checkpoint cannot be written.
+        """
+        self.learner.train()
+        self.accelerator.init_trackers("losses")
+        began = time.perf_counter()
+        for step, parts in enumerate(self._steps(), self.from_step):
+            self.on_batch()
+            done = self._step(step, parts, began)
+            if self.accelerator.is_main_process:
+                self.on_step(done)
+            self._log(done)
+            self.stopping = self._any_process(self.stopping)
+            if self.stopping or done.step % self.stage.save_steps == 0 or done.step == self.batches.steps:
+                self._save(done.step)
+            if self.stopping:
+                break
+            began = time.perf_counter()
+        self.accelerator.end_training()
+
+    def dataloader(self) -> Iterable[Batch]:
+        """Micro-batches of this process from the step on that comes next."""
         self.batches.from_step = self.from_step
         return loader(self.examples, self.batches, self.stage.workers)
 
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW; biases and norms do not decay."""
-        made: torch.optim.Optimizer | None = self.optimizer  # type: ignore[has-type]
-        if made is None:
-            learns = list(trainable(model or self.model).values())
-            groups = [
-                {"params": [p for p in learns if p.ndim > 1], "weight_decay": self.stage.weight_decay},
-                {"params": [p for p in learns if p.ndim <= 1], "weight_decay": 0.0},
-            ]
-            made = self.optimizer = torch.optim.AdamW(
-                [group for group in groups if group["params"]], lr=self.stage.lr, betas=self.stage.betas
-            )
-        return made
-
-    def training_step(
-        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | None = None
-    ) -> Tensor:
-        """One micro-batch, with dropout drawn for it alone."""
-        part = len(self.tally.sums)
-        torch.manual_seed(_mixed(self.stage.seed, self.state.global_step, part, self.args.process_index))
-        return super().training_step(model, inputs, num_items_in_batch)
-
-    def compute_loss(
-        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False,
-        num_items_in_batch: Tensor | None = None,
-    ) -> Any:  # fmt: skip
-        """Nats a supervised token of the whole step, over all processes and micro-batches."""
-        self.tally.indices += inputs.pop("indices").tolist()
-        total, by_task = model(**inputs)
-        self.tally.sums.append(by_task.detach())
-        assert num_items_in_batch is not None
-        # Gradients of several processes are averaged, so their number comes back in.
-        loss = total / num_items_in_batch * self.args.world_size
-        return (loss, by_task) if return_outputs else loss
-
-    def step_done(self, gradient: float, lr: float) -> None:
-        """Adds a step's losses up over all processes, and tells of them.
+    def resume(self, checkpoint: Path) -> None:
+        """Goes on behind a checkpoint when `train` is called.
 
         Raises:
-            TrainingError: a loss is no number; the line names the step and its faces.
+            TrainingError: it holds other weights than are trained here.
         """
-        sums = torch.stack(self.tally.sums).sum(0)
-        if self.args.world_size > 1:
-            torch.distributed.all_reduce(sums)
-        losses, tokens = sums[:, 0].tolist(), sums[:, 1].tolist()
-        if not math.isfinite(sum(losses)) or not math.isfinite(gradient):
-            raise self._not_finite()
-        by_task: dict[str, float] = {
-            task: loss / n for task, loss, n in zip(TASKS, losses, tokens, strict=True) if n
-        }
-        seconds = time.perf_counter() - self.tally.began
-        count = int(sum(tokens))
-        step = Step(
-            self.state.global_step, sum(losses) / max(count, 1), by_task, lr, gradient, count, seconds
-        )
-        self.by_task = by_task
-        if self.args.process_index == 0:
-            self.on_step(step)
-        self.tally.restart()
-
-    def any_process(self, told: bool) -> bool:
-        """Whether any process was told so: all must stop after the same step, or the others wait for ever."""
-        if self.args.world_size == 1:
-            return told
-        flag = torch.tensor(float(told), device=self.args.device)
-        torch.distributed.all_reduce(flag)
-        return bool(flag.item())
-
-    def _not_finite(self) -> TrainingError:
-        names = ", ".join(self.examples.reading.name(index) for index in self.tally.indices[:3])
-        return TrainingError(
-            f"step {self.state.global_step}: the loss is no number any more (faces {names} ...): lower "
-            "train.lr or take longer to warm up; what was learned up to the last checkpoint is safe"
-        )
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the losses by task to what is reported."""
-        super().log({**logs, **{f"loss_{task}": loss for task, loss in self.by_task.items()}}, start_time)
-
-    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
-        """Keeps the length of the gradient before it was clipped."""
-        found = super()._get_grad_norm(model, grad_norm)
-        self.gradient = float(whole(found) if isinstance(found, Tensor) else found)
-        return found
-
-    def _save_checkpoint(self, model: nn.Module, trial: Any = None) -> None:
-        """First what was learned is safe, then it is looked at."""
-        self._checkpoint()
-        if self.validation is not None:
-            step, first = self.state.global_step, self.args.should_save
-            losses = self.validation.take(self.model, step, self.args.device, writes=first)
-            super().log({f"valid_{task}": loss for task, loss in losses.items()})
-
-    def _checkpoint(self) -> None:
-        """Every process gives its part, the first one writes."""
-        weights = {name: whole(parameter) for name, parameter in trainable(self.model).items()}
-        moments = self._moments()
-        if not self.args.should_save:
-            return
-
-        def fill(folder: Path) -> None:
-            save_tensors(folder / WEIGHTS, weights)
-            save_tensors(folder / OPTIMIZER, moments)
-            schedule = self.lr_scheduler.state_dict()
-            (folder / SCHEDULE).write_text(
-                json.dumps({k: schedule[k] for k in ("last_epoch", "_step_count")})
-            )
-            self.state.save_to_json(str(folder / STATE))
-
-        write(self.checkpoints, self.state.global_step, fill, self.stage.keep)
-
-    def _moments(self) -> dict[str, Tensor]:
-        state = _plain_optimizer(self.optimizer).state
-        found = {}
-        for name, parameter in trainable(self.model).items():
-            for key, value in state.get(parameter, {}).items():
-                found[f"{key}|{name}"] = whole(value)
-        return found
-
-    def begin_from(self, checkpoint: Path) -> None:
-        """Goes on after a checkpoint when `train` is called."""
         self.from_step = step_of(checkpoint)
-        tensors = load_tensors(checkpoint / WEIGHTS)
-        learns = trainable(self.model)
+        tensors, learns = load_tensors(checkpoint / WEIGHTS), trainable(self.learner)
         if set(tensors) != set(learns):
             raise TrainingError(
                 f"{checkpoint}: holds other weights than this recipe trains: choose another -o"
             )
         for name, parameter in learns.items():
             put(parameter, tensors[name])
+        self._load_moments(load_tensors(checkpoint / OPTIMIZER))
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        """The weights are there already: see `begin_from`."""
+    def _steps(self) -> Iterator[list[Batch]]:
+        """The micro-batches of each step."""
+        batches = iter(self.dataloader())
+        while parts := list(islice(batches, self.batches.accumulation)):
+            yield parts
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is None:
-            return
-        moments = load_tensors(Path(checkpoint) / OPTIMIZER)
-        optimizer = _plain_optimizer(self.optimizer)
-        for name, parameter in trainable(self.model).items():
+    def _step(self, step: int, parts: list[Batch], began: float) -> Step:
+        """One optimizer step: forward and backward of each micro-batch, then AdamW."""
+        share = self.schedule(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+        tokens = self._sum(torch.stack([(part["labels"] != IGNORE).sum() for part in parts]).sum())
+        sums = torch.zeros(len(TASKS), 2, device=self.accelerator.device)
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            torch.manual_seed(_mixed(self.stage.seed, step, number, self.accelerator.process_index))
+            inputs = self._on_device(part)
+            # Gradients of several processes are added up once a step, behind its last micro-batch.
+            with nullcontext() if last else self.accelerator.no_sync(self.learner):
+                with self._autocast():
+                    total, by_task = self.learner(**inputs)
+                # They are averaged, so the number of processes comes back in.
+                self.accelerator.backward(total.float() / tokens * self.accelerator.num_processes)
+            sums += by_task.detach()
+        gradient = self.accelerator.clip_grad_norm_(
+            trainable(self.learner).values(), self.stage.clip or math.inf
+        )
+        done = self._done(step + 1, self._sum(sums), float(whole(gradient)), began, share)
+        if not math.isfinite(done.loss) or not math.isfinite(done.gradient):
+            raise self._not_finite(done.step, parts)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return done
+
+    def _done(self, step: int, sums: Tensor, gradient: float, began: float, share: float) -> Step:
+        losses, tokens = sums[:, 0].tolist(), sums[:, 1].tolist()
+        by_task: dict[str, float] = {
+            task: loss / n for task, loss, n in zip(TASKS, losses, tokens, strict=True) if n
+        }
+        count = int(sum(tokens))
+        loss = sum(losses) / max(count, 1)
+        return Step(step, loss, by_task, self.stage.lr * share, gradient, count, time.perf_counter() - began)
+
+    def _autocast(self) -> torch.autocast:
+        half = self.stage.precision == "bf16"
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=half)
+
+    def _on_device(self, batch: Batch) -> Batch:
+        device = self.accelerator.device
+        return {n: t.to(device, non_blocking=True) for n, t in batch.items() if n != "indices"}
+
+    def _sum(self, tensor: Tensor) -> Tensor:
+        """Added up over all processes."""
+        summed: Tensor = self.accelerator.reduce(tensor.to(self.accelerator.device), reduction="sum")
+        return summed
+
+    def _any_process(self, told: bool) -> bool:
+        """Whether it holds in any process: all must stop after the same step, or the others wait for ever."""
+        return (
+            bool(self._sum(torch.tensor(float(told))).item()) if self.accelerator.num_processes > 1 else told
+        )
+
+    def _not_finite(self, step: int, parts: list[Batch]) -> TrainingError:
+        indices = [index for part in parts for index in part["indices"].tolist()]
+        names = ", ".join(self.examples.reading.name(index) for index in indices[:3])
+        return TrainingError(
+            f"step {step}: the loss is NaN or infinite (faces {names} ...): lower train.lr or warm up longer; "
+            "what was learned up to the last checkpoint is safe"
+        )
+
+    def _log(self, done: Step) -> None:
+        losses = {f"loss_{task}": loss for task, loss in done.by_task.items()}
+        values = {"loss": done.loss, **losses, "learning_rate": done.lr, "grad_norm": done.gradient}
+        self.accelerator.log(values, step=done.step)
+
+    def _save(self, step: int) -> None:
+        """Every process gives its part, the first one writes; first what was learned is safe, then validated."""
+        weights = {name: whole(parameter) for name, parameter in trainable(self.learner).items()}
+        moments = self._moments()
+        first = self.accelerator.is_main_process
+
+        def fill(folder: Path) -> None:
+            save_tensors(folder / WEIGHTS, weights)
+            save_tensors(folder / OPTIMIZER, moments)
+
+        if first:
+            write(self.checkpoints, step, fill, self.stage.keep)
+        if self.validation is not None:
+            with self._autocast():
+                losses = self.validation.take(self.learner, step, self.accelerator.device, writes=first)
+            self.accelerator.log({f"valid_{task}": loss for task, loss in losses.items()}, step=step)
+
+    def _moments(self) -> dict[str, Tensor]:
+        state = self._adamw.state
+        return {
+            f"{key}|{name}": whole(value)
+            for name, parameter in trainable(self.learner).items()
+            for key, value in state.get(parameter, {}).items()
+        }
+
+    def _load_moments(self, moments: dict[str, Tensor]) -> None:
+        for name, parameter in trainable(self.learner).items():
             if f"step|{name}" not in moments:  # no step had a gradient for it
                 continue
-            state = optimizer.state[parameter]
-            for key in ("step", "exp_avg", "exp_avg_sq"):
+            state = self._adamw.state[parameter]
+            for key in _MOMENTS:
                 value = moments[f"{key}|{name}"]
                 state[key] = value if key == "step" else torch.zeros_like(parameter)
                 if key != "step":
                     put(state[key], value)
-        schedule = read_json(Path(checkpoint) / SCHEDULE)
-        self.lr_scheduler.load_state_dict({**self.lr_scheduler.state_dict(), **schedule})
-        for group, lr in zip(optimizer.param_groups, self.lr_scheduler.get_lr(), strict=True):
-            group["lr"] = lr
 
-    def _save_rng_state(self, output_dir: str) -> None:
-        """There is none: see the class."""
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        """There is none: see the class."""
+    @property
+    def _adamw(self) -> torch.optim.Optimizer:
+        """The optimizer inside of accelerate's."""
+        inside: torch.optim.Optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
+        return inside
 
 
-class Steps(TrainerCallback):
-    """Tells the trainer of each step, and stops it when it is asked to.
-
-    Attributes:
-        stopping: Set from outside (Ctrl-C): the step under way ends, and a checkpoint is made.
-    """
-
-    trainer: StageTrainer
-    stopping = False
-    lr = 0.0
-
-    def on_train_begin(self, *given: Any, **more: Any) -> None:
-        """Starts the clock; what a step waits for its pictures counts."""
-        self.trainer.tally.restart()
-
-    def on_pre_optimizer_step(self, *given: Any, **more: Any) -> None:
-        """Keeps the rate before the schedule moves on."""
-        self.lr = _plain_optimizer(self.trainer.optimizer).param_groups[0]["lr"]
-
-    def on_step_end(self, args: Any, state: Any, control: TrainerControl, **more: Any) -> TrainerControl:
-        """Hands the step on."""
-        self.trainer.step_done(self.trainer.gradient, self.lr)
-        self.stopping = self.trainer.any_process(self.stopping)
-        if self.stopping:
-            control.should_save = control.should_training_stop = True
-        return control
+def optimizer_of(learner: Learner, stage: StageConfig) -> torch.optim.AdamW:
+    """AdamW over what learns, each part at its own rate (`peak` in its groups); biases and norms do not decay."""
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in trainable(learner).items():
+        decay = stage.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((stage.rate_of(part_of(name)), decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": some, "weight_decay": decay, "lr": rate, "peak": rate}
+            for (rate, decay), some in groups.items()
+        ],
+        betas=stage.betas,
+    )
 
 
-def _plain_optimizer(optimizer: Any) -> torch.optim.Optimizer:
-    """The optimizer inside of accelerate's."""
-    return getattr(optimizer, "optimizer", optimizer)
+def _trackers(stage: StageConfig) -> list[str] | None:
+    return None if stage.report_to == "none" else [stage.report_to]
+
+
+def _check_trackers(stage: StageConfig, accelerator: Accelerator) -> None:
+    """`accelerate` leaves out in silence what is not installed."""
+    if stage.report_to not in ("none", "all") and not accelerator.log_with:
+        raise UsageError(
+            f"train.report_to is {stage.report_to!r}, which is not installed: run 'pip install "
+            f"{stage.report_to}', or set train.report_to=none"
+        )
 
 
 def _mixed(*numbers: int) -> int:

@@ -15,7 +15,7 @@ from expllm.train.batches import Batches
 from expllm.train.config import StageConfig
 from expllm.train.faces import Reading
 from expllm.train.history import History, Step
-from expllm.train.trainer import StageTrainer, Steps, TrainingError
+from expllm.train.trainer import StageTrainer, TrainingError
 
 
 def announce(
@@ -61,13 +61,13 @@ def watched(stage: StageConfig, trainer: StageTrainer, history: History, quiet: 
 
 
 @contextmanager
-def stopping(steps: Steps) -> Iterator[None]:
+def stopping(trainer: StageTrainer) -> Iterator[None]:
     """The first Ctrl-C lets the step under way end and saves; the second does not wait."""
 
     def stop(*_: Any) -> None:
-        if steps.stopping:
+        if trainer.stopping:
             raise KeyboardInterrupt
-        steps.stopping = True
+        trainer.stopping = True
 
     before: dict[int, Any] = {}
     for name in (signal.SIGINT, signal.SIGTERM):

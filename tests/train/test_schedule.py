@@ -1,6 +1,7 @@
 """Schedules: as `transformers` has them, always falling, drawn as they are."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -19,8 +20,8 @@ def test_the_rate_rises_to_its_peak_then_falls_to_next_to_nothing(steps: int, sh
     rates = [schedule(step) for step in range(steps)]
     peak = schedule.warmup
     assert rates[peak] == max(rates) == 1
-    assert all(one < two for one, two in zip(rates[:peak], rates[1 : peak + 1], strict=True))
-    assert all(one > two for one, two in zip(rates[peak:-1], rates[peak + 1 :], strict=True))
+    assert all(one < two for one, two in pairwise(rates[: peak + 1]))
+    assert all(one > two for one, two in pairwise(rates[peak:]))
     assert rates[-1] <= 0.5
     assert steps < 20 or rates[-1] < 0.03
 

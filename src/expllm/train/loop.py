@@ -25,7 +25,7 @@ from expllm.model.store import load, save
 from expllm.runs import RunFolder
 from expllm.shipped import SHIPPED, model_folder
 from expllm.train.bases import base_preset, moved, revisions
-from expllm.train.batches import Batches, Examples, check_lengths
+from expllm.train.batches import Examples, check_lengths
 from expllm.train.boxing import boxed_faces
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.config import Recipe, StageConfig, chosen_preset

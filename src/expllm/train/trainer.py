@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from accelerate import Accelerator
@@ -178,17 +178,15 @@ class StageTrainer:
         return summed
 
     def _any_process(self, told: bool) -> bool:
-        """Whether it holds in any process: all must stop after the same step, or the others wait for ever."""
-        return (
-            bool(self._sum(torch.tensor(float(told))).item()) if self.accelerator.num_processes > 1 else told
-        )
+        """Whether it holds in any process: all must stop after the same step, or some wait for ever."""
+        return bool(self._sum(torch.tensor(float(told))).item())
 
     def _not_finite(self, step: int, parts: list[Batch]) -> TrainingError:
         indices = [index for part in parts for index in part["indices"].tolist()]
         names = ", ".join(self.examples.reading.name(index) for index in indices[:3])
         return TrainingError(
-            f"step {step}: the loss is NaN or infinite (faces {names} ...): lower train.lr or warm up longer; "
-            "what was learned up to the last checkpoint is safe"
+            f"step {step}: the loss is NaN or infinite (faces {names} ...): lower train.lr or warm up "
+            "longer; what was learned up to the last checkpoint is safe"
         )
 
     def _log(self, done: Step) -> None:
@@ -197,7 +195,7 @@ class StageTrainer:
         self.accelerator.log(values, step=done.step)
 
     def _save(self, step: int) -> None:
-        """Every process gives its part, the first one writes; first what was learned is safe, then validated."""
+        """Every process gives its part, the first one writes; what was learned is safe, then validated."""
         weights = {name: whole(parameter) for name, parameter in trainable(self.learner).items()}
         moments = self._moments()
         first = self.accelerator.is_main_process
@@ -240,7 +238,7 @@ class StageTrainer:
 
 
 def optimizer_of(learner: Learner, stage: StageConfig) -> torch.optim.AdamW:
-    """AdamW over what learns, each part at its own rate (`peak` in its groups); biases and norms do not decay."""
+    """AdamW over what learns, each part at its own rate (`peak`); biases and norms do not decay."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in trainable(learner).items():
         decay = stage.weight_decay if parameter.ndim > 1 else 0.0

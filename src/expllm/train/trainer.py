@@ -92,7 +92,8 @@ class StageTrainer:
             if self.accelerator.is_main_process:
                 self.on_step(done)
             self._log(done)
-            self.stopping = self._any_process(self.stopping)
+            # Never set back to False: a Ctrl-C may come while processes ask each other.
+            self.stopping = self._any_process(self.stopping) or self.stopping
             if self.stopping or done.step % self.stage.save_steps == 0 or done.step == self.batches.steps:
                 self._save(done.step)
             if self.stopping:

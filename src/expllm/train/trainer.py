@@ -99,7 +99,8 @@ class StageTrainer:
             if self.stopping:
                 break
             began = time.perf_counter()
-        self.accelerator.end_training()
+        for tracker in self.accelerator.trackers:  # `end_training` would end the group of processes as well
+            tracker.finish()
 
     def dataloader(self) -> Iterable[Batch]:
         """Micro-batches of this process from the step on that comes next."""

@@ -84,6 +84,17 @@ PASSING = (
 Faults = Mapping[int, Fault] | Callable[[int], Fault | None]
 """Number of a request, from 0, -> what goes wrong with it."""
 
+
+@dataclass(frozen=True)
+class Canned:
+    """A reply as it goes over the wire."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 REFUSAL = "I'm sorry, but I can't assist with that request."
 WRONG_LABEL = "bewilderment"
 
@@ -133,6 +144,7 @@ class ChatServer:
         sigma: Standard deviation of the latency's logarithm; 0 for a constant latency.
         retry_after: Seconds asked for in Retry-After; a date is rounded up to whole seconds.
         remember: Keep bodies and headers. Without, only counts and hashes: for long runs.
+        canned: The reply to a request, as it is; None lets `answer` reply.
     """
 
     def __init__(
@@ -147,6 +159,7 @@ class ChatServer:
         seed: int = 0,
         port: int = 0,
         remember: bool = True,
+        canned: Callable[[Payload], Canned | None] = lambda payload: None,
     ) -> None:
         self.answer = answer
         self.faults = faults
@@ -155,6 +168,7 @@ class ChatServer:
         self.stall = stall
         self.port = port
         self.remember = remember
+        self.canned = canned
         self.seen: list[Seen] = []
         self.in_flight = 0
         self.most_in_flight = 0
@@ -221,6 +235,8 @@ class ChatServer:
             seen = self._note(request, body)
             if seconds := self._seconds(seen.number):
                 await asyncio.sleep(seconds)
+            if (canned := self.canned(json.loads(body))) is not None:
+                return _as_it_is(canned)
             if seen.fault is None:
                 return self._reply(seen, json.loads(body))
             return await self._fail(request, seen, json.loads(body))
@@ -369,6 +385,11 @@ _MESSAGES: dict[Fault, dict[str, Any]] = {
     Fault.WRONG_LABEL: {"text": WRONG_LABEL},
     Fault.NO_USAGE: {"usage": False},
 }
+
+
+def _as_it_is(canned: Canned) -> web.Response:
+    headers = {"Content-Type": canned.content_type, **canned.headers}
+    return web.Response(body=canned.body, status=canned.status, headers=headers)
 
 
 def _reset(request: web.Request) -> None:

@@ -111,7 +111,7 @@ def test_a_filter_is_a_refusal(fault: Fault) -> None:
         (Fault.RESET, "reset"),
         (Fault.CUT_BODY, "reset"),
         (Fault.CUT_JSON, "bad-json"),
-        (Fault.NO_CHOICES, "bad-json"),
+        (Fault.NO_CHOICES, "http-502"),
         (Fault.EMPTY_BODY, "bad-json"),
         (Fault.EMPTY, "empty"),
         (Fault.CONTENT_TYPE, "content-type"),

@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
+from expllm.chat.dialects import Dialect, dialect_of
 from expllm.chat.errors import KeyRejected
 from expllm.errors import UsageError, one_line
 
 OPENAI: Final = "https://api.openai.com/v1"
+BEARER: Final = "Authorization"
 _PATH: Final = "/chat/completions"
-_KEYS: Final = re.compile(r"\b(?:sk|pk|key|rk|gsk|hf|xai|nvapi)[-_][\w*.-]{4,}", re.IGNORECASE)
+_KEYS: Final = re.compile(
+    r"\b(?:sk|pk|key|rk|gsk|hf|xai|nvapi)[-_][\w*.-]{4,}|\bAIza[\w*-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]+)*"
+    r"|(?<=\bbearer )[\w*.~+/=-]{8,}",
+    re.IGNORECASE,
+)
+"""What looks like a key: those of OpenAI and its kin, Google's, signed tokens, whatever follows `Bearer`."""
 
 
 class Secret:
@@ -46,9 +53,10 @@ class Address:
         shown: The base URL without credentials and query, for messages.
         host: Its host name.
         key_env: The environment variable of the key.
-        authorization: Value of the header, empty where the endpoint gets none.
+        authorization: Value of the header that carries the key, empty where the endpoint gets none.
+        key_header: The name of that header.
         secrets: What no message may quote: the key, a password or query in the address.
-        official: It is OpenAI's own.
+        dialect: How the server there speaks the protocol.
     """
 
     url: str = field(repr=False)
@@ -57,7 +65,8 @@ class Address:
     key_env: str
     authorization: Secret
     secrets: tuple[Secret, ...]
-    official: bool
+    dialect: Dialect
+    key_header: str
 
     @classmethod
     def of(cls, base_url: str | None, key_env: str) -> "Address":
@@ -71,22 +80,25 @@ class Address:
         path = split.path.rstrip("/").removesuffix(_PATH)
         netloc = split.netloc.rpartition("@")[2]
         shown = urlunsplit((split.scheme, netloc, path, "", ""))
-        official = split.hostname == urlsplit(OPENAI).hostname
-        key = _key(key_env)
-        if not key and official:
+        dialect, key = dialect_of(split.hostname or "", split.port), _key(key_env)
+        if not key and split.hostname == urlsplit(OPENAI).hostname:
             raise KeyRejected(
                 f"{shown} wants an API key: set {key_env}, or name another server with --base-url"
             )
-        authorization = f"Bearer {key}" if key else ""
+        header, authorization = dialect.key_header, key
+        if (
+            not key or header == BEARER or key.startswith("eyJ")
+        ):  # a signed token is no API key, at Azure either
+            header, authorization = BEARER, f"Bearer {key}" if key else ""
         password = unquote(split.password or "")
         if split.username is not None:
             pair = f"{unquote(split.username)}:{password}"
-            authorization = "Basic " + base64.b64encode(pair.encode()).decode()
+            header, authorization = BEARER, "Basic " + base64.b64encode(pair.encode()).decode()
         url = urlunsplit((split.scheme, netloc, path + _PATH, split.query, ""))
         hidden = [key, authorization.partition(" ")[2], password, split.password or "", split.query]
         hidden += [value for _, value in parse_qsl(split.query)]
         secrets = tuple(Secret(text) for text in sorted(set(hidden), key=len, reverse=True) if len(text) > 2)
-        return cls(url, shown, split.hostname or "", key_env, Secret(authorization), secrets, official)
+        return cls(url, shown, split.hostname or "", key_env, Secret(authorization), secrets, dialect, header)
 
     def scrub(self, text: str, most: int = 200) -> str:
         """What a server said, as one short line without anything that may be a key."""

@@ -1,106 +1,159 @@
 """What the HTTP reply of a server means: a completion, trouble of one call, or the end of the run."""
 
-import json
-from dataclasses import dataclass
 from typing import Any, Final
 
 from expllm.chat.address import Address
-from expllm.chat.base import NOTHING_USED, Usage
-from expllm.chat.errors import BadRequest, ChatError, KeyRejected, QuotaSpent, UnknownModel, Unreachable
+from expllm.chat.base import FILTERED, Usage
+from expllm.chat.dialects import BROKEN_ENDINGS, FILTER_ENDINGS, LENGTH_ENDINGS, REASONING
+from expllm.chat.error_response import error_within, read_error
+from expllm.chat.event_stream import read_body
+from expllm.chat.failures import failure
+from expllm.chat.final_text import final_text
+from expllm.chat.outcomes import Completion, TokenLimit, Trouble
 from expllm.chat.refusals import is_refusal
 from expllm.chat.retries import retry_after
 from expllm.chat.transport import Answer
 
-_SPENT: Final = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
-_FILTERED: Final = ("content_filter", "content_policy_violation")
 _MOST_TOKENS: Final = 2**53
 
 
-@dataclass(slots=True)
-class Completion:
-    """A reply that says something, be it a refusal."""
-
-    text: str
-    model: str
-    finish: str
-    usage: Usage
-    refused: bool
-
-
-@dataclass(slots=True)
-class Trouble:
-    """An attempt that gave nothing.
-
-    Attributes:
-        reason: As in `ChatFailed`.
-        again: Another attempt may do better.
-        wait: Seconds that the server asked to wait.
-        overloaded: The server has more to do than it can.
-        usage: Tokens of a completion that was no use.
-    """
-
-    reason: str
-    detail: str = ""
-    again: bool = True
-    wait: float | None = None
-    overloaded: bool = False
-    usage: Usage = NOTHING_USED
-
-
-def understand(answer: Answer, model: str, address: Address) -> Completion | Trouble:
+def understand(
+    answer: Answer, model: str, address: Address, limit: TokenLimit | None = None
+) -> Completion | Trouble:
     """Reads a reply to a request for `model`.
 
     Raises:
         ChatError: every further request would be answered like this.
     """
+    data, limit = read_body(answer.body), limit or TokenLimit()
     if 200 <= answer.status < 300:
-        kind = answer.headers.get("content-type", "")
-        if "json" not in kind and kind:
-            return Trouble("content-type", kind.partition(";")[0][:60])
-        return _completion(_json(answer.body), model)
-    return _refused_request(answer, model, address)
-
-
-def _json(body: bytes) -> Any:
-    """The value, or None for what is no JSON."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-# Replies
+        if data is None:
+            return _no_json(answer, address)
+        said = error_within(data)
+        if said is None:
+            return _completion(data, model)
+        error = read_error(said, answer.status)
+    else:
+        plain = answer.body.decode("utf-8", "replace") if data is None else ""
+        error = read_error(data, answer.status, plain)
+    return failure(error, model, address, limit, retry_after(answer.headers))
 
 
 def _completion(data: Any, model: str) -> Completion | Trouble:
+    if (blocked := _blocked_prompt(data)) is not None:
+        return Completion("", model, f"{FILTERED}: {blocked}", _usage(data.get("usage")), refused=True)
     try:
         choice = data["choices"][0]
-        message = choice["message"]
-        content, refusal = message.get("content"), message.get("refusal")
+        message, finish = _message(choice), _finish(choice.get("finish_reason"))
     except (TypeError, KeyError, IndexError, AttributeError):
         return Trouble("bad-json", "no choices" if isinstance(data, dict) else "")
-    finish = choice.get("finish_reason")
-    finish = finish if isinstance(finish, str) else "unknown"
-    text = _clean(_text(content))
-    usage = _usage(data.get("usage"))
     named = data.get("model")
     named = _clean(named) if isinstance(named, str) and named else model
-    if isinstance(refusal, str) and refusal:
+    final = final_text(_clean(_text(message.get("content"))))
+    usage = _usage(data.get("usage"))
+    if refusal := _refusal(message):
         return Completion(_clean(refusal), named, finish, usage, refused=True)
-    if finish == "content_filter":
-        return Completion(text, named, finish, usage, refused=True)
-    if not text.strip():
-        return Trouble("empty", f"it ended with {_clean(finish)[:40]!r}", usage=usage)
-    return Completion(text, named, _clean(finish), usage, refused=is_refusal(text))
+    if finish.casefold().startswith(FILTER_ENDINGS):
+        finish = finish if finish.casefold().startswith(FILTERED) else f"{FILTERED}: {finish}"
+        return Completion(final.text, named, finish, usage, refused=True)
+    if finish.casefold() not in BROKEN_ENDINGS and final.text.strip():
+        return Completion(final.text, named, finish, usage, refused=is_refusal(final.text))
+    reasoned = final.reasoned or any(message.get(name) for name in REASONING)
+    return _empty(finish, usage, _reasoning_tokens(data.get("usage"), usage), reasoned=reasoned)
+
+
+def _no_json(answer: Answer, address: Address) -> Trouble:
+    """A body that is neither JSON nor an event stream."""
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip()
+    if not answer.body.strip():
+        return Trouble("bad-json", "the body is empty")
+    said = read_error(None, answer.status, answer.body.decode("utf-8", "replace")).text
+    quoted = f'"{address.scrub(said, 100)}"' if said else ""
+    if "json" in kind or "event-stream" in kind or not kind:
+        return Trouble("bad-json", quoted and f"it begins with {quoted}")
+    return Trouble("content-type", kind[:60] + (quoted and f": {quoted}"))
+
+
+def _blocked_prompt(data: Any) -> str | None:
+    """Why a filter stopped the prompt, where a reply says so instead of holding a choice (Gemini, Azure)."""
+    if not isinstance(data, dict) or data.get("choices"):
+        return None
+    for name in ("promptFeedback", "prompt_feedback"):
+        feedback = data.get(name)
+        reason = (
+            feedback.get("blockReason") or feedback.get("block_reason")
+            if isinstance(feedback, dict)
+            else None
+        )
+        if isinstance(reason, str):
+            return _clean(reason)[:60]
+    return None
+
+
+def _message(choice: dict[str, Any]) -> dict[str, Any]:
+    """The message of a choice; an empty one where it has none, as after a filter."""
+    for name in ("message", "delta"):
+        if choice.get(name) is not None:
+            return dict(choice[name].items())
+    text = choice.get("text")
+    return {"content": text} if isinstance(text, str) else {}
+
+
+def _finish(value: Any) -> str:
+    """Why a reply ended, as the server says it; SGLang has an object with a type."""
+    value = value.get("type") if isinstance(value, dict) else value
+    return _clean(value)[:80] if isinstance(value, str) and value else "unknown"
 
 
 def _text(content: Any) -> str:
-    """The message: a text, or the texts of its parts."""
+    """The message: a text, or the texts of its parts, those of reasoning left out."""
     if isinstance(content, str):
         return content
+    if isinstance(content, dict):
+        content = [content] if content.get("type") in ("text", "output_text") else []
     parts = content if isinstance(content, list) else []
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    texts = [
+        part.get("text")
+        for part in parts
+        if isinstance(part, dict) and part.get("type") not in ("thinking", "reasoning", "thought")
+    ]
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def _refusal(message: dict[str, Any]) -> str:
+    """What the model said in the place that is kept for refusals."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    said = [message.get("refusal")]
+    said += [
+        part.get("refusal") for part in parts if isinstance(part, dict) and part.get("type") == "refusal"
+    ]
+    return next((text for text in said if isinstance(text, str) and text), "")
+
+
+def _empty(finish: str, usage: Usage, used: int | None, *, reasoned: bool) -> Trouble:
+    """No answer: because the tokens were used up, which the next attempt would meet as well, or by chance."""
+    if finish.casefold() in BROKEN_ENDINGS:
+        return Trouble("broken-off", f"the server ended the reply with {finish[:40]!r}", usage=usage)
+    if finish.casefold() in LENGTH_ENDINGS:
+        if used == 0 and not reasoned:
+            return Trouble(
+                "context-length", "the prompt left no tokens for an answer", again=False, usage=usage
+            )
+        count = f"its {used:,} tokens" if used else "its tokens"
+        detail = f"the model used up {count} thinking, before it answered: raise --max-tokens"
+        return Trouble("out-of-tokens", detail, again=False, usage=usage)
+    if reasoned:
+        return Trouble("empty", f"reasoning without an answer, ended with {finish[:40]!r}", usage=usage)
+    return Trouble("empty", f"it ended with {finish[:40]!r}", usage=usage)
+
+
+def _reasoning_tokens(data: Any, usage: Usage) -> int | None:
+    """Tokens of a reply that holds no answer; Gemini counts reasoning in the total only."""
+    total = _tokens(data.get("total_tokens")) if isinstance(data, dict) else None
+    if not usage.completion_tokens and total is not None and usage.prompt_tokens is not None:
+        return max(0, total - usage.prompt_tokens)
+    return usage.completion_tokens
 
 
 def _clean(text: str) -> str:
@@ -111,69 +164,10 @@ def _clean(text: str) -> str:
 def _usage(data: Any) -> Usage:
     if not isinstance(data, dict):
         return Usage(None, None)
-    return Usage(_tokens(data.get("prompt_tokens")), _tokens(data.get("completion_tokens")))
+    asked = data.get("prompt_tokens", data.get("input_tokens"))
+    return Usage(_tokens(asked), _tokens(data.get("completion_tokens", data.get("output_tokens"))))
 
 
 def _tokens(value: Any) -> int | None:
     known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
     return value if known else None
-
-
-# Errors
-
-
-def _refused_request(answer: Answer, model: str, address: Address) -> Completion | Trouble:
-    code, said = _error(answer.body)
-    status = answer.status
-    if status == 400 and code in _FILTERED:
-        return Completion("", model, "content_filter", NOTHING_USED, refused=True)
-    if code == "context_length_exceeded" or status == 413:
-        return Trouble("context-length", address.scrub(said), again=False)
-    if status in (408, 409, 425, 429) or status >= 500:
-        if code in _SPENT:
-            raise _fatal(status, code, said, model, address)
-        wait = retry_after(answer.headers)
-        overloaded = status == 429 or (status == 503 and wait is not None)
-        return Trouble(f"http-{status}", address.scrub(said), wait=wait, overloaded=overloaded)
-    raise _fatal(status, code, said, model, address)
-
-
-def _error(body: bytes) -> tuple[str, str]:
-    """Code and message of an error, whatever the server's dialect; empty where it has none."""
-    data = _json(body)
-    if not isinstance(data, dict):
-        return "", ""
-    error = data.get("error", data)
-    if not isinstance(error, dict):
-        return "", str(error)
-    code, kind = error.get("code"), error.get("type")
-    named = next((name for name in (code, kind) if isinstance(name, str)), "")
-    said = error.get("message") or error.get("detail") or ""
-    return named, said if isinstance(said, str) else json.dumps(said)
-
-
-def _fatal(status: int, code: str, said: str, model: str, address: Address) -> ChatError:
-    where, quoted = address.shown, address.scrub(said)
-    quoted = f' ("{quoted}")' if quoted else ""
-    if code in _SPENT or status == 402:
-        return QuotaSpent(f"the account at {where} has no credit left{quoted}: add some, then run again")
-    if status in (401, 403) and not address.authorization:
-        return KeyRejected(
-            f"{where} wants an API key{quoted}: set the environment variable {address.key_env}"
-        )
-    if status in (401, 403):
-        return KeyRejected(
-            f"{where} does not accept the API key{quoted}: check the environment variable {address.key_env}"
-        )
-    if status == 404 and "model" in f"{code} {said}".lower():
-        return UnknownModel(
-            f"{where} has no model {model!r}{quoted}: check --model; GET {where}/models lists them"
-        )
-    if status in (404, 405) or 300 <= status < 400:
-        return Unreachable(
-            f"{where} answers, but not as a chat endpoint (HTTP {status}): check --base-url, "
-            "which often ends with /v1"
-        )
-    return BadRequest(
-        f"{where} finds the request wrong (HTTP {status}){quoted}: check the model's parameters"
-    )

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
 
@@ -57,13 +57,17 @@ def _sum(one: int | None, other: int | None) -> int | None:
 
 NOTHING_USED = Usage(0, 0)
 
+FILTERED: Final = "content_filter"
+"""What `finish` begins with where a filter at the server, not the model itself, declined to answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a model said, and what that took.
 
     Attributes:
-        text: The message, as it came. Of a refusal, the refusal; it may be empty.
+        text: The answer, without reasoning, template tokens and fences (`final_text`). Of a refusal, the
+            refusal; of a filter, what the server said. It may be empty.
         model: The model that answered, as the server names it.
         finish: Why the text ends: `stop`, `length`, `content_filter`, or what else the server said.
         usage: Tokens of all attempts whose completion arrived, also of those that were no use.
@@ -83,6 +87,16 @@ class Reply:
     attempts: int
     refused: bool
     cached: bool
+
+    @property
+    def filtered(self) -> bool:
+        """A filter at the server declined, which would decline the same question again."""
+        return is_filtered(self.refused, self.finish)
+
+
+def is_filtered(refused: bool, finish: str | None) -> bool:
+    """Whether a refusal is that of a filter at the server."""
+    return refused and (finish or "").casefold().startswith(FILTERED)
 
 
 class ChatModel(Protocol):

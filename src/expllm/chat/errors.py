@@ -43,7 +43,9 @@ class ChatFailed(ExpllmError):  # noqa: N818
 
     Attributes:
         reason: Short and stable, for ledgers: `timeout`, `stalled`, `reset`, `unreachable`, `http-503`,
-            `retry-after`, `context-length`, `content-type`, `bad-json`, `bad-http`, `empty`, `too-long`.
+            `retry-after`, `context-length`, `out-of-tokens` (spent on reasoning), `content-type`, `bad-json`,
+            `bad-http`, `empty`, `broken-off`, `error` (in a reply that came with success), `too-long`.
+        detail: What the server said, in one short line; empty where it said nothing.
         attempts: Requests that were sent.
         usage: Tokens of attempts whose completion arrived, but was no use.
         cost: USD of `usage`, None where unknown.
@@ -63,6 +65,7 @@ class ChatFailed(ExpllmError):  # noqa: N818
         times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         super().__init__(f"no usable reply after {times}: {reason}{detail and f' ({detail})'}")
         self.reason = reason
+        self.detail = detail
         self.attempts = attempts
         self.usage = usage
         self.cost = cost

@@ -1,6 +1,7 @@
 """When to try again: back-off with full jitter, and the server's own word."""
 
 import random
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,23 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     moment = _moment(value)
     now = _moment(headers.get("date", ""))
     return None if moment is None else max(0.0, moment - (time.time() if now is None else now))
+
+
+_SPOKEN: Final = re.compile(
+    r"\b(?:try again|retry|reset\w*)\D{0,20}?(?:in|after)\s+"
+    r"(?:(?P<h>\d+)\s*h(?:ours?)?\s*)?(?:(?P<m>\d+)\s*m(?:in(?:utes?)?)?(?![a-z])\s*)?"
+    r"(?:(?P<s>\d+(?:\.\d+)?)\s*(?P<unit>ms|s))?",
+    re.IGNORECASE,
+)
+
+
+def spoken_wait(text: str) -> float | None:
+    """Seconds that a message asks to wait ("try again in 1m26.4s", "retry after 21 seconds"); else None."""
+    found = _SPOKEN.search(text[:2000])
+    if found is None or not any(found[name] for name in "hms"):
+        return None
+    seconds = float(found["s"] or 0) / (1000 if found["unit"] and found["unit"].lower() == "ms" else 1)
+    return 3600 * float(found["h"] or 0) + 60 * float(found["m"] or 0) + seconds
 
 
 def _moment(text: str) -> float | None:

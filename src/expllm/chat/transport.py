@@ -74,7 +74,7 @@ class Transport:
             "User-Agent": "expllm",
         }
         if self._address.authorization:
-            headers["Authorization"] = self._address.authorization.reveal()
+            headers[self._address.key_header] = self._address.authorization.reveal()
         self._url = yarl.URL(self._address.url)
         self._proxy = self._address.proxy()
         self._loop = loop

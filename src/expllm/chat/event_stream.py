@@ -1,0 +1,109 @@
+"""Replies that come as an event stream though none was asked for: put together into one completion."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+_LINE: Final = re.compile(r"\r\n|\n|\r")
+"""Of an event stream. `str.splitlines` also breaks at U+2028, which a text may hold."""
+_FIELDS: Final = ("event:", "id:", "retry:")
+DONE: Final = "[DONE]"
+
+
+def read_body(body: bytes) -> Any:
+    """The JSON value of a body; of an event stream, the completion that its pieces make; else None.
+
+    A stream that neither ends with `[DONE]` nor says why it ends was cut: None.
+    """
+    text = body.decode("utf-8-sig", "replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return _joined(text)
+
+
+def _joined(text: str) -> Any:
+    events = list(_events(text))
+    pieces = [piece for event in events if isinstance(piece := _json(event), dict)]
+    if failed := next((piece for piece in pieces if piece.get("error")), None):
+        return failed
+    if not pieces:
+        return None
+    whole = _completion(pieces)
+    ended = DONE in events or whole["choices"][0]["finish_reason"] is not None
+    return whole if ended and any(piece.get("choices") for piece in pieces) else None
+
+
+def _json(event: str) -> Any:
+    try:
+        return json.loads(event)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _events(text: str) -> Iterator[str]:
+    """The data of each event; what stands between events without a field's name is taken for data, too."""
+    data: list[str] = []
+    bare: list[str] = []
+    for line in [*_LINE.split(text), ""]:
+        if line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+        elif line.startswith(":") or line.startswith(_FIELDS):
+            continue
+        elif line.strip():
+            bare.append(line)
+            continue
+        if bare:
+            yield from _bare(bare)
+            bare = []
+        if data and not line.strip():
+            yield from _data(data)
+            data = []
+    if data:
+        yield from _data(data)
+
+
+def _data(lines: list[str]) -> Iterator[str]:
+    """One event of several lines, or several events without the empty line between."""
+    if len(lines) > 1 and _json("\n".join(lines)) is None:
+        yield from lines
+    else:
+        yield "\n".join(lines)
+
+
+def _bare(lines: list[str]) -> Iterator[str]:
+    """A JSON value over several lines, or one a line."""
+    yield from [whole] if _json(whole := "\n".join(lines)) is not None else lines
+
+
+def _completion(pieces: list[dict[str, Any]]) -> dict[str, Any]:
+    """A completion of the first choice of all pieces: texts added up, of all else the last value."""
+    message: dict[str, Any] = {}
+    whole: dict[str, Any] = {}
+    finish = None
+    for piece in pieces:
+        whole |= {name: value for name, value in piece.items() if name != "choices" and value is not None}
+        choice = next(iter(_first_choices(piece)), {})
+        finish = choice.get("finish_reason") or finish
+        for part in (choice.get("message"), choice.get("delta"), {"content": choice.get("text")}):
+            if isinstance(part, dict):
+                _add(message, part)
+    return whole | {"choices": [{"message": message, "finish_reason": finish}]}
+
+
+def _first_choices(piece: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    choices = piece.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and choice.get("index", 0) in (0, None):
+            yield choice
+
+
+def _add(message: dict[str, Any], part: dict[str, Any]) -> None:
+    for name, value in part.items():
+        before = message.get(name)
+        texts = name != "role" and isinstance(before, str) and isinstance(value, str)
+        if texts or (isinstance(before, list) and isinstance(value, list)):
+            message[name] = before + value
+        elif value is not None:
+            message[name] = value

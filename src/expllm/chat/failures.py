@@ -1,0 +1,154 @@
+"""What a server's error means: a refusal or trouble of one request, or the end of the run."""
+
+import re
+from typing import Final
+
+from expllm.chat.address import Address
+from expllm.chat.base import FILTERED, NOTHING_USED
+from expllm.chat.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, kind_of
+from expllm.chat.error_response import ErrorResponse
+from expllm.chat.errors import BadRequest, ChatError, KeyRejected, QuotaSpent, UnknownModel, Unreachable
+from expllm.chat.outcomes import Completion, TokenLimit, Trouble
+
+_PARAMETERS: Final = {
+    MAX_COMPLETION_TOKENS: "lower --max-tokens, or leave it out",
+    MAX_TOKENS: "lower --max-tokens, or leave it out",
+    "temperature": "leave it out with --temperature none",
+    "seed": "leave out --seed",
+    "top_p": "check the model's parameters",
+    "logprobs": "check the model's parameters",
+    "response_format": "check the model's parameters",
+    "reasoning_effort": "check the model's parameters",
+    "enable_thinking": "check the model's parameters",
+}
+"""Parameter -> what to do where a server refuses it, or its value."""
+
+_NOT_TAKEN: Final = re.compile(
+    r"unsupported|not supported|unrecognized|unknown|not permitted|extra_forbidden|cannot find field"
+    r"|unexpected|deprecated|instead"
+)
+"""What a server says of a parameter that it does not know, rather than of its value."""
+
+_CONTEXT: Final = re.compile(r"context (?:length|size|window)\D{0,25}(\d[\d,]*)")
+_FINAL: Final = (401, 402, 403, 404, 405)
+"""Statuses that say the same of every request, as do those below 400."""
+
+
+def failure(
+    error: ErrorResponse, model: str, address: Address, limit: TokenLimit, wait: float | None = None
+) -> Completion | Trouble:
+    """Reads an error in reply to a request for `model`.
+
+    Args:
+        error: What the server said.
+        model: What was asked for.
+        address: Where; its secrets are in no message.
+        limit: The token limit that was sent.
+        wait: Seconds that the reply's headers ask to wait.
+
+    Raises:
+        ChatError: every further request would be answered like this.
+    """
+    said, kind = address.scrub(error.text), kind_of(error.words, address.dialect)
+    if kind == "filtered" and error.status != 401:
+        return Completion(said, model, FILTERED, NOTHING_USED, refused=True)
+    if kind == "context" or error.status == 413:
+        if _never_fits(error, limit):
+            raise _bad_request(error, address, _PARAMETERS[MAX_TOKENS])
+        return Trouble("context-length", said, again=False)
+    if kind in ("credit", "pictures") or (kind == "model" and "model_not_found" in error.codes):
+        raise _fatal(kind, error, model, address)
+    if error.passing or (error.status == 0 and kind not in ("model", "key", "place")):
+        wait = error.wait if wait is None else wait
+        overloaded = error.status == 429 or (error.status == 503 and wait is not None)
+        name = f"http-{error.status}" if error.status else "error"
+        return Trouble(name, said, wait=wait, overloaded=overloaded)
+    if kind is not None or error.status < 400 or error.status in _FINAL:
+        raise _fatal(kind, error, model, address)
+    return _refused_request(error, address, limit)
+
+
+def _never_fits(error: ErrorResponse, limit: TokenLimit) -> bool:
+    """Whether the token limit alone is more than the model's context: then no request ever fits."""
+    sizes = [int(size.replace(",", "")[:12]) for size in _CONTEXT.findall(error.text.casefold())]
+    return limit.value is not None and any(0 < size <= limit.value for size in sizes)
+
+
+def _refused_request(error: ErrorResponse, address: Address, limit: TokenLimit) -> Trouble:
+    """A request that would be refused again as it is.
+
+    Raises:
+        BadRequest: one of its parameters is wrong, which all requests have.
+    """
+    said, parameter = address.scrub(error.text), _parameter(error)
+    if limit.value is not None and parameter == limit.name and _NOT_TAKEN.search(error.words.casefold()):
+        other = MAX_TOKENS if limit.name == MAX_COMPLETION_TOKENS else MAX_COMPLETION_TOKENS
+        return Trouble(f"http-{error.status}", said, limit_name=other)
+    if parameter:
+        raise _bad_request(error, address, _PARAMETERS[parameter])
+    return Trouble(f"http-{error.status}", said, again=False, unknown=True)
+
+
+def _parameter(error: ErrorResponse) -> str:
+    """The parameter that an error is about: the one that it names first; empty where it names none."""
+    named = error.parameter.rpartition(".")[2]
+    if named in _PARAMETERS:
+        return named
+    words = error.words.casefold()
+    places = {found.start(): name for name in _PARAMETERS if (found := re.search(rf"\b{name}\b", words))}
+    return places[min(places)] if places else ""
+
+
+def refused_for_good(trouble: Trouble, address: Address, remedy: str) -> BadRequest:
+    """The error of a request that the server refuses every time, in its own words."""
+    status = trouble.reason.rpartition("-")[2]
+    return BadRequest(
+        f"{address.shown} finds the request wrong (HTTP {status}){_quoted(trouble.detail)}: {remedy}"
+    )
+
+
+def _bad_request(error: ErrorResponse, address: Address, remedy: str) -> BadRequest:
+    status, quoted = error.status or 200, _quoted(address.scrub(error.text))
+    return BadRequest(f"{address.shown} finds the request wrong (HTTP {status}){quoted}: {remedy}")
+
+
+def _fatal(kind: str | None, error: ErrorResponse, model: str, address: Address) -> ChatError:
+    """What ends the run; the server's own words are in it."""
+    where, status, quoted = address.shown, error.status, _quoted(address.scrub(error.text))
+    if kind is None:
+        named = status == 404 and "model" in error.words.casefold()
+        kind = "model" if named else {401: "key", 402: "credit", 403: "key"}.get(status, "place")
+    if kind == "credit":
+        fewer = ", or lower --max-tokens" if MAX_TOKENS in error.text else ""
+        return QuotaSpent(
+            f"the account at {where} has no credit or quota left{quoted}: top it up{fewer}, then run again"
+        )
+    if kind == "pictures":
+        return BadRequest(f"{model!r} at {where} takes no images{quoted}: choose a model that does")
+    if kind == "model":
+        return UnknownModel(
+            f"{where} has no model {model!r}{quoted}: check --model; GET {where}/models lists them"
+        )
+    if kind == "place":
+        return Unreachable(
+            f"{where} answers, but not as a chat endpoint (HTTP {status or 200}){quoted}: check --base-url, "
+            "which often ends with /v1"
+        )
+    return _no_entry(status, quoted, address)
+
+
+def _no_entry(status: int, quoted: str, address: Address) -> KeyRejected:
+    where, variable = address.shown, address.key_env
+    if not address.authorization:
+        return KeyRejected(f"{where} wants an API key{quoted}: set the environment variable {variable}")
+    if status == 403:
+        return KeyRejected(
+            f"{where} denies access (HTTP 403){quoted}: check what the API key in {variable} may use"
+        )
+    return KeyRejected(
+        f"{where} does not accept the API key{quoted}: check the environment variable {variable}"
+    )
+
+
+def _quoted(said: str) -> str:
+    return f' ("{said}")' if said else ""

@@ -31,7 +31,7 @@ def understand(
             return _no_json(answer, address)
         said = error_within(data)
         if said is None:
-            return _completion(data, model)
+            return _completion(data, model, limit)
         error = read_error(said, answer.status)
     else:
         plain = answer.body.decode("utf-8", "replace") if data is None else ""
@@ -39,7 +39,7 @@ def understand(
     return failure(error, model, address, limit, retry_after(answer.headers))
 
 
-def _completion(data: Any, model: str) -> Completion | Trouble:
+def _completion(data: Any, model: str, limit: TokenLimit) -> Completion | Trouble:
     if (blocked := _blocked_prompt(data)) is not None:
         return Completion("", model, f"{FILTERED}: {blocked}", _usage(data.get("usage")), refused=True)
     try:
@@ -59,7 +59,7 @@ def _completion(data: Any, model: str) -> Completion | Trouble:
     if finish.casefold() not in BROKEN_ENDINGS and final.text.strip():
         return Completion(final.text, named, finish, usage, refused=is_refusal(final.text))
     reasoned = final.reasoned or any(message.get(name) for name in REASONING)
-    return _empty(finish, usage, _reasoning_tokens(data.get("usage"), usage), reasoned=reasoned)
+    return _empty(finish, usage, _reasoning_tokens(data.get("usage"), usage), limit.option, reasoned)
 
 
 def _no_json(answer: Answer, address: Address) -> Trouble:
@@ -131,21 +131,19 @@ def _refusal(message: dict[str, Any]) -> str:
     return next((text for text in said if isinstance(text, str) and text), "")
 
 
-def _empty(finish: str, usage: Usage, used: int | None, *, reasoned: bool) -> Trouble:
-    """No answer: because the tokens were used up, which the next attempt would meet as well, or by chance."""
+def _empty(finish: str, usage: Usage, used: int | None, option: str, reasoned: bool) -> Trouble:
+    """No answer. Where the tokens were used up before it, the next attempt would meet that as well."""
     if finish.casefold() in BROKEN_ENDINGS:
         return Trouble("broken-off", f"the server ended the reply with {finish[:40]!r}", usage=usage)
-    if finish.casefold() in LENGTH_ENDINGS:
-        if used == 0 and not reasoned:
-            return Trouble(
-                "context-length", "the prompt left no tokens for an answer", again=False, usage=usage
-            )
-        count = f"its {used:,} tokens" if used else "its tokens"
-        detail = f"the model used up {count} thinking, before it answered: raise --max-tokens"
-        return Trouble("out-of-tokens", detail, again=False, usage=usage)
-    if reasoned:
-        return Trouble("empty", f"reasoning without an answer, ended with {finish[:40]!r}", usage=usage)
-    return Trouble("empty", f"it ended with {finish[:40]!r}", usage=usage)
+    if finish.casefold() not in LENGTH_ENDINGS:
+        said = "reasoning without an answer, ended" if reasoned else "it ended"
+        return Trouble("empty", f"{said} with {finish[:40]!r}", usage=usage)
+    if used == 0 and not reasoned:
+        said = "the prompt left no tokens for an answer"
+        return Trouble("context-length", said, again=False, usage=usage)
+    count = f"its {used:,} tokens" if used else "its tokens"
+    said = f"the model used up {count} thinking, before it answered: raise {option}"
+    return Trouble("out-of-tokens", said, again=False, usage=usage)
 
 
 def _reasoning_tokens(data: Any, usage: Usage) -> int | None:

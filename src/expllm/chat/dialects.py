@@ -7,14 +7,8 @@ of the token limit and the header of the key, and decides where one word means t
 `docs/engine.md` prints the table.
 """
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Final, Literal
-
-Kind = Literal["filtered", "credit", "context", "model", "key", "pictures", "place"]
-"""What an error is about: one request (`filtered`, `context`), or every request (all others)."""
+from typing import Final
 
 MAX_TOKENS: Final = "max_tokens"
 MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
@@ -277,9 +271,6 @@ BROKEN_ENDINGS: Final = (
 REASONING: Final = tuple(dict.fromkeys(name for row in (*DIALECTS, OTHER) for name in row.reasoning))
 """Members of a message that hold its reasoning, at any server."""
 
-_KINDS: Final[tuple[Kind, ...]] = ("pictures", "credit", "key", "filtered", "context", "place", "model")
-"""In the order in which they are looked for: a closed account broke a policy, and concerns every request."""
-
 
 def dialect_of(host: str, port: int | None) -> Dialect:
     """The server at an address: by its host name, else by its port; `OTHER` where neither is known."""
@@ -287,32 +278,3 @@ def dialect_of(host: str, port: int | None) -> Dialect:
         if any(host == end or host.endswith(f".{end}") for end in row.hosts):
             return row
     return next((row for row in DIALECTS if port is not None and row.port == port), OTHER)
-
-
-def kind_of(words: str, dialect: Dialect = OTHER) -> Kind | None:
-    """What an error's words are about; None where no row knows them.
-
-    Args:
-        words: Its codes as `code=...`, and its message.
-        dialect: The server's own, which may call passing what others mean for good.
-    """
-    text = words.casefold()
-    found = next((kind for kind in _KINDS if _pattern(kind).search(text)), None)
-    passing = found == "credit" and dialect.throttled and _compiled(dialect.throttled).search(text)
-    return None if passing else found
-
-
-@cache
-def _pattern(kind: Kind) -> re.Pattern[str]:
-    return _compiled(tuple(word for row in (*DIALECTS, OTHER) for word in getattr(row, kind)))
-
-
-@cache
-def _compiled(words: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(map(_expression, words)))
-
-
-def _expression(word: str) -> str:
-    """A row's word as a regular expression; a number at its end must end there."""
-    spelled = ".{0,120}?".join(re.escape(piece) for piece in word.split("*"))
-    return spelled + (r"(?!\d)" if word[-1].isdigit() else "")

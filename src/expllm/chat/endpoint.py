@@ -1,31 +1,24 @@
-"""Any endpoint that speaks OpenAI's chat protocol: OpenAI, vLLM, SGLang, Ollama, llama.cpp, LM Studio."""
+"""Any endpoint that speaks OpenAI's chat protocol: see `dialects` for the servers that are known."""
 
-import asyncio
 import itertools
 import secrets
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from expllm.chat.address import Address
-from expllm.chat.answers import understand
-from expllm.chat.base import NOTHING_USED, Message, Reply, Usage, as_payload, body_key, canonical
-from expllm.chat.errors import ChatFailed, Unreachable
+from expllm.chat.attempts import Attempts, Course, Request
+from expllm.chat.base import Message, Reply, as_payload, body_key, canonical
 from expllm.chat.failures import refused_for_good
 from expllm.chat.limits import Budget, Gate
 from expllm.chat.outcomes import Completion, TokenLimit, Trouble
 from expllm.chat.prices import Prices
 from expllm.chat.retries import Backoff
-from expllm.chat.transport import Broken, Transport
+from expllm.chat.transport import Transport
 from expllm.errors import UsageError
 
 if TYPE_CHECKING:
     from expllm.chat.cache import ReplyCache
-
-FIRST_TRIES: Final = 3
-"""Attempts to connect before an address that has never answered is given up."""
 
 BYTES_PER_TOKEN: Final = 4.0
 """Guess for a budget of tokens until the server has counted them; English is near it."""
@@ -40,24 +33,6 @@ _LIMIT_NAMES: dict[tuple[str, str], str] = {}
 """Address and model -> the name of the token limit that the server took, for all clients of this process."""
 
 
-@dataclass(slots=True)
-class _Course:
-    """What a question has taken so far."""
-
-    call: str
-    started: float = field(default_factory=time.perf_counter)
-    attempts: int = 0
-    usage: Usage = NOTHING_USED
-
-    def count(self, usage: Usage) -> None:
-        if usage is not NOTHING_USED:
-            self.usage = usage if self.usage is NOTHING_USED else self.usage + usage
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self.started
-
-
 class OpenAIChat:
     """A language model behind an address.
 
@@ -69,6 +44,7 @@ class OpenAIChat:
         seed: Sent to servers that make their sampling repeatable.
         max_tokens: The most tokens of a reply, reasoning included, where `ask` gives no other limit; None
             leaves it to the server.
+        max_tokens_option: What a message tells the user to change it with.
         timeout: Seconds for one attempt, from sending to the last byte.
         between_bytes: Seconds without a byte within a reply.
         max_attempts: Requests for one question, at most.
@@ -97,6 +73,7 @@ class OpenAIChat:
         temperature: float | None = None,
         seed: int | None = None,
         max_tokens: int | None = None,
+        max_tokens_option: str = "--max-tokens",
         timeout: float = 60.0,
         between_bytes: float = 30.0,
         max_attempts: int = 6,
@@ -116,22 +93,19 @@ class OpenAIChat:
         self.identity = model
         self._address = Address.of(base_url, api_key_env)
         self._fixed = _fixed(model, temperature, seed, extra or {})
-        self._max_tokens = max_tokens
+        self._max_tokens, self._max_tokens_option = max_tokens, max_tokens_option
         self._prices = Prices.load() if prices is None else prices
         self._cache_path = cache
         self._cache: ReplyCache | None = None
         self._transport = Transport(
             self._address, timeout=timeout, between_bytes=between_bytes, most_bytes=most_bytes
         )
-        self._backoff = backoff or Backoff()
-        self._max_attempts = max_attempts
         self.gate = Gate(concurrency)
-        self._requests = Budget(requests_per_minute) if requests_per_minute else None
-        self._tokens = Budget(tokens_per_minute) if tokens_per_minute else None
-        self._usual_reply = 200.0  # tokens; follows what replies take
-        self._answered = False  # something there has spoken HTTP
-        self._completed = False  # and was a chat endpoint
-        self._proved = False  # and took the parameters of our requests
+        self._attempts = Attempts(
+            model, self._address, self._transport, backoff or Backoff(), most=max_attempts, gate=self.gate,
+            requests=Budget(requests_per_minute) if requests_per_minute else None,
+            tokens=Budget(tokens_per_minute) if tokens_per_minute else None, prices=self._prices,
+        )  # fmt: skip
         self._run = secrets.token_hex(6)
         self._numbers = itertools.count(1)
         if cache is not None:
@@ -159,21 +133,25 @@ class OpenAIChat:
 
     async def ask(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> Reply:
         """As `ChatModel.ask`; the cache is asked first, and what fails in passing is tried again."""
-        value = self._max_tokens if max_tokens is None else max_tokens
-        course = _Course(f"{self._run}-{next(self._numbers)}")
+        course = Course(f"{self._run}-{next(self._numbers)}")
         refused: set[str] = set()
         while True:
-            limit = TokenLimit(self._limit_name, value)
-            body = canonical(self.payload(messages, max_tokens=value))
-            if known := self._cached(body):
+            request = self._request(messages, max_tokens)
+            if known := self._cached(request.body):
                 return known
-            outcome = await self._settled(body, _tokens(body, messages), limit, course)
+            outcome = await self._attempts.settle(request, lambda: self._request(PROBE, max_tokens), course)
             if isinstance(outcome, Completion):
                 reply = self._reply(outcome, course)
                 if self._cache_path is not None and not reply.refused:
-                    self._opened_cache().put(body_key(body), reply)
+                    self._opened_cache().put(body_key(request.body), reply)
                 return reply
-            self._rename(outcome, limit, refused)
+            self._rename(outcome, request.limit, refused)
+
+    def _request(self, messages: Sequence[Message], max_tokens: int | None) -> Request:
+        value = self._max_tokens if max_tokens is None else max_tokens
+        limit = TokenLimit(self._limit_name, value, self._max_tokens_option)
+        body = canonical(self.payload(messages, max_tokens=value))
+        return Request(body, _tokens(body, messages), limit)
 
     def _cached(self, body: bytes) -> Reply | None:
         return None if self._cache_path is None else self._opened_cache().get(body_key(body))
@@ -187,7 +165,7 @@ class OpenAIChat:
         assert trouble.limit_name is not None
         refused.add(limit.name)
         if trouble.limit_name in refused:
-            raise refused_for_good(trouble, self._address, "leave out --max-tokens")
+            raise refused_for_good(trouble, self._address, f"leave out {limit.option}")
         _LIMIT_NAMES[self._address.shown, self.identity] = trouble.limit_name
 
     async def close(self) -> None:
@@ -205,119 +183,7 @@ class OpenAIChat:
             self._cache = ReplyCache(self._cache_path)
         return self._cache
 
-    async def _settled(
-        self, body: bytes, asked: float, limit: TokenLimit, course: _Course
-    ) -> Completion | Trouble:
-        """Attempt after attempt, until a reply comes or none will; `Trouble` if the limit needs another name.
-
-        Raises:
-            ChatFailed, ChatError: as `ask`.
-        """
-        while True:
-            outcome = await self._attempt(body, asked, limit, course)
-            if isinstance(outcome, Completion) or outcome.limit_name is not None:
-                return outcome
-            self._check_place(outcome, course.attempts)
-            if outcome.unknown and not self._proved:
-                await self._check_refusal(outcome, limit, course)
-            if reason := self._given_up(outcome, course.attempts):
-                raise self._failed(reason, outcome, course)
-            await asyncio.sleep(self._backoff.seconds(course.attempts, outcome.wait))
-
-    def _failed(self, reason: str, trouble: Trouble, course: _Course) -> ChatFailed:
-        return ChatFailed(
-            reason, course.attempts, detail=trouble.detail, usage=course.usage,
-            cost=self._prices.cost(self.identity, course.usage), seconds=course.seconds,
-        )  # fmt: skip
-
-    async def _check_refusal(self, refused: Trouble, limit: TokenLimit, course: _Course) -> None:
-        """Asks something harmless with the same parameters: only then is the refusal this question's own.
-
-        Raises:
-            BadRequest: that is refused, too, and so is all else.
-        """
-        body = canonical(self.payload(PROBE, max_tokens=limit.value))
-        for attempt in itertools.count(1):
-            outcome = await self._attempt(body, _tokens(body, PROBE), limit, course)
-            if isinstance(outcome, Completion):
-                return
-            if outcome.unknown:
-                raise refused_for_good(refused, self._address, "check the model's parameters")
-            if self._given_up(outcome, attempt):
-                return
-            await asyncio.sleep(self._backoff.seconds(attempt, outcome.wait))
-
-    def _given_up(self, trouble: Trouble, attempt: int) -> str | None:
-        """Why there is no further attempt; None if there is one."""
-        if not trouble.again or attempt >= self._max_attempts:
-            return trouble.reason
-        if trouble.wait is not None and trouble.wait > self._backoff.patience:
-            return "retry-after"
-        return None
-
-    async def _attempt(
-        self, body: bytes, asked: float, limit: TokenLimit, course: _Course
-    ) -> Completion | Trouble:
-        """One request of about so many tokens, when the limits let it."""
-        ticket = await self.gate.enter()
-        outcome: Completion | Trouble | None = None
-        try:
-            expected = await self._budgeted(asked)
-            course.attempts += 1
-            outcome = await self._exchange(body, limit, f"{course.call}-{course.attempts}")
-            course.count(outcome.usage)
-            self._settle(outcome.usage, expected)
-            return outcome
-        finally:
-            self.gate.leave(ticket, overloaded=isinstance(outcome, Trouble) and outcome.overloaded)
-
-    async def _exchange(self, body: bytes, limit: TokenLimit, name: str) -> Completion | Trouble:
-        answer = await self._transport.post(body, name)
-        if isinstance(answer, Broken):
-            return Trouble(answer.reason, answer.detail)
-        self._answered = True
-        outcome = understand(answer, self.identity, self._address, limit)
-        self._completed = self._completed or isinstance(outcome, Completion)
-        self._proved = self._proved or _proves(outcome)
-        return outcome
-
-    def _check_place(self, trouble: Trouble, attempt: int) -> None:
-        """Stops where nothing has ever answered as an endpoint does: the address is wrong, not the moment.
-
-        Raises:
-            Unreachable: after a few attempts to connect, or all attempts to get JSON.
-        """
-        where = self._address.shown
-        if not self._answered and trouble.reason in ("unreachable", "bad-http"):
-            if attempt >= min(FIRST_TRIES, self._max_attempts):
-                why = trouble.detail or "what answers does not speak HTTP"
-                raise Unreachable(f"cannot reach {where}: {why}; check --base-url, and that the server runs")
-        elif not self._completed and trouble.reason == "content-type" and attempt >= self._max_attempts:
-            kind, _, said = trouble.detail.partition(": ")
-            quoted = f" (it says {said})" if said else ""
-            raise Unreachable(
-                f"{where} answers with {kind}, not JSON: check --base-url; it often ends with /v1{quoted}"
-            )
-
-    async def _budgeted(self, asked: float) -> float:
-        """Waits for the budgets; returns the tokens that were taken from theirs."""
-        wait, expected = 0.0, 0.0
-        if self._requests:
-            wait = self._requests.reserve()
-        if self._tokens:
-            expected = asked + self._usual_reply
-            wait = max(wait, self._tokens.reserve(expected))
-        if wait:
-            await asyncio.sleep(wait)
-        return expected
-
-    def _settle(self, usage: Usage, expected: float) -> None:
-        """Puts the true number of tokens in the estimate's place, where the server tells it."""
-        if self._tokens and usage.prompt_tokens and usage.completion_tokens is not None:
-            self._tokens.correct(usage.prompt_tokens + usage.completion_tokens - expected)
-            self._usual_reply += (usage.completion_tokens - self._usual_reply) / 10
-
-    def _reply(self, completion: Completion, course: _Course) -> Reply:
+    def _reply(self, completion: Completion, course: Course) -> Reply:
         return Reply(
             text=completion.text,
             model=completion.model,
@@ -329,13 +195,6 @@ class OpenAIChat:
             refused=completion.refused,
             cached=False,
         )
-
-
-def _proves(outcome: Completion | Trouble) -> bool:
-    """Whether a reply shows that the server takes our parameters: it came from the model."""
-    if isinstance(outcome, Completion):
-        return not outcome.refused
-    return outcome.reason in ("empty", "out-of-tokens")
 
 
 def _tokens(body: bytes, messages: Sequence[Message]) -> float:

@@ -72,7 +72,7 @@ class ErrorResponse:
 
     @property
     def words(self) -> str:
-        """Codes and text, as `dialects.kind_of` reads them."""
+        """Codes and text, as `error_kinds.kind_of` reads them."""
         return " ".join([*(f"code={code}" for code in self.codes), self.text])
 
     @property

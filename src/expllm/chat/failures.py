@@ -5,14 +5,15 @@ from typing import Final
 
 from expllm.chat.address import Address
 from expllm.chat.base import FILTERED, NOTHING_USED
-from expllm.chat.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, kind_of
+from expllm.chat.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS
+from expllm.chat.error_kinds import Kind, kind_of
 from expllm.chat.error_response import ErrorResponse
 from expllm.chat.errors import BadRequest, ChatError, KeyRejected, QuotaSpent, UnknownModel, Unreachable
 from expllm.chat.outcomes import Completion, TokenLimit, Trouble
 
 _PARAMETERS: Final = {
-    MAX_COMPLETION_TOKENS: "lower --max-tokens, or leave it out",
-    MAX_TOKENS: "lower --max-tokens, or leave it out",
+    MAX_COMPLETION_TOKENS: "lower {option}, or leave it out",
+    MAX_TOKENS: "lower {option}, or leave it out",
     "temperature": "leave it out with --temperature none",
     "seed": "leave out --seed",
     "top_p": "check the model's parameters",
@@ -30,6 +31,7 @@ _NOT_TAKEN: Final = re.compile(
 """What a server says of a parameter that it does not know, rather than of its value."""
 
 _CONTEXT: Final = re.compile(r"context (?:length|size|window)\D{0,25}(\d[\d,]*)")
+_BY_STATUS: Final[dict[int, Kind]] = {401: "key", 402: "credit", 403: "key"}
 _FINAL: Final = (401, 402, 403, 404, 405)
 """Statuses that say the same of every request, as do those below 400."""
 
@@ -54,7 +56,7 @@ def failure(
         return Completion(said, model, FILTERED, NOTHING_USED, refused=True)
     if kind == "context" or error.status == 413:
         if _never_fits(error, limit):
-            raise _bad_request(error, address, _PARAMETERS[MAX_TOKENS])
+            raise _bad_request(error, address, _PARAMETERS[MAX_TOKENS].format(option=limit.option))
         return Trouble("context-length", said, again=False)
     if kind in ("credit", "pictures") or (kind == "model" and "model_not_found" in error.codes):
         raise _fatal(kind, error, model, address)
@@ -85,7 +87,7 @@ def _refused_request(error: ErrorResponse, address: Address, limit: TokenLimit) 
         other = MAX_TOKENS if limit.name == MAX_COMPLETION_TOKENS else MAX_COMPLETION_TOKENS
         return Trouble(f"http-{error.status}", said, limit_name=other)
     if parameter:
-        raise _bad_request(error, address, _PARAMETERS[parameter])
+        raise _bad_request(error, address, _PARAMETERS[parameter].format(option=limit.option))
     return Trouble(f"http-{error.status}", said, again=False, unknown=True)
 
 
@@ -112,12 +114,12 @@ def _bad_request(error: ErrorResponse, address: Address, remedy: str) -> BadRequ
     return BadRequest(f"{address.shown} finds the request wrong (HTTP {status}){quoted}: {remedy}")
 
 
-def _fatal(kind: str | None, error: ErrorResponse, model: str, address: Address) -> ChatError:
+def _fatal(kind: Kind | None, error: ErrorResponse, model: str, address: Address) -> ChatError:
     """What ends the run; the server's own words are in it."""
     where, status, quoted = address.shown, error.status, _quoted(address.scrub(error.text))
     if kind is None:
         named = status == 404 and "model" in error.words.casefold()
-        kind = "model" if named else {401: "key", 402: "credit", 403: "key"}.get(status, "place")
+        kind = "model" if named else _BY_STATUS.get(status, "place")
     if kind == "credit":
         fewer = ", or lower --max-tokens" if MAX_TOKENS in error.text else ""
         return QuotaSpent(

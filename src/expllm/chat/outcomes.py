@@ -44,7 +44,13 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class TokenLimit:
-    """The token limit of a request, and the name under which it was sent."""
+    """The token limit of a request.
+
+    Attributes:
+        name: Under which it was sent.
+        option: What a user changes to change it.
+    """
 
     name: str = MAX_TOKENS
     value: int | None = None
+    option: str = "--max-tokens"

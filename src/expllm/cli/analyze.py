@@ -6,6 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+from expllm.cli.chat_options import (
+    ChatBaseUrl,
+    ChatBudget,
+    ChatCache,
+    ChatKeyEnv,
+    ChatMaxTokens,
+    ChatPrices,
+    ChatTemperature,
+    ChatTimeout,
+    chat_options,
+)
 from expllm.errors import UsageError
 
 Inputs = Annotated[
@@ -77,39 +88,6 @@ Abstain = Annotated[
     float | None,
     typer.Option("--abstain", metavar="P", help="Say uncertain where no label has the probability P (0-1)."),
 ]
-BaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--base-url", metavar="URL", help="chat: an OpenAI-compatible endpoint. [default: OpenAI's]"
-    ),
-]
-KeyEnv = Annotated[
-    str | None,
-    typer.Option(
-        "--key-env",
-        metavar="VAR",
-        help="chat: the environment variable of the key. [default: OPENAI_API_KEY]",
-    ),
-]
-Temperature = Annotated[
-    float | None,
-    typer.Option(
-        "--temperature", metavar="T", min=0, max=2, help="chat: of its sampling. [default: its own]"
-    ),
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option("--timeout", metavar="SECONDS", min=0.1, help="chat: for one answer. [default: 60]"),
-]
-Cache = Annotated[
-    Path | None, typer.Option("--cache", metavar="FILE", help="chat: keep answers here and take known ones.")
-]
-Budget = Annotated[
-    float | None, typer.Option("--budget", metavar="USD", help="chat: stop asking when so much is spent.")
-]
-Prices = Annotated[
-    Path | None, typer.Option("--prices", metavar="FILE", help="chat: USD a million tokens, by model.")
-]
 Labels = Annotated[
     int | None,
     typer.Option("--labels", metavar="7|8", help="Expressions to tell apart (8 adds contempt). [default: 8]"),
@@ -162,13 +140,14 @@ def analyze(
     order: Order = None,
     dtype: Dtype = "auto",
     abstain: Abstain = None,
-    base_url: BaseUrl = None,
-    key_env: KeyEnv = None,
-    temperature: Temperature = None,
-    timeout: Timeout = None,
-    cache: Cache = None,
-    budget: Budget = None,
-    prices: Prices = None,
+    base_url: ChatBaseUrl = None,
+    key_env: ChatKeyEnv = None,
+    temperature: ChatTemperature = None,
+    max_tokens: ChatMaxTokens = None,
+    timeout: ChatTimeout = None,
+    cache: ChatCache = None,
+    budget: ChatBudget = None,
+    prices: ChatPrices = None,
     detector: Detector = "mediapipe",
     landmarker: Landmarker = None,
     labels: Labels = None,
@@ -183,32 +162,20 @@ def analyze(
     """Explain the faces in pictures: action units, an explanation, an expression with probabilities."""
     from expllm.cli.view import analysis_view
 
-    asked = {
-        "base_url": base_url, "key_env": key_env, "temperature": temperature, "timeout": timeout,
-        "cache": cache, "budget": budget, "prices": prices,
-    }  # fmt: skip
+    asked = chat_options(
+        base_url=base_url, key_env=key_env, temperature=temperature, max_tokens=max_tokens, timeout=timeout,
+        cache=cache, budget=budget, prices=prices,
+    )  # fmt: skip
     predictor = {
         "detector": detector, "landmarker": landmarker, "mirrored": mirrored, "write": not no_explain,
         "abstain": abstain,
     }  # fmt: skip
     _run(
         inputs, render=lambda analyses: analysis_view(analyses, verbose=verbose), predictor=predictor,
-        model={"model": model, "labels": labels, "order": order, "dtype": dtype, **_chat(asked)},
+        model={"model": model, "labels": labels, "order": order, "dtype": dtype, "chat": asked},
         output=output, format_=format_, overlay=overlay, columns=columns, on_no_face=on_no_face,
         max_faces=max_faces, workers=workers, landmarks=landmarks, verbose=verbose, quiet=quiet,
     )  # fmt: skip
-
-
-def _chat(asked: dict[str, Any]) -> dict[str, Any]:
-    """The options of an endpoint, where any was given."""
-    given = {name: value for name, value in asked.items() if value is not None}
-    if not given:
-        return {}
-    from expllm.explainers import ChatOptions
-
-    if not given.get("budget", 1) > 0:
-        raise UsageError(f"--budget is {given['budget']:g}: nothing can be asked for that")
-    return {"chat": ChatOptions(**given)}
 
 
 def aus(

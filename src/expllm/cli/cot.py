@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from expllm.cli.chat_options import MaxTokens, Temperature
 from expllm.errors import UsageError
 
 app = typer.Typer(
@@ -60,9 +61,6 @@ Concurrency = Annotated[
 Budget = Annotated[
     float | None, typer.Option("--budget", metavar="USD", help="Stop asking when so much is spent.")
 ]
-Temperature = Annotated[
-    float, typer.Option("--temperature", metavar="T", min=0, max=2, help="Of the model's sampling.")
-]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Passed to the endpoint.")]
 Timeout = Annotated[
     float,
@@ -107,6 +105,7 @@ def make(
     verify: Verify = "both",
     prompts: PromptsFolder = None,
     temperature: Temperature = 0.7,
+    max_tokens: MaxTokens = None,
     seed: Seed = None,
     timeout: Timeout = 60.0,
     requests_per_minute: RequestsPerMinute = None,
@@ -135,8 +134,9 @@ def make(
         dataset=dataset, output=output, model=model, base_url=base_url, key_env=key_env, limit=limit,
         concurrency=concurrency, budget=budget, prices=prices, hint_after=hint_after, max_rounds=max_rounds,
         verify=verify, prompts=prompts, temperature=temperature, seed=seed, retry_failed=retry_failed,
-        timeout=timeout, requests_per_minute=requests_per_minute, tokens_per_minute=tokens_per_minute,
-        cache=cache, quiet=quiet, ray=ray, shards=(shards or 2) if ray else None,
+        max_tokens=max_tokens, timeout=timeout, requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute, cache=cache, quiet=quiet, ray=ray,
+        shards=(shards or 2) if ray else None,
     )  # fmt: skip
     raise typer.Exit(work(order))
 

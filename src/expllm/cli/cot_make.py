@@ -27,7 +27,7 @@ from expllm.faces import Expression
 from expllm.progress import Progress
 from expllm.runs import RunFolder
 
-CHANGEABLE: Final = frozenset({"base_url"})
+CHANGEABLE: Final = frozenset({"base_url", "max_tokens"})
 """Settings that may differ when a run is resumed: they do not change what is asked."""
 
 
@@ -48,10 +48,11 @@ class Order:
     max_rounds: int
     verify: Any
     prompts: Path | None
-    temperature: float
+    temperature: float | None
     seed: int | None
     retry_failed: bool
     quiet: bool
+    max_tokens: int | None = None
     timeout: float = 60.0
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -122,7 +123,8 @@ def _begin(folder: RunFolder, order: Order, prompts: Prompts, dataset: Dataset) 
         "expllm": __version__, "dataset": dataset.name, "fingerprint": dataset.fingerprint,
         "model": order.model, "base_url": order.base_url, "verify": order.verify,
         "hint_after": order.hint_after, "max_rounds": order.max_rounds, "temperature": order.temperature,
-        "seed": order.seed, "labels": [label.value for label in dataset.labels],
+        "max_tokens": order.max_tokens, "seed": order.seed,
+        "labels": [label.value for label in dataset.labels],
         "prompt_hash": prompts.hash, "prompts": prompts.texts,
     }  # fmt: skip
     if not folder.exists:
@@ -237,8 +239,8 @@ def _writer(order: Order, prompts: Prompts) -> Writer:
         )
     chat = OpenAIChat(
         order.model, base_url=order.base_url, api_key_env=order.key_env, temperature=order.temperature,
-        seed=order.seed, concurrency=order.concurrency, prices=prices, timeout=order.timeout,
-        requests_per_minute=order.requests_per_minute, tokens_per_minute=order.tokens_per_minute,
-        cache=order.cache,
+        seed=order.seed, max_tokens=order.max_tokens, concurrency=order.concurrency, prices=prices,
+        timeout=order.timeout, requests_per_minute=order.requests_per_minute,
+        tokens_per_minute=order.tokens_per_minute, cache=order.cache,
     )  # fmt: skip
     return LLMWriter(chat, prompts)

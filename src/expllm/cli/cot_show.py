@@ -55,7 +55,8 @@ def _call(asked: Asked) -> Iterator[RenderableType]:
     yield _indented(call.prompt, "dim")
     if call.failure:
         again = "; tried again later" if asked.again else ""
-        yield _indented(f"no answer: {call.failure}{again}", "red")
+        said = f" ({call.text})" if call.text else ""
+        yield _indented(f"no answer: {call.failure}{said}{again}", "red")
     else:
         yield _indented(call.text or "(an empty answer)")
     yield _indented(_took(call), "dim italic")

@@ -143,6 +143,7 @@ def _reasons(ledger: Ledger) -> Iterator[RenderableType]:
     if rest:
         table.add_row("", f"{len(found) - MOST_REASONS} other reasons", f"{rest:,}")
     yield table
+    yield from (text(f'{kind}, for example: "{said}"', "dim") for kind, said in ledger.said.items())
 
 
 def verdict_lines(verdicts: Mapping[str, Verdicts]) -> Iterator[str]:

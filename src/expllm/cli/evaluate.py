@@ -6,12 +6,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from expllm.cli import evaluate_report
+from expllm.cli.chat_options import (
+    ChatBaseUrl,
+    ChatBudget,
+    ChatCache,
+    ChatKeyEnv,
+    ChatMaxTokens,
+    ChatPrices,
+    ChatTemperature,
+    ChatTimeout,
+    chat_options,
+)
 from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from expllm.evals.answers import Answer, Settings, Task
     from expllm.evals.scores import Scores
+    from expllm.explainers import ChatOptions
 
 app = typer.Typer(
     help="How good a model is; every answer is saved, every figure can be computed again.",
@@ -21,7 +33,11 @@ app = typer.Typer(
 )
 
 ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A trained model's folder, or offline: the shipped classifier.")
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A trained model's folder, chat:NAME, or offline: the shipped classifier.",
+    ),
 ]
 DatasetArgument = Annotated[
     str,
@@ -87,6 +103,14 @@ def accuracy(
     dtype: DtypeOption = "float32",
     plot: PlotOption = False,
     abstain: AbstainOption = None,
+    base_url: ChatBaseUrl = None,
+    key_env: ChatKeyEnv = None,
+    temperature: ChatTemperature = None,
+    max_tokens: ChatMaxTokens = None,
+    timeout: ChatTimeout = None,
+    cache: ChatCache = None,
+    budget: ChatBudget = None,
+    prices: ChatPrices = None,
     quiet: QuietOption = False,
 ) -> None:
     """Ask a model about every face of a data set, and score its labels.
@@ -94,8 +118,12 @@ def accuracy(
     The same command goes on where it was cut. Exit code 3: some pictures are unreadable or missing; each
     unreadable one is named and counts as wrong.
     """
+    chat = chat_options(
+        base_url=base_url, key_env=key_env, temperature=temperature, max_tokens=max_tokens, timeout=timeout,
+        cache=cache, budget=budget, prices=prices,
+    )  # fmt: skip
     run, settings, answers = _asked(
-        "accuracy", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet
+        "accuracy", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, chat
     )
     _report(run, settings, answers, as_json, plot, abstain)
 
@@ -114,6 +142,14 @@ def transfer(
     dtype: DtypeOption = "float32",
     plot: PlotOption = False,
     abstain: AbstainOption = None,
+    base_url: ChatBaseUrl = None,
+    key_env: ChatKeyEnv = None,
+    temperature: ChatTemperature = None,
+    max_tokens: ChatMaxTokens = None,
+    timeout: ChatTimeout = None,
+    cache: ChatCache = None,
+    budget: ChatBudget = None,
+    prices: ChatPrices = None,
     quiet: QuietOption = False,
 ) -> None:
     """Score a model on a data set that it was not trained for (the paper's Table II).
@@ -121,8 +157,12 @@ def transfer(
     Label sets are aligned by the synonym table. Faces whose label the model was never taught are left out,
     answers that the data set does not have are wrong; both are counted.
     """
+    chat = chat_options(
+        base_url=base_url, key_env=key_env, temperature=temperature, max_tokens=max_tokens, timeout=timeout,
+        cache=cache, budget=budget, prices=prices,
+    )  # fmt: skip
     run, settings, answers = _asked(
-        "transfer", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet
+        "transfer", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, chat
     )
     _report(run, settings, answers, as_json, plot, abstain)
 
@@ -216,6 +256,7 @@ def calibrate(
 def _asked(
     task: "Task | None", model: str, name: str, output: Path | None, root: str | None, kind: str | None,
     batch: int, limit: int | None, boxes: bool | None, dtype: str, quiet: bool,
+    chat: "ChatOptions | None" = None,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder and all answers; without a task they are for calibration."""
     from expllm.evals.labellers import labeller
@@ -224,7 +265,7 @@ def _asked(
 
     keep_stderr_to_ourselves()
     dataset = open_named(name, root, kind)
-    with labeller(model, dataset.labels, boxes=boxes, dtype=dtype, kind=dataset.kind) as who:
+    with labeller(model, dataset.labels, boxes=boxes, dtype=dtype, kind=dataset.kind, chat=chat) as who:
         if task is None:
             from expllm.evals.calibrating import check_validation
 

@@ -1,11 +1,13 @@
 """`expllm eval cot` and `expllm eval ladder`: explanations, and who may judge them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
 
 import typer
 
+from expllm.cli.chat_options import temperature_of
 from expllm.cli.cot import BaseUrl, Budget, Cache, KeyEnv, Prices, RetryFailed, Timeout
 from expllm.cli.evaluate import (
     BatchOption,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from expllm.evals.answers import Answer, Settings
     from expllm.evals.judged import Judged
     from expllm.evals.references import References
+    from expllm.explainers import ChatOptions
 
 LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Faces, drawn by --seed.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Another one draws other faces.")]
@@ -49,7 +52,34 @@ HintOption = Annotated[
     typer.Option("--hint/--no-hint", help="Tell the measured units to a model that was trained with them."),
 ]
 MaxTokensOption = Annotated[
-    int, typer.Option("--max-tokens", metavar="N", min=1, help="Of an explanation, at most.")
+    int | None,
+    typer.Option(
+        "--max-tokens",
+        metavar="N",
+        min=1,
+        help="Maximum number of tokens to generate per explanation. [default: 256; chat: the server's]",
+    ),
+]
+JudgeMaxTokensOption = Annotated[
+    int | None,
+    typer.Option(
+        "--judge-max-tokens",
+        metavar="N",
+        min=1,
+        help="Maximum number of tokens a judge may generate per reply, reasoning included. [default: as "
+        "--judge-file says, or --max-tokens if that is more]",
+    ),
+]
+LadderMaxTokensOption = Annotated[
+    int | None,
+    typer.Option(
+        "--judge-max-tokens",
+        "--max-tokens",
+        metavar="N",
+        min=1,
+        help="Maximum number of tokens a judge may generate per reply, reasoning included. [default: as "
+        "--judge-file says]",
+    ),
 ]
 JudgeOption = Annotated[
     str, typer.Option("--judge", metavar="none|scripted|chat:NAME", help="Who compares the texts.")
@@ -65,7 +95,13 @@ RepeatsOption = Annotated[
     int, typer.Option("--repeats", "-k", metavar="K", min=1, help="Times that each order is asked.")
 ]
 TemperatureOption = Annotated[
-    float, typer.Option("--temperature", metavar="T", min=0, max=2, help="Of the judge's sampling.")
+    float | None,
+    typer.Option(
+        "--temperature",
+        metavar="T|none",
+        parser=temperature_of,
+        help="Sampling temperature of the judge, 0-2; none leaves it out, as some models require.",
+    ),
 ]
 ConcurrencyOption = Annotated[
     int, typer.Option("--concurrency", metavar="N", min=1, max=1024, help="Calls under way at once.")
@@ -86,7 +122,7 @@ def cot(
     seed: SeedOption = 0,
     reference: ReferenceOption = None,
     order: OrderOption = None,
-    max_tokens: MaxTokensOption = 256,
+    max_tokens: MaxTokensOption = None,
     hint: HintOption = True,
     data_root: RootOption = None,
     kind: KindOption = None,
@@ -99,6 +135,7 @@ def cot(
     judge_file: JudgeFileOption = None,
     repeats: RepeatsOption = 1,
     temperature: TemperatureOption = 0.0,
+    judge_max_tokens: JudgeMaxTokensOption = None,
     concurrency: ConcurrencyOption = 8,
     budget: Budget = None,
     prices: Prices = None,
@@ -114,19 +151,27 @@ def cot(
     each text with the engine's (the paper's Table III); the two are never mixed. The same command goes on
     where it was cut. Exit code 3: a picture is unreadable or missing, or a judge's reply is.
     """
-    from expllm.cli.evaluate_judge import JudgeOrder, ask_judge
+    from expllm.cli.evaluate_judge import CHAT, JudgeOrder, ask_judge
     from expllm.evals.cot_scores import pairs_of
+    from expllm.explainers import ChatOptions
 
+    chat = None
+    if model.startswith(CHAT):
+        chat = ChatOptions(base_url, key_env, max_tokens=max_tokens, timeout=timeout, cache=cache)
+    judged = judge.startswith(CHAT) or chat is None  # else the address and the cache are the model's
     asked = JudgeOrder(
-        judge=judge, base_url=base_url, key_env=key_env, judge_file=judge_file, repeats=repeats,
-        temperature=temperature, concurrency=concurrency, budget=budget, prices=prices,
-        timeout=timeout, cache=cache, retry_failed=retry_failed, quiet=quiet,
+        judge=judge, base_url=base_url if judged else None, key_env=key_env, judge_file=judge_file,
+        repeats=repeats, temperature=temperature, max_tokens=judge_max_tokens, concurrency=concurrency,
+        budget=budget, prices=prices, timeout=timeout, cache=cache if judged else None,
+        retry_failed=retry_failed, quiet=quiet,
     )  # fmt: skip
     file = asked.checked()
+    if judge_max_tokens is None and max_tokens is not None and max_tokens > file.max_tokens:
+        asked = replace(asked, max_tokens=max_tokens)
     who = asked.opened(file)
     run, settings, answers = _answers(
         model, dataset, output, limit, seed, reference, order, max_tokens, hint, data_root, kind, batch,
-        boxes, dtype, quiet,
+        boxes, dtype, chat, quiet,
     )  # fmt: skip
     if who is not None:
         ask_judge(asked, who, file, run, pairs_of(answers))
@@ -135,8 +180,8 @@ def cot(
 
 def _answers(
     model: str, name: str, output: Path | None, limit: int, seed: int, reference: Path | None,
-    order: str | None, max_tokens: int, hint: bool, root: str | None, kind: str | None, batch: int,
-    boxes: bool | None, dtype: str, quiet: bool,
+    order: str | None, max_tokens: int | None, hint: bool, root: str | None, kind: str | None, batch: int,
+    boxes: bool | None, dtype: str, chat: "ChatOptions | None", quiet: bool,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder, and every face's answer with its explanation."""
     from expllm.conversations import Order
@@ -150,7 +195,7 @@ def _answers(
     if order not in get_args(Order):
         raise UsageError(f"--order is {order!r}: use {' or '.join(get_args(Order))}")
     keep_stderr_to_ourselves()
-    wishes = Wishes(cast(Order, order), max_tokens, hint)
+    wishes = Wishes(cast(Order, order), max_tokens or Wishes.max_new_tokens, hint)
     data = open_named(name, root, kind)
     saved = SavedReferences.carried(data) if reference is None else SavedReferences.load(reference)
     if saved is not None:
@@ -158,12 +203,13 @@ def _answers(
     references: References = saved or EngineReferences(data.labels)
     how = Explained(
         order=wishes.order,
-        max_new_tokens=max_tokens,
+        max_new_tokens=wishes.max_new_tokens,
         hint=hint,
         reference=references.name,
         reference_digest=references.digest,
     )
-    with explainer(model, data.labels, references, wishes, boxes=boxes, dtype=dtype, kind=data.kind) as who:
+    options: dict[str, Any] = {"boxes": boxes, "dtype": dtype, "kind": data.kind, "chat": chat}
+    with explainer(model, data.labels, references, wishes, **options) as who:
         question = Question(data, name, "cot", limit, seed, how)
         run = output or default_folder(who, question)
         return run, *answer_all(who, question, run, batch, quiet=quiet)
@@ -210,6 +256,7 @@ def ladder(
     judge_file: JudgeFileOption = None,
     repeats: RepeatsOption = 1,
     temperature: TemperatureOption = 0.0,
+    judge_max_tokens: LadderMaxTokensOption = None,
     concurrency: ConcurrencyOption = 8,
     budget: Budget = None,
     prices: Prices = None,
@@ -231,8 +278,8 @@ def ladder(
 
     asked = JudgeOrder(
         judge=judge, base_url=base_url, key_env=key_env, judge_file=judge_file, repeats=repeats,
-        temperature=temperature, concurrency=concurrency, budget=budget, prices=prices,
-        timeout=timeout, cache=cache, retry_failed=retry_failed, quiet=quiet,
+        temperature=temperature, max_tokens=judge_max_tokens, concurrency=concurrency, budget=budget,
+        prices=prices, timeout=timeout, cache=cache, retry_failed=retry_failed, quiet=quiet,
     )  # fmt: skip
     file = asked.checked(("audit", "scripted"))
     who = asked.opened(file)

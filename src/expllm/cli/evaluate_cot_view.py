@@ -83,7 +83,7 @@ def _judged(found: Judged) -> list[RenderableType]:
     lines = [
         Foreign(line, "yellow")
         for line in (
-            f"{count:,} of {found.readings:,} readings unscored: {why}"
+            f"{count:,} of {found.readings:,} readings unscored: {why}{_said(found, why)}"
             for why, count in found.unscored.items()
         )
     ]
@@ -93,6 +93,10 @@ def _judged(found: Judged) -> list[RenderableType]:
         rest = found.pairs - len(found.totals)
         lines.append(Foreign(f"{rest:,} of {found.pairs:,} texts unscored; they count in no mean", "yellow"))
     return [Foreign("", ""), table, *lines, *(Foreign(line, "") for line in _passport(found, named))]
+
+
+def _said(found: Judged, why: str) -> str:
+    return f' (for example: "{found.said[why]}")' if why in found.said else ""
 
 
 def _passport(found: Judged, named: str) -> Iterator[str]:

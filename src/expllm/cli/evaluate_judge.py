@@ -28,7 +28,8 @@ class JudgeOrder:
     key_env: str = "OPENAI_API_KEY"
     judge_file: Path | None = None
     repeats: int = 1
-    temperature: float = 0.0
+    temperature: float | None = 0.0
+    max_tokens: int | None = None
     concurrency: int = 8
     budget: float | None = None
     prices: Path | None = None
@@ -53,7 +54,7 @@ class JudgeOrder:
                  "--cache": self.cache}  # fmt: skip
         if not chat and (wrong := next((name for name, value in given.items() if value is not None), None)):
             raise UsageError(f"{wrong} is for a language model as judge: --judge chat:NAME")
-        if chat and self.repeats > 1 and not self.temperature:
+        if chat and self.repeats > 1 and self.temperature == 0:
             raise UsageError(
                 f"--repeats {self.repeats} at --temperature 0 asks the same thing again: give a higher one"
             )
@@ -78,12 +79,12 @@ class JudgeOrder:
         chats = [
             OpenAIChat(
                 name, base_url=self.base_url, api_key_env=self.key_env, temperature=self.temperature,
-                seed=self._seed(repeat), concurrency=self.concurrency, prices=prices, timeout=self.timeout,
-                cache=self.cache,
+                seed=self._seed(repeat), max_tokens_option="--judge-max-tokens", concurrency=self.concurrency,
+                prices=prices, timeout=self.timeout, cache=self.cache,
             )
             for repeat in range(self.repeats)
         ]  # fmt: skip
-        return ChatJudge(chats, file)
+        return ChatJudge(chats, file, self.max_tokens)
 
     def passport(self, file: JudgeFile) -> Passport:
         """What is kept of the judge."""
@@ -96,6 +97,7 @@ class JudgeOrder:
             repeats=self.repeats,
             temperature=self.temperature if chat else None,
             seed=self._seed(0) if chat else None,
+            max_tokens=self.max_tokens if chat else None,
         )
 
     def _seed(self, repeat: int) -> int | None:

@@ -9,7 +9,7 @@ from expllm.chat import ChatFailed
 from expllm.cot import steps
 from expllm.cot.case import Case, Feedback, Rules
 from expllm.cot.journal import Journal, Outcome
-from expllm.cot.memory import Gate, Memory
+from expllm.cot.memory import Filtered, Gate, Memory
 from expllm.cot.records import CotRecord
 from expllm.cot.workers import Ending, Workers
 from expllm.cot.writers import Writer
@@ -121,7 +121,10 @@ class _Talk:
         except steps.NoAnswer as none:
             found = {"status": "invalid", "reason": str(none)}
         except ChatFailed as failed:
-            found = {"status": "unresolved", "reason": f"call failed: {failed.reason}"}
+            said = f" ({failed.detail})" if failed.detail else ""
+            found = {"status": "unresolved", "reason": f"call failed: {failed.reason}{said}"}
+        except Filtered as filtered:
+            found = {"status": "unresolved", "reason": f"filtered: {filtered}"}
         counted = {"predictions": tuple(self.predictions), "rounds": self.memory.round, "hinted": self.hinted}
         return {**found, **counted}
 

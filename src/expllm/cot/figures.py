@@ -98,6 +98,7 @@ def ranked(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 _KEPT: Final = ("call failed", "verification")
+_FILTERED: Final = "filtered"
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _LONGEST_KIND: Final = 80
@@ -108,13 +109,28 @@ def reason_kind(reason: str | None) -> str:
 
     >>> reason_kind("no expression of the label set was named, the last answer was 'Joy?'")
     'no expression of the label set was named'
+    >>> reason_kind("call failed: http-503 (Engine is busy)")
+    'call failed: http-503'
     """
     head, colon, tail = (reason or "no reason given").partition(": ")
     if head in _KEPT:
-        return f"{head}: {tail}"[:_LONGEST_KIND]
+        kind, _, _ = tail.partition(" (")
+        return f"{head}: {kind}"[:_LONGEST_KIND]
     if head != "img2au":
         return _general(head.partition(", the last answer")[0])
     return f"img2au: {_general(tail.rpartition(': ')[2])}" if colon else head
+
+
+def said_by_server(reason: str | None) -> str:
+    """What a server said within a reason; empty where it said nothing.
+
+    >>> said_by_server("call failed: http-503 (Engine is busy)")
+    'Engine is busy'
+    """
+    head, _, tail = (reason or "").partition(": ")
+    if head == _FILTERED:
+        return tail
+    return tail.partition(" (")[2].removesuffix(")") if head == _KEPT[0] else ""
 
 
 def _general(text: str) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from expllm.chat.base import is_filtered
 from expllm.errors import OutputError
 
 SCHEMA: Final = 1
@@ -41,6 +42,7 @@ class Call:
     Attributes:
         number: 0 for the sample's first call, and so on.
         key: SHA-256 of what was asked; a journaled answer serves only the same question.
+        text: The answer; where none came, what the server said.
         failure: Why no answer came, as a slug; None where one came.
         cost: USD; None where no price is known.
         attempts: Requests that were sent for it, failed ones included.
@@ -63,6 +65,11 @@ class Call:
     attempts: int = 1
     refused: bool = False
     cached: bool = False
+
+    @property
+    def filtered(self) -> bool:
+        """A filter at the server declined, not the model."""
+        return is_filtered(self.refused, self.finish)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from expllm.cot.figures import Accuracy, Share, ranked, reason_kind
+from expllm.cot.figures import Accuracy, Share, ranked, reason_kind, said_by_server
 from expllm.cot.journal import Outcome
 from expllm.cot.merged import Merged, add_up, merged
 from expllm.cot.usage import Usage, Verdicts, read_usage, read_verdicts
@@ -48,6 +48,7 @@ class Ledger:
         first_guess: What Des2Exp named in round 1, before any hint, against the labels.
         by_expression: The same and more for each label, the most frequent first.
         reasons: Status -> kind of reason -> samples.
+        said: Kind of reason -> what the server said of one of its samples, where it said anything.
         verdicts: Step -> verdicts.
         refusals: Refusals in ended samples.
         usage: Calls, tokens, cost.
@@ -69,6 +70,7 @@ class Ledger:
     first_guess: Accuracy
     by_expression: dict[str, ByExpression]
     reasons: dict[str, dict[str, int]]
+    said: dict[str, str]
     verdicts: dict[str, Verdicts]
     refusals: int
     usage: Usage
@@ -185,6 +187,7 @@ class _Tally:
         self.flags: Counter[str] = Counter()
         self.labels: dict[str, Counter[str]] = defaultdict(Counter)
         self.reasons: dict[str, Counter[str]] = defaultdict(Counter)
+        self.said: dict[str, str] = {}
         self.names: dict[str, Counter[str]] = defaultdict(Counter)
         self.sums: dict[str, list[float]] = {"grounding": [0, 0.0], "recall": [0, 0.0]}
 
@@ -202,7 +205,10 @@ class _Tally:
             self._mean("grounding", grounding)
             self._mean("recall", recall)
         else:
-            self.reasons[status][reason_kind(reason)] += 1
+            kind = reason_kind(reason)
+            self.reasons[status][kind] += 1
+            if said := said_by_server(reason):  # the same one whatever the order of the journal
+                self.said[kind] = min(said, self.said.get(kind, said))
         known = {"writers": writer, "models": model, "prompt_hashes": prompts, "au_sources": source}
         for name, value in known.items():
             if value is not None:
@@ -241,6 +247,7 @@ class _Tally:
             "first_guess": Accuracy.of(self.pairs, self.flags["unlabelled"], self.flags["unguessed"]),
             "by_expression": dict(self._by_expression()),
             "reasons": {status: ranked(kinds) for status, kinds in sorted(self.reasons.items())},
+            "said": dict(sorted(self.said.items())),
             "refusals": self.flags["refusals"],
             **{
                 name: ranked(self.names[name])

@@ -22,6 +22,10 @@ class Paused(Exception):  # noqa: N818 - no error: the run was asked to end, or 
     """No further call may begin; the sample goes on when the run is resumed."""
 
 
+class Filtered(Exception):  # noqa: N818 - an ending of a sample, not a fault of the program
+    """A filter at the server stopped the question, as it would stop it again; the text is what it said."""
+
+
 class AnotherRun(ExpllmError):  # noqa: N818
     """The journal answers another question than the one that is asked."""
 
@@ -125,6 +129,7 @@ class Memory:
 
         Raises:
             ChatFailed: no answer came; the journal says so.
+            Filtered: a filter at the server declined; the journal has it as a refusal.
             Paused: no call may begin.
             AnotherRun: the journal holds the answer to another question here.
         """
@@ -144,7 +149,9 @@ class Memory:
         self.refusals += call.refused
         self.model = call.model or self.model
         if call.failure:
-            raise ChatFailed(call.failure, attempts=call.attempts)
+            raise ChatFailed(call.failure, attempts=call.attempts, detail=call.text)
+        if call.filtered:
+            raise Filtered(call.text or call.finish)
         return call
 
     async def verdict(self, step: str, passed: bool, **detail: object) -> None:
@@ -160,7 +167,7 @@ class Memory:
             reply = await answer()
         except ChatFailed as failed:
             return Call(
-                self.sample, number, step, self.round, digest, prompt, "", failed.reason,
+                self.sample, number, step, self.round, digest, prompt, storable(failed.detail), failed.reason,
                 prompt_tokens=failed.usage.prompt_tokens, completion_tokens=failed.usage.completion_tokens,
                 cost=failed.cost, seconds=failed.seconds, attempts=failed.attempts,
             )  # fmt: skip

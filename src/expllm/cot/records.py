@@ -6,8 +6,8 @@ from expllm.faces import Expression
 from expllm.records import AUs, CoT, Record
 
 Status = Literal["resolved", "unresolved", "invalid"]
-"""`resolved`: a checked text; `unresolved`: the rounds or the calls failed; `invalid`: no answer of the asked
-form, or nothing to explain."""
+"""`resolved`: a checked text; `unresolved`: the rounds or a call failed, or a filter declined; `invalid`: no
+answer of the asked form, or nothing to explain."""
 
 
 class CotRecord(Record):

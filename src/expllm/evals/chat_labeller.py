@@ -45,7 +45,8 @@ class ChatLabeller:
         self._cutter = FaceCutter(boxes)
         labels = label_set(count)
         # The address may hold a password, so it goes into the digest only.
-        asked = (model, explanation_text(labels), options.base_url, options.temperature)
+        asked = [model, explanation_text(labels), options.base_url, options.temperature]
+        asked += [] if options.max_tokens is None else [options.max_tokens]
         digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
         self.identity = Identity(model, digest, "unknown", boxes, labels)
 

@@ -21,7 +21,7 @@ from expllm.evals.labellers import (
 )
 from expllm.evals.references import References
 from expllm.evals.tasks import Identity, Labeller
-from expllm.explainers.opening import CHAT
+from expllm.explainers.opening import CHAT, ChatOptions
 from expllm.faces import AUVector, Expression
 from expllm.predict import Explainer
 from expllm.shipped import OFFLINE, model_folder
@@ -82,6 +82,7 @@ def explainer(
     boxes: bool | None = None,
     dtype: str = "float32",
     kind: str = "",
+    chat: ChatOptions | None = None,
 ) -> Iterator[Labeller]:
     """Who is called `model`, as for `labellers.labeller`, asked to explain as well.
 
@@ -94,7 +95,7 @@ def explainer(
             yield Explaining(OfflineExplainer(8 if Expression.CONTEMPT in truth else 7), reader, references)
             return
         if model.startswith(CHAT):
-            with ChatLabeller(model, truth, boxes=bool(boxes)).opened() as asked:
+            with ChatLabeller(model, truth, boxes=bool(boxes), options=chat).opened() as asked:
                 yield Explaining(asked, reader, references)
             return
         with ModelLabeller(model, boxes=boxes, dtype=dtype, kind=kind).opened() as own:

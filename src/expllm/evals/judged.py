@@ -17,6 +17,7 @@ from expllm.evals.judge import PARTS, JudgeFile, Scores
 from expllm.evals.judging import JudgeRun, Pair, Passport, Reading, readings_of
 
 NO_VERDICT = "no verdict that counts in the reply"
+FILTERED = "a filter at the server declined"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Judged:
         totals: Normalised sum of each scored pair, by its id: the mean over its readings.
         readings: How many questions there are.
         unscored: Why a question has no score -> how many; never counted as 0.
+        said: The same reason -> what the server said of one of them, where it said anything.
         open: Questions that were not asked yet.
         alpha: Krippendorff's alpha (interval) of the normalised sums, each order and time a rater.
         order_gap: Mean of the score with the reference first, less that with the candidate first.
@@ -47,6 +49,7 @@ class Judged:
     totals: dict[str, float]
     readings: int
     unscored: dict[str, int]
+    said: dict[str, str]
     open: int
     alpha: float | None
     order_gap: Interval | None
@@ -91,6 +94,7 @@ def judged(run: JudgeRun, pairs: Sequence[Pair]) -> Judged:
         totals={pairs[place].id: float(np.nanmean(table[place])) for place in scored},
         readings=len(asked),
         unscored=dict(sorted(Counter(why for name, why in replies.unscored.items() if name in ids).items())),
+        said={why: replies.said[why] for why in sorted(replies.said)},
         open=sum(reading.id not in replies.ended for reading in asked),
         alpha=krippendorff_alpha(table.T) if scored else None,
         order_gap=_order_gap(table),
@@ -136,12 +140,14 @@ class _Replies:
     Attributes:
         scores: By the id of a reading.
         unscored: Why a reading that has ended has no score.
+        said: What the server said of one of them, by the same reason.
         ended: Readings that were asked.
     """
 
     def __init__(self, run: JudgeRun, file: JudgeFile) -> None:
         self.scores: dict[str, Scores] = {}
         self.unscored: dict[str, str] = {}
+        self.said: dict[str, str] = {}
         self.ended: set[str] = set()
         self.models: tuple[str, ...] = ()
         self.tokens: tuple[int | None, int | None] = (0, 0)
@@ -153,8 +159,11 @@ class _Replies:
     def _read(self, reader: JournalReader, file: JudgeFile) -> None:
         for outcome in reader.outcomes():
             self.ended.add(outcome.sample)
-            if outcome.status == "failed":
-                self.unscored[outcome.sample] = f"the call failed: {outcome.reason}"
+            if outcome.status in ("failed", "filtered"):
+                why = FILTERED if outcome.status == "filtered" else f"the call failed: {outcome.reason}"
+                self.unscored[outcome.sample] = why
+                if said := outcome.record.get("said"):
+                    self.said.setdefault(why, said)
             elif (scores := file.read(outcome.record["text"])) is None:
                 self.unscored[outcome.sample] = NO_VERDICT
             else:

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from expllm import __version__
 from expllm.chat import ChatFailed, ChatModel, Message, Reply, Usage
 from expllm.cot.journal import Journal, JournalReader, Outcome
-from expllm.cot.memory import Gate, Memory, key_of
+from expllm.cot.memory import Filtered, Gate, Memory, key_of
 from expllm.cot.workers import Ending, Workers
 from expllm.errors import RecordError
 from expllm.evals.judge import JudgeFile
@@ -24,7 +24,7 @@ from expllm.runs import RunError, RunFolder
 
 FORMAT: Final = 1
 """Format of a judge's folder."""
-CHANGEABLE: Final = frozenset({"base_url"})
+CHANGEABLE: Final = frozenset({"base_url", "max_tokens"})
 _STEP: Final = "Judge"
 
 
@@ -83,6 +83,7 @@ class Passport(Record):
         repeats: How often each order is asked.
         temperature: Of the judge's sampling.
         seed: Of its first time; the others follow.
+        max_tokens: Of a reply, where it was given; else the file's.
         begun: The day, UTC.
     """
 
@@ -95,6 +96,7 @@ class Passport(Record):
     repeats: int = 1
     temperature: float | None = None
     seed: int | None = None
+    max_tokens: int | None = None
     begun: str = ""
 
 
@@ -123,14 +125,16 @@ class ChatJudge:
     Args:
         chats: One a repeat, of different seeds: a cache would give the same reply to the same request.
         file: What it is asked.
+        max_tokens: Of a reply; None takes the file's.
     """
 
-    def __init__(self, chats: Sequence[ChatModel], file: JudgeFile) -> None:
+    def __init__(self, chats: Sequence[ChatModel], file: JudgeFile, max_tokens: int | None = None) -> None:
         self._chats, self._file = chats, file
+        self._max_tokens = file.max_tokens if max_tokens is None else max_tokens
 
     async def ask(self, reading: Reading) -> Reply:
         asked = [Message("user", self._file.prompt(*reading.texts))]
-        return await self._chats[reading.repeat].ask(asked, max_tokens=self._file.max_tokens)
+        return await self._chats[reading.repeat].ask(asked, max_tokens=self._max_tokens)
 
     def key(self, reading: Reading) -> tuple[str, ...]:
         return (self._chats[0].identity, str(reading.repeat), self._file.prompt(*reading.texts))
@@ -253,7 +257,9 @@ class JudgeRun:
             try:
                 call = await memory.ask(_STEP, key[-1], key, lambda: judge.ask(reading))
             except ChatFailed as failed:
-                return "failed", failed.reason, {}
+                return "failed", failed.reason, {"said": failed.detail}
+            except Filtered as filtered:
+                return "filtered", None, {"said": str(filtered)}
             return "answered", None, {"text": call.text}
 
         with closing(Journal(self.folder.journal)) as journal:

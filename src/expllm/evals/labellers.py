@@ -59,6 +59,8 @@ def labeller(
         MissingDependency: PyTorch is not installed.
         ChatError: a chat model cannot be asked.
     """
+    if chat is not None and not model.startswith(CHAT):
+        raise UsageError(f"{model} is no chat model: the options of an endpoint are for {CHAT}NAME")
     if model == OFFLINE:
         if boxes is False or dtype != "float32":
             raise UsageError("offline boxes every face and has no weights: leave out --no-boxes and --dtype")

@@ -24,6 +24,7 @@ class ChatOptions:
         base_url: None takes `OPENAI_BASE_URL`, else OpenAI's own.
         key_env: The environment variable that holds the key.
         temperature: None leaves it to the server.
+        max_tokens: Of a reply, reasoning included; None leaves it to the server.
         budget: USD that may be spent.
         prices: File of prices; None takes `EXPLLM_PRICES`, else the shipped one.
     """
@@ -31,6 +32,7 @@ class ChatOptions:
     base_url: str | None = None
     key_env: str = "OPENAI_API_KEY"
     temperature: float | None = None
+    max_tokens: int | None = None
     timeout: float = 60.0
     concurrency: int = 8
     requests_per_minute: float | None = None
@@ -100,7 +102,7 @@ def _chat(name: str, labels: int, options: ChatOptions, on_status: Callable[[str
         raise UsageError(f"a budget needs a price, and none is known for {name!r}: give a file of prices")
     chat = OpenAIChat(
         name, base_url=options.base_url, api_key_env=options.key_env, temperature=options.temperature,
-        timeout=options.timeout, concurrency=options.concurrency,
+        max_tokens=options.max_tokens, timeout=options.timeout, concurrency=options.concurrency,
         requests_per_minute=options.requests_per_minute, tokens_per_minute=options.tokens_per_minute,
         cache=options.cache, prices=prices,
     )  # fmt: skip

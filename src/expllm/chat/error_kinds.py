@@ -1,0 +1,42 @@
+"""What an error is about, by the words of all dialects."""
+
+import re
+from functools import cache
+from typing import Final, Literal
+
+from expllm.chat.dialects import DIALECTS, OTHER, Dialect
+
+Kind = Literal["filtered", "credit", "context", "model", "key", "pictures", "place"]
+"""What an error is about: one request (`filtered`, `context`), or every request (all others)."""
+
+_KINDS: Final[tuple[Kind, ...]] = ("pictures", "credit", "key", "filtered", "context", "place", "model")
+"""In the order in which they are looked for: a closed account broke a policy, and concerns every request."""
+
+
+def kind_of(words: str, dialect: Dialect = OTHER) -> Kind | None:
+    """What an error's words are about; None where no row knows them.
+
+    Args:
+        words: Its codes as `code=...`, and its message.
+        dialect: The server's own, which may call passing what others mean for good.
+    """
+    text = words.casefold()
+    found = next((kind for kind in _KINDS if _pattern(kind).search(text)), None)
+    passing = found == "credit" and dialect.throttled and _compiled(dialect.throttled).search(text)
+    return None if passing else found
+
+
+@cache
+def _pattern(kind: Kind) -> re.Pattern[str]:
+    return _compiled(tuple(word for row in (*DIALECTS, OTHER) for word in getattr(row, kind)))
+
+
+@cache
+def _compiled(words: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_expression, words)))
+
+
+def _expression(word: str) -> str:
+    """A row's word as a regular expression; a number at its end must end there."""
+    spelled = ".{0,120}?".join(re.escape(piece) for piece in word.split("*"))
+    return spelled + (r"(?!\d)" if word[-1].isdigit() else "")

@@ -1,0 +1,104 @@
+"""Options of chat models, the same at every command that asks one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from expllm.errors import UsageError
+
+if TYPE_CHECKING:
+    from expllm.explainers import ChatOptions
+
+
+def temperature_of(text: str | float) -> float | None:
+    """A temperature as the command line has it: a number from 0 to 2, or `none`, which leaves it out."""
+    if isinstance(text, str) and text.strip().casefold() == "none":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 2:
+        raise typer.BadParameter(f"{text!r} is not a number from 0 to 2, and not none")
+    return value
+
+
+MAX_TOKENS_HELP = (
+    "Maximum number of tokens to generate per reply, reasoning included. [default: the server's]"
+)
+TEMPERATURE_HELP = "Sampling temperature, 0-2; none leaves it out, as some models require."
+
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", metavar="N", min=1, help=MAX_TOKENS_HELP, show_default=False)
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option("--temperature", metavar="T|none", parser=temperature_of, help=TEMPERATURE_HELP),
+]
+
+# For commands that take other models as well.
+
+ChatBaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url", metavar="URL", help="chat: an OpenAI-compatible endpoint. [default: OpenAI's]"
+    ),
+]
+ChatKeyEnv = Annotated[
+    str | None,
+    typer.Option(
+        "--key-env",
+        metavar="VAR",
+        help="chat: the environment variable of the key. [default: OPENAI_API_KEY]",
+    ),
+]
+ChatTemperature = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature",
+        metavar="T|none",
+        parser=temperature_of,
+        help="chat: sampling temperature, 0-2; none leaves it out. [default: none]",
+        show_default=False,
+    ),
+]
+ChatMaxTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-tokens",
+        metavar="N",
+        min=1,
+        help="chat: maximum number of tokens to generate per reply, reasoning included. "
+        "[default: the server's]",
+    ),
+]
+ChatTimeout = Annotated[
+    float | None,
+    typer.Option("--timeout", metavar="SECONDS", min=0.1, help="chat: for one answer. [default: 60]"),
+]
+ChatCache = Annotated[
+    Path | None, typer.Option("--cache", metavar="FILE", help="chat: keep answers here and take known ones.")
+]
+ChatBudget = Annotated[
+    float | None, typer.Option("--budget", metavar="USD", help="chat: stop asking when so much is spent.")
+]
+ChatPrices = Annotated[
+    Path | None, typer.Option("--prices", metavar="FILE", help="chat: USD a million tokens, by model.")
+]
+
+
+def chat_options(**given: Any) -> "ChatOptions | None":
+    """The options of an endpoint, where any was given.
+
+    Raises:
+        UsageError: the budget is no amount.
+    """
+    known = {name: value for name, value in given.items() if value is not None}
+    if not known:
+        return None
+    from expllm.explainers import ChatOptions
+
+    if not known.get("budget", 1) > 0:
+        raise UsageError(f"--budget is {known['budget']:g}: nothing can be asked for that")
+    return ChatOptions(**known)

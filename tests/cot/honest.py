@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from expllm.chat.endpoint import PROBE
 from expllm.cot.case import positive_text
 from expllm.cot.offline import describe, write_cot
 from expllm.data import Sample
@@ -24,6 +25,8 @@ LABELS = tuple(label for label in Expression if label is not Expression.CONTEMPT
 def answer(messages: Sequence[Mapping[str, str]]) -> str:
     """What the model says to a conversation of the shipped prompts."""
     last = messages[-1]["content"]
+    if last == PROBE[0].content:
+        return "Yes"
     if "Original description:" in messages[0]["content"]:
         return _refine(messages[0]["content"])
     if last.startswith("Based on the description") or last.startswith("That was not one"):

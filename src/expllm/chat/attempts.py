@@ -19,7 +19,7 @@ from expllm.chat.retries import Backoff
 from expllm.chat.transport import Broken, Transport
 
 FIRST_TRIES: Final = 3
-"""Attempts to connect before an address that has never answered is given up."""
+"""Attempts before an address that has never answered is given up, and at a probe that tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Attempts:
                 return
             if outcome.unknown:
                 raise refused_for_good(refused, self._address, "check the model's parameters")
-            if self._given_up(outcome, attempt):
+            if attempt >= FIRST_TRIES or self._given_up(outcome, attempt):
                 return
             await asyncio.sleep(self._backoff.seconds(attempt, outcome.wait))
 

@@ -76,19 +76,14 @@ def test_the_other_name_of_the_token_limit_is_tried_once_and_remembered() -> Non
         async with served(server=server) as (_, chat):
             first = await chat.ask(ASKED, max_tokens=90)
             assert (first.text, first.attempts) == ("happiness", 2)
-            assert (await chat.ask(ASKED, max_tokens=91)).attempts == 1
-        async with served(server=ChatServer(port=server.port), max_tokens=92) as (
-            again,
-            chat,
-        ):  # another judge
-            assert (await chat.ask(ASKED)).attempts == 1
-            assert json.loads(again.seen[0].body or b"")["max_completion_tokens"] == 92
+            for again in (chat, chat.reseeded(7)):
+                assert (await again.ask(ASKED, max_tokens=91)).attempts == 1
 
     play(scene)
     sent = [json.loads(seen.body or b"") for seen in server.seen]
-    assert [(one.get("max_tokens"), one.get("max_completion_tokens")) for one in sent] == [
-        (90, None), (None, 90), (None, 91),
-    ]  # fmt: skip
+    assert [one.get("max_tokens") for one in sent] == [90, None, None, None]
+    assert [one.get("max_completion_tokens") for one in sent] == [None, 90, 91, 91]
+    assert [one.get("seed") for one in sent] == [None, None, None, 7]
 
 
 def test_a_server_that_takes_neither_name_says_so() -> None:

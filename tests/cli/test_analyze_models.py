@@ -10,6 +10,7 @@ from calling import call, faceless
 from chatserver import Fault
 from conftest import ASTRONAUT
 from randommodels import run_with_model
+from replies import CASES
 from serving import served
 
 from expllm.faces import Expression
@@ -94,6 +95,39 @@ def test_silence_of_a_chat_model_is_a_failed_input(tmp_path: Path) -> None:
     assert len(shown.analyses) == 2
     (line,) = shown.complaints
     assert "face 0: no answer" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "requests", "words"),
+    [
+        ("openrouter-403", 3, 2, "a filter at the server declined to answer: The input was flagged"),
+        ("context-vllm", 3, 2, "maximum context length is 4096 tokens"),
+        ("length-null", 3, 2, "used up its 23 tokens thinking, before it answered: raise --max-tokens"),
+        ("temperature", 1, 1, "leave it out with --temperature none"),
+        ("credit-anthropic", 1, 1, "credit balance is too low"),
+        ("key-gemini", 1, 1, "API key not valid"),
+        ("model-ollama", 1, 1, "try pulling it first"),
+        ("images-llama.cpp", 1, 1, "choose a model that does"),
+    ],
+)
+def test_replies_of_servers_as_they_are(
+    tmp_path: Path, name: str, code: int, requests: int, words: str
+) -> None:
+    """What is one face's own ends that face; what concerns all ends the command."""
+    other = tmp_path / "other.jpg"
+    other.write_bytes(ASTRONAUT.read_bytes() + b"\0")
+    replies = [next(case.reply for case in CASES if case.name == name), None]
+    with served(lambda _: TEXT, canned=lambda payload: replies.pop(0)) as server:
+        shown = call(
+            "analyze", ASTRONAUT, other, "--model", "chat:m", "--base-url", server.url, "--workers", "1",
+            "--timeout", "20", "--format", "jsonl", "--max-tokens", "77", "--temperature", "none",
+        )  # fmt: skip
+        sent = [json.loads(seen.body or b"") for seen in server.seen]
+    assert shown.code == code, shown.err
+    (line,) = shown.complaints
+    assert words in line
+    assert len(sent) in (requests, 2)  # both faces may be asked about at once
+    assert all(one["max_tokens"] == 77 and "temperature" not in one for one in sent)
 
 
 def test_what_cannot_be_asked(run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from chatserver import Fault
 from conftest import ASTRONAUT
 from explanations import fair, reference_file
 from PIL import Image
+from replies import CASES, canned
 from serving import served
 from waiting import HANG_S
 
@@ -128,6 +130,55 @@ def test_a_judge_that_answers_prose(place: Path, tmp_path: Path) -> None:
     assert "24 of 24 readings unscored: no verdict that counts in the reply" in done.out
     assert "12 of 12 texts unscored" in done.out
     assert call("eval", "rescore", tmp_path / "run").code == 3
+
+
+THINKING = next(case.reply for case in CASES if case.name == "length-null")
+FLAGGED = next(case.reply for case in CASES if case.name == "openrouter-403")
+
+
+def test_a_judge_that_thinks_too_long_is_unscored_and_asked_again_with_more_tokens(
+    place: Path, tmp_path: Path
+) -> None:
+    run = ("cot", "offline", place / "texts.jsonl", "-o", tmp_path / "run")
+    with served(fair, canned=lambda payload: THINKING if payload["max_tokens"] < 5000 else None) as server:
+        found = as_json(*run, *judged_by(server.url), code=3)
+        assert len(server.seen) == 24  # each question once
+        again = as_json(*run, *judged_by(server.url), "--judge-max-tokens", "5000", "--retry-failed")
+        sent = [json.loads(seen.body or b"")["max_tokens"] for seen in server.seen]
+    (judge,) = found["judges"]
+    assert judge["unscored"] == {"the call failed: out-of-tokens": 24}
+    assert "raise --judge-max-tokens" in judge["said"]["the call failed: out-of-tokens"]
+    assert (again["judges"][0]["unscored"], again["judges"][0]["scored"]) == ({}, 12)
+    assert sent == [200] * 24 + [5000] * 24
+
+
+def test_a_filter_at_the_judge_s_server_leaves_a_reading_unscored_with_its_reason(
+    place: Path, tmp_path: Path
+) -> None:
+    run = ("cot", "offline", place / "texts.jsonl", "-o", tmp_path / "run")
+    number = count()
+    with served(fair, canned=lambda payload: None if next(number) % 2 else FLAGGED) as server:
+        found = as_json(*run, *judged_by(server.url), code=3)
+        as_json(*run, *judged_by(server.url), code=3)
+        assert len(server.seen) == 24
+    (judge,) = found["judges"]
+    assert judge["unscored"] == {"a filter at the server declined": 12}
+    assert "The input was flagged" in judge["said"]["a filter at the server declined"]
+    shown = call("eval", "rescore", tmp_path / "run")
+    assert "a filter at the server declined (for example" in " ".join(shown.out.split())
+
+
+def test_a_judge_whose_server_knows_only_the_new_name_of_the_token_limit(place: Path, tmp_path: Path) -> None:
+    refusal = {"error": {"message": "Unsupported parameter: max_tokens", "param": "max_tokens"}}
+    with served(fair, canned=lambda p: canned(refusal, 400) if "max_tokens" in p else None) as server:
+        for name in ("one", "two"):
+            run = ("cot", "offline", place / "texts.jsonl", "-o", tmp_path / name)
+            found = as_json(*run, *judged_by(server.url), "--max-tokens", "900", "--temperature", "none")
+            assert found["judges"][0]["scored"] == 12
+        sent = [json.loads(seen.body or b"") for seen in server.seen]
+    assert not any("temperature" in one for one in sent)
+    assert sum("max_tokens" in one for one in sent) <= 16  # those that were under way in each run
+    assert {one["max_completion_tokens"] for one in sent if "max_tokens" not in one} == {900}
 
 
 def test_a_judge_that_fails_half_of_the_time(place: Path, tmp_path: Path) -> None:

@@ -72,6 +72,10 @@ class Attempts:
         requests: Budget of requests a minute.
         tokens: Budget of tokens a minute.
         prices: USD by model.
+
+    Attributes:
+        limit_name: Under which the endpoint takes the token limit, as far as is known: OpenAI's newer models
+            refuse the old name, and many other servers do not know the new one.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Attempts:
         self._model, self._address, self._transport = model, address, transport
         self._backoff, self._most, self._gate, self._prices = backoff, most, gate, prices
         self._requests, self._tokens = requests, tokens
+        self.limit_name = address.dialect.limit
         self._usual_reply = 200.0  # tokens; follows what replies take
         self._answered = False  # something there has spoken HTTP
         self._completed = False  # and was a chat endpoint

@@ -1,5 +1,6 @@
 """Any endpoint that speaks OpenAI's chat protocol: see `dialects` for the servers that are known."""
 
+import copy
 import itertools
 import secrets
 from collections.abc import Mapping, Sequence
@@ -28,9 +29,6 @@ TOKENS_PER_PICTURE: Final = 500.0
 
 PROBE: Final = (Message("user", "Answer with the word yes."),)
 """Asked where a server refuses a first request in unknown words: does it refuse all, or this one only?"""
-
-_LIMIT_NAMES: dict[tuple[str, str], str] = {}
-"""Address and model -> the name of the token limit that the server took, for all clients of this process."""
 
 
 class OpenAIChat:
@@ -123,13 +121,14 @@ class OpenAIChat:
     def payload(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> dict[str, Any]:
         """The members of the request that `ask` sends; `request_key` of it is the key of the cache."""
         value = self._max_tokens if max_tokens is None else max_tokens
-        limit = {} if value is None else {self._limit_name: value}
+        limit = {} if value is None else {self._attempts.limit_name: value}
         return self._fixed | limit | {"messages": as_payload(messages)}
 
-    @property
-    def _limit_name(self) -> str:
-        """OpenAI's newer models refuse the old name, and many other servers do not know the new one."""
-        return _LIMIT_NAMES.get((self._address.shown, self.identity), self._address.dialect.limit)
+    def reseeded(self, seed: int) -> Self:
+        """The same model with another seed: it shares connections, limits and what is known of the server."""
+        other = copy.copy(self)
+        other._fixed = self._fixed | {"seed": seed}
+        return other
 
     async def ask(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> Reply:
         """As `ChatModel.ask`; the cache is asked first, and what fails in passing is tried again."""
@@ -149,7 +148,7 @@ class OpenAIChat:
 
     def _request(self, messages: Sequence[Message], max_tokens: int | None) -> Request:
         value = self._max_tokens if max_tokens is None else max_tokens
-        limit = TokenLimit(self._limit_name, value, self._max_tokens_option)
+        limit = TokenLimit(self._attempts.limit_name, value, self._max_tokens_option)
         body = canonical(self.payload(messages, max_tokens=value))
         return Request(body, _tokens(body, messages), limit)
 
@@ -166,7 +165,7 @@ class OpenAIChat:
         refused.add(limit.name)
         if trouble.limit_name in refused:
             raise refused_for_good(trouble, self._address, f"leave out {limit.option}")
-        _LIMIT_NAMES[self._address.shown, self.identity] = trouble.limit_name
+        self._attempts.limit_name = trouble.limit_name
 
     async def close(self) -> None:
         """Ends the connections and closes the cache."""

@@ -76,15 +76,13 @@ class JudgeOrder:
         name, prices = self.judge.removeprefix(CHAT), Prices.load(self.prices)
         if self.budget is not None and name not in prices.models:
             raise UsageError(f"--budget needs a price, and none is known for {name!r}: give --prices FILE")
-        chats = [
-            OpenAIChat(
-                name, base_url=self.base_url, api_key_env=self.key_env, temperature=self.temperature,
-                seed=self._seed(repeat), max_tokens_option="--judge-max-tokens", concurrency=self.concurrency,
-                prices=prices, timeout=self.timeout, cache=self.cache,
-            )
-            for repeat in range(self.repeats)
-        ]  # fmt: skip
-        return ChatJudge(chats, file, self.max_tokens)
+        chat = OpenAIChat(
+            name, base_url=self.base_url, api_key_env=self.key_env, temperature=self.temperature,
+            seed=self._seed(0), max_tokens_option="--judge-max-tokens", concurrency=self.concurrency,
+            prices=prices, timeout=self.timeout, cache=self.cache,
+        )  # fmt: skip
+        again = [chat.reseeded(repeat) for repeat in range(1, self.repeats)]
+        return ChatJudge([chat, *again], file, self.max_tokens)
 
     def passport(self, file: JudgeFile) -> Passport:
         """What is kept of the judge."""

@@ -100,6 +100,9 @@ class ChatExplainer:
 
     def understood(self, reply: Reply, aus: AUVector | None, *, write: bool = True) -> Said:
         """What a reply says. Nothing of it is guessed at: what cannot be read is a problem."""
+        if reply.filtered:
+            said = reply.text or reply.finish
+            return _nothing(f"a filter at the server declined to answer: {said}")
         if reply.refused:
             return _nothing("the model declined to answer", reply.text or None)
         label = concluded(reply.text)

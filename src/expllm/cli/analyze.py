@@ -6,17 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from expllm.cli.chat_options import (
-    ChatBaseUrl,
-    ChatBudget,
-    ChatCache,
-    ChatKeyEnv,
-    ChatMaxTokens,
-    ChatPrices,
-    ChatTemperature,
-    ChatTimeout,
-    chat_options,
-)
+from expllm.cli import chat_options as chat
 from expllm.errors import UsageError
 
 Inputs = Annotated[
@@ -140,14 +130,14 @@ def analyze(
     order: Order = None,
     dtype: Dtype = "auto",
     abstain: Abstain = None,
-    base_url: ChatBaseUrl = None,
-    key_env: ChatKeyEnv = None,
-    temperature: ChatTemperature = None,
-    max_tokens: ChatMaxTokens = None,
-    timeout: ChatTimeout = None,
-    cache: ChatCache = None,
-    budget: ChatBudget = None,
-    prices: ChatPrices = None,
+    base_url: chat.ChatBaseUrl = None,
+    key_env: chat.ChatKeyEnv = None,
+    temperature: chat.ChatTemperature = None,
+    max_tokens: chat.ChatMaxTokens = None,
+    timeout: chat.ChatTimeout = None,
+    cache: chat.ChatCache = None,
+    budget: chat.ChatBudget = None,
+    prices: chat.ChatPrices = None,
     detector: Detector = "mediapipe",
     landmarker: Landmarker = None,
     labels: Labels = None,
@@ -162,10 +152,7 @@ def analyze(
     """Explain the faces in pictures: action units, an explanation, an expression with probabilities."""
     from expllm.cli.view import analysis_view
 
-    asked = chat_options(
-        base_url=base_url, key_env=key_env, temperature=temperature, max_tokens=max_tokens, timeout=timeout,
-        cache=cache, budget=budget, prices=prices,
-    )  # fmt: skip
+    asked = chat.chat_options(base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices)
     predictor = {
         "detector": detector, "landmarker": landmarker, "mirrored": mirrored, "write": not no_explain,
         "abstain": abstain,

@@ -88,13 +88,20 @@ ChatPrices = Annotated[
 ]
 
 
-def chat_options(**given: Any) -> "ChatOptions | None":
+def chat_options(
+    base_url: str | None, key_env: str | None, temperature: float | None, max_tokens: int | None,
+    timeout: float | None, cache: Path | None, budget: float | None, prices: Path | None,
+) -> "ChatOptions | None":  # fmt: skip
     """The options of an endpoint, where any was given.
 
     Raises:
         UsageError: the budget is no amount.
     """
-    known = {name: value for name, value in given.items() if value is not None}
+    given = {
+        "base_url": base_url, "key_env": key_env, "temperature": temperature, "max_tokens": max_tokens,
+        "timeout": timeout, "cache": cache, "budget": budget, "prices": prices,
+    }  # fmt: skip
+    known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not known:
         return None
     from expllm.explainers import ChatOptions

@@ -1,29 +1,18 @@
 """`expllm eval`: how good a model is, from answers that are saved."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from expllm.cli import chat_options as chat
 from expllm.cli import evaluate_report
-from expllm.cli.chat_options import (
-    ChatBaseUrl,
-    ChatBudget,
-    ChatCache,
-    ChatKeyEnv,
-    ChatMaxTokens,
-    ChatPrices,
-    ChatTemperature,
-    ChatTimeout,
-    chat_options,
-)
 from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from expllm.evals.answers import Answer, Settings, Task
     from expllm.evals.scores import Scores
-    from expllm.explainers import ChatOptions
 
 app = typer.Typer(
     help="How good a model is; every answer is saved, every figure can be computed again.",
@@ -103,14 +92,14 @@ def accuracy(
     dtype: DtypeOption = "float32",
     plot: PlotOption = False,
     abstain: AbstainOption = None,
-    base_url: ChatBaseUrl = None,
-    key_env: ChatKeyEnv = None,
-    temperature: ChatTemperature = None,
-    max_tokens: ChatMaxTokens = None,
-    timeout: ChatTimeout = None,
-    cache: ChatCache = None,
-    budget: ChatBudget = None,
-    prices: ChatPrices = None,
+    base_url: chat.ChatBaseUrl = None,
+    key_env: chat.ChatKeyEnv = None,
+    temperature: chat.ChatTemperature = None,
+    max_tokens: chat.ChatMaxTokens = None,
+    timeout: chat.ChatTimeout = None,
+    cache: chat.ChatCache = None,
+    budget: chat.ChatBudget = None,
+    prices: chat.ChatPrices = None,
     quiet: QuietOption = False,
 ) -> None:
     """Ask a model about every face of a data set, and score its labels.
@@ -118,12 +107,9 @@ def accuracy(
     The same command goes on where it was cut. Exit code 3: some pictures are unreadable or missing; each
     unreadable one is named and counts as wrong.
     """
-    chat = chat_options(
-        base_url=base_url, key_env=key_env, temperature=temperature, max_tokens=max_tokens, timeout=timeout,
-        cache=cache, budget=budget, prices=prices,
-    )  # fmt: skip
+    endpoint = (base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices)
     run, settings, answers = _asked(
-        "accuracy", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, chat
+        "accuracy", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, endpoint
     )
     _report(run, settings, answers, as_json, plot, abstain)
 
@@ -142,14 +128,14 @@ def transfer(
     dtype: DtypeOption = "float32",
     plot: PlotOption = False,
     abstain: AbstainOption = None,
-    base_url: ChatBaseUrl = None,
-    key_env: ChatKeyEnv = None,
-    temperature: ChatTemperature = None,
-    max_tokens: ChatMaxTokens = None,
-    timeout: ChatTimeout = None,
-    cache: ChatCache = None,
-    budget: ChatBudget = None,
-    prices: ChatPrices = None,
+    base_url: chat.ChatBaseUrl = None,
+    key_env: chat.ChatKeyEnv = None,
+    temperature: chat.ChatTemperature = None,
+    max_tokens: chat.ChatMaxTokens = None,
+    timeout: chat.ChatTimeout = None,
+    cache: chat.ChatCache = None,
+    budget: chat.ChatBudget = None,
+    prices: chat.ChatPrices = None,
     quiet: QuietOption = False,
 ) -> None:
     """Score a model on a data set that it was not trained for (the paper's Table II).
@@ -157,12 +143,9 @@ def transfer(
     Label sets are aligned by the synonym table. Faces whose label the model was never taught are left out,
     answers that the data set does not have are wrong; both are counted.
     """
-    chat = chat_options(
-        base_url=base_url, key_env=key_env, temperature=temperature, max_tokens=max_tokens, timeout=timeout,
-        cache=cache, budget=budget, prices=prices,
-    )  # fmt: skip
+    endpoint = (base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices)
     run, settings, answers = _asked(
-        "transfer", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, chat
+        "transfer", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, endpoint
     )
     _report(run, settings, answers, as_json, plot, abstain)
 
@@ -256,7 +239,7 @@ def calibrate(
 def _asked(
     task: "Task | None", model: str, name: str, output: Path | None, root: str | None, kind: str | None,
     batch: int, limit: int | None, boxes: bool | None, dtype: str, quiet: bool,
-    chat: "ChatOptions | None" = None,
+    endpoint: tuple[Any, ...] = (None,) * 8,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder and all answers; without a task they are for calibration."""
     from expllm.evals.labellers import labeller
@@ -265,7 +248,8 @@ def _asked(
 
     keep_stderr_to_ourselves()
     dataset = open_named(name, root, kind)
-    with labeller(model, dataset.labels, boxes=boxes, dtype=dtype, kind=dataset.kind, chat=chat) as who:
+    options = chat.chat_options(*endpoint)
+    with labeller(model, dataset.labels, boxes=boxes, dtype=dtype, kind=dataset.kind, chat=options) as who:
         if task is None:
             from expllm.evals.calibrating import check_validation
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
 
 import typer
 
-from expllm.cli.chat_options import temperature_of
 from expllm.cli.cot import BaseUrl, Budget, Cache, KeyEnv, Prices, RetryFailed, Timeout
 from expllm.cli.evaluate import (
     BatchOption,
@@ -21,6 +20,16 @@ from expllm.cli.evaluate import (
     QuietOption,
     RootOption,
     exit_code,
+)
+from expllm.cli.judge_options import (
+    ConcurrencyOption,
+    JudgeFileOption,
+    JudgeMaxTokensOption,
+    JudgeOption,
+    LadderJudgeOption,
+    LadderMaxTokensOption,
+    RepeatsOption,
+    TemperatureOption,
 )
 from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.errors import ExitCode, UsageError
@@ -59,52 +68,6 @@ MaxTokensOption = Annotated[
         min=1,
         help="Maximum number of tokens to generate per explanation. [default: 256; chat: the server's]",
     ),
-]
-JudgeMaxTokensOption = Annotated[
-    int | None,
-    typer.Option(
-        "--judge-max-tokens",
-        metavar="N",
-        min=1,
-        help="Maximum number of tokens a judge may generate per reply, reasoning included. [default: as "
-        "--judge-file says, or --max-tokens if that is more]",
-    ),
-]
-LadderMaxTokensOption = Annotated[
-    int | None,
-    typer.Option(
-        "--judge-max-tokens",
-        "--max-tokens",
-        metavar="N",
-        min=1,
-        help="Maximum number of tokens a judge may generate per reply, reasoning included. [default: as "
-        "--judge-file says]",
-    ),
-]
-JudgeOption = Annotated[
-    str, typer.Option("--judge", metavar="none|scripted|chat:NAME", help="Who compares the texts.")
-]
-LadderJudgeOption = Annotated[
-    str, typer.Option("--judge", metavar="audit|scripted|chat:NAME", help="Who is tested; the audit always.")
-]
-JudgeFileOption = Annotated[
-    Path | None,
-    typer.Option("--judge-file", metavar="FILE.toml", help="What the judge is asked, and how it is read."),
-]
-RepeatsOption = Annotated[
-    int, typer.Option("--repeats", "-k", metavar="K", min=1, help="Times that each order is asked.")
-]
-TemperatureOption = Annotated[
-    float | None,
-    typer.Option(
-        "--temperature",
-        metavar="T|none",
-        parser=temperature_of,
-        help="Sampling temperature of the judge, 0-2; none leaves it out, as some models require.",
-    ),
-]
-ConcurrencyOption = Annotated[
-    int, typer.Option("--concurrency", metavar="N", min=1, max=1024, help="Calls under way at once.")
 ]
 
 
@@ -155,23 +118,20 @@ def cot(
     from expllm.evals.cot_scores import pairs_of
     from expllm.explainers import ChatOptions
 
-    chat = None
-    if model.startswith(CHAT):
-        chat = ChatOptions(base_url, key_env, max_tokens=max_tokens, timeout=timeout, cache=cache)
-    judged = judge.startswith(CHAT) or chat is None  # else the address and the cache are the model's
+    chat = ChatOptions(base_url, key_env, max_tokens=max_tokens, timeout=timeout, cache=cache)
+    evaluated = model.startswith(CHAT)
+    ours = judge.startswith(CHAT) or not evaluated  # else address and cache are the evaluated model's
     asked = JudgeOrder(
-        judge=judge, base_url=base_url if judged else None, key_env=key_env, judge_file=judge_file,
-        repeats=repeats, temperature=temperature, max_tokens=judge_max_tokens, concurrency=concurrency,
-        budget=budget, prices=prices, timeout=timeout, cache=cache if judged else None,
-        retry_failed=retry_failed, quiet=quiet,
+        judge, base_url if ours else None, key_env, judge_file, repeats, temperature, judge_max_tokens,
+        concurrency, budget, prices, timeout, cache if ours else None, retry_failed, quiet,
     )  # fmt: skip
     file = asked.checked()
-    if judge_max_tokens is None and max_tokens is not None and max_tokens > file.max_tokens:
+    if judge_max_tokens is None and (max_tokens or 0) > file.max_tokens:
         asked = replace(asked, max_tokens=max_tokens)
     who = asked.opened(file)
     run, settings, answers = _answers(
         model, dataset, output, limit, seed, reference, order, max_tokens, hint, data_root, kind, batch,
-        boxes, dtype, chat, quiet,
+        boxes, dtype, chat if evaluated else None, quiet,
     )  # fmt: skip
     if who is not None:
         ask_judge(asked, who, file, run, pairs_of(answers))

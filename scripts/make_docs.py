@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import doc_cards
+import doc_chat
 import doc_grounding
 import doc_parts
 
@@ -36,6 +37,9 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "au-constants": doc_cards.au_constants,
     "au-figures": doc_cards.au_figures,
     "au-rejected": doc_cards.au_rejected,
+    "chat-dialects": doc_chat.dialects,
+    "chat-errors-of-all": doc_chat.errors_of_all,
+    "chat-errors-of-one": doc_chat.errors_of_one,
     "classifier-card": doc_cards.classifier_card,
     "classifier-compared": doc_cards.classifier_compared,
     "classifier-errors": doc_cards.classifier_errors,

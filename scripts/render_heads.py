@@ -23,6 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
+
+# isort: split
 import numpy as np
 import torch
 from head_renderer import Array, HeadModel, Look, load_head, render

@@ -15,6 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
+
+# isort: split
 import torch
 
 from expllm.model.expllm import part_of

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import covers
+import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
+
+# isort: split
 import numpy as np
 import torch
 from numpy.typing import NDArray

@@ -15,6 +15,9 @@ import random
 import time
 from pathlib import Path
 
+import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
+
+# isort: split
 import numpy as np
 import torch
 from crowds import BACKGROUNDS

@@ -20,6 +20,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
+
+# isort: split
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn

@@ -145,6 +145,28 @@ def test_a_number_of_the_users_own_stays_under_a_quota(tmp_path: Path) -> None:
     assert after(code, **{COUNT: "2"})[0] == "2"
 
 
+def first_import(path: Path, names: tuple[str, ...]) -> str:
+    """The one of some packages that a file imports first; empty for none."""
+    imported = re.findall(r"^(?:import|from) (\w+)", path.read_text(), re.MULTILINE)
+    return next((name for name in imported if name in names), "")
+
+
+def test_scripts_import_expllm_before_pytorch() -> None:
+    root = SOURCE.parent.parent
+    programs = [
+        path
+        for folder in ("scripts", "benchmarks")
+        for path in (root / folder).glob("*.py")
+        if '__name__ == "__main__"' in path.read_text()
+    ]
+    late = [
+        path.name
+        for path in programs
+        if first_import(path, ("expllm", "torch", "transformers")) not in ("expllm", "")
+    ]
+    assert (len(programs) > 20, late) == (True, [])
+
+
 def test_cores_are_counted_in_one_place() -> None:
     counted = re.compile(r"cpu_count|sched_getaffinity")
     assert [path.name for path in SOURCE.rglob("*.py") if counted.search(path.read_text())] == ["threads.py"]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import covers
+
 import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 
 # isort: split

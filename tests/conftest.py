@@ -35,7 +35,8 @@ def canary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     for name in KEYS:
         os.environ[name] = CANARY
     yield
-    for path in tmp_path_factory.getbasetemp().rglob("*"):
+    written = [tmp_path_factory.getbasetemp(), Path(os.environ["XDG_CACHE_HOME"])]
+    for path in (path for folder in written for path in folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and 0 < path.stat().st_size < 2**27:
             assert CANARY.encode() not in path.read_bytes(), f"a key stands in {path}"
 
@@ -46,8 +47,11 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in ("EXPLLM_DATA", "EXPLLM_SETTINGS"):
         os.environ.pop(name, None)
     os.environ["EXPLLM_MODEL"] = "offline"  # the shipped model takes seconds to load: its tests name it
-    home = tmp_path_factory.mktemp("home")
-    os.environ["XDG_CONFIG_HOME"], os.environ["XDG_CACHE_HOME"] = str(home / "config"), str(home / "cache")
+    base = tmp_path_factory.getbasetemp()
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("home") / "config")
+    # One for all workers of a run: to unpack a language model takes seconds.
+    together = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    os.environ["XDG_CACHE_HOME"] = str(together / "cache")
 
 
 @pytest.fixture(scope="session")

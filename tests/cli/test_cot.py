@@ -158,7 +158,7 @@ def test_ctrl_c_ends_cleanly_and_the_run_goes_on(tmp_path: Path) -> None:
     import honest
     from running import served, write_reference
 
-    data, run = write_reference(tmp_path / REFERENCE, 200), tmp_path / "run"
+    data, run = write_reference(tmp_path / REFERENCE, 60), tmp_path / "run"
     with served(honest.of_payload, latency=0.02) as server:
         command = [
             sys.executable, "-m", "expllm", "cot", "make", str(data), "-o", str(run), "--model", "honest",
@@ -171,10 +171,10 @@ def test_ctrl_c_ends_cleanly_and_the_run_goes_on(tmp_path: Path) -> None:
         assert process.returncode == 130, errors
         assert errors.strip().splitlines()[-1] == "expllm: interrupted"
         asked = len(server.seen)
-        assert asked < 200 * 4
+        assert asked < 60 * 4
         assert subprocess.run(command, capture_output=True, check=False).returncode == 0
         status = json.loads(call("cot", "status", str(run), "--json").out)
-    assert status["ended"] == 200
+    assert status["ended"] == 60
     assert status["usage"]["calls"] == len(server.seen)
 
 

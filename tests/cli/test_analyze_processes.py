@@ -22,8 +22,10 @@ COMMAND = [sys.executable, "-m", "expllm"]
 
 @pytest.mark.parametrize(
     ("number", "code", "complaints"),
-    [(signal.SIGINT, 130, ["expllm: interrupted"]), (signal.SIGTERM, 143, [])],
-    ids=["Ctrl-C", "kill"],
+    [
+        pytest.param(signal.SIGINT, 130, ["expllm: interrupted"], id="Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, [], id="kill", marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_leaves_no_partial_file(
     tmp_path: Path, number: signal.Signals, code: int, complaints: list[str]

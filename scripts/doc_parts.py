@@ -30,12 +30,16 @@ WIDTH: Final = 80
 """Columns of a terminal in the docs."""
 
 EXIT_CODES: Final = {
-    ExitCode.DONE: "Everything was done, and at least one face was measured.",
-    ExitCode.FAILURE: "Nothing could be done: every input failed, or a result could not be written.",
+    ExitCode.DONE: "Everything was done.",
+    ExitCode.FAILURE: (
+        "Nothing could be done: every input failed, data or a package are missing, or a result could not be "
+        "written."
+    ),
     ExitCode.USAGE: "An option or argument makes no sense; nothing was started.",
     ExitCode.SOME_INPUTS_FAILED: (
-        "The work was done, but some inputs failed, or faces were left out (`--max-faces`); "
-        "each has its line on stderr."
+        "The work was done, but some inputs failed, or faces were left out (`--max-faces`); they are named "
+        "or counted on stderr. `cot make` and `eval` end so even if all failed: the run is saved and holds "
+        "the reasons."
     ),
     ExitCode.NO_FACE: "The inputs could be read, but no face was measured in any of them.",
     ExitCode.MISSING_WEIGHTS: "A model file is missing or is not the expected one; the line says which.",
@@ -246,11 +250,12 @@ def _shown(analysis: FaceAnalysis) -> str:
 
 
 def example_python(path: Path) -> str:
-    """The same from Python."""
-    found = read_example(path)
+    """The same from Python; figures are rounded, as the last digits differ between processors."""
+    found = FaceAnalysis.from_json(path.read_text(encoding="utf-8"))
     probability = (found.probabilities or {})[found.expression] if found.expression else 0.0
-    smile = (found.aus or AUVector())["left lip corner pull"]
-    puff = (found.aus or AUVector())["cheeks puff"]
+    aus = found.aus or AUVector()
+    smile = aus["left lip corner pull"] or 0.0
+    assert aus["cheeks puff"] is None
     return "\n".join(
         (
             "```python",
@@ -258,9 +263,9 @@ def example_python(path: Path) -> str:
             "",
             f'for face in expllm.analyze("{PICTURE}"):',
             f"    print(face.expression)  # {found.expression}",
-            f"    print(face.probabilities[face.expression])  # {probability}",
-            f'    print(face.aus["left lip corner pull"])  # {smile}',
-            f'    print(face.aus["cheeks puff"])  # {puff}: not measured',
+            f'    print(f"{{face.probabilities[face.expression]:.2f}}")  # {probability:.2f}',
+            f"    print(f\"{{face.aus['left lip corner pull']:.2f}}\")  # {smile:.2f}",
+            '    print(face.aus["cheeks puff"])  # None: not measured',
             "    print(face.cot.key_observations)",
             "```",
         )

@@ -50,7 +50,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "degrees": doc_parts.degrees,
     "example-compact": lambda: doc_parts.compact_example(COMPACT_EXAMPLE),
     "example": lambda: doc_parts.example(EXAMPLE),
-    "example-python": lambda: doc_parts.example_python(EXAMPLE),
+    "example-python": lambda: doc_parts.example_python(COMPACT_EXAMPLE),
     "exit-codes": doc_parts.exit_codes,
     "grounding-faults": doc_grounding.faults,
     "grounding-hand": doc_grounding.judged,

@@ -11,7 +11,7 @@ SOURCE = Path(expllm.__file__).parent
 
 # A module or package may import from its own layer and from those below.
 LAYERS = (
-    {"errors", "faces", "records", "conversations", "grounding", "threads", "__init__"},
+    {"errors", "faces", "packages", "records", "conversations", "grounding", "threads", "__init__"},
     {
         "images",
         "pixels",
@@ -30,6 +30,7 @@ LAYERS = (
         "outfolders",
         "runs",
         "settings",
+        "signals",
     },
     {
         "detectors",

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from expllm.errors import OutputError
+from expllm.errors import OutputError, UsageError
 
 
 @contextmanager
@@ -98,9 +98,8 @@ def output_stream(output: str | None, *, binary: bool = False, for_people: bool 
         with whole_file(output, "wb" if binary else "w") as file:
             yield file
         return
-    if not for_people and isinstance(sys.stdout, io.TextIOWrapper):
-        # What programs read is UTF-8 everywhere; a terminal's encoding is for people.
-        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape", newline="")
+    if not for_people:
+        stdout_for_programs()
     try:
         yield sys.stdout
         sys.stdout.flush()
@@ -109,6 +108,26 @@ def output_stream(output: str | None, *, binary: bool = False, for_people: bool 
     except OSError as error:
         discard_stdout()
         raise OutputError(f"cannot write to standard output: {write_reason(error)}") from None
+
+
+def stdout_for_programs(errors: str = "surrogateescape") -> None:
+    """Makes standard output UTF-8 with line ends as written; the terminal's own encoding is for people."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors=errors, newline="")
+
+
+def refuse_inputs(output: str | os.PathLike[str], *inputs: str) -> None:
+    """Sees to it that no result is written over what is read.
+
+    Args:
+        inputs: Paths; a data set may have a split behind a colon.
+
+    Raises:
+        UsageError: `output` is one of them.
+    """
+    paths = (path for name in inputs for path in (name, name.rpartition(":")[0]) if path)
+    if os.path.realpath(output) in map(os.path.realpath, paths):
+        raise UsageError(f"-o {os.fspath(output)} is one of the inputs: choose another name")
 
 
 def discard_stdout() -> None:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
+from expllm.signals import check
+
 SHOWN_FROM: Final = 8
 """Below so many inputs the results themselves are the progress."""
 
@@ -83,7 +85,12 @@ class Progress:
             self.say(f"expllm: {self._done} {self._things} in {seconds:.1f} s{failed}{note}")
 
     def step(self, failed: int) -> None:
-        """One more input is done; `failed` of all so far went wrong."""
+        """One more input is done; `failed` of all so far went wrong.
+
+        Raises:
+            KeyboardInterrupt, SystemExit: a signal asked for the end, and its exception was lost on the way.
+        """
+        check()
         self._done += 1
         self._failed = failed
         if self._bar is not None:

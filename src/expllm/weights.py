@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from expllm.errors import MissingWeights
+from expllm.settings import home
 
 DOWNLOAD_TIMEOUT_S: Final = 30.0
 
@@ -55,7 +56,7 @@ FACE_LANDMARKER: Final = ModelFile(
 def cache_folder() -> Path:
     """Where downloaded files are kept: ``$XDG_CACHE_HOME/expllm`` or ``~/.cache/expllm``."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "expllm"
+    return (Path(base) if base else home() / ".cache") / "expllm"
 
 
 def locate(model: ModelFile, path: str | os.PathLike[str] | None = None) -> Path:

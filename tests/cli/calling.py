@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -89,6 +90,14 @@ def png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
 def faceless() -> bytes:
     """A picture that shows a slope from dark to light, and no face."""
     return png(np.repeat(np.linspace(40, 200, 96 * 64).reshape(64, 96, 1), 3, axis=2).astype(np.uint8))
+
+
+def class_folders(folder: Path, pictures: dict[str, bytes]) -> Path:
+    """A data set by class folders: path below the folder -> bytes."""
+    for name, data in pictures.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
 
 
 def _exit_code(arguments: list[str]) -> int:

@@ -81,7 +81,7 @@ def test_without_weights_the_line_says_what_to_do(copy: Path) -> None:
 
 def test_rules_stand_in_where_its_packages_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(shipped.VARIABLE)
-    monkeypatch.setattr(shipped, "_NEEDED", ("torch", "no_such_package"))
+    monkeypatch.setattr(shipped, "NEEDED", ("torch", "no_such_package"))
     shown = call("analyze", ASTRONAUT, "--format", "jsonl")
     assert shown.code == 0
     assert shown.err.startswith("expllm: rules explain (offline): no-such-package is not installed")

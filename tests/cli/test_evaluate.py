@@ -260,6 +260,9 @@ def test_calibrate(place: Path, tmp_path: Path) -> None:
     assert "calibration error at temperature" in done.out
     assert (tmp_path / "run" / "reliability.png").exists()
     assert EvalRun(tmp_path / "run").settings().temperature == extra["temperature"]
+    again = as_json("calibrate", model, place / "faces", "-o", tmp_path / "run")
+    assert again["fitted"]["rows"] == COUNT
+    assert again["fitted"]["value"] == again["settings"]["temperature"] == extra["temperature"]
     found = as_json("accuracy", model, place / "faces", "-o", tmp_path / "run")  # goes on: nothing to ask
     assert found["settings"]["temperature"] == extra["temperature"]
     image = Image.open(place / "faces" / "fear" / "4.png").convert("RGB")

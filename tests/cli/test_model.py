@@ -95,6 +95,12 @@ def test_import_reports_and_refuses(tmp_path: Path) -> None:
     assert done.code == 1
     assert "missing: mm_projector.0.weight" in done.out
     assert done.complaints[0].endswith("nothing was written")
+    told = call(
+        "model", "import", tmp_path / "pytorch_model.bin", "-o", tmp_path / "m", "--preset", "tiny", "--json"
+    )
+    found = json.loads(told.out)
+    assert (told.code, told.complaints, found["whole"]) == (1, done.complaints, False)
+    assert "mm_projector.0.weight" in found["differences"]["missing"]
     assert not (tmp_path / "m").exists()
 
 

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import small
 from conftest import ASTRONAUT
 from PIL import Image
 
 from expllm.conversations import QUESTIONS
 from expllm.data import ImageRef
+from expllm.errors import ExitCode, NoFaceError
 from expllm.train.boxing import boxed_faces
 from expllm.train.faces import Face, Faces
 from expllm.train.loop import prepared
@@ -42,3 +44,12 @@ def test_what_is_seen_is_the_face(tmp_path: Path) -> None:
     width, height = seen.image(0).size
     whole, _ = reading.image(0).size
     assert width == height < whole
+
+
+def test_no_face_in_any_picture_is_one_line(tmp_path: Path) -> None:
+    reading = Faces(faces(tmp_path)[1:], small.LABELS, QUESTIONS, 0.0, "test")
+    recipe = small.recipe(small.draw_faces(tmp_path), small.ALIGN)
+    boxed = replace(recipe, data=replace(recipe.data, boxes=True))
+    with pytest.raises(NoFaceError, match="no face in any of 2 pictures, such as nobody") as raised:
+        prepared(boxed, reading, small.ALIGN, tmp_path / "1-align")
+    assert raised.value.exit_code == ExitCode.NO_FACE

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from expllm.cli import chat_options as chat
+from expllm.cli.figures import print_json, print_view
 from expllm.errors import UsageError
 
 Inputs = Annotated[
@@ -31,6 +32,7 @@ Format = Annotated[
         help="text, json, jsonl, csv, parquet or html. [default: by the suffix of -o, else text]",
     ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
 Overlay = Annotated[
     Path | None,
     typer.Option(
@@ -123,6 +125,7 @@ def analyze(
     inputs: Inputs = None,
     output: Output = None,
     format_: Format = None,
+    as_json: AsJson = False,
     overlay: Overlay = None,
     columns: Columns = "expllm",
     model: Model = None,
@@ -160,8 +163,9 @@ def analyze(
     _run(
         inputs, render=lambda analyses: analysis_view(analyses, verbose=verbose), predictor=predictor,
         model={"model": model, "labels": labels, "order": order, "dtype": dtype, "chat": asked},
-        output=output, format_=format_, overlay=overlay, columns=columns, on_no_face=on_no_face,
-        max_faces=max_faces, workers=workers, landmarks=landmarks, verbose=verbose, quiet=quiet,
+        output=output, format_=_format(format_, as_json), overlay=overlay, columns=columns,
+        on_no_face=on_no_face, max_faces=max_faces, workers=workers, landmarks=landmarks, verbose=verbose,
+        quiet=quiet,
     )  # fmt: skip
 
 
@@ -169,6 +173,7 @@ def aus(
     inputs: Inputs = None,
     output: Output = None,
     format_: Format = None,
+    as_json: AsJson = False,
     columns: Columns = "expllm",
     detector: Detector = "mediapipe",
     landmarker: Landmarker = None,
@@ -182,11 +187,7 @@ def aus(
 ) -> None:
     """Measure action units only: no expression, no explanation."""
     if list_:
-        from rich.console import Console
-
-        from expllm.cli.view import vocabulary_view
-
-        Console().print(vocabulary_view())
+        _list_units(as_json)
         return
     from expllm.cli.view import aus_view
 
@@ -195,7 +196,7 @@ def aus(
         render=aus_view,
         predictor={"detector": detector, "landmarker": landmarker, "mirrored": mirrored, "explain": False},
         output=output,
-        format_=format_,
+        format_=_format(format_, as_json),
         overlay=None,
         columns=columns,
         on_no_face=on_no_face,
@@ -204,6 +205,27 @@ def aus(
         landmarks=landmarks,
         quiet=quiet,
     )
+
+
+def _list_units(as_json: bool) -> None:
+    """Prints the vocabulary of action units."""
+    if as_json:
+        from dataclasses import asdict
+
+        from expllm.faces import ACTION_UNITS
+
+        print_json([asdict(unit) for unit in ACTION_UNITS])
+        return
+    from expllm.cli.view import vocabulary_view
+
+    print_view(vocabulary_view())
+
+
+def _format(chosen: str | None, as_json: bool) -> str | None:
+    """The format that was asked for, by its name or as `--json`."""
+    if as_json and chosen not in (None, "json"):
+        raise UsageError(f"--json and --format {chosen} are two formats: leave out one of them")
+    return "json" if as_json else chosen
 
 
 def _run(

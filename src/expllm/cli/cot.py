@@ -1,12 +1,17 @@
 """`expllm cot`: make checked explanations for a data set, look at a run, audit texts, export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from expllm.cli.chat_options import MaxTokens, Temperature
+from expllm.cli.ending import complain, leave
+from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.errors import UsageError
+
+if TYPE_CHECKING:
+    from expllm.cot.estimate import Estimate
 
 app = typer.Typer(
     help="Make, check and export explanations for a data set (the Exp-CoT Engine).",
@@ -115,10 +120,13 @@ def make(
     quiet: Quiet = False,
     ray: Ray = None,
     shards: Shards = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make an explanation for every face of a data set, each checked against its action units.
 
     A run that was stopped goes on when the same command is given again: no answered call is asked twice.
+    Samples without an explanation are counted at the end, with the reasons. Exit code 3: some could not be
+    measured or their calls failed, or not one has an explanation; 4: no face was found in any picture.
     """
     from expllm.cli.cot_make import Order, work
 
@@ -138,7 +146,7 @@ def make(
         tokens_per_minute=tokens_per_minute, cache=cache, quiet=quiet, ray=ray,
         shards=(shards or 2) if ray else None,
     )  # fmt: skip
-    raise typer.Exit(work(order))
+    work(order, as_json=as_json)
 
 
 @app.command("estimate", short_help="Calls, tokens and USD that a run would take.")
@@ -150,19 +158,22 @@ def estimate(
     max_rounds: MaxRounds = 5,
     verify: Verify = "both",
     prompts: PromptsFolder = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Estimate what `make` would take, from the data and the prompts; nothing is asked."""
-    import json
-
     from expllm.cli.cot_make import estimated
 
     if verify not in ("llm", "rules", "both"):
         raise UsageError(f"--verify is {verify!r}: use llm, rules or both")
-    found = estimated(dataset, model, limit, prices, max_rounds, verify, prompts)
+    found, incomplete = estimated(dataset, model, limit, prices, max_rounds, verify, prompts)
     if as_json:
-        typer.echo(json.dumps(found.to_dict()))
-        return
+        print_json(found.to_dict())
+    else:
+        _print_estimate(found, model)
+    leave(incomplete)
+
+
+def _print_estimate(found: "Estimate", model: str) -> None:
     cost = f"no price is known for {model}: give --prices" if found.usd is None else _usd(*found.usd)
     typer.echo(f"{found.samples:,} faces with {model}: {cost}")
     for name, (best, worst) in (
@@ -184,7 +195,9 @@ def audit(
         typer.Argument(metavar="FILE", help="Texts with their action units: JSONL, released JSON, or a run."),
     ],
     sample: Annotated[str | None, typer.Argument(metavar="[ID]", help="One sample. [default: all]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON a text.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead: a line a text, or the totals with --summary.")
+    ] = False,
     summary: Annotated[bool, typer.Option("--summary", help="The totals only.")] = False,
 ) -> None:
     """Print the claims of texts in colour, with the action unit that backs or refutes each."""
@@ -196,11 +209,9 @@ def audit(
 @app.command("status", short_help="What a run has done, and what it cost.")
 def status(
     run: RunArgument,
-    as_json: Annotated[bool, typer.Option("--json", help="The ledger as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print the ledger of a run; also while it works."""
-    import json
-
     from expllm.cot.ledger import Ledger
     from expllm.runs import RunFolder
 
@@ -208,13 +219,11 @@ def status(
     folder.settings()
     ledger = Ledger.of(folder)
     if as_json:
-        typer.echo(json.dumps(ledger.to_dict(), indent=1, ensure_ascii=False))
+        print_json(ledger.to_dict())
         return
-    from rich.console import Console
-
     from expllm.cli.cot_view import ledger_view
 
-    Console().print(ledger_view(ledger))
+    print_view(ledger_view(ledger))
 
 
 @app.command("show", short_help="Everything that was asked and answered for a sample.")
@@ -223,16 +232,21 @@ def show(
     sample: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="The sample. [default: the first]")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Print a sample's whole conversation, each verdict, and how it ended."""
-    from rich.console import Console
-
-    from expllm.cli.cot_view import show_sample
     from expllm.runs import RunFolder
 
     folder = RunFolder(run)
     folder.settings()
-    Console().print(show_sample(folder, sample))
+    if as_json:
+        from expllm.cli.cot_show import sample_figures
+
+        print_json(sample_figures(folder, sample))
+        return
+    from expllm.cli.cot_view import show_sample
+
+    print_view(show_sample(folder, sample))
 
 
 @app.command("export", short_help="Write a run's explanations as a data set.")
@@ -244,14 +258,23 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PATH", help="[default: in the run's folder]")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write the resolved explanations of a run, with a data set card beside them."""
+    """Write the resolved explanations of a run, with a data set card beside them.
+
+    Samples without an explanation are not in it; they are counted. Exit code 1: there is nothing to export.
+    """
     from expllm.cot.export import default_output
     from expllm.cot.export import export as write
+    from expllm.cot.ledger import Ledger
     from expllm.runs import RunFolder
 
     folder = RunFolder(run)
     folder.settings()
     target = output or default_output(folder, to)
     count = write(folder, to, target)
-    typer.echo(f"expllm: {count} explanations in {target}", err=True)
+    ledger = Ledger.of(folder)
+    if as_json:
+        print_json({"output": str(target), "explanations": count, "status": ledger.status})
+    lost = f"; {ledger.ended - count:,} samples have none" if ledger.ended > count else ""
+    complain(f"{count:,} explanations in {target}{lost}")

@@ -1,16 +1,20 @@
 """`expllm cot audit`: the claims of texts in colour, each with the action unit that backs or refutes it."""
 
-import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
+from expllm.cli.ending import Ending, complain, leave, listed, of_data, of_run
+from expllm.cli.figures import print_json, print_view
+from expllm.cot.ledger import Ledger
 from expllm.data import Sample, open_dataset
-from expllm.errors import RecordError
+from expllm.errors import ExitCode, RecordError
+from expllm.evals.references import explained
 from expllm.grounding import Audit, Checked, Verdict, audit
 from expllm.grounding.audit import REFUTED
+from expllm.runs import RunFolder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,32 +32,58 @@ STYLES: Final = {
 
 
 def audit_file(file: str, sample: str | None, *, as_json: bool, summary: bool) -> None:
-    """Audits every text of a file that carries action units and texts.
+    """Audits every text of a file, or of a run, that comes with action units; counts the others.
 
     Raises:
         RecordError: it carries no texts, or not the sample that was asked for.
     """
-    from rich.console import Console
-
-    console, totals = Console(), _Totals()
-    for one, report in _audits(file, sample):
+    samples, incomplete = _samples(file)
+    totals = _Totals()
+    for one in samples:
+        if sample not in (None, one.id):
+            continue
+        if not one.text or one.aus is None:
+            totals.left_out["no text" if not one.text else "no action units"] += 1
+            continue
+        report = audit(one.text, one.aus, one.expression)
         totals.add(report)
-        if as_json:
-            typer.echo(json.dumps({"id": one.id, **report.to_dict()}, ensure_ascii=False))
-        elif not summary:
-            console.print(audit_view(one, report))
+        if not summary:
+            _print(one, report, as_json)
     if not totals.texts:
         raise RecordError(
-            f"{file}: {f'no sample {sample!r}' if sample else 'no text with action units'} in it"
+            "; ".join(filter(None, [_nothing(file, sample, totals.left_out), incomplete.reason]))
         )
-    if not as_json:
-        console.print(totals.view())
+    if summary and as_json:
+        print_json(totals.to_dict())
+    elif not as_json:
+        print_view(totals.view())
+    if totals.left_out:
+        complain(f"{file}: not audited: {listed(totals.left_out)}")
+    if sample is None:
+        leave(incomplete)
 
 
-def _audits(file: str, sample: str | None) -> Iterator[tuple[Sample, Audit]]:
-    for one in open_dataset(file):
-        if one.text and one.aus is not None and sample in (None, one.id):
-            yield one, audit(one.text, one.aus, one.expression)
+def _samples(file: str) -> tuple[Iterable[Sample], Ending]:
+    """What a data set or a run of `cot make` holds, and what is not in it that might be."""
+    folder = RunFolder(Path(file))
+    if folder.exists:
+        return explained(folder.path), replace(of_run(Ledger.of(folder)), code=ExitCode.DONE)
+    dataset = open_dataset(file)
+    return dataset, of_data(dataset)
+
+
+def _nothing(file: str, sample: str | None, left_out: Counter[str]) -> str:
+    """Why nothing was audited."""
+    if sample and not left_out:
+        return f"{file}: no sample {sample!r} in it"
+    return f"{file}: no text with action units in it{': ' if left_out else ''}{listed(left_out)}"
+
+
+def _print(sample: Sample, report: Audit, as_json: bool) -> None:
+    if as_json:
+        print_json({"id": sample.id, **report.to_dict()})
+    else:
+        print_view(audit_view(sample, report))
 
 
 class _Totals:
@@ -63,11 +93,21 @@ class _Totals:
         self.texts = 0
         self.refuted = 0
         self.verdicts: Counter[Verdict] = Counter()
+        self.left_out: Counter[str] = Counter()
+        """Why samples were not audited -> how many."""
 
     def add(self, report: Audit) -> None:
         self.texts += 1
         self.refuted += any(checked.verdict in REFUTED for checked in report.checked)
         self.verdicts.update(checked.verdict for checked in report.checked)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+        verdicts = {verdict.value: self.verdicts[verdict] for verdict in Verdict}
+        return {
+            "texts": self.texts, "claims": self.verdicts.total(), "verdicts": verdicts,
+            "refuted_texts": self.refuted, "left_out": dict(self.left_out),
+        }  # fmt: skip
 
     def view(self) -> "RenderableType":
         from rich.table import Table

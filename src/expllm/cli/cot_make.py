@@ -6,26 +6,30 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from expllm import __version__
 from expllm.chat import OpenAIChat, Prices
 from expllm.cli.cot_cluster import check_shards, work_on_cluster
-from expllm.cli.signals import stopped_by_signals
+from expllm.cli.ending import Ending, leave, of_data, of_run
+from expllm.cli.figures import print_json
 from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.cot.case import Rules
 from expllm.cot.engine import Engine
 from expllm.cot.estimate import Estimate, estimate
 from expllm.cot.img2au import FaceReader
 from expllm.cot.journal import Journal, JournalReader, Outcome
+from expllm.cot.ledger import Ledger
 from expllm.cot.memory import Gate
 from expllm.cot.prompts import Prompts
 from expllm.cot.writers import LLMWriter, OfflineWriter, Writer
 from expllm.data import Dataset, Sample, open_dataset
 from expllm.errors import ExitCode, UsageError
 from expllm.faces import Expression
+from expllm.outfiles import refuse_inputs
 from expllm.progress import Progress
 from expllm.runs import RunFolder
+from expllm.signals import stopped_by_signals
 
 CHANGEABLE: Final = frozenset({"base_url", "max_tokens"})
 """Settings that may differ when a run is resumed: they do not change what is asked."""
@@ -77,26 +81,39 @@ class Order:
         )  # fmt: skip
 
 
-def work(order: Order) -> ExitCode:
-    """Makes or resumes a run.
+def work(order: Order, *, as_json: bool = False) -> NoReturn:
+    """Makes or resumes a run, and leaves with the exit code.
+
+    Args:
+        as_json: Print the run's ledger at the end.
 
     Raises:
         ExpllmError: the data, the endpoint, the settings or the folder stand in the way.
     """
     keep_stderr_to_ourselves()
+    refuse_inputs(order.output, order.dataset)
     prompts = Prompts.load(order.prompts)
     dataset = open_dataset(order.dataset)
     folder = RunFolder(order.output)
     with folder.locked():
         _begin(folder, order, prompts, dataset)
         check_shards(folder, order.shards)
-        if order.ray is not None:
-            work_on_cluster(order, prompts, folder, _total(dataset, order.limit))
-            return ExitCode.DONE
-        with closing(Journal(folder.path / "journal.sqlite")) as journal:
-            if order.retry_failed:
-                _reopen(journal.path)
-            return _run(order, prompts, dataset, journal)
+        spent = _work(order, prompts, dataset, folder)
+    ledger = Ledger.of(folder)
+    if as_json:
+        print_json(ledger.to_dict())
+    leave(spent, of_data(dataset), of_run(ledger))
+
+
+def _work(order: Order, prompts: Prompts, dataset: Dataset, folder: RunFolder) -> Ending:
+    """All samples that are open; how it ended, if by something else than their end."""
+    if order.ray is not None:
+        work_on_cluster(order, prompts, folder, _total(dataset, order.limit))
+        return Ending()
+    with closing(Journal(folder.path / "journal.sqlite")) as journal:
+        if order.retry_failed:
+            _reopen(journal.path)
+        return _run(order, prompts, dataset, journal)
 
 
 def estimated(
@@ -107,15 +124,16 @@ def estimated(
     max_rounds: int,
     verify: Any,
     prompts: Path | None,
-) -> Estimate:
-    """What a run over `dataset` would take."""
+) -> tuple[Estimate, Ending]:
+    """What a run over `dataset` would take, and what of it no run could use."""
     data = open_dataset(dataset)
     price = Prices.load(prices).models.get(model)
     count = min(len(data), limit or len(data))
-    return estimate(
+    found = estimate(
         islice(iter(data), limit), count, data.labels, Prompts.load(prompts),
         Rules(verify, max_rounds=max_rounds), None if price is None else (price.input, price.output),
     )  # fmt: skip
+    return found, of_data(data)
 
 
 def _begin(folder: RunFolder, order: Order, prompts: Prompts, dataset: Dataset) -> None:
@@ -147,7 +165,7 @@ def _reopen(path: Path) -> None:
         reader.reopen_failed()
 
 
-def _run(order: Order, prompts: Prompts, dataset: Dataset, journal: Journal) -> ExitCode:
+def _run(order: Order, prompts: Prompts, dataset: Dataset, journal: Journal) -> Ending:
     samples = limited(dataset, order.limit)
     total = _total(dataset, order.limit)
     with closing(JournalReader(journal.path)) as reader:
@@ -164,15 +182,15 @@ def _run(order: Order, prompts: Prompts, dataset: Dataset, journal: Journal) -> 
 
         engine.on_outcome = count
         asyncio.run(_with_signals(engine, samples, journal))
-        if engine.gate.broke:
-            progress.say(
-                f"expllm: the budget of {order.budget:g} USD is spent ({engine.gate.spent:.4f}): "
-                "the same command with a higher --budget goes on"
-            )
-            return ExitCode.SOME_INPUTS_FAILED
+    if engine.gate.broke:
+        line = (
+            f"the budget of {order.budget:g} USD is spent ({engine.gate.spent:.4f}): "
+            "the same command with a higher --budget goes on"
+        )
+        return Ending(ExitCode.SOME_INPUTS_FAILED, line)
     if engine.gate.stopping:
         raise KeyboardInterrupt
-    return ExitCode.DONE
+    return Ending()
 
 
 @dataclass

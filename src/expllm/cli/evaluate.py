@@ -1,18 +1,22 @@
 """`expllm eval`: how good a model is, from answers that are saved."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from expllm.cli import chat_options as chat
 from expllm.cli import evaluate_report
+from expllm.cli.ending import all_lost, leave, of_answers
+from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.cli.terminal import keep_stderr_to_ourselves
-from expllm.errors import ExitCode, UsageError
+from expllm.errors import UsageError
+from expllm.outfiles import refuse_inputs
+from expllm.packages import PLOTS, require
 
 if TYPE_CHECKING:
     from expllm.evals.answers import Answer, Settings, Task
-    from expllm.evals.scores import Scores
 
 app = typer.Typer(
     help="How good a model is; every answer is saved, every figure can be computed again.",
@@ -25,7 +29,7 @@ ModelArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A trained model's folder, chat:NAME, or offline: the shipped classifier.",
+        help="compact (the model that ships), a trained model's folder, offline (rules), or chat:NAME.",
     ),
 ]
 DatasetArgument = Annotated[
@@ -48,7 +52,6 @@ RootOption = Annotated[
 KindOption = Annotated[
     str | None, typer.Option("--kind", help="How to read the data set, as for 'expllm data check'.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="All figures as JSON.")]
 BatchOption = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Faces at a time.")]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="N faces only, the same ones every time.")
@@ -104,12 +107,12 @@ def accuracy(
 ) -> None:
     """Ask a model about every face of a data set, and score its labels.
 
-    The same command goes on where it was cut. Exit code 3: some pictures are unreadable or missing; each
-    unreadable one is named and counts as wrong.
+    The same command goes on where it was cut. Exit code 3: pictures are unreadable or missing, or answers
+    hold no label; each unreadable one is named and counts as wrong. 4: no face was found in any picture.
     """
     endpoint = (base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices)
     run, settings, answers = _asked(
-        "accuracy", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, endpoint
+        "accuracy", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, plot, endpoint
     )
     _report(run, settings, answers, as_json, plot, abstain)
 
@@ -145,7 +148,7 @@ def transfer(
     """
     endpoint = (base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices)
     run, settings, answers = _asked(
-        "transfer", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, endpoint
+        "transfer", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, plot, endpoint
     )
     _report(run, settings, answers, as_json, plot, abstain)
 
@@ -173,8 +176,6 @@ def rescore(
 @app.command("compare", short_help="McNemar's test between two runs on the same faces.")
 def compare(run: RunArgument, other: RunArgument, as_json: JsonOption = False) -> None:
     """Say whether two runs differ surely in accuracy, on the faces that both answered."""
-    import json
-
     from expllm.evals.answers import EvalRun
     from expllm.evals.scores import compare as compared
 
@@ -182,13 +183,11 @@ def compare(run: RunArgument, other: RunArgument, as_json: JsonOption = False) -
     one, two = ((each.settings(), each.answers()) for each in runs)
     found = compared(one, two)
     if as_json:
-        typer.echo(json.dumps({"runs": [str(run), str(other)], **found.to_dict()}))
+        print_json({"runs": [str(run), str(other)], **found.to_dict()})
         return
-    from rich.console import Console
-
     from expllm.cli.evaluate_view import comparison_view
 
-    Console().print(comparison_view(found, (run, other)))
+    print_view(comparison_view(found, (run, other)))
 
 
 app.command("report", short_help="One page of many runs, beside the paper's tables.")(evaluate_report.report)
@@ -224,21 +223,21 @@ def calibrate(
     if mirrored is not None:
         look_twice(model_folder(model), mirrored)
     run, settings, answers = _asked(
-        None, model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet
+        None, model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, True
     )
-
+    if unanswered := all_lost(answers):
+        leave(unanswered)
     settings, found = calibrated(model_folder(model), run, settings, answers)
     if not as_json:
         from expllm.cli.evaluate_view import temperature_lines
 
-        for line in temperature_lines(found):
-            typer.echo(line)
-    _report(run, settings, answers, as_json, True)
+        typer.echo("\n".join(temperature_lines(found)))
+    _report(run, settings, answers, as_json, True, fitted=asdict(found))
 
 
 def _asked(
     task: "Task | None", model: str, name: str, output: Path | None, root: str | None, kind: str | None,
-    batch: int, limit: int | None, boxes: bool | None, dtype: str, quiet: bool,
+    batch: int, limit: int | None, boxes: bool | None, dtype: str, quiet: bool, plot: bool,
     endpoint: tuple[Any, ...] = (None,) * 8,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder and all answers; without a task they are for calibration."""
@@ -247,6 +246,7 @@ def _asked(
     from expllm.evals.tasks import Question, answer_all, default_folder
 
     keep_stderr_to_ourselves()
+    require(*(PLOTS if plot else ()))
     dataset = open_named(name, root, kind)
     options = chat.chat_options(*endpoint)
     with labeller(model, dataset.labels, boxes=boxes, dtype=dtype, kind=dataset.kind, chat=options) as who:
@@ -257,6 +257,7 @@ def _asked(
             task = "accuracy" if set(dataset.labels) <= set(who.identity.labels) else "transfer"
         question = Question(dataset, name, task, limit)
         run = output or default_folder(who, question)
+        refuse_inputs(run, name, model)
         return run, *answer_all(who, question, run, batch, quiet=quiet)
 
 
@@ -267,10 +268,13 @@ def _report(
     as_json: bool,
     plot: bool,
     abstain: float | None = None,
-) -> None:
-    """Writes the figures into the run's folder, prints them, and leaves with the exit code."""
-    import json
+    fitted: dict[str, Any] | None = None,
+) -> NoReturn:
+    """Writes the figures into the run's folder, prints them, and leaves with the exit code.
 
+    Args:
+        fitted: The temperature that was fitted just now; it is printed only.
+    """
     from expllm.evals.answers import EvalRun
     from expllm.evals.scores import score
 
@@ -281,19 +285,9 @@ def _report(
 
         write_plots(scores, run)
     if as_json:
-        typer.echo(json.dumps({"run": str(run), **scores.to_dict()}, ensure_ascii=False))
+        print_json({"run": str(run), **scores.to_dict(), **({"fitted": fitted} if fitted else {})})
     else:
-        from rich.console import Console
-
         from expllm.cli.evaluate_view import scores_view
 
-        Console().print(scores_view(scores, run))
-    raise typer.Exit(exit_code(scores, len(answers)))
-
-
-def exit_code(scores: "Scores", answers: int) -> ExitCode:
-    """What pictures that could not be read come to."""
-    if len(scores.unreadable) == answers:
-        return ExitCode.FAILURE
-    some = scores.unreadable or scores.settings.missing_count
-    return ExitCode.SOME_INPUTS_FAILED if some else ExitCode.DONE
+        print_view(scores_view(scores, run))
+    leave(of_answers(scores, answers))

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from expllm.errors import ExitCode, MissingDependency, UsageError
+from expllm.cli.ending import leave, of_trainings
+from expllm.cli.figures import JsonOption, print_json
+from expllm.errors import UsageError
+from expllm.packages import TRAINING, require
 
 if TYPE_CHECKING:
     from expllm.evals.ablating import Ablation
@@ -35,7 +38,6 @@ Limit = Annotated[
 ]
 Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Faces at a time.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list the variants.")]
-Json = Annotated[bool, typer.Option("--json", help="The table as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
@@ -49,7 +51,7 @@ def ablate(
     limit: Limit = None,
     batch: Batch = 16,
     dry_run: DryRun = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a recipe ten times, each time with one thing changed, and evaluate each model.
@@ -59,11 +61,7 @@ def ablate(
     before with the same recipe and data, stays in the tables. Exit code 3: some variants failed; the table
     says why.
     """
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise MissingDependency(f"{error}: run \"pip install 'expllm[model]'\"") from None
+    require(*TRAINING)
     from expllm.evals.ablating import Ablation, run, write
     from expllm.evals.ablation import chosen, variants
     from expllm.train.config import load_recipe
@@ -73,7 +71,10 @@ def ablate(
     folder = output or Path("runs") / f"{recipe.stem}-ablation"
     ablation = Ablation(chosen(every, only), seeds, folder, every)
     if dry_run:
-        typer.echo(_listing(ablation))
+        if as_json:
+            print_json(_plan(ablation))
+        else:
+            typer.echo(_listing(ablation))
         return
     dataset, name = _validation(plan, data)
     faces = sum(sample.expression is not None for sample in dataset)
@@ -89,9 +90,7 @@ def ablate(
         after=lambda done: table.update(write(ablation, done, about)),
     )  # fmt: skip
     _tell(table, as_json)
-    failed = sum(bool(one.problem) for one in found.values())
-    if failed:
-        raise typer.Exit(ExitCode.FAILURE if failed == len(found) else ExitCode.SOME_INPUTS_FAILED)
+    leave(of_trainings(list(found.values())))
 
 
 def _validation(plan: "Recipe", data: str | None) -> tuple[Any, str]:
@@ -109,11 +108,26 @@ def _validation(plan: "Recipe", data: str | None) -> tuple[Any, str]:
 
 
 def _tell(table: dict[str, Any], as_json: bool) -> None:
-    import json
-
     from expllm.evals.ablating import markdown
 
-    typer.echo(json.dumps(table, ensure_ascii=False) if as_json else markdown(table), nl=as_json)
+    if as_json:
+        print_json(table)
+    else:
+        typer.echo(markdown(table), nl=False)
+
+
+def _plan(ablation: "Ablation") -> dict[str, Any]:
+    """The variants as JSON values; what they would change, and how far each is."""
+    return {
+        "variants": [
+            {
+                "table": one.table, "variant": one.name, "paper": one.paper, "override": one.override,
+                "state": ablation.state(one), "note": one.note, "trained_as": one.home,
+            }
+            for one in ablation.variants
+        ],
+        "trainings": len(list(ablation.trainings())),
+    }  # fmt: skip
 
 
 def _listing(ablation: "Ablation") -> str:

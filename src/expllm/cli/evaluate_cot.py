@@ -1,6 +1,5 @@
 """`expllm eval cot` and `expllm eval ladder`: explanations, and who may judge them."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
@@ -8,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
 import typer
 
 from expllm.cli.cot import BaseUrl, Budget, Cache, KeyEnv, Prices, RetryFailed, Timeout
+from expllm.cli.ending import Ending, all_lost, complain, leave, of_answers, of_judges, of_texts
 from expllm.cli.evaluate import (
     BatchOption,
     BoxesOption,
     DatasetArgument,
     DtypeOption,
-    JsonOption,
     KindOption,
     ModelArgument,
     OutputOption,
     QuietOption,
     RootOption,
-    exit_code,
 )
+from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.cli.judge_options import (
     ConcurrencyOption,
     JudgeFileOption,
@@ -33,10 +32,10 @@ from expllm.cli.judge_options import (
 )
 from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.errors import ExitCode, UsageError
+from expllm.outfiles import refuse_inputs
 
 if TYPE_CHECKING:
     from expllm.evals.answers import Answer, Settings
-    from expllm.evals.judged import Judged
     from expllm.evals.references import References
     from expllm.explainers import ChatOptions
 
@@ -159,7 +158,9 @@ def _answers(
     data = open_named(name, root, kind)
     saved = SavedReferences.carried(data) if reference is None else SavedReferences.load(reference)
     if saved is not None:
-        data = saved.among(data)
+        data, whole = saved.among(data), len(data)
+        if len(data) < whole:
+            complain(f"{whole - len(data):,} of {whole:,} faces have no text in {saved.name}: left out")
     references: References = saved or EngineReferences(data.labels)
     how = Explained(
         order=wishes.order,
@@ -172,6 +173,7 @@ def _answers(
     with explainer(model, data.labels, references, wishes, **options) as who:
         question = Question(data, name, "cot", limit, seed, how)
         run = output or default_folder(who, question)
+        refuse_inputs(run, name, model)
         return run, *answer_all(who, question, run, batch, quiet=quiet)
 
 
@@ -189,13 +191,14 @@ def report_cot(run: Path, settings: "Settings", answers: "list[Answer]", as_json
     }  # fmt: skip
     EvalRun(run).write_scores(found)
     if as_json:
-        typer.echo(json.dumps({"run": str(run), **found}, ensure_ascii=False))
+        print_json({"run": str(run), **found})
     else:
         from expllm.cli.evaluate_cot_view import cot_view
 
-        _print(cot_view(scores, grounded, judges, answers, run))
-    code = exit_code(scores, len(answers))
-    raise typer.Exit(_with_judges(code, judges))
+        print_view(cot_view(scores, grounded, judges, answers, run))
+    if nothing := all_lost(answers):
+        leave(nothing)
+    leave(of_answers(scores, answers), of_texts(grounded), of_judges(judges))
 
 
 def ladder(
@@ -254,6 +257,7 @@ def ladder(
         digest=digest_of(found),
     )
     run = LadderRun(output or folder_name(settings))
+    refuse_inputs(run.path, source)
     run.begin(settings, found)
     if who is not None:
         ask_judge(asked, who, file, run.path, [pair for one in found for pair in one.pairs()])
@@ -277,21 +281,11 @@ def report_ladder(path: Path, as_json: bool) -> NoReturn:
     }  # fmt: skip
     run.write_scores(found)
     if as_json:
-        typer.echo(json.dumps({"run": str(path), **found}, ensure_ascii=False))
+        print_json({"run": str(path), **found})
     else:
         from expllm.cli.evaluate_cot_view import ladder_view
 
-        _print(ladder_view(settings, len(ladders), audit, climbs, path))
-    raise typer.Exit(_with_judges(ExitCode.DONE, judges))
-
-
-def _with_judges(code: ExitCode, judges: "list[Judged]") -> ExitCode:
-    """What a judge left without a score is said with the exit code, too."""
-    incomplete = any(not judged.complete for judged in judges)
-    return ExitCode.SOME_INPUTS_FAILED if code == ExitCode.DONE and incomplete else code
-
-
-def _print(view: Any) -> None:
-    from rich.console import Console
-
-    Console().print(view)
+        print_view(ladder_view(settings, len(ladders), audit, climbs, path))
+    tested = [*([audit] if audit else []), *(climb for _, climb in climbs)]
+    lost = Ending(ExitCode.SOME_INPUTS_FAILED, "not one text has a score: nothing was tested")
+    leave(of_judges(judges), Ending() if any(one.unscored < 1 for one in tested) else lost)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from expllm.chat import OpenAIChat, Prices
-from expllm.cli.signals import stopped_by_signals
 from expllm.cot.journal import Outcome
 from expllm.cot.memory import Gate
 from expllm.errors import UsageError
@@ -15,6 +14,7 @@ from expllm.evals import scripted_judge
 from expllm.evals.judge import JudgeFile
 from expllm.evals.judging import ChatJudge, Judge, JudgeRun, Pair, Passport, Reading, RuleJudge, readings_of
 from expllm.progress import Progress
+from expllm.signals import stopped_by_signals
 
 CHAT: Final = "chat:"
 

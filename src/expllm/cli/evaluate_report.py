@@ -1,11 +1,16 @@
 """`expllm eval report`: one page, and one Markdown file, of many evaluations."""
 
 from pathlib import Path
-from typing import Annotated, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 
 import typer
 
-from expllm.errors import UsageError
+from expllm.cli.ending import Ending, all_lost, leave
+from expllm.cli.figures import JsonOption, print_json
+from expllm.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from expllm.report.evaluation.writing import Report
 
 Shown = Literal["blur", "show", "none"]
 
@@ -33,6 +38,7 @@ def report(
             "--data-root", metavar="DIR", help="Where data sets lie; else EXPLLM_DATA, the settings file."
         ),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Put evaluations beside the paper's tables: one HTML page, and the same tables as Markdown.
 
@@ -50,9 +56,22 @@ def report(
     written = write_report(
         material, output, title=title or TITLE, samples=samples, faces=cast(Shown, faces), root=data_root
     )
-    typer.echo(
-        f"{written.page}: {output.stat().st_size / 1e6:.1f} MB, opens in any browser, without a network"
-    )
+    _print(written, len(material.runs) + len(material.ablations), as_json)
+    empty = [str(run.path) for run in material.runs if all_lost(run.answers)]
+    if empty:
+        line = f"not one face has an answer in {', '.join(empty)}"
+        leave(Ending(ExitCode.SOME_INPUTS_FAILED, line))
+
+
+def _print(written: "Report", runs: int, as_json: bool) -> None:
+    size = written.page.stat().st_size
+    if as_json:
+        print_json({
+            "page": str(written.page), "bytes": size, "tables": str(written.tables), "runs": runs,
+            "left_out": list(written.left_out),
+        })  # fmt: skip
+        return
+    typer.echo(f"{written.page}: {size / 1e6:.1f} MB, opens in any browser, without a network")
     typer.echo(f"{written.tables}: the tables as Markdown")
     for line in written.left_out:
         typer.echo(f"left out: {line}")

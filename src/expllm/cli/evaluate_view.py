@@ -156,4 +156,5 @@ def bounds(interval: Interval) -> str:
 
 
 def _of(count: int, whole: int) -> str:
-    return f"{count:,} of {whole:,} faces ({100 * count / whole:.2g} %)"
+    share = 100 * count / whole
+    return f"{count:,} of {whole:,} faces ({f'{share:.2g}' if share < 99.5 else '100'} %)"

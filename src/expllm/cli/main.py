@@ -4,16 +4,16 @@ import errno
 import os
 import sys
 import traceback
-from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from expllm import __version__
 from expllm.cli import analyze, cot, data, doctor, evaluate, evaluate_ablate, evaluate_cot, model, train
-from expllm.cli.signals import unwind_on_signals
-from expllm.cli.terminal import take_stderr
+from expllm.cli.ending import complain
+from expllm.cli.terminal import silence_libraries, take_stderr
 from expllm.errors import ExitCode, ExpllmError, one_line
+from expllm.signals import unwind_on_signals
 
 EPILOG = (
     "Exit codes: 0 done, 1 failure, 2 usage, 3 done but some inputs failed, 4 no face anywhere, "
@@ -62,6 +62,7 @@ def run(arguments: list[str] | None = None) -> None:
     """Runs a command line and leaves with its exit code."""
     _open_closed_streams()
     take_stderr()
+    silence_libraries()
     if arguments is None:
         unwind_on_signals()
     given = sys.argv[1:] if arguments is None else arguments
@@ -88,36 +89,46 @@ def _call(arguments: list[str]) -> int:
 
 def _answer(error: BaseException) -> ExitCode:
     """One line for what went wrong, if anyone needs it, and the exit code."""
-    if isinstance(error, BrokenPipeError) or getattr(error, "errno", None) == errno.ENOSPC:
+    if isinstance(error, BrokenPipeError) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return _end_output(error)
     if isinstance(error, ExpllmError):
-        return _complain(error.line, error.exit_code)
+        complain(error.line)
+        return error.exit_code
     if isinstance(error, typer.TyperException):
-        return _complain(f"{one_line(error.format_message())} (see 'expllm --help')", ExitCode.USAGE)
+        complain(f"{error.format_message()} (see 'expllm --help')")
+        return ExitCode.USAGE
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return _complain("interrupted", ExitCode.INTERRUPTED)
+        complain("interrupted")
+        return ExitCode.INTERRUPTED
     if os.environ.get("EXPLLM_DEBUG"):
         traceback.print_exception(error)
+    complain(_unforeseen(error))
+    return ExitCode.FAILURE
+
+
+def _unforeseen(error: BaseException) -> str:
+    """What to say of an error that no part of the program has taken: the machine's trouble, or our fault."""
+    from expllm.packages import import_line
+
+    if isinstance(error, ImportError) and (line := import_line(error)):
+        return line
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{one_line(str(error.filename))}: {error.strerror}"
     what = f"{type(error).__name__}: {one_line(str(error))}"
-    return _complain(
-        f"internal error: {what} (please report it; EXPLLM_DEBUG=1 shows the traceback)", ExitCode.FAILURE
-    )
-
-
-def _complain(line: str, code: ExitCode) -> ExitCode:
-    with suppress(OSError):  # nobody listens: the exit code still tells
-        typer.echo(f"expllm: {line}", err=True)
-    return code
+    return f"internal error: {what} (please report it; EXPLLM_DEBUG=1 shows the traceback)"
 
 
 def _end_output(error: BaseException) -> ExitCode:
     """Standard output takes no more: its reader has what it wanted (`expllm ... | head`), or it is full."""
-    from expllm.outfiles import discard_stdout
+    from expllm.outfiles import discard_stdout, write_reason
 
     discard_stdout()
     if isinstance(error, BrokenPipeError):
         return ExitCode.DONE
-    return _complain(f"cannot write to standard output: {one_line(str(error))}", ExitCode.FAILURE)
+    assert isinstance(error, OSError)
+    where = "to standard output" if error.filename is None else one_line(str(error.filename))
+    complain(f"cannot write {where}: {write_reason(error)}")
+    return ExitCode.FAILURE
 
 
 def _open_closed_streams() -> None:

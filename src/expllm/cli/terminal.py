@@ -1,8 +1,10 @@
 """The terminal: who may write to it, and what a model does and writes while somebody waits."""
 
+import logging
 import os
 import sys
 import time
+import warnings
 from io import FileIO, TextIOWrapper
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -89,6 +91,21 @@ def take_stderr() -> None:
     sys.stderr = TextIOWrapper(
         raw, encoding=sys.stderr.encoding, errors="backslashreplace", write_through=True
     )
+
+
+def silence_libraries() -> None:
+    """Keeps warnings and log lines of other libraries off stderr, where every line is ours.
+
+    matplotlib tells of a home folder that it cannot write to, the hub of a cache, PyTorch of a driver; what
+    matters arrives as an exception. Libraries that are imported later read the variables.
+    """
+    if os.environ.get("EXPLLM_DEBUG"):
+        return
+    logging.lastResort = logging.NullHandler()  # it prints the records of loggers that nobody has set up
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for name in ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY"):
+        os.environ.setdefault(name, "error")
 
 
 def keep_stderr_to_ourselves() -> None:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from expllm.errors import MissingDependency
+from expllm.cli.figures import JsonOption, print_json
+from expllm.packages import TRAINING, require
 
 
 def train(
@@ -20,25 +21,32 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would do, and what it would take.")
     ] = False,
+    as_json: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Train a model by a recipe; the same command goes on where it was cut.
 
     Prints the folder of the finished model. Ctrl-C saves after the step under way.
     """
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise MissingDependency(f"{error}: run \"pip install 'expllm[model]'\"") from None
+    require(*TRAINING)
     from expllm.train.config import load_recipe
 
     chosen = load_recipe(recipe, overrides or ())
     if dry_run:
-        from expllm.train.planning import planned
+        from expllm.train.planning import plan_recipe
 
-        typer.echo(planned(chosen))
+        plan = plan_recipe(chosen)
+        if as_json:
+            print_json(plan.to_dict())
+        else:
+            typer.echo("\n".join(plan.lines()))
         return
+    if any(stage.report_to == "tensorboard" for stage in chosen.stages):
+        require("tensorboard")
     from expllm.train.loop import train as work
 
-    typer.echo(work(chosen, output or Path("runs") / recipe.stem, quiet=quiet))
+    model = work(chosen, output or Path("runs") / recipe.stem, quiet=quiet)
+    if as_json:
+        print_json({"model": str(model)})
+    else:
+        typer.echo(model)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from typing import Final
 
 from expllm.data import Sample, image_bytes
 from expllm.data.boxes import overlap
@@ -10,6 +11,9 @@ from expllm.errors import NoFaceError
 from expllm.faces import AUVector
 from expllm.predict import Predictor
 from expllm.records import FaceAnalysis
+
+FACELESS: Final = "no face could be measured"
+"""How the line begins where a picture shows no face that can be measured."""
 
 
 class FaceReader:
@@ -33,7 +37,7 @@ class FaceReader:
         faces = self._local.predictor.analyze(image_bytes(sample.image), name=sample.id)
         measured = [face for face in faces if face.aus is not None]
         if not measured:
-            raise NoFaceError(f"no face could be measured ({faces[0].status if faces else 'no_face'})")
+            raise NoFaceError(f"{FACELESS} ({faces[0].status if faces else 'no_face'})")
         face = measured[0] if sample.box is None else _meant(sample.box, measured)
         assert face.aus is not None
         assert face.provenance is not None
@@ -58,5 +62,5 @@ def _meant(box: Rect, faces: Sequence[FaceAnalysis]) -> FaceAnalysis:
 
     best = max(faces, key=shared)
     if not shared(best):
-        raise NoFaceError("no face could be measured in the data set's box")
+        raise NoFaceError(f"{FACELESS} in the data set's box")
     return best

@@ -132,7 +132,7 @@ def check(kind: str | None, root: str, *, fast: bool = False) -> Report:
             if item.image is not None and not fast:
                 look.at(item.name, item.image)
                 bar.step(len(look.unreadable))
-    missing, unreadable, left_out = _sorted_out(listed.skipped)
+    missing, unreadable, left_out = sorted_out(listed.skipped)
     return Report(
         kind=listed.kind,
         path=root,
@@ -187,7 +187,7 @@ class _Look:
             self.doubles.append((name, f"the same picture as {first}"))
 
 
-def _sorted_out(skipped: tuple[Place, ...]) -> tuple[tuple[Place, ...], tuple[Place, ...], Counter[str]]:
+def sorted_out(skipped: tuple[Place, ...]) -> tuple[tuple[Place, ...], tuple[Place, ...], Counter[str]]:
     """What is missing, what cannot be read, and how often each other reason stands."""
     missing, unreadable, left_out = [], [], Counter[str]()
     for place in skipped:

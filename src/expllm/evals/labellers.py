@@ -11,13 +11,14 @@ from expllm.auclassifier import AUClassifier
 from expllm.data import Sample
 from expllm.data.boxes import needs_boxes, overlap, trained_boxes
 from expllm.data.sample import Rect
-from expllm.errors import ImageError, MissingDependency, UsageError
+from expllm.errors import ImageError, UsageError
 from expllm.evals.answers import Answer
 from expllm.evals.cutting import FaceCutter, refused, sample_bytes
 from expllm.evals.tasks import Identity, Labeller
 from expllm.explainers import ChatOptions
 from expllm.explainers.opening import CHAT
 from expllm.faces import Expression, label_set
+from expllm.packages import WEIGHTS, require
 from expllm.shipped import OFFLINE, SHIPPED, model_folder
 
 if TYPE_CHECKING:
@@ -159,10 +160,9 @@ class ModelLabeller:
     def __init__(
         self, model: str | Path, *, boxes: bool | None = None, dtype: str = "float32", kind: str = ""
     ) -> None:
-        try:
-            from expllm.model.layout import read_manifest, seal
-        except ImportError as error:
-            raise MissingDependency(f"{error}: run \"pip install 'expllm[model]'\"") from None
+        require(*WEIGHTS)
+        from expllm.model.layout import read_manifest, seal
+
         if dtype not in ("float32", "bfloat16"):
             raise UsageError(f"the weights cannot be {dtype!r}: use float32 or bfloat16")
         folder = model_folder(model)

@@ -4,15 +4,15 @@ import math
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from expllm.conversations import Order
 from expllm.data.boxes import trained_boxes
-from expllm.errors import MissingDependency, UsageError
+from expllm.errors import UsageError
 from expllm.explainers.base import Said, Shown, examined, rounded
 from expllm.faces import Expression
+from expllm.packages import WEIGHTS, require
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from expllm.model.answers import Answerer
 
 DTYPES: Final = ("auto", "float32", "bfloat16")
-INSTALL: Final = "\"pip install 'expllm[model]'\""
 ORDERS: Final[tuple[Order, ...]] = ("label-first", "explanation-first")
 BATCH: Final = 8
 """Faces that are explained together: a step costs little more for eight than for one."""
@@ -62,12 +61,9 @@ class ModelExplainer:
         heard: Callable[[str], object] | None = None,
         on_status: Callable[[str], object] = lambda _: None,
     ) -> None:
-        try:
-            from expllm.model.layout import read_manifest, seal
-        except ImportError as error:
-            raise MissingDependency(f"{error}: run {INSTALL}") from None
-        if find_spec("torch") is None:
-            raise MissingDependency(f"a trained model needs PyTorch: run {INSTALL}")
+        require(*WEIGHTS)
+        from expllm.model.layout import read_manifest, seal
+
         if dtype not in DTYPES:
             raise UsageError(f"the weights cannot be {dtype!r}: use {', '.join(DTYPES)}")
         if order is not None and order not in ORDERS:

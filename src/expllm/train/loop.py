@@ -13,7 +13,7 @@ from accelerate import PartialState
 from expllm import __version__
 from expllm.conversations import HINT
 from expllm.data.boxes import needs_boxes
-from expllm.errors import UsageError
+from expllm.errors import NoFaceError, UsageError
 from expllm.faces import label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expllm import inner, train_only
@@ -214,6 +214,7 @@ def prepared(recipe: Recipe, reading: Reading, stage: StageConfig, folder: Path)
     """The faces of a stage, boxed and checked, with their pictures where they can be read in any order.
 
     Raises:
+        NoFaceError: none is left.
         ExpllmError: no classifier can be trained on them.
     """
     if not isinstance(reading, Faces):
@@ -225,6 +226,8 @@ def prepared(recipe: Recipe, reading: Reading, stage: StageConfig, folder: Path)
         faces = [
             boxed.get(face.id, face) for face in reading.faces if face.id in boxed or face.id not in wanting
         ]
+        if not faces:
+            raise NoFaceError(f"no face in any of {len(wanting):,} pictures, such as {left_out[0][0]}")
         reading = replace(reading, faces=tuple(faces), left_out=(*reading.left_out, *left_out))
     if stage.reads == "talks":
         check_labels(reading.faces, reading.labels)

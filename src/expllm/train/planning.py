@@ -3,8 +3,8 @@
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import torch
 
@@ -74,6 +74,39 @@ class Device:
     rate: float
 
 
+@dataclass(frozen=True)
+class RecipePlan:
+    """A recipe on this machine, counted.
+
+    Attributes:
+        preset: Name of the model.
+        parameters: All of its weights, adapters included.
+    """
+
+    preset: str
+    parameters: int
+    device: Device
+    stages: tuple[Plan, ...]
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        device = self.device
+        yield f"model      {self.preset}, {self.parameters:,} weights with adapters"
+        yield (
+            f"device     {device.count} x {device.name}, {_gib(device.memory)} each, "
+            f"{device.rate / 1e9:,.2g} GFLOP/s in a large product, measured now"
+        )
+        for number, plan in enumerate(self.stages, 1):
+            yield from ("", f"stage {number}    {plan.stage.name}", *_stage_lines(plan, device))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values: bytes, seconds, counts."""
+        return {
+            "model": self.preset, "parameters": self.parameters, "device": asdict(self.device),
+            "stages": [_stage_values(plan, self.device) for plan in self.stages],
+        }  # fmt: skip
+
+
 def planned(recipe: Recipe) -> str:
     """The plan of a recipe, in lines.
 
@@ -81,16 +114,19 @@ def planned(recipe: Recipe) -> str:
         UsageError: the preset or a setting makes no sense.
         ExpllmError: its data are there and damaged.
     """
+    return "\n".join(plan_recipe(recipe).lines())
+
+
+def plan_recipe(recipe: Recipe) -> "RecipePlan":
+    """Counts every stage, and measures how fast this machine is.
+
+    Raises:
+        UsageError, ExpllmError: as `planned`.
+    """
     chosen = settled(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
-    device = this_device(recipe.stages[0])
-    lines = [f"model      {chosen.name}, {sum(sizes.parameters.values()):,} weights with adapters"]
-    lines += [f"device     {device.count} x {device.name}, {_gib(device.memory)} each, "
-              f"{device.rate / 1e9:,.2g} GFLOP/s in a large product, measured now"]  # fmt: skip
-    for number, stage in enumerate(recipe.stages, 1):
-        plan = plan_stage(recipe, stage, sizes)
-        lines += ["", f"stage {number}    {stage.name}", *_stage_lines(plan, device)]
-    return "\n".join(lines)
+    stages = tuple(plan_stage(recipe, stage, sizes) for stage in recipe.stages)
+    return RecipePlan(chosen.name, sum(sizes.parameters.values()), this_device(recipe.stages[0]), stages)
 
 
 def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> Plan:
@@ -147,10 +183,27 @@ def _shares(stage: StageConfig, reading: Reading | None) -> list[tuple[Text, flo
     return [(LABEL, 1 - share), (EXPLANATION, share)]
 
 
+def _hours(plan: Plan, device: Device) -> float:
+    return plan.flops / (device.rate * UTILISATION * device.count) / 3600
+
+
+def _stage_values(plan: Plan, device: Device) -> dict[str, Any]:
+    """What `_stage_lines` says, as JSON values."""
+    memory = asdict(plan.memory) | {"total": plan.memory.total}
+    return {
+        "name": plan.stage.name, "examples": plan.examples, "counted": not plan.missing,
+        "missing": plan.missing, "steps": plan.schedule.steps, "batch": plan.stage.batch,
+        "micro_batch": plan.stage.micro_batch, "learning_rate": _rates(plan.stage, plan.schedule),
+        "learned_tokens": plan.supervised, "tokens": plan.tokens,
+        "learns": plan.learns, "memory": memory, "flops": plan.flops,
+        "seconds": 3600 * _hours(plan, device), "misfit": misfit(plan.memory, device),
+    }  # fmt: skip
+
+
 def _stage_lines(plan: Plan, device: Device) -> Iterator[str]:
     stage = plan.stage
     where = f"as published; {plan.missing}" if plan.missing else "counted"
-    hours = plan.flops / (device.rate * UTILISATION * device.count) / 3600
+    hours = _hours(plan, device)
     learns = ", ".join(f"{part} {count:,}" for part, count in plan.learns.items())
     yield f"examples   {plan.examples:,} ({where})"
     yield f"steps      {plan.schedule.steps:,} of {stage.batch}, {_accumulation(stage, device)}"
@@ -171,16 +224,25 @@ def _stage_lines(plan: Plan, device: Device) -> Iterator[str]:
     yield f"fits here  {'no: ' + problem if problem else 'yes'}"
 
 
+def _rates(stage: StageConfig, schedule: Schedule) -> dict[str, Any]:
+    """The peak of the learning rate, the step at which it is reached, and the rate of the last step."""
+    last = schedule.steps - 1
+    parts = {part: stage.rate_of(part) for part in stage.trains}
+    peak_step = min(schedule.warmup, last) + 1
+    return {"peak": stage.lr, "peak_step": peak_step, "last": stage.lr * schedule(last), "by_part": parts}
+
+
 def _rate_lines(stage: StageConfig, schedule: Schedule) -> Iterator[str]:
     """The learning rate as a small curve; below it its peak, where that is, and the last step's rate."""
     for number, row in enumerate(curve(schedule)):
         yield f"{'rate' if number == 0 else '':<11}{row}".rstrip()
-    peak, last = min(schedule.warmup, schedule.steps - 1), schedule.steps - 1
-    where = f"step {peak + 1:,} of {schedule.steps:,} ({peak / schedule.steps:.1%})"
-    yield f"           peak {stage.lr:.2g} at {where}, {stage.lr * schedule(last):.2g} at the last step"
-    others = {part: stage.rate_of(part) for part in stage.trains if stage.rate_of(part) != stage.lr}
+    rates = _rates(stage, schedule)
+    where = f"step {rates['peak_step']:,} of {schedule.steps:,}"
+    share = schedule.warmup / schedule.steps
+    yield f"           peak {stage.lr:.2g} at {where} ({share:.1%}), {rates['last']:.2g} at the last step"
+    others = [f"{part} {rate:.2g}" for part, rate in rates["by_part"].items() if rate != stage.lr]
     if others:
-        yield "           peak of " + ", ".join(f"{part} {rate:.2g}" for part, rate in others.items())
+        yield f"           peak of {', '.join(others)}"
 
 
 def _accumulation(stage: StageConfig, device: Device) -> str:

@@ -28,8 +28,8 @@ def announce(
     counts = order.counts()
     told = f"{counts.label:,} labels, {counts.explanation:,} explanations, {counts.caption:,} captions"
     short = f"; {counts.fell_back:,} without an explanation train their label" if counts.fell_back else ""
-    left = len(getattr(reading, "left_out", ()))
-    out = f"; {left:,} rows left out" if left else ""
+    left = getattr(reading, "left_out", ())
+    out = f"; {len(left):,} rows left out, such as {left[0][0]}: {left[0][1]}" if left else ""
     sys.stderr.write(
         f"expllm: stage {stage.name}: trains {parts} weights on {len(reading):,} examples "
         f"({told} in the first epoch{short}{out}), {order.steps:,} steps\n"

@@ -2,7 +2,7 @@
 
 An exception that a signal handler raises is lost where Python cannot pass it on: in a finalizer, a weak
 reference's callback, a callback of native code. Of 39 runs told to end at a random moment, 8 went on. So the
-signal is also remembered, and [`check`][expllm.cli.signals.check] raises again at a safe place.
+signal is also remembered, and [`check`][expllm.signals.check] raises again at a safe place.
 """
 
 import signal

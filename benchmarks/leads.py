@@ -4,7 +4,8 @@
 
 The model that ships explains some faces of examples/faces in 32 bits. Each setting then reads these texts in
 a process of its own, and gives the lead of each token that was written over the best other one, in logits. A
-lead below 0 is a token that would have been written otherwise. Settings that a processor lacks change nothing.
+lead below 0 is a token that would have been written otherwise. Settings that a processor lacks change
+nothing.
 """
 
 import argparse

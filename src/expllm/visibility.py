@@ -25,8 +25,8 @@ THRESHOLD: Final = 0.3
 """Log odds from which a part is covered."""
 
 FLAT: Final = 4.0
-"""Standard deviation of grey levels up to which a part of the upright face shows nothing: a board, a lens, deep
-shadow. Of 3,900 uncovered portraits 0.3 % have such a part, of 881 FER+ faces 0.6 %."""
+"""Standard deviation of grey levels up to which a part of the upright face shows nothing: a board, a lens,
+deep shadow. Of 3,900 uncovered portraits 0.3 % have such a part, of 881 FER+ faces 0.6 %."""
 
 OUTSIDE: Final = 0.5
 """Share of a part's landmarks outside the picture from which it is hidden."""

@@ -249,13 +249,9 @@ def ladder(
     faces, unmeasured = faces_with_texts(source, data_root, kind, limit, seed, quiet=quiet)
     found = ladders(faces)
     settings = LadderSettings(
-        source=source,
-        limit=limit,
-        seed=seed,
-        faces=len(faces),
-        unmeasured=unmeasured,
+        source=source, limit=limit, seed=seed, faces=len(faces), unmeasured=unmeasured,
         digest=digest_of(found),
-    )
+    )  # fmt: skip
     run = LadderRun(output or folder_name(settings))
     refuse_inputs(run.path, source)
     run.begin(settings, found)

@@ -22,11 +22,12 @@ from tinyhub import (
 from expllm.errors import MissingWeights, UsageError
 from expllm.faces import label_set
 from expllm.model.bundle import new_bundle
-from expllm.model.layout import read_manifest
+from expllm.model.layout import read_manifest, seal
 from expllm.model.presets import PRESETS, preset
 from expllm.model.show import sizes_of
 from expllm.model.snapshots import fetch, find, settled
 from expllm.model.store import load, save
+from expllm.shipped import model_folder
 from expllm.train.bases import moved, revisions
 
 PAPER = PRESETS["paper"]
@@ -160,3 +161,10 @@ def test_the_size_of_a_head_follows_the_configuration(tmp_path: Path) -> None:
     folder = as_folder(tmp_path / "llama", {"config.json": json.dumps(grouped).encode()})
     language = settled(PAPER.with_sources(language=str(folder)), online=False).language
     assert (language.kv_heads, language.rope_theta) == (2, 500_000.0)
+
+
+def test_a_shipped_model_keeps_its_identity() -> None:
+    """Answers name it by the hash of its description: a field that is added must not change it."""
+    folder = model_folder("compact")
+    sealed = json.loads((folder / "expllm.json").read_text(encoding="utf-8"))["sha256"]
+    assert seal(read_manifest(folder).to_dict()) == sealed

@@ -146,10 +146,16 @@ class Preset:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """As JSON values.
+
+        A model is known by their hash, so a field that was added later is left out where it says nothing.
+        """
         from dataclasses import asdict
 
-        return asdict(self)
+        values = asdict(self)
+        if self.revision is None:
+            del values["revision"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

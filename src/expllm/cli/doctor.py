@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -17,16 +17,35 @@ from expllm.packages import CORE, distribution
 PACKAGES: Final = tuple(sorted(map(distribution, CORE)))
 
 
-def doctor(as_json: JsonOption = False) -> None:
+def doctor(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME",
+            help="Look at one model instead: paper, another preset, hf:REPO, or a folder.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
     """Check all that a run needs (packages, system libraries, model files) and say how to mend it.
 
     The model that explains by default is loaded and asked once; EXPLLM_MODEL names another one.
+    With --model: which of its weights are here, which are missing, how large they are, and what memory it
+    takes. Nothing is fetched. Exit code 5: weights are missing or damaged.
     """
     keep_stderr_to_ourselves()
-    findings = [finding for check in CHECKS for finding in check()]
+    figures: dict[str, Any] = {}
+    if model is None:
+        findings = [finding for check in CHECKS for finding in check()]
+    else:
+        from expllm.cli.doctor_weights import examined
+
+        found = examined(model)
+        findings, figures = found.findings, found.figures
     wrong = [finding for finding in findings if finding.state == "wrong"]
     if as_json:
-        print_json({"well": not wrong, "findings": [finding.to_dict() for finding in findings]})
+        rows = [finding.to_dict() for finding in findings]
+        print_json({"well": not wrong, "findings": rows, **figures})
     else:
         _print(findings)
     if wrong:
@@ -36,7 +55,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def _print(findings: Sequence[Finding]) -> None:
     marks = {"ok": "ok      ", "optional": "optional", "wrong": "WRONG   "}
-    width = max(len(finding.subject) for finding in findings)
+    width = max((len(finding.subject) for finding in findings), default=0)
     for finding in findings:
         typer.echo(f"{marks[finding.state]}  {finding.subject:<{width}}  {finding.text}")
         if finding.mend:

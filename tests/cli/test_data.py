@@ -37,6 +37,33 @@ def test_a_broken_picture_is_named_and_gives_code_3(faces: Path) -> None:
     assert call("data", "check", "folder", faces, "--fast").code == 0
 
 
+@pytest.mark.parametrize("name", ["suprise", "hapy_faces", "0_angy"])
+def test_a_misspelt_class_is_asked_about_and_gives_code_3(faces: Path, name: str) -> None:
+    (faces / name).mkdir()
+    Image.new("L", (16, 16), 99).save(faces / name / "d.jpg")
+    for fast in ((), ("--fast",)):
+        result = call("data", "check", "folder", faces, *fast)
+        assert result.code == 3
+        assert "did you mean" in " ".join(result.out.split())
+        assert "It is not whole." in result.out
+
+
+def test_fer2013_and_its_votes(tmp_path: Path) -> None:
+    pixels = " ".join(["90"] * 48 * 48)
+    (tmp_path / "fer2013.csv").write_text(f"emotion, pixels, Usage\n3,{pixels},Training\n")
+    result = call("data", "check", "fer2013", tmp_path)
+    assert result.code == 0
+    assert "1 of 1 rows are faces" in result.out
+    (tmp_path / "fer2013.csv").rename(tmp_path / "other.txt")
+    votes = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+    (tmp_path / "fer2013new.csv").write_text(
+        f"Usage,Image name,{votes}\nTraining,a.png,9,0,0,0,0,0,0,0,0,1\n"
+    )
+    result = call("data", "check", "ferplus", tmp_path)
+    assert result.code == 1
+    assert "these are votes without pictures" in result.err
+
+
 def test_json_holds_all_of_it(faces: Path) -> None:
     result = call("data", "check", "folder", faces, "--json")
     found = json.loads(result.out)

@@ -1,5 +1,6 @@
 """CSV tables of pictures, labels and action units."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,39 @@ def test_what_is_no_table(tmp_path: Path) -> None:
     other = write_csv(tmp_path / "other.csv", [("when", "where"), ("now", "here")])
     with pytest.raises(RecordError, match="no column names a picture"):
         open_dataset(str(other))
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_labels_as_spreadsheets_save_them(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    picture_file(tmp_path / "Bilder" / "Süß" / "é.png")
+    rows = [("path", "label"), ("Bilder\\Süß\\é.png", "Glück?"), ("Bilder\\Süß\\é.png", "happy")]
+    text = "\r\n".join(map(delimiter.join, rows)) + "\r\n"
+    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+    (sample,) = open_dataset(str(tmp_path))
+    assert (sample.id, sample.expression) == ("Bilder\\Süß\\é.png", "happiness")
+    assert sample.image is not None
+    assert Path(sample.image.path) == tmp_path / "Bilder" / "Süß" / "é.png"
+
+
+def test_accents_as_another_system_writes_them(tmp_path: Path) -> None:
+    picture_file(tmp_path / unicodedata.normalize("NFD", "né.png"))
+    table = write_csv(
+        tmp_path / "t.csv", [("path", "label"), (unicodedata.normalize("NFC", "né.png"), "fear")]
+    )
+    assert len(open_dataset(str(table))) == 1
+
+
+def test_a_name_in_the_wrong_encoding_is_doubted(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    picture_file(tmp_path / "Süß.png")
+    text = "path,label\na.png,happy\nSüß.png,sad\nmissing.png,sad\n"
+    (tmp_path / "t.csv").write_bytes(text.encode("mac-roman"))
+    skipped = dict(open_dataset(str(tmp_path / "t.csv")).skipped)
+    assert skipped["row 2"].endswith(
+        "(the table was read as cp1252: save it as UTF-8 if the name is another)"
+    )
+    assert skipped["row 3"] == "no picture at missing.png"
 
 
 CELLS = st.one_of(st.none(), st.floats(0, 1))

@@ -3,9 +3,10 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+from unicodedata import normalize
 
 from expllm.data.dataset import NO_PICTURE
 from expllm.data.sample import ImageRef, escaped
@@ -141,16 +142,23 @@ def find_picture(folder: Path, name: str) -> tuple[ImageRef | None, str]:
     """The picture `name` beside a table and its size as text; else None and the reason."""
     if is_url(name):
         return None, "the picture is a web address: download it and give the file"
-    path = os.path.join(folder, name)
-    size = picture_size(path)
-    if size is None and "\\" in name:  # a path as Windows writes it
-        path = os.path.join(folder, name.replace("\\", "/"))
-        size = picture_size(path)
+    tried = (os.path.join(folder, written) for written in _spellings(name))
+    path, size = next(
+        ((path, size) for path in tried if (size := picture_size(path)) is not None), ("", None)
+    )
     if size is None:
         return None, f"{NO_PICTURE} {name}"
     if problem := undecodable(path):
         return None, problem
     return ImageRef(path=path), str(size)
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """A name as it stands, as Windows writes paths, and with its accents as another system writes them."""
+    for written in dict.fromkeys((name, name.replace("\\", "/"))):
+        yield written
+        if not written.isascii():
+            yield from (normalize("NFC", written), normalize("NFD", written))
 
 
 def undecodable(path: str) -> str:

@@ -1,17 +1,18 @@
 """A table of pictures and labels: CSV in any of its dialects."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from expllm.autables import unit_columns
 from expllm.data import measured
 from expllm.data.cells import any_split, cell_text, find_columns, find_picture, read_aus, read_label
-from expllm.data.dataset import Source
+from expllm.data.dataset import NO_PICTURE, Source
 from expllm.data.sample import Row, Sample
 from expllm.errors import RecordError, VocabularyError
 from expllm.faces import LabelOrder
-from expllm.tabular import DelimitedFile
+from expllm.tabular import WINDOWS, DelimitedFile
 
 
 def load(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> Source:
@@ -47,16 +48,25 @@ def read_header(path: Path) -> list[str]:
 def _rows(path: Path, order: LabelOrder | None) -> Iterator[Row]:
     header = read_header(path)
     columns, units = find_columns(header), unit_columns(header)
-    for row in DelimitedFile(path).rows():
+    table = DelimitedFile(path)
+    for row in table.rows():
         where = f"row {row.number}"
         split = any_split(cell_text(row.cells, columns, "split"))
         if row.problem:
             yield Row(where, reason=f"cannot be read: {row.problem}", split=split)
             continue
         try:
-            yield _row(path.parent, where, row.cells, columns, units, order, split)
+            read = _row(path.parent, where, row.cells, columns, units, order, split)
+            yield replace(read, reason=f"{read.reason}{_doubt(read.reason, table.encoding)}")
         except VocabularyError as error:
             yield Row(where, reason=str(error), split=split)
+
+
+def _doubt(reason: str, encoding: str) -> str:
+    """What may be behind a picture that is not there: a name that was read in the wrong encoding."""
+    if encoding != WINDOWS or not reason.startswith(NO_PICTURE) or reason.isascii():
+        return ""
+    return f" (the table was read as {encoding}: save it as UTF-8 if the name is another)"
 
 
 def _row(

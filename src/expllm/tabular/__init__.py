@@ -4,9 +4,18 @@ A row that cannot be read is a row with a reason: it never costs the rows behind
 """
 
 from expllm.tabular.delimited import DelimitedFile
-from expllm.tabular.encodings import encoding_of, first_sign
+from expllm.tabular.encodings import WINDOWS, encoding_of, first_sign
 from expllm.tabular.jsonfile import json_rows
 from expllm.tabular.numbers import MISSING_WORDS, number
 from expllm.tabular.rows import TableRow
 
-__all__ = ["MISSING_WORDS", "DelimitedFile", "TableRow", "encoding_of", "first_sign", "json_rows", "number"]
+__all__ = [
+    "MISSING_WORDS",
+    "WINDOWS",
+    "DelimitedFile",
+    "TableRow",
+    "encoding_of",
+    "first_sign",
+    "json_rows",
+    "number",
+]

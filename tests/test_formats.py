@@ -82,6 +82,11 @@ def test_a_raw_file_that_is_a_tiff_is_not_read_for_its_thumbnail(
         open_image(nikon(astronaut, **sensor), name="photo.tif")
 
 
+def test_a_thumbnail_above_an_unknown_part_is_not_read_either(astronaut: NDArray[np.uint8]) -> None:
+    with pytest.raises(ImageError, match="camera raw"):
+        open_image(nikon(astronaut, _262=2), name="photo.tif")
+
+
 def test_a_dng_is_camera_raw_and_the_same_without_its_tag_a_picture(astronaut: NDArray[np.uint8]) -> None:
     dng = photograph(astronaut, tags={50706: b"\1\4\0\0"})
     with pytest.raises(ImageError, match=r"photo\.dng: camera raw: develop it first .*JPEG or TIFF"):
@@ -107,7 +112,7 @@ def test_a_tiff_with_a_raw_suffix_is_camera_raw_and_a_jpeg_with_one_is_a_jpeg(tm
         b"\x1aE\xdf\xa3" + bytes(64),
         b"RIFF\0\0\1\0AVI LIST" + bytes(64),
         b"FLV\1\5" + bytes(64),
-        b"OggS" + bytes(64),
+        b"OggS" + bytes(24) + b"\x80theora" + bytes(64),
         b"\0\0\1\xba" + bytes(64),
         b"\x30\x26\xb2\x75\x8e\x66\xcf\x11" + bytes(64),
         (b"G" + bytes(187)) * 4,
@@ -120,6 +125,24 @@ def test_a_video_comes_with_the_command_that_takes_pictures_out_of_it(data: byte
         open_image(data, name="my clip.mp4")
     assert str(caught.value).startswith("my clip.mp4: is a video: ")
     assert "ffmpeg -i 'my clip.mp4'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BMW and other makes of cars, a list", "the moov atom stands behind", "the wide world of sports",
+        "MMORPG players, by name and age", "OggS is how a page begins", "GIF89a is how a picture begins",
+        "IIRO and IIRS are marks of Olympus", "G" * 500,
+    ],
+)  # fmt: skip
+def test_words_that_begin_like_a_picture_or_video_are_text(text: str) -> None:
+    assert formats.kind_of(text.encode()) == "text"
+
+
+def test_sound_is_not_a_video() -> None:
+    assert formats.kind_of(iso(b"M4A ", b"mp42")) == "sound"
+    assert formats.kind_of(b"OggS" + bytes(24) + b"OpusHead" + bytes(64)) == "sound"
+    assert "sound" not in formats.UNREAD
 
 
 def test_kinds_of_iso_files() -> None:

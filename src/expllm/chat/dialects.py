@@ -28,6 +28,7 @@ class Dialect:
         key_header: The header of the key.
         errors: Where its errors hold code and message.
         context: The conversation is longer than the model's context.
+        length: The limit of tokens ended the reply before it said anything.
         filtered: A content filter or a moderation stopped this request.
         credit: No credit or quota is left.
         throttled: A limit that passes, whatever the word means elsewhere.
@@ -45,6 +46,7 @@ class Dialect:
     key_header: str = "Authorization"
     errors: str = "`error.code`, `error.message`"
     context: tuple[str, ...] = ()
+    length: tuple[str, ...] = ()
     filtered: tuple[str, ...] = ()
     credit: tuple[str, ...] = ()
     throttled: tuple[str, ...] = ()
@@ -63,6 +65,7 @@ DIALECTS: Final = (
         errors="`error.code`, `error.type`, `error.param`, `error.message`",
         context=("context_length_exceeded", "maximum context length", "exceeds the context window",
                  "string_above_max_length", "request too large for"),
+        length=("model output limit was reached",),
         filtered=("content_policy_violation", "prompt was flagged", "moderation_blocked"),
         credit=("insufficient_quota", "billing_hard_limit_reached", "billing_not_active"),
         model=("model_not_found", "model*does not exist", "does not have access to model"),
@@ -75,6 +78,7 @@ DIALECTS: Final = (
         key_header="api-key",
         errors="`error.code`, `error.innererror.code`, `error.message`",
         filtered=("content_filter", "responsibleaipolicyviolation", "content management policy"),
+        credit=("out of call volume quota",),
         model=("deploymentnotfound", "unknown_model"),
         key=("invalid subscription key",),
     ),
@@ -224,6 +228,7 @@ DIALECTS: Final = (
         context=("too large for model with", "reduce the length of the messages",
                  "`inputs` must have less than", "`inputs` tokens + `max_new_tokens`"),
         credit=("monthly included credits",),
+        model=("invalid_model", "invalid model", "model_decommissioned"),
         reasoning=("reasoning", "reasoning_content"),
     ),
     Dialect(
@@ -246,7 +251,7 @@ OTHER: Final = Dialect(
     filtered=("content policy", "content filter", "safety system", "usage polic", "sensitivecontent",
               "sensitive content", "harmful content", "was flagged"),
     credit=("insufficient credit", "insufficient_credit", "insufficient funds", "payment required",
-            "payment_required", "out of credits"),
+            "payment_required", "out of credits", "accountoverdue"),
     key=("unauthorized", "unauthenticated", "account_deactivated", "account has been"),
     pictures=("support image input", "does not support images", "does not support vision"),
     reasoning=("reasoning_content", "reasoning", "thinking"),

@@ -6,10 +6,19 @@ from typing import Final, Literal
 
 from expllm.chat.dialects import DIALECTS, OTHER, Dialect
 
-Kind = Literal["filtered", "credit", "context", "model", "key", "pictures", "place"]
-"""What an error is about: one request (`filtered`, `context`), or every request (all others)."""
+Kind = Literal["filtered", "context", "length", "credit", "model", "key", "pictures", "place"]
+"""What an error is about: one request (the first three), or every request."""
 
-_KINDS: Final[tuple[Kind, ...]] = ("pictures", "credit", "key", "filtered", "context", "place", "model")
+_KINDS: Final[tuple[Kind, ...]] = (
+    "pictures",
+    "credit",
+    "key",
+    "filtered",
+    "length",
+    "context",
+    "place",
+    "model",
+)
 """In the order in which they are looked for: a closed account broke a policy, and concerns every request."""
 
 

@@ -106,14 +106,22 @@ def error_within(data: Any) -> Any:
         return None
     if _told(data.get("error")):
         return {name: data[name] for name in ("error", "code", "type") if name in data}
-    base = data.get("base_resp")
+    base, choices = data.get("base_resp"), data.get("choices")
     if isinstance(base, dict) and base.get("status_code"):
         return {"base_resp": base}
-    choices = data.get("choices")
     if isinstance(choices, list) and choices:
         first = choices[0]
         return {"error": first["error"]} if isinstance(first, dict) and _told(first.get("error")) else None
-    return data if any(_told(data.get(name)) for name in ("message", "detail", "msg")) else None
+    return data if _told({name: data.get(name) for name in _TOLD} | _message_of(data)) else None
+
+
+_TOLD: Final = ("detail", "msg", "errors")
+
+
+def _message_of(data: dict[str, Any]) -> dict[str, Any]:
+    """The member `message`, unless it is a turn of a conversation."""
+    message = data.get("message")
+    return {} if isinstance(message, dict) and "role" in message else {"message": message}
 
 
 def _told(value: Any, depth: int = 0) -> bool:

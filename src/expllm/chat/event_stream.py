@@ -26,13 +26,20 @@ def read_body(body: bytes) -> Any:
 def _joined(text: str) -> Any:
     events = list(_events(text))
     pieces = [piece for event in events if isinstance(piece := _json(event), dict)]
-    if failed := next((piece for piece in pieces if piece.get("error")), None):
+    if failed := next((piece for piece in pieces if _failed(piece)), None):
         return failed
     if not pieces:
         return None
     whole = _completion(pieces)
     ended = DONE in events or whole["choices"][0]["finish_reason"] is not None
     return whole if ended and any(piece.get("choices") for piece in pieces) else None
+
+
+def _failed(piece: dict[str, Any]) -> bool:
+    """Whether an event is an error: some servers put its members where those of a piece would stand."""
+    if piece.get("error"):
+        return True
+    return "choices" not in piece and any(isinstance(piece.get(name), str) for name in ("message", "detail"))
 
 
 def _json(event: str) -> Any:

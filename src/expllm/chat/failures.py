@@ -30,7 +30,7 @@ _NOT_TAKEN: Final = re.compile(
 )
 """What a server says of a parameter that it does not know, rather than of its value."""
 
-_CONTEXT: Final = re.compile(r"context (?:length|size|window)\D{0,25}(\d[\d,]*)")
+_CONTEXT: Final = re.compile(r"context (?:length|size|window)\D{0,25}(\d+)")
 _BY_STATUS: Final[dict[int, Kind]] = {401: "key", 402: "credit", 403: "key"}
 _FINAL: Final = (401, 402, 403, 404, 405)
 """Statuses that say the same of every request, as do those below 400."""
@@ -58,6 +58,8 @@ def failure(
         if _never_fits(error, limit):
             raise _bad_request(error, address, _PARAMETERS[MAX_TOKENS].format(option=limit.option))
         return Trouble("context-length", said, again=False)
+    if kind == "length":
+        return Trouble("out-of-tokens", f"{said}: raise {limit.option}", again=False)
     if kind in ("credit", "pictures") or (kind == "model" and "model_not_found" in error.codes):
         raise _fatal(kind, error, model, address)
     if error.passing or (error.status == 0 and kind not in ("model", "key", "place")):
@@ -71,9 +73,14 @@ def failure(
 
 
 def _never_fits(error: ErrorResponse, limit: TokenLimit) -> bool:
-    """Whether the token limit alone is more than the model's context: then no request ever fits."""
-    sizes = [int(size.replace(",", "")[:12]) for size in _CONTEXT.findall(error.text.casefold())]
-    return limit.value is not None and any(0 < size <= limit.value for size in sizes)
+    """Whether a server complains of a token limit that alone is more than its context: no request ever fits.
+
+    Not all servers reserve room for the reply; those that do name the number that was asked for.
+    """
+    text = error.text.casefold().replace(",", "")
+    if limit.value is None or not re.search(rf"\b{limit.value}\b", text):
+        return False
+    return any(0 < int(size[:12]) <= limit.value for size in _CONTEXT.findall(text))
 
 
 def _refused_request(error: ErrorResponse, address: Address, limit: TokenLimit) -> Trouble:
@@ -86,6 +93,8 @@ def _refused_request(error: ErrorResponse, address: Address, limit: TokenLimit) 
     if limit.value is not None and parameter == limit.name and _NOT_TAKEN.search(error.words.casefold()):
         other = MAX_TOKENS if limit.name == MAX_COMPLETION_TOKENS else MAX_COMPLETION_TOKENS
         return Trouble(f"http-{error.status}", said, limit_name=other)
+    if parameter in (MAX_TOKENS, MAX_COMPLETION_TOKENS) and limit.value is None:
+        raise _bad_request(error, address, f"give {limit.option}")
     if parameter:
         raise _bad_request(error, address, _PARAMETERS[parameter].format(option=limit.option))
     return Trouble(f"http-{error.status}", said, again=False, unknown=True)

@@ -7,7 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_NAMED: Final = r"think(?:ing)?|thoughts?|reasoning|reason|scratchpad|(?:seed|antml|ant)[:_]think(?:ing)?"
+_NAMED: Final = (
+    r"think(?:ing)?(?:_process)?|thoughts?(?:_process)?|reasoning|reason|reflection|scratchpad|inner_monologue"
+    r"|(?:seed|antml|ant)[:_]think(?:ing)?"
+)
 _BLOCKS: Final = (
     (rf"<\s*(?P<name>{_NAMED})(?:\s[^<>]{{0,80}})?>", r"<\s*/\s*{name}\s*>"),
     ("◁think▷", "◁/think▷"),
@@ -19,14 +22,16 @@ _BLOCKS: Final = (
 )
 """How reasoning begins and ends: R1, Qwen and most others; Kimi; Magistral; OpenThinker; Command; Gemma."""
 _OPENING: Final = re.compile("|".join(opening for opening, _ in _BLOCKS), re.IGNORECASE)
-_ON_LINES: Final = [
-    (re.compile(rf"^[ \t]*{opening}", re.IGNORECASE | re.MULTILINE), closing) for opening, closing in _BLOCKS
+_BEGINNINGS: Final = [
+    (re.compile(rf"(?:^|(?<=[.!?…]))[ \t]*{opening}", re.IGNORECASE | re.MULTILINE), closing)
+    for opening, closing in _BLOCKS
 ]
-"""A block begins its line; within a line its mark is a word of a sentence."""
+"""A block begins a line or a sentence; elsewhere its mark is a word of a sentence."""
 _CLOSINGS: Final = re.compile(
     "|".join([rf"<\s*/\s*(?P<name>{_NAMED})\s*>", *(closing for _, closing in _BLOCKS[1:])]), re.IGNORECASE
 )
-_SENTENCE_END: Final = ".!?…:;)]\"'”’*。！？\n"
+_SENTENCE_END: Final = ("", *".!?…:;)]\"'”’*。！？\n")
+_QUOTES: Final = tuple("`'\"“‘(")
 
 _CHANNEL: Final = re.compile(
     r"<\|channel\|>\s*(?P<name>\w+)[^<]{0,80}(?:<\|constrain\|>[^<]{0,80})?<\|message\|>"
@@ -50,6 +55,12 @@ _STARTS: Final = re.compile(
 _END: Final = re.compile(rf"{_STOP}\Z")
 _LONGEST_TOKEN: Final = 60
 _NEXT_TURN: Final = re.compile(rf"{_STOP}\s*(?:{_TURN}).*\Z", re.DOTALL)
+_RUN_ON: Final = re.compile(
+    r"(?<=[\w.!?…*)])(?:<\|(?:im_end|eot_id|endoftext|end_of_text|end|eom_id)\|>|<end_of_turn>|</s>).*\Z",
+    re.DOTALL,
+)
+"""What a model wrote on after the end of its turn."""
+_BOX: Final = re.compile(r"<\|(?:begin|end)_of_box\|>")
 _WRAPPED: Final = re.compile(
     r"\A\s*(?:<(?P<name>answer|final_answer|final|response|output|solution)>(?P<one>.*?)(?:</(?P=name)>)?"
     r"|<\|begin_of_(?P<kind>box|solution)\|>(?P<two>.*?)(?:<\|end_of_(?P=kind)\|>)?)\s*\Z",
@@ -96,7 +107,7 @@ def final_text(written: str) -> FinalText:
         text = _cut(_STARTS.sub("", text, count=1), text)
         answer = _without_reasoning(_final_channel(text))
         reasoned = reasoned or answer != text
-        text = _unwrapped(_cut(_without_stops(_NEXT_TURN.sub("", answer)), answer))
+        text = _unwrapped(_cut(_without_stops(_first_turn(_BOX.sub("", answer))), answer))
         if text == before:
             break
     return FinalText(text, reasoned)
@@ -128,7 +139,7 @@ def _without_reasoning(text: str) -> str:
 
 def _block(text: str) -> tuple[int, int] | None:
     """Where reasoning begins and ends."""
-    for opening, closing in _ON_LINES:
+    for opening, closing in _BEGINNINGS:
         if (found := opening.search(text)) is None:
             continue
         name = re.escape(found["name"]) if "name" in found.groupdict() else ""
@@ -145,12 +156,21 @@ def _block(text: str) -> tuple[int, int] | None:
 
 def _ends_reasoning(text: str, closing: re.Match[str]) -> bool:
     """Whether a closing mark without its opening ends what stands before: some prompts end with `<think>`."""
-    before = text[max(0, closing.start() - _NEAR) : closing.start()].rstrip(" \t")
-    after = text[closing.end() : closing.end() + _NEAR]
-    if before[-1:] in ("`", "'", '"') and after[:1] == before[-1:]:
+    before = text[max(0, closing.start() - _NEAR) : closing.start()]
+    after = text[closing.end() : closing.end() + _NEAR].lstrip(" \t")[:1]
+    if before[-1:] in _QUOTES:
         return False
-    following = after.lstrip(" \t")[:1]
-    return not before or before[-1] in _SENTENCE_END or following in ("", "\n")
+    apart = before[-1:] in (" ", "\t") and before.rstrip(" \t")[-1:] not in _SENTENCE_END
+    return not apart or after in ("", "\n")
+
+
+def _first_turn(text: str) -> str:
+    """Without what follows the end of the turn; `</s>` behind `<s>` is struck out text of a page."""
+    text = _NEXT_TURN.sub("", text)
+    found = _RUN_ON.search(text)
+    if found is None or (found[0].startswith("</s>") and "<s>" in text[: found.start()]):
+        return text
+    return text[: found.start()]
 
 
 def _without_stops(text: str) -> str:

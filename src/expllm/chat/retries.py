@@ -56,7 +56,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 _SPOKEN: Final = re.compile(
-    r"\b(?:try again|retry|reset\w*)\D{0,20}?(?:in|after)\s+"
+    r"\b(?:(?:try again|retry|reset\w*)\D{0,20}?(?:in|after)|wait(?:\s+for)?)\s+"
     r"(?:(?P<h>\d+)\s*h(?:ours?)?\s*)?(?:(?P<m>\d+)\s*m(?:in(?:utes?)?)?(?![a-z])\s*)?"
     r"(?:(?P<s>\d+(?:\.\d+)?)\s*(?P<unit>ms|s))?",
     re.IGNORECASE,

@@ -17,7 +17,11 @@ SHARED = Path(__file__).parents[3] / "shared" / "cases" / "replies.json"
 
 def asked(reply: Canned, **options: Any) -> tuple[Reply | ChatFailed | ChatError, ChatServer]:
     """What comes of a question to a server that always replies this."""
-    server = ChatServer(canned=lambda payload: reply)
+    return asked_of(ChatServer(canned=lambda payload: reply), **options)
+
+
+def asked_of(server: ChatServer, **options: Any) -> tuple[Reply | ChatFailed | ChatError, ChatServer]:
+    """What comes of a question to a server."""
 
     async def scene() -> Reply | ChatFailed | ChatError:
         async with served(server=server, **{"max_attempts": 3, **options}) as (_, chat):
@@ -177,33 +181,39 @@ def test_azure_gets_the_key_in_its_own_header(monkeypatch: pytest.MonkeyPatch) -
 # The fixtures
 
 
-def shared_cases() -> list[dict[str, Any]]:
-    return json.loads(SHARED.read_text()) if SHARED.is_file() else []
+def shared_cases() -> dict[str, dict[str, Any]]:
+    rows = json.loads(SHARED.read_text("utf-8")) if SHARED.is_file() else []
+    return {row["name"]: row for row in rows}
 
 
-ONCE = {
-    "flagged-403": "flagged", "filtered-no-message": "", "context-llama.cpp": "available context size",
-    "empty-by-length": "--max-tokens", "error-in-200": "Provider returned error",
-    "no-credit-in-200": "Insufficient credits", "error-list": "API key not valid",
-    "no-temperature": "--temperature none", "max-completion-tokens": "max_completion_tokens",
-}  # fmt: skip
-"""Name of a fixture that is no answer -> what is said of it."""
+TEXT_OF = {"fenced": "The face shows happiness."}
+COMES_TO = {
+    "error-in-200": ("http-429, again", "Provider returned error"),
+    "no-credit-in-200": ("QuotaSpent", "Insufficient credits"),
+    "flagged-403": (FILTERED, "your input was flagged"),
+    "context-llama.cpp": ("context-length", "available context size"),
+    "filtered-no-message": (FILTERED, ""),
+    "error-list": ("KeyRejected", "API key not valid"),
+    "no-temperature": ("BadRequest", "leave it out with --temperature none"),
+    "empty-by-length": ("out-of-tokens", "4,096 tokens thinking, before it answered: raise --max-tokens"),
+}
+"""Fixtures that hold no answer -> what they come to; all others say Happiness."""
 
 
-@pytest.mark.parametrize("case", shared_cases(), ids=lambda case: case["name"])
-def test_the_fixtures(case: dict[str, Any]) -> None:
-    reply = Canned(case["body"].encode(), case["status"], case["content_type"])
-    found, server = asked(reply, temperature=0.7)
-    if case["name"] in ONCE:
-        said = found.text if isinstance(found, Reply) else found.line
-        assert ONCE[case["name"]] in said
-        assert len(server.seen) == (3 if case["name"] == "error-in-200" else 1)
-    else:
-        assert isinstance(found, Reply), found
-        assert not found.refused
-        assert (
-            found.text.startswith("**Key Observations:**")
-            if case["name"] == "fenced"
-            else found.text == "Happiness"
-        )
-        assert "```" not in found.text
+@pytest.mark.parametrize("name", shared_cases())
+def test_the_fixtures(name: str) -> None:
+    row = shared_cases()[name]
+    reply = Canned(row["body"].encode(), row["status"], row["content_type"])
+    if name == "max-completion-tokens":
+        server = refusing("max_tokens", json.loads(row["body"]))
+        found, _ = asked_of(server, max_tokens=9)
+        assert isinstance(found, Reply)
+        assert (found.text, found.attempts) == ("happiness", 2)
+        return
+    expect, words = COMES_TO.get(name, (ANSWER, TEXT_OF.get(name, "Happiness")))
+    if name == "fenced":
+        found, _ = asked(reply)
+        assert isinstance(found, Reply)
+        assert (found.text[:3], found.text[-len(words) :]) == ("**K", words)
+        return
+    test_a_reply_gets_what_it_must(Case(name, reply, expect, (words,), {"temperature": 0.7}))

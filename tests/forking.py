@@ -5,6 +5,7 @@ import os
 import sys
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
+from typing import Any
 
 _started: tuple[int | None, tuple[str, ...]] = (None, ())
 
@@ -15,7 +16,7 @@ def fork_server(*preload: str) -> ForkServerContext:
     A server that runs takes no further imports, and this process has one only.
     """
     global _started  # noqa: PLW0603 - so is the server
-    server = forkserver._forkserver  # type: ignore[attr-defined]
+    server: Any = forkserver._forkserver
     context = multiprocessing.get_context("forkserver")
     if _started != (server._forkserver_pid, preload):
         server._stop()

@@ -9,6 +9,8 @@ from calling import Result, call, process
 from randommodels import run_with_model
 
 from expllm.cli import doctor
+from expllm.cli.doctor_model import the_model
+from expllm.cli.finding import Finding
 from expllm.errors import ExitCode, MissingDependency
 from expllm.native import SYSTEM_LIBRARIES, missing_library
 from expllm.packages import distribution
@@ -56,7 +58,7 @@ def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_only_some_commands_need_is_not_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent() -> object:
-        yield doctor.Finding("onnxruntime", "optional", "not installed", "pip install 'expllm[scrfd]'")
+        yield Finding("onnxruntime", "optional", "not installed", "pip install 'expllm[scrfd]'")
 
     monkeypatch.setattr(doctor, "CHECKS", (absent,))
     result = call("doctor")
@@ -146,7 +148,7 @@ def test_a_model_that_is_named_needs_its_packages(tmp_path: Path) -> None:
 def test_a_trained_model_is_checked_and_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_with_model(tmp_path / "run")
     monkeypatch.setenv("EXPLLM_MODEL", str(run))
-    monkeypatch.setattr(doctor, "CHECKS", (doctor.the_model,))
+    monkeypatch.setattr(doctor, "CHECKS", (the_model,))
     whole = call("doctor", "--json")
     assert whole.code == 0, whole.err
     assert "SHA-256 checked" in found(whole)["default model"][1]
@@ -161,7 +163,7 @@ def test_a_trained_model_is_checked_and_asked(tmp_path: Path, monkeypatch: pytes
 
 def test_a_chat_model_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXPLLM_MODEL", "chat:gpt-4o")
-    monkeypatch.setattr(doctor, "CHECKS", (doctor.the_model,))
+    monkeypatch.setattr(doctor, "CHECKS", (the_model,))
     assert "an endpoint, which is not asked here" in call("doctor").out
 
 

@@ -55,6 +55,7 @@ def examined(name: str) -> Examined:
     found.findings = [*([own] if own else []), *map(_weights, held)]
     found.figures = {"model": name, "parts": [one.to_dict() for one in held]}
     if preset.hf is None or all(one.whole for one in held):  # else nothing tells its sizes
+        sizes: Sizes | None
         try:
             sizes = sizes_of(settled(preset, online=False))
         except ExpllmError as error:

@@ -100,7 +100,8 @@ def _counted(part: str, found: Snapshot, whole: int) -> Holding:
         whole: Bytes of all weights, about; an index tells them exactly.
     """
     problem: ExpllmError | None = None
-    held, missing = 0, ("model.safetensors",)
+    held = 0
+    missing: tuple[str, ...] = ("model.safetensors",)
     try:
         files = weight_files(found.folder)
         if files is not None:

@@ -51,8 +51,12 @@ def revisions(base: Preset) -> dict[str, str]:
     the hash of its files. Weights that ship with a package or are drawn have no place here."""
     if base.hf is not None:
         return {"model.preset": f"hf:{base.hf}@{base.revision}"}
-    parts = {"model.tower_source": base.tower, "model.language_source": base.language}
-    return {key: f"{part.source}@{part.revision}" for key, part in parts.items() if part.revision is not None}
+    tower, language = base.tower, base.language
+    parts = {
+        "model.tower_source": (tower.source, tower.revision),
+        "model.language_source": (language.source, language.revision),
+    }
+    return {key: f"{source}@{revision}" for key, (source, revision) in parts.items() if revision is not None}
 
 
 def moved(now: Mapping[str, str], begun: Mapping[str, Any]) -> dict[str, str]:

@@ -68,7 +68,7 @@ def test_the_summary_goes_to_stderr_and_can_be_silenced(folder: Path) -> None:
     loud, silent = (call("aus", ".", "--format", "csv", *more) for more in ([], ["--quiet"]))
     assert loud.out == silent.out
     assert loud.out.count("\n") == 9
-    assert silent.err == ""
+    assert silent.err == "expllm: no face in any of 8 inputs\n"
     assert len(loud.complaints) == 1
     assert loud.err.startswith("expllm: 8 inputs in ")
 

@@ -149,8 +149,8 @@ def test_upside_down_faces_are_read_with_a_warning(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("choice", "code", "rows", "complaints"),
     [
-        ("row", 4, ["no_face"], []),
-        ("skip", 4, [], []),
+        ("row", 4, ["no_face"], ["expllm: no face in the picture"]),
+        ("skip", 4, [], ["expllm: no face in the picture"]),
         ("error", 4, ["error"], ["expllm: slope.png: no face found"]),
     ],
 )

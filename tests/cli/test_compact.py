@@ -84,7 +84,7 @@ def test_rules_stand_in_where_its_packages_are_missing(monkeypatch: pytest.Monke
     monkeypatch.setattr(shipped, "NEEDED", ("torch", "no_such_package"))
     shown = call("analyze", ASTRONAUT, "--format", "jsonl")
     assert shown.code == 0
-    assert shown.err.startswith("expllm: rules explain (offline): no-such-package is not installed")
+    assert shown.err.startswith("expllm: rules explain (offline): no_such_package is not installed")
     (face,) = shown.analyses
     assert face.provenance is not None
     assert face.provenance.writer == "offline"

@@ -116,8 +116,8 @@ def test_a_variant_that_fails_is_told_and_the_others_go_on(plan: Path, done: Pat
     found = call("eval", "ablate", plan, "-o", tmp_path, "--only", "ratio-1-0,without-vision",
                  "stages.instruct.max_steps=1", "--data", plan.parent / "faces", "-q")  # fmt: skip
     assert found.code == 3
-    assert len(found.complaints) == 1
     assert "begun with stages.instruct.max_steps 2, not 1" in found.complaints[0]
+    assert found.complaints[1:] == ["expllm: 1 of 2 trainings have no figures: the table says why"]
     failed, other, twin = saved(tmp_path)["variants"]
     assert failed["accuracy"] is None
     assert "begun with" in failed["seeds"][0]["problem"]

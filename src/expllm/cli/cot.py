@@ -146,7 +146,7 @@ def make(
         tokens_per_minute=tokens_per_minute, cache=cache, quiet=quiet, ray=ray,
         shards=(shards or 2) if ray else None,
     )  # fmt: skip
-    work(order, as_json=as_json)
+    leave(*work(order, as_json=as_json))
 
 
 @app.command("estimate", short_help="Calls, tokens and USD that a run would take.")

@@ -6,12 +6,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from expllm import __version__
 from expllm.chat import OpenAIChat, Prices
 from expllm.cli.cot_cluster import check_shards, work_on_cluster
-from expllm.cli.ending import Ending, leave, of_data, of_run
+from expllm.cli.ending import Ending, of_data, of_run
 from expllm.cli.figures import print_json
 from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.cot.case import Rules
@@ -81,8 +81,8 @@ class Order:
         )  # fmt: skip
 
 
-def work(order: Order, *, as_json: bool = False) -> NoReturn:
-    """Makes or resumes a run, and leaves with the exit code.
+def work(order: Order, *, as_json: bool = False) -> tuple[Ending, ...]:
+    """Makes or resumes a run; how it ended.
 
     Args:
         as_json: Print the run's ledger at the end.
@@ -102,7 +102,7 @@ def work(order: Order, *, as_json: bool = False) -> NoReturn:
     ledger = Ledger.of(folder)
     if as_json:
         print_json(ledger.to_dict())
-    leave(spent, of_data(dataset), of_run(ledger))
+    return spent, of_data(dataset), of_run(ledger)
 
 
 def _work(order: Order, prompts: Prompts, dataset: Dataset, folder: RunFolder) -> Ending:

@@ -34,6 +34,7 @@ CANNOT_RUN: Final[Mapping[str, str]] = {
 PYTHON_CANNOT_RUN: Final[Mapping[str, str]] = {
     "data/ferplus": "needs a data set that may not be passed on",
     "LLaVA-CC3M": "needs captions with their pictures, 6 GB",
+    "near=sample.box": "goes on with a sample of the data set above it",
     "LlavaForConditionalGeneration": "reads a merged model of its own; `tests/model/test_merge.py` does that",
 }
 """Words of Python examples that cannot run in a test -> why."""

@@ -103,6 +103,7 @@ def test_one_sample_s_trouble_ends_that_sample_now_and_after_every_restart(
     )
     assert all(word in reason for word in case.words if case.expect != ANSWER)
     assert "\n" not in reason
+    assert all(word in first.err for word in case.words if case.expect != ANSWER)
     ledger = Ledger.of(RunFolder(run))
     assert sum(ledger.reasons["unresolved"].values()) == 1
     assert ledger.refusals == (1 if reason.startswith("filtered") else 0)

@@ -45,6 +45,7 @@ def test_a_face_s_own_trouble_is_its_answer_s_reason(faces: Path, tmp_path: Path
     rows = [json.loads(line) for line in (tmp_path / "run" / "answers.jsonl").read_text().splitlines()]
     (row,) = [row for row in rows if row["status"] == "no_label"]
     assert all(word in row["reason"] for word in case.words)
+    assert all(word in first.err for word in case.words)
 
 
 @pytest.mark.parametrize("name", ["credit-xai", "key-401", "model-404", "temperature"])

@@ -55,12 +55,23 @@ def complain(line: str) -> None:
         typer.echo(f"expllm: {one_line(line)}", err=True)
 
 
-def listed(counts: Mapping[str, int]) -> str:
-    """Reasons with their counts, the most frequent first: `no face (4), call failed: timeout (1)`."""
+def listed(counts: Mapping[str, int], said: Mapping[str, str] | None = None) -> str:
+    """Reasons with their counts, the most frequent first: `no face (4), call failed: timeout (1)`.
+
+    Args:
+        counts: By reason.
+        said: What a server said of one of them, by reason.
+    """
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    parts = [f"{reason} ({count:,})" for reason, count in ordered[:MOST_REASONS]]
+    parts = [
+        f"{reason} ({count:,}{_quoted((said or {}).get(reason))})" for reason, count in ordered[:MOST_REASONS]
+    ]
     rest = sum(count for _, count in ordered[MOST_REASONS:])
     return ", ".join(parts) + (f", other reasons ({rest:,})" if rest else "")
+
+
+def _quoted(said: str | None) -> str:
+    return f', such as "{said}"' if said else ""
 
 
 def of_data(dataset: "Dataset") -> Ending:
@@ -98,7 +109,7 @@ def of_run(ledger: "Ledger") -> Ending:
     failed += sum(count for reason, count in counts.items() if reason.startswith("call failed"))
     line = (
         f"{ledger.run}: {resolved:,} of {ledger.ended:,} samples have an explanation, "
-        f"{counts.total():,} have none: {listed(counts)}; 'expllm cot show' prints each"
+        f"{counts.total():,} have none: {listed(counts, ledger.said)}; 'expllm cot show' prints each"
     )
     if not resolved:
         return Ending(ExitCode.NO_FACE if faceless == ledger.ended else ExitCode.SOME_INPUTS_FAILED, line)
@@ -107,11 +118,11 @@ def of_run(ledger: "Ledger") -> Ending:
 
 def all_lost(answers: "Sequence[Answer]") -> Ending | None:
     """How an evaluation ends in which not one face has an answer; None where one has."""
-    lost = Counter(str(answer.status) for answer in answers if answer.label is None)
+    lost, said = _lost(answers)
     if lost.total() < len(answers):
         return None
-    code = ExitCode.NO_FACE if lost["no_face"] == len(answers) else ExitCode.SOME_INPUTS_FAILED
-    return Ending(code, f"not one of {len(answers):,} faces has an answer: {listed(_named(lost))}")
+    code = ExitCode.NO_FACE if lost[NO_FACE] == len(answers) else ExitCode.SOME_INPUTS_FAILED
+    return Ending(code, f"not one of {len(answers):,} faces has an answer: {listed(lost, said)}")
 
 
 def of_answers(scores: "Scores", answers: "Sequence[Answer]") -> Ending:
@@ -121,19 +132,32 @@ def of_answers(scores: "Scores", answers: "Sequence[Answer]") -> Ending:
     """
     if nothing := all_lost(answers):
         return nothing
-    lost = Counter(str(answer.status) for answer in answers if answer.label is None)
-    lost += Counter(missing=scores.settings.missing_count)
-    if set(lost) <= {"no_face"}:
+    lost, said = _lost(answers)
+    lost += Counter({"picture missing": scores.settings.missing_count})
+    if set(lost) <= {NO_FACE}:
         return Ending()
-    return Ending(ExitCode.SOME_INPUTS_FAILED, f"faces without an answer: {listed(_named(lost))}")
+    return Ending(ExitCode.SOME_INPUTS_FAILED, f"faces without an answer: {listed(lost, said)}")
 
 
-def _named(lost: Mapping[str, int]) -> dict[str, int]:
-    names = {
-        "unreadable": "picture unreadable", "missing": "picture missing", "no_face": "no face found",
-        "no_label": "no label in the answer",
-    }  # fmt: skip
-    return {names[status]: count for status, count in lost.items()}
+NO_FACE: Final = "no face found"
+_NAMES: Final = {
+    "unreadable": "picture unreadable", "no_face": NO_FACE, "no_label": "no label in the answer",
+}  # fmt: skip
+
+
+def _lost(answers: "Sequence[Answer]") -> tuple[Counter[str], dict[str, str]]:
+    """Faces without an answer by reason, and what a chat model's server said of one of each."""
+    from expllm.explainers.asked import unanswered
+
+    lost: Counter[str] = Counter()
+    said: dict[str, str] = {}
+    for answer in answers:
+        if answer.label is None:
+            why, words = unanswered(answer.reason) or (_NAMES[str(answer.status)], "")
+            lost[why] += 1
+            if words:
+                said.setdefault(why, words)
+    return lost, said
 
 
 def of_trainings(trainings: "Sequence[Measured]") -> Ending:
@@ -165,6 +189,7 @@ def of_judges(judges: "Sequence[Judged]") -> Ending:
         count = sum(lost.values())
         share = "not one" if count == judged.readings else f"{judged.readings - count:,}"
         parts.append(
-            f"{judged.passport.judge}: {share} of {judged.readings:,} readings has a score: {listed(lost)}"
+            f"{judged.passport.judge}: {share} of {judged.readings:,} readings has a score: "
+            f"{listed(lost, judged.said)}"
         )
     return Ending(ExitCode.SOME_INPUTS_FAILED, "; ".join(parts))

@@ -21,6 +21,8 @@ _T = TypeVar("_T")
 LONGEST_SIDE: Final = 512
 """Of a picture that is sent, in pixels: what such models look at in one piece."""
 TOGETHER: Final = 8
+NO_ANSWER: Final = "no answer"
+FILTERED: Final = "a filter at the server declined to answer"
 FORM: Final = (
     "Put each under its heading: {headings}. Write at most 130 words. "
     "In the conclusion, name one of these expressions: {labels}."
@@ -94,7 +96,7 @@ class ChatExplainer:
             reply = await self._chat.ask([question])
         except ChatFailed as failed:
             self.spent += failed.cost or 0.0
-            return _nothing(f"no answer: {failed.line}")
+            return _nothing(f"{NO_ANSWER}: {failed.line}")
         self.spent += reply.cost or 0.0
         return self.understood(reply, face.aus, write=write)
 
@@ -102,7 +104,7 @@ class ChatExplainer:
         """What a reply says. Nothing of it is guessed at: what cannot be read is a problem."""
         if reply.filtered:
             said = reply.text or reply.finish
-            return _nothing(f"a filter at the server declined to answer: {said}")
+            return _nothing(f"{FILTERED}: {said}")
         if reply.refused:
             return _nothing("the model declined to answer", reply.text or None)
         label = concluded(reply.text)
@@ -122,6 +124,16 @@ class ChatExplainer:
         if label not in self._labels:
             return f"the answer is {label.value}, which is not among the expressions that were asked for"
         return None
+
+
+def unanswered(problem: str | None) -> tuple[str, str] | None:
+    """Why a question was not answered at all, and what the server said; None where it was answered.
+
+    >>> unanswered("no answer: no usable reply after 6 attempts: timeout")
+    ('no answer', 'no usable reply after 6 attempts: timeout')
+    """
+    head, _, said = (problem or "").partition(": ")
+    return (head, said) if head in (NO_ANSWER, FILTERED) else None
 
 
 def explanation_text(labels: Sequence[Expression]) -> str:

@@ -80,6 +80,11 @@ _NEAR: Final = 100
 """Characters around a mark that tell whether it stands within a sentence."""
 
 
+_MARKS: Final = "<`~◁["
+_BARE: Final = ("analysis", "commentary", "assistant")
+"""Every frame has one of these; most answers have none, and looking for each frame takes 0.4 ms."""
+
+
 @dataclass(frozen=True, slots=True)
 class FinalText:
     """An answer.
@@ -101,6 +106,8 @@ def final_text(written: str) -> FinalText:
     >>> final_text("The tag <think> opens a block.").text
     'The tag <think> opens a block.'
     """
+    if not any(mark in written for mark in _MARKS) and not written.lstrip()[:10].startswith(_BARE):
+        return FinalText(written)
     text, reasoned = written, False
     for _ in range(_MOST_LAYERS):
         before = text

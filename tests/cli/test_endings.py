@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from calling import call, class_folders, faceless
-from conftest import ASTRONAUT
+from conftest import ASTRONAUT, ROOT
 from serving import served
 
 BROKEN = b"\xff\xd8\xff\xe0 not a picture"
@@ -102,6 +102,17 @@ def test_rows_that_a_data_set_loses_are_counted(place: Path, tmp_path: Path) -> 
     estimate = call("cot", "estimate", place / "table.csv", "--json")
     assert (estimate.code, json.loads(estimate.out)["samples"]) == (3, 1)
     assert estimate.complaints == done.complaints
+
+
+def test_a_ladder_names_the_rows_that_a_data_set_loses(place: Path, tmp_path: Path) -> None:
+    face, other = ASTRONAUT, ROOT / "examples" / "faces" / "render_sadness.jpg"
+    rows = f"{face},happiness\n{other},sadness\ngone.jpg,sadness\n"
+    (tmp_path / "table.csv").write_text(f"image,label\n{rows}")
+    done = call("eval", "ladder", tmp_path / "table.csv", "-o", tmp_path / "run", "--json")
+    assert (done.code, json.loads(done.out)["faces"]) == (3, 2)
+    assert done.complaints == [
+        "expllm: table.csv: 1 of 3 rows are left out: missing, such as row 3: no picture at gone.jpg (1)"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
 import typer
 
 from expllm.cli.cot import BaseUrl, Budget, Cache, KeyEnv, Prices, RetryFailed, Timeout
-from expllm.cli.ending import Ending, all_lost, complain, leave, of_answers, of_judges, of_texts
+from expllm.cli.ending import Ending, all_lost, complain, leave, of_answers, of_data, of_judges, of_texts
 from expllm.cli.evaluate import (
     BatchOption,
     BoxesOption,
@@ -246,7 +246,7 @@ def ladder(
     )  # fmt: skip
     file = asked.checked(("audit", "scripted"))
     who = asked.opened(file)
-    faces, unmeasured = faces_with_texts(source, data_root, kind, limit, seed, quiet=quiet)
+    faces, unmeasured, data = faces_with_texts(source, data_root, kind, limit, seed, quiet=quiet)
     found = ladders(faces)
     settings = LadderSettings(
         source=source, limit=limit, seed=seed, faces=len(faces), unmeasured=unmeasured,
@@ -257,11 +257,15 @@ def ladder(
     run.begin(settings, found)
     if who is not None:
         ask_judge(asked, who, file, run.path, [pair for one in found for pair in one.pairs()])
-    report_ladder(run.path, as_json)
+    report_ladder(run.path, as_json, Ending() if data is None else of_data(data))
 
 
-def report_ladder(path: Path, as_json: bool) -> NoReturn:
-    """Writes what a ladder test says of each judge, prints it, and leaves with the exit code."""
+def report_ladder(path: Path, as_json: bool, data: Ending = Ending()) -> NoReturn:  # noqa: B008 - frozen
+    """Writes what a ladder test says of each judge, prints it, and leaves with the exit code.
+
+    Args:
+        data: How the data set was read, if it was read just now.
+    """
     from expllm.evals.judged import all_judged
     from expllm.evals.ladder import audited, climbed
     from expllm.evals.ladder_runs import LadderRun
@@ -284,4 +288,4 @@ def report_ladder(path: Path, as_json: bool) -> NoReturn:
         print_view(ladder_view(settings, len(ladders), audit, climbs, path))
     tested = [*([audit] if audit else []), *(climb for _, climb in climbs)]
     lost = Ending(ExitCode.SOME_INPUTS_FAILED, "not one text has a score: nothing was tested")
-    leave(of_judges(judges), Ending() if any(one.unscored < 1 for one in tested) else lost)
+    leave(data, of_judges(judges), Ending() if any(one.unscored < 1 for one in tested) else lost)

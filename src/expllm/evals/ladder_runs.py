@@ -10,7 +10,7 @@ from typing import Final
 from expllm import __version__
 from expllm.cot.img2au import FaceReader
 from expllm.cot.memory import key_of
-from expllm.data import Sample
+from expllm.data import Dataset, Sample
 from expllm.errors import ExpllmError, MissingData, RecordError
 from expllm.evals.ladder import Ladder, Told
 from expllm.evals.references import EngineReferences, explained
@@ -135,8 +135,10 @@ def digest_of(ladders: Iterable[Ladder]) -> str:
 
 def faces_with_texts(
     source: str, root: str | None, kind: str | None, limit: int, seed: int, *, quiet: bool = False
-) -> tuple[list[Told], int]:
-    """Labelled faces with a text that is held to be right, and how many have none.
+) -> tuple[list[Told], int, Dataset | None]:
+    """Labelled faces with a text that is held to be right, how many have none, and their data set.
+
+    The data set is None where the source is a run.
 
     The text is the one that comes with the face, in a data set or a run of `expllm cot make`; where there are
     none, the engine writes it by rules from the measured face.
@@ -147,9 +149,9 @@ def faces_with_texts(
     made = RunFolder(Path(source)).exists
 
     def samples() -> Iterable[Sample]:
-        return explained(Path(source)) if made else dataset
+        return explained(Path(source)) if dataset is None else dataset
 
-    dataset = () if made else open_named(source, root, kind)
+    dataset = None if made else open_named(source, root, kind)
     carried = any(sample.text for sample in samples())
     labelled = [one for one in samples() if one.expression and (one.text or not carried)]
     drawn = heapq.nsmallest(limit, labelled, key=lambda one: lot(one.id, seed))
@@ -160,7 +162,7 @@ def faces_with_texts(
     told = [Told(one.id, one.expression, one.aus, one.text) for one in drawn if one.expression and one.text]
     if not told:
         raise MissingData(f"{source}: no face with a label and a text, or one that could be measured")
-    return told, count - len(told)
+    return told, count - len(told), dataset
 
 
 def _written(samples: Sequence[Sample], references: EngineReferences, quiet: bool) -> Iterator[Sample]:

@@ -15,6 +15,7 @@ settle()
 if TYPE_CHECKING:
     from expllm.errors import ExpllmError
     from expllm.faces import ActionUnit, AUVector, Expression
+    from expllm.grounding import audit
     from expllm.predict import Predictor, analyze
     from expllm.records import CoT, FaceAnalysis
 
@@ -27,6 +28,7 @@ _HOME = {
     "FaceAnalysis": "expllm.records",
     "Predictor": "expllm.predict",
     "analyze": "expllm.predict",
+    "audit": "expllm.grounding",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Predictor",
     "__version__",
     "analyze",
+    "audit",
 ]
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import expllm
 from expllm.faces import AUVector, Expression
 from expllm.grounding import Audit, Verdict, audit
 
@@ -109,3 +110,24 @@ def test_json() -> None:
     assert back["claims"][0]["verdict"] == "supported"
     assert back["counts"]["supported"] == 1
     assert back["emotions"][0]["expression"] == "happiness"
+
+
+def test_a_sentence_about_the_face_that_was_not_read_is_counted_with_its_place() -> None:
+    text = "**Key Observations:** The brows flobber. The jaw drops. It is a fine day.\n\n**Conclusion:** Joy."
+    report = audit(text, FACE)
+    (unread,) = report.unread
+    assert text[unread.start : unread.end] == unread.text == "The brows flobber"
+    assert unread.part == "key_observations"
+    assert report.sentences == 2
+    assert report.to_dict()["unread"] == [unread.to_dict()]
+    assert report.to_dict()["sentences"] == 2
+
+
+def test_the_audit_at_the_top_takes_plain_values() -> None:
+    aus = dict.fromkeys(expllm.AUVector(), 0.0) | {"left lip corner pull": 0.6}
+    (checked,) = expllm.audit("Only the right mouth corner is pulled up.", aus, "happy").checked
+    assert checked.verdict is Verdict.WRONG_SIDE
+    with pytest.raises(expllm.ExpllmError, match="unknown action unit"):
+        expllm.audit("The jaw drops.", {"jaw drip": 0.2})
+    with pytest.raises(expllm.ExpllmError, match="unknown expression"):
+        expllm.audit("The jaw drops.", aus, "hapiness")

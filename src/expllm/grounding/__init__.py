@@ -4,11 +4,11 @@ No model and no network take part. `read_claims` reads free text; `audit` also c
 """
 
 from expllm.grounding.audit import Audit, audit
-from expllm.grounding.claims import Checked, Claim, DegreeWord, Half, Verdict
+from expllm.grounding.claims import Checked, Claim, DegreeWord, Half, Unread, Verdict
 from expllm.grounding.conclusion import concluded
 from expllm.grounding.emotions import EmotionMention
 from expllm.grounding.places import half_of
-from expllm.grounding.reader import read_claims
+from expllm.grounding.reader import Reading, read, read_claims
 
 __all__ = [
     "Audit",
@@ -17,9 +17,12 @@ __all__ = [
     "DegreeWord",
     "EmotionMention",
     "Half",
+    "Reading",
+    "Unread",
     "Verdict",
     "audit",
     "concluded",
     "half_of",
+    "read",
     "read_claims",
 ]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm.faces import AU_BY_NAME, AUVector, Expression
 from expllm.grounding.checking import MENTION, check
-from expllm.grounding.claims import Checked, Claim, Verdict
+from expllm.grounding.claims import Checked, Claim, Unread, Verdict
 from expllm.grounding.emotions import EmotionMention, conflicts, label_in, read_emotions
-from expllm.grounding.reader import read_claims
+from expllm.grounding.reader import read
 
 if TYPE_CHECKING:
     from expllm.records import CoT
@@ -40,6 +40,8 @@ class Audit:
         label_conflicts: Sentences without a full stop: parts that name another expression and not the label.
         emotions: Every expression that the text names.
         counts: Claims by verdict.
+        unread: Sentences about the face that no claim was read from: nothing in them is checked.
+        sentences: Sentences about the face, read or unread.
     """
 
     checked: tuple[Checked, ...]
@@ -51,6 +53,8 @@ class Audit:
     label_conflicts: tuple[str, ...] = ()
     emotions: tuple[EmotionMention, ...] = ()
     counts: Mapping[Verdict, int] = field(default_factory=dict)
+    unread: tuple[Unread, ...] = ()
+    sentences: int = 0
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -71,19 +75,31 @@ class Audit:
             "label_in_conclusion": self.label_in_conclusion,
             "label_conflicts": list(self.label_conflicts),
             "emotions": [mention.to_dict() for mention in self.emotions],
+            "unread": [one.to_dict() for one in self.unread],
+            "sentences": self.sentences,
         }
 
 
-def audit(text: "str | CoT", aus: AUVector, label: Expression | None = None) -> Audit:
-    """Holds each claim of a text against the action units, and its conclusion against the label.
+def audit(text: "str | CoT", aus: Mapping[str, float | None], label: Expression | str | None = None) -> Audit:
+    """Checks each claim of a text against the action units, and its conclusion against the label.
 
     Args:
         text: Plain text, with or without the three headings, or a `CoT`.
-        aus: Intensities 0-1; None where not measured.
-        label: The expression that the text should conclude with.
+        aus: Intensities 0-1 by name, an `AUVector` or a plain mapping; None, or a name that is left out, is
+            not measured.
+        label: The expression that the text should conclude with, or its name.
+
+    Raises:
+        VocabularyError: `aus` has an unknown name or a value outside 0-1, or `label` is unknown.
+
+    >>> audit("Only the right mouth corner goes up.", {"left lip corner pull": 0.6}).sentences
+    1
     """
     whole = text if isinstance(text, str) else text.text
-    checked = tuple(check(claim, aus) for claim in read_claims(whole))
+    aus = aus if isinstance(aus, AUVector) else AUVector(aus)
+    label = Expression.parse(label) if isinstance(label, str) else label
+    reading = read(whole)
+    checked = tuple(check(claim, aus) for claim in reading.claims)
     counts = Counter(one.verdict for one in checked)
     checkable = len(checked) - sum(counts[verdict] for verdict in UNCHECKABLE)
     active = aus.active(MENTION)
@@ -101,6 +117,8 @@ def audit(text: "str | CoT", aus: AUVector, label: Expression | None = None) -> 
         label_conflicts=() if label is None else conflicts(mentions, label),
         emotions=mentions,
         counts=dict(counts),
+        unread=reading.unread,
+        sentences=reading.sentences,
     )
 
 

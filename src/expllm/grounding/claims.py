@@ -86,6 +86,27 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """Words about the face that were not read as a claim: nothing in them is checked.
+
+    Attributes:
+        start: First character, in the text that was given (of a `CoT`: its `text`).
+        end: One past the last character.
+        text: The characters between.
+        part: As for a `Claim`.
+    """
+
+    start: int
+    end: int
+    text: str
+    part: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {"start": self.start, "end": self.end, "text": self.text, "part": self.part}
+
+
+@dataclass(frozen=True)
 class Checked:
     """A claim and what the action units say to it.
 

@@ -1,12 +1,14 @@
 """Free text to claims about movements."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from expllm.faces import Side
 from expllm.grounding import cues
-from expllm.grounding.claims import Claim, DegreeWord
+from expllm.grounding.claims import Claim, DegreeWord, Unread
 from expllm.grounding.clauses import Motion, attach, clauses, is_act, meaning, motions
+from expllm.grounding.coverage import moves
 from expllm.grounding.meanings import ACTS, MOUTH
 from expllm.grounding.places import add_halves
 from expllm.grounding.scopes import mark
@@ -19,8 +21,28 @@ if TYPE_CHECKING:
 _LEADING: Final = frozenset("degree filler side both".split())
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What was read out of a text.
+
+    Attributes:
+        claims: Statements about movements, in the order of the text.
+        unread: Sentences about the face that no claim was read from, in the order of the text.
+        sentences: Sentences about the face: those with a claim, and those that are unread.
+    """
+
+    claims: tuple[Claim, ...]
+    unread: tuple[Unread, ...]
+    sentences: int
+
+
 def read_claims(text: "str | CoT") -> tuple[Claim, ...]:
-    """The claims of a text about movements of the face, in the order of the text.
+    """The claims of a text about movements of the face, in the order of the text; see `read`."""
+    return read(text).claims
+
+
+def read(text: "str | CoT") -> Reading:
+    """The claims of a text about movements of the face, and the sentences about it that could not be read.
 
     Statements about faces in general, suppositions and comparisons ("typically part of a smile", "rather
     than closed") are no claims. The first 50,000 characters are read. No text raises.
@@ -30,12 +52,19 @@ def read_claims(text: "str | CoT") -> tuple[Claim, ...]:
     """
     whole = text if isinstance(text, str) else text.text
     claims: dict[tuple[object, ...], Claim] = {}
+    unread: list[Unread] = []
+    count = 0
     for part, start, end in headed(whole):
         for items in sentences(whole, start, end):
-            for draft in _read_sentence(mark(items)):
-                claim = _claim(draft, items, whole, part)
+            found = [_claim(draft, items, whole, part) for draft in _read_sentence(mark(items))]
+            for claim in found:
                 claims.setdefault((claim.start, claim.end, claim.units, claim.side, claim.value), claim)
-    return tuple(sorted(claims.values(), key=lambda claim: (claim.start, claim.end)))
+            if not found and moves(items):
+                first, last = items[0].start, items[-1].end
+                unread.append(Unread(first, last, whole[first:last], part))
+            count += bool(found) or moves(items)
+    ordered = tuple(sorted(claims.values(), key=lambda claim: (claim.start, claim.end)))
+    return Reading(ordered, tuple(unread), count)
 
 
 def _read_sentence(items: list[Item]) -> list[Draft]:

@@ -69,6 +69,8 @@ COLUMN_NOTES: Final = {
     "agree": "1 where label, second label and conclusion are the same, else 0",
     "grounding_precision": "share of the text's claims that the action units bear out, 0-1",
     "grounding_recall": "share of what moves, by intensity, that the text tells, 0-1",
+    "face_sentences": "sentences of the text about the face's movements",
+    "unread_sentences": "those of them that the audit could not read: nothing in them is checked",
     "key_observations": "first part of the explanation",
     "overall_emotional_interpretation": "second part",
     "conclusion": "third part",

@@ -23,6 +23,8 @@ UNITS: dict[Expression, dict[str, float]] = {
     E.SADNESS: {"chin raise": 0.4, "left eye close": 0.4, "right eye close": 0.35},
 }
 LABELS = tuple(UNITS)
+UNREADABLE = "The left eyebrow jabberwocks."
+"""A sentence about the face that no reader of claims can read."""
 
 
 def units(label: Expression, number: int = 0) -> AUVector:

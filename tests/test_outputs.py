@@ -17,7 +17,10 @@ from expllm.outputs import FORMATS, format_for, writer_for
 from expllm.records import Box, CoT, FaceAnalysis, HeadPose, Provenance
 from expllm.tables import COLUMNS, au_row, row_maker
 
-CHECKS = "text text_problem concluded second_label agree grounding_precision grounding_recall".split()
+CHECKS = (
+    "text text_problem concluded second_label agree grounding_precision grounding_recall face_sentences "
+    "unread_sentences"
+).split()
 COT = CoT(key_observations="One.", overall_emotional_interpretation="Two.", conclusion="Three.")
 FULL = FaceAnalysis(
     input="p.jpg",

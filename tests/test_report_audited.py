@@ -3,6 +3,7 @@
 import html
 import re
 
+from explanations import UNREADABLE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from expllm.cot.offline import write_cot
 from expllm.faces import AU_NAMES, AUVector, Expression
 from expllm.grounding import audit
 from expllm.records import CoT
-from expllm.report.audited import audited_html, audited_text
+from expllm.report.audited import LEGEND, audited_html, audited_text
 
 SMILE = AUVector.from_positive({"left lip corner pull": 0.7, "right lip corner pull": 0.7})
 
@@ -73,3 +74,23 @@ def test_no_character_is_lost_and_every_claim_is_covered(values: dict[str, float
     marked = sum(len(html.unescape(piece)) for piece in re.findall(r"<mark[^>]*>(.*?)</mark>", page))
     covered = {i for c in audit(text, aus).checked for i in range(c.claim.start, c.claim.end)}
     assert marked == len(covered)
+
+
+def test_a_sentence_that_could_not_be_read_is_hatched_and_counted() -> None:
+    page = audited_html(cot(f"Both lip corners are strongly raised. {UNREADABLE}"), SMILE)
+    assert re.search(rf'<mark class="unread" title="not read: [^"]+">{UNREADABLE[:-1]}</mark>', page)
+    assert re.search(
+        r"1 of \d sentences about the face were not read: nothing in it was checked\.</p>$", page
+    )
+    assert "not read" not in audited_html(cot("Both lip corners are strongly raised."), SMILE)
+
+
+def test_a_text_of_which_nothing_was_read_does_not_claim_nothing() -> None:
+    page = audited_text(UNREADABLE, SMILE)
+    assert "No claim was read from the text. 1 of 1 sentence about the face was not read" in page
+    assert "claims no movement" not in page
+
+
+def test_the_legend_has_every_kind_of_mark() -> None:
+    listed = re.findall(r'<mark class="([\w-]+)"', LEGEND)
+    assert listed == ["supported", "contradicted", "unsupported", "not-measurable", "unread"]

@@ -153,6 +153,23 @@ class CoT(Record):
         return cls(key_observations=parts[0], overall_emotional_interpretation=parts[1], conclusion=parts[2])
 
 
+class Passage(Record):
+    """Words of a text with their place.
+
+    Attributes:
+        start: First character, in the text that they stand in.
+        end: One past the last character.
+        text: The characters between.
+        part: `key_observations`, `overall_emotional_interpretation`, `conclusion`, or `text` where there are
+            no headings.
+    """
+
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=0)]
+    text: str
+    part: str
+
+
 class Grounding(Record):
     """What the audit found in a text (see [`grounding.audit`][expllm.grounding.audit.Audit]), in short.
 
@@ -162,6 +179,9 @@ class Grounding(Record):
         precision: `supported` / claims that could be checked, 0-1; None if there was none.
         recall: Share of the active units, weighted by intensity, that the text tells, 0-1; None if none is.
         problems: Wrong claims and untold units, one sentence each.
+        sentences: How many sentences speak of the face's movements; None in files of versions that did not
+            count them.
+        unread: Those of them that no claim could be read from: nothing in them is checked.
     """
 
     claims: int
@@ -169,6 +189,8 @@ class Grounding(Record):
     precision: Probability | None = None
     recall: Probability | None = None
     problems: tuple[str, ...] = ()
+    sentences: int | None = None
+    unread: tuple[Passage, ...] = ()
 
 
 class Explanation(Record):

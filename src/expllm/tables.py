@@ -15,7 +15,7 @@ from expllm.aureaders import TRACE
 from expllm.autables import OPENFACE_FULL_SCALE, to_facs
 from expllm.errors import UsageError
 from expllm.faces import AUVector, Expression
-from expllm.records import Explanation, FaceAnalysis
+from expllm.records import Explanation, FaceAnalysis, Grounding
 
 Cell = str | float | int | None
 Row = dict[str, Cell]
@@ -30,7 +30,9 @@ PYFEAT_EMOTIONS: Final = tuple(
 )
 
 
-INTEGER_COLUMNS: Final = frozenset("frame face_id faces_found FaceID success uncertain agree".split())
+INTEGER_COLUMNS: Final = frozenset(
+    "frame face_id faces_found FaceID success uncertain agree face_sentences unread_sentences".split()
+)
 TEXT_COLUMNS: Final = frozenset(
     (
         "input status Identity approx_time expression key_observations overall_emotional_interpretation "
@@ -174,7 +176,13 @@ def _checks(analysis: FaceAnalysis) -> Row:
         "agree": None if found.agree is None else int(found.agree),
         "grounding_precision": None if grounding is None else grounding.precision,
         "grounding_recall": None if grounding is None else grounding.recall,
+        "face_sentences": None if grounding is None else grounding.sentences,
+        "unread_sentences": _unread(grounding),
     }
+
+
+def _unread(grounding: Grounding | None) -> int | None:
+    return None if grounding is None or grounding.sentences is None else len(grounding.unread)
 
 
 def _sources(analysis: FaceAnalysis) -> Row:

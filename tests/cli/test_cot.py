@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from calling import call
+from explanations import UNREADABLE
 from waiting import HANG_S, wait_until
 
 from expllm.data import open_dataset
@@ -201,3 +202,21 @@ def test_two_processes_write_the_same_bytes(data: Path, tmp_path: Path) -> None:
         subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True)
         exports.append(target.read_bytes())
     assert exports[0] == exports[1]
+
+
+def test_sentences_that_the_audit_could_not_read_are_named_and_counted(data: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    rows[0]["cot"] += f" {UNREADABLE}"
+    texts = tmp_path / "unread.jsonl"
+    texts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = call("cot", "audit", str(texts))
+    assert f"not read  “{UNREADABLE[:-1]}”" in done.out
+    assert " sentences about the face (" in done.out
+    before, after = (
+        json.loads(call("cot", "audit", str(one), "--summary", "--json").out) for one in (data, texts)
+    )
+    assert [one["unread"] for one in (before, after)] == [0, 1]
+    assert [one["unread_texts"] for one in (before, after)] == [0, 1]
+    assert after["sentences"] == before["sentences"] + 1
+    first = json.loads(call("cot", "audit", str(texts), rows[0]["id"], "--json").out)
+    assert [one["text"] for one in first["unread"]] == [UNREADABLE[:-1]]

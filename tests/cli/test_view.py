@@ -2,9 +2,11 @@ import io
 from typing import Any
 
 import pytest
+from explanations import UNREADABLE
 from rich.console import Console, RenderableType
 
 from expllm.cli.view import analysis_view, aus_view, vocabulary_view
+from expllm.explainers.base import examined
 from expllm.faces import AU_NAMES, AUVector, Expression
 from expllm.records import Box, CoT, FaceAnalysis, Provenance
 
@@ -145,3 +147,17 @@ def test_a_face_without_label_or_reading_is_shown_too() -> None:
     text = shown(analysis_view([face(aus=None, expression=None, probabilities=None, cot=None)]))
     assert "face 0: no label" in text
     assert text.count("not measured") == 1
+
+
+def test_sentences_that_were_not_read_are_underlined_and_named() -> None:
+    cot = COT.model_copy(update={"key_observations": f"An open smile. {UNREADABLE}"})
+    written = examined(cot.text, None, AUS, Expression.HAPPINESS)
+    view = analysis_view([face(cot=cot, explanation=written)])
+    plain = shown(view, 105)
+    assert "Sentences about the face that were not read, and so not checked: 1 of " in plain
+    assert f'not read: "{UNREADABLE[:-1]}"' in plain
+    raw = io.StringIO()
+    Console(file=raw, force_terminal=True, width=105).print(view)
+    assert raw.getvalue().count(f"\x1b[4m{UNREADABLE[:-1]}\x1b[0m") == 1  # in the text
+    unmarked = shown(analysis_view([face(explanation=examined(COT.text, None, AUS, None))]), 105)
+    assert "not read" not in unmarked

@@ -1,6 +1,6 @@
 """The grounding score of saved explanations, and which of them a judge can compare."""
 
-from explanations import LABELS, answer, text, units
+from explanations import LABELS, UNREADABLE, answer, text, units
 
 from expllm.data import Sample
 from expllm.evals.cot_scores import CUT, NO_HEADINGS, TOO_LONG, grounding, pairs_of
@@ -68,3 +68,13 @@ def test_pairs_need_a_text_and_a_reference() -> None:
     lone = answer(LABELS[0], reference=None)
     none = refused(Sample(id="x", expression=LABELS[0]), "no_face", "no face was found")
     assert [pair.id for pair in pairs_of([*GOOD[:2], lone, none])] == [one.id for one in GOOD[:2]]
+
+
+def test_sentences_that_were_not_read_are_counted() -> None:
+    plain = "Both lip corners are strongly raised."
+    found = grounding([answer(LABELS[0], text=plain), answer(LABELS[0], 1, text=f"{plain} {UNREADABLE}")])
+    assert (found.sentences, found.unread) == (3, 1)
+    assert found.read is not None
+    assert found.read.estimate == 0.75  # the mean over texts
+    nothing = grounding([answer(LABELS[0], text="It is happiness.")])
+    assert (nothing.sentences, nothing.read) == (0, None)  # unknown, not 100 %

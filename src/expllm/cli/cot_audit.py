@@ -12,7 +12,7 @@ from expllm.cot.ledger import Ledger
 from expllm.data import Sample, open_dataset
 from expllm.errors import ExitCode, RecordError
 from expllm.evals.references import explained
-from expllm.grounding import Audit, Checked, Verdict, audit
+from expllm.grounding import Audit, Checked, Unread, Verdict, audit
 from expllm.grounding.audit import REFUTED
 from expllm.runs import RunFolder
 
@@ -29,6 +29,7 @@ STYLES: Final = {
     Verdict.NOT_MEASURABLE: "blue",
     Verdict.OUTSIDE: "bright_black",
 }
+UNREAD: Final = "underline"
 
 
 def audit_file(file: str, sample: str | None, *, as_json: bool, summary: bool) -> None:
@@ -92,6 +93,9 @@ class _Totals:
     def __init__(self) -> None:
         self.texts = 0
         self.refuted = 0
+        self.sentences = 0
+        self.unread = 0
+        self.unread_texts = 0
         self.verdicts: Counter[Verdict] = Counter()
         self.left_out: Counter[str] = Counter()
         """Why samples were not audited -> how many."""
@@ -100,13 +104,17 @@ class _Totals:
         self.texts += 1
         self.refuted += any(checked.verdict in REFUTED for checked in report.checked)
         self.verdicts.update(checked.verdict for checked in report.checked)
+        self.sentences += report.sentences
+        self.unread += len(report.unread)
+        self.unread_texts += bool(report.unread)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         verdicts = {verdict.value: self.verdicts[verdict] for verdict in Verdict}
         return {
             "texts": self.texts, "claims": self.verdicts.total(), "verdicts": verdicts,
-            "refuted_texts": self.refuted, "left_out": dict(self.left_out),
+            "refuted_texts": self.refuted, "sentences": self.sentences, "unread": self.unread,
+            "unread_texts": self.unread_texts, "left_out": dict(self.left_out),
         }  # fmt: skip
 
     def view(self) -> "RenderableType":
@@ -125,10 +133,17 @@ class _Totals:
             table.add_row(f"[{STYLES[verdict]}]{verdict.value}[/]", f"{count:,}", share)
         table.caption = (
             f"{self.refuted:,} of {self.texts:,} texts ({self.refuted / max(self.texts, 1):.1%}) "
-            "claim a movement that does not take place, or not there"
+            f"claim a movement that does not take place, or not there\n{self._unread()}"
         )
         table.caption_justify = "left"
         return table
+
+    def _unread(self) -> str:
+        share = f"{self.unread / max(self.sentences, 1):.1%}"
+        return (
+            f"{self.unread:,} of {self.sentences:,} sentences about the face ({share}), in "
+            f"{_count(self.unread_texts, 'text')}, were not read: nothing in them was checked"
+        )
 
 
 def _count(number: int, thing: str) -> str:
@@ -136,7 +151,10 @@ def _count(number: int, thing: str) -> str:
 
 
 def audit_view(sample: Sample, report: Audit) -> "RenderableType":
-    """One text with its claims in colour, and the claims below with their evidence."""
+    """One text with its claims in colour, and the claims below with their evidence.
+
+    Sentences about the face that could not be read are underlined, and named below as well.
+    """
     from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
@@ -144,8 +162,11 @@ def audit_view(sample: Sample, report: Audit) -> "RenderableType":
     text = Text(sample.text or "")
     for checked in report.checked:
         text.stylize(STYLES[checked.verdict], checked.claim.start, checked.claim.end)
+    for unread in report.unread:
+        text.stylize(UNREAD, unread.start, unread.end)
     lines: list[Any] = [text, Text()]
     lines += [_line(checked) for checked in report.checked]
+    lines += [_unread_line(unread) for unread in report.unread]
     if report.missed:
         missed = ", ".join(f"{name} {value:.2f}" for name, value in report.missed.items())
         lines.append(Text(f"not told: {missed}", style="italic"))
@@ -157,6 +178,15 @@ def audit_view(sample: Sample, report: Audit) -> "RenderableType":
         if value is not None
     )
     return Panel(Group(*lines), title=f"{sample.id}: {label}", subtitle=figures or None, title_align="left")
+
+
+def _unread_line(unread: Unread) -> Any:
+    from rich.text import Text
+
+    line = Text(f"{'not read':>18}  ")
+    line.append(f"“{unread.text}”", style=UNREAD)
+    line.append("  nothing in this sentence was checked", style="bright_black")
+    return line
 
 
 def _line(checked: Checked) -> Any:

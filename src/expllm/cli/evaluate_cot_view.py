@@ -44,6 +44,7 @@ def _grounding(found: Grounding) -> Table:
     for name, interval in (
         ("claims that the action units bear out", found.precision),
         ("active action units that are told, by intensity", found.recall),
+        ("claims read, of the sentences about the face", found.read),
         ("texts with three headings, in 130 words", found.well_formed),
         ("conclusions that affirm the answered label", found.agrees),
         ("labels that are the same behind the text", found.labels_agree),
@@ -65,6 +66,9 @@ def _left_out(found: Grounding, answers: Sequence[Answer]) -> Iterator[str]:
         yield f"not explained ({status.replace('_', ' ')}): {count:,} faces"
     for problem, count in found.problems.items():
         yield f"not well formed: {count:,} of {found.texts:,} texts: {problem}"
+    if found.unread:
+        unread = f"{found.unread:,} of {found.sentences:,} sentences about the face"
+        yield f"not read, so that nothing in them is checked: {unread}"
     if found.unmeasured:
         yield f"not measured, so that claims cannot be checked: {found.unmeasured:,} explained faces"
     if without := found.texts - len(pairs_of(answers)):

@@ -191,9 +191,10 @@ def _whole(aus: AUVector, shown: set[str], screen: _Screen, width: int) -> Itera
 def _words(analysis: "FaceAnalysis", screen: _Screen) -> RenderableType:
     """The explanation, the warnings, and who wrote it."""
     parts: list[RenderableType] = []
+    unread = _unread(analysis.explanation)
     if analysis.cot is not None:
         for heading, part in zip(analysis.cot.HEADINGS, analysis.cot.parts, strict=True):
-            parts += [Text(heading, "bold"), screen.text(" ".join(part.split())), Text()]
+            parts += [Text(heading, "bold"), _underlined(part, unread, screen), Text()]
     if analysis.explanation is not None:
         parts += _checked(analysis, analysis.explanation, screen)
     parts += [screen.text(f"warning: {warning}", "yellow") for warning in analysis.warnings]
@@ -202,15 +203,31 @@ def _words(analysis: "FaceAnalysis", screen: _Screen) -> RenderableType:
     return Group(*parts)
 
 
+def _unread(explanation: "Explanation | None") -> list[str]:
+    """Sentences of a model's text that the audit could not read."""
+    grounding = explanation.grounding if explanation else None
+    return [" ".join(passage.text.split()) for passage in grounding.unread] if grounding else []
+
+
+def _underlined(part: str, unread: Sequence[str], screen: _Screen) -> Text:
+    """A part of a text, what the audit could not read underlined."""
+    text = screen.text(" ".join(part.split()))
+    text.highlight_words((screen.text(sentence).plain for sentence in unread), "underline")
+    return text
+
+
 def _checked(
     analysis: "FaceAnalysis", explanation: "Explanation", screen: _Screen
 ) -> Iterable[RenderableType]:
     """What the checks of a model's text found; and the text, where it does not have the three parts."""
+    unread = _unread(explanation)
     if analysis.cot is None and explanation.text is not None:
-        yield from (Text("Answer", "bold"), screen.text(" ".join(explanation.text.split())), Text())
+        yield from (Text("Answer", "bold"), _underlined(explanation.text, unread, screen), Text())
     for sentence in rows.check_texts(explanation, analysis.expression):
         wrong = explanation.agree is False or explanation.problem is not None
         yield screen.text(sentence, "yellow" if wrong else "")
+    # Named as well as underlined: a file and a screen without styles show no line.
+    yield from (screen.text(f'not read: "{sentence}"', "underline") for sentence in unread)
     yield Text()
 
 

@@ -39,6 +39,10 @@ class Grounding:
         labels_agree: Share of texts behind which the label is the same as without a text.
         problems: What is wrong with texts that are not well formed.
         verdicts: Claims by verdict.
+        sentences: Sentences about the face, in all audited texts.
+        unread: Those of them that no claim could be read from: nothing in them is checked.
+        read: Share of a text's sentences about the face that were read: the mean over texts with such a
+            sentence; None without any.
     """
 
     texts: int
@@ -51,6 +55,9 @@ class Grounding:
     labels_agree: Interval | None
     problems: dict[str, int]
     verdicts: dict[str, int]
+    sentences: int
+    unread: int
+    read: Interval | None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -74,6 +81,9 @@ def grounding(answers: Sequence[Answer]) -> Grounding:
         labels_agree=_mean([one.label is one.label_after for one in told if one.label_after]),
         problems=dict(Counter(problem for problem in problems.values() if problem)),
         verdicts=_verdicts(found),
+        sentences=sum(one.sentences for one in found),
+        unread=sum(len(one.unread) for one in found),
+        read=_mean([1 - len(one.unread) / one.sentences for one in found if one.sentences]),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from expllm.faces import AUVector, Expression
 from expllm.grounding import Verdict, audit, concluded
-from expllm.records import CoT, Explanation, Grounding
+from expllm.records import CoT, Explanation, Grounding, Passage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -141,4 +141,6 @@ def _grounding(text: str, aus: AUVector) -> Grounding:
         precision=found.precision,
         recall=None if found.recall is None else min(1.0, found.recall),
         problems=found.problems,
+        sentences=found.sentences,
+        unread=tuple(Passage(**one.to_dict()) for one in found.unread),
     )

@@ -1,4 +1,7 @@
-"""An explanation in HTML whose claims are marked: which action unit backs each, or refutes it."""
+"""An explanation in HTML whose claims are marked: which action unit backs each, or refutes it.
+
+Sentences about the face that the audit could not read are hatched, as units that were not measured are.
+"""
 
 from collections.abc import Iterator
 from html import escape
@@ -23,6 +26,17 @@ SEVERITY: Final = (
     Verdict.SUPPORTED,
 )
 """Where claims share words, the mark is that of the first of these."""
+
+UNREAD: Final = "not read: nothing in this sentence was checked"
+
+LEGEND: Final = (
+    '<mark class="supported">supported by the action units</mark> '
+    '<mark class="contradicted">contradicted, or on the wrong side or half of the face</mark> '
+    '<mark class="unsupported">not supported, or of another degree</mark> '
+    '<mark class="not-measurable">cannot be measured</mark> '
+    f'<mark class="unread">{UNREAD}</mark>'
+)
+"""What the marks mean, as HTML."""
 
 
 def audited_html(cot: "CoT", aus: "AUVector", *, emotions: bool = False) -> str:
@@ -53,10 +67,27 @@ def _found(report: Audit) -> str:
 
 
 def summary(report: Audit) -> str:
-    """What the audit found, in one or two sentences."""
+    """What the audit found, in a few sentences."""
+    return " ".join(filter(None, (_claims(report), _missed(report), unread_text(report))))
+
+
+def unread_text(report: Audit) -> str:
+    """How many sentences about the face could not be read; empty where all could."""
+    count = len(report.unread)
+    if not count:
+        return ""
+    were = "sentence about the face was" if report.sentences == 1 else "sentences about the face were"
+    return f"{count} of {report.sentences} {were} not read: nothing in {_them(count)} was checked."
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"
+
+
+def _claims(report: Audit) -> str:
     count = len(report.checked)
     if not count:
-        return "The text claims no movement."
+        return "No claim was read from the text." if report.unread else "The text claims no movement."
     fine = report.counts.get(Verdict.SUPPORTED, 0)
     text = f"{fine} of {count} claims are borne out by the action units." if count > 1 else (
         "The one claim is borne out by the action units." if fine else "The one claim is not borne out."
@@ -64,19 +95,26 @@ def summary(report: Audit) -> str:
     wrong = {v.value: n for v in SEVERITY[:-1] if (n := report.counts.get(v, 0))}
     if wrong:
         text += f" Of the others: {', '.join(f'{n} {verdict}' for verdict, n in wrong.items())}."
-    if report.missed:
-        missed = ", ".join(f"{name} {value:.2f}" for name, value in report.missed.items())
-        text += f" Not told: {missed}."
     return text
 
 
+def _missed(report: Audit) -> str:
+    if not report.missed or not report.checked:
+        return ""
+    return f"Not told: {', '.join(f'{name} {value:.2f}' for name, value in report.missed.items())}."
+
+
 def _marked(part: str, offset: int, report: Audit, emotions: bool) -> Iterator[str]:
-    """The part in pieces; a piece that claims cover is marked with the gravest verdict among them."""
+    """The part in pieces; a piece that claims cover is marked with the gravest verdict among them.
+
+    A piece of a sentence that could not be read is marked as such.
+    """
     end = offset + len(part)
     inside = [c for c in report.checked if c.claim.start < end and c.claim.end > offset]
     named = [m for m in report.emotions if emotions and m.start < end and m.end > offset]
+    unread = [u for u in report.unread if u.start < end and u.end > offset]
     cuts = {offset, end}
-    spans = [(c.claim.start, c.claim.end) for c in inside] + [(m.start, m.end) for m in named]
+    spans = [(c.claim.start, c.claim.end) for c in inside] + [(m.start, m.end) for m in (*named, *unread)]
     for start, stop in spans:
         cuts |= {max(offset, start), min(end, stop)}
     ordered = sorted(cuts)
@@ -85,7 +123,12 @@ def _marked(part: str, offset: int, report: Audit, emotions: bool) -> Iterator[s
         if any(m.start <= start and stop <= m.end for m in named):
             text = f'<b class="emotion">{text}</b>'
         covering = [c for c in inside if c.claim.start <= start and stop <= c.claim.end]
-        yield _mark(text, covering) if covering else text
+        if covering:
+            yield _mark(text, covering)
+        elif any(u.start <= start and stop <= u.end for u in unread):
+            yield f'<mark class="unread" title="{UNREAD}">{text}</mark>'
+        else:
+            yield text
 
 
 def _mark(text: str, covering: list[Checked]) -> str:

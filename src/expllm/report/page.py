@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 from PIL import Image
 
 from expllm.report import mesh, rows
+from expllm.report.audited import LEGEND
 from expllm.report.cards import face_card
 from expllm.report.shell import escaped, foot, head, jpeg_uri
 
@@ -23,6 +24,7 @@ _MESH: Final = "Lines of the face mesh: MediaPipe (Apache-2.0)."
 _KEY: Final = """<p class="key">Sides are the subject\N{RIGHT SINGLE QUOTATION MARK}s own:
 <span class="swatch right">their right</span> <span class="swatch left">their left</span>
 <span class="swatch unknown">not measured</span>, which is not zero</p>"""
+_MARKS: Final = f'<p class="key marks">Claims in the texts: {LEGEND}</p>'
 
 
 class _TextFile(Protocol):
@@ -49,7 +51,7 @@ class HtmlReport:
         self._labels: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
-        self._file.write(head(self._title, _KEY))
+        self._file.write(head(self._title, _KEY + _MARKS))
         return self
 
     def __exit__(

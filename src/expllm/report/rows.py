@@ -110,6 +110,9 @@ def check_texts(explanation: Explanation, label: Expression | None) -> list[str]
         found.append(f"Claims that the action units bear out: {borne_out}.")
         if grounding.recall is not None:
             found.append(f"Told of what moves: {percent_text(grounding.recall)}.")
+        if grounding.unread:
+            count = f"{len(grounding.unread)} of {grounding.sentences}"
+            found.append(f"Sentences about the face that were not read, and so not checked: {count}.")
     return found
 
 

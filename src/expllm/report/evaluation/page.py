@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from expllm.faces import Expression
-from expllm.report.audited import audited_html, audited_text
+from expllm.report.audited import LEGEND, audited_html, audited_text
 from expllm.report.evaluation.faces import Faces
 from expllm.report.evaluation.figures import plots
 from expllm.report.evaluation.gallery import Exhibit, Gallery, Told
@@ -14,11 +14,7 @@ from expllm.report.shell import escaped, foot, head, jpeg_uri
 
 STYLES: Final = ("report.css", "report_evaluation.css")
 _MARKS: Final = (
-    '<p class="marks">Marks in the texts: <mark class="supported">borne out by the action units</mark> '
-    '<mark class="contradicted">contradicted, or on the wrong side or half of the face</mark> '
-    '<mark class="unsupported">not borne out, or of another degree</mark> '
-    '<mark class="not-measurable">cannot be measured</mark> '
-    '<b class="emotion">words for an expression</b></p>'
+    f'<p class="marks">Marks in the texts: {LEGEND} <b class="emotion">words for an expression</b></p>'
 )
 
 

@@ -72,19 +72,21 @@ def _passport(run: ScoredRun, name: str, found: Judged) -> str:
 
 def _grounding(found: Sequence[tuple[ScoredRun, Grounding]], names: dict[str, str]) -> Table:
     heads = (
-        "Method", "Texts", "Precision of claims %", "Recall of units %", "Well-formed %",
+        "Method", "Texts", "Precision of claims %", "Recall of units %", "Sentences read %", "Well-formed %",
         "Conclusion is the label %", "Label is the same after the text %",
     )  # fmt: skip
     rows = tuple(
         (
             f"{names[run.settings.digest]} on {run.dataset}", f"{one.texts:,}",
-            *map(_share, (one.precision, one.recall, one.well_formed, one.agrees, one.labels_agree)),
+            *map(_share, (one.precision, one.recall, one.read)),
+            *map(_share, (one.well_formed, one.agrees, one.labels_agree)),
         )
         for run, one in found
     )  # fmt: skip
     notes = (
         "Texts are held against measured action units, without a judge. Precision: claims that are borne out "
         "among those that can be checked. Recall: active units that are told, weighted by their intensity. "
+        "Sentences read: those about the face that the audit could read; nothing in the others is checked. "
         "Well-formed: three headings, at most 130 words.",
     )
     title = "Grounding of explanations, without a judge"

@@ -115,6 +115,12 @@ def test_a_ladder_names_the_rows_that_a_data_set_loses(place: Path, tmp_path: Pa
     ]
 
 
+def test_a_ladder_without_a_face(place: Path, tmp_path: Path) -> None:
+    done = call("eval", "ladder", place / "faceless", "-o", tmp_path / "run")
+    assert (done.code, len(done.complaints)) == (4, 1)
+    assert "no face found in any of 2 picture(s)" in done.complaints[0]
+
+
 @pytest.mark.parametrize(
     ("name", "code", "line"),
     [
@@ -133,8 +139,14 @@ def test_evaluations(place: Path, tmp_path: Path, task: str, name: str, code: in
     assert (again.code, again.complaints) == (code, done.complaints)
     if task == "accuracy" and name == "faceless":
         assert "no face was measured in 2 of 2 faces (100 %)" in again.out
-        report = call("eval", "report", run, "-o", tmp_path / "page.html")
-        assert (report.code, report.complaints) == (3, [f"expllm: not one face has an answer in {run}"])
+        for _ in range(2):  # its own files are written over
+            report = call("eval", "report", run, "-o", tmp_path / "page.html")
+            assert (report.code, report.complaints) == (3, [f"expllm: not one face has an answer in {run}"])
+        (tmp_path / "notes.md").write_text("# What I thought about it\n")
+        refused = call("eval", "report", run, "-o", tmp_path / "notes.html")
+        assert (refused.code, len(refused.complaints)) == (2, 1)
+        assert "notes.md is another document" in refused.complaints[0]
+        assert not (tmp_path / "notes.html").exists()
 
 
 @pytest.mark.parametrize("command", ["accuracy", "calibrate", "cot", "ladder"])

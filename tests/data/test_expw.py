@@ -61,9 +61,20 @@ def test_bad_lines_have_their_reasons(tmp_path: Path) -> None:
     assert reasons[4] == "no picture at e"
     with pytest.raises(MissingData, match=r"no 'label\.lst' under .*: ExpW is given on request"):
         open_dataset(str(tmp_path / "image"), kind="expw")
-    (tmp_path / "label" / "label.lst").write_bytes(b"\xff\xfe")
-    with pytest.raises(RecordError, match="cannot be read"):
+    (tmp_path / "label" / "label.lst").write_bytes(b"PK\3\4zipped")
+    with pytest.raises(RecordError, match=r"label\.lst: "):
         open_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "windows-1252"])
+def test_a_list_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    root = expw_tree(tmp_path, LINES)
+    pictures = next(path.parent for path in tmp_path.rglob("angry_actor_104.jpg"))
+    (pictures / "angry_actor_104.jpg").rename(pictures / "colère.jpg")
+    table = tmp_path / "label" / "label.lst"
+    named = "".join(f"{line}\n" for line in LINES).replace("angry_actor_104.jpg", "colère.jpg")
+    table.write_bytes(named.encode(encoding))
+    assert labels_by_id(open_dataset(str(root))) == {"colère.jpg#1": "anger", "colère.jpg#2": "happiness"}
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,9 @@ def test_several_faces_and_bad_lines(tmp_path: Path) -> None:
         "none": "",
         "absent": None,
         "word": "happy 0.5 0.5 1 1",
-        "polygon": "4 0.1 0.1 0.9 0.1 0.5 0.9",
+        "outline": "4 0.1 0.1 0.9 0.1 0.5 0.9",
+        "certain": "5 0.5 0.5 0.2 0.4 0.97",
+        "odd": "4 0.1 0.1 0.9 0.1 0.5 0.9 0.3",
         "outside": "4 0.9 0.5 0.5 0.5",
         "empty": "4 0.5 0.5 0 0.5",
         "beyond": "9 0.5 0.5 1 1",
@@ -94,7 +96,12 @@ def test_several_faces_and_bad_lines(tmp_path: Path) -> None:
     (tmp_path / "train" / "labels" / "text.txt").write_text("4 0.5 0.5 1 1")
     (tmp_path / "data.yaml").write_text(YAML)
     dataset = open_dataset(str(tmp_path))
+    boxes = {Path(one.id).stem: one.box for one in dataset}
+    assert boxes["outline"] == pytest.approx((10, 5, 80, 40))
+    assert boxes["certain"] == pytest.approx((40, 15, 20, 20))
     assert labels_by_id(dataset) == {
+        "train/images/certain.jpg": "neutral",
+        "train/images/outline.jpg": "happiness",
         "train/images/two.jpg#0": "happiness",
         "train/images/two.jpg#1": "neutral",
     }
@@ -103,7 +110,7 @@ def test_several_faces_and_bad_lines(tmp_path: Path) -> None:
     assert reasons["none"] == "no face is labelled in it"
     assert reasons["absent"] == "no label at train/labels/absent.txt"
     assert "cannot be read as a class and a box" in reasons["word"]
-    assert "cannot be read as a class and a box" in reasons["polygon"]
+    assert "cannot be read as a class and a box" in reasons["odd"]
     assert reasons["outside"] == reasons["empty"] == "its box is empty, or reaches out of the picture"
     assert reasons["beyond"] == "data.yaml has no name for the class 9"
     assert "not a supported picture format" in reasons["text"]

@@ -74,6 +74,7 @@ def _python() -> Iterator[Finding]:
 def _packages() -> Iterator[Finding]:
     yield from (package_finding(package, "wrong") for package in CORE)
     yield package_finding("onnxruntime", "optional", "only --detector FILE.onnx needs it")
+    yield package_finding("pillow_heif", "optional", "only HEIC pictures need it")
     yield package_finding("ray", "optional", "only 'expllm cot make --ray' needs it")
 
 

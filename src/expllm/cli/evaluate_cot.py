@@ -233,7 +233,7 @@ def ladder(
     same padded with empty words, a paraphrase, and itself.
 
     A judge that can be trusted scores them in this order and gives nothing for padding. The grounding audit
-    climbs the ladder too. Exit code 3: a reply of the judge has no score.
+    climbs the ladder too. Exit code 3: a reply of the judge has no score; 4: no picture shows a face.
     """
     from expllm.cli.evaluate_judge import JudgeOrder, ask_judge
     from expllm.evals.ladder import ladders

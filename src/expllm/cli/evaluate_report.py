@@ -49,9 +49,12 @@ def report(
         raise UsageError(f"--faces is {faces!r}: use blur, show or none")
     if output.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"cannot write {output}: the report is a page; end its name with .html")
+    from expllm.report.evaluation.markdown import is_ours
     from expllm.report.evaluation.runs import read
     from expllm.report.evaluation.writing import TITLE, write_report
 
+    if not is_ours(tables := output.with_suffix(".md")):
+        raise UsageError(f"{tables} is another document: the tables would overwrite it; give -o another name")
     material = read(runs, abstain)
     written = write_report(
         material, output, title=title or TITLE, samples=samples, faces=cast(Shown, faces), root=data_root

@@ -18,6 +18,7 @@ from expllm.data.dataset import Source
 from expllm.data.sample import Rect, Row, Sample, escaped
 from expllm.errors import MissingData, RecordError, UsageError, VocabularyError
 from expllm.faces import LABEL_ORDERS
+from expllm.tabular import encoding_of
 
 ORDER: Final = LABEL_ORDERS["expw"]
 LIST: Final = "label.lst"
@@ -102,7 +103,7 @@ def _list(root: Path) -> Path | None:
 
 def _rows(table: Path, folders: list[Path]) -> Iterator[Row]:
     try:
-        with open(table, encoding="utf-8-sig") as file:
+        with open(table, encoding=encoding_of(table)) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield _row(f"{LIST} line {number}", line.rsplit(maxsplit=CELLS - 1), folders)

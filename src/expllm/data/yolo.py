@@ -23,6 +23,8 @@ PICTURES, LABELS = "images", "labels"
 _LONGEST_NAMES: Final = 1 << 16
 _EDGE: Final = 1e-3
 """Part of a side that a box may reach over it: coordinates are rounded."""
+_SMALLEST_POLYGON: Final = 3
+"""Corners."""
 
 
 @dataclass(frozen=True)
@@ -154,18 +156,36 @@ def _read(cells: list[str], names: Mapping[int, str], width: int, height: int) -
     """The expression and the box, in pixels, of a line.
 
     Raises:
-        VocabularyError: it is not a class and a box, or the class names no expression.
+        VocabularyError: it is not a class and a box or an outline, or the class names no expression.
     """
     try:
-        number, (x, y, wide, high) = int(cells[0]), map(float, cells[1:])
+        number, (left, top, wide, high) = int(cells[0]), _box([float(cell) for cell in cells[1:]])
     except (ValueError, IndexError):
         raise VocabularyError(f"cannot be read as a class and a box: {' '.join(cells)[:60]!r}") from None
-    left, top = x - wide / 2, y - high / 2
     if not (wide > 0 < high and min(left, top) >= -_EDGE and max(left + wide, top + high) <= 1 + _EDGE):
         raise VocabularyError("its box is empty, or reaches out of the picture")
     if number not in names:
         raise VocabularyError(f"data.yaml has no name for the class {number}")
     return read_class(names[number]), (left * width, top * height, wide * width, high * height)
+
+
+def _box(numbers: list[float]) -> Rect:
+    """Left, top, width and height as parts of the picture, from a box or from an outline's corners.
+
+    Args:
+        numbers: Centre x and y, width, height, and the certainty where a detector wrote the file; or x and y
+            of each corner, as files for segmentation have them.
+
+    Raises:
+        ValueError: the numbers are neither.
+    """
+    if len(numbers) in (4, 5):
+        x, y, wide, high = numbers[:4]
+        return x - wide / 2, y - high / 2, wide, high
+    xs, ys = numbers[::2], numbers[1::2]
+    if len(xs) != len(ys) or len(xs) < _SMALLEST_POLYGON:
+        raise ValueError(f"{len(numbers)} numbers are neither a box nor an outline")
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
 
 
 def _where(base: Path, path: Path) -> str:

@@ -3,7 +3,7 @@
 import heapq
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +11,7 @@ from expllm import __version__
 from expllm.cot.img2au import FaceReader
 from expllm.cot.memory import key_of
 from expllm.data import Dataset, Sample
-from expllm.errors import ExpllmError, MissingData, RecordError
+from expllm.errors import ExpllmError, MissingData, NoFaceError, RecordError
 from expllm.evals.ladder import Ladder, Told
 from expllm.evals.references import EngineReferences, explained
 from expllm.evals.splits import open_named
@@ -23,7 +23,6 @@ from expllm.runs import RunError, RunFolder
 
 FORMAT: Final = 1
 """Format of a ladder's folder."""
-BATCH: Final = 64
 
 
 class LadderSettings(Record):
@@ -144,7 +143,8 @@ def faces_with_texts(
     none, the engine writes it by rules from the measured face.
 
     Raises:
-        MissingData: no face has both.
+        NoFaceError: texts were to be written, and no picture shows a face.
+        MissingData: no face has both for another reason.
     """
     made = RunFolder(Path(source)).exists
 
@@ -156,31 +156,33 @@ def faces_with_texts(
     labelled = [one for one in samples() if one.expression and (one.text or not carried)]
     drawn = heapq.nsmallest(limit, labelled, key=lambda one: lot(one.id, seed))
     count = len(drawn)
+    faceless = 0
     if not carried and drawn:
         labels = tuple(dict.fromkeys(one.expression for one in labelled if one.expression))
-        drawn = list(_written(drawn, EngineReferences(labels), quiet))
+        measured, faceless = _measured(drawn, quiet)
+        texts = EngineReferences(labels).texts(measured)
+        drawn = [one.model_copy(update={"text": text}) for one, text in zip(measured, texts, strict=True)]
     told = [Told(one.id, one.expression, one.aus, one.text) for one in drawn if one.expression and one.text]
+    if count and faceless == count:
+        raise NoFaceError(f"{source}: no face found in any of {count} picture(s)")
     if not told:
         raise MissingData(f"{source}: no face with a label and a text, or one that could be measured")
     return told, count - len(told), dataset
 
 
-def _written(samples: Sequence[Sample], references: EngineReferences, quiet: bool) -> Iterator[Sample]:
-    """Faces with measured action units and the engine's text; those that cannot be measured are left out."""
-    reader = FaceReader()
+def _measured(samples: Sequence[Sample], quiet: bool) -> tuple[list[Sample], int]:
+    """Faces with measured action units, and how many pictures show no face; others are left out, too."""
+    reader, found, lost, faceless = FaceReader(), list[Sample](), 0, 0
     try:
         with Progress(len(samples), shown=not quiet, doing="measuring", things="faces") as progress:
-            lost = 0
-            for start in range(0, len(samples), BATCH):
-                known = []
-                for sample in samples[start : start + BATCH]:
-                    try:
-                        aus = sample.aus or reader(sample)[0]
-                        known.append(sample.model_copy(update={"aus": aus}))
-                    except ExpllmError:
-                        lost += 1
-                    progress.step(lost)
-                for sample, text in zip(known, references.texts(known), strict=True):
-                    yield sample.model_copy(update={"text": text})
+            for sample in samples:
+                try:
+                    aus = sample.aus or reader(sample)[0]
+                    found.append(sample.model_copy(update={"aus": aus}))
+                except ExpllmError as error:
+                    lost += 1
+                    faceless += isinstance(error, NoFaceError)
+                progress.step(lost)
     finally:
         reader.close()
+    return found, faceless

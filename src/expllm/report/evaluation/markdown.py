@@ -1,9 +1,23 @@
 """The tables of a report as Markdown, to be put into a paper or a README."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
 
 from expllm.errors import one_line
 from expllm.report.evaluation.tables import Column, Table
+
+_SIGN: Final = 'Columns marked "paper" hold published figures'
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file may be overwritten with tables: it is not there, or holds such tables."""
+    try:
+        return _SIGN in path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
+    except OSError:
+        return not path.exists()
 
 
 def markdown(title: str, tables: Sequence[Table], left_out: Sequence[str], source: str) -> str:
@@ -20,7 +34,7 @@ def markdown(title: str, tables: Sequence[Table], left_out: Sequence[str], sourc
 
 def _lines(title: str, tables: Sequence[Table], left_out: Sequence[str], source: str) -> Iterator[str]:
     yield f"# {_cell(title)}\n"
-    yield f'Columns marked "paper" hold published figures: {source}.'
+    yield f"{_SIGN}: {source}."
     yield 'Columns marked "here" were computed from saved answers, with 95 % intervals in brackets.\n'
     for table in tables:
         yield f"## {_cell(table.heading)}\n"

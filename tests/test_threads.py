@@ -70,6 +70,7 @@ def test_no_limit_leaves_all_cores(tmp_path: Path, groups: str, limits: dict[str
     assert cores(machine(tmp_path, groups, **limits)) == cores(str(tmp_path / "nothing")) >= 1
 
 
+@pytest.mark.slow
 @needs_affinity
 def test_a_process_bound_to_one_core_starts_one_thread() -> None:
     code = (
@@ -127,6 +128,7 @@ def test_child_processes_inherit_it() -> None:
     assert after(code)[0].split() == ["PASSIVE"] * 3
 
 
+@pytest.mark.slow
 @needs_two
 @pytest.mark.parametrize("first", ["expllm", "torch"])
 def test_a_quota_bounds_pytorchs_threads_in_either_order(tmp_path: Path, first: str) -> None:
@@ -136,6 +138,7 @@ def test_a_quota_bounds_pytorchs_threads_in_either_order(tmp_path: Path, first: 
     assert after(code)[0] == "1"
 
 
+@pytest.mark.slow
 @needs_two
 def test_a_number_of_the_users_own_stays_under_a_quota(tmp_path: Path) -> None:
     root = machine(tmp_path, "0::/\n", cpu_dot_max="100000 100000\n")

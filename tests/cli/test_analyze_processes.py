@@ -65,7 +65,8 @@ def test_a_signal_whose_exception_was_lost_still_ends_the_run(
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("quiet", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("quiet", [False, True])
 def test_a_terminal_shows_words_while_they_are_written(tmp_path: Path, quiet: bool) -> None:
     """In a real pseudo-terminal: the text grows on stderr, is taken away, and the answer is printed."""
     run = run_with_model(tmp_path / "run")

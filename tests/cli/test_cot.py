@@ -155,6 +155,7 @@ def test_a_folder_that_cannot_be_written(data: Path, tmp_path: Path) -> None:
     assert "choose another folder" in done.err
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_cleanly_and_the_run_goes_on(tmp_path: Path) -> None:
     sys.path.insert(0, str(Path(__file__).parents[1] / "cot"))
     import honest
@@ -191,6 +192,7 @@ for command in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(data: Path, tmp_path: Path) -> None:
     """Sets of strings have another order in every process; nothing of it may reach a record."""
     exports = []

@@ -129,6 +129,7 @@ def test_unreadable_pictures_end_with_three(place: Path, tmp_path: Path) -> None
     assert call("eval", "rescore", tmp_path / "run").code == 3
 
 
+@pytest.mark.slow
 def test_three_thousand_pictures_of_which_ten_cannot_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

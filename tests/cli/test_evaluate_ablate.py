@@ -49,6 +49,7 @@ def test_a_dry_run_lists_ten(plan: Path) -> None:
     assert not (plan.parent / "none").exists()
 
 
+@pytest.mark.slow
 def test_variants_are_trained_and_evaluated(done: Path) -> None:
     table = saved(done)
     assert [row["variant"] for row in table["variants"]] == ONLY.split(",")

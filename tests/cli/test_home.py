@@ -31,6 +31,7 @@ def environment(variables: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ENDINGS} | variables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["no such home", "a home that is a file", "caches that are a file", "a cache below a file"]
 )
@@ -43,6 +44,7 @@ def test_an_evaluation_with_plots(tmp_path: Path, name: str) -> None:
     assert (tmp_path / "run" / "confusion.png").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_what_keeps_files_of_its_own(tmp_path: Path) -> None:
     """Found faces are kept in the cache, settings are read from it: neither stops a run."""
     variables = environment(homes(tmp_path)["caches that are a file"])

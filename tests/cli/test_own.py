@@ -33,6 +33,7 @@ def commands(faces: Path, out: Path) -> list[list[str]]:
     return [one.replace('"', "").split() for one in found]
 
 
+@pytest.mark.slow
 def test_from_folders_to_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     faces = tmp_path / "faces"

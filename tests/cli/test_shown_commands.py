@@ -187,6 +187,7 @@ def spread(words: tuple[str, ...]) -> Iterator[str]:
         yield from sorted(glob(filled)) if "*" in filled and not filled.endswith(("jpg", "png")) else [filled]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shown", RUNNABLE, ids=lambda one: f"{one.page}: {one.line}")
 def test_shown_commands_run(place: Path, monkeypatch: pytest.MonkeyPatch, shown: Shown) -> None:
     monkeypatch.chdir(place)
@@ -196,6 +197,7 @@ def test_shown_commands_run(place: Path, monkeypatch: pytest.MonkeyPatch, shown:
     done(*words, stdin=ASTRONAUT.read_bytes() if "-" in words else b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "blocks"), list(python_blocks()), ids=lambda one: one if isinstance(one, str) else ""
 )

@@ -106,6 +106,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_with_model(tmp_path_factory.mktemp("runs") / "mine")
 
 
+@pytest.mark.slow
 def test_a_model_is_seen_to_load_and_to_explain(run: Path, tmp_path: Path) -> None:
     with terminal() as (descriptor, shown):
         done = process("analyze", ASTRONAUT, "--model", run, "-o", tmp_path / "face.json", stderr=descriptor)
@@ -116,6 +117,7 @@ def test_a_model_is_seen_to_load_and_to_explain(run: Path, tmp_path: Path) -> No
     assert "Observations" not in text  # the text goes to the file
 
 
+@pytest.mark.slow
 def test_quiet_is_quiet(run: Path, tmp_path: Path) -> None:
     with terminal() as (descriptor, shown):
         done = process(

@@ -38,6 +38,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", NEED_THE_MODEL)
 def test_without_torch_every_command_says_what_to_install(place: Path, command: str) -> None:
     result = process(*NEED_THE_MODEL[command], cwd=place, env=without(place / "hook", "torch"))
@@ -46,6 +47,7 @@ def test_without_torch_every_command_says_what_to_install(place: Path, command: 
     assert {path.name for path in place.iterdir()} == {"faces", "hook"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["transformers", "peft", "yaml", "safetensors"])
 @pytest.mark.parametrize("command", ["model show", "model merge", "train"])
 def test_without_another_package(place: Path, command: str, module: str) -> None:

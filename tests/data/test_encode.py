@@ -159,6 +159,7 @@ def test_vicuna_learns_both_rounds_of_an_explanation() -> None:
     assert f"{COT.text}</s>USER: Which expression" in tokenizer.decode(encoded.input_ids)
 
 
+@pytest.mark.slow
 def test_smollm2_learns_the_word_and_the_end_but_not_the_line_break(encoders: Encoders) -> None:
     encoded = encoders("smollm2").encode(label_conversation(Expression.FEAR, LABELS))
     assert encoded.learned == [86, 517, 2]  # f, ear, <|im_end|>

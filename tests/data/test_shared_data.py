@@ -41,6 +41,7 @@ def test_ferplus_counts_by_the_majority_protocol(split: str, shared: Path) -> No
     assert len(dataset) + len(dataset.skipped) == {"train": 28561, "valid": 3579, "test": 3574}[split]
 
 
+@pytest.mark.slow
 def test_ferplus_train_flows_by_without_its_pictures(shared: Path) -> None:
     dataset = open_dataset(opened(shared, "ferplus:train"))
     tracemalloc.start()

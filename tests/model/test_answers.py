@@ -86,6 +86,7 @@ def explanation_prompt() -> list[int]:
     return plain()[1].encoder.prompt(explanation_question(taught.QUESTIONS))
 
 
+@pytest.mark.slow
 def test_labels_equal_separate_sequences() -> None:
     scores = answerer().labels([*FACES, *MIXED[:3]])
     expected = np.array([by_hand(image, label_prompt()) for image in [*FACES, *MIXED[:3]]])

@@ -59,12 +59,14 @@ def in_16_bits(answerer: Answerer) -> bool:
     return answerer._talker.language.dtype is torch.bfloat16  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_labels_are_the_same(both: tuple[Answerer, Answerer]) -> None:
     """Bit for bit here; another processor may sum what lies elsewhere in memory in another order."""
     ours, theirs = (one.labels(FACES) for one in both)
     assert np.abs(ours.sums - theirs.sums).max() < (0.1 if in_16_bits(both[0]) else 1e-3)
 
 
+@pytest.mark.slow
 def test_texts_are_the_same(both: tuple[Answerer, Answerer]) -> None:
     ours, theirs = (one.explanations(FACES, max_new_tokens=24, aus=AUS) for one in both)
     if in_16_bits(both[0]):  # words depend on last bits there
@@ -86,7 +88,8 @@ print([name for name in ("transformers", "peft", "accelerate", "torch._dynamo") 
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux, which tells what is mapped")
-@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_it_is_how_the_model_is_loaded(folder: Path, dtype: str) -> None:
     """In a process of its own: for an answer neither `transformers` nor `peft` is imported, and the file does
     not stay in memory beside the weights."""

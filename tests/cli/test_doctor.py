@@ -25,7 +25,8 @@ def test_a_healthy_machine() -> None:
     assert (result.code, result.err, lines[-1]) == (0, "", "All is well.")
     subjects = (
         "Python", *doctor.PACKAGES, "onnxruntime", "pillow-heif", "ray", "system libraries",
-        "face landmarker", "AU calibration", "AU classifier", *map(distribution, NEEDED), "default model", "trial run",
+        "face landmarker", "AU calibration", "AU classifier", *map(distribution, NEEDED),
+        "default model", "trial run",
     )  # fmt: skip
     assert [line[10:].split("  ")[0] for line in lines[:-1] if line.startswith("ok ")] == list(subjects)
     assert lines[-2].endswith("a blank picture has 0 faces")

@@ -54,7 +54,6 @@ def both(request: Any, folder: Path, light: LightBundle) -> tuple[Answerer, Answ
     return Answerer(light, dtype=dtype), Answerer(store.load(folder, dtype), dtype=dtype)
 
 
-@pytest.mark.slow
 def in_16_bits(answerer: Answerer) -> bool:
     return answerer._talker.language.dtype is torch.bfloat16  # type: ignore[attr-defined]
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from test_captions import chat_row, jpeg, llava_tree, pairs, shard
 from test_expw import LINES, expw_tree
 from trees import picture_file, rafdb_tree, write_csv
@@ -41,6 +42,16 @@ def test_broken_and_double_pictures_are_named(tmp_path: Path) -> None:
     assert sum(report.left_out.values()) == 1
     assert not report.is_whole
     assert report.fingerprint == open_dataset(str(tmp_path)).fingerprint
+
+
+def test_pictures_of_several_frames_are_named(tmp_path: Path) -> None:
+    picture_file(tmp_path / "happy" / "a.jpg", 10)
+    frames = [Image.new("RGB", (60, 60), (shade, 0, 0)) for shade in (10, 120, 240)]
+    frames[0].save(tmp_path / "happy" / "b.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "happy" / "c.tiff", save_all=True, append_images=frames[1:2])
+    report = check("folder", str(tmp_path))
+    assert report.animated == (("happy/b.gif", "frame 1 of 3"), ("happy/c.tiff", "page 1 of 2"))
+    assert report.is_whole
 
 
 def test_without_opening_only_what_is_listed_counts(tmp_path: Path) -> None:

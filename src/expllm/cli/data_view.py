@@ -32,6 +32,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _places("cannot be read", report.unreadable, "red")
     yield from _places("fewer than published", report.short, "red")
     yield from _places("there twice", report.doubles, "yellow")
+    yield from _places("one of several frames", report.animated, "yellow")
     if report.left_out:
         yield _left_out(report)
     whole = ("It is whole.", "green") if report.is_whole else ("It is not whole.", "bold red")

@@ -47,6 +47,7 @@ class Report:
         unreadable: Pictures and rows that are there and cannot be read.
         left_out: Reason -> rows that are no sample for another reason, such as a protocol's.
         doubles: Pictures with the same bytes as an earlier one.
+        animated: Pictures of several frames or pages, and which of them is used.
         short: Classes with fewer faces than were published.
     """
 
@@ -62,6 +63,7 @@ class Report:
     unreadable: tuple[Place, ...]
     left_out: Mapping[str, int]
     doubles: tuple[Place, ...]
+    animated: tuple[Place, ...]
     short: tuple[Place, ...]
 
     @property
@@ -146,6 +148,7 @@ def check(kind: str | None, root: str, *, fast: bool = False) -> Report:
         unreadable=(*unreadable, *look.unreadable),
         left_out=dict(left_out),
         doubles=tuple(look.doubles),
+        animated=tuple(look.animated),
         short=tuple(_short(about(listed.kind), counts, listed.split)),
     )
 
@@ -171,16 +174,19 @@ class _Look:
         self.opened = 0
         self.unreadable: list[Place] = []
         self.doubles: list[Place] = []
+        self.animated: list[Place] = []
         self._first: dict[bytes, tuple[str, ImageRef]] = {}
 
     def at(self, name: str, image: ImageRef) -> None:
         try:
             data = image_bytes(image)
-            open_image(data, name=name, analysis_side=OPENED_SIDE)
+            picture = open_image(data, name=name, analysis_side=OPENED_SIDE)
         except (ImageError, RecordError) as error:
             self.unreadable.append((name, str(error).removeprefix(f"{name}: ")))
             return
         self.opened += 1
+        if picture.frames > 1:
+            self.animated.append((name, f"{picture.word} {picture.frame} of {picture.frames}"))
         digest = hashlib.blake2b(data, digest_size=16).digest()
         first, place = self._first.setdefault(digest, (name, image))
         if place != image:  # of the same photograph, other faces may be samples of their own

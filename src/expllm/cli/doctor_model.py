@@ -55,7 +55,8 @@ def _trained(name: str, why: str) -> Iterator[Finding]:
     yield Finding(
         "default model", "ok", f"{name}{why}: {folder}, {size / 2**20:.1f} MiB of weights, SHA-256 checked"
     )
-    if manifest.preset.hf is None and manifest.preset.language.weights == "carrier":
+    carried = manifest.preset.hf is None and manifest.preset.language.weights == "carrier"
+    if carried and not manifest.merged:
         yield from _carrier(manifest.preset.language)
     yield from _trial(name)
 

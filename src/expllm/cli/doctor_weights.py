@@ -68,7 +68,7 @@ def examined(name: str) -> Examined:
 
 def _meant(name: str) -> "tuple[Preset, Finding | None]":
     """The preset that a name stands for, and what its own folder holds."""
-    from expllm.model.layout import check_files, is_model, read_manifest
+    from expllm.model.layout import base_preset, check_files, is_model, read_manifest
     from expllm.model.presets import PRESETS
     from expllm.model.presets import preset as by_name
 
@@ -85,7 +85,7 @@ def _meant(name: str) -> "tuple[Preset, Finding | None]":
     except ExpllmError as error:
         return manifest.preset, Finding("trained weights", "wrong", error.line, exit_code=error.exit_code)
     text = f"{_size(size)} in {folder}, SHA-256 checked"
-    return manifest.preset, Finding("trained weights", "ok", text)
+    return base_preset(folder, manifest), Finding("trained weights", "ok", text)
 
 
 def _weights(held: "Holding") -> Finding:

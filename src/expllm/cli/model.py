@@ -17,7 +17,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A trained model's folder.")]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A trained model's folder or run, or compact (the model that ships)."
+    ),
+]
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", metavar="OUT", help="The folder to write; it must be new.")
 ]
@@ -58,15 +63,16 @@ def show(
 
 @app.command("merge", short_help="Write a plain transformers model: adapters merged, no ExpLLM needed.")
 def merge(
-    folder: FolderArgument,
+    model: ModelArgument,
     output: OutputOption,
     dtype: Annotated[
         str, typer.Option("--dtype", metavar="float32|bfloat16", help="Precision of the written weights.")
     ] = "float32",
 ) -> None:
-    """Merge the adapters and write a Llava folder that plain `transformers` reads.
+    """Merge the adapters and write a folder that plain `transformers` reads, and servers such as vLLM.
 
-    The adapters are added in 32-bit floats, so the whole model must fit into memory so: 28 GB for `paper`.
+    ExpLLM takes it as a model, too. The adapters are added in 32-bit floats, so the whole model must fit into
+    memory so: 28 GB for `paper`.
     """
     from expllm.errors import UsageError
 
@@ -75,10 +81,13 @@ def merge(
     require(*CONVERSION)
     import torch
 
+    from expllm.model.merge import REMOTE_CODE, carries_modules
     from expllm.model.merge import merge as write
+    from expllm.shipped import model_folder
 
-    write(folder, output, getattr(torch, dtype))
-    typer.echo(f"{output}: LlavaForConditionalGeneration.from_pretrained and AutoProcessor read it")
+    write(model_folder(model), output, getattr(torch, dtype))
+    more = f" (with {REMOTE_CODE})" if carries_modules(output) else ""
+    typer.echo(f"{output}: AutoModelForImageTextToText{more} and AutoProcessor read it")
 
 
 @app.command("import", short_help="Read the authors' released checkpoint, with a report key by key.")
@@ -118,7 +127,7 @@ def import_(
 
 @app.command("push", short_help="Upload a trained model to the Hugging Face hub, with a model card.")
 def push(
-    folder: FolderArgument,
+    model: ModelArgument,
     repo: Annotated[str, typer.Argument(metavar="REPO", help="OWNER/NAME on the hub.")],
     private: Annotated[bool, typer.Option("--private", help="Only you can see it.")] = False,
     dry_run: Annotated[
@@ -128,7 +137,9 @@ def push(
     """Upload a trained model with a generated card. The hub's own login is used (`hf auth login`)."""
     from expllm.model.publish import model_card, published_files
     from expllm.model.publish import push as upload
+    from expllm.shipped import model_folder
 
+    folder = model_folder(model)
     if dry_run:
         typer.echo(model_card(folder))
         for path in published_files(folder):

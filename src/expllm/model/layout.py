@@ -46,6 +46,7 @@ class Manifest:
         card: How the model was trained; whatever the training wants to tell.
         extra: What was found out after training, such as a temperature of the probabilities.
         versions: Of the packages that wrote the folder.
+        merged: The weights are those of one plain model, with the adapters in them (`merge`).
     """
 
     preset: Preset
@@ -56,6 +57,7 @@ class Manifest:
     card: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    merged: bool = False
 
     @property
     def order(self) -> Order:
@@ -82,6 +84,7 @@ class Manifest:
             "versions": dict(self.versions),
             "card": dict(self.card),
             "extra": dict(self.extra),
+            **({"merged": True} if self.merged else {}),
         }
         return {**values, "sha256": seal(values)}
 
@@ -103,6 +106,7 @@ class Manifest:
             card=values["card"],
             extra=values["extra"],
             versions=values["versions"],
+            merged=values.get("merged") is True,
         )
         for key, derived in (
             ("template", found.preset.language.template),
@@ -210,6 +214,20 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def base_preset(folder: Path, manifest: Manifest) -> Preset:
+    """The preset, with the sources of weights that the model is read from beside its own files: none where it
+    is merged, and where another model was merged its own folder.
+    """
+    preset = manifest.preset
+    if not manifest.merged:
+        return preset
+    if preset.hf is not None:
+        return replace(preset, hf=str(folder), revision=None)
+    return replace(
+        preset, tower=replace(preset.tower, source=None), language=replace(preset.language, source=None)
+    )
+
+
 def is_model(folder: Path) -> bool:
     """Whether a folder holds a model of ours, and so may be replaced by a newer one."""
     return (folder / MANIFEST).is_file()
@@ -232,7 +250,7 @@ def _check_keys(values: Mapping[str, Any]) -> None:
     }  # fmt: skip
     if missing := known - set(values):
         raise ModelError(f"lacks the key {min(missing)!r}: save the model again")
-    if unknown := set(values) - known:
+    if unknown := set(values) - known - {"merged"}:
         raise ModelError(f"has an unknown key {min(unknown)!r}: remove it, or install a newer expllm")
 
 

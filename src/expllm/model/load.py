@@ -67,7 +67,8 @@ def load_base(
     """
     preset = settled(preset)
     if preset.hf is not None:
-        return _load_hf(preset, dtype)
+        folder = whole_snapshot(preset.hf, preset.revision).folder
+        return load_hf(preset, preset.hf, str(folder), dtype)
     tokenizer = load_tokenizer(preset.language)
     language = load_language(preset, seed, dtype)
     tower = load_tower(preset.tower, seed, dtype)
@@ -203,11 +204,17 @@ def _fill_tower(tower: nn.Module, path: Path) -> None:
         parameter.data = stored[name].to(parameter.dtype)
 
 
-def _load_hf(preset: Preset, dtype: torch.dtype) -> Base:
+def load_hf(preset: Preset, name: str, folder: str, dtype: torch.dtype) -> Base:
+    """An image-text-to-text model of `transformers`, with its processor.
+
+    Args:
+        name: What messages call it.
+
+    Raises:
+        ModelError, MissingWeights: as `pretrained`.
+    """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    assert preset.hf is not None
-    name, folder = preset.hf, str(whole_snapshot(preset.hf, preset.revision).folder)
     processor = fetched(name, lambda: AutoProcessor.from_pretrained(folder))
     model = pretrained(AutoModelForImageTextToText, name, folder, dtype=dtype)
     model.generation_config = greedy(processor.tokenizer, model.generation_config.eos_token_id)

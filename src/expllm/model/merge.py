@@ -1,13 +1,19 @@
 """A model without adapters, as a folder that plain `transformers` reads: nothing of ExpLLM is needed there.
 
 Plain Llava takes a tower's last hidden state before the tower's final norm, and ours is the one after it. So
-the tower is written as a ViT, whose hidden states end after the norm if its configuration says so
-(`tie_last_hidden_states`). A DINOv2 is a ViT that scales the output of each half block (LayerScale): the
-scales go into the layer before them. Its position embeddings are interpolated once, to our pictures' side.
+a DINOv2 is written as a ViT, whose hidden states end after the norm if its configuration says so
+(`tie_last_hidden_states`). It is a ViT that scales the output of each half block (LayerScale): the scales go
+into the layer before them. Its position embeddings are interpolated once, to our pictures' side.
+
+No class of `transformers` computes what a `ConvTower` does, so the folder carries the modules that do.
+`expllm.json` lies beside the weights: ExpLLM reads the folder, too, and asks the model as it was trained.
 """
 
+import inspect
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import torch
@@ -17,12 +23,16 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 from expllm.data.encode import TEMPLATES, ChatTemplate
 from expllm.errors import UsageError
+from expllm.model import convllava, convnet, convtower
 from expllm.model.bundle import Bundle
+from expllm.model.convllava import ConvLlava, conv_llava_config
+from expllm.model.convtower import ConvTower
 from expllm.model.expllm import PatchTower, llava_config
-from expllm.model.layout import check_new, is_model
+from expllm.model.layout import check_new, is_model, read_manifest, write_manifest
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
-from expllm.model.store import load
+from expllm.model.snapshots import fetch
+from expllm.model.store import load, package_versions, written_files
 from expllm.outfolders import whole_folder
 
 RENAMED: Final = {
@@ -31,42 +41,111 @@ RENAMED: Final = {
     ".norm2.": ".layernorm_after.",
 }
 """Names of DINOv2's parameters that a ViT has by other names."""
+CARRIED_MODULES: Final = (convnet, convtower, convllava)
+"""Modules that a folder with a `ConvTower` carries."""
+AUTO_MAP: Final = {
+    "AutoConfig": "convllava.ConvLlavaConfig",
+    "AutoModel": "convllava.ConvLlavaModel",
+    "AutoModelForImageTextToText": "convllava.ConvLlava",
+}
+"""Where `transformers` finds their classes, once it may run them."""
+
+
+REMOTE_CODE: Final = "trust_remote_code=True"
+"""What `transformers` wants to be given before it runs modules of a folder."""
 
 
 def merge(folder: Path, output: Path, dtype: torch.dtype = torch.float32) -> None:
     """Writes a saved model as a plain one. Adapters are added in 32-bit floats, then rounded to `dtype`.
 
     Raises:
+        UsageError: its base weights are quantized, or it is merged already.
         UsageError, MissingWeights, ModelError: as `store.load`.
         OutputError: the folder cannot be written, or something stands there.
     """
     check_new(output)
+    manifest = read_manifest(folder)
+    if manifest.merged:
+        raise UsageError(f"{folder}: is merged already: copy it, or merge the folder with its adapters")
+    _refuse_quantized(manifest.preset)
     bundle = load(folder, unpacked=True)
     if bundle.preset.hf is not None:
         model: Any = bundle.model.merge_and_unload()  # type: ignore[operator]
         processor: Any = bundle.processor
     else:
         model, processor = merged(bundle), plain_processor(bundle)
-    with whole_folder(output, is_model) as partial, quiet_transformers():
-        model.to(dtype).save_pretrained(partial)
-        processor.save_pretrained(partial)
+    with whole_folder(output, is_model) as partial:
+        with quiet_transformers():
+            model.to(dtype).save_pretrained(partial)
+            processor.save_pretrained(partial)
+        if isinstance(model, ConvLlava):
+            _carry_modules(partial)
+        plain = replace(
+            manifest, preset=bundle.preset, trained=(), merged=True, files=written_files(partial),
+            versions=package_versions(),
+        )  # fmt: skip
+        write_manifest(partial, plain)
+
+
+def _refuse_quantized(preset: Preset) -> None:
+    """Before anything is loaded: the sum of a 4-bit weight and its adapter has no 4-bit value.
+
+    Raises:
+        UsageError: the files of a base model are quantized. `nf4` alone, of whole weights, is undone.
+        MissingWeights: as `fetch`.
+    """
+    language = preset.language
+    on_hub = language.source if language.weights == "hub" else None
+    sources = (
+        [(preset.hf, preset.revision)]
+        if preset.hf is not None
+        else [(preset.tower.source, preset.tower.revision), (on_hub, language.revision)]
+    )
+    for source, revision in sources:
+        found = fetch(source, revision).config().get("quantization_config") if source else None
+        if found is not None:
+            method = found.get("quant_method", "unknown method") if isinstance(found, dict) else found
+            raise UsageError(
+                f"{source}: the weights are quantized ({method}), and adapters cannot be added to them "
+                "exactly: use the folder with its adapters, or train on the 16-bit weights"
+            )
+
+
+def carries_modules(folder: Path) -> bool:
+    """Whether a merged folder holds modules of its own, without which it cannot be read."""
+    return (folder / _file_name(convllava)).is_file()
+
+
+def _file_name(module: ModuleType) -> str:
+    return f"{module.__name__.rpartition('.')[2]}.py"
+
+
+def _carry_modules(folder: Path) -> None:
+    """Writes the tower's modules; there they import each other from beside themselves."""
+    for module in CARRIED_MODULES:
+        text = inspect.getsource(module).replace("from expllm.model.", "from .")
+        (folder / _file_name(module)).write_text(text, encoding="utf-8")
 
 
 def merged(bundle: Bundle) -> LlavaForConditionalGeneration:
-    """The model without adapters and with a ViT for its tower. Uses the bundle's weights up: it is not to be
-    used again.
+    """The model without adapters and, if its tower is a DINOv2, with a ViT for it. Uses the bundle's weights
+    up: it is not to be used again.
 
     Raises:
         UsageError: its tower has layers that a ViT lacks.
     """
     llava: Any = bundle.model.merge_and_unload()  # type: ignore[operator]
-    vit = as_vit(llava.model.vision_tower, bundle.preset.tower.image)
-    config = llava_config(
-        vit.config, llava.config.text_config, llava.config.image_token_id, bundle.preset.tower.tokens
-    )
+    tower, text = llava.model.vision_tower, llava.config.text_config
+    kind = ConvLlava if isinstance(tower, ConvTower) else LlavaForConditionalGeneration
+    if kind is not ConvLlava:
+        tower = as_vit(tower, bundle.preset.tower.image)
+    config = llava_config(tower.config, text, llava.config.image_token_id, bundle.preset.tower.tokens)
+    if kind is ConvLlava:
+        config = conv_llava_config(config)
+        config.auto_map = AUTO_MAP
     with torch.device("meta"):
-        plain = LlavaForConditionalGeneration(config)
-    plain.model.vision_tower = vit
+        plain: Any = kind(config)
+    plain.model.vision_tower = tower
     plain.model.multi_modal_projector = llava.model.multi_modal_projector
     plain.model.language_model = llava.model.language_model
     plain.lm_head = llava.lm_head

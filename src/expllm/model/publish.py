@@ -108,7 +108,7 @@ def _front_matter(manifest: Manifest) -> Iterator[str]:
     yield "---"
     yield f"license: {_licence(manifest)}"
     yield "language: en"
-    yield "library_name: peft"
+    yield f"library_name: {'transformers' if manifest.merged else 'peft'}"
     yield "pipeline_tag: image-text-to-text"
     if bases:
         yield "base_model:"
@@ -129,19 +129,41 @@ def _body(manifest: Manifest) -> Iterator[str]:
     yield ""
     yield f"* Labels: {', '.join(label.value for label in manifest.labels)}."
     yield f"* Base models: {', '.join(bases) or 'none: all weights are here'}."
-    yield f"* Here: adapters of rank {preset.lora.rank} (`peft`), projector, prompts, image transform."
-    if manifest.trained:
-        yield f"* Trained whole, and here: {', '.join(manifest.trained)}."
+    yield from _contents(manifest)
     yield ""
-    yield "```python"
-    yield "from expllm.model.store import load  # pip install 'expllm[model]'"
-    yield ""
-    yield 'model = load(Path("FOLDER"))'
-    yield "```"
+    yield from ("```python", *_usage(manifest), "```")
     for title, text in (
         ("Figures", _figures(manifest.card)), ("Limits", LIMITS), ("Law", LAW), ("Rights", _rights(manifest)),
     ):  # fmt: skip
         yield from ("", f"## {title}", "", text)
+
+
+def _contents(manifest: Manifest) -> Iterator[str]:
+    """What of the model is in the folder."""
+    if manifest.merged:
+        yield "* Here: the whole model, its adapters merged; processor, prompts, image transform."
+        return
+    rank = manifest.preset.lora.rank
+    yield f"* Here: adapters of rank {rank} (`peft`), projector, prompts, image transform."
+    if manifest.trained:
+        yield f"* Trained whole, and here: {', '.join(manifest.trained)}."
+
+
+def _usage(manifest: Manifest) -> Iterator[str]:
+    """How it is opened in Python."""
+    if not manifest.merged:
+        yield "from expllm.model.store import load  # pip install 'expllm[model]'"
+        yield ""
+        yield 'model = load(Path("FOLDER"))'
+        return
+    own = any(name.endswith(".py") for name in manifest.files)
+    yield "from transformers import AutoModelForImageTextToText, AutoProcessor  # 5.23 or later"
+    yield ""
+    yield "processor = AutoProcessor.from_pretrained(FOLDER)"
+    yield (
+        "model = AutoModelForImageTextToText.from_pretrained("
+        f"FOLDER{', trust_remote_code=True' if own else ''})"
+    )
 
 
 def _figures(card: Mapping[str, Any]) -> str:

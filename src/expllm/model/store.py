@@ -42,6 +42,7 @@ from expllm.model.layout import (
     write_manifest,
 )
 from expllm.model.load import Base, load_base, load_language, load_tokenizer, load_tower, put_together
+from expllm.model.plain import load_plain
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.snapshots import settled
@@ -71,14 +72,23 @@ def save(
                 save_weights(state, partial / WEIGHTS[part])
         if bundle.preset.hf is None and bundle.preset.language.source is None:
             bundle.tokenizer.save_pretrained(partial)
-        for path in partial.iterdir():
-            open_to_others(path)  # safetensors keeps its files for the user alone
-        files = {path.name: (sha256(path), path.stat().st_size) for path in sorted(partial.iterdir())}
         manifest = Manifest(
-            bundle.preset, bundle.labels, bundle.questions, bundle.trained, files,
-            card, extra or {}, {name: version(name) for name in _PACKAGES},
+            bundle.preset, bundle.labels, bundle.questions, bundle.trained, written_files(partial),
+            card, extra or {}, package_versions(),
         )  # fmt: skip
         write_manifest(partial, manifest)
+
+
+def written_files(folder: Path) -> dict[str, tuple[str, int]]:
+    """SHA-256 and size of every file of a model; others than the user may read them from now on."""
+    for path in folder.iterdir():
+        open_to_others(path)  # safetensors keeps its files for the user alone
+    return {path.name: (sha256(path), path.stat().st_size) for path in sorted(folder.iterdir())}
+
+
+def package_versions() -> dict[str, str]:
+    """Of the packages that write a model."""
+    return {name: version(name) for name in _PACKAGES}
 
 
 def load(
@@ -104,6 +114,8 @@ def load(
     """
     manifest = read_manifest(folder)
     check_files(folder, manifest)
+    if manifest.merged:
+        return load_plain(folder, manifest, dtype, device)
     if preset is not None:
         manifest = replace(manifest, preset=preset)
     if unpacked:

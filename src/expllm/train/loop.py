@@ -165,7 +165,12 @@ def _tower_file(name: str | None) -> Path | None:
 
 def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None) -> Bundle:
     """The model that a recipe goes on with, if it is of the same kind; its base weights may have moved."""
-    had = read_manifest(folder).preset
+    manifest = read_manifest(folder)
+    if manifest.merged:
+        raise UsageError(
+            f"model.begin: {folder} is merged and has no adapters to train: use the folder that was merged"
+        )
+    had = manifest.preset
     for name in ("name", "lora"):
         if getattr(had, name) != getattr(chosen, name):
             key = "model.preset" if name == "name" else "model.lora"

@@ -1,8 +1,6 @@
 """A tensor that is removed, renamed, reshaped or no number is refused by its name, whatever file it is in."""
 
-import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import torch
 from safetensors.torch import load as from_safetensors
 from safetensors.torch import load_file, save_file
 from safetensors.torch import save as as_safetensors
+from tensoredits import EDITS, Edit, cases, refused, vouch
 from tinyhub import (
     Files,
     Form,
@@ -25,12 +24,11 @@ from tinyhub import (
     tower_state,
     vicuna_files,
 )
-from torch import Tensor
 
 from expllm.errors import ExitCode, ExpllmError, MissingWeights
 from expllm.faces import label_set
 from expllm.model.bundle import Bundle
-from expllm.model.layout import ModelError, seal
+from expllm.model.layout import ModelError
 from expllm.model.load import load_base, load_tower
 from expllm.model.merge import merge
 from expllm.model.presets import PRESETS, preset
@@ -38,8 +36,6 @@ from expllm.model.released import import_released
 from expllm.model.snapshots import settled
 from expllm.model.store import load, save
 
-State = dict[str, Tensor]
-Edit = Callable[[State, str], str]
 TOWER = (
     "embeddings.cls_token", "encoder.layer.1.attention.attention.query.weight",
     "encoder.layer.0.attention.output.dense.bias", "encoder.layer.1.layer_scale2.lambda1", "layernorm.weight",
@@ -52,53 +48,6 @@ RELEASED = (
     "vision_model.blocks.1.attn.qkv.weight", "vision_model.blocks.0.attn.lora_B_v", "mm_projector.2.bias",
     "model.layers.1.self_attn.q_proj.lora_A", "vision_model.pos_embed", "lm_head.weight",
 )  # fmt: skip
-
-
-def removed(state: State, name: str) -> str:
-    del state[name]
-    return name
-
-
-def renamed(state: State, name: str) -> str:
-    state[f"{name}_old"] = state.pop(name)
-    return name
-
-
-def added(state: State, name: str) -> str:
-    state[f"{name}_more"] = state[name].clone()
-    return f"{name}_more"
-
-
-def reshaped(state: State, name: str) -> str:
-    state[name] = torch.cat([state[name], state[name]])
-    return name
-
-
-def not_a_number(state: State, name: str) -> str:
-    state[name] = state[name].clone()
-    state[name].view(-1)[-1] = float("nan")
-    return name
-
-
-def infinite(state: State, name: str) -> str:
-    state[name] = state[name].clone()
-    state[name].view(-1)[0] = -float("inf")
-    return name
-
-
-EDITS: tuple[Edit, ...] = (removed, renamed, added, reshaped, not_a_number, infinite)
-
-
-def cases(names: tuple[str, ...]) -> list[tuple[str, Edit]]:
-    """Every tensor is removed and renamed; the rest is done to one of them."""
-    return [(name, edit) for name in names for edit in EDITS[:2]] + [(names[1], edit) for edit in EDITS[2:]]
-
-
-def refused(read: Callable[[], object], name: str) -> None:
-    with pytest.raises(ModelError) as caught:
-        read()
-    assert name in caught.value.line
-    assert caught.value.exit_code == ExitCode.FAILURE
 
 
 @pytest.mark.parametrize(("name", "edit"), cases(TOWER))
@@ -200,15 +149,6 @@ def test_a_tensor_of_a_models_folder(file: str, edit: Edit, copy: Path) -> None:
         vouch(copy, path)
         refused(lambda: load(copy), named)
         refused(lambda: merge(copy, copy.parent / "plain"), named)
-
-
-def vouch(folder: Path, path: Path) -> None:
-    """Lets the manifest name the file as it is now."""
-    values = json.loads((folder / "expllm.json").read_text())
-    content = path.read_bytes()
-    values["files"][path.name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    values["sha256"] = seal(values)
-    (folder / "expllm.json").write_text(json.dumps(values))
 
 
 @pytest.mark.parametrize("edit", EDITS)

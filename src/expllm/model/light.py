@@ -24,7 +24,7 @@ from expllm.faces import Expression
 from expllm.model.carried import unpacked
 from expllm.model.convnet import blocks_of, look, stem_of
 from expllm.model.expected import adapter_shapes, llama_shapes, projector_shapes
-from expllm.model.keys import check_fit, check_shapes
+from expllm.model.keys import Differences, Shape, check_fit, check_keys, check_shapes, not_finite
 from expllm.model.language import Language
 from expllm.model.layout import (
     ADAPTER,
@@ -36,7 +36,7 @@ from expllm.model.layout import (
     read_manifest,
 )
 from expllm.model.prepare import Preparer
-from expllm.model.presets import Preset
+from expllm.model.presets import Preset, Tower
 from expllm.model.products import product
 from expllm.model.tensors import each_weight, load_weights
 from expllm.model.weightfiles import tensor_shapes
@@ -44,7 +44,8 @@ from expllm.model.writing import Ids, OwnModel, Talker
 
 _ADAPTED: Final = "base_model.model."
 _CARRIED: Final = "model.language_model."
-_OWN: Final = ("model.vision_tower.", "model.multi_modal_projector.")
+_TOWER: Final = "model.vision_tower."
+_PROJECTOR: Final = "model.multi_modal_projector."
 _BESIDE: Final = (*WEIGHTS.values(), ADAPTER, ADAPTER_CONFIG)
 
 
@@ -138,13 +139,9 @@ def light_bundle(folder: Path, device: torch.device | str) -> LightBundle | None
     return LightBundle(folder, carrier, manifest, LightTokenizer(carrier), device)
 
 
-def _own_files(folder: Path) -> list[Path]:
-    return [folder / WEIGHTS[part] for part in ("tower", "projector")]
-
-
 def _plain(name: str) -> str:
     """What a weight is called in Llava."""
-    return name if name.startswith(_OWN) else name.replace("model.", _CARRIED, 1)
+    return name if name.startswith((_TOWER, _PROJECTOR)) else name.replace("model.", _CARRIED, 1)
 
 
 class _Weights:
@@ -155,13 +152,27 @@ class _Weights:
         self._adapters = load_weights(bundle.folder / ADAPTER)
         self._scale = self.preset.lora.alpha / self.preset.lora.rank
         self.config: dict[str, Any] = json.loads((bundle.carrier / "config.json").read_text(encoding="utf-8"))
-        carrier = bundle.carrier / "model.safetensors"
-        held = {carrier: tensor_shapes(carrier, AGAIN)}
-        check_shapes(held[carrier], llama_shapes(self.config), carrier)
-        held |= {path: tensor_shapes(path, AGAIN) for path in _own_files(bundle.folder)}
+        self._carrier = bundle.carrier / "model.safetensors"
+        held = self._checked(bundle.folder)
         self._files = {path: {_plain(name): name for name in shapes} for path, shapes in held.items()}
         shapes = {_plain(name): shape for names in held.values() for name, shape in names.items()}
         check_fit(self._adapters, adapter_shapes(shapes, self.preset.lora), bundle.folder / ADAPTER)
+
+    def _checked(self, folder: Path) -> dict[Path, dict[str, Shape]]:
+        """Names and shapes of the tensors in each file, which are those that the model has to have."""
+        tower = {name: tuple(one.shape) for name, one in _net(self.preset.tower, "meta").named_parameters()}
+        projector = projector_shapes(self.preset.tower.hidden, int(self.config["hidden_size"]))
+        expected = {
+            self._carrier: llama_shapes(self.config),
+            folder / WEIGHTS["tower"]: {f"{_TOWER}{name}": shape for name, shape in tower.items()},
+            folder / WEIGHTS["projector"]: {
+                f"{_PROJECTOR}{name}": shape for name, shape in projector.items()
+            },
+        }
+        held = {path: tensor_shapes(path, AGAIN) for path in expected}
+        for path, shapes in expected.items():
+            check_shapes(held[path], shapes, path)
+        return held
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """All weights whose names begin so, by the rest of their names."""
@@ -169,6 +180,8 @@ class _Weights:
         for path, names in self._files.items():
             stored = {there: name for name, there in names.items() if name.startswith(prefix)}
             for there, weight in each_weight(path, list(stored)):
+                if path != self._carrier:  # of that one every byte was looked at (`carried`)
+                    check_keys(path, Differences(not_finite=not_finite({there: weight})), AGAIN)
                 # A copy in any case: else the file stays mapped for the few tensors kept as they are.
                 own = self._adapted(stored[there], weight.to(self.dtype, copy=True))
                 read[stored[there].removeprefix(prefix)] = own
@@ -187,15 +200,10 @@ class _Weights:
 
 def _sight(weights: _Weights) -> Any:
     """From normalised pixels to visual tokens, as Llava's tower and projector."""
-    widths = weights.preset.tower.widths
-    stored = weights.part("model.vision_tower.")
-    net = nn.ModuleDict({"stem": stem_of(widths), "blocks": blocks_of(widths)})
-    check_fit(stored, dict(net.named_parameters()), Path(WEIGHTS["tower"]))
-    net.to(weights.dtype).to(weights.device).load_state_dict(stored)
+    net = _net(weights.preset.tower)
+    net.to(weights.dtype).to(weights.device).load_state_dict(weights.part(_TOWER))
     net.eval().requires_grad_(requires_grad=False)
-    projector = weights.part("model.multi_modal_projector.")
-    sides = weights.preset.tower.hidden, int(weights.config["hidden_size"])
-    check_fit(projector, projector_shapes(*sides), WEIGHTS["projector"])
+    projector = weights.part(_PROJECTOR)
     one, two = (_layer(projector, f"linear_{number}.") for number in (1, 2))
     first, second, dtype = product([one]), product([two]), weights.dtype  # `weights` itself must not stay
 
@@ -207,6 +215,12 @@ def _sight(weights: _Weights) -> Any:
         return second(gelu(first(cells)))
 
     return see
+
+
+def _net(tower: Tower, device: str = "cpu") -> nn.ModuleDict:
+    """The tower, its weights yet to be read."""
+    with torch.device(device):
+        return nn.ModuleDict({"stem": stem_of(tower.widths), "blocks": blocks_of(tower.widths)})
 
 
 def _layer(stored: dict[str, Tensor], prefix: str) -> SimpleNamespace:

@@ -15,9 +15,10 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, Dinov2Model, GenerationConfig, LlamaForCausalLM
 
 from expllm.errors import ExpllmError, MissingDependency, MissingWeights, UsageError
-from expllm.model.carried import carried_gguf, unpacked
+from expllm.model.carried import SHA256, again, carried_gguf, unpacked
 from expllm.model.convtower import ConvTower
 from expllm.model.expllm import PatchTower, joined, language_config, new_tower, tower_config
+from expllm.model.gguffile import check_gguf
 from expllm.model.keys import check_fit, check_loaded
 from expllm.model.layout import ModelError
 from expllm.model.presets import Language, Preset, Tower
@@ -228,7 +229,9 @@ def _where(language: Language) -> tuple[str, dict[str, Any]]:
         return str(whole_snapshot(language.source, language.revision).folder), {}
     if (folder := unpack_carried(language)) is not None:
         return str(folder), {}
-    return str(carried_gguf(language).parent), {"gguf_file": language.gguf, **_dequantized()}
+    packed = carried_gguf(language)
+    _check_packed(packed, language)
+    return str(packed.parent), {"gguf_file": packed.name, **_dequantized()}
 
 
 def unpack_carried(language: Language) -> Path | None:
@@ -236,8 +239,20 @@ def unpack_carried(language: Language) -> Path | None:
 
     Raises:
         MissingWeights: as `unpacked`.
+        ModelError: it is not the model that the preset describes; the tensors are named.
     """
-    return unpacked(language, _unpack)
+
+    def unpack(packed: Path, folder: Path) -> None:
+        _check_packed(packed, language)
+        _unpack(packed, folder)
+
+    return unpacked(language, unpack)
+
+
+def _check_packed(packed: Path, language: Language) -> None:
+    """A file whose SHA-256 is known is the model; others are held against it, which takes seconds."""
+    if packed.name not in SHA256:
+        check_gguf(packed, language, again(language))
 
 
 def _unpack(packed: Path, folder: Path) -> None:

@@ -1,0 +1,154 @@
+"""A language model out of a package, and a model built on it: a wrong tensor is refused by its name.
+
+`light` reads the models that ship, `store` the same ones to train them.
+"""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from tensoredits import EDITS, Edit, cases, refused, vouch
+from tinycarrier import LANGUAGE, PRESET, carried_bundle, lay_package, plain_state
+
+from expllm.errors import ExpllmError, MissingWeights
+from expllm.model import carried
+from expllm.model.answers import Answerer
+from expllm.model.layout import ADAPTER
+from expllm.model.light import LightBundle, light_bundle
+from expllm.model.load import load_language, load_tokenizer
+from expllm.model.presets import Language
+from expllm.model.store import load, save
+
+GGUF = ("token_embd.weight", "blk.1.attn_k.weight", "blk.0.ffn_norm.weight", "output_norm.weight")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of packages that is on the path, empty, and an empty cache."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return folder
+
+
+def opened(language: Language = LANGUAGE) -> torch.nn.Module:
+    return load_language(replace(PRESET, language=language), 0, torch.float32)
+
+
+def test_what_is_unpacked_is_what_was_packed(place: Path) -> None:
+    lay_package(place)
+    read = opened().state_dict()
+    assert [name for name, tensor in plain_state().items() if not torch.equal(read[name], tensor)] == []
+    tokenizer = load_tokenizer(LANGUAGE)
+    assert tokenizer.decode(tokenizer.encode("<|im_start|>lip corner pull")) == "<|im_start|>lip corner pull"
+
+
+@pytest.mark.parametrize(("name", "edit"), cases(GGUF))
+def test_a_tensor_of_a_gguf_file(name: str, edit: Edit, place: Path) -> None:
+    named: list[str] = []
+    lay_package(place, lambda state: named.append(edit(state, name)))
+    refused(opened, named[0])
+    assert carried.unpacked(LANGUAGE) is None
+
+
+def test_a_tensor_of_a_gguf_file_that_cannot_be_unpacked(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no cache can be written it is read from GGUF each time, and held against the model each time."""
+    lay_package(place, lambda state: state.update({"blk.0.attn_q.bias": torch.zeros(LANGUAGE.hidden)}))
+    (place / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "file"))
+    refused(opened, "blk.0.attn_q.bias")
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [
+        (replace(LANGUAGE, tied=False), "output.weight is missing"),
+        (replace(LANGUAGE, layers=3), "blk.2.attn_k.weight"),
+        (replace(LANGUAGE, layers=1), "blk.1.attn_k.weight"),
+        (replace(LANGUAGE, intermediate=128), "blk.0.ffn_down.weight has the shape [64, 96], not [64, 128]"),
+    ],
+)
+def test_a_gguf_file_of_other_sizes(language: Language, name: str, place: Path) -> None:
+    lay_package(place)
+    refused(lambda: opened(language), name)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
+def test_a_gguf_file_that_is_cut(share: float, place: Path) -> None:
+    packed = lay_package(place)
+    packed.write_bytes(packed.read_bytes()[: int(packed.stat().st_size * share)])
+    with pytest.raises(ExpllmError) as caught:
+        opened()
+    assert type(caught.value) is MissingWeights
+    assert caught.value.line.startswith(f"{packed}: is cut short or damaged")
+    assert "\n" not in caught.value.line
+
+
+@pytest.mark.slow
+def test_names_and_shapes_are_those_of_smollm2() -> None:
+    from expllm.model.gguffile import check_gguf
+    from expllm.model.presets import SMOLLM2_135M
+    from expllm.shipped import missing_packages
+
+    if missing_packages():
+        pytest.skip("needs the model's packages")
+    check_gguf(carried.carried_gguf(SMOLLM2_135M), SMOLLM2_135M, "again")
+
+
+@pytest.fixture
+def model(place: Path) -> Path:
+    """A saved model on the language model of a package, which is unpacked."""
+    lay_package(place)
+    save(place.parent / "model", carried_bundle(), {})
+    return place.parent / "model"
+
+
+def light(folder: Path) -> LightBundle:
+    found = light_bundle(folder, "cpu")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("file", [ADAPTER, "tower.safetensors", "projector.safetensors"])
+def test_a_tensor_of_a_light_model(file: str, model: Path) -> None:
+    """`expllm.json` vouches for it: what it does not know of is refused by the file's hash."""
+    path = model / file
+    whole = load_file(path)
+    for edit in EDITS:
+        for name in (min(whole), sorted(whole)[len(whole) // 2]):
+            changed = dict(whole)
+            named = edit(changed, name)
+            save_file(changed, path)
+            vouch(model, path)
+            refused(lambda: Answerer(light(model)), named)
+            refused(lambda: Answerer(light(model)), str(path))
+        refused(lambda: load(model), named)
+    save_file(whole, path)
+    vouch(model, path)
+    assert len(Answerer(light(model)).labels([Image.new("RGB", (32, 32))]).sums) == 1
+
+
+@pytest.mark.parametrize("edit", EDITS[:4])
+def test_a_tensor_of_what_was_unpacked(edit: Edit, model: Path) -> None:
+    """As another version of a library might write it: every byte is the one that was written."""
+    folder = light(model).carrier
+    path = folder / "model.safetensors"
+    for name in ("model.layers.1.self_attn.v_proj.weight", "model.embed_tokens.weight"):
+        state = load_file(path)
+        named = edit(state, name)
+        save_file(state, path, {"format": "pt"})
+        files = json.loads((folder / carried.MARK).read_text())
+        files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        (folder / carried.MARK).write_text(json.dumps(files))
+        refused(lambda: Answerer(light(model)), named)
+        refused(lambda: load(model), named)
+        path.unlink()  # it is unpacked again
+        assert opened() is not None

@@ -56,7 +56,7 @@ def gguf_state() -> State:
 
 
 def _as_pairs(weight: Tensor, heads: int) -> Tensor:
-    """GGUF turns a head's neighbours against each other, the hub's models its halves: [heads * width, hidden]."""
+    """GGUF turns neighbours of a head against each other, the hub its halves: [heads * width, hidden]."""
     return weight.view(heads, 2, -1, weight.shape[-1]).transpose(1, 2).reshape(weight.shape)
 
 

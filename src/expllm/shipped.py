@@ -56,7 +56,7 @@ def model_folder(name: str | os.PathLike[str]) -> Path:
     if not path.is_dir():
         raise UsageError(
             f"there is no model {os.fspath(name)!r}: give a folder that 'expllm train' wrote, "
-            f"{', '.join(SHIPPED)}, offline, or chat:NAME"
+            f"{', '.join(SHIPPED)}, offline, chat:NAME, or endpoint:URL"
         )
     return path
 

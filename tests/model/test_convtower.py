@@ -1,11 +1,11 @@
 """The convolutional tower: its grid, its place in the model, its weights from a file."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from smallconv import SMALL, TOWER
 
 from expllm.faces import label_set
 from expllm.model.bundle import new_bundle
@@ -13,17 +13,9 @@ from expllm.model.convtower import ConvConfig, ConvTower
 from expllm.model.expllm import inner, part_of
 from expllm.model.language import readable
 from expllm.model.layout import ModelError
-from expllm.model.presets import Lora, Preset, Tower, preset
 from expllm.model.store import load, save
 from expllm.model.talkers import without_adapters
 
-TOWER = Tower(
-    hidden=24, layers=8, heads=1, patch=16, image=48, native_image=48,
-    mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), kind="conv", widths=(8, 8, 16, 24),
-)  # fmt: skip
-SMALL: Preset = replace(
-    preset("tiny"), name="small-conv", tower=TOWER, lora=Lora(targets=("q_proj", "v_proj", "second"))
-)
 LABELS = label_set(8)
 
 

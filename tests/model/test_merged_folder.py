@@ -14,8 +14,8 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from smallconv import SMALL
 from smallmodels import logits, shared_bundle
-from test_convtower import SMALL
 
 from expllm.conversations import HINT, Questions, explanation_question, label_question
 from expllm.errors import UsageError

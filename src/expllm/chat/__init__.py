@@ -5,7 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from expllm.chat.base import ChatModel, Message, Reply, Role, Usage, picture_uri, request_key
+from expllm.chat.base import ChatModel, Message, Reply, Role, Token, Usage, picture_uri, request_key
 from expllm.chat.errors import (
     BadPrices,
     BadRequest,
@@ -47,6 +47,7 @@ __all__ = [
     "ReplyCache",
     "Role",
     "ScriptedChat",
+    "Token",
     "UnknownModel",
     "Unreachable",
     "Usage",

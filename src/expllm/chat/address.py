@@ -14,6 +14,7 @@ from expllm.errors import UsageError, one_line
 OPENAI: Final = "https://api.openai.com/v1"
 BEARER: Final = "Authorization"
 _PATH: Final = "/chat/completions"
+_MODELS: Final = "/models"
 _KEYS: Final = re.compile(
     r"\b(?:sk|pk|key|rk|gsk|hf|xai|nvapi)[-_][\w*.-]{4,}|\bAIza[\w*-]{8,}|\beyJ[\w-]{8,}(?:\.[\w-]+)*"
     r"|(?<=\bbearer )[\w*.~+/=-]{8,}",
@@ -67,6 +68,12 @@ class Address:
     secrets: tuple[Secret, ...]
     dialect: Dialect
     key_header: str
+
+    @property
+    def models_url(self) -> str:
+        """Where the list of models is."""
+        split = urlsplit(self.url)
+        return urlunsplit(split._replace(path=split.path.removesuffix(_PATH) + _MODELS))
 
     @classmethod
     def of(cls, base_url: str | None, key_env: str) -> "Address":

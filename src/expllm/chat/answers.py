@@ -12,6 +12,7 @@ from expllm.chat.final_text import final_text
 from expllm.chat.outcomes import Completion, TokenLimit, Trouble
 from expllm.chat.refusals import is_refusal
 from expllm.chat.retries import retry_after
+from expllm.chat.token_probabilities import answer_tokens, prompt_tokens
 from expllm.chat.transport import Answer
 
 _MOST_TOKENS: Final = 2**53
@@ -57,8 +58,10 @@ def _completion(data: Any, model: str, address: Address, limit: TokenLimit) -> C
     if finish.casefold().startswith(FILTER_ENDINGS):
         finish = finish if finish.casefold().startswith(FILTERED) else f"{FILTERED}: {finish}"
         return Completion(final.text, named, finish, usage, refused=True)
-    if finish.casefold() not in BROKEN_ENDINGS and final.text.strip():
-        return Completion(final.text, named, finish, usage, refused=is_refusal(final.text))
+    tokens, prompt = answer_tokens(choice), prompt_tokens(data)
+    if finish.casefold() not in BROKEN_ENDINGS and (final.text.strip() or prompt):
+        refused = is_refusal(final.text)
+        return Completion(final.text, named, finish, usage, refused, tokens, prompt)
     reasoned = final.reasoned or any(message.get(name) for name in REASONING)
     return _empty(finish, usage, _reasoning_tokens(data.get("usage"), usage), limit.option, reasoned)
 

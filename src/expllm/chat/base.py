@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
@@ -57,6 +57,24 @@ def _sum(one: int | None, other: int | None) -> int | None:
 
 NOTHING_USED = Usage(0, 0)
 
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token, and how likely it was in its place.
+
+    Attributes:
+        text: As the server writes it.
+        logprob: Natural logarithm of its probability.
+        others: The likeliest tokens of this place and their logarithms, as many as were asked for.
+        id: In the model's vocabulary; None where the server does not say.
+    """
+
+    text: str
+    logprob: float
+    others: Mapping[str, float] = field(default_factory=dict)
+    id: int | None = None
+
+
 FILTERED: Final = "content_filter"
 """What `finish` begins with where a filter at the server, not the model itself, declined to answer."""
 
@@ -76,6 +94,8 @@ class Reply:
         attempts: Requests that were sent; 0 for a cached reply.
         refused: The model, or a filter before it, declined to answer.
         cached: It comes from the cache; nothing was sent.
+        tokens: Of the answer, with their probabilities, where these were asked for and the server gives them.
+        prompt: Of the question, likewise.
     """
 
     text: str
@@ -87,6 +107,8 @@ class Reply:
     attempts: int
     refused: bool
     cached: bool
+    tokens: tuple[Token, ...] = ()
+    prompt: tuple[Token, ...] = ()
 
     @property
     def filtered(self) -> bool:

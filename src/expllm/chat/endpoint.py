@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from expllm.chat.address import Address
 from expllm.chat.attempts import Attempts, Course, Request
 from expllm.chat.base import Message, Reply, as_payload, body_key, canonical
+from expllm.chat.errors import Unreachable
 from expllm.chat.failures import refused_for_good
 from expllm.chat.limits import Budget, Gate
+from expllm.chat.listing import listed_models
 from expllm.chat.outcomes import Completion, TokenLimit, Trouble
 from expllm.chat.prices import Prices
 from expllm.chat.retries import Backoff
-from expllm.chat.transport import Transport
+from expllm.chat.transport import Broken, Transport
 from expllm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -112,6 +114,11 @@ class OpenAIChat:
     def __repr__(self) -> str:
         return f"OpenAIChat({self.identity!r}, base_url={self._address.shown!r})"
 
+    @property
+    def shown(self) -> str:
+        """The address without credentials and query, for messages."""
+        return self._address.shown
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -129,6 +136,25 @@ class OpenAIChat:
         other = copy.copy(self)
         other._fixed = self._fixed | {"seed": seed}
         return other
+
+    def with_extra(self, extra: Mapping[str, Any]) -> Self:
+        """The same model with further members in its requests: it shares connections and limits."""
+        other = copy.copy(self)
+        other._fixed = self._fixed | dict(extra)
+        return other
+
+    async def listed(self) -> tuple[tuple[str, str], ...]:
+        """The models that the server lists: the id of each, and where it says that it comes from, or nothing.
+
+        Nothing is listed where the server has no list.
+
+        Raises:
+            Unreachable: nothing answers at the address.
+        """
+        answer = await self._transport.models()
+        if isinstance(answer, Broken):
+            raise Unreachable(f"cannot reach {self._address.shown}: {answer.detail or answer.reason}")
+        return listed_models(answer)
 
     async def ask(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> Reply:
         """As `ChatModel.ask`; the cache is asked first, and what fails in passing is tried again."""
@@ -193,6 +219,8 @@ class OpenAIChat:
             attempts=course.attempts,
             refused=completion.refused,
             cached=False,
+            tokens=completion.tokens,
+            prompt=completion.prompt,
         )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from expllm.chat.base import NOTHING_USED, Usage
+from expllm.chat.base import NOTHING_USED, Token, Usage
 from expllm.chat.dialects import MAX_TOKENS
 
 
@@ -15,6 +15,8 @@ class Completion:
     finish: str
     usage: Usage
     refused: bool
+    tokens: tuple[Token, ...] = ()
+    prompt: tuple[Token, ...] = ()
 
 
 @dataclass(slots=True)

@@ -60,12 +60,10 @@ class Transport:
         self._most_bytes = most_bytes
         self._session: ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._url: Any = None
         self._proxy: str | None = None
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> "ClientSession":
         import aiohttp
-        import yarl
 
         headers = {
             "Accept": "application/json",
@@ -75,7 +73,6 @@ class Transport:
         }
         if self._address.authorization:
             headers[self._address.key_header] = self._address.authorization.reveal()
-        self._url = yarl.URL(self._address.url)
         self._proxy = self._address.proxy()
         self._loop = loop
         self._session = aiohttp.ClientSession(
@@ -89,7 +86,17 @@ class Transport:
 
     async def post(self, body: bytes, call: str) -> Answer | Broken:
         """Sends `body`; `call` names the request in a header, for the server's log."""
+        return await self._exchange(
+            "POST", self._address.url, data=body, headers={"X-Client-Request-Id": call}
+        )
+
+    async def models(self) -> Answer | Broken:
+        """Asks for the list of models."""
+        return await self._exchange("GET", self._address.models_url)
+
+    async def _exchange(self, method: str, url: str, **request: Any) -> Answer | Broken:
         import aiohttp
+        import yarl
 
         loop = asyncio.get_running_loop()
         session = self._session
@@ -99,12 +106,8 @@ class Transport:
         end = loop.time() + self._timeout
         try:
             async with asyncio.timeout_at(end) as clock:
-                response = await session.post(
-                    self._url,
-                    data=body,
-                    headers={"X-Client-Request-Id": call},
-                    allow_redirects=False,
-                    proxy=self._proxy,
+                response = await session.request(
+                    method, yarl.URL(url), allow_redirects=False, proxy=self._proxy, **request
                 )
                 return await self._read(response, clock, end)
         except TimeoutError as error:

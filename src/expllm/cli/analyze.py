@@ -57,8 +57,9 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="Who explains: compact (the model that ships), offline (rules), a trained model's folder, or "
-        "chat:NAME. [default: EXPLLM_MODEL, else compact if its packages are installed, else offline]",
+        help="Who explains: compact (the model that ships), offline (rules), a trained model's folder, "
+        "chat:NAME, or endpoint:URL (a server that runs a merged model). "
+        "[default: EXPLLM_MODEL, else compact if its packages are installed, else offline]",
     ),
 ]
 NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and probabilities only, no text.")]
@@ -141,6 +142,8 @@ def analyze(
     cache: chat.ChatCache = None,
     budget: chat.ChatBudget = None,
     prices: chat.ChatPrices = None,
+    questions: chat.ServedQuestions = None,
+    served_name: chat.ServedName = None,
     detector: Detector = "mediapipe",
     landmarker: Landmarker = None,
     labels: Labels = None,
@@ -155,7 +158,9 @@ def analyze(
     """Explain the faces in pictures: action units, an explanation, an expression with probabilities."""
     from expllm.cli.view import analysis_view
 
-    asked = chat.chat_options(base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices)
+    asked = chat.chat_options(
+        base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices, questions, served_name
+    )
     predictor = {
         "detector": detector, "landmarker": landmarker, "mirrored": mirrored, "write": not no_explain,
         "abstain": abstain,

@@ -50,7 +50,7 @@ ChatKeyEnv = Annotated[
     typer.Option(
         "--key-env",
         metavar="VAR",
-        help="chat: the environment variable of the key. [default: OPENAI_API_KEY]",
+        help="chat, endpoint: the environment variable of the key. [default: OPENAI_API_KEY]",
     ),
 ]
 ChatTemperature = Annotated[
@@ -69,13 +69,15 @@ ChatMaxTokens = Annotated[
         "--max-tokens",
         metavar="N",
         min=1,
-        help="chat: maximum number of tokens to generate per reply, reasoning included. "
-        "[default: the server's]",
+        help="chat, endpoint: maximum number of tokens to generate per reply, reasoning included. "
+        "[default: the server's; endpoint: 256]",
     ),
 ]
 ChatTimeout = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="SECONDS", min=0.1, help="chat: for one answer. [default: 60]"),
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=0.1, help="chat, endpoint: for one answer. [default: 60]"
+    ),
 ]
 ChatCache = Annotated[
     Path | None, typer.Option("--cache", metavar="FILE", help="chat: keep answers here and take known ones.")
@@ -86,11 +88,30 @@ ChatBudget = Annotated[
 ChatPrices = Annotated[
     Path | None, typer.Option("--prices", metavar="FILE", help="chat: USD a million tokens, by model.")
 ]
+ServedQuestions = Annotated[
+    str | None,
+    typer.Option(
+        "--questions",
+        metavar="FOLDER",
+        help="endpoint: the merged folder that is served. [default: as the server names it]",
+        show_default=False,
+    ),
+]
+ServedName = Annotated[
+    str | None,
+    typer.Option(
+        "--served-model-name",
+        metavar="NAME",
+        help="endpoint: what the model is called there. [default: the only one that the server lists]",
+        show_default=False,
+    ),
+]
 
 
 def chat_options(
     base_url: str | None, key_env: str | None, temperature: float | None, max_tokens: int | None,
     timeout: float | None, cache: Path | None, budget: float | None, prices: Path | None,
+    questions: str | None = None, served_name: str | None = None,
 ) -> "ChatOptions | None":  # fmt: skip
     """The options of an endpoint, where any was given.
 
@@ -100,6 +121,7 @@ def chat_options(
     given = {
         "base_url": base_url, "key_env": key_env, "temperature": temperature, "max_tokens": max_tokens,
         "timeout": timeout, "cache": cache, "budget": budget, "prices": prices,
+        "questions": Path(questions) if questions else None, "served_name": served_name,
     }  # fmt: skip
     known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not known:

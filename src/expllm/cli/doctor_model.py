@@ -38,7 +38,7 @@ def the_model() -> Iterator[Finding]:
 
 
 def _chats(name: str) -> bool:
-    return name.startswith("chat:")
+    return name.startswith(("chat:", "endpoint:"))
 
 
 def _trained(name: str, why: str) -> Iterator[Finding]:

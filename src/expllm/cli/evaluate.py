@@ -29,7 +29,8 @@ ModelArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="compact (the model that ships), a trained model's folder, offline (rules), or chat:NAME.",
+        help="compact (the model that ships), a trained model's folder, offline (rules), chat:NAME, or "
+        "endpoint:URL (a server that runs a merged model).",
     ),
 ]
 DatasetArgument = Annotated[
@@ -103,6 +104,8 @@ def accuracy(
     cache: chat.ChatCache = None,
     budget: chat.ChatBudget = None,
     prices: chat.ChatPrices = None,
+    questions: chat.ServedQuestions = None,
+    served_name: chat.ServedName = None,
     quiet: QuietOption = False,
 ) -> None:
     """Ask a model about every face of a data set, and score its labels.
@@ -110,7 +113,9 @@ def accuracy(
     The same command goes on where it was cut. Exit code 3: pictures are unreadable or missing, or answers
     hold no label; each unreadable one is named and counts as wrong. 4: no face was found in any picture.
     """
-    endpoint = (base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices)
+    endpoint = (
+        base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices, questions, served_name,
+    )  # fmt: skip
     run, settings, answers = _asked(
         "accuracy", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, plot, endpoint
     )
@@ -139,6 +144,8 @@ def transfer(
     cache: chat.ChatCache = None,
     budget: chat.ChatBudget = None,
     prices: chat.ChatPrices = None,
+    questions: chat.ServedQuestions = None,
+    served_name: chat.ServedName = None,
     quiet: QuietOption = False,
 ) -> None:
     """Score a model on a data set that it was not trained for (the paper's Table II).
@@ -146,7 +153,9 @@ def transfer(
     Label sets are aligned by the synonym table. Faces whose label the model was never taught are left out,
     answers that the data set does not have are wrong; both are counted.
     """
-    endpoint = (base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices)
+    endpoint = (
+        base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices, questions, served_name,
+    )  # fmt: skip
     run, settings, answers = _asked(
         "transfer", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, plot, endpoint
     )
@@ -218,6 +227,8 @@ def calibrate(
 
     if model == OFFLINE:
         raise UsageError("offline has no folder for a temperature, and is calibrated: give a model's folder")
+    if model.startswith(("chat:", "endpoint:")):
+        raise UsageError(f"{model.partition(':')[0]}: has no folder for a temperature: give a model's folder")
     from expllm.evals.calibrating import calibrated, look_twice
 
     if mirrored is not None:
@@ -238,7 +249,7 @@ def calibrate(
 def _asked(
     task: "Task | None", model: str, name: str, output: Path | None, root: str | None, kind: str | None,
     batch: int, limit: int | None, boxes: bool | None, dtype: str, quiet: bool, plot: bool,
-    endpoint: tuple[Any, ...] = (None,) * 8,
+    endpoint: tuple[Any, ...] = (None,) * 10,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder and all answers; without a task they are for calibration."""
     from expllm.evals.labellers import labeller

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
 
 import typer
 
+from expllm.cli.chat_options import ServedName, ServedQuestions
 from expllm.cli.cot import BaseUrl, Budget, Cache, KeyEnv, Prices, RetryFailed, Timeout
 from expllm.cli.ending import Ending, all_lost, complain, leave, of_answers, of_data, of_judges, of_texts
 from expllm.cli.evaluate import (
@@ -85,6 +86,8 @@ def cot(
     reference: ReferenceOption = None,
     order: OrderOption = None,
     max_tokens: MaxTokensOption = None,
+    questions: ServedQuestions = None,
+    served_name: ServedName = None,
     hint: HintOption = True,
     data_root: RootOption = None,
     kind: KindOption = None,
@@ -107,19 +110,18 @@ def cot(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Ask a model to explain faces, and score what it writes.
+    """Ask a model to explain faces, and score what it writes. The same command resumes an interrupted run.
 
     Grounding holds each claim against the face's measured action units; it needs no judge. A judge compares
-    each text with the engine's (the paper's Table III); the two are never mixed. The same command goes on
-    where it was cut. Exit code 3: a picture is unreadable or missing, or a judge's reply is.
+    each text with the engine's (the paper's Table III). Exit code 3: a picture or a reply is missing.
     """
     from expllm.cli.evaluate_judge import CHAT, JudgeOrder, ask_judge
     from expllm.evals.cot_scores import pairs_of
     from expllm.explainers import ChatOptions
 
     chat = ChatOptions(base_url, key_env, max_tokens=max_tokens, timeout=timeout, cache=cache)
-    evaluated = model.startswith(CHAT)
-    ours = judge.startswith(CHAT) or not evaluated  # else address and cache are the evaluated model's
+    address = _evaluated(model, chat, questions, served_name)
+    ours = judge.startswith(CHAT) or not model.startswith(CHAT)  # else they are the model's
     asked = JudgeOrder(
         judge, base_url if ours else None, key_env, judge_file, repeats, temperature, judge_max_tokens,
         concurrency, budget, prices, timeout, cache if ours else None, retry_failed, quiet,
@@ -128,13 +130,31 @@ def cot(
     if judge_max_tokens is None and (max_tokens or 0) > file.max_tokens:
         asked = replace(asked, max_tokens=max_tokens)
     who = asked.opened(file)
-    run, settings, answers = _answers(
+    found = _answers(
         model, dataset, output, limit, seed, reference, order, max_tokens, hint, data_root, kind, batch,
-        boxes, dtype, chat if evaluated else None, quiet,
+        boxes, dtype, address, quiet,
     )  # fmt: skip
     if who is not None:
-        ask_judge(asked, who, file, run, pairs_of(answers))
-    report_cot(run, settings, answers, as_json)
+        ask_judge(asked, who, file, found[0], pairs_of(found[2]))
+    report_cot(*found, as_json)
+
+
+def _evaluated(
+    model: str, chat: "ChatOptions", questions: str | None, served_name: str | None
+) -> "ChatOptions | None":
+    """How the evaluated model is asked, if it is asked at a server: the options of that kind.
+
+    Raises:
+        UsageError: those of a served model are given for another.
+    """
+    from expllm.explainers.opening import CHAT, ENDPOINT, check_chat_options
+
+    served = type(chat)(questions=Path(questions) if questions else None, served_name=served_name)
+    if questions or served_name:
+        check_chat_options(model, served)
+    if model.startswith(ENDPOINT):
+        return replace(served, key_env=chat.key_env, timeout=chat.timeout)
+    return chat if model.startswith(CHAT) else None
 
 
 def _answers(
@@ -150,7 +170,7 @@ def _answers(
     from expllm.evals.splits import open_named
     from expllm.evals.tasks import Question, answer_all, default_folder
 
-    order = trained_order(model) if order is None else order
+    order = trained_order(model, chat) if order is None else order
     if order not in get_args(Order):
         raise UsageError(f"--order is {order!r}: use {' or '.join(get_args(Order))}")
     keep_stderr_to_ourselves()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from expllm.conversations import Order
@@ -20,8 +20,9 @@ from expllm.evals.labellers import (
     normalised,
 )
 from expllm.evals.references import References
+from expllm.evals.served_labeller import ServedLabeller
 from expllm.evals.tasks import Identity, Labeller
-from expllm.explainers.opening import CHAT, ChatOptions
+from expllm.explainers.opening import CHAT, ENDPOINT, ChatOptions, served_folder
 from expllm.faces import AUVector, Expression
 from expllm.predict import Explainer
 from expllm.shipped import OFFLINE, model_folder
@@ -48,17 +49,20 @@ class Wishes:
     hint: bool = True
 
 
-def trained_order(model: str) -> Order:
+def trained_order(model: str, chat: ChatOptions | None = None) -> Order:
     """In which order a model was trained to answer; the paper's for those that were not trained here.
 
     Raises:
-        UsageError, MissingWeights, ModelError: as `labellers.labeller`.
+        UsageError, MissingWeights, ModelError, ChatError: as `labellers.labeller`.
     """
     if model == OFFLINE or model.startswith(CHAT):
         return "explanation-first"
     from expllm.model.layout import read_manifest
 
-    return read_manifest(model_folder(model)).order
+    folder = (
+        served_folder(model, chat or ChatOptions()) if model.startswith(ENDPOINT) else model_folder(model)
+    )
+    return read_manifest(folder).order
 
 
 class Writer(Protocol):
@@ -93,6 +97,13 @@ def explainer(
     try:
         if model == OFFLINE:
             yield Explaining(OfflineExplainer(8 if Expression.CONTEMPT in truth else 7), reader, references)
+            return
+        if model.startswith(ENDPOINT):
+            options = replace(chat or ChatOptions(), max_tokens=wishes.max_new_tokens)
+            with ServedLabeller(
+                model, boxes=boxes, kind=kind, options=options, order=wishes.order, hint=wishes.hint
+            ).opened() as served:
+                yield Explaining(served, reader, references)
             return
         if model.startswith(CHAT):
             with ChatLabeller(model, truth, boxes=bool(boxes), options=chat).opened() as asked:

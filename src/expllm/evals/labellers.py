@@ -16,7 +16,7 @@ from expllm.evals.answers import Answer
 from expllm.evals.cutting import FaceCutter, refused, sample_bytes
 from expllm.evals.tasks import Identity, Labeller
 from expllm.explainers import ChatOptions
-from expllm.explainers.opening import CHAT
+from expllm.explainers.opening import CHAT, ENDPOINT, check_chat_options
 from expllm.faces import Expression, label_set
 from expllm.packages import WEIGHTS, require
 from expllm.shipped import OFFLINE, SHIPPED, model_folder
@@ -44,7 +44,7 @@ def labeller(
     kind: str = "",
     chat: ChatOptions | None = None,
 ) -> Iterator[Labeller]:
-    """Who is called `model`: `offline`, a trained model's folder or run, or `chat:NAME`.
+    """Who is called `model`: `offline`, a trained model's folder or run, `chat:NAME` or `endpoint:URL`.
 
     Args:
         model: As the user says it.
@@ -52,7 +52,7 @@ def labeller(
         boxes: Whether faces are boxed by the detector first; None: as the model was trained.
         dtype: Of a model's weights, `float32` or `bfloat16`.
         kind: Of the data set, a key of `KINDS`.
-        chat: How a chat model is asked.
+        chat: How a chat model, or a server, is asked.
 
     Raises:
         UsageError: there is no such model, or it is given another one's options.
@@ -60,8 +60,7 @@ def labeller(
         MissingDependency: PyTorch is not installed.
         ChatError: a chat model cannot be asked.
     """
-    if chat is not None and not model.startswith(CHAT):
-        raise UsageError(f"{model} is no chat model: the options of an endpoint are for {CHAT}NAME")
+    check_chat_options(model, chat)
     if model == OFFLINE:
         if boxes is False or dtype != "float32":
             raise UsageError("offline boxes every face and has no weights: leave out --no-boxes and --dtype")
@@ -74,6 +73,13 @@ def labeller(
             raise UsageError("a chat model's weights are not here: leave out --dtype")
         with ChatLabeller(model, truth, boxes=bool(boxes), options=chat).opened() as asked:
             yield asked
+    elif model.startswith(ENDPOINT):
+        from expllm.evals.served_labeller import ServedLabeller
+
+        if dtype != "float32":
+            raise UsageError("a served model's weights are not here: leave out --dtype")
+        with ServedLabeller(model, boxes=boxes, kind=kind, options=chat).opened() as served:
+            yield served
     else:
         with ModelLabeller(model, boxes=boxes, dtype=dtype, kind=kind).opened() as own:
             yield own

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import threading
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from expllm.chat import ChatFailed, ChatModel, Message, Reply, picture_uri
@@ -57,7 +57,7 @@ class ChatExplainer:
         self._chat, self._labels, self._budget = chat, tuple(labels), budget
         self._label_text = label_question(labels).turns[0].text
         self._text = explanation_text(labels)
-        self._loop = _Loop()
+        self._loop = AskingLoop()
         self._on_status = on_status
 
     def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
@@ -85,18 +85,18 @@ class ChatExplainer:
         self._loop.close()
 
     async def _all(self, faces: Sequence[Shown], write: bool) -> list[Said]:
-        return list(await asyncio.gather(*(self._one(face, write) for face in faces)))
+        return await all_of(self._one(face, write) for face in faces)
 
     async def _one(self, face: Shown, write: bool) -> Said:
         assert face.crop is not None, "a chat model is shown faces"
         if self._budget is not None and self.spent >= self._budget:
-            return _nothing("not asked: the budget is spent")
+            return no_answer("not asked: the budget is spent")
         question = Message("user", self._text if write else self._label_text, (_sent(face.crop),))
         try:
             reply = await self._chat.ask([question])
         except ChatFailed as failed:
             self.spent += failed.cost or 0.0
-            return _nothing(f"{NO_ANSWER}: {failed.line}")
+            return no_answer(f"{NO_ANSWER}: {failed.line}")
         self.spent += reply.cost or 0.0
         return self.understood(reply, face.aus, write=write)
 
@@ -104,14 +104,14 @@ class ChatExplainer:
         """What a reply says. Nothing of it is guessed at: what cannot be read is a problem."""
         if reply.filtered:
             said = reply.text or reply.finish
-            return _nothing(f"{FILTERED}: {said}")
+            return no_answer(f"{FILTERED}: {said}")
         if reply.refused:
-            return _nothing("the model declined to answer", reply.text or None)
+            return no_answer("the model declined to answer", reply.text or None)
         label = concluded(reply.text)
         problem = self._label_problem(label)
         cot = None
         if write:
-            cot, malformed = _parsed(reply)
+            cot, malformed = parsed(reply)
             problem = "; ".join(one for one in (malformed, problem) if one) or None
         elif problem is None:
             return Said(label)
@@ -142,8 +142,8 @@ def explanation_text(labels: Sequence[Expression]) -> str:
     return f"{QUESTIONS.explanation} {form}"
 
 
-def _parsed(reply: Reply) -> tuple[CoT | None, str | None]:
-    """The parts of an answer, and what is wrong with its form."""
+def parsed(reply: Reply) -> tuple[CoT | None, str | None]:
+    """The parts of an explanation, and what is wrong with its form."""
     cut = "the text was cut off" if reply.finish == "length" else None
     try:
         return CoT.parse(reply.text), cut
@@ -151,7 +151,8 @@ def _parsed(reply: Reply) -> tuple[CoT | None, str | None]:
         return None, cut or str(error)
 
 
-def _nothing(problem: str, text: str | None = None) -> Said:
+def no_answer(problem: str, text: str | None = None) -> Said:
+    """A face of which nothing is said, and why."""
     return Said(explanation=Explanation(text=text, problem=problem))
 
 
@@ -163,7 +164,19 @@ def _sent(crop: "Image.Image") -> str:
     return picture_uri(file.getvalue())
 
 
-class _Loop:
+async def all_of(works: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """All results, in order; where one fails, the others are given up before its error goes on."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+class AskingLoop:
     """An event loop on a thread of its own, so that any thread may ask, also one that runs a loop itself."""
 
     def __init__(self) -> None:
@@ -171,6 +184,7 @@ class _Loop:
         self._lock = threading.Lock()
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """The result of `work`, from any thread."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -183,6 +197,7 @@ class _Loop:
             raise
 
     def close(self) -> None:
+        """Stops it."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._loop = None

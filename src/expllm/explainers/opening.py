@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from expllm.conversations import Order
 from expllm.errors import UsageError
@@ -12,13 +12,19 @@ from expllm.explainers.rules import RuleExplainer
 from expllm.faces import label_set
 from expllm.shipped import OFFLINE, SHIPPED, default_model, model_folder
 
+if TYPE_CHECKING:
+    from expllm.explainers.served import ServedExplainer
+
 CHAT: Final = "chat:"
 """Stands before the name of a chat model."""
+ENDPOINT: Final = "endpoint:"
+"""Stands before the address of a server that runs a trained model."""
 
 
 @dataclass(frozen=True)
 class ChatOptions:
-    """How a chat model is asked; see [`OpenAIChat`][expllm.chat.endpoint.OpenAIChat].
+    """How a server is asked, for a chat model or a trained one; see
+    [`OpenAIChat`][expllm.chat.endpoint.OpenAIChat].
 
     Attributes:
         base_url: None takes `OPENAI_BASE_URL`, else OpenAI's own.
@@ -27,6 +33,8 @@ class ChatOptions:
         max_tokens: Of a reply, reasoning included; None leaves it to the server.
         budget: USD that may be spent.
         prices: File of prices; None takes `EXPLLM_PRICES`, else the shipped one.
+        questions: Of `endpoint:`, the merged folder that is served; None: the one that the server names.
+        served_name: Of `endpoint:`, what the model is called there; None: the only one that it lists.
     """
 
     base_url: str | None = None
@@ -40,6 +48,8 @@ class ChatOptions:
     cache: Path | None = None
     budget: float | None = None
     prices: Path | None = None
+    questions: Path | None = None
+    served_name: str | None = None
 
 
 def open_explainer(
@@ -55,8 +65,9 @@ def open_explainer(
     """Who is called `model`. Nothing heavy is loaded before the first face.
 
     Args:
-        model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`. None: `offline` if a
-            number of labels is given, else [`default_model`][expllm.shipped.default_model].
+        model: `offline`, `compact`, a trained model's folder or run, `chat:NAME` or `endpoint:URL`.
+            None: `offline` if a number of labels is given, else
+            [`default_model`][expllm.shipped.default_model].
         labels: Tell 7 or 8 expressions apart (8 if None); a trained model has a label set of its own.
         order: Of a trained model: whether the label comes before the text; None: as it was trained.
         dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: 32 bits for a small model, whose
@@ -69,20 +80,22 @@ def open_explainer(
         UsageError: there is no such model, or an option is not for it.
         MissingWeights, ModelError, MissingDependency: as `ModelExplainer`.
         KeyRejected, BadPrices, OutputError: as `OpenAIChat`.
+        Unreachable: as `open_served`.
     """
     if model is None:
         model = OFFLINE if labels is not None else default_model()
     name = str(model)
     if labels not in (None, 7, 8):
         raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")
-    if chat is not None and not name.startswith(CHAT):
-        raise UsageError(f"{name} is no chat model: the options of an endpoint are for {CHAT}NAME")
+    check_chat_options(name, chat)
     if name == OFFLINE:
         return RuleExplainer(labels or 8)
     if name.startswith(CHAT):
         return _chat(name.removeprefix(CHAT), labels or 8, chat or ChatOptions(), on_status)
     if labels is not None:
         raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
+    if name.startswith(ENDPOINT):
+        return open_served(name, chat or ChatOptions(), order=order, on_status=on_status)
     from expllm.explainers.trained import ModelExplainer
 
     shown = name if name in SHIPPED else None
@@ -107,3 +120,75 @@ def _chat(name: str, labels: int, options: ChatOptions, on_status: Callable[[str
         cache=options.cache, prices=prices,
     )  # fmt: skip
     return ChatExplainer(chat, label_set(labels), budget=options.budget, on_status=on_status)
+
+
+def check_chat_options(name: str, options: ChatOptions | None) -> None:
+    """Whether the options of a server are for this model.
+
+    Raises:
+        UsageError: they are not.
+    """
+    if options is None:
+        return
+    if not name.startswith((CHAT, ENDPOINT)):
+        raise UsageError(
+            f"{name} is no chat model: the options of an endpoint are for {CHAT}NAME and {ENDPOINT}URL"
+        )
+    theirs = ("questions", "served_name")
+    if name.startswith(ENDPOINT):
+        theirs = ("base_url", "temperature", "cache", "budget", "prices")
+    given = [one for one in theirs if getattr(options, one) is not None]
+    if given:
+        option = "served-model-name" if given[0] == "served_name" else given[0].replace("_", "-")
+        other = f"{CHAT}NAME" if name.startswith(ENDPOINT) else f"{ENDPOINT}URL"
+        raise UsageError(f"--{option} is for {other}, not for {name.partition(':')[0]}: leave it out")
+
+
+def open_served(
+    name: str,
+    options: ChatOptions,
+    *,
+    order: Order | None = None,
+    hint: bool = True,
+    on_status: Callable[[str], object] = lambda _: None,
+) -> "ServedExplainer":
+    """A trained model that a server runs.
+
+    Args:
+        name: `endpoint:URL`.
+
+    Raises:
+        UsageError: it is not known which model is meant, or what it is to be asked.
+        MissingWeights, ModelError: as `ServedModel.read`.
+        KeyRejected: as `OpenAIChat`.
+        Unreachable: nothing answers at the address.
+    """
+    from expllm.chat import OpenAIChat
+    from expllm.explainers.served import ServedExplainer
+    from expllm.explainers.served_names import served_model
+    from expllm.model.served import ServedModel
+
+    url = name.removeprefix(ENDPOINT)
+    known, folder = served_model(url, options.key_env, options.served_name, options.questions)
+    chat = OpenAIChat(
+        known, base_url=url, api_key_env=options.key_env, temperature=0.0, timeout=options.timeout,
+        concurrency=options.concurrency, requests_per_minute=options.requests_per_minute,
+        tokens_per_minute=options.tokens_per_minute,
+    )  # fmt: skip
+    return ServedExplainer(
+        chat, ServedModel.read(folder), name=f"{ENDPOINT}{chat.shown}", order=order,
+        max_tokens=options.max_tokens, hint=hint, on_status=on_status,
+    )  # fmt: skip
+
+
+def served_folder(name: str, options: ChatOptions) -> Path:
+    """The merged folder that says what the model behind `endpoint:URL` is asked.
+
+    Raises:
+        UsageError, KeyRejected, Unreachable: as `open_served`.
+    """
+    from expllm.explainers.served_names import served_model
+
+    return served_model(name.removeprefix(ENDPOINT), options.key_env, options.served_name, options.questions)[
+        1
+    ]

@@ -1,7 +1,7 @@
 """What a model has answered."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from expllm.faces import Expression
 from expllm.records import CoT
@@ -9,6 +9,9 @@ from expllm.records import CoT
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+MOST_TOKENS: Final = 256
+"""Of an explanation, by default: the released texts have 170 on average, the longest of them about 230."""
 
 
 @dataclass(frozen=True, eq=False)

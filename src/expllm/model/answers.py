@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import torch
 from PIL.Image import Transpose
@@ -13,7 +13,7 @@ from expllm.conversations import Order, Questions, explanation_question, explana
 from expllm.data.encode import IGNORE, Encoded, label_tokens
 from expllm.errors import RecordError, UsageError
 from expllm.faces import AUVector, Expression
-from expllm.model.answered import Answers, LabelScores, Written
+from expllm.model.answered import MOST_TOKENS, Answers, LabelScores, Written
 from expllm.model.layout import ModelError, read_manifest
 from expllm.model.light import light_bundle
 from expllm.model.prepare import Prepared, Preparer, preparer
@@ -23,9 +23,6 @@ from expllm.records import CoT
 
 if TYPE_CHECKING:
     from PIL import Image
-
-MOST_TOKENS: Final = 256
-"""Of an explanation, by default: the released texts have 170 on average, the longest of them about 230."""
 
 
 class Askable(Prepared, Protocol):

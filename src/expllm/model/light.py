@@ -5,7 +5,6 @@ weights, and so with the same answers (`tests/model/test_light.py`). All others 
 """
 
 import json
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
@@ -39,6 +37,7 @@ from expllm.model.prepare import Preparer
 from expllm.model.presets import Preset, Tower
 from expllm.model.products import product
 from expllm.model.tensors import each_weight, load_weights
+from expllm.model.tokenizer import LightTokenizer
 from expllm.model.weightfiles import tensor_shapes
 from expllm.model.writing import Ids, OwnModel, Talker
 
@@ -47,34 +46,6 @@ _CARRIED: Final = "model.language_model."
 _TOWER: Final = "model.vision_tower."
 _PROJECTOR: Final = "model.multi_modal_projector."
 _BESIDE: Final = (*WEIGHTS.values(), ADAPTER, ADAPTER_CONFIG)
-
-
-class LightTokenizer:
-    """What encoding and decoding ask of a tokenizer.
-
-    Args:
-        folder: With `tokenizer.json` and `tokenizer_config.json`.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.backend_tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        told: dict[str, Any] = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        self.eos_token: str | None = told.get("eos_token")
-        self.bos_token_id = self._id(told.get("bos_token"))
-        self.unk_token_id = self._id(told.get("unk_token"))
-        self.added_tokens_decoder = self.backend_tokenizer.get_added_tokens_decoder()
-
-    def convert_tokens_to_ids(self, token: str) -> int | None:
-        """As that of `transformers`, of one token."""
-        return self.backend_tokenizer.token_to_id(token)
-
-    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool, **_: Any) -> str:
-        """As that of `transformers`, without its cleaning up."""
-        text: str = self.backend_tokenizer.decode(list(ids), skip_special_tokens=skip_special_tokens)
-        return text
-
-    def _id(self, token: str | None) -> int | None:
-        return None if token is None else self.backend_tokenizer.token_to_id(token)
 
 
 @dataclass(frozen=True)

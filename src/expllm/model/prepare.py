@@ -14,16 +14,13 @@ from torch import Tensor
 from expllm.data.augment import Change
 from expllm.data.encode import TEMPLATES, Encoded, Encoder, TokenizerTemplate, collate
 from expllm.errors import UsageError
-from expllm.model.presets import Preset, Tower
+from expllm.model.presets import HF_SIDE, Preset, Tower
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
 NOTHING: Final = Change()
-HF_SIDE: Final = 224
-"""Side, in pixels, to which a face is brought for `hf:` models: the paper's; so all cost as many tokens."""
-
 TYPES: Final = "mm_token_type_ids"
 """Where some models look up which tokens are a picture's: 1 there, else 0."""
 

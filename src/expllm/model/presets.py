@@ -11,6 +11,8 @@ from expllm.errors import UsageError
 
 Weights = Literal["hub", "carrier", "random"]
 Quantization = Literal["none", "nf4"]
+HF_SIDE: Final = 224
+"""Side, in pixels, to which a face is brought for `hf:` models: the paper's; so all cost as many tokens."""
 
 
 @dataclass(frozen=True)

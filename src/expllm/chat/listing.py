@@ -1,0 +1,22 @@
+"""What a server says of the models that it serves: its reply to `GET /models`."""
+
+from expllm.chat.event_stream import read_body
+from expllm.chat.transport import Answer
+
+
+def listed_models(answer: Answer) -> tuple[tuple[str, str], ...]:
+    """The id of each model, and what it says that it comes from (vLLM: the folder), or nothing.
+
+    >>> listed_models(Answer(200, {}, b'{"data": [{"id": "m", "root": "/models/m"}]}'))
+    (('m', '/models/m'),)
+    >>> listed_models(Answer(404, {}, b"Not Found"))
+    ()
+    """
+    data = read_body(answer.body) if 200 <= answer.status < 300 else None
+    rows = data.get("data") if isinstance(data, dict) else None
+    found = []
+    for row in rows if isinstance(rows, list) else []:
+        if isinstance(row, dict) and isinstance(row.get("id"), str):
+            root = row.get("root")
+            found.append((row["id"], root if isinstance(root, str) else ""))
+    return tuple(found)

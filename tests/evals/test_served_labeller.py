@@ -1,0 +1,97 @@
+"""A served model in an evaluation: the labels of the folder that is served, with their probabilities."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ASTRONAUT, ROOT, SHARED
+from modelserver import model_server
+from smallconv import SMALL
+
+from expllm.data import ImageRef, Sample
+from expllm.evals.answers import Answer
+from expllm.evals.labellers import labeller
+from expllm.evals.splits import open_named
+from expllm.evals.tasks import Question
+from expllm.explainers import ChatOptions
+from expllm.faces import AUVector, label_set
+from expllm.model.bundle import new_bundle
+from expllm.model.merge import merge
+from expllm.model.store import save
+from expllm.shipped import model_folder
+
+SEVEN = label_set(7)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("served")
+    save(place / "model", new_bundle(SMALL, SEVEN, seed=3), {})
+    merge(place / "model", place / "merged")
+    return place / "merged"
+
+
+def test_it_answers_as_the_folder_does(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no")
+    names = [ASTRONAUT, tmp_path / "text.jpg"]
+    faces = [Sample(id=one.stem, expression=SEVEN[1], image=ImageRef(path=str(one))) for one in names]
+    with labeller(str(folder), SEVEN, boxes=False) as own:
+        expected = own.answer(faces)
+    with model_server(str(folder)) as server:
+        options = ChatOptions(max_tokens=8)
+        with labeller(f"endpoint:{server.url}", SEVEN, boxes=False, chat=options) as served:
+            found = served.answer(faces)
+            (explained,) = served.explain(faces[:1], [AUVector()])  # type: ignore[attr-defined]
+            identity = served.identity
+    assert [one.status for one in found] == [one.status for one in expected] == ["ok", "unreadable"]
+    assert found[0].label is expected[0].label
+    np.testing.assert_allclose(shares(found[:1]), shares(expected[:1]), atol=1e-4)
+    assert explained.label is expected[0].label
+    assert explained.text is None
+    assert (explained.problem or "").startswith("no answer: ")  # this model writes white space
+    assert (identity.name, identity.labels) == (f"endpoint:{server.url}", SEVEN)
+
+
+@contextmanager
+def served_apart(folder: Path, *options: str) -> Iterator[str]:
+    """The server in a process of its own, which knows nothing of ExpLLM; its address."""
+    command = [sys.executable, str(ROOT / "tests" / "modelserver.py"), str(folder), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no data beside the project")
+@pytest.mark.parametrize("offers", ["prompt_logprobs", "logprobs"])
+def test_fifty_faces_of_the_model_that_ships(tmp_path: Path, offers: str) -> None:
+    merge(model_folder("compact"), tmp_path / "m")
+    data = open_named("portraits:valid", str(SHARED / "data"), None)
+    faces = [*Question(data, "portraits:valid", limit=50).samples()]
+    assert len(faces) == 50
+    with labeller("compact", data.labels, boxes=False) as own:
+        expected = own.answer(faces)
+    with served_apart(tmp_path / "m", "--offers", offers) as url:
+        options = ChatOptions(timeout=600)
+        with labeller(f"endpoint:{url}", data.labels, boxes=False, chat=options) as served:
+            found = served.answer(faces)
+    lines = [(one.label, other.label) for one, other in zip(expected, found, strict=True)]
+    (tmp_path / "labels.json").write_text(json.dumps(lines))
+    assert [one for one, _ in lines] == [other for _, other in lines]
+    if offers == "prompt_logprobs":  # the model's own scores; first tokens alone are near them
+        np.testing.assert_allclose(shares(found), shares(expected), atol=1e-3)
+
+
+def shares(answers: list[Answer]) -> list[tuple[float, ...]]:
+    assert all(one.log_probabilities is not None for one in answers)
+    return [tuple(np.exp(one.log_probabilities or ())) for one in answers]

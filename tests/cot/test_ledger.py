@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from runs_by_hand import begin, call, outcome, record, run_of, verdict, write
 
 from expllm.cot.figures import Accuracy, Share, reason_kind
-from expllm.cot.journal import Row
+from expllm.cot.journal import Row, Verdict
 from expllm.cot.ledger import Ledger, sample_ledger
+from expllm.cot.usage import Audited
 from expllm.errors import UsageError
 from expllm.faces import Expression
 from expllm.runs import RunError, RunFolder
@@ -101,6 +102,30 @@ def test_verdicts_by_view(tmp_path: Path) -> None:
     found = Ledger.of(mixed(tmp_path)).verdicts["Result Verification"]
     assert (found.passed, found.failed) == (1, 2)
     assert found.wrong == {"label": 2, "units": 1}  # a view that nobody judged is not wrong
+
+
+def test_claims_are_counted_by_the_process_that_wrote_the_text(tmp_path: Path) -> None:
+    def judged(number: int, turn: int, step: str, claims: int, refuted: int, unread: int) -> Verdict:
+        counts = {"claims": claims, "refuted": refuted, "sentences": claims + unread, "unread": unread}
+        return Verdict("a", number, turn, step, True, {"by": "rules", "audit": counts})
+
+    refused = Verdict("a", 4, 3, "Result Verification", False, {"by": "refusal", "audit": None})
+    rows = [
+        judged(0, 1, "Result Verification", 5, 2, 1), judged(1, 2, "Result Verification", 6, 1, 0),
+        judged(2, 3, "Result Verification", 6, 0, 2), judged(3, 3, "Format Refinement", 4, 0, 0), refused,
+        call("a"),
+    ]  # fmt: skip
+    run = write(write(begin(tmp_path), rows), [judged(0, 1, "Result Verification", 1, 0, 1)], shard=1)
+    found = Ledger.of(run).audited
+    assert found == {
+        "AU2Des": Audited(2, 6, 2, 8, 2), "Feedback Reflection": Audited(2, 12, 1, 14, 2),
+        "Format Refinement": Audited(1, 4, 0, 4, 0),
+    }  # fmt: skip
+    assert sample_ledger(run, "a").to_dict()["audited"]["AU2Des"]["unread"] == 2
+
+
+def test_a_run_that_did_not_count_claims_says_nothing_of_them(tmp_path: Path) -> None:
+    assert Ledger.of(mixed(tmp_path)).audited == {}  # not "0 unread": nobody counted
 
 
 def test_who_and_how_well(tmp_path: Path) -> None:

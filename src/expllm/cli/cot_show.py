@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from expllm.cli.cot_view import STYLES, Narrow, text, usage_lines
+from expllm.cli.cot_view import STYLES, Narrow, audited_table, text, usage_lines
 from expllm.cot.history import Asked, Event, history
 from expllm.cot.journal import Call, Verdict
 from expllm.cot.ledger import SampleLedger, read_sample
@@ -116,6 +116,7 @@ def _ending(ledger: SampleLedger) -> Iterator[RenderableType]:
     else:
         yield from _outcome(CotRecord.from_dict(ledger.outcome.record))
     yield Text()
+    yield from audited_table(ledger.audited)
     yield from (text(line, "dim") for line in usage_lines(ledger.usage))
 
 

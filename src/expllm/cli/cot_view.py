@@ -14,7 +14,7 @@ from rich.text import Text
 
 from expllm.cot.figures import Accuracy, Share
 from expllm.cot.ledger import Ledger
-from expllm.cot.usage import VIEWS, Usage, Verdicts
+from expllm.cot.usage import VIEWS, Audited, Usage, Verdicts
 from expllm.errors import one_line
 from expllm.runs import RunFolder
 
@@ -75,6 +75,7 @@ def _ledger(ledger: Ledger) -> Iterator[RenderableType]:
     yield from _accuracy(ledger)
     yield from _reasons(ledger)
     yield from (text(line) for line in verdict_lines(ledger.verdicts))
+    yield from audited_table(ledger.audited)
     if ledger.grounding is not None and ledger.recall is not None:
         yield text(
             f"The units bear out {100 * ledger.grounding:.1f} % of a resolved text's checkable claims, "
@@ -148,11 +149,27 @@ def _reasons(ledger: Ledger) -> Iterator[RenderableType]:
 
 def verdict_lines(verdicts: Mapping[str, Verdicts]) -> Iterator[str]:
     """Each step that judges, and which views it found wrong."""
-    names = {"units": "action units", "degrees": "degrees", "label": "the label"}
+    names = {
+        "units": "action units", "degrees": "degrees", "label": "the label", "readable": "unread sentences",
+    }  # fmt: skip
     for step, found in verdicts.items():
         wrong = [f"{names[view]} {found.wrong[view]:,}" for view in VIEWS if found.wrong.get(view)]
         where = f" (wrong: {', '.join(wrong)})" if wrong else ""
         yield f"{step}: {found.passed:,} passed, {found.failed:,} did not{where}."
+
+
+def audited_table(audited: Mapping[str, Audited]) -> Iterator[RenderableType]:
+    """What the audit read in the texts of each process, refuted, and could not read."""
+    if not audited:
+        return
+    table = _table("texts of", "texts", "claims read", "refuted", "sentences about the face", "unread")
+    for process, found in audited.items():
+        refuted, unread = Share(found.refuted, found.claims), Share(found.unread, found.sentences)
+        table.add_row(
+            process, f"{found.texts:,}", f"{found.claims:,}", f"{found.refuted:,} ({_percent(refuted)})",
+            f"{found.sentences:,}", f"{found.unread:,} ({_percent(unread)})",
+        )  # fmt: skip
+    yield table
 
 
 def usage_lines(usage: Usage) -> Iterator[str]:

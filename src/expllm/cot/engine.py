@@ -150,7 +150,9 @@ class _Talk:
         return {"status": "resolved", "cot": cot, "grounding": report.precision, "recall": report.recall}
 
 
-REASONS: Final = (("label", "label"), ("units", "action units"), ("degrees", "degrees"))
+REASONS: Final = (
+    ("label", "label"), ("units", "action units"), ("degrees", "degrees"), ("readable", "unread sentences"),
+)  # fmt: skip
 
 
 def _why(checked: steps.Verification) -> str:

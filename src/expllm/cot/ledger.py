@@ -8,7 +8,7 @@ from typing import Any, Final
 from expllm.cot.figures import Accuracy, Share, ranked, reason_kind, said_by_server
 from expllm.cot.journal import Outcome
 from expllm.cot.merged import Merged, add_up, merged
-from expllm.cot.usage import Usage, Verdicts, read_usage, read_verdicts
+from expllm.cot.usage import Audited, Usage, Verdicts, read_audited, read_usage, read_verdicts
 from expllm.runs import RunFolder
 
 
@@ -50,6 +50,7 @@ class Ledger:
         reasons: Status -> kind of reason -> samples.
         said: Kind of reason -> what the server said of one of its samples, where it said anything.
         verdicts: Step -> verdicts.
+        audited: Process -> claims read, refuted and unread in the texts that it wrote.
         refusals: Refusals in ended samples.
         usage: Calls, tokens, cost.
         answered_by: Model that answered, as it named itself -> calls.
@@ -72,6 +73,7 @@ class Ledger:
     reasons: dict[str, dict[str, int]]
     said: dict[str, str]
     verdicts: dict[str, Verdicts]
+    audited: dict[str, Audited]
     refusals: int
     usage: Usage
     answered_by: dict[str, int]
@@ -104,6 +106,7 @@ class Ledger:
             under_way=journals.under_way(),
             **tally.figures(),
             verdicts=read_verdicts(journals),
+            audited=read_audited(journals),
             usage=read_usage(journals),
             answered_by=ranked(add_up(journals.grouped(_MODELS))),
         )
@@ -121,6 +124,7 @@ class SampleLedger:
         outcome: How it ended; None while it is under way.
         usage: Its calls, tokens, cost.
         verdicts: Step -> verdicts.
+        audited: Process -> claims read, refuted and unread in the texts that it wrote.
         answered_by: Model that answered -> calls.
     """
 
@@ -128,12 +132,16 @@ class SampleLedger:
     outcome: Outcome | None
     usage: Usage
     verdicts: dict[str, Verdicts]
+    audited: dict[str, Audited]
     answered_by: dict[str, int]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values: the record, and what it took."""
         record = None if self.outcome is None else self.outcome.record
-        counted = {"usage": self.usage, "verdicts": self.verdicts, "answered_by": self.answered_by}
+        counted = {
+            "usage": self.usage, "verdicts": self.verdicts, "audited": self.audited,
+            "answered_by": self.answered_by,
+        }  # fmt: skip
         return {"sample": self.sample, "record": record} | {n: _plain(v) for n, v in counted.items()}
 
 
@@ -157,6 +165,7 @@ def read_sample(journals: Merged, sample: str) -> SampleLedger:
         None if ended is None else journals.outcome(ended),
         read_usage(journals, sample),
         read_verdicts(journals, sample),
+        read_audited(journals, sample),
         ranked(models),
     )
 

@@ -13,6 +13,7 @@ from expllm.cot.memory import Memory
 from expllm.cot.writers import Writer
 from expllm.faces import Expression
 from expllm.grounding import Audit, Verdict, audit
+from expllm.grounding.audit import WRONG
 from expllm.records import CoT
 
 COVER: Final = 0.1
@@ -28,10 +29,14 @@ class NoAnswer(Exception):  # noqa: N818 - an ending of a sample, not a fault of
 
 @dataclass(frozen=True)
 class Verification:
-    """What Result Verification found in its three views.
+    """What Result Verification found in the three views of the paper, and whether everything could be read.
 
-    A view is None where nobody could say: an LLM answers for all three at once, a face without a label has
+    A view is None where nobody could say: an LLM answers for all at once, a face without a label has
     no right one, and an answer that nobody could read is no verdict.
+
+    Attributes:
+        readable: Whether the audit could read every sentence about the face; what it cannot read it cannot
+            check.
     """
 
     passed: bool
@@ -39,6 +44,7 @@ class Verification:
     units: bool | None = None
     degrees: bool | None = None
     label: bool | None = None
+    readable: bool | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -69,31 +75,45 @@ async def verify(
 ) -> Verification:
     """Result Verification: are the units covered, are the degrees right, is the label right?"""
     found = Verification(passed=True, by="none")
-    if memory.declined:
+    report = None if memory.declined else audit(memory.description, case.aus)
+    if report is None:
         found = Verification(False, "refusal", problems=("The answer does not describe the face.",))
     elif rules.verify in ("rules", "both"):
-        found = verify_by_rules(memory.description, case, expression)
+        found = verify_by_rules(report, case, expression)
     if found.passed and rules.verify in ("llm", "both"):
         found = await _verify_by_llm(writer, memory, case, rules, found)
     if found.passed and case.truth is not None and expression is not case.truth:
         # A judge that lets a wrong label pass is not believed.
         found = Verification(False, "label", label=False, problems=(WRONG_LABEL,))
-    detail = {"by": found.by, "units": found.units, "degrees": found.degrees, "label": found.label}
-    await memory.verdict("Result Verification", found.passed, **detail, problems=list(found.problems))
+    views = {"units": found.units, "degrees": found.degrees, "label": found.label, "readable": found.readable}
+    await memory.verdict(
+        "Result Verification", found.passed, by=found.by, **views, problems=list(found.problems),
+        audit=audit_counts(report),
+    )  # fmt: skip
     return found
+
+
+def audit_counts(report: Audit | None) -> dict[str, int] | None:
+    """What the ledger adds up of an audited text; None where there was none to audit."""
+    if report is None:
+        return None
+    return {
+        "claims": len(report.checked), "refuted": sum(report.counts.get(verdict, 0) for verdict in WRONG),
+        "sentences": report.sentences, "unread": len(report.unread),
+    }  # fmt: skip
 
 
 WRONG_LABEL: Final = "The expression does not fit the face."
 
 
-def verify_by_rules(description: str, case: Case, expression: Expression) -> Verification:
-    """The audit in the three views of the paper; the problems never name the true label."""
-    report = audit(description, case.aus)
+def verify_by_rules(report: Audit, case: Case, expression: Expression) -> Verification:
+    """The audit of a description in the views of the paper; the problems never name the true label."""
     missed = {name: value for name, value in report.missed.items() if value >= COVER}
     wrong = [checked for checked in report.checked if checked.verdict in _WRONG]
     degrees = [checked for checked in report.checked if checked.verdict is Verdict.WRONG_DEGREE]
     problems = [f"Not described: {name} ({value:.2g})." for name, value in missed.items()]
     problems += [f'"{checked.claim.text}": {checked.reason}.' for checked in (*wrong, *degrees)]
+    problems += unread_problems(report)
     label = None if case.truth is None else expression is case.truth
     if label is False:
         problems.append(WRONG_LABEL)
@@ -103,8 +123,18 @@ def verify_by_rules(description: str, case: Case, expression: Expression) -> Ver
         units=not missed and not wrong,
         degrees=not degrees,
         label=label,
+        readable=not report.unread,
         problems=tuple(problems),
     )
+
+
+def unread_problems(report: Audit) -> list[str]:
+    """Each sentence about the face that could not be read, and what a writer can do about it."""
+    return [
+        f'"{unread.text}": it cannot be checked which movement this claims or denies; say plainly which part '
+        "of the face moves, how, on which side and how strongly, or leave it out."
+        for unread in report.unread
+    ]
 
 
 async def _verify_by_llm(
@@ -138,21 +168,23 @@ async def refine(
     for _ in range(rules.retries + 1):
         text = await writer.refine(memory, case, expression, text, problems)
         cot, problems = format_problems(text, expression)
-        report = audit(cot, case.aus, expression) if cot is not None and not problems else None
-        if report is not None:
-            problems = smuggled(report)
-        await memory.verdict("Format Refinement", not problems, problems=list(problems))
-        if cot is not None and report is not None and not problems:
+        report = audit(text if cot is None else cot, case.aus, expression)
+        problems = problems or smuggled(report)
+        await memory.verdict(
+            "Format Refinement", not problems, problems=list(problems), audit=audit_counts(report)
+        )
+        if cot is not None and not problems:
             return cot, report
     raise NoAnswer(f"no refined text kept to the format: {' '.join(problems)}")
 
 
 def smuggled(report: Audit) -> tuple[str, ...]:
-    """What a refined text claims and the action units do not bear out, as sentences."""
+    """What a refined text claims and the action units refute, or nobody can check, as sentences."""
     wrong = [c for c in report.checked if c.verdict in (*_WRONG, Verdict.WRONG_DEGREE)]
     # An interpretation may honestly say that the movements point elsewhere; a conclusion may not.
     conflicts = (f"{c[0].upper()}{c[1:]}." for c in report.label_conflicts if c.startswith("the conclusion"))
-    return (*(f'"{checked.claim.text}": {checked.reason}.' for checked in wrong), *conflicts)
+    refuted = (f'"{checked.claim.text}": {checked.reason}.' for checked in wrong)
+    return (*refuted, *unread_problems(report), *conflicts)
 
 
 def read_expression(answer: str, labels: tuple[Expression, ...]) -> Expression | None:

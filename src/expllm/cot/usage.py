@@ -2,14 +2,16 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, fields
+from operator import add
 from typing import Any, Final
 
 from expllm.cot.figures import ranked
 from expllm.cot.merged import Merged, add_up
 
-VIEWS: Final = ("units", "degrees", "label")
-"""The three views of Result Verification (paper, section III-B4), as a verdict's detail names them."""
+VIEWS: Final = ("units", "degrees", "label", "readable")
+"""The three views of Result Verification (paper, section III-B4), as a verdict's detail names them; and
+whether the audit could read every sentence about the face."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """Verdicts of one step: how many passed and failed, and which of the three views were found wrong."""
+    """Verdicts of one step: how many passed and failed, and which of the views were found wrong."""
 
     passed: int = 0
     failed: int = 0
@@ -61,6 +63,35 @@ class Verdicts:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What the audit found in the texts of one process.
+
+    Attributes:
+        texts: Audited texts; refusals are not among them.
+        claims: Statements about movements that were read from them.
+        refuted: Those of them that the action units refute: contradicted, or of another side, half or degree.
+        sentences: Sentences about the face.
+        unread: Those of them that no claim could be read from: nothing in them is checked.
+    """
+
+    texts: int = 0
+    claims: int = 0
+    refuted: int = 0
+    sentences: int = 0
+    unread: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+_COUNTED: Final = tuple(field.name for field in fields(Audited))[1:]
+_WRITTEN_BY: Final = (
+    "CASE WHEN step <> 'Result Verification' THEN step WHEN round = 1 THEN 'AU2Des' "
+    "ELSE 'Feedback Reflection' END"
+)
+"""The process whose text a verdict judges: Result Verification reads what one of two others wrote."""
 
 _SUMS: Final = {
     "calls": "COUNT(*)",
@@ -110,6 +141,22 @@ def read_verdicts(journals: Merged, sample: str | None = None) -> dict[str, Verd
             if value == 0:  # a view that nobody could judge is null
                 counts[view] += count
     return {step: Verdicts(passed[step], failed[step], ranked(wrong[step])) for step in sorted(wrong)}
+
+
+def read_audited(journals: Merged, sample: str | None = None) -> dict[str, Audited]:
+    """Process -> what the audit found in its texts; a run of a version that did not count them has none."""
+    where, parameters = _only(sample)
+    sums = ", ".join(f"SUM(json_extract(detail, '$.audit.{name}'))" for name in _COUNTED)
+    query = (
+        f"SELECT {_WRITTEN_BY}, COUNT(json_extract(detail, '$.audit.claims')), {sums} "
+        f"FROM verdicts {where} GROUP BY 1"
+    )
+    found: dict[str, Audited] = {}
+    for process, texts, *counts in journals.grouped(query, parameters):
+        if texts:
+            before = found.get(process, Audited())
+            found[process] = Audited(*map(add, astuple(before), (texts, *counts)))
+    return dict(sorted(found.items()))
 
 
 def _only(sample: str | None) -> tuple[str, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from expllm.cli.audit_model_options import AuditMaxTokensOption, AuditModelOption
 from expllm.cli.chat_options import MaxTokens, Temperature
 from expllm.cli.ending import complain, leave
 from expllm.cli.figures import JsonOption, print_json, print_view
@@ -195,15 +196,46 @@ def audit(
         typer.Argument(metavar="FILE", help="Texts with their action units: JSONL, released JSON, or a run."),
     ],
     sample: Annotated[str | None, typer.Argument(metavar="[ID]", help="One sample. [default: all]")] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="The totals only.")] = False,
+    audit_model: AuditModelOption = "none",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="RUN",
+            help="Where an audit model's replies are kept. [default: in the run, or runs/audit/FILE]",
+        ),
+    ] = None,
+    base_url: BaseUrl = None,
+    key_env: KeyEnv = "OPENAI_API_KEY",
+    temperature: Temperature = 0.0,
+    audit_max_tokens: AuditMaxTokensOption = None,
+    concurrency: Concurrency = 8,
+    budget: Budget = None,
+    prices: Prices = None,
+    timeout: Timeout = 60.0,
+    cache: Cache = None,
+    retry_failed: RetryFailed = False,
+    quiet: Quiet = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON instead: a line a text, or the totals with --summary.")
     ] = False,
-    summary: Annotated[bool, typer.Option("--summary", help="The totals only.")] = False,
 ) -> None:
-    """Print the claims of texts in colour, with the action unit that backs or refutes each."""
+    """Print the claims of texts in colour, with the action unit that backs or refutes each.
+
+    An audit model reads the claims as well: both readings are checked alike and compared. The same command
+    asks nothing twice. Exit code 3: the model did not read some text.
+    """
+    from expllm.cli.audit_model import AuditOrder
     from expllm.cli.cot_audit import audit_file
 
-    audit_file(file, sample, as_json=as_json, summary=summary)
+    order = AuditOrder(
+        audit_model=audit_model, base_url=base_url, key_env=key_env, temperature=temperature,
+        max_tokens=audit_max_tokens, concurrency=concurrency, budget=budget, prices=prices, timeout=timeout,
+        cache=cache, retry_failed=retry_failed, quiet=quiet,
+    )  # fmt: skip
+    audit_file(file, sample, as_json=as_json, summary=summary, order=order, output=output)
 
 
 @app.command("status", short_help="What a run has done, and what it cost.")

@@ -1,7 +1,7 @@
 """`expllm cot audit`: the claims of texts in colour, each with the action unit that backs or refutes it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,10 +14,14 @@ from expllm.errors import ExitCode, RecordError
 from expllm.evals.references import explained
 from expllm.grounding import Audit, Checked, Unread, Verdict, audit
 from expllm.grounding.audit import REFUTED
+from expllm.outfiles import refuse_inputs
 from expllm.runs import RunFolder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from expllm.cli.audit_model import AuditOrder
+    from expllm.evals.model_audit import ClaimReader, ModelAudit
 
 STYLES: Final = {
     Verdict.SUPPORTED: "green",
@@ -32,21 +36,28 @@ STYLES: Final = {
 UNREAD: Final = "underline"
 
 
-def audit_file(file: str, sample: str | None, *, as_json: bool, summary: bool) -> None:
+def audit_file(
+    file: str, sample: str | None, *, as_json: bool, summary: bool, order: "AuditOrder", output: Path | None
+) -> None:
     """Audits every text of a file, or of a run, that comes with action units; counts the others.
+
+    Args:
+        order: Which language model reads the claims as well, if any does.
+        output: Where its replies are kept; by default in the run, or under `runs/audit`.
 
     Raises:
         RecordError: it carries no texts, or not the sample that was asked for.
     """
+    reader = order.opened() if order.checked() else None
     samples, incomplete = _samples(file)
     totals = _Totals()
-    for one in samples:
-        if sample not in (None, one.id):
-            continue
-        if not one.text or one.aus is None:
-            totals.left_out["no text" if not one.text else "no action units"] += 1
-            continue
-        report = audit(one.text, one.aus, one.expression)
+    chosen: Iterable[Sample] = _with_texts(samples, sample, totals.left_out)
+    by_model = None
+    if reader is not None:
+        chosen = list(chosen)
+        by_model = _by_model(file, chosen, order, reader, output)
+    for one in chosen:
+        report = audit(one.text or "", one.aus or {}, one.expression)
         totals.add(report)
         if not summary:
             _print(one, report, as_json)
@@ -54,14 +65,57 @@ def audit_file(file: str, sample: str | None, *, as_json: bool, summary: bool) -
         raise RecordError(
             "; ".join(filter(None, [_nothing(file, sample, totals.left_out), incomplete.reason]))
         )
-    if summary and as_json:
-        print_json(totals.to_dict())
-    elif not as_json:
-        print_view(totals.view())
+    _print_totals(totals, by_model, as_json, summary)
     if totals.left_out:
         complain(f"{file}: not audited: {listed(totals.left_out)}")
-    if sample is None:
-        leave(incomplete)
+    endings = [] if by_model is None else [_of_model(by_model)]
+    leave(*endings, *([incomplete] if sample is None else []))
+
+
+def _with_texts(samples: Iterable[Sample], wanted: str | None, left_out: Counter[str]) -> Iterator[Sample]:
+    """Those that can be audited; the others are counted."""
+    for one in samples:
+        if wanted not in (None, one.id):
+            continue
+        if one.text and one.aus is not None:
+            yield one
+        else:
+            left_out["no text" if not one.text else "no action units"] += 1
+
+
+def _by_model(
+    file: str, samples: Sequence[Sample], order: "AuditOrder", reader: "ClaimReader", output: Path | None
+) -> "ModelAudit":
+    """What a language model reads out of the texts, beside the rules."""
+    from expllm.cli.audit_model import ask_audit_model
+    from expllm.evals.claim_comparison import AuditedText
+    from expllm.evals.model_audit import model_audit
+
+    if output is not None:
+        refuse_inputs(output, file)
+    inside = Path(file) if RunFolder(Path(file)).exists else Path("runs") / "audit" / Path(file).stem
+    texts = [AuditedText(one.id, one.text, one.aus) for one in samples if one.text and one.aus is not None]
+    return model_audit(ask_audit_model(order, reader, output or inside, texts), texts)
+
+
+def _of_model(found: "ModelAudit") -> Ending:
+    from expllm.cli.audit_model import of_audit_models
+
+    return of_audit_models([found])
+
+
+def _print_totals(totals: "_Totals", by_model: "ModelAudit | None", as_json: bool, summary: bool) -> None:
+    if as_json:
+        if summary or by_model is not None:
+            both = {} if by_model is None else {"audit_model": by_model.to_dict()}
+            print_json({**(totals.to_dict() if summary else {}), **both})
+        return
+    print_view(totals.view())
+    if by_model is not None:
+        from expllm.cli.audit_model import model_audit_view
+        from expllm.cli.cot_view import Narrow
+
+        print_view(Narrow(model_audit_view(by_model)))
 
 
 def _samples(file: str) -> tuple[Iterable[Sample], Ending]:

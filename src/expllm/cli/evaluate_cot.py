@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
 
 import typer
 
+from expllm.cli.audit_model_options import AuditMaxTokensOption, AuditModelOption
 from expllm.cli.chat_options import ServedName, ServedQuestions
 from expllm.cli.cot import BaseUrl, Budget, Cache, KeyEnv, Prices, RetryFailed, Timeout
 from expllm.cli.ending import Ending, all_lost, complain, leave, of_answers, of_data, of_judges, of_texts
@@ -36,6 +37,7 @@ from expllm.errors import ExitCode, UsageError
 from expllm.outfiles import refuse_inputs
 
 if TYPE_CHECKING:
+    from expllm.cli.asking import ChatSettings
     from expllm.evals.answers import Answer, Settings
     from expllm.evals.references import References
     from expllm.explainers import ChatOptions
@@ -101,6 +103,8 @@ def cot(
     repeats: RepeatsOption = 1,
     temperature: TemperatureOption = 0.0,
     judge_max_tokens: JudgeMaxTokensOption = None,
+    audit_model: AuditModelOption = "none",
+    audit_max_tokens: AuditMaxTokensOption = None,
     concurrency: ConcurrencyOption = 8,
     budget: Budget = None,
     prices: Prices = None,
@@ -113,48 +117,48 @@ def cot(
     """Ask a model to explain faces, and score what it writes. The same command resumes an interrupted run.
 
     Grounding holds each claim against the face's measured action units; it needs no judge. A judge compares
-    each text with the engine's (the paper's Table III). Exit code 3: a picture or a reply is missing.
+    each text with the engine's (the paper's Table III); an audit model reads claims beside the rules, at the
+    same endpoint. Exit code 3: a picture or a reply is missing.
     """
-    from expllm.cli.evaluate_judge import CHAT, JudgeOrder, ask_judge
-    from expllm.evals.cot_scores import pairs_of
-    from expllm.explainers import ChatOptions
+    from expllm.cli.audit_model import CHAT, AuditOrder
+    from expllm.cli.evaluate_judge import opened_beside
 
-    chat = ChatOptions(base_url, key_env, max_tokens=max_tokens, timeout=timeout, cache=cache)
-    address = _evaluated(model, chat, questions, served_name)
-    ours = judge.startswith(CHAT) or not model.startswith(CHAT)  # else they are the model's
-    asked = JudgeOrder(
-        judge, base_url if ours else None, key_env, judge_file, repeats, temperature, judge_max_tokens,
-        concurrency, budget, prices, timeout, cache if ours else None, retry_failed, quiet,
+    reading = AuditOrder(
+        audit_model=audit_model, max_tokens=audit_max_tokens, base_url=base_url, key_env=key_env,
+        temperature=temperature, concurrency=concurrency, budget=budget, prices=prices, timeout=timeout,
+        cache=cache, retry_failed=retry_failed, quiet=quiet,
     )  # fmt: skip
-    file = asked.checked()
-    if judge_max_tokens is None and (max_tokens or 0) > file.max_tokens:
-        asked = replace(asked, max_tokens=max_tokens)
-    who = asked.opened(file)
+    tokens, evaluated = (judge_max_tokens, max_tokens), model.startswith(CHAT)
+    beside = opened_beside(reading, judge, judge_file, repeats, tokens, evaluated)
     found = _answers(
         model, dataset, output, limit, seed, reference, order, max_tokens, hint, data_root, kind, batch,
-        boxes, dtype, address, quiet,
+        boxes, dtype, _evaluated(model, reading, max_tokens, questions, served_name), quiet,
     )  # fmt: skip
-    if who is not None:
-        ask_judge(asked, who, file, found[0], pairs_of(found[2]))
+    beside.ask(found[0], found[2])
     report_cot(*found, as_json)
 
 
 def _evaluated(
-    model: str, chat: "ChatOptions", questions: str | None, served_name: str | None
+    model: str, asked: "ChatSettings", max_tokens: int | None, questions: str | None, served_name: str | None
 ) -> "ChatOptions | None":
     """How the evaluated model is asked, if it is asked at a server: the options of that kind.
 
     Raises:
         UsageError: those of a served model are given for another.
     """
+    from expllm.explainers import ChatOptions
     from expllm.explainers.opening import CHAT, ENDPOINT, check_chat_options
 
-    served = type(chat)(questions=Path(questions) if questions else None, served_name=served_name)
+    served = ChatOptions(questions=Path(questions) if questions else None, served_name=served_name)
     if questions or served_name:
         check_chat_options(model, served)
     if model.startswith(ENDPOINT):
-        return replace(served, key_env=chat.key_env, timeout=chat.timeout)
-    return chat if model.startswith(CHAT) else None
+        return replace(served, key_env=asked.key_env, timeout=asked.timeout)
+    if not model.startswith(CHAT):
+        return None
+    return ChatOptions(
+        asked.base_url, asked.key_env, max_tokens=max_tokens, timeout=asked.timeout, cache=asked.cache
+    )
 
 
 def _answers(
@@ -199,15 +203,19 @@ def _answers(
 
 def report_cot(run: Path, settings: "Settings", answers: "list[Answer]", as_json: bool) -> NoReturn:
     """Writes the figures of a run with explanations, prints them, and leaves with the exit code."""
+    from expllm.cli.audit_model import of_audit_models
     from expllm.evals.answers import EvalRun
-    from expllm.evals.cot_scores import grounding, pairs_of
+    from expllm.evals.cot_scores import audited_texts, grounding, pairs_of
     from expllm.evals.judged import all_judged
+    from expllm.evals.model_audit import all_model_audits
     from expllm.evals.scores import score
 
     scores, grounded = score(settings, answers), grounding(answers)
     judges = all_judged(run, pairs_of(answers))
+    audits = all_model_audits(run, audited_texts(answers))
     found = {
         **scores.to_dict(), "grounding": grounded.to_dict(), "judges": [one.to_dict() for one in judges],
+        "audit_models": [one.to_dict() for one in audits],
     }  # fmt: skip
     EvalRun(run).write_scores(found)
     if as_json:
@@ -215,10 +223,10 @@ def report_cot(run: Path, settings: "Settings", answers: "list[Answer]", as_json
     else:
         from expllm.cli.evaluate_cot_view import cot_view
 
-        print_view(cot_view(scores, grounded, judges, answers, run))
+        print_view(cot_view(scores, grounded, judges, audits, answers, run))
     if nothing := all_lost(answers):
         leave(nothing)
-    leave(of_answers(scores, answers), of_texts(grounded), of_judges(judges))
+    leave(of_answers(scores, answers), of_texts(grounded), of_judges(judges), of_audit_models(audits))
 
 
 def ladder(

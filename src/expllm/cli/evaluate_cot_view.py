@@ -7,6 +7,7 @@ from typing import Final
 from rich.console import RenderableType
 from rich.table import Table
 
+from expllm.cli.audit_model import model_audit_view
 from expllm.cli.cot_view import Foreign, Narrow
 from expllm.cli.evaluate_view import bounds, percent, scores_view, table_of
 from expllm.evals.answers import Answer
@@ -16,6 +17,7 @@ from expllm.evals.judge import PARTS
 from expllm.evals.judged import Judged
 from expllm.evals.ladder import Climbed, Step
 from expllm.evals.ladder_runs import LadderSettings
+from expllm.evals.model_audit import ModelAudit
 from expllm.evals.scores import Scores
 
 _PARTS: Final = dict(
@@ -24,14 +26,17 @@ _PARTS: Final = dict(
 
 
 def cot_view(
-    scores: Scores, grounded: Grounding, judges: Sequence[Judged], answers: Sequence[Answer], run: Path
-) -> RenderableType:
-    """A run with explanations: grounding, each judge, then the labels."""
+    scores: Scores, grounded: Grounding, judges: Sequence[Judged], audits: Sequence[ModelAudit],
+    answers: Sequence[Answer], run: Path,
+) -> RenderableType:  # fmt: skip
+    """A run with explanations: grounding, each audit model, each judge, then the labels."""
     asked = scores.settings
     title = f"{asked.model} on {asked.dataset}: explanations of {grounded.texts:,} faces, seed {asked.seed}"
     parts: list[RenderableType] = [Foreign(title, "bold"), _grounding(grounded)]
     parts.append(Foreign(_claims(grounded), ""))
     parts += [Foreign(line, "yellow") for line in _left_out(grounded, answers)]
+    for audit in audits:
+        parts += model_audit_view(audit)
     for judged in judges:
         parts += _judged(judged)
     if not judges:

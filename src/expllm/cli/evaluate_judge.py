@@ -1,42 +1,29 @@
-"""Asks a judge: opens it, shows progress, ends at Ctrl-C or when the budget is spent."""
+"""A judge is opened and asked, as the options of `expllm eval cot` and `eval ladder` say."""
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
-from expllm.chat import OpenAIChat, Prices
-from expllm.cot.journal import Outcome
-from expllm.cot.memory import Gate
+from expllm.cli.asking import ChatSettings, ask_all
+from expllm.cli.audit_model import CHAT, AuditOrder, ask_audit_model
 from expllm.errors import UsageError
 from expllm.evals import scripted_judge
 from expllm.evals.judge import JudgeFile
-from expllm.evals.judging import ChatJudge, Judge, JudgeRun, Pair, Passport, Reading, RuleJudge, readings_of
-from expllm.progress import Progress
-from expllm.signals import stopped_by_signals
+from expllm.evals.judging import ChatJudge, Judge, JudgeRun, Pair, Passport, RuleJudge, readings_of
+from expllm.evals.model_audit import ClaimReader
 
-CHAT: Final = "chat:"
+if TYPE_CHECKING:
+    from expllm.evals.answers import Answer
 
 
-@dataclass(frozen=True)
-class JudgeOrder:
+@dataclass(frozen=True, kw_only=True)
+class JudgeOrder(ChatSettings):
     """Who is to judge; names are those of the options."""
 
     judge: str
-    base_url: str | None = None
-    key_env: str = "OPENAI_API_KEY"
     judge_file: Path | None = None
     repeats: int = 1
-    temperature: float | None = 0.0
-    max_tokens: int | None = None
-    concurrency: int = 8
-    budget: float | None = None
-    prices: Path | None = None
-    timeout: float = 60.0
-    cache: Path | None = None
-    retry_failed: bool = False
-    quiet: bool = False
 
     def checked(self, others: Sequence[str] = ("none", scripted_judge.NAME)) -> JudgeFile:
         """The judge's file, after all that can be checked before anything is asked.
@@ -58,29 +45,20 @@ class JudgeOrder:
             raise UsageError(
                 f"--repeats {self.repeats} at --temperature 0 asks the same thing again: give a higher one"
             )
-        if self.budget is not None and not self.budget > 0:
-            raise UsageError(f"--budget is {self.budget:g}: give an amount in USD above 0")
+        self.check_budget()
         return JudgeFile.load(self.judge_file)
 
     def opened(self, file: JudgeFile) -> Judge | None:
         """The judge; None where nobody compares texts.
 
         Raises:
-            UsageError: a budget without a price.
-            KeyRejected, BadPrices, OutputError: as `OpenAIChat`.
+            UsageError, KeyRejected, BadPrices, OutputError: as `ChatSettings.chat`.
         """
         if self.judge == scripted_judge.NAME:
             return RuleJudge(scripted_judge.NAME, scripted_judge.reply)
         if not self.judge.startswith(CHAT):
             return None
-        name, prices = self.judge.removeprefix(CHAT), Prices.load(self.prices)
-        if self.budget is not None and name not in prices.models:
-            raise UsageError(f"--budget needs a price, and none is known for {name!r}: give --prices FILE")
-        chat = OpenAIChat(
-            name, base_url=self.base_url, api_key_env=self.key_env, temperature=self.temperature,
-            seed=self._seed(0), max_tokens_option="--judge-max-tokens", concurrency=self.concurrency,
-            prices=prices, timeout=self.timeout, cache=self.cache,
-        )  # fmt: skip
+        chat = self.chat(self.judge.removeprefix(CHAT), "--judge-max-tokens", self._seed(0))
         again = [chat.reseeded(repeat) for repeat in range(1, self.repeats)]
         return ChatJudge([chat, *again], file, self.max_tokens)
 
@@ -107,41 +85,66 @@ def ask_judge(order: JudgeOrder, judge: Judge, file: JudgeFile, run: Path, pairs
     """Asks about every pair that has no reply yet; replies are kept below the run's folder.
 
     Raises:
-        ChatError: nothing can be asked at all.
-        RunError: another process asks this judge.
-        OutputError: the folder cannot be written.
+        ChatError, RunError, OutputError: as `ask_all`.
     """
     passport = order.passport(file)
-    folder = JudgeRun.within(run, passport)
-    gate = Gate(order.concurrency, order.budget)
-    with folder.folder.locked():
-        folder.begin(passport)
-        readings = [reading for pair in pairs for reading in readings_of(pair, passport.repeats)]
-        open_ = folder.open(readings, failed=order.retry_failed)
-        with Progress(open_, shown=not order.quiet, doing="judging", things="readings") as progress:
-            asyncio.run(_ask(order, folder, judge, readings, gate, progress))
-            if gate.broke:
-                progress.say(
-                    f"expllm: the budget of {order.budget:g} USD is spent ({gate.spent:.4f}): the same "
-                    "command with a higher --budget goes on"
-                )
-    if gate.stopping:
-        raise KeyboardInterrupt
+    readings = [reading for pair in pairs for reading in readings_of(pair, passport.repeats)]
+    ask_all(order, JudgeRun.within(run, passport), passport, judge, readings, "judging", "readings")
 
 
-async def _ask(
-    order: JudgeOrder, folder: JudgeRun, judge: Judge, readings: Sequence[Reading], gate: Gate,
-    progress: Progress,
-) -> None:  # fmt: skip
-    failed = 0
+@dataclass(frozen=True)
+class Beside:
+    """The judge and the audit model of a run with explanations, as far as any is to be asked."""
 
-    def count(outcome: Outcome) -> None:
-        nonlocal failed
-        failed += outcome.status == "failed"
-        progress.step(failed)
+    judging: JudgeOrder
+    file: JudgeFile
+    judge: Judge | None
+    reading: AuditOrder
+    reader: ClaimReader | None
 
-    try:
-        with stopped_by_signals(gate.stop):
-            await folder.ask(judge, readings, gate, count, retry_failed=order.retry_failed)
-    finally:
-        await judge.close()
+    def ask(self, run: Path, answers: "Sequence[Answer]") -> None:
+        """Asks both about what has no reply yet.
+
+        Raises:
+            ChatError, RunError, OutputError: as `ask_all`.
+        """
+        from expllm.evals.cot_scores import audited_texts, pairs_of
+
+        if self.judge is not None:
+            ask_judge(self.judging, self.judge, self.file, run, pairs_of(answers))
+        if self.reader is not None:
+            ask_audit_model(self.reading, self.reader, run, audited_texts(answers))
+
+
+def opened_beside(
+    reading: AuditOrder, judge: str, judge_file: Path | None, repeats: int,
+    max_tokens: tuple[int | None, int | None], evaluated: bool,
+) -> Beside:  # fmt: skip
+    """Opens the judge and the audit model at one endpoint, before anything is asked.
+
+    Address, cache and budget are the judge's only where it is a chat model, or where no other one is asked:
+    else they are those of the audit model or of the model that is evaluated.
+
+    Args:
+        reading: The audit model, with the options of the endpoint.
+        judge: Who compares texts.
+        max_tokens: Of a judge's reply, by default what its file says; and of an explanation: a judge gets no
+            fewer.
+        evaluated: The model that explains is a chat model.
+
+    Raises:
+        UsageError, KeyRejected, BadPrices, OutputError: as `JudgeOrder.checked` and `ChatSettings.chat`.
+    """
+    reads, (judged, explained) = reading.checked(), max_tokens
+    ours = judge.startswith(CHAT) or not (evaluated or reads)
+    judging = JudgeOrder(
+        judge=judge, judge_file=judge_file, repeats=repeats, max_tokens=judged,
+        key_env=reading.key_env, base_url=reading.base_url if ours else None,
+        cache=reading.cache if ours else None, budget=reading.budget if ours or not reads else None,
+        temperature=reading.temperature, concurrency=reading.concurrency, prices=reading.prices,
+        timeout=reading.timeout, retry_failed=reading.retry_failed, quiet=reading.quiet,
+    )  # fmt: skip
+    file = judging.checked()
+    if judged is None and (explained or 0) > file.max_tokens:
+        judging = replace(judging, max_tokens=explained)
+    return Beside(judging, file, judging.opened(file), reading, reading.opened() if reads else None)

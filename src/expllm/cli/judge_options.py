@@ -47,7 +47,7 @@ TemperatureOption = Annotated[
         "--temperature",
         metavar="T|none",
         parser=temperature_of,
-        help="Sampling temperature of the judge, 0-2; none leaves it out, as some models require.",
+        help="Sampling temperature of judge and audit model, 0-2; none leaves it out, as some require.",
     ),
 ]
 ConcurrencyOption = Annotated[

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from expllm.cot.formatting import WORD_LIMIT
 from expllm.evals.answers import Answer
+from expllm.evals.claim_comparison import AuditedText
 from expllm.evals.intervals import Interval, mean_interval
 from expllm.evals.judging import Pair
 from expllm.grounding import Audit, audit
@@ -110,6 +111,15 @@ def pairs_of(answers: Sequence[Answer]) -> list[Pair]:
         Pair(one.id, one.reference, one.text)
         for one in answers
         if one.text is not None and one.reference is not None
+    ]
+
+
+def audited_texts(answers: Sequence[Answer]) -> list[AuditedText]:
+    """The explanations whose claims can be checked, for a model that reads them."""
+    return [
+        AuditedText(one.id, one.text, one.aus)
+        for one in answers
+        if one.text is not None and one.aus is not None
     ]
 
 

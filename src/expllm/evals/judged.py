@@ -3,21 +3,18 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from expllm.cot.journal import JournalReader
 from expllm.evals.agreement import krippendorff_alpha
 from expllm.evals.intervals import Interval, mean_interval
 from expllm.evals.judge import PARTS, JudgeFile, Scores
 from expllm.evals.judging import JudgeRun, Pair, Passport, Reading, readings_of
 
 NO_VERDICT = "no verdict that counts in the reply"
-FILTERED = "a filter at the server declined"
 
 
 @dataclass(frozen=True)
@@ -77,8 +74,10 @@ def judged(run: JudgeRun, pairs: Sequence[Pair]) -> Judged:
     passport = run.passport()
     file = JudgeFile.parse(passport.file, str(run.folder.settings_file))
     asked = [reading for pair in pairs for reading in readings_of(pair, passport.repeats)]
-    replies = _Replies(run, file)
-    found = {reading: replies.scores.get(reading.id) for reading in asked}
+    replies = run.replies()
+    scores = {name: file.read(reply) for name, reply in replies.texts.items()}
+    unscored = replies.unanswered | {name: NO_VERDICT for name, one in scores.items() if one is None}
+    found = {reading: scores.get(reading.id) for reading in asked}
     table = np.array([_total(file, found[reading]) for reading in asked]).reshape(
         len(pairs), 2 * passport.repeats
     )
@@ -93,7 +92,7 @@ def judged(run: JudgeRun, pairs: Sequence[Pair]) -> Judged:
         score=mean_interval(np.nanmean(table[scored], 1)) if scored else None,
         totals={pairs[place].id: float(np.nanmean(table[place])) for place in scored},
         readings=len(asked),
-        unscored=dict(sorted(Counter(why for name, why in replies.unscored.items() if name in ids).items())),
+        unscored=dict(sorted(Counter(why for name, why in unscored.items() if name in ids).items())),
         said={why: replies.said[why] for why in sorted(replies.said)},
         open=sum(reading.id not in replies.ended for reading in asked),
         alpha=krippendorff_alpha(table.T) if scored else None,
@@ -132,49 +131,3 @@ def _order_gap(table: "np.ndarray[Any, np.dtype[np.float64]]") -> Interval | Non
     first, second = table[:, 0::2], table[:, 1::2]
     both = ~np.isnan(first).all(1) & ~np.isnan(second).all(1)
     return mean_interval(np.nanmean(first[both], 1) - np.nanmean(second[both], 1)) if both.any() else None
-
-
-class _Replies:
-    """The journal of a judge, read once.
-
-    Attributes:
-        scores: By the id of a reading.
-        unscored: Why a reading that has ended has no score.
-        said: What the server said of one of them, by the same reason.
-        ended: Readings that were asked.
-    """
-
-    def __init__(self, run: JudgeRun, file: JudgeFile) -> None:
-        self.scores: dict[str, Scores] = {}
-        self.unscored: dict[str, str] = {}
-        self.said: dict[str, str] = {}
-        self.ended: set[str] = set()
-        self.models: tuple[str, ...] = ()
-        self.tokens: tuple[int | None, int | None] = (0, 0)
-        self.cost: float | None = 0.0
-        if run.folder.journal.exists():
-            with closing(JournalReader(run.folder.journal)) as reader:
-                self._read(reader, file)
-
-    def _read(self, reader: JournalReader, file: JudgeFile) -> None:
-        for outcome in reader.outcomes():
-            self.ended.add(outcome.sample)
-            if outcome.status in ("failed", "filtered"):
-                why = FILTERED if outcome.status == "filtered" else f"the call failed: {outcome.reason}"
-                self.unscored[outcome.sample] = why
-                if said := outcome.record.get("said"):
-                    self.said.setdefault(why, said)
-            elif (scores := file.read(outcome.record["text"])) is None:
-                self.unscored[outcome.sample] = NO_VERDICT
-            else:
-                self.scores[outcome.sample] = scores
-        models = reader.db.execute("SELECT DISTINCT model FROM calls WHERE model IS NOT NULL ORDER BY model")
-        self.models = tuple(name for (name,) in models)
-        calls = reader.db.execute("SELECT prompt_tokens, completion_tokens, cost FROM calls").fetchall()
-        asked, answered, cost = ([row[place] for row in calls] for place in range(3))
-        self.tokens, self.cost = (_sum(asked), _sum(answered)), _sum(cost)
-
-
-def _sum(values: Sequence[Any]) -> Any:
-    """None where one of them is not known."""
-    return None if None in values else sum(values)

@@ -1,31 +1,19 @@
 """Asks a judge about pairs of texts: in both orders, several times, journaled and resumable.
 
-A judge's folder lies inside the run that it judges. It holds `run.json`, who was asked what and when (its
-passport), and `journal.sqlite`, every reply word for word: scores are read from there when they are shown.
+Scores are read from the replies in its journal when they are shown.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
 
 from expllm import __version__
-from expllm.chat import ChatFailed, ChatModel, Message, Reply, Usage
-from expllm.cot.journal import Journal, JournalReader, Outcome
-from expllm.cot.memory import Filtered, Gate, Memory, key_of
-from expllm.cot.workers import Ending, Workers
-from expllm.errors import RecordError
+from expllm.chat import ChatModel, Message, Reply, Usage
+from expllm.cot.memory import key_of
+from expllm.evals import asking
+from expllm.evals.asking import FORMAT, Asker, QuestionRun
 from expllm.evals.judge import JudgeFile
-from expllm.records import Record
-from expllm.runs import RunError, RunFolder
-
-FORMAT: Final = 1
-"""Format of a judge's folder."""
-CHANGEABLE: Final = frozenset({"base_url", "max_tokens"})
-_STEP: Final = "Judge"
 
 
 @dataclass(frozen=True)
@@ -72,7 +60,7 @@ def readings_of(pair: Pair, repeats: int) -> Iterator[Reading]:
     return (Reading(pair, swapped, repeat) for repeat in range(repeats) for swapped in (False, True))
 
 
-class Passport(Record):
+class Passport(asking.Passport):
     """Who judges, and what it is asked.
 
     Attributes:
@@ -84,7 +72,6 @@ class Passport(Record):
         temperature: Of the judge's sampling.
         seed: Of its first time; the others follow.
         max_tokens: Of a reply, where it was given; else the file's.
-        begun: The day, UTC.
     """
 
     judge_format: int = FORMAT
@@ -97,26 +84,10 @@ class Passport(Record):
     temperature: float | None = None
     seed: int | None = None
     max_tokens: int | None = None
-    begun: str = ""
 
 
-class Judge(Protocol):
-    """Whoever compares two texts."""
-
-    async def ask(self, reading: Reading) -> Reply:
-        """The judge's reply.
-
-        Raises:
-            ChatFailed: none came; others may.
-            ChatError: nothing can be asked at all.
-        """
-        ...
-
-    def key(self, reading: Reading) -> tuple[str, ...]:
-        """All that the reply depends on; the last text is what a person reads in the journal."""
-        ...
-
-    async def close(self) -> None: ...
+Judge = Asker[Reading]
+"""Whoever compares two texts."""
 
 
 class ChatJudge:
@@ -166,15 +137,12 @@ class RuleJudge:
         return None
 
 
-class JudgeRun:
-    """The folder of a judge.
+class JudgeRun(QuestionRun[Reading, Passport]):
+    """The folder of a judge."""
 
-    Args:
-        path: Made when it is asked first.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.folder = RunFolder(path)
+    kind = Passport
+    version = "judge_format"
+    step = "Judge"
 
     @classmethod
     def within(cls, run: Path, passport: Passport) -> "JudgeRun":
@@ -187,83 +155,4 @@ class JudgeRun:
     @classmethod
     def all_in(cls, run: Path) -> list["JudgeRun"]:
         """Every judge that was asked about a run."""
-        return [cls(path.parent) for path in sorted(run.glob("judge-*/run.json"))]
-
-    def passport(self) -> Passport:
-        """Who was asked what.
-
-        Raises:
-            RunError: it is of another version, or cannot be read.
-        """
-        found = self.folder.settings()
-        if found.get("judge_format") != FORMAT:
-            raise RunError(
-                f"{self.folder.path}: of format {found.get('judge_format')}, and this is format {FORMAT}: "
-                "use the version of expllm that asked this judge, or delete the folder and ask again"
-            )
-        try:
-            return Passport.from_dict({name: value for name, value in found.items() if name != "format"})
-        except RecordError as error:
-            raise RunError(f"{self.folder.settings_file}: {error}: delete the folder, ask again") from None
-
-    def begin(self, passport: Passport) -> None:
-        """Begins, or goes on.
-
-        Raises:
-            OutputError: the folder cannot be written.
-            RunError: it was begun otherwise.
-        """
-        if not self.folder.exists:
-            today = datetime.now(UTC).date().isoformat()
-            self.folder.begin(passport.model_copy(update={"begun": today}).to_dict())
-            return
-        begun = self.passport()
-        again = passport.model_copy(update={"begun": begun.begun, "expllm": begun.expllm})
-        self.folder.resume(again.to_dict(), CHANGEABLE)
-
-    def open(self, readings: Sequence[Reading], *, failed: bool = False) -> int:
-        """How many of them have no reply yet; calls that failed among them if they are to be asked again."""
-        if not self.folder.journal.exists():
-            return len(readings)
-        with closing(JournalReader(self.folder.journal)) as reader:
-            ended = {one.sample for one in reader.outcomes() if not failed or one.status != "failed"}
-        return sum(reading.id not in ended for reading in readings)
-
-    async def ask(
-        self,
-        judge: Judge,
-        readings: Sequence[Reading],
-        gate: Gate,
-        on_outcome: Callable[[Outcome], None] = lambda _: None,
-        *,
-        retry_failed: bool = False,
-    ) -> None:
-        """Asks what has no reply yet. Returns when all is answered or no further call may begin.
-
-        Args:
-            judge: Who is asked.
-            readings: The questions.
-            gate: How many calls may be under way, and until when any may begin.
-            on_outcome: Told of each reply, and of each call that failed.
-            retry_failed: Ask again where a call had failed.
-
-        Raises:
-            ChatError: nothing can be asked at all.
-            OutputError: the journal cannot be written.
-        """
-
-        async def treat(reading: Reading, memory: Memory) -> Ending:
-            key = judge.key(reading)
-            try:
-                call = await memory.ask(_STEP, key[-1], key, lambda: judge.ask(reading))
-            except ChatFailed as failed:
-                return "failed", failed.reason, {"said": failed.detail}
-            except Filtered as filtered:
-                return "filtered", None, {"said": str(filtered)}
-            return "answered", None, {"text": call.text}
-
-        with closing(Journal(self.folder.journal)) as journal:
-            if retry_failed:
-                with closing(JournalReader(self.folder.journal)) as reader:
-                    reader.reopen_failed()
-            await Workers(treat, journal, gate, on_outcome).run(enumerate(readings))
+        return cls.all_under(run, "judge-*")

@@ -3,7 +3,7 @@
 No model and no network take part. `read_claims` reads free text; `audit` also checks it.
 """
 
-from expllm.grounding.audit import Audit, audit
+from expllm.grounding.audit import Audit, audit, audit_reading
 from expllm.grounding.claims import Checked, Claim, DegreeWord, Half, Unread, Verdict
 from expllm.grounding.conclusion import concluded
 from expllm.grounding.emotions import EmotionMention
@@ -21,6 +21,7 @@ __all__ = [
     "Unread",
     "Verdict",
     "audit",
+    "audit_reading",
     "concluded",
     "half_of",
     "read",

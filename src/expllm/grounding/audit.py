@@ -9,7 +9,7 @@ from expllm.faces import AU_BY_NAME, AUVector, Expression
 from expllm.grounding.checking import MENTION, check
 from expllm.grounding.claims import Checked, Claim, Unread, Verdict
 from expllm.grounding.emotions import EmotionMention, conflicts, label_in, read_emotions
-from expllm.grounding.reader import read
+from expllm.grounding.reader import Reading, read
 
 if TYPE_CHECKING:
     from expllm.records import CoT
@@ -96,16 +96,29 @@ def audit(text: "str | CoT", aus: Mapping[str, float | None], label: Expression 
     1
     """
     whole = text if isinstance(text, str) else text.text
+    return audit_reading(read(whole), whole, aus, label)
+
+
+def audit_reading(
+    reading: Reading, text: str, aus: Mapping[str, float | None], label: Expression | str | None = None
+) -> Audit:
+    """Checks claims that were read from a text before, by rules or by a model; otherwise as `audit`.
+
+    Args:
+        reading: What was read.
+        text: What it was read from.
+        aus: As for `audit`.
+        label: As for `audit`.
+    """
     aus = aus if isinstance(aus, AUVector) else AUVector(aus)
     label = Expression.parse(label) if isinstance(label, str) else label
-    reading = read(whole)
     checked = tuple(check(claim, aus) for claim in reading.claims)
     counts = Counter(one.verdict for one in checked)
     checkable = len(checked) - sum(counts[verdict] for verdict in UNCHECKABLE)
     active = aus.active(MENTION)
     told = _told(one.claim for one in checked) & set(active)
     missed = {n: v for n, v in sorted(active.items(), key=lambda pair: -pair[1]) if n not in told}
-    mentions = read_emotions(whole)
+    mentions = read_emotions(text)
     return Audit(
         checked=checked,
         precision=counts[Verdict.SUPPORTED] / checkable if checkable else None,

@@ -1,14 +1,20 @@
-"""Table III, the Exp-CoT score by a judge, and beside it the grounding score, which needs none."""
+"""Table III, the Exp-CoT score by a judge; the grounding score, which needs none; what audit models read."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from expllm.evals.cot_scores import Grounding, grounding, pairs_of
+from expllm.evals.claim_comparison import KINDS
+from expllm.evals.cot_scores import Grounding, audited_texts, grounding, pairs_of
 from expllm.evals.intervals import Interval
 from expllm.evals.judge import PARTS
 from expllm.evals.judged import Judged, judged
 from expllm.evals.judging import JudgeRun
+from expllm.evals.model_audit import ModelAudit, all_model_audits
 from expllm.report.evaluation.runs import Material, ScoredRun
 from expllm.report.evaluation.tables import NOTHING, Column, Table, figure, percent, published
+
+DISAGREEMENTS: Final = 10
+"""Of each audit model that a page quotes; the JSON of the run has all."""
 
 
 def text_tables(material: Material) -> Iterator[Table]:
@@ -20,6 +26,9 @@ def text_tables(material: Material) -> Iterator[Table]:
         yield _exp_cot(verdicts, names)
     if runs:
         yield _grounding([(run, grounding(run.answers)) for run in runs], names)
+    read = [(run, one) for run in runs for one in all_model_audits(run.path, audited_texts(run.answers))]
+    if read:
+        yield _readings(read, names)
 
 
 def _judged(run: ScoredRun) -> list[Judged]:
@@ -91,6 +100,36 @@ def _grounding(found: Sequence[tuple[ScoredRun, Grounding]], names: dict[str, st
     )
     title = "Grounding of explanations, without a judge"
     return Table("grounding", title, tuple(map(Column, heads)), rows, (False,) * len(rows), notes)
+
+
+def _readings(found: Sequence[tuple[ScoredRun, ModelAudit]], names: dict[str, str]) -> Table:
+    """What audit models read beside the rules, and the first of what they read differently."""
+    heads = (
+        "Method", "Audit model", "Texts read", "Claims, model", "Claims, rules", "Same verdict",
+        "Other verdict", "Model only", "Rules only", "Sentences unread, model", "Sentences unread, rules",
+    )  # fmt: skip
+    rows = []
+    notes = [
+        "A language model reads the claims of the same texts; both readings are checked alike against the "
+        "measured action units."
+    ]
+    for run, one in found:
+        name, counts = f"{names[run.settings.digest]} on {run.dataset}", one.counts()
+        read = one.texts - one.open - sum(one.unscored.values())
+        figures = (
+            *(sum(one.verdicts[who].values()) for who in ("model", "rules")), one.same,
+            *(counts.get(kind, 0) for kind in KINDS), *(one.unread[who] for who in ("model", "rules")),
+        )  # fmt: skip
+        rows.append((name, one.passport.model, f"{read:,} of {one.texts:,}", *(f"{n:,}" for n in figures)))
+        notes += [
+            f'{one.passport.model}, {other.sample}: "{other.words}": rules {other.rules or "nothing"}; '
+            f"model {other.model or 'nothing'}."
+            for other in one.disagreements[:DISAGREEMENTS]
+        ]
+    title = "Claims read by a language model, beside the rules"
+    return Table(
+        "readings", title, tuple(map(Column, heads)), tuple(rows), (False,) * len(rows), tuple(notes)
+    )
 
 
 def _points(value: Interval | None) -> str:

@@ -1,0 +1,105 @@
+"""Asks a model about what is saved in a run: shows progress, ends at Ctrl-C or when the budget is spent."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from expllm.chat import OpenAIChat, Prices
+from expllm.cot.journal import Outcome
+from expllm.cot.memory import Gate
+from expllm.cot.workers import Named
+from expllm.errors import UsageError
+from expllm.evals.asking import Asker, Passport, QuestionRun
+from expllm.progress import Progress
+from expllm.signals import stopped_by_signals
+
+Asked = TypeVar("Asked", bound=Named)
+Who = TypeVar("Who", bound=Passport)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatSettings:
+    """An endpoint and how it is asked; names are those of the options."""
+
+    base_url: str | None = None
+    key_env: str = "OPENAI_API_KEY"
+    temperature: float | None = 0.0
+    max_tokens: int | None = None
+    concurrency: int = 8
+    budget: float | None = None
+    prices: Path | None = None
+    timeout: float = 60.0
+    cache: Path | None = None
+    retry_failed: bool = False
+    quiet: bool = False
+
+    def check_budget(self) -> None:
+        """Refuses a budget that buys nothing.
+
+        Raises:
+            UsageError: it is no amount above 0.
+        """
+        if self.budget is not None and not self.budget > 0:
+            raise UsageError(f"--budget is {self.budget:g}: give an amount in USD above 0")
+
+    def chat(self, name: str, max_tokens_option: str, seed: int | None = None) -> OpenAIChat:
+        """The model at the endpoint.
+
+        Raises:
+            UsageError: a budget without a price.
+            KeyRejected, BadPrices, OutputError: as `OpenAIChat`.
+        """
+        prices = Prices.load(self.prices)
+        if self.budget is not None and name not in prices.models:
+            raise UsageError(f"--budget needs a price, and none is known for {name!r}: give --prices FILE")
+        return OpenAIChat(
+            name, base_url=self.base_url, api_key_env=self.key_env, temperature=self.temperature, seed=seed,
+            max_tokens_option=max_tokens_option, concurrency=self.concurrency, prices=prices,
+            timeout=self.timeout, cache=self.cache,
+        )  # fmt: skip
+
+
+def ask_all(
+    settings: ChatSettings, run: QuestionRun[Asked, Who], passport: Who, asker: Asker[Asked],
+    questions: Sequence[Asked], doing: str, things: str,
+) -> None:  # fmt: skip
+    """Asks every question that has no reply yet; replies are kept in the folder of `run`.
+
+    Raises:
+        ChatError: nothing can be asked at all.
+        RunError: another process asks this model.
+        OutputError: the folder cannot be written.
+    """
+    gate = Gate(settings.concurrency, settings.budget)
+    with run.folder.locked():
+        run.begin(passport)
+        open_ = run.open(questions, failed=settings.retry_failed)
+        with Progress(open_, shown=not settings.quiet, doing=doing, things=things) as progress:
+            asyncio.run(_ask(settings, run, asker, questions, gate, progress))
+            if gate.broke:
+                progress.say(
+                    f"expllm: the budget of {settings.budget:g} USD is spent ({gate.spent:.4f}): the same "
+                    "command with a higher --budget goes on"
+                )
+    if gate.stopping:
+        raise KeyboardInterrupt
+
+
+async def _ask(
+    settings: ChatSettings, run: QuestionRun[Asked, Who], asker: Asker[Asked], questions: Sequence[Asked],
+    gate: Gate, progress: Progress,
+) -> None:  # fmt: skip
+    failed = 0
+
+    def count(outcome: Outcome) -> None:
+        nonlocal failed
+        failed += outcome.status == "failed"
+        progress.step(failed)
+
+    try:
+        with stopped_by_signals(gate.stop):
+            await run.ask(asker, questions, gate, count, retry_failed=settings.retry_failed)
+    finally:
+        await asker.close()

@@ -21,3 +21,14 @@ def test_memory_that_was_set_aside_holds_no_chance_bytes() -> None:
     assert memory.keys.shape[3] >= 300
     assert not memory.keys.any()
     assert not memory.values.any()
+
+
+def test_a_model_of_16_bits_keeps_its_angles() -> None:
+    """Frequencies that were rounded to 16 bits would turn the 1,000th place by a radian too much."""
+    exact, rounded = (
+        Language(llava.model.language_model, llava.lm_head)
+        for dtype in (torch.float32, torch.bfloat16)
+        for llava in [inner(new_bundle(preset("tiny"), label_set(7), seed=3, dtype=dtype).model)]
+    )
+    for one, other in zip(exact._turns(1000), rounded._turns(1000), strict=True):
+        assert (one - other.float()).abs().max() < 0.01

@@ -109,23 +109,6 @@ class Language:
         mask = _mask(memory, tokens, rows, among, real)
         return self._pass(embedded, memory, places, slice(start, start + tokens), start + tokens, mask)
 
-    def step(self, ids: Tensor, places: Tensor, at: Tensor, memory: Memory) -> Tensor:
-        """Reads one token a row, as `read` does, and foretells the next, as `foretell`.
-
-        Where it stands in memory is a value on the device, and no shape depends on it: the same kernels serve
-        every step, so that a card can keep them (`recorded`). All that is set aside is looked at, masked.
-
-        Args:
-            ids: [rows] tokens.
-            places: [rows] position of each in its row's text.
-            at: [1] place in memory; `memory.length` is not asked.
-        """
-        rows = len(ids)
-        used = torch.arange(memory.room, device=ids.device) <= at
-        mask = (memory.real[:rows] & used)[:, None, None]
-        hidden = self._pass(self.embed(ids[:, None]), memory, places[:, None], at, memory.room, mask)
-        return self.foretell(hidden[:, -1])
-
     def _pass(
         self, embedded: Tensor, memory: Memory, places: Tensor, new: slice | Tensor, length: int,
         mask: Tensor | None,
@@ -140,8 +123,8 @@ class Language:
             mixed = layer.queries_keys_values(self._normal(embedded, layer.before_attention))
             mixed = mixed.view(rows, tokens, -1, self._width)
             turned = _turn(mixed[:, :, : self._heads + self._key_heads], turns)
-            _put(keys[:rows], new, turned[:, :, self._heads :].transpose(1, 2))
-            _put(values[:rows], new, mixed[:, :, -self._key_heads :].transpose(1, 2))
+            keys[:rows, :, new] = turned[:, :, self._heads :].transpose(1, 2)
+            values[:rows, :, new] = mixed[:, :, -self._key_heads :].transpose(1, 2)
             seen = self._attend(
                 turned[:, :, : self._heads], keys[:rows, :, used], values[:rows, :, used], mask
             )
@@ -204,14 +187,6 @@ def _mask(memory: Memory, tokens: int, rows: int, among: Tensor | None, real: Te
     old = memory.real[:rows, None, :start] if memory.holes else memory.real.new_ones(1, 1, start)
     rows = max(len(old), len(new))
     return torch.cat([old.expand(rows, tokens, -1), new.expand(rows, -1, -1)], dim=-1)[:, None]
-
-
-def _put(held: Tensor, places: slice | Tensor, values: Tensor) -> None:
-    """Writes into [rows, heads, room, width] at some places of the room."""
-    if isinstance(places, slice):
-        held[:, :, places] = values
-    else:
-        held.index_copy_(2, places, values)
 
 
 def _turn(heads: Tensor, turns: tuple[Tensor, ...]) -> Tensor:

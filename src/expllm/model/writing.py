@@ -21,7 +21,6 @@ from expllm.model.language import Language
 from expllm.model.memory import Memory
 from expllm.model.prepare import Pixels
 from expllm.model.products import fix
-from expllm.model.recorded import Foretold, foretold, steps
 from expllm.model.scoring import TokenTree, score
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 Ids = list[int]
 Step = list[tuple[int, int]]
 """What rows have written in a step: the row, and its token."""
+Foretold = tuple[list[int], list[float]]
+"""The likeliest next token of each row, and its lead over the second, in logits."""
 CLOSE: Final = 1e-3
 """A lead in logits that 32 bits are not trusted with. Of 2,351 tokens about the faces of `examples/faces` one
 had a smaller one; between processors, threads and batches leads differed by at most 6e-5 (docs/speed.md)."""
@@ -157,7 +158,6 @@ class OwnModel:
         start = [len(held) for held in seen.held]
         active, first = len(prompts), memory.length
         tokens = self._decided(seen, foretold(language.foretell(hidden[:, -1])))
-        step = steps(language, memory, most)
         for number in range(most):
             yield [(seen.order[row], token) for row, token in enumerate(tokens) if token != end]
             for row in reversed(range(active)):
@@ -169,7 +169,7 @@ class OwnModel:
             if not active or number == most - 1:
                 break
             new = tokens[:active]
-            found = step(new, [len(held) for held in seen.held[:active]])
+            found = read_tokens(language, memory, new, [len(held) for held in seen.held[:active]])
             memory.keep(1)
             for held, token in zip(seen.held, new, strict=False):
                 held.append(token)
@@ -233,6 +233,24 @@ class OwnModel:
     def _keep(seen: Seen, prompts: Sequence[Ids], ids: Tensor, real: Tensor | None) -> None:
         seen.memory.keep(ids.shape[1], real)
         seen.held = [[*prompts[picture]] for picture in seen.order]
+
+
+def read_tokens(language: Language, memory: Memory, tokens: Ids, places: Ids) -> Foretold:
+    """Reads one token a row at `memory.length`, which stays; foretells the next ones.
+
+    Args:
+        tokens: [rows] ids.
+        places: [rows] position of each in its row's text.
+    """
+    ids, there = torch.tensor([tokens, places], device=language.device)[:, :, None]
+    hidden = language.read(language.embed(ids), memory, there)
+    return foretold(language.foretell(hidden[:, -1]))
+
+
+def foretold(found: Tensor) -> Foretold:
+    """What `Language.foretell` gives, off the device."""
+    tokens, leads = found.tolist()
+    return [*map(int, tokens)], leads
 
 
 def _exchange(values: list[Any], one: int, other: int) -> None:

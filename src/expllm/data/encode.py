@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -43,6 +43,7 @@ __all__ = [
     "ChatTemplate",
     "Encoded",
     "Encoder",
+    "Encodes",
     "TemplateError",
     "TokenizerTemplate",
     "TooLong",
@@ -75,6 +76,26 @@ class Encoded:
         return len(self.input_ids)
 
 
+class Encodes(Protocol):
+    """Writes conversations in ids: an `Encoder`, or a `processors.ProcessorEncoder`.
+
+    Attributes:
+        image_tokens: How many ids a picture takes.
+        max_length: The most ids that a conversation may have.
+    """
+
+    image_tokens: int
+    max_length: int
+
+    def encode(self, conversation: Conversation, sample: str = "a conversation") -> Encoded:
+        """The whole conversation; `sample` is what messages call it."""
+        ...
+
+    def prompt(self, conversation: Conversation, sample: str = "a conversation") -> list[int]:
+        """The ids that a model is given so that it answers: up to where the assistant begins to write."""
+        ...
+
+
 class Encoder:
     """Writes conversations in a tokenizer's ids.
 
@@ -100,7 +121,7 @@ class Encoder:
         self._image_id = _token_id(backend, image_token, "the picture's places")
         self._bos = _first_id(tokenizer, backend)
         self._lead = _prefix(backend, self._inner)
-        control = {**_control_tokens(tokenizer), self._image_id: image_token}
+        control = {**control_tokens(tokenizer), self._image_id: image_token}
         # An unknown character is no control token, except where its token holds the places of the picture.
         self._forbidden = control.keys() - ({tokenizer.unk_token_id} - {self._image_id})
         self.marks = Marks(image_token, tokenizer.eos_token or "", tuple(control.values()))
@@ -178,7 +199,7 @@ class Encoder:
         return ids
 
 
-def label_tokens(encoder: Encoder, label: Expression) -> list[int]:
+def label_tokens(encoder: Encodes, label: Expression) -> list[int]:
     """What the assistant writes for a label: the ids of its word, and the one that ends the turn."""
     return encoder.encode(label_question([label]).answered(label.value)).learned
 
@@ -256,7 +277,7 @@ def _token_id(backend: "Tokenizer", token: str, purpose: str) -> int:
     return int(ids[0])
 
 
-def _control_tokens(tokenizer: Any) -> dict[int, str]:
+def control_tokens(tokenizer: Any) -> dict[int, str]:
     """Tokens that steer a model: the special ones, and those like Qwen's <think>, which is not special."""
     added = tokenizer.added_tokens_decoder.items()
     return {key: token.content for key, token in added if token.special or token.content.startswith("<")}

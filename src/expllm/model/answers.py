@@ -10,7 +10,7 @@ from PIL.Image import Transpose
 from torch import Tensor
 
 from expllm.conversations import Order, Questions, explanation_question, explanation_text, label_question
-from expllm.data.encode import IGNORE, Encoded, label_tokens
+from expllm.data.encode import label_tokens
 from expllm.errors import RecordError, UsageError
 from expllm.faces import AUVector, Expression
 from expllm.model.answered import MOST_TOKENS, Answers, LabelScores, Written
@@ -70,8 +70,9 @@ class Answerer:
         self._label_prompt = self._encoder.prompt(asked)
         self._explanation_prompt = self._encoder.prompt(explanation_question(bundle.questions))
         self._talker = bundle.talker(self._preparer, dtype, self._explanation_prompt)
-        again = explanation_question(bundle.questions).answered("-").asked(asked.turns[0].text)
-        self._label_again = [self._end, *_behind_answer(self._encoder.encode(again))]
+        explained = explanation_question(bundle.questions).answered("-")
+        again = self._encoder.prompt(explained.asked(asked.turns[0].text))
+        self._label_again = [self._end, *_behind(self._encoder.encode(explained).learned, again)]
         self._kept_free = len(self._label_again) + max(map(len, words))
 
     @classmethod
@@ -271,7 +272,8 @@ def _parsed(text: str, tokens: int, max_new_tokens: int) -> Written:
         return Written(text, None, cut or str(error), tokens)
 
 
-def _behind_answer(encoded: Encoded) -> Ids:
-    """The ids behind the last one that is learned."""
-    last = max(place for place, label in enumerate(encoded.labels) if label != IGNORE)
-    return encoded.input_ids[last + 1 :]
+def _behind(answer: Ids, prompt: Ids) -> Ids:
+    """The ids behind the last place where an answer stands in a prompt."""
+    size = len(answer)
+    last = max(place for place in range(len(prompt)) if prompt[place : place + size] == answer)
+    return prompt[last + size :]

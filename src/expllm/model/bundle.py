@@ -67,5 +67,5 @@ def new_bundle(
         MissingWeights, MissingDependency, ModelError, UsageError: as `load_base`.
     """
     base = load_base(preset, seed, dtype, tower_file)
-    model = with_lora(base.model, preset.lora, seed)
+    model = with_lora(base.model, base.preset.lora, seed)
     return Bundle(model, base.tokenizer, base.preset, tuple(labels), processor=base.processor)

@@ -4,6 +4,8 @@ Llava takes a tower's last hidden state *before* its final norm; DINOv2's own fe
 released code, come after it. `PatchTower` is the tower that says so. Everything else is the libraries'.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from expllm.errors import UsageError
 from expllm.model.convtower import ConvConfig, ConvTower
+from expllm.model.families import family_of
 from expllm.model.presets import Language, Lora, Preset, Tower
 from expllm.model.quiet import quiet_transformers
 
@@ -130,23 +133,78 @@ def with_lora(model: LlavaForConditionalGeneration, lora: Lora, seed: int = 0) -
         return get_peft_model(model, config)
 
 
+def adapted_layers(model: nn.Module, lora: Lora) -> tuple[str, ...]:
+    """Ends of the names of the layers that get an adapter: those asked for, or those of the model's family."""
+    return lora.targets or family_of(inner(model)).adapters
+
+
 def _targets(model: nn.Module, lora: Lora) -> str:
-    """One pattern for all layers that get an adapter; the projector is trained whole and gets none."""
-    names = "|".join(lora.targets)
-    found = [name for name, _ in model.named_modules() if name.rpartition(".")[2] in lora.targets]
-    if not found:
-        raise UsageError(
-            f"no layer is called {' or '.join(lora.targets)}: name others with model.lora.targets"
-        )
-    return rf"(?!.*multi_modal_projector).*\.({names})"
+    """One pattern for all layers of both towers that get an adapter; the projector is trained whole and gets
+    none."""
+    ends, where = adapted_layers(model, lora), places(model)
+    layers = [path for path, module in model.named_modules() if not [*module.children()]]
+    patterns = []
+    for part, roots in (("tower", where.tower), ("language", where.language)):
+        inside = [path for path in layers if part_of(path, where) == part]
+        there = [end for end in ends if any(path.endswith(f".{end}") for path in inside)]
+        if there:
+            patterns.append(rf"(.*\.)?({_any_of(roots)})\.(.*\.)?({_any_of(there)})")
+    if not patterns:
+        raise UsageError(f"no layer is called {' or '.join(ends)}: name others with model.lora.targets")
+    beside = "".join(rf"(?!.*{re.escape(path)}\.)" for path in where.projector)
+    return f"{beside}({'|'.join(patterns)})"
 
 
-def part_of(name: str) -> str:
-    """Which of `PARTS` a parameter belongs to, by its name in the adapted model."""
-    if "multi_modal_projector" in name:
-        return "projector"
-    tower = "tower" if ("vision_tower" in name or "visual" in name) else "language"
-    return f"{tower}_lora" if ".lora_" in name else tower
+def _any_of(names: Iterable[str]) -> str:
+    return "|".join(map(re.escape, names))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of a model are: paths of modules in it. What is in none of them is the projector's.
+
+    Attributes:
+        other: What neither a picture nor a text reaches, such as an encoder of sound: it is never trained.
+    """
+
+    tower: tuple[str, ...]
+    language: tuple[str, ...]
+    projector: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+
+
+OWN: Final = Places(("vision_tower",), ("language_model", "lm_head"), ("multi_modal_projector",))
+
+
+def places(model: nn.Module) -> Places:
+    """The parts of a model, as `transformers` tells them.
+
+    Raises:
+        UsageError: it has no vision encoder, or no language model.
+    """
+    plain = inner(model)
+    paths = {module: path for path, module in plain.named_modules()}
+    encoder, decoder = paths.get(plain.get_encoder("image")), paths.get(plain.get_decoder())
+    if not encoder or not decoder:
+        what = "language model" if encoder else "vision encoder"
+        raise UsageError(f"{type(plain).__name__}: has no {what} of its own: choose another model")
+    output = paths.get(plain.get_output_embeddings())
+    family = family_of(plain)
+    inside = tuple(f"{encoder}.{name}" for name in family.projector)
+    sound = paths.get(plain.get_encoder("audio"))
+    other = (*family.other, *([sound] if sound else []))
+    return Places((encoder,), (decoder, *([output] if output else [])), inside, other)
+
+
+def part_of(name: str, where: Places = OWN) -> str:
+    """Which of `PARTS` a parameter belongs to, by its name in the model, adapted or not; or "other"."""
+    path = f".{name}."
+    kinds = {
+        "other": where.other, "projector": where.projector, "tower": where.tower, "language": where.language
+    }  # fmt: skip
+    holding = (part for part, paths in kinds.items() if any(f".{one}." in path for one in paths))
+    found = next(holding, "projector")
+    return f"{found}_lora" if ".lora_" in name and found in ("tower", "language") else found
 
 
 def train_only(model: nn.Module, parts: tuple[str, ...]) -> dict[str, int]:
@@ -158,9 +216,9 @@ def train_only(model: nn.Module, parts: tuple[str, ...]) -> dict[str, int]:
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise UsageError(f"no part {unknown[0]!r} to train: choose among {', '.join(PARTS)}")
-    counts = dict.fromkeys(parts, 0)
+    counts, where = dict.fromkeys(parts, 0), places(model)
     for name, parameter in model.named_parameters():
-        part = part_of(name)
+        part = part_of(name, where)
         # DINOv2's mask token serves its pretraining alone: no gradient ever comes, and DDP would wait for it.
         learns = part in counts and not name.endswith("mask_token")
         parameter.requires_grad_(learns)
@@ -214,24 +272,35 @@ def supervised_losses(
     """Loss over the supervised positions; no other position is projected onto the vocabulary.
 
     Args:
-        model: Llava, plain or with adapters, or another model of `transformers` with `model` and `lm_head`.
+        model: Llava, plain or with adapters, or another image-text-to-text model of `transformers`.
         inputs: What its `forward` takes, less the labels.
         labels: [batch, length] token ids, `IGNORE` where nothing is learned.
         doubt: What the first supervised token of a row may be. The loss there is the mean of what it is for
             one answer drawn from the shares, without the noise of drawing.
         weights: [batch] what a token of each row counts in the total; 1 by default.
     """
-    llava = inner(model)
-    hidden = llava.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
     targets = labels[:, 1:]
-    rows, places = torch.nonzero(targets != IGNORE, as_tuple=True)
-    logits = llava.lm_head(hidden[rows, places])  # [supervised, vocabulary]
-    losses = nn.functional.cross_entropy(logits.float(), targets[rows, places], reduction="none")
+    rows, columns = torch.nonzero(targets != IGNORE, as_tuple=True)
+    logits = _foretold(inner(model), inputs, rows, columns)
+    losses = nn.functional.cross_entropy(logits.float(), targets[rows, columns], reduction="none")
     if doubt is not None:
         losses = _doubted(losses, logits, rows, doubt)
     by_row = torch.zeros(len(labels), device=losses.device).index_add_(0, rows, losses.detach())
     total = losses.sum() if weights is None else (losses * weights[rows]).sum()
     return Losses(total, len(rows), by_row, torch.bincount(rows, minlength=len(labels)))
+
+
+def _foretold(model: Any, inputs: dict[str, Tensor], rows: Tensor, columns: Tensor) -> Tensor:
+    """[positions, vocabulary] logits behind the tokens at these rows and columns.
+
+    Others than Llava may do more with logits than its output layer (Gemma caps them), so their own `forward` makes
+    them, of all columns where any row has one.
+    """
+    if isinstance(model, LlavaForConditionalGeneration):
+        hidden = model.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
+        return model.lm_head(hidden[rows, columns])
+    kept, places_kept = columns.unique(return_inverse=True)
+    return model(**inputs, use_cache=False, logits_to_keep=kept).logits[rows, places_kept]
 
 
 def _doubted(losses: Tensor, logits: Tensor, rows: Tensor, doubt: Doubt) -> Tensor:

@@ -5,7 +5,7 @@ is asked for here, by `pretrained`, and every key that it missed, left over or f
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +17,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Dinov2Model, Gener
 from expllm.errors import ExpllmError, MissingDependency, MissingWeights, UsageError
 from expllm.model.carried import SHA256, again, carried_gguf, unpacked
 from expllm.model.convtower import ConvTower
-from expllm.model.expllm import PatchTower, joined, language_config, new_tower, tower_config
+from expllm.model.expllm import PatchTower, adapted_layers, joined, language_config, new_tower, tower_config
+from expllm.model.families import one_picture
 from expllm.model.gguffile import check_gguf
 from expllm.model.keys import check_fit, check_loaded
 from expllm.model.layout import ModelError
@@ -26,6 +27,7 @@ from expllm.model.quiet import quiet_transformers
 from expllm.model.snapshots import Snapshot, fetch, settled
 from expllm.model.tensors import load_weights
 from expllm.model.tiny import tiny_tokenizer
+from expllm.model.videos import without_videos
 from expllm.model.weightfiles import check_tokenizer, checked_files
 
 if TYPE_CHECKING:
@@ -216,10 +218,13 @@ def load_hf(preset: Preset, name: str, folder: str, dtype: torch.dtype) -> Base:
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    processor = fetched(name, lambda: AutoProcessor.from_pretrained(folder))
+    with without_videos():
+        processor = fetched(name, lambda: AutoProcessor.from_pretrained(folder), "hf")
     model = pretrained(AutoModelForImageTextToText, name, folder, dtype=dtype)
+    if not preset.lora.targets:
+        preset = replace(preset, lora=replace(preset.lora, targets=adapted_layers(model, preset.lora)))
     model.generation_config = greedy(processor.tokenizer, model.generation_config.eos_token_id)
-    return Base(model, processor.tokenizer, preset, processor)
+    return Base(model, processor.tokenizer, preset, one_picture(processor, model))
 
 
 def _where(language: Language) -> tuple[str, dict[str, Any]]:
@@ -270,14 +275,18 @@ def _dequantized() -> dict[str, Any]:
     return {"quantization_config": GgufConfig(dequantize=True)}
 
 
-def fetched(name: str, load: Callable[[], Loaded]) -> Loaded:
-    """What `load` gives; what the hub or the files say against it becomes one line."""
+def fetched(name: str, load: Callable[[], Loaded], extra: str = "model") -> Loaded:
+    """What `load` gives; what the hub or the files say against it becomes one line.
+
+    Args:
+        extra: What to install where a package is missing.
+    """
     try:
         with quiet_transformers():
             return load()
     except ImportError as error:
         raise MissingDependency(
-            f"{name}: {_first_line(error)}: run \"pip install 'expllm[model]'\""
+            f"{name}: {_first_line(error)}: run \"pip install 'expllm[{extra}]'\""
         ) from None
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         if isinstance(error, ExpllmError):

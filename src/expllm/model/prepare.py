@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 from expllm.data.augment import Change
-from expllm.data.encode import TEMPLATES, Encoded, Encoder, TokenizerTemplate, collate
+from expllm.conversations import Turn
+from expllm.data.encode import IGNORE, TEMPLATES, Encoded, Encoder, Encodes, collate
+from expllm.data.processors import BY_TEXT, ProcessorEncoder
 from expllm.errors import UsageError
+from expllm.model.families import crop_side, family_of, one_picture
 from expllm.model.presets import HF_SIDE, Preset, Tower
 
 if TYPE_CHECKING:
@@ -21,9 +24,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 NOTHING: Final = Change()
-TYPES: Final = "mm_token_type_ids"
-"""Where some models look up which tokens are a picture's: 1 there, else 0."""
-
 Pixels = Mapping[str, "NDArray[Any]"]
 
 
@@ -46,7 +46,7 @@ class Preparer(Protocol):
     """How a model's inputs are made."""
 
     @property
-    def encoder(self) -> Encoder: ...
+    def encoder(self) -> Encodes: ...
 
     def pixels(self, image: "Image.Image", change: Change = NOTHING) -> Pixels:
         """One picture (RGB, any size) as the arrays that its tower takes."""
@@ -107,52 +107,51 @@ class HfPreparer:
     """For other image-text-to-text models: through their own processor and chat template.
 
     Args:
-        processor: Of `transformers`.
+        processor: Of `transformers`; it is set up so that a face is one picture.
         max_length: Most tokens of a conversation.
 
     Raises:
-        UsageError: the processor shows no place for a picture.
+        TemplateError: it cannot write a conversation about one picture.
     """
 
     def __init__(self, processor: Any, max_length: int) -> None:
-        self.processor = processor
+        family = family_of(processor)
+        self.processor, self._side = one_picture(processor), crop_side(processor)
+        self._causal_type = family.causal_type
+        self.encoder = ProcessorEncoder(processor, self._side or HF_SIDE, max_length)
         tokenizer = processor.tokenizer
-        token = getattr(processor, "image_token", None) or getattr(tokenizer, "image_token", None)
-        if token is None:
-            raise UsageError(
-                f"{type(processor).__name__}: names no token for a picture: choose another model"
-            )
-        self.pad_id = int(
-            tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-        )
-        self._image_id = tokenizer.convert_tokens_to_ids(str(token))
-        count = self._tokens_of_a_picture(str(token))
-        self.encoder = Encoder(tokenizer, TokenizerTemplate(processor), str(token), count, max_length)
+        pad = tokenizer.pad_token_id
+        self.pad_id = int(tokenizer.eos_token_id if pad is None else pad)
 
     def pixels(self, image: "Image.Image", change: Change = NOTHING) -> Pixels:
-        """What the model's image processor makes of the square; erased is mean grey."""
+        """What the processor gives about a square picture, by its names; erased is mean grey."""
         from PIL import Image
 
-        square = change.apply(image.convert("RGB")).resize((HF_SIDE, HF_SIDE), Image.Resampling.BICUBIC)
-        values = np.asarray(square, np.float32).transpose(2, 0, 1) - 127.5
-        restored = (change.erase(values) + 127.5).round().clip(0, 255).astype(np.uint8)
-        found = self.processor.image_processor(
-            Image.fromarray(restored.transpose(1, 2, 0)), return_tensors="np"
-        )
-        return {name: np.asarray(value) for name, value in found.items()}
+        changed = change.apply(image.convert("RGB"))
+        side = self._side or max(changed.size)
+        square = changed.resize((side, side), Image.Resampling.BICUBIC)
+        if change.erased is not None:
+            values = np.asarray(square, np.float32).transpose(2, 0, 1) - 127.5
+            grey = (change.erase(values) + 127.5).round().clip(0, 255).astype(np.uint8)
+            square = Image.fromarray(grey.transpose(1, 2, 0))
+        given = self.encoder.read(_QUESTION, ask=True, picture=square)
+        by_text = {*BY_TEXT, *self.encoder.types}
+        return {name: value.numpy() for name, value in given.items() if name not in by_text}
 
     def batch(self, texts: Sequence[Encoded], pixels: Sequence[Pixels]) -> dict[str, Tensor]:
-        """See `Preparer`; the pictures' arrays are joined along their first dimension."""
+        """See `Preparer`; what belongs to pictures is joined along its first dimension."""
         arrays = dict(collate(texts, self.pad_id))
-        if TYPES in getattr(self.processor, "model_input_names", ()):
-            arrays[TYPES] = (arrays["input_ids"] == self._image_id).astype(np.int64)
+        for name, of_id in self.encoder.types.items():
+            arrays[name] = np.zeros_like(arrays["input_ids"])
+            for token, value in of_id.items():
+                arrays[name][arrays["input_ids"] == token] = value
+        if self._causal_type is not None:
+            # From the first word that is learned on, a token sees what came before it alone.
+            arrays[self._causal_type] = (arrays["labels"] != IGNORE).cumsum(1).clip(max=1)
         for name in pixels[0]:
             arrays[name] = np.concatenate([one[name] for one in pixels])
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
-    def _tokens_of_a_picture(self, token: str) -> int:
-        from PIL import Image
 
-        blank = Image.new("RGB", (HF_SIDE, HF_SIDE))
-        ids = self.processor(images=blank, text=token, return_tensors="np")["input_ids"]
-        return int((np.asarray(ids) == self._image_id).sum())
+_QUESTION: Final = (Turn("user", "-"),)
+"""A picture is read with a text beside it, as processors expect it."""

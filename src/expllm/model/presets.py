@@ -98,7 +98,11 @@ class Language:
 
 @dataclass(frozen=True)
 class Lora:
-    """Low-rank adapters (Hu et al. 2021). Alpha and dropout are the released code's."""
+    """Low-rank adapters (Hu et al. 2021). Alpha and dropout are the released code's.
+
+    Attributes:
+        targets: Ends of the names of the layers that get one; empty for those of the base's family.
+    """
 
     rank: int = 8
     alpha: int = 16
@@ -237,7 +241,8 @@ def preset(name: str) -> Preset:
     """
     if name.startswith("hf:"):
         source, revision = _source(name.removeprefix("hf:"))
-        return replace(PRESETS["paper"], name=name, hf=source, revision=revision)
+        paper = PRESETS["paper"]
+        return replace(paper, name=name, hf=source, revision=revision, lora=replace(paper.lora, targets=()))
     if name not in PRESETS:
         raise UsageError(f"no model preset {name!r}: choose one of {', '.join(PRESETS)}, or hf:REPO")
     return PRESETS[name]

@@ -17,7 +17,7 @@ from expllm.model.costs import (
     training_flops,
     training_memory,
 )
-from expllm.model.expllm import PARTS, empty_model, part_of, with_lora
+from expllm.model.expllm import PARTS, empty_model, part_of, places, with_lora
 from expllm.model.load import fetched
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
@@ -143,10 +143,11 @@ def sizes_of(preset: Preset) -> Sizes:
 
 
 def _sizes(preset: Preset, model: Any) -> Sizes:
-    counts = dict.fromkeys(PARTS, 0)
+    counts = dict.fromkeys((*PARTS, "other"), 0)
     blocks = {"tower": 0, "language": 0}
+    where = places(model)
     for name, parameter in model.named_parameters():
-        part = part_of(name)
+        part = part_of(name, where)
         counts[part] += parameter.numel()
         if part in blocks and (".layer." in name or ".layers." in name or ".blocks." in name):
             blocks[part] += parameter.numel()

@@ -25,6 +25,7 @@ from expllm.model.expllm import (
     language_config,
     new_tower,
     part_of,
+    places,
     tower_config,
     with_lora,
 )
@@ -148,11 +149,11 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def part_state(model: nn.Module, part: str) -> dict[str, Tensor]:
     """The parameters of `projector`, `tower` or `language`, by their names in the model without adapters."""
-    plain = inner(model).named_parameters()
+    plain, where = inner(model).named_parameters(), places(model)
     return {
         name.replace(".base_layer.", "."): parameter.detach()
         for name, parameter in plain
-        if part_of(name) == part
+        if part_of(name, where) == part
     }
 
 

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from expllm.errors import ExpllmError, UsageError
-from expllm.model.expllm import IGNORE, part_of
+from expllm.model.expllm import IGNORE, part_of, places
 from expllm.train.batches import Batches, Examples, loader
 from expllm.train.checkpoints import OPTIMIZER, WEIGHTS, load_tensors, save_tensors, step_of, write
 from expllm.train.config import StageConfig
@@ -242,9 +242,10 @@ class StageTrainer:
 def optimizer_of(learner: Learner, stage: StageConfig) -> torch.optim.AdamW:
     """AdamW over what learns, each part at its own rate (`peak`); biases and norms do not decay."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
+    where = places(learner.model)
     for name, parameter in trainable(learner).items():
         decay = stage.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((stage.rate_of(part_of(name)), decay), []).append(parameter)
+        groups.setdefault((stage.rate_of(part_of(name, where)), decay), []).append(parameter)
     return torch.optim.AdamW(
         [
             {"params": some, "weight_decay": decay, "lr": rate, "peak": rate}

@@ -22,9 +22,9 @@ from expllm.model.answers import Answerer
 from expllm.model.anymodel import AnyModel
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expllm import inner, part_of, places, supervised_losses, train_only
-from expllm.model.families import HF_SIDE, crop_side
+from expllm.model.families import crop_side
 from expllm.model.prepare import HfPreparer
-from expllm.model.presets import preset
+from expllm.model.presets import HF_SIDE, preset
 from expllm.model.scoring import token_tree
 
 NAMES = tuple(tinybases.BASES)
@@ -33,6 +33,9 @@ PARTS = ("projector", "tower_lora", "language_lora")
 QUESTION, ANSWER = "Which expression does this face show?", "Key Observations: lip corner pull."
 
 torch.set_num_threads(1)
+
+# PaliGemma's processor copies tensors as NumPy 1 did.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +150,9 @@ def batch(way: HfPreparer) -> dict[str, Tensor]:
     """A label and an explanation, of two faces."""
     label = label_question(LABELS).answered("happiness")
     explained = explanation_question().answered(ANSWER)
-    return way.batch([way.encoder.encode(one) for one in (label, explained)], [way.pixels(face(n)) for n in (0, 1)])
+    return way.batch(
+        [way.encoder.encode(one) for one in (label, explained)], [way.pixels(face(n)) for n in (0, 1)]
+    )
 
 
 def test_a_step_moves_the_intended_weights_and_no_others(bundle: Bundle) -> None:
@@ -163,7 +168,7 @@ def test_a_step_moves_the_intended_weights_and_no_others(bundle: Bundle) -> None
     assert all(counts.values())
     before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
     losses = supervised_losses(model, given, labels)
-    losses.total.backward()
+    losses.total.backward()  # type: ignore[no-untyped-call]
     torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2).step()
     moved = {key for key, parameter in model.named_parameters() if not torch.equal(parameter, before[key])}
     where = places(model)
@@ -205,7 +210,7 @@ def test_a_text_is_what_generate_writes(bundle: Bundle) -> None:
     way = HfPreparer(bundle.processor, 4096)
     model = inner(bundle.model).eval()
     asked = AnyModel(model, way)
-    question = explanation_question()
+    question = rounds()[0]
     prompt = way.encoder.prompt(question)
     faces = [face(0), face(1)]
     steps = list(asked.write(asked.look([way.pixels(one) for one in faces]), [prompt] * 2, -1, 16))

@@ -39,10 +39,12 @@ CHATML: Final = (
 QWEN2_VL: Final = (
     "{% set image_count = namespace(value=0) %}{% for message in messages %}"
     "{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
-    "{% endif %}<|im_start|>{{ message['role'] }}\n{% if message['content'] is string %}{{ message['content'] }}"
+    "{% endif %}<|im_start|>{{ message['role'] }}\n{% if message['content'] is string %}"
+    "{{ message['content'] }}"
     "<|im_end|>\n{% else %}{% for content in message['content'] %}"
     "{% if content['type'] == 'image' or 'image' in content or 'image_url' in content %}"
-    "{% set image_count.value = image_count.value + 1 %}{% if add_vision_id %}Picture {{ image_count.value }}: "
+    "{% set image_count.value = image_count.value + 1 %}{% if add_vision_id %}Picture "
+    "{{ image_count.value }}: "
     "{% endif %}<|vision_start|><|image_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}"
     "{% endif %}{% endfor %}<|im_end|>\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -50,7 +52,8 @@ QWEN2_VL: Final = (
 QWEN3_VL: Final = (
     "{%- if messages[0].role == 'system' %}{{- '<|im_start|>system\n' }}"
     "{%- if messages[0].content is string %}{{- messages[0].content }}{%- else %}"
-    "{%- for content in messages[0].content %}{%- if 'text' in content %}{{- content.text }}{%- endif %}{%- endfor %}"
+    "{%- for content in messages[0].content %}{%- if 'text' in content %}{{- content.text }}"
+    "{%- endif %}{%- endfor %}"
     "{%- endif %}{{- '<|im_end|>\n' }}{%- endif %}{%- for message in messages %}"
     "{%- if message.role == 'user' %}{{- '<|im_start|>' + message.role + '\n' }}"
     "{%- if message.content is string %}{{- message.content }}{%- else %}"
@@ -59,7 +62,8 @@ QWEN3_VL: Final = (
     "{%- endfor %}{%- endif %}{{- '<|im_end|>\n' }}"
     "{%- elif message.role == 'assistant' %}{{- '<|im_start|>' + message.role + '\n' }}"
     "{%- if message.content is string %}{{- message.content }}{%- else %}"
-    "{%- for content_item in message.content %}{%- if 'text' in content_item %}{{- content_item.text }}{%- endif %}"
+    "{%- for content_item in message.content %}{%- if 'text' in content_item %}{{- content_item.text }}"
+    "{%- endif %}"
     "{%- endfor %}{%- endif %}{{- '<|im_end|>\n' }}{%- endif %}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}"
 )
@@ -67,14 +71,17 @@ SMOLVLM: Final = (
     "<|im_start|>{% for message in messages %}{{message['role'] | capitalize}}"
     "{% if message['content'][0]['type'] == 'image' %}{{':'}}{% else %}{{': '}}{% endif %}"
     "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{line['text']}}"
-    "{% elif line['type'] == 'image' %}{{ '<image>' }}{% elif line['type'] == 'video' %}{{ '<video>' }}{% endif %}"
+    "{% elif line['type'] == 'image' %}{{ '<image>' }}{% elif line['type'] == 'video' %}{{ '<video>' }}"
+    "{% endif %}"
     "{% endfor %}<end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 ONEVISION: Final = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + ' '}}{# Render all images first #}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}"
+    "{% endfor %}"
     "{# Render all text next #}{% if message['role'] != 'assistant' %}"
-    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ '\n' + content['text'] }}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{{ '\n' + content['text'] }}"
     "{% endfor %}{% else %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
     "{% generation %}{{ '\n' + content['text'] }}{% endgeneration %}{% endfor %}{% endif %}{{'<|im_end|>'}}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
@@ -86,31 +93,39 @@ GEMMA3: Final = (
     "{%- set loop_messages = messages[1:] -%}{%- else -%}{%- set first_user_prefix = '' -%}"
     "{%- set loop_messages = messages -%}{%- endif -%}{%- for message in loop_messages -%}"
     "{%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) -%}"
-    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{%- endif -%}"
+    "{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}"
+    "{%- endif -%}"
     "{%- if (message['role'] == 'assistant') -%}{%- set role = 'model' -%}{%- else -%}"
     "{%- set role = message['role'] -%}{%- endif -%}"
     "{{ '<start_of_turn>' + role + '\n' + (first_user_prefix if loop.first else '') }}"
     "{%- if message['content'] is string -%}{{ message['content'] | trim }}{%- else -%}"
     "{%- for item in message['content'] -%}{%- if item['type'] == 'image' -%}{{ '<start_of_image>' }}"
     "{%- elif item['type'] == 'text' -%}{{ item['text'] | trim }}{%- endif -%}{%- endfor -%}{%- endif -%}"
-    "{{ '<end_of_turn>\n' }}{%- endfor -%}{%- if add_generation_prompt -%}{{'<start_of_turn>model\n'}}{%- endif -%}"
+    "{{ '<end_of_turn>\n' }}{%- endfor -%}{%- if add_generation_prompt -%}{{'<start_of_turn>model\n'}}"
+    "{%- endif -%}"
 )
 GEMMA4: Final = (
     "{{ bos_token }}{%- for message in messages -%}"
-    "{%- set role = 'model' if message['role'] == 'assistant' else message['role'] -%}{{ '<|turn>' + role + '\n' }}"
+    "{%- set role = 'model' if message['role'] == 'assistant' else message['role'] -%}"
+    "{{ '<|turn>' + role + '\n' }}"
     "{%- if message['content'] is string -%}{{ message['content'] | trim }}{%- else -%}"
     "{%- for item in message['content'] -%}{%- if item['type'] == 'text' -%}{{ item['text'] | trim }}"
     "{%- elif item['type'] == 'image' -%}{{ '<|image|>' }}{%- endif -%}{%- endfor -%}{%- endif -%}"
     "{{ '<turn|>\n' }}{%- endfor -%}{%- if add_generation_prompt -%}{{ '<|turn>model\n' }}"
-    "{%- if not enable_thinking | default(false) -%}{{ '<|channel>thought\n<channel|>' }}{%- endif -%}{%- endif -%}"
+    "{%- if not enable_thinking | default(false) -%}{{ '<|channel>thought\n<channel|>' }}{%- endif -%}"
+    "{%- endif -%}"
 )
 
 
-def tokenizer(kind: Any, folder: Path, special: str, named: dict[str, str] | None = None, **options: Any) -> Any:
+def tokenizer(
+    kind: Any, folder: Path, special: str, named: dict[str, str] | None = None, **options: Any
+) -> Any:
     """A tokenizer of a kind, learned from this project's words, with special tokens of its own."""
     words = [*WORDS.split(), *(label.value for label in Expression), *string.printable]
     learned = kind().train_new_from_iterator([f"{word} {word}\n: {word}." for word in words], 600)
-    learned.add_tokens([AddedToken(one, normalized=False, special=True) for one in special.split()], special_tokens=True)
+    learned.add_tokens(
+        [AddedToken(one, normalized=False, special=True) for one in special.split()], special_tokens=True
+    )
     learned.save_pretrained(folder)
     return AutoTokenizer.from_pretrained(folder, extra_special_tokens=named or {}, **options)
 
@@ -124,12 +139,16 @@ def images(name: str, **settings: Any) -> Any:
 
 
 def text(own: Any, **more: Any) -> dict[str, Any]:
-    ends = {"bos_token_id": own.bos_token_id, "eos_token_id": own.eos_token_id, "pad_token_id": own.pad_token_id}
+    ends = {
+        "bos_token_id": own.bos_token_id,
+        "eos_token_id": own.eos_token_id,
+        "pad_token_id": own.pad_token_id,
+    }
     return {**TEXT, **ends, "vocab_size": len(own), **more}
 
 
 QWEN_TOKENS: Final = "<|im_start|> <|im_end|> <|vision_start|> <|vision_end|> <|image_pad|> <|video_pad|>"
-_QWEN_OPTIONS: Final = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+_QWEN_OPTIONS: Final[dict[str, Any]] = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
 _MROPE: Final = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 1e6}
 
 
@@ -140,7 +159,14 @@ def _qwen_ids(own: Any) -> dict[str, int]:
 
 def qwen2_vl(folder: Path) -> tuple[Any, Any]:
     own = tokenizer(Qwen2Tokenizer, folder, QWEN_TOKENS, **_QWEN_OPTIONS)
-    vision = {"depth": 2, "embed_dim": 16, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14}
+    vision = {
+        "depth": 2,
+        "embed_dim": 16,
+        "hidden_size": 32,
+        "num_heads": 2,
+        "mlp_ratio": 2,
+        "patch_size": 14,
+    }
     config = transformers.Qwen2VLConfig(
         text_config=text(own, rope_parameters=_MROPE), vision_config=vision, **_qwen_ids(own)
     )
@@ -186,8 +212,10 @@ def _idefics_vision() -> dict[str, Any]:
 
 
 def smolvlm(folder: Path) -> tuple[Any, Any]:
-    named = {"image_token": "<image>", "fake_image_token": "<fake_token_around_image>",
-             "global_image_token": "<global-img>", "end_of_utterance_token": "<end_of_utterance>"}  # fmt: skip
+    named = {
+        "image_token": "<image>", "fake_image_token": "<fake_token_around_image>",
+        "global_image_token": "<global-img>", "end_of_utterance_token": "<end_of_utterance>",
+    }  # fmt: skip
     own = tokenizer(
         GPT2Tokenizer, folder, SMOL_TOKENS, named, eos_token="<end_of_utterance>", pad_token="<|im_start|>"
     )
@@ -197,7 +225,9 @@ def smolvlm(folder: Path) -> tuple[Any, Any]:
     )  # fmt: skip
     made = images("SmolVLM", size={"longest_edge": 4 * SIDE}, max_image_size={"longest_edge": SIDE},
                   image_mean=[0.5] * 3, image_std=[0.5] * 3)  # fmt: skip
-    return config, transformers.SmolVLMProcessor(made, own, NoVideos(), image_seq_len=4, chat_template=SMOLVLM)
+    return config, transformers.SmolVLMProcessor(
+        made, own, NoVideos(), image_seq_len=4, chat_template=SMOLVLM
+    )
 
 
 def idefics3(folder: Path) -> tuple[Any, Any]:
@@ -217,10 +247,16 @@ def idefics3(folder: Path) -> tuple[Any, Any]:
 
 
 def internvl(folder: Path) -> tuple[Any, Any]:
-    named = {"start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>",
-             "video_token": "<video>"}  # fmt: skip
+    named = {
+        "start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>",
+        "video_token": "<video>",
+    }  # fmt: skip
     own = tokenizer(
-        Qwen2Tokenizer, folder, "<|im_start|> <|im_end|> <img> </img> <IMG_CONTEXT> <video>", named, **_QWEN_OPTIONS
+        Qwen2Tokenizer,
+        folder,
+        "<|im_start|> <|im_end|> <img> </img> <IMG_CONTEXT> <video>",
+        named,
+        **_QWEN_OPTIONS,
     )
     vision = {
         "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -230,10 +266,14 @@ def internvl(folder: Path) -> tuple[Any, Any]:
         text_config={"model_type": "qwen2", **text(own)}, vision_config=vision, image_seq_length=4,
         image_token_id=own.convert_tokens_to_ids("<IMG_CONTEXT>"), tie_word_embeddings=False,
     )  # fmt: skip
-    made = images("GotOcr2", size={"height": SIDE, "width": SIDE}, crop_to_patches=False, min_patches=1, max_patches=12,
-                  image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225])  # fmt: skip
+    made = images(
+        "GotOcr2", size={"height": SIDE, "width": SIDE}, crop_to_patches=False, min_patches=1, max_patches=12,
+        image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
+    )  # fmt: skip
     template = CHATML.replace("PICTURE", "'<IMG_CONTEXT>\n'")
-    return config, transformers.InternVLProcessor(made, own, NoVideos(), image_seq_length=4, chat_template=template)
+    return config, transformers.InternVLProcessor(
+        made, own, NoVideos(), image_seq_length=4, chat_template=template
+    )
 
 
 def llava_onevision(folder: Path) -> tuple[Any, Any]:
@@ -247,7 +287,12 @@ def llava_onevision(folder: Path) -> tuple[Any, Any]:
     )  # fmt: skip
     made = images("LlavaOnevision", size={"height": SIDE, "width": SIDE}, image_grid_pinpoints=points)
     processor = transformers.LlavaOnevisionProcessor(
-        made, own, NoVideos(), num_image_tokens=16, vision_feature_select_strategy="full", chat_template=ONEVISION
+        made,
+        own,
+        NoVideos(),
+        num_image_tokens=16,
+        vision_feature_select_strategy="full",
+        chat_template=ONEVISION,
     )
     return config, processor
 
@@ -257,20 +302,27 @@ def _gemma(folder: Path, special: str, named: dict[str, str]) -> Any:
 
 
 def gemma3(folder: Path) -> tuple[Any, Any]:
-    named = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
+    named = {
+        "boi_token": "<start_of_image>",
+        "eoi_token": "<end_of_image>",
+        "image_token": "<image_soft_token>",
+    }
     own = _gemma(folder, f"<start_of_turn> <end_of_turn> {' '.join(named.values())}", named)
     config = transformers.Gemma3Config(
         text_config=text(own, sliding_window=24, layer_types=["sliding_attention", "full_attention"]),
         vision_config={"model_type": "siglip_vision_model", **SIGLIP}, mm_tokens_per_image=4,
-        boi_token_index=own.boi_token_id, eoi_token_index=own.eoi_token_id, image_token_index=own.image_token_id,
+        boi_token_index=own.boi_token_id, eoi_token_index=own.eoi_token_id,
+        image_token_index=own.image_token_id,
     )  # fmt: skip
     made = images("Gemma3", size={"height": SIDE, "width": SIDE})
     return config, transformers.Gemma3Processor(made, own, image_seq_length=4, chat_template=GEMMA3)
 
 
 def gemma4(folder: Path) -> tuple[Any, Any]:
-    named = {"boi_token": "<|image>", "eoi_token": "<image|>", "image_token": "<|image|>", "audio_token": "<|audio|>",
-             "boa_token": "<|audio>", "eoa_token": "<audio|>"}  # fmt: skip
+    named = {
+        "boi_token": "<|image>", "eoi_token": "<image|>", "image_token": "<|image|>",
+        "audio_token": "<|audio|>", "boa_token": "<|audio>", "eoa_token": "<audio|>",
+    }  # fmt: skip
     special = f"<|turn> <turn|> <|channel> <channel|> <|video|> {' '.join(named.values())}"
     own = _gemma(folder, special, named)
     vision = {
@@ -284,17 +336,23 @@ def gemma4(folder: Path) -> tuple[Any, Any]:
     }  # fmt: skip
     config = transformers.Gemma4Config(
         text_config=text(
-            own, num_hidden_layers=4, layer_types=["sliding_attention", "full_attention"] * 2, sliding_window=24,
-            num_kv_shared_layers=2, hidden_size_per_layer_input=4, vocab_size_per_layer_input=len(own),
+            own, num_hidden_layers=4, layer_types=["sliding_attention", "full_attention"] * 2,
+            sliding_window=24, num_kv_shared_layers=2, hidden_size_per_layer_input=4,
+            vocab_size_per_layer_input=len(own),
             final_logit_softcapping=30.0, use_bidirectional_attention="vision", global_head_dim=8,
         ),
-        vision_config=vision, audio_config=audio, image_token_id=own.image_token_id, boi_token_id=own.boi_token_id,
-        eoi_token_id=own.eoi_token_id, audio_token_id=own.audio_token_id, boa_token_id=own.boa_token_id,
+        vision_config=vision, audio_config=audio, image_token_id=own.image_token_id,
+        boi_token_id=own.boi_token_id, eoi_token_id=own.eoi_token_id, audio_token_id=own.audio_token_id, boa_token_id=own.boa_token_id,
         eoa_token_index=own.eoa_token_id, video_token_id=own.convert_tokens_to_ids("<|video|>"),
     )  # fmt: skip
     made = images("Gemma4", patch_size=4, max_soft_tokens=70)
     processor = transformers.Gemma4Processor(
-        transformers.Gemma4AudioFeatureExtractor(), made, own, NoVideos(), chat_template=GEMMA4, image_seq_length=70
+        transformers.Gemma4AudioFeatureExtractor(),
+        made,
+        own,
+        NoVideos(),
+        chat_template=GEMMA4,
+        image_seq_length=70,
     )
     return config, processor
 
@@ -309,15 +367,26 @@ def paligemma(folder: Path) -> tuple[Any, Any]:
             "model_type": "gemma2", **text(own, vocab_size=len(own)), "sliding_window": 24,
             "query_pre_attn_scalar": 8, "final_logit_softcapping": 30.0,
         },
-        vision_config={"model_type": "siglip_vision_model", **SIGLIP, "projection_dim": 32}, projection_dim=32,
-        hidden_size=32, image_token_index=own.image_token_id,
+        vision_config={"model_type": "siglip_vision_model", **SIGLIP, "projection_dim": 32},
+        projection_dim=32, hidden_size=32, image_token_index=own.image_token_id,
     )  # fmt: skip
     return config, processor
 
 
 BASES: Final[dict[str, Callable[[Path], tuple[Any, Any]]]] = {
     make.__name__: make
-    for make in (qwen3_vl, qwen2_5_vl, qwen2_vl, smolvlm, idefics3, internvl, llava_onevision, gemma3, gemma4, paligemma)
+    for make in (
+        qwen3_vl,
+        qwen2_5_vl,
+        qwen2_vl,
+        smolvlm,
+        idefics3,
+        internvl,
+        llava_onevision,
+        gemma3,
+        gemma4,
+        paligemma,
+    )
 }
 
 

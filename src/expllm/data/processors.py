@@ -71,8 +71,8 @@ class ProcessorEncoder:
         for one in told.values():
             if one.ids[: one.end] != whole[: one.end]:
                 raise TemplateError(
-                    "the model's chat template writes a turn otherwise once the next has been said, so a model "
-                    "would not be asked as it was trained: let only the last turn be learned"
+                    "the model's chat template writes a turn otherwise once the next has been said, so a "
+                    "model would not be asked as it was trained: let only the last turn be learned"
                 )
             labels[one.start : one.end] = whole[one.start : one.end]
         return Encoded(self._checked(whole, sample), labels, conversation.task)
@@ -117,7 +117,9 @@ class ProcessorEncoder:
             )  # fmt: skip
         except Exception as error:  # whatever a template of somebody else's raises
             if hostile:
-                raise RecordError(f"the processor reads a control token in a text, {hostile[0]}: take it out") from None
+                raise RecordError(
+                    f"the processor reads a control token in a text, {hostile[0]}: take it out"
+                ) from None
             raise TemplateError(f"the model's processor refuses the conversation: {error}") from None
 
     def _whole(self, turns: Sequence[Turn], *, ask: bool) -> list[int]:
@@ -133,8 +135,8 @@ class ProcessorEncoder:
         ends = [place for place in range(start, len(told)) if told[place] in self._control]
         if not ends:
             raise TemplateError(
-                "the model's chat template writes no control token after an answer, so a model could not learn "
-                "to stop: choose another model"
+                "the model's chat template writes no control token after an answer, so a model could not "
+                "learn to stop: choose another model"
             )
         return _Told(told, start, ends[-1] + 1)
 
@@ -160,8 +162,8 @@ class ProcessorEncoder:
         rest = told[common:]
         if not self.processor.tokenizer.decode(rest).lstrip().startswith(answer[:1]):
             raise TemplateError(
-                "the model's chat template writes the prompt otherwise once it is answered, so a model would not "
-                "be asked as it was trained: choose another model"
+                "the model's chat template writes the prompt otherwise once it is answered, so a model would "
+                "not be asked as it was trained: choose another model"
             )
         return asked + rest, len(asked)
 

@@ -134,7 +134,7 @@ def with_lora(model: LlavaForConditionalGeneration, lora: Lora, seed: int = 0) -
 
 
 def adapted_layers(model: nn.Module, lora: Lora) -> tuple[str, ...]:
-    """Ends of the names of the layers that get an adapter: those asked for, or those of the model's family."""
+    """Ends of the names of the layers that get an adapter: those of `lora`, else those of the family."""
     return lora.targets or family_of(inner(model)).adapters
 
 
@@ -293,14 +293,14 @@ def supervised_losses(
 def _foretold(model: Any, inputs: dict[str, Tensor], rows: Tensor, columns: Tensor) -> Tensor:
     """[positions, vocabulary] logits behind the tokens at these rows and columns.
 
-    Others than Llava may do more with logits than its output layer (Gemma caps them), so their own `forward` makes
-    them, of all columns where any row has one.
+    Others than Llava may do more with logits than its output layer (Gemma caps them), so their own `forward`
+    makes them, of all columns where any row has one.
     """
     if isinstance(model, LlavaForConditionalGeneration):
         hidden = model.model(**inputs, use_cache=False).last_hidden_state  # [batch, length, hidden]
         return model.lm_head(hidden[rows, columns])
-    kept, places_kept = columns.unique(return_inverse=True)
-    return model(**inputs, use_cache=False, logits_to_keep=kept).logits[rows, places_kept]
+    kept, place = torch.unique(columns, return_inverse=True)
+    return model(**inputs, use_cache=False, logits_to_keep=kept).logits[rows, place]
 
 
 def _doubted(losses: Tensor, logits: Tensor, rows: Tensor, doubt: Doubt) -> Tensor:

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from expllm.data.augment import Change
 from expllm.conversations import Turn
+from expllm.data.augment import Change
 from expllm.data.encode import IGNORE, TEMPLATES, Encoded, Encoder, Encodes, collate
 from expllm.data.processors import BY_TEXT, ProcessorEncoder
 from expllm.errors import UsageError

@@ -1,7 +1,7 @@
 """Processors without their part for videos, where torchvision is missing: no face is a video.
 
-Half of the processors of `transformers` have such a part, and all of these need torchvision, of which there is
-no build for a CPU on PyPI. Its settings are kept, so that a processor that is saved is whole.
+Half of the processors of `transformers` have such a part, and all of these need torchvision, of which PyPI
+has no build for a CPU. Its settings are kept, so that a processor that is saved is whole.
 """
 
 import importlib
@@ -13,7 +13,7 @@ from transformers.processing_utils import transformers_module
 from transformers.utils import is_torchvision_available
 from transformers.video_processing_utils import VideoProcessorMixin
 
-_AUTO: Final = importlib.import_module("transformers.models.auto.video_processing_auto")
+_AUTO: Final[Any] = importlib.import_module("transformers.models.auto.video_processing_auto")
 
 
 class NoVideos(VideoProcessorMixin):
@@ -27,7 +27,7 @@ class NoVideos(VideoProcessorMixin):
         self.settings = settings
 
     @classmethod
-    def from_pretrained(cls, name: str, **options: Any) -> Self:
+    def from_pretrained(cls, name: str, **_: Any) -> Self:
         """With the settings of the part that it stands for."""
         return cls(**_AUTO.get_video_processor_config(name))
 

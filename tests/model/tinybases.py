@@ -38,7 +38,8 @@ CHATML: Final = (
 )
 QWEN2_VL: Final = (
     "{% set image_count = namespace(value=0) %}{% for message in messages %}"
-    "{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+    "{% if loop.first and message['role'] != 'system' %}<|im_start|>system\n"
+    "You are a helpful assistant.<|im_end|>\n"
     "{% endif %}<|im_start|>{{ message['role'] }}\n{% if message['content'] is string %}"
     "{{ message['content'] }}"
     "<|im_end|>\n{% else %}{% for content in message['content'] %}"
@@ -342,7 +343,8 @@ def gemma4(folder: Path) -> tuple[Any, Any]:
             final_logit_softcapping=30.0, use_bidirectional_attention="vision", global_head_dim=8,
         ),
         vision_config=vision, audio_config=audio, image_token_id=own.image_token_id,
-        boi_token_id=own.boi_token_id, eoi_token_id=own.eoi_token_id, audio_token_id=own.audio_token_id, boa_token_id=own.boa_token_id,
+        boi_token_id=own.boi_token_id, eoi_token_id=own.eoi_token_id, audio_token_id=own.audio_token_id,
+        boa_token_id=own.boa_token_id,
         eoa_token_index=own.eoa_token_id, video_token_id=own.convert_tokens_to_ids("<|video|>"),
     )  # fmt: skip
     made = images("Gemma4", patch_size=4, max_soft_tokens=70)

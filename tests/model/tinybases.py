@@ -313,7 +313,7 @@ def gemma3(folder: Path) -> tuple[Any, Any]:
         text_config=text(own, sliding_window=24, layer_types=["sliding_attention", "full_attention"]),
         vision_config={"model_type": "siglip_vision_model", **SIGLIP}, mm_tokens_per_image=4,
         boi_token_index=own.boi_token_id, eoi_token_index=own.eoi_token_id,
-        image_token_index=own.image_token_id,
+        image_token_index=own.image_token_id, tie_word_embeddings=False,  # else a random text repeats itself
     )  # fmt: skip
     made = images("Gemma3", size={"height": SIDE, "width": SIDE})
     return config, transformers.Gemma3Processor(made, own, image_seq_length=4, chat_template=GEMMA3)

@@ -1,8 +1,8 @@
 """Image-text-to-text models of `transformers` by family: what differs from one to the next, in one table.
 
 A family is the package of `transformers` that a class comes from, such as `qwen3_vl`. Prompts, inputs and
-parts need no entry: processors make the former, and models tell the latter (`expllm.places`). A family that has
-no entry has the defaults.
+parts need no entry: processors make the former, and models tell the latter (`expllm.places`). A family without
+one has the defaults.
 """
 
 from collections.abc import Mapping

@@ -14,7 +14,9 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -25,10 +27,7 @@ CHILD: Final = "--one"
 
 def one(preset: str, steps: int) -> dict[str, Any]:
     """In a child process: milliseconds of processor time a step, and the last step's loss."""
-    import tempfile
-
-    import train as benchmark  # of the version that is measured
-
+    benchmark: Any = import_module("train")  # of the version that is measured
     stage = benchmark.StageConfig(
         trains=benchmark.TRAINS, batch=8, micro_batch=4, max_steps=steps, lr=5e-4, workers=0,
         report_to="none", save_steps=10**9, epochs=100, warmup_steps=1, precision="fp32",

@@ -230,8 +230,10 @@ class TinyHub:
         for name, content in files.items():
             blob = folder / "blobs" / hashlib.sha256(content).hexdigest()
             blob.write_bytes(content)
-            (snapshot / name).unlink(missing_ok=True)
-            (snapshot / name).symlink_to(os.path.relpath(blob, snapshot))
+            link = snapshot / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(os.path.relpath(blob, link.parent))
         (folder / "refs" / "main").write_text(commit)
         return snapshot
 

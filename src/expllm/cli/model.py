@@ -93,7 +93,12 @@ def merge(
 @app.command("import", short_help="Read the authors' released checkpoint, with a report key by key.")
 def import_(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The checkpoint: a file, or the folder with its pieces.")
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="The checkpoint: a file, the folder with its pieces, or OWNER/NAME[/FOLDER] of what 'hf "
+            "download' has fetched.",
+        ),
     ],
     output: OutputOption,
     preset: Annotated[
@@ -115,13 +120,15 @@ def import_(
     from expllm.faces import label_set
     from expllm.model.presets import preset as by_name
     from expllm.model.released import PROMPT_WARNING, import_released
+    from expllm.model.snapshots import kept
 
-    report = import_released(checkpoint, output, by_name(preset), label_set(labels))
+    path = kept(checkpoint)
+    report = import_released(path, output, by_name(preset), label_set(labels))
     if as_json:
         print_json({"output": str(output), "whole": report.whole, **asdict(report)})
     else:
         typer.echo("\n".join(report.lines(everything=verbose)))
-    report.check(checkpoint)
+    report.check(path)
     complain(f"{output}: written. Note: {PROMPT_WARNING}")
 
 

@@ -21,6 +21,7 @@ from expllm.model.layout import check_new
 from expllm.model.load import load_tokenizer
 from expllm.model.presets import Preset
 from expllm.model.releasedkeys import keys_of, sized
+from expllm.model.snapshots import told
 from expllm.model.store import save
 from expllm.model.weightfiles import read_checkpoint
 
@@ -102,7 +103,7 @@ def import_released(path: Path, output: Path, preset: Preset, labels: Sequence[E
         inner(model).load_state_dict(weights, strict=False, assign=True)
         inner(model).tie_weights()
         tokenizer = load_tokenizer(replace(preset.language, vocabulary=own.language.vocabulary))
-        card = {"imported from": path.name, "towers": [preset.tower.source, preset.language.source]}
+        card = {"imported from": told(path), "towers": [preset.tower.source, preset.language.source]}
         save(output, Bundle(model, tokenizer, own, tuple(labels)), card)
     return report
 

@@ -18,6 +18,8 @@ from expllm.model.weightfiles import FORMS, check_no_pointer, weight_files
 
 BESIDE: Final = ("*.json", "*.model", "*.txt", "*.jinja")
 """Files of a repository that are no weights: configuration, tokenizer, templates."""
+_CACHED: Final = "models--"
+"""Begins the name of a repository's folder in the hub's cache."""
 DIGEST: Final = "sha256:"
 """Begins the revision of a folder."""
 
@@ -90,6 +92,57 @@ def find(source: str, revision: str | None = None) -> Snapshot | None:
     if not isinstance(found, str):
         return None
     return Snapshot(source, Path(found).parent.name, Path(found).parent)
+
+
+def kept(name: str) -> Path:
+    """A file or folder on this machine, or what `hf download` put into the cache; no network is used.
+
+    Args:
+        name: A path, or OWNER/NAME on the hub, or a folder in that, OWNER/NAME/FOLDER.
+
+    Raises:
+        MissingWeights: neither is here.
+    """
+    path = Path(name).expanduser()
+    if path.exists() or path.is_absolute() or len(path.parts) == 1:
+        return path
+    source, inside = "/".join(path.parts[:2]), path.parts[2:]
+    try:
+        _check_name(source)
+        found = find(source) or _snapshot(source)
+    except MissingWeights:
+        found = None
+    if found is None:
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        raise MissingWeights(
+            f"{name}: no such file or folder, and no such repository in {HF_HUB_CACHE}: give the path, or "
+            f"run 'hf download {source}'"
+        )
+    return found.folder.joinpath(*inside)
+
+
+def _snapshot(source: str) -> Snapshot | None:
+    """A repository in the cache whose `config.json`, if any, lies in a folder of its own."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(source, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    return Snapshot(source, folder.name, folder)
+
+
+def told(path: Path) -> str:
+    """How a file or folder is written down: in the hub's cache by repository and commit, else by its name."""
+    parts = path.absolute().parts
+    for number, part in enumerate(parts[:-2]):
+        if part.startswith(_CACHED) and parts[number + 1] == "snapshots":
+            inside = "/".join(parts[number + 3 :])
+            source = part.removeprefix(_CACHED).replace("--", "/")
+            return f"{source}@{parts[number + 2]}" + (f": {inside}" if inside else "")
+    return path.name
 
 
 def fetch(source: str, revision: str | None = None, *, weights: bool = False) -> Snapshot:

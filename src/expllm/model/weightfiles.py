@@ -159,12 +159,20 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     again = "copy the whole checkpoint again"
     files = _pieces(path, again) if path.is_dir() else (path,)
     if not files or not path.exists():
-        raise MissingWeights(f"{path}: no checkpoint is there: give the file, or the folder with its pieces")
+        raise MissingWeights(
+            f"{path}: no checkpoint is there: give the file, or the folder with its pieces{_below(path)}"
+        )
     state: dict[str, torch.Tensor] = {}
     for file in files:
         check_no_pointer(file, again)
         state |= load_weights(file) if file.suffix == ".safetensors" else unpickled(file, again)
     return state
+
+
+def _below(folder: Path) -> str:
+    """Which folders in a folder hold weights, to choose from."""
+    found = sorted({path.parent.name for stem, end in FORMS for path in folder.glob(f"*/{stem}*{end}")})
+    return f", such as {', '.join(found)} in it" if found else ""
 
 
 def _pieces(folder: Path, again: str) -> tuple[Path, ...]:

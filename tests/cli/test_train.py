@@ -174,7 +174,9 @@ def test_a_checkpoint_of_other_weights(plan: Path, tmp_path: Path) -> None:
         lambda folder: save_file({"other": torch.zeros(1)}, folder / "trained.safetensors"), keep=1,
     )  # fmt: skip
     line = complaint(1, plan, "-o", run)
-    assert "holds other weights than this recipe trains: choose another -o" in line
+    assert "trained.safetensors: " in line
+    assert "other is not expected" in line
+    assert "these are not the weights that this recipe trains: choose another -o" in line
 
 
 def test_a_folder_that_cannot_be_written(plan: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from expllm.model.answers import Answerer
 from expllm.model.layout import ADAPTER
 from expllm.model.light import LightBundle, light_bundle
 from expllm.model.load import load_language, load_tokenizer
+from expllm.model.merge import merge
 from expllm.model.presets import Language
 from expllm.model.store import load, save
 
@@ -136,19 +137,36 @@ def test_a_tensor_of_a_light_model(file: str, model: Path) -> None:
     assert len(Answerer(light(model)).labels([Image.new("RGB", (32, 32))]).sums) == 1
 
 
-@pytest.mark.parametrize("edit", EDITS[:4])
-def test_a_tensor_of_what_was_unpacked(edit: Edit, model: Path) -> None:
+def test_a_tensor_of_what_was_unpacked(model: Path) -> None:
     """As another version of a library might write it: every byte is the one that was written."""
     folder = light(model).carrier
     path = folder / "model.safetensors"
-    for name in ("model.layers.1.self_attn.v_proj.weight", "model.embed_tokens.weight"):
-        state = load_file(path)
-        named = edit(state, name)
-        save_file(state, path, {"format": "pt"})
-        files = json.loads((folder / carried.MARK).read_text())
-        files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-        (folder / carried.MARK).write_text(json.dumps(files))
-        refused(lambda: Answerer(light(model)), named)
+    whole = load_file(path)
+    for edit in EDITS[:4]:
+        for name in ("model.layers.1.self_attn.v_proj.weight", "model.embed_tokens.weight"):
+            changed = dict(whole)
+            named = edit(changed, name)
+            save_file(changed, path, {"format": "pt"})
+            files = json.loads((folder / carried.MARK).read_text())
+            files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            (folder / carried.MARK).write_text(json.dumps(files))
+            refused(lambda: Answerer(light(model)), named)
         refused(lambda: load(model), named)
-        path.unlink()  # it is unpacked again
-        assert opened() is not None
+    path.unlink()  # it is unpacked again
+    assert opened() is not None
+
+
+def test_a_tensor_of_a_merged_model(model: Path) -> None:
+    """One whose folder carries the classes of its tower."""
+    merged = model.parent / "merged"
+    merge(model, merged)
+    path = merged / "model.safetensors"
+    whole = load_file(path)
+    language = next(name for name in whole if "language_model.layers.1." in name)
+    for edit in EDITS:
+        for name in (max(whole), language):
+            changed = dict(whole)
+            named = edit(changed, name)
+            save_file(changed, path, {"format": "pt"})
+            vouch(merged, path)
+            refused(lambda: load(merged), named)

@@ -1,21 +1,27 @@
 """`kill -9` and Ctrl-C at any moment: what comes out is bit for bit what an undisturbed training gives."""
 
+import hashlib
+import json
 import os
 import random
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from small import INSTRUCT, code, complaint, draw_faces, learned, recipe, same, told, train_apart
+from torch import Tensor
 from waiting import HANG_S, wait_until
 
 from expllm.errors import ExitCode
-from expllm.train.checkpoints import latest, step_of
+from expllm.model.layout import ModelError
+from expllm.train.checkpoints import MANIFEST, OPTIMIZER, WEIGHTS, latest, load_tensors, save_tensors, step_of
 from expllm.train.config import Part, Recipe
 from expllm.train.loop import train
 
@@ -167,3 +173,45 @@ def test_parts_that_are_trained_whole_go_on_too(tmp_path: Path, trains: tuple[Pa
     train(made, output, quiet=True)
     assert len(same(before, learned(folder))) == len(before)
     assert told(folder) == history
+
+
+CHECKPOINT: dict[str, Callable[[dict[str, Tensor]], str]] = {
+    "a weight is missing": lambda state: _gone(state, min(state)),
+    "one is too many": lambda state: _set(state, "another.weight", torch.zeros(2)),
+    "of another shape": lambda state: _set(state, min(state), state[min(state)].repeat(2, 1)),
+    "no number": lambda state: _set(state, min(state), state[min(state)] * torch.nan),
+}
+
+
+def _gone(state: dict[str, Tensor], name: str) -> str:
+    del state[name]
+    return name
+
+
+def _set(state: dict[str, Tensor], name: str, value: Tensor) -> str:
+    state[name] = value
+    return name
+
+
+@pytest.mark.parametrize("file", [WEIGHTS, OPTIMIZER])
+def test_a_tensor_of_a_checkpoint_is_refused_by_its_name(file: str, tmp_path: Path) -> None:
+    """Its own manifest vouches for it: as where files of two runs were mixed by hand."""
+    made = recipe(draw_faces(tmp_path), replace(INSTRUCT, max_steps=2, save_steps=1))
+    output = tmp_path / "run"
+    train(made, output, quiet=True)
+    shutil.rmtree(output / "1-instruct" / "model")
+    checkpoint = latest(output / "1-instruct" / "checkpoints")
+    assert checkpoint is not None
+    whole = load_tensors(checkpoint / file)
+    for change in CHECKPOINT.values():
+        state = dict(whole)
+        named = change(state)
+        save_tensors(checkpoint / file, state)
+        manifest = json.loads((checkpoint / MANIFEST).read_text())
+        manifest["files"][file] = hashlib.sha256((checkpoint / file).read_bytes()).hexdigest()
+        (checkpoint / MANIFEST).write_text(json.dumps(manifest))
+        with pytest.raises(ModelError) as caught:
+            train(made, output, quiet=True)
+        assert f"{checkpoint / file}: " in caught.value.line
+        assert named in caught.value.line
+        assert "choose another -o" in caught.value.line or "NaN or infinity" in caught.value.line

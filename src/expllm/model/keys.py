@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from expllm.model.layout import ModelError
 
 Shape = tuple[int, ...]
+ANOTHER: Final = "it belongs to another base model"
+"""What to think of tensors that do not fit, where a reader knows no better."""
 
 NAMED: Final = 4
 """Keys of a kind that a message spells out; the others are counted."""
@@ -71,7 +73,7 @@ class Differences:
             yield f"NaN or infinity in {_listed(self.not_finite)}"
 
 
-def check_keys(where: object, found: Differences, remedy: str = "it belongs to another base model") -> None:
+def check_keys(where: object, found: Differences, remedy: str = ANOTHER) -> None:
     """The one place that decides whether weights are the model's own, less what is written down as harmless.
 
     Args:
@@ -94,18 +96,22 @@ def reason(key: str, allowed: Iterable[Allowed]) -> str | None:
     return next((one.reason for one in allowed if re.fullmatch(one.pattern, key)), None)
 
 
-def check_fit(stored: Mapping[str, Tensor], expected: Mapping[str, Tensor | Shape], where: object) -> None:
+def check_fit(
+    stored: Mapping[str, Tensor], expected: Mapping[str, Tensor | Shape], where: object, remedy: str = ANOTHER
+) -> None:
     """Compares names and shapes, and looks for values that are no numbers.
 
     Raises:
         ModelError: they are those of another model, or damaged; names the keys.
     """
     shapes = {name: tuple(getattr(one, "shape", one)) for name, one in expected.items()}
-    check_shapes({name: tuple(tensor.shape) for name, tensor in stored.items()}, shapes, where)
+    check_shapes({name: tuple(tensor.shape) for name, tensor in stored.items()}, shapes, where, remedy)
     check_keys(where, Differences(not_finite=not_finite(stored)), "train it again, or take another file")
 
 
-def check_shapes(stored: Mapping[str, Shape], expected: Mapping[str, Shape], where: object) -> None:
+def check_shapes(
+    stored: Mapping[str, Shape], expected: Mapping[str, Shape], where: object, remedy: str = ANOTHER
+) -> None:
     """Compares names and shapes of tensors that were not read.
 
     Raises:
@@ -117,7 +123,7 @@ def check_shapes(stored: Mapping[str, Shape], expected: Mapping[str, Shape], whe
         if name in stored and stored[name] != shape
     ]
     missing, unexpected = expected.keys() - stored.keys(), stored.keys() - expected.keys()
-    check_keys(where, Differences(tuple(missing), tuple(unexpected), tuple(differ)))
+    check_keys(where, Differences(tuple(missing), tuple(unexpected), tuple(differ)), remedy)
 
 
 def check_loaded(where: object, model: nn.Module, info: Mapping[str, Any]) -> None:

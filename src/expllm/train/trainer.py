@@ -3,7 +3,7 @@
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from expllm.errors import ExpllmError, UsageError
 from expllm.model.expllm import IGNORE, part_of, places
+from expllm.model.keys import Shape, check_fit
 from expllm.train.batches import Batches, Examples, loader
 from expllm.train.checkpoints import OPTIMIZER, WEIGHTS, load_tensors, save_tensors, step_of, write
 from expllm.train.config import StageConfig
@@ -26,6 +27,7 @@ from expllm.train.validating import Validation
 
 Batch = dict[str, Tensor]
 _MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
+_OTHERS: Final = "these are not the weights that this recipe trains: choose another -o"
 
 
 class TrainingError(ExpllmError):
@@ -111,17 +113,16 @@ class StageTrainer:
         """Goes on behind a checkpoint when `train` is called.
 
         Raises:
-            TrainingError: it holds other weights than are trained here.
+            ModelError: it holds other weights than are trained here; they are named.
         """
         self.from_step = step_of(checkpoint)
         tensors, learns = load_tensors(checkpoint / WEIGHTS), trainable(self.learner)
-        if set(tensors) != set(learns):
-            raise TrainingError(
-                f"{checkpoint}: holds other weights than this recipe trains: choose another -o"
-            )
+        check_fit(tensors, learns, checkpoint / WEIGHTS, _OTHERS)
         for name, parameter in learns.items():
             put(parameter, tensors[name])
-        self._load_moments(load_tensors(checkpoint / OPTIMIZER))
+        moments = load_tensors(checkpoint / OPTIMIZER)
+        check_fit(moments, _expected(moments, learns), checkpoint / OPTIMIZER, _OTHERS)
+        self._load_moments(moments)
 
     def _steps(self) -> Iterator[list[Batch]]:
         """The micro-batches of each step."""
@@ -237,6 +238,16 @@ class StageTrainer:
         """The optimizer inside of accelerate's."""
         inside: torch.optim.Optimizer = getattr(self.optimizer, "optimizer", self.optimizer)
         return inside
+
+
+def _expected(moments: Mapping[str, Tensor], learns: Mapping[str, Tensor]) -> dict[str, Shape]:
+    """All that AdamW keeps of the weights that it keeps something of: some have had no gradient yet."""
+    kept = {name.partition("|")[2] for name in moments} & learns.keys()
+    return {
+        f"{key}|{name}": () if key == "step" else tuple(learns[name].shape)
+        for name in kept
+        for key in _MOMENTS
+    }
 
 
 def optimizer_of(learner: Learner, stage: StageConfig) -> torch.optim.AdamW:

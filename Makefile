@@ -5,11 +5,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 IMAGE  ?= examples/faces/astronaut.jpg
 
-.PHONY: analyze test test-slow test-all check format docs bench test-corpus test-llm evaluate-compact clean
+.PHONY: analyze serve test test-slow test-all check format docs bench test-corpus test-llm evaluate-compact clean
 
 ## Explain a face: make analyze [IMAGE=path]
 analyze: $(VENV)/.run
 	@$(BIN)/expllm analyze "$(IMAGE)"
+
+## Serve on http://127.0.0.1:8000 with the model that ships: make serve [SERVE='--port 8080']
+serve: $(VENV)/.server
+	@$(BIN)/expllm serve $(SERVE)
 
 ## Run the fast tests, which meet every package (no network, no GPU).
 # One thread each: with as many processes as processors, more threads only wait for each other.
@@ -24,6 +28,10 @@ test-slow: $(VENV)/.dev
 ## Every test.
 test-all: $(VENV)/.dev
 	@$(PYTEST)
+
+## The server: real sockets, the openai client, schemathesis.
+test-server: $(VENV)/.dev
+	@$(PYTEST) tests/serve
 
 ## ruff, mypy strict, layers, freshness of the docs.
 check: $(VENV)/.dev
@@ -95,6 +103,9 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt | system-libraries
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing the development tools (once) ..." >&2
 	@$(call INSTALL,[dev])
+
+$(VENV)/.server: $(VENV)/.run
+	@$(call INSTALL,[server])
 
 $(VENV)/.docs: $(VENV)/.run
 	@$(call INSTALL,[docs])

@@ -49,6 +49,7 @@ LAYERS = (
     },
     {"predict", "measuring", "explainers", "cot"},
     {"report", "batch", "tables", "outputs", "train", "evals"},
+    {"serve"},
     {"cli", "__main__"},
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}

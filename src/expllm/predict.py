@@ -81,6 +81,8 @@ class Predictor:
         explainer: Who explains; rules when None. Whoever opened it closes it.
         write: False: expressions and probabilities, but no text.
         abstain: Where no expression is so probable (0-1), the answer is "uncertain".
+        measurer: Finds and measures the faces, in place of one of its own; whoever opened it closes it.
+            `detector`, `landmarker` and `max_faces` are then the measurer's.
 
     Raises:
         MissingWeights: a model file is missing.
@@ -102,6 +104,7 @@ class Predictor:
         explainer: FaceExplainer | None = None,
         write: bool = True,
         abstain: float | None = None,
+        measurer: FaceMeasurer | None = None,
     ) -> None:
         self._owned: FaceExplainer | None = None
         self._explainer = (explainer or RuleExplainer(labels)) if explain else None
@@ -109,7 +112,8 @@ class Predictor:
         if self._explainer is not None:
             self.together = self._explainer.together
         self._write, self._abstain, self._mirrored = write, abstain, mirrored
-        self._measurer = FaceMeasurer(detector, landmarker=landmarker, max_faces=max_faces, mirrored=mirrored)
+        self._own_measurer = measurer is None
+        self._measurer = measurer or FaceMeasurer(detector, landmarker=landmarker, max_faces=max_faces)
 
     @classmethod
     def load(
@@ -195,7 +199,10 @@ class Predictor:
             seen = self.look_through(frames)
         if not seen.faces:
             raise NoFaceError(f"{seen.picture.name}: no face found")
-        face = seen.faces[0]
+        yield from self.write(seen.faces[0])
+
+    def write(self, face: SeenFace) -> Iterator[str | FaceAnalysis]:
+        """The text about a face in pieces, as they are written, and then its analysis."""
         if self._explainer is None or not self._explained(face):
             yield face.analysis
             return
@@ -204,7 +211,7 @@ class Predictor:
 
     def look(self, picture: Picture) -> list[SeenFace]:
         """The first half of `analyze`: faces found, measured and cut out. `explain` is the other half."""
-        faces, measured = self._measurer.measure(picture)
+        faces, measured = self._measurer.measure(picture, mirrored=self._mirrored)
         crops: Sequence[Image.Image | None] = [None] * len(faces)
         if self._explainer is not None and self._explainer.looks:
             boxes = [face.box for face in faces]
@@ -248,7 +255,8 @@ class Predictor:
 
     def close(self) -> None:
         """Frees the native models."""
-        self._measurer.close()
+        if self._own_measurer:
+            self._measurer.close()
         if self._owned is not None:
             self._owned.close()
 

@@ -27,6 +27,7 @@ CANNOT_RUN: Final[Mapping[str, str]] = {
     r"exp_cot_reference": "needs the published texts, which may not be passed on",
     r"^(eval calibrate|eval accuracy compact) ": "needs 50 labelled faces, or the shipped model, or both",
     r"compact_ablation": "needs a folder of `eval ablate`",
+    r"^serve( |$)": "serves until it is ended; tests/serve does that",
     r"runs/own/|runs/ablation|\bcheck own\.csv": "needs what the commands above it made",
 }
 """Commands that cannot run in a test -> why, for the whole kind. All others run."""
@@ -35,6 +36,7 @@ PYTHON_CANNOT_RUN: Final[Mapping[str, str]] = {
     "data/ferplus": "needs a data set that may not be passed on",
     "LLaVA-CC3M": "needs captions with their pictures, 6 GB",
     "near=sample.box": "goes on with a sample of the data set above it",
+    "127.0.0.1:8000/v1": "needs a server; tests/serve/test_openai.py gives it one",
     "LlavaForConditionalGeneration": "reads a merged model of its own; `tests/model/test_merge.py` does that",
 }
 """Words of Python examples that cannot run in a test -> why."""

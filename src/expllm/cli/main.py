@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from expllm import __version__
-from expllm.cli import analyze, cot, data, doctor, evaluate, evaluate_ablate, evaluate_cot, model, train
+from expllm.cli import (
+    analyze,
+    cot,
+    data,
+    doctor,
+    evaluate,
+    evaluate_ablate,
+    evaluate_cot,
+    model,
+    serve,
+    train,
+)
 from expllm.cli.ending import complain
 from expllm.cli.terminal import silence_libraries, take_stderr
 from expllm.errors import ExitCode, ExpllmError, one_line
@@ -40,6 +51,7 @@ evaluate.app.command(
 )(evaluate_ablate.ablate)
 evaluate_cot.register(evaluate.app)
 app.add_typer(evaluate.app, name="eval")
+app.command("serve", short_help="Serve over HTTP: REST, and OpenAI's chat protocol.")(serve.serve)
 app.command("train", short_help="Train a model by a recipe.")(train.train)
 
 

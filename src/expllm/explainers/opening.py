@@ -61,6 +61,7 @@ def open_explainer(
     chat: ChatOptions | None = None,
     heard: Callable[[str], object] | None = None,
     on_status: Callable[[str], object] = lambda _: None,
+    shown_as: str | None = None,
 ) -> FaceExplainer:
     """Who is called `model`. Nothing heavy is loaded before the first face.
 
@@ -75,6 +76,7 @@ def open_explainer(
         chat: How a chat model is asked.
         heard: Told the text of a face by a trained model, piece by piece, while it is written.
         on_status: Given what a model does ("loading compact"), whenever it begins something, on any thread.
+        shown_as: How results call a trained model; a shipped one by its name, others by their folder if None.
 
     Raises:
         UsageError: there is no such model, or an option is not for it.
@@ -98,7 +100,7 @@ def open_explainer(
         return open_served(name, chat or ChatOptions(), order=order, on_status=on_status)
     from expllm.explainers.trained import ModelExplainer
 
-    shown = name if name in SHIPPED else None
+    shown = shown_as or (name if name in SHIPPED else None)
     return ModelExplainer(
         model_folder(model), name=shown, order=order, dtype=dtype, heard=heard, on_status=on_status
     )

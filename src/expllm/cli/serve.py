@@ -1,0 +1,94 @@
+"""`expllm serve`: the HTTP server."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from expllm.cli.ending import complain
+from expllm.errors import UsageError
+from expllm.packages import SERVER, require
+
+Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="Model to serve, as in 'expllm analyze'; may be repeated, the first is the default. offline is "
+        "always served. [default: as in 'expllm analyze']",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="Threads. [default: one per core, at most 4]"),
+]
+KeyEnv = Annotated[
+    str | None,
+    typer.Option(
+        "--key-env",
+        metavar="VAR",
+        help="Environment variable of the API key; several keys are separated by spaces.",
+    ),
+]
+NoKey = Annotated[bool, typer.Option("--no-key", help="Serve other machines without a key.")]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option("--allowed-host", metavar="NAME", help="Host name of this server; may be repeated."),
+]
+Cors = Annotated[
+    list[str] | None,
+    typer.Option("--cors", metavar="ORIGIN", help="Origin whose pages may use the server; may be repeated."),
+]
+AllowUrl = Annotated[
+    bool, typer.Option("--allow-url", help="Chat: fetch pictures from public http(s) addresses.")
+]
+RateLimit = Annotated[
+    float | None,
+    typer.Option("--rate", metavar="N", help="At most N requests per minute and client (key or address)."),
+]
+
+
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    model: Models = None,
+    workers: Workers = None,
+    key_env: KeyEnv = None,
+    no_key: NoKey = False,
+    allowed_host: AllowedHosts = None,
+    cors: Cors = None,
+    allow_url: AllowUrl = False,
+    rate: RateLimit = None,
+) -> None:
+    """Serve explanations of faces over HTTP: REST, and OpenAI's chat protocol.
+
+    Nothing of a picture is written or logged. SIGTERM and Ctrl-C finish requests in progress. Other machines
+    are served with --key-env or --no-key only.
+    """
+    require(*SERVER)
+    from expllm.batch import default_workers
+    from expllm.cli.terminal import keep_stderr_to_ourselves
+    from expllm.serve.config import ServerConfig
+    from expllm.serve.run import Server
+
+    config = ServerConfig(
+        host=host, port=port, models=tuple(model or ()), workers=workers or default_workers(),
+        keys=_keys(key_env), no_key=no_key, allowed_hosts=tuple(allowed_host or ()), cors=tuple(cors or ()),
+        allow_url=allow_url, rate=rate, log=complain,
+    )  # fmt: skip
+    keep_stderr_to_ourselves()
+    server = Server(config)
+    served = ", ".join(server.app.state.analyzer.models.names)
+    typer.echo(f"expllm: serving {served} on {server.url} (Ctrl-C ends)", err=True)
+    server.serve_until_told()
+
+
+def _keys(variable: str | None) -> tuple[str, ...]:
+    if variable is None:
+        return ()
+    keys = tuple(os.environ.get(variable, "").split())
+    if not keys:
+        raise UsageError(f"the environment variable {variable} holds no key: set it, or leave out --key-env")
+    return keys

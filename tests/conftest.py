@@ -15,6 +15,7 @@ from PIL import Image
 from expllm.facefinder import FaceFinder
 
 if TYPE_CHECKING:
+    from serving_expllm import Running
     from tinyhub import TinyHub
 
 ROOT = Path(__file__).parent.parent
@@ -90,3 +91,12 @@ def cached(hub: "TinyHub", monkeypatch: pytest.MonkeyPatch) -> "TinyHub":
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub.cache))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     return hub
+
+
+@pytest.fixture(scope="module")
+def server() -> "Iterator[Running]":
+    """`expllm serve` with the rules alone, for tests that need nothing special of it."""
+    from serving_expllm import running
+
+    with running() as started:
+        yield started

@@ -153,7 +153,10 @@ class OpenAIChat:
         """
         answer = await self._transport.models()
         if isinstance(answer, Broken):
-            raise Unreachable(f"cannot reach {self._address.shown}: {answer.detail or answer.reason}")
+            why = answer.detail or answer.reason
+            raise Unreachable(
+                f"cannot reach {self._address.shown}: {why}; check the address, and that the server runs"
+            )
         return listed_models(answer)
 
     async def ask(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> Reply:

@@ -1,5 +1,6 @@
 """A trained model that a server runs, evaluated like the folder that is served."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -43,7 +44,9 @@ class ServedLabeller:
         boxes = needs_boxes(trained_boxes(served.manifest.card), kind) if boxes is None else boxes
         self._cutter = FaceCutter(boxes)
         name = self._explainer.identity.partition(" ")[0]
-        self.identity = Identity(name, served.digest, "unknown", boxes, served.labels, served.temperature)
+        # Another server may compute in other bits, and give scores in another way.
+        digest = hashlib.sha256(f"{name} {served.digest}".encode()).hexdigest()
+        self.identity = Identity(name, digest, "unknown", boxes, served.labels, served.temperature)
 
     @contextmanager
     def opened(self) -> Iterator[Self]:

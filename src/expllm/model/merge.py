@@ -49,8 +49,6 @@ AUTO_MAP: Final = {
     "AutoModelForImageTextToText": "convllava.ConvLlava",
 }
 """Where `transformers` finds their classes, once it may run them."""
-
-
 REMOTE_CODE: Final = "trust_remote_code=True"
 """What `transformers` wants to be given before it runs modules of a folder."""
 

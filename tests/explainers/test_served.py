@@ -166,7 +166,7 @@ def test_what_is_not_known_is_asked_for(
         open_explainer(f"endpoint:{url}", chat=ChatOptions(questions=folder.parent / "model"))
     with pytest.raises(UsageError, match="--questions FOLDER"):
         open_explainer(f"endpoint:{url}", chat=ChatOptions(served_name="another"))
-    with pytest.raises(Unreachable, match="cannot reach"):
+    with pytest.raises(Unreachable, match="check the address behind endpoint:"):
         open_explainer("endpoint:http://127.0.0.1:9/v1")
     with pytest.raises(UsageError, match=r"--temperature is for chat:NAME"):
         open_explainer(f"endpoint:{url}", chat=ChatOptions(temperature=0.5))
@@ -180,7 +180,7 @@ def test_a_name_that_the_server_does_not_know(folder: Path, servers: dict[str, M
     options = ChatOptions(served_name="another", questions=folder)
     with (
         closing(open_explainer(f"endpoint:{servers['prompt'].url}", chat=options)) as explainer,
-        pytest.raises(UnknownModel),
+        pytest.raises(UnknownModel, match="check --served-model-name"),
     ):
         explainer.explain(faces()[:1], write=False)
 

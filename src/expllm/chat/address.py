@@ -58,6 +58,8 @@ class Address:
         key_header: The name of that header.
         secrets: What no message may quote: the key, a password or query in the address.
         dialect: How the server there speaks the protocol.
+        option: What a message tells the user to change it with.
+        model_option: The same of the model's name.
     """
 
     url: str = field(repr=False)
@@ -68,6 +70,8 @@ class Address:
     secrets: tuple[Secret, ...]
     dialect: Dialect
     key_header: str
+    option: str = "--base-url"
+    model_option: str = "--model"
 
     @property
     def models_url(self) -> str:

@@ -178,12 +178,14 @@ class Attempts:
         if not self._answered and trouble.reason in ("unreachable", "bad-http"):
             if attempt >= min(FIRST_TRIES, self._most):
                 why = trouble.detail or "what answers does not speak HTTP"
-                raise Unreachable(f"cannot reach {where}: {why}; check --base-url, and that the server runs")
+                option = self._address.option
+                raise Unreachable(f"cannot reach {where}: {why}; check {option}, and that the server runs")
         elif not self._completed and trouble.reason == "content-type" and attempt >= self._most:
             kind, _, said = trouble.detail.partition(": ")
             quoted = f" (it says {said})" if said else ""
             raise Unreachable(
-                f"{where} answers with {kind}, not JSON: check --base-url; it often ends with /v1{quoted}"
+                f"{where} answers with {kind}, not JSON: check {self._address.option}; "
+                f"it often ends with /v1{quoted}"
             )
 
     async def _budgeted(self, asked: float) -> float:

@@ -4,6 +4,7 @@ import copy
 import itertools
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -44,7 +45,7 @@ class OpenAIChat:
         seed: Sent to servers that make their sampling repeatable.
         max_tokens: The most tokens of a reply, reasoning included, where `ask` gives no other limit; None
             leaves it to the server.
-        max_tokens_option: What a message tells the user to change it with.
+        max_tokens_option, address_option, model_option: What messages tell the user to change these with.
         timeout: Seconds for one attempt, from sending to the last byte.
         between_bytes: Seconds without a byte within a reply.
         max_attempts: Requests for one question, at most.
@@ -74,6 +75,8 @@ class OpenAIChat:
         seed: int | None = None,
         max_tokens: int | None = None,
         max_tokens_option: str = "--max-tokens",
+        address_option: str = "--base-url",
+        model_option: str = "--model",
         timeout: float = 60.0,
         between_bytes: float = 30.0,
         max_attempts: int = 6,
@@ -91,7 +94,8 @@ class OpenAIChat:
             max_tokens,
         )  # fmt: skip
         self.identity = model
-        self._address = Address.of(base_url, api_key_env)
+        address = Address.of(base_url, api_key_env)
+        self._address = replace(address, option=address_option, model_option=model_option)
         self._fixed = _fixed(model, temperature, seed, extra or {})
         self._max_tokens, self._max_tokens_option = max_tokens, max_tokens_option
         self._prices = Prices.load() if prices is None else prices
@@ -154,9 +158,8 @@ class OpenAIChat:
         answer = await self._transport.models()
         if isinstance(answer, Broken):
             why = answer.detail or answer.reason
-            raise Unreachable(
-                f"cannot reach {self._address.shown}: {why}; check the address, and that the server runs"
-            )
+            remedy = f"check {self._address.option}, and that the server runs"
+            raise Unreachable(f"cannot reach {self._address.shown}: {why}; {remedy}")
         return listed_models(answer)
 
     async def ask(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> Reply:

@@ -138,12 +138,13 @@ def _fatal(kind: Kind | None, error: ErrorResponse, model: str, address: Address
         return BadRequest(f"{model!r} at {where} takes no images{quoted}: choose a model that does")
     if kind == "model":
         return UnknownModel(
-            f"{where} has no model {model!r}{quoted}: check --model; GET {where}/models lists them"
+            f"{where} has no model {model!r}{quoted}: check {address.model_option}; "
+            f"GET {where}/models lists them"
         )
     if kind == "place":
         return Unreachable(
-            f"{where} answers, but not as a chat endpoint (HTTP {status or 200}){quoted}: check --base-url, "
-            "which often ends with /v1"
+            f"{where} answers, but not as a chat endpoint (HTTP {status or 200}){quoted}: check "
+            f"{address.option}, which often ends with /v1"
         )
     return _no_entry(status, quoted, address)
 

@@ -167,7 +167,7 @@ def open_served(
     """
     from expllm.chat import OpenAIChat
     from expllm.explainers.served import ServedExplainer
-    from expllm.explainers.served_names import served_model
+    from expllm.explainers.served_names import ADDRESS, served_model
     from expllm.model.served import ServedModel
 
     url = name.removeprefix(ENDPOINT)
@@ -175,7 +175,8 @@ def open_served(
     chat = OpenAIChat(
         known, base_url=url, api_key_env=options.key_env, temperature=0.0, timeout=options.timeout,
         concurrency=options.concurrency, requests_per_minute=options.requests_per_minute,
-        tokens_per_minute=options.tokens_per_minute,
+        tokens_per_minute=options.tokens_per_minute, address_option=ADDRESS,
+        model_option="--served-model-name",
     )  # fmt: skip
     return ServedExplainer(
         chat, ServedModel.read(folder), name=f"{ENDPOINT}{chat.shown}", order=order,

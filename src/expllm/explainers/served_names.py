@@ -1,11 +1,15 @@
 """Which model a server runs, and which folder says how it is to be asked."""
 
 from pathlib import Path
+from typing import Final
 
 from expllm.chat import OpenAIChat
 from expllm.errors import UsageError
 from expllm.explainers.asked import AskingLoop
 from expllm.model.layout import is_model
+
+ADDRESS: Final = "the address behind endpoint:"
+"""What a message tells the user to check."""
 
 
 def served_model(url: str, key_env: str, name: str | None, folder: Path | None) -> tuple[str, Path]:
@@ -21,7 +25,7 @@ def served_model(url: str, key_env: str, name: str | None, folder: Path | None) 
     """
     if name is not None and folder is not None:
         return name, folder
-    chat = OpenAIChat(name or "any", base_url=url, api_key_env=key_env)
+    chat = OpenAIChat(name or "any", base_url=url, api_key_env=key_env, address_option=ADDRESS)
     listed = _listed(chat)
     name = _only(chat, [one for one, _ in listed]) if name is None else name
     return name, _folder(chat, dict(listed).get(name, ""), name) if folder is None else folder

@@ -148,7 +148,7 @@ def test_a_tensor_of_a_models_folder(file: str, edit: Edit, copy: Path) -> None:
         save_file(changed, path)
         vouch(copy, path)
         refused(lambda: load(copy), named)
-        refused(lambda: merge(copy, copy.parent / "plain"), named)
+    refused(lambda: merge(copy, copy.parent / "plain"), named)
 
 
 @pytest.mark.parametrize("edit", EDITS)

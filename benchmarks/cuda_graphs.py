@@ -43,19 +43,20 @@ class Recorded:
     """The steps of one text, or of several.
 
     A graph has a fixed number of rows. Rows that are done go on in it, and what they write is the caller's to
-    leave out (`Memory.empty`); once half of them are done, a smaller graph is recorded. `Memory.reserve` must
-    not be called meanwhile: a graph knows addresses only.
+    leave out (`writing.OwnRows`); once half of them are done, a smaller graph is recorded. A graph knows
+    addresses only: where memory has grown, another is recorded.
     """
 
     def __init__(self, language: Language, memory: Memory) -> None:
         self._language, self.memory = language, memory
-        self._rows = 0
+        self._rows, self._keys = 0, memory.keys
         self.recordings: list[int] = []
 
     def __call__(self, tokens: Sequence[int], places: Sequence[int]) -> Foretold:
         """One step, as `writing.read_tokens`."""
         active = len(tokens)
-        if self._rows < active or self._rows >= 2 * active:
+        moved = self._keys is not self.memory.keys
+        if moved or self._rows < active or self._rows >= 2 * active:
             self._record(active)
         over = [0] * (self._rows - active)
         at = [self.memory.length] * self._rows
@@ -67,6 +68,7 @@ class Recorded:
         """Once by itself, as kernels are loaded and memory is sought at their first use; then recorded."""
         device = self._language.device
         self.recordings.append(rows)
+        self._keys = self.memory.keys
         self._rows, self._given = rows, torch.zeros(3, rows, dtype=torch.long, device=device)
         self._given[2] = self.memory.length  # this place is written by the next step in any case
         if device.type != "cuda":

@@ -190,8 +190,9 @@ def asked(bundle: Bundle, dtype: torch.dtype) -> Any:
 def written(answerer: Any, images: list[Image.Image], tokens: int) -> list[list[int]]:
     """Token ids of explanations, by ours."""
     prompts = [answerer._explanation_prompt] * len(images)
-    texts: list[list[int]] = answerer._write(answerer._look(images), prompts, tokens)
-    return texts
+    drafts = answerer._drafts(prompts, None)
+    answerer._write(answerer._look(images), prompts, drafts, tokens)
+    return [draft.text for draft in drafts]
 
 
 def measure_device(lines: Lines, plan: Plan) -> tuple[float, float]:

@@ -82,11 +82,12 @@ class Reader:
 
     def texts(self, prompts: list[list[int]]) -> list[list[int]]:
         """What is written behind each prompt, and the token that ends it."""
-        one = slice(0, 1)
         found = []
         for number, prompt in enumerate(prompts):
             seen = self._look(slice(number, number + 1))
-            found.append([*self._answerer._write(seen, [prompt], 200)[one][0], self._answerer._end])
+            drafts = self._answerer._drafts([prompt], None)
+            self._answerer._write(seen, [prompt], drafts, 200)
+            found.append([*drafts[0].text, self._answerer._end])
         return found
 
     @torch.inference_mode()

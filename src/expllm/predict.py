@@ -123,6 +123,7 @@ class Predictor:
         labels: int | None = None,
         order: Order | None = None,
         dtype: str = "auto",
+        audited: bool = True,
         chat: ChatOptions | None = None,
         heard: Callable[[str], object] | None = None,
         **options: Any,
@@ -132,7 +133,8 @@ class Predictor:
         Args:
             model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`; by default
                 [`default_model`][expllm.shipped.default_model].
-            labels, order, dtype, chat, heard: As for [`open_explainer`][expllm.explainers.open_explainer].
+            labels, order, dtype, audited, chat, heard: As for
+                [`open_explainer`][expllm.explainers.open_explainer].
             **options: As for [`Predictor`][expllm.predict.Predictor].
 
         Raises:
@@ -140,7 +142,9 @@ class Predictor:
             MissingWeights, MissingDependency, ModelError: a part of the model is missing or damaged.
             ChatError: a chat model cannot be asked.
         """
-        explainer = open_explainer(model, labels=labels, order=order, dtype=dtype, chat=chat, heard=heard)
+        explainer = open_explainer(
+            model, labels=labels, order=order, dtype=dtype, audited=audited, chat=chat, heard=heard
+        )
         try:
             predictor = cls(explainer=explainer, **options)
         except BaseException:

@@ -18,7 +18,7 @@ from expllm.errors import RecordError
 from expllm.faces import AUVector, Expression
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -193,17 +193,52 @@ class Grounding(Record):
     unread: tuple[Passage, ...] = ()
 
 
-class Explanation(Record):
-    """What a model wrote of a face, word for word, and how it bears up. Nothing is mended.
+class Rejected(Record):
+    """A sentence that the measured action units refuted while the text was written.
 
     Attributes:
-        text: As it was written; None where no text came (`problem` says why).
+        sentence: As it was written first.
+        reason: What refutes it, without a full stop.
+        start: Where it would stand in the text: its replacement begins there.
+        replacement: What stands there instead; None: it was left out.
+        sample: Which of the other samples that is, from 1; None where it is none of them: a sentence that
+            could not be left out was written by rules.
+    """
+
+    sentence: str
+    reason: str
+    start: Annotated[int, Field(ge=0)]
+    replacement: str | None = None
+    sample: Annotated[int, Field(ge=1)] | None = None
+
+
+def as_first_written(text: str, rejected: "Sequence[Rejected]") -> str:
+    """A text with every rejected sentence back in its place.
+
+    >>> as_first_written("Joy.", [Rejected(sentence="Fear.", reason="", start=0, replacement="Joy.")])
+    'Fear.'
+    """
+    for one in reversed(rejected):
+        if one.replacement is None:
+            text = f"{text[: one.start]} {one.sentence}{text[one.start :]}"
+        else:
+            text = text[: one.start] + one.sentence + text[one.start + len(one.replacement) :]
+    return text
+
+
+class Explanation(Record):
+    """What a model wrote of a face, and how it bears up.
+
+    Attributes:
+        text: As it was written, but for `rejected` sentences; None where no text came (`problem` says why).
         problem: What is wrong with its form; None for nothing.
         concluded: The expression that the text ends with; None if it names none, or more than one.
         second_label: The label asked once more: behind the text where the label came first, before it where
             the text came first; None where it was not asked.
         agree: `expression`, `concluded` and a `second_label` are all the same; None without a label.
         grounding: The text held against the measured action units; None where none was measured.
+        rejected: Sentences that the action units refuted: what stands in `text` instead of each. Empty where
+            nothing was refuted; None where the text was not audited while it was written.
     """
 
     text: str | None
@@ -212,6 +247,12 @@ class Explanation(Record):
     second_label: Expression | None = None
     agree: bool | None = None
     grounding: Grounding | None = None
+    rejected: tuple[Rejected, ...] | None = None
+
+    @property
+    def first_text(self) -> str | None:
+        """The text with every rejected sentence back in its place."""
+        return None if self.text is None else as_first_written(self.text, self.rejected or ())
 
 
 class Provenance(Record):

@@ -50,8 +50,9 @@ def test_a_lead_that_32_bits_cannot_see_is_decided_in_64() -> None:
     assert len({token for text in expected for token in text}) > 1
     for pictures in (FACES[:3], FACES[:1]):  # in a batch and alone
         prompts = answerer._explanation_prompts(len(pictures), None, TOKENS)
-        found = answerer._write(answerer._look(pictures), prompts, TOKENS)
-        assert found == expected[: len(pictures)]
+        drafts = answerer._drafts(prompts, None)
+        answerer._write(answerer._look(pictures), prompts, drafts, TOKENS)
+        assert [draft.text for draft in drafts] == expected[: len(pictures)]
 
 
 def test_small_models_answer_in_32_bits_everywhere() -> None:

@@ -77,6 +77,13 @@ Dtype = Annotated[
         "--dtype", metavar="auto|float32|bfloat16", help="A trained model: precision of its weights."
     ),
 ]
+Audited = Annotated[
+    bool,
+    typer.Option(
+        "--audited/--as-written",
+        help="Rewrite or leave out sentences that the measured action units refute, or keep them.",
+    ),
+]
 Abstain = Annotated[
     float | None,
     typer.Option("--abstain", metavar="P", help="Say uncertain where no label has the probability P (0-1)."),
@@ -133,6 +140,7 @@ def analyze(
     no_explain: NoExplain = False,
     order: Order = None,
     dtype: Dtype = "auto",
+    audited: Audited = True,
     abstain: Abstain = None,
     base_url: chat.ChatBaseUrl = None,
     key_env: chat.ChatKeyEnv = None,
@@ -167,7 +175,10 @@ def analyze(
     }  # fmt: skip
     _run(
         inputs, render=lambda analyses: analysis_view(analyses, verbose=verbose), predictor=predictor,
-        model={"model": model, "labels": labels, "order": order, "dtype": dtype, "chat": asked},
+        model={
+            "model": model, "labels": labels, "order": order, "dtype": dtype, "audited": audited,
+            "chat": asked,
+        },
         output=output, format_=_format(format_, as_json), overlay=overlay, columns=columns,
         on_no_face=on_no_face, max_faces=max_faces, workers=workers, landmarks=landmarks, verbose=verbose,
         quiet=quiet,

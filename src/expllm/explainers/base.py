@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from expllm.faces import AUVector, Expression
 from expllm.grounding import Verdict, audit, concluded
-from expllm.records import CoT, Explanation, Grounding, Passage
+from expllm.records import CoT, Explanation, Grounding, Passage, Rejected
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -112,6 +112,7 @@ def examined(
     aus: AUVector | None,
     label: Expression | None,
     second_label: Expression | None = None,
+    rejected: tuple[Rejected, ...] | None = None,
 ) -> Explanation:
     """A text with all that can be checked about it.
 
@@ -119,7 +120,7 @@ def examined(
         text: Word for word.
         problem: What is wrong with its form.
         label: What it should conclude with; None where the label was taken from the text itself.
-        second_label: As in `Explanation`.
+        second_label, rejected: As in `Explanation`.
     """
     ending = concluded(text)
     others = {ending} if second_label is None else {ending, second_label}
@@ -130,6 +131,7 @@ def examined(
         second_label=second_label,
         agree=None if label is None else others == {label},
         grounding=None if aus is None or not aus.measured else _grounding(text, aus),
+        rejected=rejected,
     )
 
 

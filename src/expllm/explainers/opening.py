@@ -58,6 +58,7 @@ def open_explainer(
     labels: int | None = None,
     order: Order | None = None,
     dtype: str = "auto",
+    audited: bool = True,
     chat: ChatOptions | None = None,
     heard: Callable[[str], object] | None = None,
     on_status: Callable[[str], object] = lambda _: None,
@@ -73,6 +74,7 @@ def open_explainer(
         order: Of a trained model: whether the label comes before the text; None: as it was trained.
         dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: 32 bits for a small model, whose
             words are then the same on every processor, else the faster on this machine.
+        audited: Sentences of a model that the measured action units refute are written anew, or left out.
         chat: How a chat model is asked.
         heard: Told the text of a face by a trained model, piece by piece, while it is written.
         on_status: Given what a model does ("loading compact"), whenever it begins something, on any thread.
@@ -102,8 +104,9 @@ def open_explainer(
 
     shown = shown_as or (name if name in SHIPPED else None)
     return ModelExplainer(
-        model_folder(model), name=shown, order=order, dtype=dtype, heard=heard, on_status=on_status
-    )
+        model_folder(model), name=shown, order=order, dtype=dtype, audited=audited, heard=heard,
+        on_status=on_status,
+    )  # fmt: skip
 
 
 def _chat(name: str, labels: int, options: ChatOptions, on_status: Callable[[str], object]) -> FaceExplainer:

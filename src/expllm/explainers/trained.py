@@ -11,6 +11,7 @@ from expllm.conversations import Order
 from expllm.data.boxes import trained_boxes
 from expllm.errors import UsageError
 from expllm.explainers.base import Said, Shown, examined, rounded
+from expllm.explainers.verifying import SentenceVerifier, verifier
 from expllm.faces import Expression
 from expllm.packages import WEIGHTS, require
 
@@ -36,6 +37,7 @@ class ModelExplainer:
             model was trained.
         dtype: Of the weights, `float32` or `bfloat16`; `auto` as
             [`answering_type`][expllm.model.products.answering_type]: 32 bits for a small model.
+        audited: Sentences that the measured action units refute are written anew, or left out.
         max_new_tokens: Most tokens of a text; the model's own limit if None.
         heard: Told the text of a face that is explained alone, piece by piece, while it is written.
         on_status: As for `open_explainer`.
@@ -57,6 +59,7 @@ class ModelExplainer:
         name: str | None = None,
         order: Order | None = None,
         dtype: str = "auto",
+        audited: bool = True,
         max_new_tokens: int | None = None,
         heard: Callable[[str], object] | None = None,
         on_status: Callable[[str], object] = lambda _: None,
@@ -73,6 +76,7 @@ class ModelExplainer:
         self.boxed = trained_boxes(manifest.card) is True  # `auto` spares face crops
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
         self._folder, self._order, self._dtype = folder, order or manifest.order, dtype
+        self._audited = audited
         self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
         self._heard, self._name, self._on_status = heard, name or str(folder), on_status
         self._answerer: Answerer | None = None
@@ -96,8 +100,10 @@ class ModelExplainer:
             self._on_status(f"explaining {len(faces)} face{'s' * (len(faces) > 1)}")
             if not write:
                 return [Said(*one) for one in _told(self._loaded().labels(_crops(faces)))]
-            aus = [face.aus for face in faces]
-            found = self._loaded().both(_crops(faces), self._order, aus=aus, heard=self._heard, **self._limit)
+            found = self._loaded().both(
+                _crops(faces), self._order, aus=[face.aus for face in faces], heard=self._heard,
+                verifiers=[self._verifier(face) for face in faces], **self._limit,
+            )  # fmt: skip
         before, after = _told(found.labels), _told(found.labels_after)
         chosen, second = (before, after) if self._order == "label-first" else (after, before)
         rows = zip(faces, chosen, second, found.explanations, strict=True)
@@ -111,12 +117,17 @@ class ModelExplainer:
             (label,) = _told(self._loaded().labels(_crops([face])))
             (crop,) = _crops([face])
             told = label[0] if self._order == "label-first" else None
-            text = yield from self._loaded().stream(crop, label=told, aus=face.aus, **self._limit)
+            text = yield from self._loaded().stream(
+                crop, label=told, aus=face.aus, verifier=self._verifier(face), **self._limit
+            )
         return _said(face, label, None, text)
 
     def close(self) -> None:
         """Lets go of the weights."""
         self._answerer = None
+
+    def _verifier(self, face: Shown) -> "SentenceVerifier | None":
+        return verifier(face.aus) if self._audited else None
 
     def _loaded(self) -> "Answerer":
         if self._answerer is None:
@@ -157,5 +168,5 @@ def _told(scores: "LabelScores") -> list[_Label]:
 
 
 def _said(face: Shown, label: _Label, second: Expression | None, written: "Written") -> Said:
-    checked = examined(written.text, written.problem, face.aus, label[0], second)
+    checked = examined(written.text, written.problem, face.aus, label[0], second, written.rejected)
     return Said(*label, written.cot, checked)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from expllm.faces import Expression
-from expllm.records import CoT
+from expllm.records import CoT, Rejected
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,19 +37,23 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class Written:
-    """An explanation as a model wrote it.
+    """An explanation as a model wrote it, but for what was refuted.
 
     Attributes:
         text: Word for word.
         cot: Its three parts; None where it does not have them.
         problem: What is wrong with its form, None for nothing.
-        tokens: How many were written, the end of the turn not among them.
+        tokens: How many it has, the end of the turn not among them.
+        rejected: Sentences that were refuted, and what stands instead; None where nobody verified any.
+        sampled: Tokens that were written for other versions of them.
     """
 
     text: str
     cot: CoT | None
     problem: str | None
     tokens: int
+    rejected: tuple[Rejected, ...] | None = None
+    sampled: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from expllm.data.encode import label_tokens
 from expllm.errors import RecordError, UsageError
 from expllm.faces import AUVector, Expression
 from expllm.model.answered import MOST_TOKENS, Answers, LabelScores, Written
+from expllm.model.decoding import Draft, Verifier
 from expllm.model.layout import ModelError, read_manifest
 from expllm.model.light import light_bundle
 from expllm.model.prepare import Prepared, Preparer, preparer
@@ -107,6 +108,7 @@ class Answerer:
         labels: Sequence[Expression] | None = None,
         max_new_tokens: int = MOST_TOKENS,
         aus: Sequence[AUVector | None] | None = None,
+        verifiers: Sequence[Verifier | None] | None = None,
     ) -> list[Written]:
         """An explanation of each picture, the likeliest token each time: the same every time.
 
@@ -114,12 +116,15 @@ class Answerer:
             labels: [N] what the model has answered before (label first); None: the explanation comes first.
             max_new_tokens: Most tokens of a text.
             aus: [N] what was measured of each face, for a model trained with hints; others are not told.
+            verifiers: [N] who judges the sentences of each text while it is written; None: nobody.
 
         Raises:
             UsageError: `max_new_tokens` is less than 1, or more than the model's context has room for.
         """
         prompts = self._explanation_prompts(len(images), labels, max_new_tokens, aus)
-        return self._written(self._write(self._look(images), prompts, max_new_tokens), max_new_tokens)
+        drafts = self._drafts(prompts, verifiers)
+        self._write(self._look(images), prompts, drafts, max_new_tokens)
+        return self._written(drafts)
 
     def stream(
         self,
@@ -127,13 +132,14 @@ class Answerer:
         max_new_tokens: int = MOST_TOKENS,
         label: Expression | None = None,
         aus: AUVector | None = None,
+        verifier: Verifier | None = None,
     ) -> Generator[str, None, Written]:
         """The explanation of a picture in pieces, as they are written; together they are its text.
 
         Args:
             max_new_tokens: Most tokens of the text.
             label: What the model has answered before; None: the explanation comes first.
-            aus: As `explanations`, of this face.
+            aus, verifier: As `explanations`, of this face; a verified text comes sentence by sentence.
 
         Returns:
             The whole, as the value of the generator.
@@ -143,14 +149,14 @@ class Answerer:
         """
         labels = None if label is None else [label]
         prompts = self._explanation_prompts(1, labels, max_new_tokens, None if aus is None else [aus])
-        return self._streamed(self._look([image]), prompts, max_new_tokens)
+        return self._streamed(self._look([image]), prompts, [verifier], max_new_tokens)
 
     def _streamed(
-        self, seen: Any, prompts: Sequence[Ids], max_new_tokens: int
+        self, seen: Any, prompts: Sequence[Ids], verifiers: Sequence[Verifier | None], max_new_tokens: int
     ) -> Generator[str, None, Written]:
-        texts: list[Ids] = [[]]
-        yield from pieces(self._tokenizer, self._tokens(seen, prompts, max_new_tokens, texts))
-        return self._written(texts, max_new_tokens)[0]
+        drafts = self._drafts(prompts, verifiers)
+        yield from pieces(self._tokenizer, self._tokens(seen, prompts, drafts, max_new_tokens))
+        return self._written(drafts)[0]
 
     def both(
         self,
@@ -159,13 +165,14 @@ class Answerer:
         max_new_tokens: int = MOST_TOKENS,
         aus: Sequence[AUVector | None] | None = None,
         heard: Callable[[str], object] | None = None,
+        verifiers: Sequence[Verifier | None] | None = None,
     ) -> Answers:
         """Label, explanation, and the label once more behind the explanation. Pictures are encoded once.
 
         Args:
             order: `label-first` tells the model the label that it gave before it explains. The second label
                 is asked behind the explanation alone in either case: does the text bear the label out?
-            max_new_tokens, aus: As `explanations`.
+            max_new_tokens, aus, verifiers: As `explanations`.
             heard: Told each piece of the text of a lone picture as it is written.
 
         Raises:
@@ -175,12 +182,12 @@ class Answerer:
         first = self._labels(seen, images)
         told = first.best if order == "label-first" else None
         prompts = self._explanation_prompts(len(images), told, max_new_tokens, aus)
-        texts = self._write(seen, prompts, max_new_tokens, heard)
+        drafts = self._drafts(prompts, verifiers)
+        self._write(seen, prompts, drafts, max_new_tokens, heard)
         # The label that is asked behind a text sees no other label: only what was measured, and the text.
         alone = self._explanation_prompts(len(images), None, max_new_tokens, aus)
-        again = [[*asked, *ids, *self._label_again] for asked, ids in zip(alone, texts, strict=True)]
-        written = self._written(texts, max_new_tokens)
-        return Answers(first, tuple(written), self._scores(seen, again))
+        again = [[*asked, *one.text, *self._label_again] for asked, one in zip(alone, drafts, strict=True)]
+        return Answers(first, tuple(self._written(drafts)), self._scores(seen, again))
 
     def _look(self, images: Sequence["Image.Image"]) -> Any:
         if not images:
@@ -237,39 +244,41 @@ class Answerer:
         round_ = label_question(self.label_set, self._questions).answered(label.value)
         return self._encoder.prompt(round_.asked(explanation_text(self._questions, aus)))
 
+    def _drafts(self, prompts: Sequence[Ids], verifiers: Sequence[Verifier | None] | None) -> list[Draft]:
+        verifiers = [None] * len(prompts) if verifiers is None else verifiers
+        return [Draft(self._tokenizer, verifier) for _, verifier in zip(prompts, verifiers, strict=True)]
+
     def _write(
-        self, seen: Any, prompts: Sequence[Ids], max_new_tokens: int,
+        self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[Draft], max_new_tokens: int,
         heard: Callable[[str], object] | None = None,
-    ) -> list[Ids]:  # fmt: skip
-        texts: list[Ids] = [[] for _ in prompts]
-        tokens = self._tokens(seen, prompts, max_new_tokens, texts)
+    ) -> None:  # fmt: skip
+        tokens = self._tokens(seen, prompts, drafts, max_new_tokens)
         if heard is None or len(prompts) > 1:
             deque(tokens, maxlen=0)
         else:
             for piece in pieces(self._tokenizer, tokens):
                 heard(piece)
-        return texts
 
     def _tokens(
-        self, seen: Any, prompts: Sequence[Ids], max_new_tokens: int, texts: list[Ids]
+        self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[Draft], max_new_tokens: int
     ) -> Iterator[int]:
-        """Tokens as they come, of all rows; each is put to the text of its row."""
-        for step in self._talker.write(seen, prompts, self._end, max_new_tokens):
-            for row, token in step:
-                texts[row].append(token)
-                yield token
+        """Tokens of all texts, as they come to stand."""
+        for step in self._talker.write(seen, prompts, drafts, self._end, max_new_tokens):
+            yield from (token for _, token in step)
 
-    def _written(self, texts: Sequence[Ids], max_new_tokens: int) -> list[Written]:
-        return [_parsed(text_of(self._tokenizer, ids), len(ids), max_new_tokens) for ids in texts]
+    def _written(self, drafts: Sequence[Draft]) -> list[Written]:
+        return [_parsed(text_of(self._tokenizer, draft.text), draft) for draft in drafts]
 
 
-def _parsed(text: str, tokens: int, max_new_tokens: int) -> Written:
+def _parsed(text: str, draft: Draft) -> Written:
     """A text with its parts, or with what is wrong with it."""
-    cut = f"the text was cut off after {tokens:,} tokens" if tokens == max_new_tokens else None
+    tokens = len(draft.text)
+    cut = f"the text was cut off after {tokens:,} tokens" if draft.cut else None
+    rejected = None if draft.verifier is None else tuple(draft.rejected)
     try:
-        return Written(text, CoT.parse(text), cut, tokens)
+        return Written(text, CoT.parse(text), cut, tokens, rejected, draft.sampled)
     except RecordError as error:
-        return Written(text, None, cut or str(error), tokens)
+        return Written(text, None, cut or str(error), tokens, rejected, draft.sampled)
 
 
 def _behind(answer: Ids, prompt: Ids) -> Ids:

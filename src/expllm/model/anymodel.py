@@ -3,19 +3,24 @@
 Slower than `writing.OwnModel`: every prompt is read from its start, and its picture encoded.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from expllm.data.encode import IGNORE, Encoded
+from expllm.model.decoding import Choice, Draft, Fed, decode
 from expllm.model.expllm import inner
 from expllm.model.prepare import Pixels, Preparer
 from expllm.model.scoring import TokenTree
 from expllm.model.writing import Ids, Step
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -39,19 +44,15 @@ class AnyModel:
         return torch.stack([self._score(*pair, tree) for pair in zip(seen, prompts, strict=True)])
 
     @torch.inference_mode()
-    def write(self, seen: Sequence[Pixels], prompts: Sequence[Ids], end: int, most: int) -> Iterator[Step]:
+    def write(
+        self, seen: Sequence[Pixels], prompts: Sequence[Ids], drafts: Sequence[Draft], end: int, most: int
+    ) -> Iterator[Step]:
         """See `Talker`; one picture after the other."""
-        for row, (pixels, prompt) in enumerate(zip(seen, prompts, strict=True)):
-            found = self._read(pixels, prompt)
-            for number in range(most):
-                token = int(found.logits[0, -1].argmax())
-                if token == end:
-                    break
-                yield [(row, token)]
-                if number < most - 1:
-                    found = self._go_on([[token]], found.past_key_values)
+        for picture, (pixels, prompt, draft) in enumerate(zip(seen, prompts, drafts, strict=True)):
+            for step in decode(AnyRows(self, pixels, prompt), [draft], end, most):
+                yield [(picture, token) for _, token in step]
 
-    def _read(self, pixels: Pixels, prompt: Ids) -> Any:
+    def read(self, pixels: Pixels, prompt: Ids) -> Any:
         """The model's output for a prompt, with logits of its last position only."""
         encoded = Encoded(prompt, [IGNORE] * len(prompt), "label")
         given = self.preparer.batch([encoded], [pixels])
@@ -65,7 +66,7 @@ class AnyModel:
         return inner(self.model)(**tensors, use_cache=True, logits_to_keep=1)
 
     def _score(self, pixels: Pixels, prompt: Ids, tree: TokenTree) -> Tensor:
-        found = self._read(pixels, prompt)
+        found = self.read(pixels, prompt)
         texts = [[token for _, token in told] for told in tree.foretold]
         sums = found.logits[0, -1].float().log_softmax(-1)[[ids[0] for ids in texts]]
         longest = max(map(len, texts)) - 1
@@ -75,7 +76,7 @@ class AnyModel:
         cache.batch_repeat_interleave(len(texts))
         # Filled up at the right: what stands there is seen by no token before it.
         read = [ids[:-1] + [0] * (longest + 1 - len(ids)) for ids in texts]
-        logits = self._go_on(read, cache).logits
+        logits = self.go_on(read, cache).logits
         told = logits.float().log_softmax(-1)
         later = [
             sum(told[row, place, token] for place, token in enumerate(ids[1:]))
@@ -83,7 +84,8 @@ class AnyModel:
         ]
         return sums + torch.tensor([float(value) for value in later], device=sums.device)
 
-    def _go_on(self, ids: list[Ids], cache: Any) -> Any:
+    def go_on(self, ids: list[Ids], cache: Any) -> Any:
+        """The model's output for tokens [rows, tokens] behind what a cache holds."""
         # Without a mask: some models would take positions from it, of the whole text.
         tokens = torch.tensor(ids, device=self._device)
         return inner(self.model)(input_ids=tokens, past_key_values=cache, use_cache=True)
@@ -91,3 +93,57 @@ class AnyModel:
     @property
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
+
+
+class AnyRows:
+    """The text behind a prompt, and samples of its sentences, each with its own cache: see `decoding.Rows`.
+
+    A text goes back by being read again from its start: not every cache can be cut.
+    """
+
+    def __init__(self, model: AnyModel, pixels: Pixels, prompt: Ids) -> None:
+        self._model, self._pixels, self._prompt = model, pixels, prompt
+        self._held: dict[int, Ids] = {}
+        self._caches: dict[int, Any] = {}
+        self._next = 1
+        self.vocabulary = 0
+
+    def start(self) -> dict[int, Choice]:
+        """See `Rows`."""
+        found = self._model.read(self._pixels, self._prompt)
+        self._held[0], self._caches[0] = [*self._prompt], found.past_key_values
+        self.vocabulary = found.logits.shape[-1]
+        return {0: Choice(int(found.logits[0, -1].argmax()), 0.0)}
+
+    def step(self, fed: Mapping[int, Fed]) -> dict[int, Choice]:
+        """See `Rows`; one text after the other."""
+        return {number: self._one(number, *one) for number, one in fed.items()}
+
+    def fork(self, number: int, back: int, count: int) -> tuple[list[int], int]:
+        """See `Rows`."""
+        held = self._held[number][:-back]
+        cache = self._model.read(self._pixels, held).past_key_values
+        numbers = [*range(self._next, self._next + count)]
+        self._next += count
+        for new in numbers:
+            self._held[new] = [*held]
+            self._caches[new] = deepcopy(cache) if new != numbers[-1] else cache
+        return numbers, self._held[number][-back]
+
+    def drop(self, number: int) -> None:
+        """See `Rows`."""
+        del self._held[number], self._caches[number]
+
+    def finish(self, numbers: Sequence[int]) -> None:
+        """See `Rows`; nothing of it is used again."""
+        self._caches.clear()
+
+    def _one(self, number: int, token: int, noise: "NDArray[np.float32] | None") -> Choice:
+        found = self._model.go_on([[token]], self._caches[number])
+        self._caches[number] = found.past_key_values
+        self._held[number].append(token)
+        if noise is None:
+            return Choice(int(found.logits[0, -1].argmax()), 0.0)
+        logits = found.logits[0, -1].float()
+        chosen = int((logits + torch.from_numpy(noise).to(logits.device)).argmax())
+        return Choice(chosen, float(logits.log_softmax(-1)[chosen]))

@@ -51,7 +51,7 @@ class Language:
         self._width = config.hidden_size // self._heads
         self.context = int(config.max_position_embeddings)
         self._layers = [_taken_over(layer) for layer in llama.layers]
-        self._head = product([head])
+        self._head, self._vocabulary = product([head]), int(head.weight.shape[0])
         self.angles = self._turns(STEP)
 
     @property
@@ -77,6 +77,21 @@ class Language:
         logits = self.logits(hidden)
         first, second = logits.float().topk(2).values.double().unbind(-1)
         return torch.stack([logits.argmax(-1).double(), first - second])
+
+    def draw(self, hidden: Tensor, noise: Tensor) -> Tensor:
+        """[3, rows]: as `foretell` with `noise` [rows, vocabulary] on the logits, and the logarithm of each
+        token's probability without it.
+        """
+        logits = self.logits(hidden).float()
+        tokens = (logits + noise).argmax(-1)
+        first, second = (logits + noise).topk(2).values.unbind(-1)
+        logs = logits.log_softmax(-1).gather(1, tokens[:, None])[:, 0]
+        return torch.stack([tokens, first - second, logs]).double()
+
+    @property
+    def vocabulary(self) -> int:
+        """How many logits there are."""
+        return self._vocabulary
 
     def memory(self, rows: int, dtype: torch.dtype | None = None) -> Memory:
         """Memory in which nothing was read yet, of the weights' type."""

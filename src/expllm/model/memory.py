@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import torch
 from torch import Tensor
 
 STEP: Final = 64
@@ -64,11 +65,31 @@ class Memory:
             self.holes = True
         self.length += tokens
 
-    def empty(self, start: int, used: Sequence[int]) -> None:
-        """Says that of the places from `start` on, row i has something at the first `used[i]` only."""
-        for row, count in enumerate(used):
-            self.real[row, start + count : self.length] = False
-            self.holes |= start + count < self.length
+    def look_for_holes(self, rows: int) -> None:
+        """Sets `holes` by the first rows alone: only they are read on with from now on."""
+        self.holes = not bool(self.real[:rows, : self.length].all())
+
+    def widen(self, rows: int) -> None:
+        """Sets aside so many further rows, in which nothing is."""
+        layers, _, heads, room, width = self.keys.shape
+        for name in ("keys", "values"):
+            old: Tensor = getattr(self, name)
+            setattr(self, name, torch.cat([old, old.new_zeros(layers, rows, heads, room, width)], dim=1))
+        self.real = torch.cat([self.real, self.real.new_zeros(rows, room)])
+
+    def narrow(self, rows: int) -> None:
+        """Keeps the first rows only."""
+        self.keys, self.values, self.real = self.keys[:, :rows], self.values[:, :rows], self.real[:rows]
+
+    def copy(self, row: int, others: Sequence[int], without: Sequence[int] = ()) -> None:
+        """Puts what a row holds into other rows, without what is at some places."""
+        used = slice(self.length)
+        for tensor in (self.keys, self.values):
+            for other in others:
+                tensor[:, other, :, used] = tensor[:, row, :, used]
+        for other in others:
+            self.real[other] = self.real[row]
+            self.real[other, [*without]] = False
 
     def forget(self, length: int) -> None:
         """Goes back to the first `length` places."""

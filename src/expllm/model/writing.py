@@ -8,15 +8,16 @@ the likeliest token is within what these differ by, it is decided in 64 bits: so
 them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from expllm.model.decoding import Choice, Draft, Fed, Ids, decode
 from expllm.model.language import Language
 from expllm.model.memory import Memory
 from expllm.model.prepare import Pixels
@@ -24,11 +25,11 @@ from expllm.model.products import fix
 from expllm.model.scoring import TokenTree, score
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
-Ids = list[int]
 Step = list[tuple[int, int]]
-"""What rows have written in a step: the row, and its token."""
+"""What has come to stand in a step: the picture that it is about, and the token."""
 Foretold = tuple[list[int], list[float]]
 """The likeliest next token of each row, and its lead over the second, in logits."""
 CLOSE: Final = 1e-3
@@ -49,9 +50,28 @@ class Talker(Protocol):
         """[rows, continuations] log-probabilities behind each prompt, not normalised over the set."""
         ...
 
-    def write(self, seen: Any, prompts: Sequence[Ids], end: int, most: int) -> Iterator[Step]:
-        """At most `most` tokens behind each prompt, the likeliest each time; a row stops before `end`."""
+    def write(
+        self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[Draft], end: int, most: int
+    ) -> Iterator[Step]:
+        """Writes a draft behind each prompt: at most `most` tokens, none of them `end`; see `decode`."""
         ...
+
+
+@dataclass
+class Row:
+    """A row of memory.
+
+    Attributes:
+        picture: Which picture it is about.
+        held: The ids in it.
+        places: Where in memory the last of them are: the end of the prompt, and what is behind it.
+        number: Of the text that is written in it; None where nobody needs it.
+    """
+
+    picture: int
+    held: Ids
+    places: list[int] = field(default_factory=list)
+    number: int | None = None
 
 
 @dataclass
@@ -59,26 +79,27 @@ class Seen:
     """Pictures, and what was read about them.
 
     Attributes:
-        pixels: [rows, 3, side, side] normalised.
-        features: [rows, visual tokens, hidden] of the pictures.
+        pixels: [pictures, 3, side, side] normalised.
+        features: [pictures, visual tokens, hidden].
         memory: Of the language model.
-        order: [rows] which picture each row of memory is about.
-        held: [rows] the ids in each row of memory.
+        rows: Of memory; but while texts are written, one a picture.
     """
 
     pixels: Tensor
     features: Tensor
     memory: Memory
-    order: list[int]
-    held: list[Ids]
+    rows: list[Row]
+
+    @property
+    def order(self) -> list[int]:
+        """[rows] which picture each row of memory is about."""
+        return [row.picture for row in self.rows]
 
     def swap(self, one: int, other: int) -> None:
         """Exchanges two rows of memory."""
-        if one == other:
-            return
-        self.memory.swap(one, other)
-        for rows in (self.order, self.held):
-            _exchange(rows, one, other)
+        if one != other:
+            self.memory.swap(one, other)
+            self.rows[one], self.rows[other] = self.rows[other], self.rows[one]
 
 
 def own_model(llava: Any, opening: Sequence[int] = ()) -> "OwnModel":
@@ -134,8 +155,8 @@ class OwnModel:
         stacked = stacked.to(self.language.device)
         features = self._see(stacked)
         rows = len(pictures)
-        held = [[*self._opening] for _ in range(rows)]
-        return Seen(stacked, features, self._begun.copies(rows), [*range(rows)], held)
+        begun = [Row(picture, [*self._opening]) for picture in range(rows)]
+        return Seen(stacked, features, self._begun.copies(rows), begun)
 
     @torch.inference_mode()
     def scores(self, seen: Seen, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
@@ -148,53 +169,30 @@ class OwnModel:
         return ordered
 
     @torch.inference_mode()
-    def write(self, seen: Seen, prompts: Sequence[Ids], end: int, most: int) -> Iterator[Step]:
-        """See `Talker`. Rows that are done are moved to memory's end, where no step reads them."""
+    def write(
+        self, seen: Seen, prompts: Sequence[Ids], drafts: Sequence[Draft], end: int, most: int
+    ) -> Iterator[Step]:
+        """See `Talker`."""
+        yield from decode(OwnRows(self, seen, prompts, most), drafts, end, most)
+
+    def read_prompts(self, seen: Seen, prompts: Sequence[Ids], most: int) -> Tensor:
+        """[rows, hidden] behind the prompts; memory is set aside for `most` more tokens."""
         ids, places, real = self._unread(seen, prompts)
-        memory, language = seen.memory, self.language
-        memory.reserve(memory.length + ids.shape[1] + most)
-        hidden = language.read(self._embedded(seen, ids), memory, places, real=real)
+        seen.memory.reserve(seen.memory.length + ids.shape[1] + most)
+        hidden = self.language.read(self._embedded(seen, ids), seen.memory, places, real=real)
         self._keep(seen, prompts, ids, real)
-        start = [len(held) for held in seen.held]
-        active, first = len(prompts), memory.length
-        tokens = self._decided(seen, foretold(language.foretell(hidden[:, -1])))
-        for number in range(most):
-            yield [(seen.order[row], token) for row, token in enumerate(tokens) if token != end]
-            for row in reversed(range(active)):
-                if tokens[row] == end:
-                    active -= 1
-                    seen.swap(row, active)
-                    _exchange(tokens, row, active)
-                    _exchange(start, row, active)
-            if not active or number == most - 1:
-                break
-            new = tokens[:active]
-            found = read_tokens(language, memory, new, [len(held) for held in seen.held[:active]])
-            memory.keep(1)
-            for held, token in zip(seen.held, new, strict=False):
-                held.append(token)
-            tokens = self._decided(seen, found)
-        written = [len(held) - begun for held, begun in zip(seen.held, start, strict=True)]
-        memory.empty(first, written)
+        return hidden[:, -1]
 
-    def _decided(self, seen: Seen, found: Foretold) -> list[int]:
-        """The next token of each row behind what it holds."""
-        tokens, leads = found
-        if self.language.dtype is torch.float32:
-            for row, lead in enumerate(leads):
-                if lead < CLOSE:
-                    tokens[row] = self._exactly(seen, row)
-        return tokens
-
-    def _exactly(self, seen: Seen, row: int) -> int:
+    def exactly(self, seen: Seen, row: Row, noise: "NDArray[np.float32] | None") -> int:
         """The next token of a row, all of which is read again in 64-bit floats."""
-        language, picture = self.language, seen.order[row]
-        features = self._see(seen.pixels[picture : picture + 1].double())
-        ids = torch.tensor([seen.held[row]], device=language.device)
+        language = self.language
+        features = self._see(seen.pixels[row.picture : row.picture + 1].double())
+        ids = torch.tensor([row.held], device=language.device)
         places = torch.arange(ids.shape[1], device=language.device)[None]
         embedded = self._pictured(language.embed(ids).double(), ids, features)
         hidden = language.read(embedded, language.memory(1, torch.float64), places)
-        return int(language.logits(hidden[:, -1]).argmax())
+        logits = language.logits(hidden[0, -1])
+        return int((logits if noise is None else logits + torch.from_numpy(noise).to(logits)).argmax())
 
     def _unread(self, seen: Seen, prompts: Sequence[Ids]) -> tuple[Tensor, Tensor, Tensor | None]:
         """What of the prompts is not in memory, which is taken back to where all rows agree with theirs.
@@ -204,17 +202,18 @@ class OwnModel:
         """
         wanted = [prompts[picture] for picture in seen.order]
         # A prompt's last token is read in any case: what comes next is foretold there.
-        known = [min(_common(held, ids), len(ids) - 1) for held, ids in zip(seen.held, wanted, strict=True)]
-        if any(count < len(held) for count, held in zip(known, seen.held, strict=True)):
+        held = [row.held for row in seen.rows]
+        known = [min(_common(one, ids), len(ids) - 1) for one, ids in zip(held, wanted, strict=True)]
+        if any(count < len(one) for count, one in zip(known, held, strict=True)):
             back = min(*known, seen.memory.even)
             seen.memory.forget(back)
-            seen.held = [held[:back] for held in seen.held]
-        rest = [ids[len(held) :] for held, ids in zip(seen.held, wanted, strict=True)]
+            held = [one[:back] for one in held]
+        rest = [ids[len(one) :] for one, ids in zip(held, wanted, strict=True)]
         longest = max(map(len, rest))
         blank = [longest - len(ids) for ids in rest]
         device = self.language.device
         filled = torch.tensor([[0] * n + ids for n, ids in zip(blank, rest, strict=True)], device=device)
-        starts = [len(held) - n for n, held in zip(blank, seen.held, strict=True)]
+        starts = [len(one) - n for n, one in zip(blank, held, strict=True)]
         numbers = torch.arange(longest, device=device)[None]
         places = (torch.tensor(starts, device=device)[:, None] + numbers).clamp(min=0)
         real = numbers >= torch.tensor(blank, device=device)[:, None] if any(blank) else None
@@ -232,7 +231,7 @@ class OwnModel:
     @staticmethod
     def _keep(seen: Seen, prompts: Sequence[Ids], ids: Tensor, real: Tensor | None) -> None:
         seen.memory.keep(ids.shape[1], real)
-        seen.held = [[*prompts[picture]] for picture in seen.order]
+        seen.rows = [Row(row.picture, [*prompts[row.picture]]) for row in seen.rows]
 
 
 def read_tokens(language: Language, memory: Memory, tokens: Ids, places: Ids) -> Foretold:
@@ -253,8 +252,118 @@ def foretold(found: Tensor) -> Foretold:
     return [*map(int, tokens)], leads
 
 
-def _exchange(values: list[Any], one: int, other: int) -> None:
-    values[one], values[other] = values[other], values[one]
+class OwnRows:
+    """Texts in the rows of a model's memory: see `decoding.Rows`.
+
+    All rows use as many places. What a text takes back, and where it waits while others are read on, are
+    holes in its row; rows that are read on with are the first ones.
+    """
+
+    def __init__(self, model: OwnModel, seen: Seen, prompts: Sequence[Ids], most: int) -> None:
+        self._model, self._seen, self._prompts, self._most = model, seen, prompts, most
+        self._language, self._memory = model.language, seen.memory
+        self.vocabulary = model.language.vocabulary
+        self._next, self._active = len(prompts), {*range(len(prompts))}
+
+    def start(self) -> dict[int, Choice]:
+        """See `Rows`."""
+        hidden = self._model.read_prompts(self._seen, self._prompts, self._most)
+        for row in self._seen.rows:
+            row.number, row.places = row.picture, [self._memory.length - 1]
+        return self._chosen(*foretold(self._language.foretell(hidden)), {})
+
+    @torch.inference_mode()
+    def step(self, fed: Mapping[int, Fed]) -> dict[int, Choice]:
+        """See `Rows`."""
+        self._bring_forward(fed)
+        active, memory = self._seen.rows[: len(fed)], self._memory
+        tokens = [fed[row.number].token for row in active if row.number is not None]
+        noise = {number: one.noise for number, one in fed.items() if one.noise is not None}
+        memory.reserve(memory.length + 1)
+        places = [len(row.held) for row in active]
+        if noise:
+            found, leads, logs = self._drawn(tokens, places, noise)
+        else:
+            found, leads = read_tokens(self._language, memory, tokens, places)
+            logs = [0.0] * len(active)
+        memory.keep(1)
+        memory.real[len(active) :, memory.length - 1] = False
+        for row, token in zip(active, tokens, strict=True):
+            row.held.append(token)
+            row.places.append(memory.length - 1)
+        return self._chosen(found, leads, noise, logs)
+
+    def fork(self, number: int, back: int, count: int) -> tuple[list[int], int]:
+        """See `Rows`."""
+        seen, at = self._seen, self._at(number)
+        row = seen.rows[at]
+        free = [place for place, one in enumerate(seen.rows) if one.number is None]
+        if lacking := count - len(free[:count]):
+            free += range(len(seen.rows), len(seen.rows) + lacking)
+            self._memory.widen(lacking)
+            seen.rows += [Row(row.picture, []) for _ in range(lacking)]
+        kept, numbers = len(row.held) - back, [*range(self._next, self._next + count)]
+        self._next += count
+        self._memory.copy(at, free[:count], row.places[-back:])
+        for place, new in zip(free, numbers, strict=False):
+            seen.rows[place] = replace(row, held=row.held[:kept], places=row.places[:-back], number=new)
+        self._memory.holes = True
+        return numbers, row.held[kept]
+
+    def drop(self, number: int) -> None:
+        """See `Rows`."""
+        self._seen.rows[self._at(number)].number = None
+
+    def finish(self, numbers: Sequence[int]) -> None:
+        """See `Rows`; the rows of the samples are given up."""
+        seen = self._seen
+        self._bring_forward(dict.fromkeys(numbers))
+        del seen.rows[len(numbers) :]
+        self._memory.narrow(len(numbers))
+
+    def _bring_forward(self, numbers: Mapping[int, object]) -> None:
+        """Puts the rows of some texts before all others."""
+        if self._active == numbers.keys():
+            return
+        self._active = {*numbers}
+        rows, count = self._seen.rows, len(numbers)
+        behind = [place for place in range(count, len(rows)) if rows[place].number in numbers]
+        away = [place for place in range(count) if rows[place].number not in numbers]
+        for one, other in zip(reversed(away), behind, strict=True):
+            self._seen.swap(one, other)
+        self._memory.look_for_holes(count)
+
+    def _at(self, number: int) -> int:
+        return next(place for place, row in enumerate(self._seen.rows) if row.number == number)
+
+    def _drawn(
+        self, tokens: Sequence[int], places: Sequence[int], noise: "Mapping[int, NDArray[np.float32]]"
+    ) -> tuple[list[int], list[float], list[float]]:
+        """Reads a token a row: the next ones, their leads and their logarithms, with noise for some rows."""
+        device = self._language.device
+        added = torch.zeros(len(tokens), self.vocabulary)
+        for place, row in enumerate(self._seen.rows[: len(tokens)]):
+            if row.number in noise:
+                added[place] = torch.from_numpy(noise[row.number])
+        ids, there = torch.tensor([tokens, places], device=device)[:, :, None]
+        hidden = self._language.read(self._language.embed(ids), self._memory, there)
+        found, leads, logs = self._language.draw(hidden[:, -1], added.to(device)).tolist()
+        return [*map(int, found)], leads, logs
+
+    def _chosen(
+        self, tokens: Sequence[int], leads: Sequence[float], noise: "Mapping[int, NDArray[np.float32]]",
+        logs: Sequence[float] = (),
+    ) -> dict[int, Choice]:  # fmt: skip
+        """The next token of each row behind what it holds; close leads are decided in 64 bits."""
+        exact = self._language.dtype is torch.float32
+        chosen = {}
+        rows = zip(self._seen.rows, tokens, leads, logs or [0.0] * len(tokens), strict=False)
+        for row, token, lead, log in rows:
+            assert row.number is not None
+            if exact and lead < CLOSE:
+                token = self._model.exactly(self._seen, row, noise.get(row.number))  # noqa: PLW2901
+            chosen[row.number] = Choice(token, log)
+        return chosen
 
 
 def _common(some: Sequence[int], others: Sequence[int]) -> int:

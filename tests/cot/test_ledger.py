@@ -105,17 +105,16 @@ def test_verdicts_by_view(tmp_path: Path) -> None:
 
 
 def test_claims_are_counted_by_the_process_that_wrote_the_text(tmp_path: Path) -> None:
-    def judged(number: int, turn: int, step: str, claims: int, refuted: int, unread: int) -> Verdict:
+    def judged(number: int, step: str, claims: int, refuted: int, unread: int) -> Verdict:
         counts = {"claims": claims, "refuted": refuted, "sentences": claims + unread, "unread": unread}
-        return Verdict("a", number, turn, step, True, {"by": "rules", "audit": counts})
+        return Verdict("a", number, 1, step, True, {"audit": counts})
 
-    refused = Verdict("a", 4, 3, "Result Verification", False, {"by": "refusal", "audit": None})
     rows: list[Row] = [
-        judged(0, 1, "Result Verification", 5, 2, 1), judged(1, 2, "Result Verification", 6, 1, 0),
-        judged(2, 3, "Result Verification", 6, 0, 2), judged(3, 3, "Format Refinement", 4, 0, 0), refused,
-        call("a"),
+        judged(0, "AU2Des", 5, 2, 1), judged(1, "Feedback Reflection", 6, 1, 0), verdict("a", 2),
+        judged(3, "Feedback Reflection", 6, 0, 2), judged(4, "Format Refinement", 4, 0, 0), call("a"),
     ]  # fmt: skip
-    run = write(write(begin(tmp_path), rows), [judged(0, 1, "Result Verification", 1, 0, 1)], shard=1)
+    run = write(write(begin(tmp_path), rows), [judged(0, "AU2Des", 1, 0, 1)], shard=1)
+    assert list(Ledger.of(run).verdicts) == ["Format Refinement", "Result Verification"]
     found = Ledger.of(run).audited
     assert found == {
         "AU2Des": Audited(2, 6, 2, 8, 2), "Feedback Reflection": Audited(2, 12, 1, 14, 2),

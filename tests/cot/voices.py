@@ -20,6 +20,7 @@ from expllm.cot.case import positive_text
 from expllm.cot.offline import describe
 from expllm.cot.steps import WRONG_LABEL
 from expllm.faces import AU_BY_NAME, AUVector, Expression
+from expllm.grounding.checking import MENTION
 
 Messages = Sequence[Mapping[str, str]]
 
@@ -33,6 +34,14 @@ PLAIN: Final = {
     "lower lip depress": "The lower lip is {degree} lowered",
     "jaw drop": "The jaw is {degree} dropped",
     "chin raise": "The chin is {degree} raised",
+    "lip corner stretch": "{corners} {are} {degree} stretched",
+    "upper lip suck": "The upper lip is {degree} sucked in",
+    "lower lip suck": "The lower lip is {degree} sucked in",
+    "jaw thrust": "The jaw is {degree} thrust forward",
+    "jaw slide": "The jaw is {degree} shifted to the {side}",
+    "lip pucker": "The lips are {degree} puckered",
+    "cheeks puff": "The cheeks are {degree} puffed",
+    "nose wrinkle": "The nose is {degree} wrinkled",
 }
 NOVELIST: Final = {
     "brow lower": "{brows} {come} down {degree}, as before a storm",
@@ -44,6 +53,14 @@ NOVELIST: Final = {
     "lower lip depress": "The lower lip sags {degree} downward",
     "jaw drop": "The jaw has fallen {degree} open",
     "chin raise": "The chin pushes {degree} up beneath the mouth",
+    "lip corner stretch": "{corners} {are} dragged {degree} outward towards the ears",
+    "upper lip suck": "The upper lip vanishes {degree} behind the teeth",
+    "lower lip suck": "The lower lip is {degree} caught and drawn in under the teeth",
+    "jaw thrust": "The jaw juts {degree} forward like a drawer left open",
+    "jaw slide": "The jaw drifts {degree} over to the {side}",
+    "lip pucker": "The lips gather {degree} into a pout",
+    "cheeks puff": "The cheeks swell {degree} with held breath",
+    "nose wrinkle": "Wrinkles run {degree} across the bridge of the nose",
 }
 CLINICIAN: Final = {
     "brow lower": "{degree} depression of {brows} is noted",
@@ -55,6 +72,14 @@ CLINICIAN: Final = {
     "lower lip depress": "{degree} depression of the lower lip is present",
     "jaw drop": "{degree} mandibular depression with mouth opening is seen",
     "chin raise": "{degree} elevation of the chin boss is noted",
+    "lip corner stretch": "{degree} lateral stretching of {corners} is noted",
+    "upper lip suck": "{degree} inversion of the upper lip over the teeth is seen",
+    "lower lip suck": "{degree} inversion of the lower lip over the teeth is seen",
+    "jaw thrust": "{degree} mandibular protrusion is present",
+    "jaw slide": "{degree} lateral deviation of the mandible to the {side} is present",
+    "lip pucker": "{degree} puckering of the lips is evident",
+    "cheeks puff": "{degree} inflation of both cheeks is evident",
+    "nose wrinkle": "{degree} wrinkling of the nasal bridge is observed",
 }
 LEARNER: Final = {
     "brow lower": "{brows} {are} going down {degree}",
@@ -66,6 +91,14 @@ LEARNER: Final = {
     "lower lip depress": "Lower lip is {degree} going down",
     "jaw drop": "The mouth is {degree} open because jaw go down",
     "chin raise": "The chin is pushing {degree} to up",
+    "lip corner stretch": "{corners} {are} {degree} stretching to the side",
+    "upper lip suck": "Upper lip is {degree} going inside of mouth",
+    "lower lip suck": "Lower lip is {degree} going inside of mouth",
+    "jaw thrust": "The jaw is {degree} going to front",
+    "jaw slide": "The jaw is {degree} moving to the {side} side",
+    "lip pucker": "The lips is {degree} making like for a kiss",
+    "cheeks puff": "The cheeks is {degree} full of air",
+    "nose wrinkle": "The nose is {degree} having wrinkles",
 }
 ONE: Final = {
     "are": "is",
@@ -109,30 +142,30 @@ class Told:
 def says(phrases: Mapping[str, str], degrees: Sequence[str], aus: AUVector, units: Sequence[str]) -> str:
     """The sentence about the units of one action; a weaker side is left to its own sentence."""
     action, values = AU_BY_NAME[units[0]].action, [aus[name] or 0.0 for name in units]
-    sides = [str(AU_BY_NAME[name].side) for name in units]
+    sides = [str(AU_BY_NAME[name].side or AU_BY_NAME[name].direction) for name in units]
     both = len(units) == 2
     words = MANY if both else PARTS
     parts = {gap: f"both {name}" if both else f"the {sides[0]} {name}" for gap, name in words.items()}
     verbs = {many: many if both else one for many, one in ONE.items()}
     degree = degrees[0 if max(values) < 0.3 else 1 if max(values) < 0.6 else 2]
-    text = phrases[action].format(**parts, **verbs, degree=degree)
+    text = phrases[action].format(**parts, **verbs, side=sides[0], degree=degree)
     return text[0].upper() + text[1:]
 
 
 def grouped(aus: AUVector) -> Iterator[tuple[str, ...]]:
-    """The active units by action; two sides stand together where they move alike."""
+    """The units that deserve a word, by action; two sides stand together where they move alike."""
     groups: dict[str, list[str]] = defaultdict(list)
-    for name in aus.active():
+    for name in aus.active(MENTION):
         groups[AU_BY_NAME[name].action].append(name)
-    for names in groups.values():
+    for action, names in groups.items():
         values = [aus[name] or 0.0 for name in names]
-        alike = max(values) - min(values) < 0.1
+        alike = max(values) - min(values) < 0.1 and action != "jaw slide"
         yield from [tuple(names)] if alike else [(name,) for name in names]
 
 
 def invented(aus: AUVector) -> str:
     """A plain claim about a movement that is not there."""
-    absent = next(action for action in PLAIN if not any(action in name for name in aus.active()))
+    absent = next(action for action in PLAIN if not any(action in name for name in aus.active(0.01)))
     names = [name for name, unit in AU_BY_NAME.items() if unit.action == absent]
     return says(PLAIN, ("slightly", "moderately", "strongly"), AUVector(dict.fromkeys(names, 0.9)), names)
 

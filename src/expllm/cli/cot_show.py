@@ -14,6 +14,7 @@ from expllm.cot.journal import Call, Verdict
 from expllm.cot.ledger import SampleLedger, read_sample
 from expllm.cot.merged import merged
 from expllm.cot.records import CotRecord
+from expllm.cot.usage import WRITTEN
 from expllm.records import CoT
 from expllm.runs import RunFolder
 
@@ -101,12 +102,24 @@ def _took(call: Call) -> str:
 
 
 def _verdict(verdict: Verdict) -> Iterator[RenderableType]:
+    counts = verdict.detail.get("audit")
+    if counts is not None:
+        yield text(f"  -> {verdict.step}, audited: {_counted(counts)}", "dim")
+    if verdict.step in WRITTEN:
+        return
     by = verdict.detail.get("by")
     judge = f" by {by}" if by else ""
     ended, style = ("passed", "green") if verdict.passed else ("did not pass", "yellow")
     yield text(f"  -> {verdict.step}{judge}: {ended}", style)
     for problem in verdict.detail.get("problems") or ():
         yield Padding(text(f"- {problem}", style), (0, 0, 0, 5))
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return (
+        f"{counts['claims']:,} claims read, {counts['refuted']:,} refuted; {counts['unread']:,} of "
+        f"{counts['sentences']:,} sentences about the face not read"
+    )
 
 
 def _ending(ledger: SampleLedger) -> Iterator[RenderableType]:

@@ -162,7 +162,7 @@ def audited_table(audited: Mapping[str, Audited]) -> Iterator[RenderableType]:
     """What the audit read in the texts of each process, refuted, and could not read."""
     if not audited:
         return
-    table = _table("texts of", "texts", "claims read", "refuted", "sentences about the face", "unread")
+    table = _table("process", "texts", "claims read", "refuted", "sentences", "unread")
     for process, found in audited.items():
         refuted, unread = Share(found.refuted, found.claims), Share(found.unread, found.sentences)
         table.add_row(
@@ -170,6 +170,7 @@ def audited_table(audited: Mapping[str, Audited]) -> Iterator[RenderableType]:
             f"{found.sentences:,}", f"{found.unread:,} ({_percent(unread)})",
         )  # fmt: skip
     yield table
+    yield text("Sentences: those about the face. Nothing in an unread one is checked.", "dim")
 
 
 def usage_lines(usage: Usage) -> Iterator[str]:

@@ -10,12 +10,15 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from expllm.chat import ChatFailed, Message, Reply
 from expllm.cot.journal import Call, Row, Verdict
 from expllm.errors import ExpllmError
 from expllm.faces import Expression
+
+if TYPE_CHECKING:
+    from expllm.grounding import Audit
 
 
 class Paused(Exception):  # noqa: N818 - no error: the run was asked to end, or its budget is spent
@@ -108,7 +111,7 @@ class Memory:
         self.refusals = 0
         self.model: str | None = None
         self.description = ""
-        self.declined = False
+        self.report: Audit | None = None
         self.guess: Expression | None = None
         self._sink = sink
         self._gate = gate

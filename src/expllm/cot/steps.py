@@ -49,10 +49,15 @@ class Verification:
 
 
 async def au2des(writer: Writer, memory: Memory, case: Case, feedback: Feedback | None) -> str:
-    """AU2Des Generation, and after feedback Feedback Reflection: the face in words."""
+    """AU2Des Generation, and after feedback Feedback Reflection: the face in words, and their audit."""
     before = memory.refusals
     memory.description = await writer.describe(memory, case, feedback)
-    memory.declined = memory.refusals > before
+    memory.report = None
+    if memory.refusals == before:  # a refusal describes nothing
+        memory.report = audit(memory.description, case.aus)
+        counts = audit_counts(memory.report)
+        clean = not counts["refuted"] and not counts["unread"]
+        await memory.verdict("AU2Des" if feedback is None else "Feedback Reflection", clean, audit=counts)
     return memory.description
 
 
@@ -75,11 +80,10 @@ async def verify(
 ) -> Verification:
     """Result Verification: are the units covered, are the degrees right, is the label right?"""
     found = Verification(passed=True, by="none")
-    report = None if memory.declined else audit(memory.description, case.aus)
-    if report is None:
+    if memory.report is None:
         found = Verification(False, "refusal", problems=("The answer does not describe the face.",))
     elif rules.verify in ("rules", "both"):
-        found = verify_by_rules(report, case, expression)
+        found = verify_by_rules(memory.report, case, expression)
     if found.passed and rules.verify in ("llm", "both"):
         found = await _verify_by_llm(writer, memory, case, rules, found)
     if found.passed and case.truth is not None and expression is not case.truth:
@@ -87,16 +91,13 @@ async def verify(
         found = Verification(False, "label", label=False, problems=(WRONG_LABEL,))
     views = {"units": found.units, "degrees": found.degrees, "label": found.label, "readable": found.readable}
     await memory.verdict(
-        "Result Verification", found.passed, by=found.by, **views, problems=list(found.problems),
-        audit=audit_counts(report),
-    )  # fmt: skip
+        "Result Verification", found.passed, by=found.by, **views, problems=list(found.problems)
+    )
     return found
 
 
-def audit_counts(report: Audit | None) -> dict[str, int] | None:
-    """What the ledger adds up of an audited text; None where there was none to audit."""
-    if report is None:
-        return None
+def audit_counts(report: Audit) -> dict[str, int]:
+    """What the ledger adds up of an audited text."""
     return {
         "claims": len(report.checked), "refuted": sum(report.counts.get(verdict, 0) for verdict in WRONG),
         "sentences": report.sentences, "unread": len(report.unread),

@@ -87,11 +87,8 @@ class Audited:
 
 
 _COUNTED: Final = tuple(field.name for field in fields(Audited))[1:]
-_WRITTEN_BY: Final = (
-    "CASE WHEN step <> 'Result Verification' THEN step WHEN round = 1 THEN 'AU2Des' "
-    "ELSE 'Feedback Reflection' END"
-)
-"""The process whose text a verdict judges: Result Verification reads what one of two others wrote."""
+WRITTEN: Final = ("AU2Des", "Feedback Reflection")
+"""Processes whose texts are audited when they come, and judged by another one."""
 
 _SUMS: Final = {
     "calls": "COUNT(*)",
@@ -135,6 +132,8 @@ def read_verdicts(journals: Merged, sample: str | None = None) -> dict[str, Verd
     failed: Counter[str] = Counter()
     wrong: dict[str, Counter[str]] = {}
     for step, good, count, found in journals.grouped(query, parameters):
+        if step in WRITTEN:
+            continue
         (passed if good else failed)[step] += count
         counts = wrong.setdefault(step, Counter())
         for view, value in zip(VIEWS, json.loads(found), strict=True):
@@ -148,8 +147,8 @@ def read_audited(journals: Merged, sample: str | None = None) -> dict[str, Audit
     where, parameters = _only(sample)
     sums = ", ".join(f"SUM(json_extract(detail, '$.audit.{name}'))" for name in _COUNTED)
     query = (
-        f"SELECT {_WRITTEN_BY}, COUNT(json_extract(detail, '$.audit.claims')), {sums} "
-        f"FROM verdicts {where} GROUP BY 1"
+        f"SELECT step, COUNT(json_extract(detail, '$.audit.claims')), {sums} FROM verdicts {where} "
+        "GROUP BY step"
     )
     found: dict[str, Audited] = {}
     for process, texts, *counts in journals.grouped(query, parameters):

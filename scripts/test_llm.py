@@ -1,4 +1,4 @@
-"""Runs the engine with a small language model on this machine and with three scripted ones, and prints ledgers.
+"""Runs the engine with a small language model on this machine and with three scripted ones; prints ledgers.
 
     make test-llm
     python scripts/test_llm.py --data REFERENCE.jsonl [--count 10] [--gguf MODEL.gguf]

@@ -9,6 +9,7 @@ import pytest
 from calling import call, faceless
 from chatserver import Fault
 from conftest import ASTRONAUT
+from explanations import UNREADABLE
 from randommodels import run_with_model
 from replies import CASES
 from serving import served
@@ -82,6 +83,24 @@ def test_a_chat_model_is_asked_and_its_answers_are_kept(tmp_path: Path) -> None:
     assert results[0] == results[1]
     assert (face["expression"], face["probabilities"]) == ("happiness", None)
     assert face["explanation"]["grounding"]["precision"] == 1.0
+
+
+def test_a_sentence_that_the_audit_cannot_read_is_shown_on_the_page_and_in_the_json(tmp_path: Path) -> None:
+    unread = UNREADABLE.removesuffix(".")
+    with served(lambda _: TEXT.replace("pulled up.", f"pulled up. {UNREADABLE}")) as server:
+        asked = ("analyze", ASTRONAUT, "--model", "chat:m", "--base-url", server.url)
+        assert call(*asked, "-o", tmp_path / "page.html").code == 0
+        (face,) = call(*asked, "--format", "jsonl").analyses
+    page = (tmp_path / "page.html").read_text()
+    assert (
+        f'<mark class="unread" title="not read: nothing in this sentence was checked">{unread}</mark>' in page
+    )
+    assert face.explanation is not None
+    grounding = face.explanation.grounding
+    assert grounding is not None
+    (passage,) = grounding.unread
+    assert (passage.text, passage.part) == (unread, "key_observations")
+    assert (face.explanation.text or "")[passage.start : passage.end] == unread
 
 
 def test_silence_of_a_chat_model_is_a_failed_input(tmp_path: Path) -> None:

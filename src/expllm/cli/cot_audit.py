@@ -172,6 +172,7 @@ class _Totals:
         }  # fmt: skip
 
     def view(self) -> "RenderableType":
+        from rich.console import Group
         from rich.table import Table
 
         table = Table(
@@ -187,10 +188,10 @@ class _Totals:
             table.add_row(f"[{STYLES[verdict]}]{verdict.value}[/]", f"{count:,}", share)
         table.caption = (
             f"{self.refuted:,} of {self.texts:,} texts ({self.refuted / max(self.texts, 1):.1%}) "
-            f"claim a movement that does not take place, or not there\n{self._unread()}"
+            "claim a movement that does not take place, or not there"
         )
         table.caption_justify = "left"
-        return table
+        return Group(table, self._unread())
 
     def _unread(self) -> str:
         share = f"{self.unread / max(self.sentences, 1):.1%}"

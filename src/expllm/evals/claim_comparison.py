@@ -1,6 +1,7 @@
 """What the rules and a language model read out of the same text: claim by claim, checked alike."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from typing import Final
 from expllm.evals.claim_reading import ClaimReading
 from expllm.faces import AUVector
 from expllm.grounding import Audit, Checked, Reading, audit_reading, read
-from expllm.grounding.tags import headed, sentences
 
 KINDS: Final = ("another verdict", "read by the model only", "read by the rules only")
 """How rules and a model can disagree about words."""
+
+_SENTENCE: Final = re.compile(r"(?:[^.!?\n]|\.(?=\d))+")
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,13 @@ class Comparison:
 
 def _face_sentences(text: str, rules: Reading, model: ClaimReading) -> Iterator[tuple[bool, bool]]:
     """Whether the rules and the model read each sentence that either of them takes to speak of the face."""
-    for _, begin, end in headed(text):
-        for items in sentences(text, begin, end):
-            first, last = items[0].start, items[-1].end
-            by_rules, by_model, unread = (
-                any(one.start < last and one.end > first for one in places)
-                for places in (rules.claims, model.claims, rules.unread)
-            )
-            if by_rules or by_model or unread:
-                yield by_rules, by_model
+    for sentence in _SENTENCE.finditer(text):
+        by_rules, by_model, unread = (
+            any(one.start < sentence.end() and one.end > sentence.start() for one in places)
+            for places in (rules.claims, model.claims, rules.unread)
+        )
+        if by_rules or by_model or unread:
+            yield by_rules, by_model
 
 
 def _pairs(

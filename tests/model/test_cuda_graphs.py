@@ -56,7 +56,7 @@ def test_a_gpu_records_what_the_processor_does() -> None:
 def test_the_whole_benchmark_runs_on_the_smallest_model(tmp_path: Path) -> None:
     """Every part leaves its lines, and all ways to write give the same tokens."""
     out = tmp_path / "gpu.jsonl"
-    command = [sys.executable, ROOT / "benchmarks" / "gpu.py", "--tiny", "--out", out]
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--tiny", "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     lines = [json.loads(line) for line in out.read_text().splitlines()]
@@ -78,7 +78,15 @@ def test_the_whole_benchmark_runs_on_the_smallest_model(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_what_does_not_fit_in_its_time_is_named(tmp_path: Path) -> None:
     out = tmp_path / "gpu.jsonl"
-    command = [sys.executable, ROOT / "benchmarks" / "gpu.py", "--tiny", "--seconds", "0", "--out", out]
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "gpu.py"),
+        "--tiny",
+        "--seconds",
+        "0",
+        "--out",
+        str(out),
+    ]
     subprocess.run([*command, "--parts", "same,generate"], capture_output=True, check=True)
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     left_out = [line["left_out"] for line in lines if "left_out" in line]

@@ -56,9 +56,10 @@ def ask_plain(folder: str, face: str, side: int) -> None:
         content = [{"type": "image", "image": image}, {"type": "text", "text": question}]
         turns = [{"role": "user", "content": content}]
         turns += [{"role": "assistant", "content": [{"type": "text", "text": text}]} for text in answer]
-        return processor.apply_chat_template(
+        found: dict[str, torch.Tensor] = processor.apply_chat_template(
             turns, tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=not answer
         )
+        return found
 
     ask = told["questions"]["label"].replace("{labels}", ", ".join(told["labels"]))
     asked, explain = given(ask), given(told["questions"]["explanation"])

@@ -139,7 +139,7 @@ def check_chat_options(name: str, options: ChatOptions | None) -> None:
         raise UsageError(
             f"{name} is no chat model: the options of an endpoint are for {CHAT}NAME and {ENDPOINT}URL"
         )
-    theirs = ("questions", "served_name")
+    theirs: tuple[str, ...] = ("questions", "served_name")
     if name.startswith(ENDPOINT):
         theirs = ("base_url", "temperature", "cache", "budget", "prices")
     given = [one for one in theirs if getattr(options, one) is not None]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from expllm.cli.finding import Finding
-from expllm.errors import ExitCode, ExpllmError
+from expllm.errors import ExitCode, ExpllmError, UsageError
 from expllm.shipped import SHIPPED, model_folder
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ def _meant(name: str) -> "tuple[Preset, Finding | None]":
     from expllm.model.presets import PRESETS
     from expllm.model.presets import preset as by_name
 
+    if name.startswith(("chat:", "endpoint:")):
+        raise UsageError(
+            f"{name.partition(':')[0]}: such a model runs at a server: none of its weights are here"
+        )
     path = Path(name)
     if path.is_dir() and not is_model(path) and (path / "config.json").is_file():
         return by_name(f"hf:{path}"), None

@@ -77,6 +77,17 @@ def test_a_body_that_stalls_or_drips_is_answered_and_closed(small: Running) -> N
     assert small.ask("GET", "/health/ready").status == 200
 
 
+def test_all_bodies_together_are_limited() -> None:
+    """A thousand clients that have not sent their last byte would fill the memory."""
+    with running(limits=ServerLimits(body_bytes=100_000, held_bytes=150_000, stall_s=0.5)) as server:
+        with server.connection() as first:
+            first.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + b"x" * 90_000)
+            time.sleep(0.2)
+            assert server.analyze(b"x" * 90_000).status == 503
+            rest(first)
+        assert server.analyze(b"x" * 90_000).status == 422
+
+
 def test_what_follows_an_unread_body_is_no_request(small: Running) -> None:
     """Else the end of a refused body could ask in another's name."""
     smuggled = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"

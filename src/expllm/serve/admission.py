@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
@@ -39,6 +39,21 @@ class Queue:
         return self._places - self._free
 
     @property
+    def full(self) -> bool:
+        """Whether no place is free, or others wait for it."""
+        return self._free < 1 or bool(self._waiters)
+
+    def busy(self, headers: Mapping[str, str] | None = None) -> ApiError:
+        """503, with the time to wait.
+
+        Args:
+            headers: Further ones.
+        """
+        wait = str(self.retry_after)
+        line = f"The server is busy: try again in {wait} s."
+        return ApiError(503, line, "busy", headers={"Retry-After": wait, **(headers or {})})
+
+    @property
     def retry_after(self) -> int:
         """Whole seconds until a place should be free, by the rate so far."""
         ahead = max(1, self.taken - self._workers + 1) / self._workers
@@ -50,16 +65,14 @@ class Queue:
         Raises:
             ApiError: 503, with the time to wait; all are taken.
         """
-        if self._free < 1 or self._waiters:
-            wait = str(self.retry_after)
-            busy = f"The server is busy: try again in {wait} s."
-            raise ApiError(503, busy, "busy", headers={"Retry-After": wait})
+        if self.full:
+            raise self.busy()
         self._free -= 1
         return Place(self)
 
     async def wait(self) -> "Place":
         """Takes a place as soon as one is free; for the further pictures of a request that was let in."""
-        if self._free > 0 and not self._waiters:
+        if not self.full:
             self._free -= 1
             return Place(self)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

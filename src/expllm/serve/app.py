@@ -55,6 +55,6 @@ def create_app(config: ServerConfig, on_failure: Callable[[], object] = lambda: 
         app.add_middleware(
             CORSMiddleware, allow_origins=config.cors, allow_methods=["GET", "POST"], allow_headers=["*"]
         )
-    app.add_middleware(BodyLimits, limits=config.limits)
+    app.add_middleware(BodyLimits, limits=config.limits, queue=analyzer.queue)
     app.add_middleware(Envelope, metrics=analyzer.metrics, log=config.log)
     return app

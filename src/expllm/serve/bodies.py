@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from expllm.errors import one_line
 from expllm.images import ImageLimits
+from expllm.serve.admission import Queue
 from expllm.serve.config import ServerLimits
 from expllm.serve.errors import ApiError, ClientGone, bad_request
 
@@ -31,46 +32,83 @@ CLOSE: Final = {"Connection": "close"}
 
 
 class BodyLimits:
-    """Counts and times what is read of a request's body."""
+    """Limits what is read of bodies: bytes and time of each, and the bytes of all that are held at once.
 
-    def __init__(self, app: "ASGIApp", limits: ServerLimits) -> None:
-        self._app, self._limits = app, limits
+    Args:
+        queue: Where all its places are taken, no body is read.
+    """
+
+    def __init__(self, app: "ASGIApp", limits: ServerLimits, queue: Queue) -> None:
+        self._app, self._limits, self._queue = app, limits, queue
+        self._held = 0
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        told = Headers(scope=scope).get("content-length", "")
         answered = _lingering(receive, send)
+        told = Headers(scope=scope).get("content-length", "")
         if told.isdecimal() and int(told) > self._limits.body_bytes:
             await self._too_large().response(scope, receive, answered)
+        elif scope["method"] == "POST" and self._queue.full:
+            await self._queue.busy(CLOSE).response(scope, receive, answered)
         else:
-            await self._app(scope, self._limited(receive), answered)
-
-    def _limited(self, receive: "Receive") -> "Receive":
-        limits, began, read, whole = self._limits, time.monotonic(), 0, False
-
-        async def limited() -> "Message":
-            nonlocal read, whole
-            if whole:  # what comes now is the end of the connection, at any time
-                return await receive()
-            left = min(limits.stall_s, limits.body_s - (time.monotonic() - began))
+            body = _Body(receive, self)
             try:
-                message = await asyncio.wait_for(receive(), max(left, 0.001))
-            except TimeoutError:
-                late = "The body of the request did not arrive in time."
-                raise ApiError(408, late, "request_timeout", headers=CLOSE) from None
-            read += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
-            if read > limits.body_bytes:
-                raise self._too_large()
-            return message
+                await self._app(scope, body.receive, answered)
+            finally:
+                self._held -= body.size
 
-        return limited
+    def check(self, body: "_Body", more: int) -> None:
+        """Counts bytes that were read.
+
+        Raises:
+            ApiError: 413 or 503; they are too many.
+        """
+        body.size += more
+        self._held += more
+        if body.size > self._limits.body_bytes:
+            raise self._too_large()
+        if self._held > self._limits.held_bytes:
+            raise self._queue.busy(CLOSE)
+
+    def time_left(self, began: float) -> float:
+        """Seconds for the next piece of a body."""
+        return max(0.001, min(self._limits.stall_s, self._limits.body_s - (time.monotonic() - began)))
 
     def _too_large(self) -> ApiError:
         most = f"The body may have at most {self._limits.body_bytes:,} bytes."
         return ApiError(413, most, "body_too_large", headers=CLOSE)
+
+
+class _Body:
+    """One request's body while it is read.
+
+    Attributes:
+        size: Bytes so far.
+    """
+
+    def __init__(self, receive: "Receive", limits: BodyLimits) -> None:
+        self._receive, self._limits = receive, limits
+        self._began, self._whole = time.monotonic(), False
+        self.size = 0
+
+    async def receive(self) -> "Message":
+        """The next piece.
+
+        Raises:
+            ApiError: 408, 413 or 503.
+        """
+        if self._whole:  # what comes now is the end of the connection, at any time
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), self._limits.time_left(self._began))
+        except TimeoutError:
+            late = "The body of the request did not arrive in time."
+            raise ApiError(408, late, "request_timeout", headers=CLOSE) from None
+        self._whole = not message.get("more_body", False)
+        self._limits.check(self, len(message.get("body", b"")))
+        return message
 
 
 def _lingering(receive: "Receive", send: "Send") -> "Send":

@@ -17,6 +17,7 @@ class ServerLimits:
 
     Attributes:
         body_bytes: Of a request's body, by its head and while it is read.
+        held_bytes: Of all bodies that are in memory at one time.
         max_pixels: Of a picture.
         batch_pictures: Of one batch request.
         text_characters: Of a text to be audited.
@@ -31,6 +32,7 @@ class ServerLimits:
     """
 
     body_bytes: int = 8 * MEBIBYTE
+    held_bytes: int = 256 * MEBIBYTE
     max_pixels: int = 40_000_000
     batch_pictures: int = 16
     text_characters: int = 20_000

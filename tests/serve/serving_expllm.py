@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
 
-from waiting import HANG_S
+from waiting import HANG_S, wait_until
 
 from expllm.serve.analyzer import Analyzer
 from expllm.serve.config import ServerConfig
@@ -109,11 +108,8 @@ def running(**given: Any) -> Iterator[Running]:
     thread.start()
     try:
         started = Running(server, log)
-        until = time.monotonic() + HANG_S
-        while not started.analyzer.ready:
-            assert thread.is_alive(), "the server ended"
-            assert time.monotonic() < until, "the server is not ready"
-            time.sleep(0.02)
+        wait_until(lambda: started.analyzer.ready or not thread.is_alive())
+        assert started.analyzer.ready, "the server ended"
         yield started
     finally:
         server.should_exit = True

@@ -92,4 +92,3 @@ def test_a_rate_is_each_clients_own_and_fills_up_again() -> None:
 def test_clients_learn_nothing_of_folders() -> None:
     assert public_name("/home/ann/secret/mine/model") == "mine"
     assert public_name("compact") == "compact"
-    assert public_name("chat:org/name") == "chat:org/name"

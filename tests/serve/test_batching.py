@@ -6,7 +6,8 @@ from concurrent.futures import wait
 from contextlib import closing
 
 import pytest
-from serving_expllm import ASTRONAUT, HANG_S, portrait, running
+from serving_expllm import ASTRONAUT, portrait, running
+from waiting import HANG_S
 
 from expllm.errors import UsageError
 from expllm.explainers import Said, Shown
@@ -97,6 +98,12 @@ def test_models_have_names_of_their_own() -> None:
     assert ServedModels(("offline",)).names == ("offline",)
     with pytest.raises(UsageError, match="no model"):
         ServedModels(("nowhere/at/all",))
+
+
+@pytest.mark.parametrize("model", ["chat:gpt-4o", "endpoint:http://127.0.0.1:1/v1"])
+def test_models_that_would_send_pictures_elsewhere_are_not_served(model: str) -> None:
+    with pytest.raises(UsageError, match="elsewhere"):
+        ServedModels((model,))
 
 
 @pytest.mark.slow

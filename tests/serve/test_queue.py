@@ -3,26 +3,17 @@
 import asyncio
 import json
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from serving_expllm import HANG_S, JPEG, Answer, Running, form, portrait, running
+from serving_expllm import JPEG, Answer, Running, form, portrait, running
+from waiting import HANG_S, wait_until
 
 from expllm.serve.admission import Queue
 from expllm.serve.config import ServerLimits
 from expllm.serve.errors import ApiError
 
 TIGHT = ServerLimits(waiting_per_worker=1)
-
-
-def until(happened: Callable[[], bool]) -> None:
-    """Waits until a condition holds."""
-    end = time.monotonic() + HANG_S
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 class Blocked:
@@ -51,7 +42,7 @@ def test_a_full_server_refuses_at_once_and_answers_those_it_let_in() -> None:
     with running(limits=TIGHT) as server, ThreadPoolExecutor(8) as clients:
         with Blocked(server):
             admitted = [clients.submit(server.analyze, portrait()) for _ in range(2)]
-            until(lambda: server.analyzer.queue.taken == 2)
+            wait_until(lambda: server.analyzer.queue.taken == 2)
             head = b"POST /v1/analyze HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n"
             with server.connection() as connection:  # no body is read
                 connection.sendall(head)
@@ -68,7 +59,7 @@ def test_a_full_server_refuses_at_once_and_answers_those_it_let_in() -> None:
             assert answer.error["code"] == "busy"
             assert 1 <= int(answer.headers["retry-after"]) <= 60
         assert [one.result(HANG_S).status for one in admitted] == [200, 200]
-        until(lambda: server.analyzer.queue.taken == 0)
+        wait_until(lambda: server.analyzer.queue.taken == 0)
 
 
 def test_who_hangs_up_gives_up_the_place() -> None:
@@ -79,10 +70,10 @@ def test_who_hangs_up_gives_up_the_place() -> None:
             connections = [server.connection() for _ in range(2)]
             for connection in connections:
                 connection.sendall(head + portrait())
-            until(lambda: server.analyzer.queue.taken == 2)
+            wait_until(lambda: server.analyzer.queue.taken == 2)
             for connection in connections:
                 connection.close()
-            until(lambda: server.analyzer.queue.taken == 0)
+            wait_until(lambda: server.analyzer.queue.taken == 0)
         assert server.analyze(portrait()).status == 200
         text = server.ask("GET", "/metrics").body.decode()
         assert 'expllm_requests_total{code="499",route="/v1/analyze"} 2.0' in text
@@ -96,7 +87,7 @@ def test_work_that_takes_too_long_is_answered_and_keeps_its_place_until_it_ends(
             answer = server.analyze(portrait())
             assert answer.status == 504
             assert answer.error["code"] == "timeout"
-        until(lambda: server.analyzer.queue.taken == 0)
+        wait_until(lambda: server.analyzer.queue.taken == 0)
 
 
 def test_a_batch_needs_one_place_and_waits_for_the_others() -> None:
@@ -105,7 +96,7 @@ def test_a_batch_needs_one_place_and_waits_for_the_others() -> None:
         answer = server.ask("POST", "/v1/analyze/batch", body, headers)
         lines = [json.loads(line) for line in answer.body.splitlines()]
         assert [line["object"] for line in lines] == ["analysis"] * 4
-        until(lambda: server.analyzer.queue.taken == 0)
+        wait_until(lambda: server.analyzer.queue.taken == 0)
 
 
 def test_a_stream_whose_client_left_gives_its_place_back() -> None:
@@ -117,7 +108,7 @@ def test_a_stream_whose_client_left_gives_its_place_back() -> None:
             with server.connection() as connection:
                 connection.sendall(head.encode() + body)
                 assert connection.recv(100).startswith(b"HTTP/1.1 200")
-            until(lambda: server.analyzer.queue.taken == 0)
+            wait_until(lambda: server.analyzer.queue.taken == 0)
         assert server.analyze(portrait()).status == 200
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from serving_expllm import HANG_S, portrait, running
+from serving_expllm import portrait, running
+from waiting import HANG_S
 
 from expllm.serve.config import ServerLimits
 

@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 
 from expllm.errors import NoFaceError
 from expllm.explainers import FaceExplainer, Shown
-from expllm.explainers.opening import CHAT
 from expllm.faces import AU_NAMES, AUVector
 from expllm.images import open_frames
 from expllm.measuring import FaceMeasurer, missed_warnings
@@ -122,8 +121,7 @@ class Analyzer:
         """Loads everything and tries it once; `failure` says what went wrong."""
         together = threading.Barrier(self.config.workers)  # so that each thread takes one
         trials = [self._executor.submit(self._try_thread, together) for _ in range(self.config.workers)]
-        trials += [self._executor.submit(_try_model, one) for name, one in self.models.by_name.items()
-                   if not name.startswith(CHAT)]  # fmt: skip
+        trials += [self._executor.submit(_try_model, one) for one in self.models.by_name.values()]
         try:
             await asyncio.gather(*(asyncio.wrap_future(trial) for trial in trials))
         except Exception as error:

@@ -7,7 +7,7 @@ from typing import Final
 
 from expllm.errors import UsageError
 from expllm.explainers import FaceExplainer, open_explainer
-from expllm.explainers.opening import CHAT
+from expllm.explainers.opening import CHAT, ENDPOINT
 from expllm.serve.errors import ApiError, bad_request
 from expllm.shipped import OFFLINE, default_model
 
@@ -24,7 +24,7 @@ class ServedModels:
         created: Unix time of the server's start.
 
     Raises:
-        UsageError: there is no such model, or two have the same name.
+        UsageError: there is no such model, it would send pictures elsewhere, or two have the same name.
         MissingWeights, MissingDependency, ModelError, ChatError: as `open_explainer`.
     """
 
@@ -35,6 +35,8 @@ class ServedModels:
         given = models or (default_model(),)
         self.default = public_name(given[0])
         for model in given:
+            if model.startswith((CHAT, ENDPOINT)):
+                raise UsageError(f"{model} would send pictures elsewhere: serve a model of this machine")
             name = public_name(model)
             if name in self._others:
                 raise UsageError(f"two models are called {name!r}: serve one of them")
@@ -102,7 +104,7 @@ def public_name(model: str) -> str:
     >>> public_name("runs/mine/model")
     'mine'
     """
-    if model.startswith(CHAT) or not ("/" in model or "\\" in model or Path(model).is_dir()):
+    if not ("/" in model or "\\" in model or Path(model).is_dir()):
         return model
     parts = [part for part in Path(model).absolute().parts if part != "model"]
     return parts[-1]

@@ -29,8 +29,8 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, config: ServerConfig) -> None:
-        self.app = create_app(config, self._give_up)
         self._socket = _listening(config.host, config.port)
+        self.app = create_app(config, self._give_up)
         limits = config.limits
         super().__init__(
             uvicorn.Config(
@@ -88,6 +88,7 @@ def _listening(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(BACKLOG)  # who comes before all is loaded waits
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(

@@ -102,7 +102,7 @@ def running(**given: Any) -> Iterator[Running]:
         **given: Further fields of `ServerConfig`.
     """
     log: list[str] = []
-    settings = {"models": ("offline",), "port": 0, "log": log.append} | given
+    settings: dict[str, Any] = {"models": ("offline",), "port": 0, "log": log.append} | given
     server = Server(ServerConfig(**settings))
     thread = threading.Thread(target=server.serve_until_told, daemon=True)
     thread.start()

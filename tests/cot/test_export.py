@@ -29,7 +29,7 @@ from expllm.runs import NoRun, RunFolder
 
 HAPPY, SAD = Expression.HAPPINESS, Expression.SADNESS
 UNMEASURED = AUVector({name: None if name == "nose wrinkle" else 0.1 for name in AU_NAMES})
-IN_A_FOLDER = ("hf", "llava")
+IN_A_FOLDER = ("hf", "llava", "trl")
 
 
 def mixed(folder: Path, **settings: Any) -> RunFolder:

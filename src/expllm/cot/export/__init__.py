@@ -14,6 +14,7 @@ from expllm.cot.export.lines import jsonl, messages, reference, released
 from expllm.cot.export.llava import llava_folder
 from expllm.cot.export.parquet import hub_folder, parquet_file
 from expllm.cot.export.selection import NothingToExport, Selection
+from expllm.cot.export.trl import trl_folder
 from expllm.cot.merged import merged
 from expllm.errors import UsageError
 from expllm.outfiles import whole_file
@@ -26,6 +27,7 @@ DEFAULT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "parquet": "explanations.parquet",
         "hf": "explanations-hf",
         "llava": "explanations-llava",
+        "trl": "explanations-trl",
         "messages": "messages.jsonl",
         "released": "released.json",
     }
@@ -33,7 +35,13 @@ DEFAULT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 """Format -> its name in the run's folder."""
 
 FORMATS: Final = tuple(DEFAULT_NAMES)
-_TEXTS_ONLY: Final = ("llava", "messages", "released")
+_TEXTS_ONLY: Final = ("llava", "trl", "messages", "released")
+_FOLDERS: Final[Mapping[str, Callable[[Selection, Path], dict[str, list[str]] | None]]] = {
+    "hf": hub_folder,
+    "llava": llava_folder,
+    "trl": trl_folder,
+}
+"""Format -> what fills a folder; returns split -> files, where `datasets` loads it."""
 _LINES: Final[Mapping[str, Callable[[Selection], Iterator[str]]]] = {
     "jsonl": jsonl,
     "messages": messages,
@@ -57,8 +65,8 @@ def export(run: RunFolder, to: str, output: Path, *, statuses: Sequence[str] = (
         run: Also while it works: what has ended by now is written.
         to: One of `FORMATS`. `released` writes the authors' JSON, and for a name in `.jsonl` lines with named
             units.
-        output: A file, beside which its card gets the name `FILE.card.md`; for `hf` and `llava` a folder,
-            which may be missing, empty or an earlier export.
+        output: A file, beside which its card gets the name `FILE.card.md`; for `hf`, `llava` and `trl` a
+            folder, which may be missing, empty or an earlier export.
         statuses: Formats of texts take `resolved` only: nothing else has a text.
 
     Raises:
@@ -74,7 +82,7 @@ def export(run: RunFolder, to: str, output: Path, *, statuses: Sequence[str] = (
     run.settings()
     with merged(run) as journals:
         selection = Selection.of(journals, statuses)
-        if to in ("hf", "llava"):
+        if to in _FOLDERS:
             _folder(selection, to, output)
         else:
             _file(selection, to, output)
@@ -101,11 +109,7 @@ def _file(selection: Selection, to: str, output: Path) -> None:
 
 def _folder(selection: Selection, to: str, output: Path) -> None:
     with whole_folder(output, is_export) as folder:
-        files = None
-        if to == "hf":
-            files = hub_folder(selection, folder)
-        else:
-            llava_folder(selection, folder)
+        files = _FOLDERS[to](selection, folder)
         with durable_file(folder / "README.md") as file:
             file.write(card(selection, to, files))
 

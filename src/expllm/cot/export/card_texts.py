@@ -24,6 +24,11 @@ WHAT: Final[Mapping[str, str]] = MappingProxyType(
             "(this folder is the image folder). Each is a talk of two rounds, the "
             "explanation and then the label."
         ),
+        "trl": (
+            "Parquet under `data/`: `messages`, in whose first turn a part stands for the picture, and "
+            "`images` with that picture, as TRL's trainers take them. Each is a talk of two rounds, the "
+            "explanation and then the label. `datasets.load_dataset(FOLDER)` reads it."
+        ),
         "messages": (
             "JSON Lines of `messages`, as chat models are trained on them. The face is "
             "not shown: its action units are told. The first answer is the explanation, "

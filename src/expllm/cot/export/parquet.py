@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
@@ -33,6 +33,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     **dict.fromkeys("grounding recall".split(), "float64"),
     "refusals": "int32",
 }
+MakeRow = Callable[[CotRecord, bytes | None], dict[str, Any]]
 _PLACE: Final = {"image_path": "string", "image_row": "int64", "image_column": "string"}
 
 
@@ -126,15 +127,35 @@ def hub_folder(selection: Selection, folder: Path) -> dict[str, list[str]]:
     Raises:
         ExpllmError: a picture is not where it was.
     """
-    schema = hub_schema(pictures=selection.pictured)
+    return sharded(selection, folder, hub_schema(pictures=selection.pictured), _hub_row)
+
+
+def sharded(selection: Selection, folder: Path, schema: Any, row: MakeRow) -> dict[str, list[str]]:
+    """Shards under `data/` by split; returns split -> names of its files.
+
+    Args:
+        row: Makes a record's row of the schema, given its picture.
+
+    Raises:
+        ExpllmError: a picture is not where it was.
+    """
     with ExitStack() as stack:
         shards: dict[str, _Shards] = {}
         for record in selection:
             split = split_word(record.split)
             if split not in shards:
-                shards[split] = stack.enter_context(_Shards(folder / "data", split, schema).opened())
+                shards[split] = stack.enter_context(_Shards(folder / "data", split, schema, row).opened())
             shards[split].add(record)
     return {split: shards[split].named() for split in sorted(shards)}
+
+
+def image_cell(record: CotRecord, data: bytes) -> dict[str, Any]:
+    """A picture as `datasets` keeps one in a column."""
+    return {"bytes": data, "path": picture_name(record, data)}
+
+
+def _hub_row(record: CotRecord, data: bytes | None) -> dict[str, Any]:
+    return flat(record) if data is None else {**flat(record), "image": image_cell(record, data)}
 
 
 def split_word(split: str | None) -> str:
@@ -146,10 +167,11 @@ def split_word(split: str | None) -> str:
 class _Shards:
     """The files of one split. The next one begins when one is full; named when their number is known."""
 
-    def __init__(self, folder: Path, split: str, schema: Any) -> None:
+    def __init__(self, folder: Path, split: str, schema: Any, row: MakeRow) -> None:
         self._folder = folder
         self._split = split
         self._schema = schema
+        self._row = row
         self._bytes = 0
         self._parts: list[Path] = []
         self._stack = ExitStack()
@@ -164,12 +186,9 @@ class _Shards:
     def add(self, record: CotRecord) -> None:
         if self._table is None or self._bytes >= SHARD_BYTES:
             self._table = self._next()
-        row = flat(record)
         data = picture(record)
-        if data is not None:
-            row["image"] = {"bytes": data, "path": picture_name(record, data)}
         self._bytes += len(data or b"")
-        self._table.add(row, len(data or b""))
+        self._table.add(self._row(record, data), len(data or b""))
 
     def _next(self) -> TableFile:
         self._stack.close()

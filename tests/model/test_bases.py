@@ -27,7 +27,9 @@ from expllm.model.prepare import HfPreparer
 from expllm.model.presets import HF_SIDE, preset
 from expllm.model.scoring import token_tree
 
-NAMES = tuple(tinybases.BASES)
+FAST = ("qwen3_vl", "llava_onevision", "gemma3")
+NAMES = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in tinybases.BASES]
+"""A third of them is tried at every turn."""
 LABELS = label_set(7)
 PARTS = ("projector", "tower_lora", "language_lora")
 QUESTION, ANSWER = "Which expression does this face show?", "Key Observations: lip corner pull."

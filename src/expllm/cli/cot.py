@@ -285,7 +285,8 @@ def show(
 def export(
     run: RunArgument,
     to: Annotated[
-        str, typer.Option("--to", metavar="FORMAT", help="jsonl, parquet, hf, llava, trl, messages or released.")
+        str,
+        typer.Option("--to", metavar="FORMAT", help="jsonl, parquet, hf, llava, trl, messages or released."),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PATH", help="[default: in the run's folder]")

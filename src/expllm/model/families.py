@@ -1,8 +1,8 @@
 """Image-text-to-text models of `transformers` by family: what differs from one to the next, in one table.
 
 A family is the package of `transformers` that a class comes from, such as `qwen3_vl`. Prompts, inputs and
-parts need no entry: processors make the former, and models tell the latter (`expllm.places`). A family without
-one has the defaults.
+parts need no entry: processors make the former, models tell the latter (`expllm.places`). A family without an
+entry has the defaults.
 """
 
 from collections.abc import Mapping
@@ -28,6 +28,7 @@ class Family:
     Attributes:
         side: Pixels to which a square crop is brought before the processor; "tile": the side of one tile, so
             that there is one; None: as it is, for the processor brings each picture to one size.
+        seen: Side in pixels at which the vision encoder sees a face, where no configuration tells it.
         images: Settings of the image processor: a face is never split into tiles.
         adapters: Ends of the names of the layers that get adapters: queries and values of both towers.
         projector: Modules inside the vision encoder that make its output the language model's input.
@@ -43,11 +44,14 @@ class Family:
     other: tuple[str, ...] = ()
     template: str | None = None
     causal_type: str | None = None
+    seen: int | None = None
 
 
 _WHOLE: Final = MappingProxyType({"do_image_splitting": False})
 _QWEN: Final = Family(adapters=("q_proj", "v_proj", "qkv"), projector=("merger",))
-_QWEN3: Final = Family(adapters=("q_proj", "v_proj", "qkv"), projector=("merger", "deepstack_merger_list"))
+_QWEN3: Final = Family(
+    adapters=("q_proj", "v_proj", "qkv"), projector=("merger", "deepstack_merger_list"), seen=256
+)
 
 FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({
     "qwen2_vl": _QWEN,
@@ -62,7 +66,7 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({
     "llava_onevision": Family("tile"),
     "gemma3": Family(None, MappingProxyType({"do_pan_and_scan": False})),
     "gemma4": Family(None, adapters=("q_proj", "v_proj", "q_proj.linear", "v_proj.linear"),
-                     other=("embed_audio",)),
+                     other=("embed_audio",), seen=768),
     "paligemma": Family(None, template=_PREFIX_TEMPLATE, causal_type="token_type_ids"),
 })  # fmt: skip
 

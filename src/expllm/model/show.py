@@ -1,6 +1,7 @@
 """A preset as it would be built, on the meta device: no weight is read, nothing is downloaded."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -17,9 +18,11 @@ from expllm.model.costs import (
     training_flops,
     training_memory,
 )
-from expllm.model.expllm import PARTS, empty_model, part_of, places, with_lora
+from expllm.model.expllm import PARTS, empty_model, inner, part_of, places, with_lora
+from expllm.model.families import family_of
 from expllm.model.load import fetched
 from expllm.model.presets import Preset
+from expllm.model.published import PUBLISHED
 from expllm.model.quiet import quiet_transformers
 from expllm.model.snapshots import find, settled
 
@@ -168,14 +171,15 @@ def _empty(preset: Preset) -> Any:
     from transformers import AutoConfig, AutoModelForImageTextToText
 
     name, here = preset.hf, find(preset.hf, preset.revision)
-    config = fetched(
-        name,
-        lambda: (
-            AutoConfig.from_pretrained(here.folder)
-            if here
-            else AutoConfig.from_pretrained(name, revision=preset.revision)
-        ),
-    )
+
+    def read() -> Any:
+        if here:
+            return AutoConfig.from_pretrained(here.folder)
+        if name in PUBLISHED:
+            return AutoConfig.for_model(**deepcopy(PUBLISHED[name]))
+        return AutoConfig.from_pretrained(name, revision=preset.revision)
+
+    config = fetched(name, read)
     if not hasattr(config, "vision_config"):
         raise MissingWeights(f"{name}: reads no pictures: choose an image-text-to-text model")
     with torch.device("meta"), quiet_transformers():
@@ -200,22 +204,34 @@ def _number(config: Any, *names: str) -> int:
 def _patches(preset: Preset, tower: Any) -> int:
     if preset.hf is None:
         return preset.tower.tokens
-    side = _number(tower, "image_size") or SIDE
+    side = _number(tower, "image_size") or family_of(tower).seen or SIDE
     return (side // (_number(tower, "patch_size") or 14)) ** 2
 
 
 def _visual_tokens(config: Any, patches: int) -> int:
-    merged = _number(config.vision_config, "spatial_merge_size") or 1
-    return _number(config, "mm_tokens_per_image") or patches // merged**2
+    """Places of a picture: its patches, a square of which makes one; twice where it is its own only tile."""
+    tower = config.vision_config
+    merged = _number(tower, "spatial_merge_size", "pooling_kernel_size") or _number(config, "scale_factor")
+    merged = merged or round(1 / (getattr(config, "downsample_ratio", None) or 1))
+    looks = 2 if family_of(config).side == "tile" else 1
+    return looks * (_number(config, "mm_tokens_per_image") or patches // merged**2)
 
 
 def _modules(preset: Preset, model: Any, sizes: Sizes) -> tuple[Module, ...]:
-    found: dict[str, str] = {}
-    for name, module in model.named_modules():
-        for end, part in (("vision_tower", "tower"), ("visual", "tower"), ("language_model", "language"),
-                          ("multi_modal_projector", "projector")):  # fmt: skip
-            if name.endswith(f".{end}"):
-                found.setdefault(part, type(module).__name__)
+    plain, where = inner(model), places(model)
+    found = {
+        "tower": type(plain.get_encoder("image")).__name__,
+        "language": type(plain.get_decoder()).__name__,
+        "projector": next(
+            (
+                type(module).__name__
+                for name, module in plain.named_modules()
+                if (own := [key for key, _ in module.named_parameters()])
+                if all(part_of(f"{name}.{key}", where) == "projector" for key in own)
+            ),
+            "-",
+        ),
+    }
     described: dict[str, tuple[dict[str, int], str, str]] = {
         "tower": (_block_sizes(sizes.tower), *_origin(preset, preset.tower.source, preset.tower.licence)),
         "projector": ({"hidden": sizes.language.hidden}, "drawn at random", ""),
@@ -225,7 +241,7 @@ def _modules(preset: Preset, model: Any, sizes: Sizes) -> tuple[Module, ...]:
         ),
     }
     return tuple(
-        Module(part, found.get(part, "-"), sizes.parameters[part], *described[part])
+        Module(part, found[part], sizes.parameters[part], *described[part])
         for part in ("tower", "projector", "language")
         if sizes.parameters[part]
     )

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -27,6 +27,10 @@ CAPTIONS: Final = 595_375
 LABEL: Final = Text(asked=80, answered=3)
 EXPLANATION: Final = Text(asked=120, answered=170)
 CAPTION: Final = Text(asked=4, answered=25)
+GPUS: Final = (24, 80)
+"""GiB of the GPUs for which every plan says what fits."""
+HEADROOM: Final = 0.9
+"""Share of a GPU that a plan fills: the allocator and the driver are in no formula."""
 UTILISATION: Final = 0.4
 """Share of a device's fastest product that a training step reaches, about: 0.45 is what a good loop gets."""
 TIMED_SECONDS: Final = 0.02
@@ -45,6 +49,7 @@ class Plan:
         tokens: All tokens of an epoch, the picture's included.
         learns: Weights that learn, by part.
         memory: Of one device.
+        gpus: GiB of a GPU: the most samples that it takes at once, and their bytes; None: not even one.
         flops: Of the whole stage.
     """
 
@@ -56,6 +61,7 @@ class Plan:
     tokens: float
     learns: dict[str, int]
     memory: Memory
+    gpus: dict[int, tuple[int, float] | None]
     flops: float
 
 
@@ -143,15 +149,26 @@ def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> Plan:
         for text, share in shares
     )
     longest = max((text for text, share in shares if share), key=lambda text: text.answered)
-    memory = training_memory(
-        sizes, stage.trains, stage.micro_batch, longest, checkpointing=stage.checkpointing,
-        element=2 if stage.precision == "bf16" else 4,
-    )  # fmt: skip
+
+    def memory(samples: int) -> Memory:
+        return training_memory(
+            sizes, stage.trains, samples, longest, checkpointing=stage.checkpointing,
+            element=2 if stage.precision == "bf16" else 4,
+        )  # fmt: skip
+
     return Plan(
         stage, count, missing, schedule_of(stage, steps), count * supervised,
         count * (around + sizes.visual_tokens), {part: sizes.parameters[part] for part in stage.trains},
-        memory, flops * steps * stage.batch,
+        memory(stage.micro_batch), {gpu: _largest(stage, memory, gpu) for gpu in GPUS},
+        flops * steps * stage.batch,
     )  # fmt: skip
+
+
+def _largest(stage: StageConfig, memory: Callable[[int], Memory], gpu: int) -> tuple[int, float] | None:
+    """The most samples of a step that a GPU of so many GiB takes at once, and their bytes."""
+    room = HEADROOM * gpu * 2**30
+    samples = (n for n in range(stage.batch, 0, -1) if stage.batch % n == 0)
+    return next(((n, size) for n in samples if (size := memory(n).total) <= room), None)
 
 
 def _reading(recipe: Recipe, stage: StageConfig) -> tuple[Reading | None, str]:
@@ -196,6 +213,7 @@ def _stage_values(plan: Plan, device: Device) -> dict[str, Any]:
         "micro_batch": plan.stage.micro_batch, "learning_rate": _rates(plan.stage, plan.schedule),
         "learned_tokens": plan.supervised, "tokens": plan.tokens,
         "learns": plan.learns, "memory": memory, "flops": plan.flops,
+        "gpus": {gpu: most and {"micro_batch": most[0], "memory": most[1]} for gpu, most in plan.gpus.items()},
         "seconds": 3600 * _hours(plan, device), "misfit": misfit(plan.memory, device),
     }  # fmt: skip
 
@@ -220,8 +238,17 @@ def _stage_lines(plan: Plan, device: Device) -> Iterator[str]:
     )
     if not torch.cuda.is_available():
         yield "           without a card attention is written out: its memory is not in the formula"
+    for gpu, most in plan.gpus.items():
+        yield f"on {gpu} GB   {_fit_text(plan, most)}"
     problem = misfit(plan.memory, device)
     yield f"fits here  {'no: ' + problem if problem else 'yes'}"
+
+
+def _fit_text(plan: Plan, most: tuple[int, float] | None) -> str:
+    if most is not None:
+        return f"up to {most[0]} at once ({_gib(most[1])}, about)"
+    more = "" if plan.stage.checkpointing else "; try train.checkpointing=true"
+    return f"does not fit: {_gib(plan.memory.weights + plan.memory.learned)} before the first sample{more}"
 
 
 def _rates(stage: StageConfig, schedule: Schedule) -> dict[str, Any]:

@@ -213,7 +213,9 @@ def _stage_values(plan: Plan, device: Device) -> dict[str, Any]:
         "micro_batch": plan.stage.micro_batch, "learning_rate": _rates(plan.stage, plan.schedule),
         "learned_tokens": plan.supervised, "tokens": plan.tokens,
         "learns": plan.learns, "memory": memory, "flops": plan.flops,
-        "gpus": {gpu: most and {"micro_batch": most[0], "memory": most[1]} for gpu, most in plan.gpus.items()},
+        "gpus": {
+            gpu: most and {"micro_batch": most[0], "memory": most[1]} for gpu, most in plan.gpus.items()
+        },
         "seconds": 3600 * _hours(plan, device), "misfit": misfit(plan.memory, device),
     }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """An export for TRL, opened by `datasets` and by TRL's own collator, with a real processor."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,13 @@ def exported(folder: Path) -> Path:
     return folder / "out"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["qwen3_vl", "gemma3"])
 def test_trls_collator_takes_the_export(name: str, tmp_path: Path) -> None:
-    from datasets import load_dataset
-    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
-
-    loaded: Any = load_dataset(str(exported(tmp_path / "run")), cache_dir=str(tmp_path / "cache"))["train"]
+    datasets: Any = import_module("datasets")
+    trainer: Any = import_module("trl.trainer.sft_trainer")
+    folder = str(exported(tmp_path / "run"))
+    loaded = datasets.load_dataset(folder, cache_dir=str(tmp_path / "cache"))["train"]
     rows = [loaded[number] for number in range(3)]
     alone = next(row for row in rows if row["id"] == "none")
     assert alone["images"] == []
@@ -42,7 +44,7 @@ def test_trls_collator_takes_the_export(name: str, tmp_path: Path) -> None:
     assert [turn["role"] for turn in pictured[0]["messages"]] == ["user", "assistant"] * 2
     with without_videos():
         _, processor = tinybases.BASES[name](tmp_path)
-    collator = DataCollatorForVisionLanguageModeling(one_picture(processor))
+    collator = trainer.DataCollatorForVisionLanguageModeling(one_picture(processor))
     batch = collator([{key: row[key] for key in ("images", "messages")} for row in pictured])
     assert batch["input_ids"].shape == batch["labels"].shape
     assert len(batch["input_ids"]) == 2

@@ -123,7 +123,7 @@ class Predictor:
         labels: int | None = None,
         order: Order | None = None,
         dtype: str = "auto",
-        audited: bool = True,
+        audited: bool | None = None,
         chat: ChatOptions | None = None,
         heard: Callable[[str], object] | None = None,
         **options: Any,

@@ -6,6 +6,7 @@ from expllm.data import Sample
 from expllm.evals.cot_scores import CUT, NO_HEADINGS, TOO_LONG, grounding, pairs_of
 from expllm.evals.cutting import refused
 from expllm.faces import Expression
+from expllm.records import Rejected
 
 E = Expression
 GOOD = [answer(label, number) for number, label in enumerate(LABELS * 3)]
@@ -78,3 +79,30 @@ def test_sentences_that_were_not_read_are_counted() -> None:
     assert found.read.estimate == 0.75  # the mean over texts
     nothing = grounding([answer(LABELS[0], text="It is happiness.")])
     assert (nothing.sentences, nothing.read) == (0, None)  # unknown, not 100 %
+
+
+def test_both_texts_are_scored_as_first_written_and_as_they_are() -> None:
+    """No figure is 100 % by construction without a word."""
+    wrong = Rejected(sentence="The eyes are wide open.", reason="eye close measured", start=0)
+    whole = text(LABELS[0])
+    at = whole.index("\n\n")
+    changed = [
+        wrong.model_copy(update={"sentence": f"The {part} is strongly puckered.", "start": at})
+        for part in ("mouth", "lower lip")
+    ]
+    told = [
+        answer(LABELS[0], rejected=tuple(changed[:1]), tokens=100, sampled=10),
+        answer(LABELS[0], 1, rejected=(), tokens=100, sampled=0),
+        answer(LABELS[0], 2, rejected=None),
+    ]
+    found = grounding(told)
+    assert found.precision is not None
+    assert found.precision.estimate == 1
+    first = found.as_written
+    assert first is not None
+    assert (first.texts, first.changed, first.omitted, first.rewritten, first.by_rules) == (2, 1, 1, 0, 0)
+    assert first.precision is not None
+    assert first.precision.estimate < 1
+    assert first.verdicts["contradicted"] == 1
+    assert first.extra_tokens == 10 / 200
+    assert grounding(told[2:]).as_written is None

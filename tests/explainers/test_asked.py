@@ -128,3 +128,60 @@ def test_nothing_is_asked_when_the_budget_is_spent(tmp_path: Path) -> None:
     assert first.expression is Expression.FEAR
     assert second.explanation is not None
     assert second.explanation.problem == "not asked: the budget is spent"
+
+
+def rewritten(other: str, observed: str | None = None) -> tuple[FaceAnalysis, list[Any]]:
+    """The same, by a model that is asked once more for each refuted sentence and then says `other`."""
+    text = TEXT.format("happiness")
+    if observed is not None:
+        text = text.replace(
+            "Both lip corners are strongly pulled up. The brows are strongly lowered.", observed
+        )
+    with served(lambda asked: other if len(asked["messages"]) > 1 else text) as server:
+        chat = ChatOptions(base_url=server.url, key_env="EXPLLM_TEST_KEY", timeout=HANG_S)
+        with Predictor.load("chat:vision-1", chat=chat, audited=True) as predictor:
+            (face,) = predictor.analyze(ASTRONAUT)
+        assert face.explanation is not None
+        assert face.explanation.grounding is not None
+        assert face.explanation.grounding.precision == 1
+        assert face.explanation.agree is None
+        return face, [json.loads(seen.body or b"") for seen in server.seen]
+
+
+def test_a_refuted_sentence_is_asked_for_again() -> None:
+    face, requests = rewritten("Both corners of the mouth go up.")
+    assert [len(request["messages"]) for request in requests] == [1, 3]
+    assert "The brows are strongly lowered." in requests[1]["messages"][2]["content"]
+    assert face.cot is not None
+    assert face.cot.key_observations.endswith("pulled up. Both corners of the mouth go up.")
+    assert face.explanation is not None
+    (one,) = face.explanation.rejected or ()
+    assert (one.sentence, one.sample) == ("The brows are strongly lowered.", 1)
+    assert (face.explanation.text or "")[one.start :].startswith(one.replacement or "-")
+    assert face.explanation.first_text == TEXT.format("happiness")
+    assert FaceAnalysis.from_json(face.to_json()).explanation == face.explanation
+
+
+@pytest.mark.parametrize("other", [
+    "The brows are strongly lowered.", "", "The face shows fear.", "**Conclusion:** Joy.", "Joy. Bliss.",
+    "No.", "I cannot help with that.",
+])  # fmt: skip
+def test_a_sentence_without_a_better_one_is_left_out(other: str) -> None:
+    face, _ = rewritten(other)
+    assert face.cot is not None
+    assert face.cot.key_observations == "Both lip corners are strongly pulled up."
+    assert face.explanation is not None
+    (one,) = face.explanation.rejected or ()
+    assert (one.replacement, one.sample) == (None, None)
+    assert face.explanation.first_text == TEXT.format("happiness")
+
+
+def test_a_part_without_a_sentence_gets_one_by_rules() -> None:
+    face, requests = rewritten("No.", "The brows are strongly lowered. " * 9)
+    assert len(requests) == 5  # four sentences are asked for again, and no more
+    assert face.cot is not None
+    assert face.cot.key_observations
+    assert face.explanation is not None
+    found = face.explanation.rejected or ()
+    assert [one.replacement is None for one in found] == [True] * 8 + [False]
+    assert {one.sample for one in found} == {None}

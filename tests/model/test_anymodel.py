@@ -116,7 +116,7 @@ def test_a_model_whose_positions_have_three_dimensions() -> None:
     faces = [prepared.pixels(drawn.normal(size=(64, 48)).astype(np.float32)) for _ in range(2)]
     words = [[7, 8, 2], [7, 9, 2], [20, 2], [21, 22, 23, 2]]
     sums = asked.scores(asked.look(faces), [QUESTION] * 2, token_tree(words))
-    drafts = [Draft(None) for _ in faces]  # type: ignore[arg-type]  # its tokenizer is not needed
+    drafts = [Draft(None) for _ in faces]
     steps = list(asked.write(asked.look(faces), [QUESTION] * 2, drafts, -1, 12))
     for row, face in enumerate(faces):
         given = {name: torch.from_numpy(array) for name, array in face.items()}

@@ -78,10 +78,12 @@ Dtype = Annotated[
     ),
 ]
 Audited = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--audited/--as-written",
-        help="Rewrite or leave out sentences that the measured action units refute, or keep them.",
+        help="Rewrite or leave out sentences that the measured action units refute, or keep every text as it "
+        "was written. [default: audited; chat and endpoint models: as written]",
+        show_default=False,
     ),
 ]
 Abstain = Annotated[
@@ -140,7 +142,7 @@ def analyze(
     no_explain: NoExplain = False,
     order: Order = None,
     dtype: Dtype = "auto",
-    audited: Audited = True,
+    audited: Audited = None,
     abstain: Abstain = None,
     base_url: chat.ChatBaseUrl = None,
     key_env: chat.ChatKeyEnv = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
 
 import typer
 
+from expllm.cli.analyze import Audited
 from expllm.cli.audit_model_options import AuditMaxTokensOption, AuditModelOption
 from expllm.cli.chat_options import ServedName, ServedQuestions
 from expllm.cli.cot import BaseUrl, Budget, Cache, KeyEnv, Prices, RetryFailed, Timeout
@@ -91,6 +92,7 @@ def cot(
     questions: ServedQuestions = None,
     served_name: ServedName = None,
     hint: HintOption = True,
+    audited: Audited = None,
     data_root: RootOption = None,
     kind: KindOption = None,
     batch: BatchOption = 16,
@@ -131,8 +133,8 @@ def cot(
     tokens, evaluated = (judge_max_tokens, max_tokens), model.startswith(CHAT)
     beside = opened_beside(reading, judge, judge_file, repeats, tokens, evaluated)
     found = _answers(
-        model, dataset, output, limit, seed, reference, order, max_tokens, hint, data_root, kind, batch,
-        boxes, dtype, _evaluated(model, reading, max_tokens, questions, served_name), quiet,
+        model, dataset, output, limit, seed, reference, order, max_tokens, hint, audited, data_root, kind,
+        batch, boxes, dtype, _evaluated(model, reading, max_tokens, questions, served_name), quiet,
     )  # fmt: skip
     beside.ask(found[0], found[2])
     report_cot(*found, as_json)
@@ -163,8 +165,8 @@ def _evaluated(
 
 def _answers(
     model: str, name: str, output: Path | None, limit: int, seed: int, reference: Path | None,
-    order: str | None, max_tokens: int | None, hint: bool, root: str | None, kind: str | None, batch: int,
-    boxes: bool | None, dtype: str, chat: "ChatOptions | None", quiet: bool,
+    order: str | None, max_tokens: int | None, hint: bool, audited: bool | None, root: str | None,
+    kind: str | None, batch: int, boxes: bool | None, dtype: str, chat: "ChatOptions | None", quiet: bool,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder, and every face's answer with its explanation."""
     from expllm.conversations import Order
@@ -173,12 +175,14 @@ def _answers(
     from expllm.evals.references import EngineReferences, SavedReferences
     from expllm.evals.splits import open_named
     from expllm.evals.tasks import Question, answer_all, default_folder
+    from expllm.explainers.opening import audited_by_default
 
     order = trained_order(model, chat) if order is None else order
     if order not in get_args(Order):
         raise UsageError(f"--order is {order!r}: use {' or '.join(get_args(Order))}")
     keep_stderr_to_ourselves()
-    wishes = Wishes(cast(Order, order), max_tokens or Wishes.max_new_tokens, hint)
+    audited = audited_by_default(model) if audited is None else audited
+    wishes = Wishes(cast(Order, order), max_tokens or Wishes.max_new_tokens, hint, audited)
     data = open_named(name, root, kind)
     saved = SavedReferences.carried(data) if reference is None else SavedReferences.load(reference)
     if saved is not None:
@@ -190,6 +194,7 @@ def _answers(
         order=wishes.order,
         max_new_tokens=wishes.max_new_tokens,
         hint=hint,
+        audited=audited,
         reference=references.name,
         reference_digest=references.digest,
     )

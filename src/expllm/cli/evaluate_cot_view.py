@@ -1,6 +1,6 @@
 """What `expllm eval cot` and `expllm eval ladder` print: grounding and judges, each for itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,7 @@ def cot_view(
     title = f"{asked.model} on {asked.dataset}: explanations of {grounded.texts:,} faces, seed {asked.seed}"
     parts: list[RenderableType] = [Foreign(title, "bold"), _grounding(grounded)]
     parts.append(Foreign(_claims(grounded), ""))
+    parts += [Foreign(line, "") for line in _rejected(grounded)]
     parts += [Foreign(line, "yellow") for line in _left_out(grounded, answers)]
     for audit in audits:
         parts += model_audit_view(audit)
@@ -46,7 +47,9 @@ def cot_view(
 
 def _grounding(found: Grounding) -> Table:
     table = table_of(("grounding, by the audit", False), ("%", True), ("95 % interval", True))
+    first = found.as_written
     for name, interval in (
+        *([] if first is None else [("claims that they bear out, as first written", first.precision)]),
         ("claims that the action units bear out", found.precision),
         ("active action units that are told, by intensity", found.recall),
         ("claims read, of the sentences about the face", found.read),
@@ -61,9 +64,28 @@ def _grounding(found: Grounding) -> Table:
 
 def _claims(found: Grounding) -> str:
     """Every claim by its verdict, the most frequent first."""
-    counts = sorted(((count, verdict) for verdict, count in found.verdicts.items() if count), reverse=True)
+    return _claims_of(found.verdicts)
+
+
+def _claims_of(verdicts: Mapping[str, int]) -> str:
+    counts = sorted(((count, verdict) for verdict, count in verdicts.items() if count), reverse=True)
     told = ", ".join(f"{count:,} {verdict}" for count, verdict in counts)
     return f"claims: {told}" if told else "claims: none"
+
+
+def _rejected(found: Grounding) -> Iterator[str]:
+    """What audited decoding changed, so that no figure is 100 % by construction without a word."""
+    first = found.as_written
+    if first is None:
+        return
+    count = first.rewritten + first.by_rules + first.omitted
+    done = f"{first.rewritten:,} rewritten, {first.by_rules:,} by rules, {first.omitted:,} left out"
+    more = "" if first.extra_tokens is None else f"; {percent(first.extra_tokens)} % more tokens decoded"
+    yield (
+        f"audited while written: {count:,} refuted sentences in {first.changed:,} of {first.texts:,} texts "
+        f"({done}){more}"
+    )
+    yield f"as first written, {_claims_of(first.verdicts)}"
 
 
 def _left_out(found: Grounding, answers: Sequence[Answer]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from expllm.conversations import Order
 from expllm.errors import OutputError, RecordError
 from expllm.faces import Expression
 from expllm.outfiles import whole_file, write_reason
-from expllm.records import AUs, CoT, Record
+from expllm.records import AUs, CoT, Record, Rejected, as_first_written
 from expllm.runs import NoRun, RunError, RunFolder
 
 FORMAT: Final = 2
@@ -38,6 +38,7 @@ class Explained(Record):
         order: Whether the model is told its own label before it explains.
         max_new_tokens: Of an explanation, at most.
         hint: Whether a model that was trained with hints was told the measured units.
+        audited: Whether sentences that the measured units refute were written anew, or left out.
         reference: Where the texts to compare with come from.
         reference_digest: SHA-256 of these texts; of texts that are written on the way, their writer.
     """
@@ -45,6 +46,7 @@ class Explained(Record):
     order: Order = "explanation-first"
     max_new_tokens: int
     hint: bool = True
+    audited: bool = False
     reference: str
     reference_digest: str
 
@@ -109,6 +111,10 @@ class Answer(Record):
         label: The answer.
         text: An explanation word for word, where one was asked for.
         problem: What is wrong with the text's form; None for nothing.
+        rejected: Sentences that do not stand in the text, as the audit refuted them; None where the text was
+            not audited while it was written.
+        tokens: How many tokens the text has, and
+        sampled: how many were written for other versions of rejected sentences; None where that is not known.
         label_after: The label once more, asked behind the explanation.
         aus: The face's measured action units; None where it could not be measured.
         reference: The text that the explanation is compared with; None where there is none.
@@ -122,9 +128,17 @@ class Answer(Record):
     label: Expression | None = None
     text: str | None = None
     problem: str | None = None
+    rejected: tuple[Rejected, ...] | None = None
+    tokens: int | None = None
+    sampled: int | None = None
     label_after: Expression | None = None
     aus: AUs | None = None
     reference: str | None = None
+
+    @property
+    def first_text(self) -> str | None:
+        """The text with every rejected sentence back in its place."""
+        return None if self.text is None else as_first_written(self.text, self.rejected or ())
 
     @property
     def cot(self) -> CoT | None:

@@ -13,6 +13,7 @@ from expllm.evals.tasks import Identity
 from expllm.explainers import ChatOptions, FaceExplainer, Said, Shown, open_explainer
 from expllm.explainers.asked import explanation_text
 from expllm.faces import AUVector, Expression, label_set
+from expllm.records import Explanation
 
 if TYPE_CHECKING:
     from expllm.errors import ExpllmError
@@ -26,6 +27,7 @@ class ChatLabeller:
         truth: The data set's label set; the model may name 8 expressions where contempt is one, else 7.
         boxes: Whether faces are boxed by the detector first.
         options: How the endpoint is asked.
+        audited: As for `explaining.Wishes`.
 
     Raises:
         UsageError, ChatError, OutputError: as `open_explainer`.
@@ -38,15 +40,17 @@ class ChatLabeller:
         *,
         boxes: bool = False,
         options: ChatOptions | None = None,
+        audited: bool = False,
     ) -> None:
         options = options or ChatOptions()
         count = 8 if Expression.CONTEMPT in truth else 7
-        self._explainer: FaceExplainer = open_explainer(model, labels=count, chat=options)
+        self._explainer: FaceExplainer = open_explainer(model, labels=count, chat=options, audited=audited)
         self._cutter = FaceCutter(boxes)
         labels = label_set(count)
         # The address may hold a password, so it goes into the digest only.
         asked = [model, explanation_text(labels), options.base_url, options.temperature]
         asked += [] if options.max_tokens is None else [options.max_tokens]
+        asked += ["audited"] if audited else []
         digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
         self.identity = Identity(model, digest, "unknown", boxes, labels)
 
@@ -90,8 +94,12 @@ class ChatLabeller:
 
 def _answer(sample: Sample, said: Said) -> Answer:
     """A reply as an answer; without a label it counts as wrong, and says why."""
-    text, problem = (said.explanation.text, said.explanation.problem) if said.explanation else (None, None)
+    told = said.explanation or Explanation(text=None)
     if said.expression is None:
-        return refused(sample, "no_label", problem or "").model_copy(update={"text": text})
+        written = {"text": told.text, "rejected": told.rejected}
+        return refused(sample, "no_label", told.problem or "").model_copy(update=written)
     assert sample.expression is not None
-    return Answer(id=sample.id, truth=sample.expression, label=said.expression, text=text, problem=problem)
+    return Answer(
+        id=sample.id, truth=sample.expression, label=said.expression, text=told.text, problem=told.problem,
+        rejected=told.rejected,
+    )  # fmt: skip

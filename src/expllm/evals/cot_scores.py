@@ -44,6 +44,9 @@ class Grounding:
         unread: Those of them that no claim could be read from: nothing in them is checked.
         read: Share of a text's sentences about the face that were read: the mean over texts with such a
             sentence; None without any.
+        as_written: The same texts before sentences that the audit refuted were written anew or left out; None
+            where no text was audited while it was written. Of these texts as they are, no claim is refuted by
+            construction: `precision` tells of unread sentences and of what was not measured only.
     """
 
     texts: int
@@ -59,10 +62,58 @@ class Grounding:
     sentences: int
     unread: int
     read: Interval | None
+    as_written: "AsWritten | None" = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class AsWritten:
+    """Audited texts as they were first written: every rejected sentence is back in its place.
+
+    Attributes:
+        texts: How many texts were audited while they were written.
+        changed: Those of them with a rejected sentence.
+        precision, recall: As in `Grounding`, over these texts.
+        verdicts: Claims by verdict.
+        rewritten: Rejected sentences that another version of the model's took the place of.
+        by_rules: Those that could not be left out, so that rules wrote one.
+        omitted: Those that were left out.
+        extra_tokens: Tokens written for other versions, for each token of these texts; None if not known.
+    """
+
+    texts: int
+    changed: int
+    precision: Interval | None
+    recall: Interval | None
+    verdicts: dict[str, int]
+    rewritten: int
+    by_rules: int
+    omitted: int
+    extra_tokens: float | None
+
+
+def as_written(answers: Sequence[Answer]) -> AsWritten | None:
+    """What the audit found in texts before anything of them was changed; None if none was audited."""
+    told = [one for one in answers if one.rejected is not None and one.aus is not None]
+    if not told:
+        return None
+    found = [audit(one.first_text or "", one.aus or {}, one.label) for one in told]
+    rejected = [one for answer in told for one in answer.rejected or ()]
+    tokens = sum(one.tokens or 0 for one in told)
+    return AsWritten(
+        texts=len(told),
+        changed=sum(bool(one.rejected) for one in told),
+        precision=_mean([one.precision for one in found]),
+        recall=_mean([one.recall for one in found]),
+        verdicts=_verdicts(found),
+        rewritten=sum(one.sample is not None for one in rejected),
+        by_rules=sum(one.sample is None and one.replacement is not None for one in rejected),
+        omitted=sum(one.replacement is None for one in rejected),
+        extra_tokens=sum(one.sampled or 0 for one in told) / tokens if tokens else None,
+    )
 
 
 def grounding(answers: Sequence[Answer]) -> Grounding:
@@ -85,6 +136,7 @@ def grounding(answers: Sequence[Answer]) -> Grounding:
         sentences=sum(one.sentences for one in found),
         unread=sum(len(one.unread) for one in found),
         read=_mean([1 - len(one.unread) / one.sentences for one in found if one.sentences]),
+        as_written=as_written(answers),
     )
 
 

@@ -23,6 +23,7 @@ from expllm.evals.references import References
 from expllm.evals.served_labeller import ServedLabeller
 from expllm.evals.tasks import Identity, Labeller
 from expllm.explainers.opening import CHAT, ENDPOINT, ChatOptions, served_folder
+from expllm.explainers.verifying import verifier
 from expllm.faces import AUVector, Expression
 from expllm.predict import Explainer
 from expllm.shipped import OFFLINE, model_folder
@@ -42,11 +43,13 @@ class Wishes:
         order: Whether the model is told its own label before it explains.
         max_new_tokens: Of an explanation, at most.
         hint: Whether a model that was trained with hints is told the measured units.
+        audited: Whether sentences that the measured units refute are written anew, or left out.
     """
 
     order: Order = "explanation-first"
     max_new_tokens: int = 256
     hint: bool = True
+    audited: bool = False
 
 
 def trained_order(model: str, chat: ChatOptions | None = None) -> Order:
@@ -101,12 +104,20 @@ def explainer(
         if model.startswith(ENDPOINT):
             options = replace(chat or ChatOptions(), max_tokens=wishes.max_new_tokens)
             with ServedLabeller(
-                model, boxes=boxes, kind=kind, options=options, order=wishes.order, hint=wishes.hint
+                model,
+                boxes=boxes,
+                kind=kind,
+                options=options,
+                order=wishes.order,
+                hint=wishes.hint,
+                audited=wishes.audited,
             ).opened() as served:
                 yield Explaining(served, reader, references)
             return
         if model.startswith(CHAT):
-            with ChatLabeller(model, truth, boxes=bool(boxes), options=chat).opened() as asked:
+            with ChatLabeller(
+                model, truth, boxes=bool(boxes), options=chat, audited=wishes.audited
+            ).opened() as asked:
                 yield Explaining(asked, reader, references)
             return
         with ModelLabeller(model, boxes=boxes, dtype=dtype, kind=kind).opened() as own:
@@ -182,13 +193,23 @@ class ModelExplainer:
         """The answers of faces that can be shown; a model that was trained with hints is told their units."""
         wishes = self._wishes
         units = aus if wishes.hint else None
-        found = self._labeller.answerer.both(pictures, wishes.order, wishes.max_new_tokens, aus=units)
+        found = self._labeller.answerer.both(
+            pictures, wishes.order, wishes.max_new_tokens, aus=units,
+            verifiers=[verifier(one) if wishes.audited else None for one in aus],
+        )  # fmt: skip
         rows = zip(
             samples, normalised(found.labels.sums), found.explanations, found.labels_after.best, strict=True
         )
         return [
             answered(sample, self.identity.labels, logs).model_copy(
-                update={"text": written.text, "problem": written.problem, "label_after": after}
+                update={
+                    "text": written.text,
+                    "problem": written.problem,
+                    "label_after": after,
+                    "rejected": written.rejected,
+                    "tokens": written.tokens,
+                    "sampled": written.sampled,
+                }
             )
             for sample, logs, written, after in rows
         ]

@@ -29,7 +29,7 @@ class ServedLabeller:
         boxes: Whether faces are boxed by the detector first; None: as the model was trained.
         kind: As for `labellers.ModelLabeller`.
         options: How the server is asked.
-        order, hint: As for `explaining.Wishes`.
+        order, hint, audited: As for `explaining.Wishes`.
 
     Raises:
         UsageError, MissingWeights, ModelError, ChatError: as `open_served`.
@@ -37,9 +37,11 @@ class ServedLabeller:
 
     def __init__(
         self, model: str, *, boxes: bool | None = None, kind: str = "", options: ChatOptions | None = None,
-        order: Order | None = None, hint: bool = True,
+        order: Order | None = None, hint: bool = True, audited: bool = False,
     ) -> None:  # fmt: skip
-        self._explainer = open_served(model, options or ChatOptions(), order=order, hint=hint)
+        self._explainer = open_served(
+            model, options or ChatOptions(), order=order, hint=hint, audited=audited
+        )
         served = self._explainer.served
         boxes = needs_boxes(trained_boxes(served.manifest.card), kind) if boxes is None else boxes
         self._cutter = FaceCutter(boxes)
@@ -93,9 +95,11 @@ def _answer(sample: Sample, told: ServedAnswer | ChatFailed) -> Answer:
     before, after = told.before, told.after
     if before.label is None:
         reason = f"the answer {before.answer[:60]!r} is not one of the model's labels"
-        return refused(sample, "no_label", reason).model_copy(update={"text": told.text})
+        return refused(sample, "no_label", reason).model_copy(
+            update={"text": told.text, "rejected": told.rejected}
+        )
     return Answer(
         id=sample.id, truth=sample.expression, label=before.label, text=told.text, problem=told.problem,
         log_probabilities=None if before.sums is None else normalised(before.sums),
-        label_after=None if after is None else after.label,
+        rejected=told.rejected, label_after=None if after is None else after.label,
     )  # fmt: skip

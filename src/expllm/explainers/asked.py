@@ -4,15 +4,17 @@ import asyncio
 import io
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from expllm.chat import ChatFailed, ChatModel, Message, Reply, picture_uri
 from expllm.conversations import QUESTIONS, label_question
 from expllm.errors import RecordError
 from expllm.explainers.base import Said, Shown, examined
+from expllm.explainers.rewriting import rewritten
 from expllm.faces import AUVector, Expression
 from expllm.grounding import concluded
-from expllm.records import CoT, Explanation
+from expllm.records import CoT, Explanation, Rejected
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,6 +39,7 @@ class ChatExplainer:
         chat: The model.
         labels: The expressions that it may name.
         budget: USD that may be spent; None for no bound. What is under way when it is spent still ends.
+        audited: It is asked once more for each sentence that the measured action units refute.
         on_status: As for `open_explainer`.
 
     Attributes:
@@ -50,11 +53,12 @@ class ChatExplainer:
 
     def __init__(
         self, chat: ChatModel, labels: Sequence[Expression], *, budget: float | None = None,
-        on_status: Callable[[str], object] = lambda _: None,
+        audited: bool = False, on_status: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         self.identity = self.writer = f"chat:{chat.identity}"
         self.spent = 0.0
         self._chat, self._labels, self._budget = chat, tuple(labels), budget
+        self._audited = audited
         self._label_text = label_question(labels).turns[0].text
         self._text = explanation_text(labels)
         self._loop = AskingLoop()
@@ -93,14 +97,37 @@ class ChatExplainer:
             return no_answer("not asked: the budget is spent")
         question = Message("user", self._text if write else self._label_text, (_sent(face.crop),))
         try:
-            reply = await self._chat.ask([question])
+            reply = await self._asked([question])
+        except ChatFailed as failed:
+            return no_answer(f"{NO_ANSWER}: {failed.line}")
+        if not write or not self._audited or reply.filtered or reply.refused:
+            return self.understood(reply, face.aus, write=write)
+
+        async def again(request: str) -> str | None:
+            talk = [question, Message("assistant", reply.text), Message("user", request)]
+            if self._budget is not None and self.spent >= self._budget:
+                return None
+            try:
+                return (await self._asked(talk)).text
+            except ChatFailed:
+                return None
+
+        text, rejected = await rewritten(reply.text, face.aus, again)
+        return self.understood(replace(reply, text=text), face.aus, rejected=rejected)
+
+    async def _asked(self, messages: Sequence[Message]) -> Reply:
+        try:
+            reply = await self._chat.ask(messages)
         except ChatFailed as failed:
             self.spent += failed.cost or 0.0
-            return no_answer(f"{NO_ANSWER}: {failed.line}")
+            raise
         self.spent += reply.cost or 0.0
-        return self.understood(reply, face.aus, write=write)
+        return reply
 
-    def understood(self, reply: Reply, aus: AUVector | None, *, write: bool = True) -> Said:
+    def understood(
+        self, reply: Reply, aus: AUVector | None, *, write: bool = True,
+        rejected: tuple[Rejected, ...] | None = None,
+    ) -> Said:  # fmt: skip
         """What a reply says. Nothing of it is guessed at: what cannot be read is a problem."""
         if reply.filtered:
             said = reply.text or reply.finish
@@ -116,7 +143,7 @@ class ChatExplainer:
         elif problem is None:
             return Said(label)
         known = label if label in self._labels else None
-        return Said(known, None, cot, examined(reply.text, problem, aus, None))
+        return Said(known, None, cot, examined(reply.text, problem, aus, None, rejected=rejected))
 
     def _label_problem(self, label: Expression | None) -> str | None:
         if label is None:

@@ -58,7 +58,7 @@ def open_explainer(
     labels: int | None = None,
     order: Order | None = None,
     dtype: str = "auto",
-    audited: bool = True,
+    audited: bool | None = None,
     chat: ChatOptions | None = None,
     heard: Callable[[str], object] | None = None,
     on_status: Callable[[str], object] = lambda _: None,
@@ -75,6 +75,7 @@ def open_explainer(
         dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: 32 bits for a small model, whose
             words are then the same on every processor, else the faster on this machine.
         audited: Sentences of a model that the measured action units refute are written anew, or left out.
+            None: for models that write here; a model behind an address is asked once more for each sentence.
         chat: How a chat model is asked.
         heard: Told the text of a face by a trained model, piece by piece, while it is written.
         on_status: Given what a model does ("loading compact"), whenever it begins something, on any thread.
@@ -95,21 +96,31 @@ def open_explainer(
     if name == OFFLINE:
         return RuleExplainer(labels or 8)
     if name.startswith(CHAT):
-        return _chat(name.removeprefix(CHAT), labels or 8, chat or ChatOptions(), on_status)
+        return _chat(
+            name.removeprefix(CHAT), labels or 8, chat or ChatOptions(), on_status, audited=bool(audited)
+        )
     if labels is not None:
         raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
     if name.startswith(ENDPOINT):
-        return open_served(name, chat or ChatOptions(), order=order, on_status=on_status)
+        options = chat or ChatOptions()
+        return open_served(name, options, order=order, audited=bool(audited), on_status=on_status)
     from expllm.explainers.trained import ModelExplainer
 
     shown = shown_as or (name if name in SHIPPED else None)
     return ModelExplainer(
-        model_folder(model), name=shown, order=order, dtype=dtype, audited=audited, heard=heard,
+        model_folder(model), name=shown, order=order, dtype=dtype, audited=audited is not False, heard=heard,
         on_status=on_status,
     )  # fmt: skip
 
 
-def _chat(name: str, labels: int, options: ChatOptions, on_status: Callable[[str], object]) -> FaceExplainer:
+def audited_by_default(model: str | Path) -> bool:
+    """Whether a model's refuted sentences are written anew where nobody chose: those that write here."""
+    return str(model) != OFFLINE and not str(model).startswith((CHAT, ENDPOINT))
+
+
+def _chat(
+    name: str, labels: int, options: ChatOptions, on_status: Callable[[str], object], *, audited: bool
+) -> FaceExplainer:
     from expllm.chat import OpenAIChat, Prices
     from expllm.explainers.asked import ChatExplainer
 
@@ -124,7 +135,7 @@ def _chat(name: str, labels: int, options: ChatOptions, on_status: Callable[[str
         requests_per_minute=options.requests_per_minute, tokens_per_minute=options.tokens_per_minute,
         cache=options.cache, prices=prices,
     )  # fmt: skip
-    return ChatExplainer(chat, label_set(labels), budget=options.budget, on_status=on_status)
+    return ChatExplainer(chat, label_set(labels), budget=options.budget, audited=audited, on_status=on_status)
 
 
 def check_chat_options(name: str, options: ChatOptions | None) -> None:
@@ -155,6 +166,7 @@ def open_served(
     *,
     order: Order | None = None,
     hint: bool = True,
+    audited: bool = False,
     on_status: Callable[[str], object] = lambda _: None,
 ) -> "ServedExplainer":
     """A trained model that a server runs.
@@ -183,7 +195,7 @@ def open_served(
     )  # fmt: skip
     return ServedExplainer(
         chat, ServedModel.read(folder), name=f"{ENDPOINT}{chat.shown}", order=order,
-        max_tokens=options.max_tokens, hint=hint, on_status=on_status,
+        max_tokens=options.max_tokens, hint=hint, audited=audited, on_status=on_status,
     )  # fmt: skip
 
 

@@ -15,11 +15,12 @@ from expllm.conversations import (
 )
 from expllm.explainers.asked import NO_ANSWER, AskingLoop, all_of, no_answer, parsed
 from expllm.explainers.base import Said, Shown, examined, rounded
+from expllm.explainers.rewriting import Ask, rewritten
 from expllm.explainers.served_labels import LabelScorer, ServedLabel, normalised
 from expllm.faces import AUVector, Expression
 from expllm.model.answered import MOST_TOKENS
 from expllm.model.served import ServedModel
-from expllm.records import CoT
+from expllm.records import CoT, Rejected
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,6 +38,7 @@ class ServedAnswer:
         text: The explanation, word for word; None where there is none.
         problem: What is wrong with the text, or why there is none; None where none was asked for.
         after: The label, asked behind the explanation.
+        rejected: Sentences that do not stand in it; None where it was not audited.
     """
 
     before: ServedLabel
@@ -44,6 +46,7 @@ class ServedAnswer:
     cot: CoT | None = None
     problem: str | None = None
     after: ServedLabel | None = None
+    rejected: tuple[Rejected, ...] | None = None
 
 
 class ServedExplainer:
@@ -56,6 +59,7 @@ class ServedExplainer:
         order: As for `trained.ModelExplainer`.
         max_tokens: Of an explanation, at most.
         hint: Whether a model that was trained with hints is told the measured units.
+        audited: As for `asked.ChatExplainer`.
         on_status: As for `open_explainer`.
     """
 
@@ -65,11 +69,13 @@ class ServedExplainer:
 
     def __init__(
         self, chat: OpenAIChat, served: ServedModel, *, name: str, order: Order | None = None,
-        max_tokens: int | None = None, hint: bool = True, on_status: Callable[[str], object] = lambda _: None,
+        max_tokens: int | None = None, hint: bool = True, audited: bool = False,
+        on_status: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         self.served, self.boxed = served, served.boxed
         self.identity = self.writer = f"{name} (sha256 {served.digest[:12]})"
         self._chat, self._scorer = chat, LabelScorer(chat, served)
+        self._audited = audited
         self._order, self._most = order or served.order, max_tokens or MOST_TOKENS
         self._questions = served.questions if hint else replace(served.questions, hint="")
         self._label_question = label_question(served.labels, self._questions)
@@ -139,14 +145,29 @@ class ServedExplainer:
             reply = await self._chat.ask(question, max_tokens=self._most)
         except ChatFailed as failed:
             return ServedAnswer(before, problem=f"{NO_ANSWER}: {failed.line}")
+        rejected: tuple[Rejected, ...] | None = None
+        if self._audited and not reply.filtered and not reply.refused:
+            text, rejected = await rewritten(reply.text.strip(), aus, self._again(question, reply.text))
+            reply = replace(reply, text=text)
         cot, problem = parsed(reply)
         text = reply.text.strip()
         try:
             after = await self._second_label(picture, aus, text)
         except ChatFailed as failed:
             second = f"no label behind the explanation: {failed.line}"
-            return ServedAnswer(before, text, cot, "; ".join(one for one in (problem, second) if one))
-        return ServedAnswer(before, text, cot, problem, after)
+            problem = "; ".join(one for one in (problem, second) if one)
+            return ServedAnswer(before, text, cot, problem, rejected=rejected)
+        return ServedAnswer(before, text, cot, problem, after, rejected)
+
+    def _again(self, question: Sequence[Message], text: str) -> Ask:
+        async def again(request: str) -> str | None:
+            talk = [*question, Message("assistant", text), Message("user", request)]
+            try:
+                return (await self._chat.ask(talk, max_tokens=self._most)).text
+            except ChatFailed:
+                return None
+
+        return again
 
     async def _first_label(self, crop: "Image.Image", picture: str) -> ServedLabel:
         """Of the face, and of its mirror image if the model is to look twice."""
@@ -194,7 +215,7 @@ class ServedExplainer:
         if answer.text is None:
             return replace(no_answer(problem or ""), expression=chosen.label, probabilities=shares)
         other = None if second is None else second.label
-        checked = examined(answer.text, problem, aus, chosen.label, other)
+        checked = examined(answer.text, problem, aus, chosen.label, other, answer.rejected)
         return Said(chosen.label, shares, answer.cot, checked)
 
 

@@ -1,8 +1,10 @@
 """Sentences held against the measured action units while a text is written."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from expllm.cot.formatting import PRONOUNS
 from expllm.cot.offline import write_cot
 from expllm.faces import AUVector, Expression
 from expllm.grounding import Verdict, audit, concluded
@@ -14,6 +16,8 @@ from expllm.records import CoT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+FEWEST: Final = 3
+"""Words of a sentence that takes another one's place: "The jaw drops." has so many."""
 REFUTED: Final = (*WRONG, Verdict.UNSUPPORTED)
 """Verdicts with which a claim does not stand: a mere trace that is claimed as a movement is among them."""
 _OPEN: Final = "The measured movements leave the expression open."
@@ -37,8 +41,12 @@ class SentenceVerifier:
         return "; ".join(f'"{one.claim.text}": {one.reason}' for one in new) or None
 
     def replaceable(self, before: str, first: str, other: str) -> bool:
-        """Another sentence must be new, and name no further expression; a conclusion, the same one."""
-        if other.strip() in before:
+        """Another sentence must be new, of some words, impersonal, and name no further expression.
+
+        In the conclusion it must name the same one.
+        """
+        words = re.findall(r"[^\W\d_]+", other.casefold())
+        if other.strip() in before or len(words) < FEWEST or PRONOUNS & {*words}:
             return False
         names, others = _names(first), _names(other)
         return others == names if _part(before) == CoT.HEADINGS[2] else others <= names

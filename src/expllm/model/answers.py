@@ -14,12 +14,12 @@ from expllm.data.encode import label_tokens
 from expllm.errors import RecordError, UsageError
 from expllm.faces import AUVector, Expression
 from expllm.model.answered import MOST_TOKENS, Answers, LabelScores, Written
-from expllm.model.decoding import Draft, Verifier
+from expllm.model.decoding import Draft, Ids, Verifier
 from expllm.model.layout import ModelError, read_manifest
 from expllm.model.light import light_bundle
 from expllm.model.prepare import Prepared, Preparer, preparer
 from expllm.model.scoring import token_tree
-from expllm.model.writing import Ids, Talker, pieces, text_of
+from expllm.model.writing import Talker, pieces, text_of
 from expllm.records import CoT
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from expllm.data.encode import IGNORE, Encoded
-from expllm.model.decoding import Choice, Draft, Fed, decode
+from expllm.model.decoding import Choice, Draft, Fed, Ids, decode
 from expllm.model.expllm import inner
 from expllm.model.prepare import Pixels, Preparer
 from expllm.model.scoring import TokenTree
-from expllm.model.writing import Ids, Step
+from expllm.model.writing import Step
 
 if TYPE_CHECKING:
     import numpy as np

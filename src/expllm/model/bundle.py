@@ -17,8 +17,9 @@ from expllm.model.presets import Preset
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from expllm.model.decoding import Ids
     from expllm.model.prepare import Preparer
-    from expllm.model.writing import Ids, Talker
+    from expllm.model.writing import Talker
 
 
 @dataclass

@@ -21,6 +21,7 @@ from expllm.errors import MissingWeights
 from expllm.faces import Expression
 from expllm.model.carried import unpacked
 from expllm.model.convnet import blocks_of, look, stem_of
+from expllm.model.decoding import Ids
 from expllm.model.expected import adapter_shapes, llama_shapes, projector_shapes
 from expllm.model.keys import Differences, Shape, check_fit, check_keys, check_shapes, not_finite
 from expllm.model.language import Language
@@ -39,7 +40,7 @@ from expllm.model.products import product
 from expllm.model.tensors import each_weight, load_weights
 from expllm.model.tokenizer import LightTokenizer
 from expllm.model.weightfiles import tensor_shapes
-from expllm.model.writing import Ids, OwnModel, Talker
+from expllm.model.writing import OwnModel, Talker
 
 _ADAPTED: Final = "base_model.model."
 _CARRIED: Final = "model.language_model."

@@ -7,10 +7,11 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from expllm.model.anymodel import AnyModel
+from expllm.model.decoding import Ids
 from expllm.model.expllm import inner
 from expllm.model.language import readable
 from expllm.model.prepare import Preparer
-from expllm.model.writing import Ids, Talker, own_model
+from expllm.model.writing import Talker, own_model
 
 if TYPE_CHECKING:
     from expllm.model.bundle import Bundle

@@ -343,7 +343,7 @@ class OwnRows:
         device = self._language.device
         added = torch.zeros(len(tokens), self.vocabulary)
         for place, row in enumerate(self._seen.rows[: len(tokens)]):
-            if row.number in noise:
+            if row.number is not None and row.number in noise:
                 added[place] = torch.from_numpy(noise[row.number])
         ids, there = torch.tensor([tokens, places], device=device)[:, :, None]
         hidden = self._language.read(self._language.embed(ids), self._memory, there)

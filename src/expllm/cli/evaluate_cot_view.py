@@ -49,7 +49,7 @@ def _grounding(found: Grounding) -> Table:
     table = table_of(("grounding, by the audit", False), ("%", True), ("95 % interval", True))
     first = found.as_written
     for name, interval in (
-        *([] if first is None else [("claims that they bear out, as first written", first.precision)]),
+        *([] if first is None else [("claims that hold, as first written", first.precision)]),
         ("claims that the action units bear out", found.precision),
         ("active action units that are told, by intensity", found.recall),
         ("claims read, of the sentences about the face", found.read),

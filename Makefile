@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 IMAGE  ?= examples/faces/astronaut.jpg
 
-.PHONY: analyze serve test test-slow test-all check format docs bench test-corpus test-llm evaluate-compact clean
+.PHONY: analyze serve test test-slow test-all check format docs test-server bench bench-server test-corpus test-llm evaluate-compact clean
 
 ## Explain a face: make analyze [IMAGE=path]
 analyze: $(VENV)/.run
@@ -53,6 +53,10 @@ docs: $(VENV)/.docs
 ## Speed and memory, side by side with a bare MediaPipe loop. DATA=folder with the portraits.
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/analyze.py $(if $(DATA),--data $(DATA))
+
+## The server's cost, memory, and how it bears a flood. DATA=folder with the portraits.
+bench-server: $(VENV)/.dev
+	$(BIN)/python benchmarks/server.py --compact $(if $(DATA),--data $(DATA))
 
 ## The roughly 1,000 files of Pillow's own test suite, downloaded from PyPI.
 test-corpus: $(VENV)/.dev

@@ -108,18 +108,8 @@ class Served:
 def served(model: str = "offline", workers: int = 1) -> Iterator[Served]:
     """A server that is ready."""
     began = time.perf_counter()
-    command = [
-        sys.executable,
-        "-m",
-        "expllm",
-        "serve",
-        "--port",
-        "0",
-        "--model",
-        model,
-        "--workers",
-        str(workers),
-    ]
+    command = [sys.executable, "-m", "expllm", "serve", "--port", "0"]
+    command += ["--model", model, "--workers", str(workers)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
@@ -169,9 +159,8 @@ class Flood:
     async def run(self, port: int, picture: bytes, duration: float) -> None:
         """All clients, each with one request after the other."""
         until = time.perf_counter() + duration
-        async with aiohttp.ClientSession(
-            f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=0)
-        ) as http:
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=connector) as http:
             await asyncio.gather(*(self._client(http, picture, until) for _ in range(CLIENTS)))
 
     async def _client(self, http: aiohttp.ClientSession, picture: bytes, until: float) -> None:
@@ -246,22 +235,20 @@ def slow_clients(server: Served, picture: bytes) -> Iterator[Line]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=Path, help="folder with the portraits; else the bundled face again and again"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="small counts: whether it runs, not what it costs"
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--data", type=Path, help="folder with the portraits; else the bundled face alone")
+    parser.add_argument("--quick", action="store_true", help="small counts: whether it runs")
     parser.add_argument("--compact", action="store_true", help="also start with the model that ships")
     options = parser.parse_args()
     count, duration, many = (20, 5.0, 100) if options.quick else (200, 60.0, 5000)
     pictures = portraits(options.data, count)
     print(load())
     with served() as server:
-        lines = [Line("rules, start to ready, s", server.start_s, at_most=4)]
+        lines = [
+            Line("rules, start to ready, s", server.start_s, at_most=4),
+            Line("... of processor time", server.cpu_s),
+        ]
         lines += cost(server, pictures)
         lines += slow_clients(server, pictures[0])
         lines += memory(server, pictures, many)

@@ -1,4 +1,4 @@
-# Two commands do all the set-up: `make analyze` and `make test`. Both are fast the second time.
+# Three commands do all the set-up: `make analyze`, `make serve` and `make test`. All are fast the second time.
 
 PYTHON ?= python3
 VENV   := .venv

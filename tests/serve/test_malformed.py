@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from serving_expllm import JSON, Running
@@ -108,13 +109,13 @@ def test_the_schema_describes_errors_and_pictures(server: Running) -> None:
 
 
 @pytest.mark.slow
-def test_schemathesis_finds_nothing(server: Running) -> None:
+def test_schemathesis_finds_nothing(server: Running, tmp_path: Path) -> None:
     """What is no picture is rightly refused, though its schema can only say that it is bytes."""
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json", "--checks", "all",
         "--exclude-checks", "positive_data_acceptance", "--max-examples", "25", "--seed", "1", "--no-color",
         "--generation-database", "none",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert server.log == []

@@ -1,11 +1,14 @@
 """A full server says so at once; who hangs up gives up the place; what was let in is answered."""
 
 import asyncio
+import base64
 import json
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from openai import OpenAI
 from serving_expllm import JPEG, Answer, Running, form, portrait, running
 from waiting import HANG_S, wait_until
 
@@ -60,6 +63,23 @@ def test_a_full_server_refuses_at_once_and_answers_those_it_let_in() -> None:
             assert 1 <= int(answer.headers["retry-after"]) <= 60
         assert [one.result(HANG_S).status for one in admitted] == [200, 200]
         wait_until(lambda: server.analyzer.queue.taken == 0)
+
+
+def test_openais_client_waits_and_tries_again_by_itself() -> None:
+    with (
+        running(limits=ServerLimits(waiting_per_worker=0)) as server,
+        OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=9) as client,
+        ThreadPoolExecutor(2) as clients,
+    ):
+        uri = "data:image/jpeg;base64," + base64.b64encode(portrait()).decode()
+        messages: Any = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": uri}}]}]
+        with Blocked(server):
+            first = clients.submit(server.analyze, portrait())
+            wait_until(lambda: server.analyzer.queue.taken == 1)
+            second = clients.submit(client.chat.completions.create, model="offline", messages=messages)
+            wait_until(lambda: 'code="503"' in server.ask("GET", "/metrics").body.decode())
+        assert first.result(HANG_S).status == 200
+        assert second.result(HANG_S).choices[0].message.content
 
 
 def test_who_hangs_up_gives_up_the_place() -> None:

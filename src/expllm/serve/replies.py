@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from expllm.faces import Expression
+from expllm.faces import AU_NAMES, Expression
 from expllm.records import CoT, FaceAnalysis, Probability, Record
 
 Labels = Annotated[
@@ -17,6 +17,7 @@ Units = Annotated[
     Field(
         description="Intensities 0-1 of FEAFA's action units by name; null or left out: not measured.",
         examples=[{"left lip corner pull": 0.7, "right lip corner pull": 0.6}],
+        json_schema_extra={"propertyNames": {"enum": list(AU_NAMES)}},
     ),
 ]
 

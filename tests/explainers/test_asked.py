@@ -149,11 +149,11 @@ def rewritten(other: str, observed: str | None = None) -> tuple[FaceAnalysis, li
 
 
 def test_a_refuted_sentence_is_asked_for_again() -> None:
-    face, requests = rewritten("Both corners of the mouth go up.")
+    face, requests = rewritten("The corners of the mouth are raised.")
     assert [len(request["messages"]) for request in requests] == [1, 3]
     assert "The brows are strongly lowered." in requests[1]["messages"][2]["content"]
     assert face.cot is not None
-    assert face.cot.key_observations.endswith("pulled up. Both corners of the mouth go up.")
+    assert face.cot.key_observations.endswith("pulled up. The corners of the mouth are raised.")
     assert face.explanation is not None
     (one,) = face.explanation.rejected or ()
     assert (one.sentence, one.sample) == ("The brows are strongly lowered.", 1)

@@ -1,18 +1,22 @@
 """Models that are asked through `transformers`: the same answers as by our own reading."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import taught
 import torch
+import varied
 from taught import LABELS, between, picture
 from torch import Tensor
 from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
 from expllm.conversations import explanation_question, label_question
 from expllm.data.encode import Encoded, collate, label_tokens
+from expllm.explainers.verifying import REFUTED, verifier
+from expllm.grounding import audit
 from expllm.model.answers import Answerer
 from expllm.model.anymodel import AnyModel
 from expllm.model.bundle import new_bundle
@@ -135,3 +139,22 @@ def test_a_model_whose_positions_have_three_dimensions() -> None:
         assert [token for step in steps for of, token in step if of == row] == whole[
             0, len(QUESTION) :
         ].tolist()
+
+
+@pytest.mark.slow
+def test_another_model_is_audited_like_ours(tmp_path: Path) -> None:
+    """Each goes back in its own way: by rows of memory, or by reading again."""
+    save(tmp_path / "varied", varied.new(), {})
+    merge(tmp_path / "varied", tmp_path / "llava")
+    bundle = new_bundle(preset(f"hf:{tmp_path / 'llava'}"), LABELS)
+    bundle.questions = taught.QUESTIONS
+    other, here = Answerer(bundle), Answerer(varied.new())
+    assert isinstance(other._talker, AnyModel)
+    faces, judges = [picture(label) for label in LABELS], [verifier(aus) for aus in varied.AUS]
+    texts = other.explanations(faces, verifiers=judges)
+    assert [text.text for text in texts] == [text.text for text in here.explanations(faces, verifiers=judges)]
+    assert "".join(other.stream(faces[0], verifier=judges[0])) == texts[0].text
+    for text, aus in zip(texts, varied.AUS, strict=True):
+        if aus is not None:
+            assert not [one for one in audit(text.text, aus).checked if one.verdict in REFUTED]
+    assert sum(len(text.rejected or ()) for text in texts) > 2

@@ -41,15 +41,13 @@ class SentenceVerifier:
         return "; ".join(f'"{one.claim.text}": {one.reason}' for one in new) or None
 
     def replaceable(self, before: str, first: str, other: str) -> bool:
-        """Another sentence must be new, of some words, impersonal, and name no further expression.
-
-        In the conclusion it must name the same one.
+        """Another sentence must be new, of some words, impersonal, read by the audit, and name no further
+        expression: in the conclusion, the same one.
         """
         words = re.findall(r"[^\W\d_]+", other.casefold())
         if other.strip() in before or len(words) < FEWEST or PRONOUNS & {*words}:
             return False
-        names, others = _names(first), _names(other)
-        return others == names if _part(before) == CoT.HEADINGS[2] else others <= names
+        return self._read(before, other) and _named_alike(before, first, other)
 
     def by_rules(self, before: str, first: str, *, alone: bool) -> str | None:
         """A sentence of the rule-based writer: for one that stands alone, or that names the conclusion."""
@@ -58,10 +56,19 @@ class SentenceVerifier:
         if not alone and (part != CoT.HEADINGS[2] or label is None):
             return None
         for sentence in self._sentences(part, label):
-            fits = (alone and label is None) or self.replaceable(before, first, sentence)
+            fits = (alone and label is None) or _named_alike(before, first, sentence)
             if fits and self.refuted(before, sentence) is None:
                 return sentence
         return _OPEN if label is None else f"Overall, the expression is {label.value}."
+
+    def _read(self, before: str, sentence: str) -> bool:
+        """Whether the audit reads a sentence: among observations it must find a claim in it."""
+        context = _context(before)
+        found = audit(context + sentence, self.aus)
+        if any(one.end > len(context) for one in found.unread):
+            return False
+        claims = any(one.claim.end > len(context) for one in found.checked)
+        return claims or _part(before) != CoT.HEADINGS[0]
 
     def _sentences(self, part: str, label: Expression | None) -> "Sequence[str]":
         """Those of the rules for a part, as far as they say nothing of an expression that nobody named."""
@@ -87,6 +94,11 @@ def _part(before: str) -> str:
     """The heading under which a text goes on; the first one where it has none."""
     found = [name for line in split(before) if (name := heading(line.strip()))]
     return found[-1] if found else CoT.HEADINGS[0]
+
+
+def _named_alike(before: str, first: str, other: str) -> bool:
+    names, others = _names(first), _names(other)
+    return others == names if _part(before) == CoT.HEADINGS[2] else others <= names
 
 
 def _names(sentence: str) -> set[Expression]:

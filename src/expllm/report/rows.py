@@ -105,6 +105,10 @@ def check_texts(explanation: Explanation, label: Expression | None) -> list[str]
         found.append("The label and the text's conclusion agree.")
     elif explanation.agree is False and label is not None:
         found.append(_disagreement(explanation, label))
+    if rejected := explanation.rejected:
+        count = f"{len(rejected)} sentence{'s' * (len(rejected) > 1)}"
+        omitted = sum(one.replacement is None for one in rejected)
+        found.append(f"Refuted while the text was written: {count}, {omitted} of them left out.")
     if (grounding := explanation.grounding) is not None:
         borne_out = f"{grounding.supported} of {grounding.claims}" if grounding.claims else "it makes none"
         found.append(f"Claims that the action units bear out: {borne_out}.")

@@ -1,4 +1,4 @@
-"""Ten bases of today, each as its hub repository would be read: prompts, training, answers.
+"""Bases of today, each as its hub repository would be read: prompts, training, answers.
 
 Every base is a tiny random model of the installed class with its own processor (`tinybases`).
 """
@@ -21,6 +21,7 @@ from expllm.faces import label_set
 from expllm.model.answers import Answerer
 from expllm.model.anymodel import AnyModel
 from expllm.model.bundle import Bundle, new_bundle
+from expllm.model.decoding import Draft
 from expllm.model.expllm import inner, part_of, places, supervised_losses, train_only
 from expllm.model.families import crop_side
 from expllm.model.prepare import HfPreparer
@@ -215,7 +216,8 @@ def test_a_text_is_what_generate_writes(bundle: Bundle) -> None:
     question = rounds()[0]
     prompt = way.encoder.prompt(question)
     faces = [face(0), face(1)]
-    steps = list(asked.write(asked.look([way.pixels(one) for one in faces]), [prompt] * 2, -1, 16))
+    drafts = [Draft(bundle.tokenizer) for _ in faces]
+    steps = list(asked.write(asked.look([way.pixels(one) for one in faces]), [prompt] * 2, drafts, -1, 16))
     texts = [[token for step in steps for of, token in step if of == row] for row in range(2)]
     assert texts[0] != texts[1]  # else the pictures would say nothing here
     for one, text in zip(faces, texts, strict=True):

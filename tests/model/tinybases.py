@@ -1,4 +1,4 @@
-"""Ten bases of today, tiny and random, in folders as their hub repositories are laid out.
+"""Bases of today, tiny and random, in folders as their hub repositories are laid out.
 
 Classes of models, processors and tokenizers are the installed ones; chat templates and special tokens are the
 published ones, image processors have the published settings but for the size of pictures.
@@ -205,6 +205,27 @@ def qwen3_vl(folder: Path) -> tuple[Any, Any]:
     return config, transformers.Qwen3VLProcessor(made, own, NoVideos(), chat_template=QWEN3_VL)
 
 
+def qwen3_5(folder: Path) -> tuple[Any, Any]:
+    own = tokenizer(Qwen2Tokenizer, folder, QWEN_TOKENS, **_QWEN_OPTIONS)
+    vision = {
+        "depth": 2, "hidden_size": 16, "out_hidden_size": 32, "intermediate_size": 32, "num_heads": 2,
+        "num_position_embeddings": 196,
+    }  # fmt: skip
+    config = transformers.Qwen3_5Config(
+        text_config=text(
+            own, rope_parameters={**_MROPE, "mrope_interleaved": True, "partial_rotary_factor": 1.0},
+            layer_types=["linear_attention", "full_attention"], linear_key_head_dim=8, linear_value_head_dim=8,
+            linear_num_key_heads=2, linear_num_value_heads=2,
+        ),
+        vision_config=vision, **_qwen_ids(own),
+    )  # fmt: skip
+    made = images(
+        "Qwen2VL", size={"shortest_edge": 65536, "longest_edge": 16777216}, patch_size=16,
+        image_mean=[0.5] * 3, image_std=[0.5] * 3,
+    )  # fmt: skip
+    return config, transformers.Qwen3VLProcessor(made, own, NoVideos(), chat_template=QWEN3_VL)
+
+
 SMOL_TOKENS: Final = "<|im_start|> <end_of_utterance> <fake_token_around_image> <image> <global-img>"
 
 
@@ -378,6 +399,7 @@ def paligemma(folder: Path) -> tuple[Any, Any]:
 BASES: Final[dict[str, Callable[[Path], tuple[Any, Any]]]] = {
     make.__name__: make
     for make in (
+        qwen3_5,
         qwen3_vl,
         qwen2_5_vl,
         qwen2_vl,

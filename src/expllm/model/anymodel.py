@@ -40,7 +40,8 @@ class AnyModel:
 
     @torch.inference_mode()
     def scores(self, seen: Sequence[Pixels], prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
-        """See `Talker`. The continuations are a batch behind copies of what was kept of the prompt."""
+        """See `Talker`. The continuations are a batch behind copies of what was kept of the prompt, or behind
+        the whole prompt where that cannot be copied."""
         return torch.stack([self._score(*pair, tree) for pair in zip(seen, prompts, strict=True)])
 
     @torch.inference_mode()
@@ -73,7 +74,10 @@ class AnyModel:
         if not longest:
             return sums
         cache = deepcopy(found.past_key_values)
-        cache.batch_repeat_interleave(len(texts))
+        try:
+            cache.batch_repeat_interleave(len(texts))
+        except AttributeError:  # layers of linear attention keep a state that is not copied
+            return self._apart(pixels, prompt, texts)
         # Filled up at the right: what stands there is seen by no token before it.
         read = [ids[:-1] + [0] * (longest + 1 - len(ids)) for ids in texts]
         logits = self.go_on(read, cache).logits
@@ -83,6 +87,19 @@ class AnyModel:
             for row, ids in enumerate(texts)
         ]
         return sums + torch.tensor([float(value) for value in later], device=sums.device)
+
+    def _apart(self, pixels: Pixels, prompt: Ids, texts: Sequence[Ids]) -> Tensor:
+        """The same without what was kept: each continuation behind the whole prompt, in one padded batch."""
+        encoded = [Encoded(prompt + text, [IGNORE] * len(prompt) + text, "label") for text in texts]
+        given = self.preparer.batch(encoded, [pixels] * len(texts))
+        tensors = {name: tensor.to(self._device) for name, tensor in given.items() if name != "labels"}
+        begin = len(prompt) - 1
+        kept = torch.arange(begin, begin + max(map(len, texts)), device=self._device)
+        logits = inner(self.model)(**tensors, use_cache=False, logits_to_keep=kept).logits
+        told = logits.float().log_softmax(-1)
+        return torch.stack(
+            [told[row, torch.arange(len(ids)), torch.tensor(ids)].sum() for row, ids in enumerate(texts)]
+        )
 
     def go_on(self, ids: list[Ids], cache: Any) -> Any:
         """The model's output for tokens [rows, tokens] behind what a cache holds."""

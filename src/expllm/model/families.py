@@ -58,6 +58,8 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({
     "qwen2_5_vl": _QWEN,
     "qwen3_vl": _QWEN3,
     "qwen3_vl_moe": _QWEN3,
+    "qwen3_5": _QWEN,
+    "qwen3_5_moe": _QWEN,
     "smolvlm": Family(None, _WHOLE),
     "idefics3": Family(None, _WHOLE),
     "internvl": Family(None, MappingProxyType({"crop_to_patches": False, "max_patches": 1})),

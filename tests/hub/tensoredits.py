@@ -57,10 +57,10 @@ def cases(names: tuple[str, ...]) -> list[tuple[str, Edit]]:
     return [(name, edit) for name in names for edit in EDITS[:2]] + [(names[1], edit) for edit in EDITS[2:]]
 
 
-def refused(read: Callable[[], object], name: str) -> None:
+def refused(read: Callable[[], object], *named: str) -> None:
     with pytest.raises(ModelError) as caught:
         read()
-    assert name in caught.value.line
+    assert [name for name in named if name not in caught.value.line] == [], caught.value.line
     assert caught.value.exit_code == ExitCode.FAILURE
 
 

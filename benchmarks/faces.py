@@ -2,6 +2,7 @@
 
     python benchmarks/faces.py                          # needs nothing but this repository
     python benchmarks/faces.py --data ../shared/data    # also photographs: turned, shrunk, covered, uncovered
+    python benchmarks/faces.py --pictures FOLDER        # also photographs of animals, things and places
 
 Prints each figure beside its bound and leaves with 1 where one is broken. Portraits are read from
 ``portraits_*.parquet``. Behind the figures in `docs/experiments.md` and the comments of `expllm.facefinder`.
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,7 +25,7 @@ from timing import ASTRONAUT, Line, load, side_by_side
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 import covers
-from crowds import HEADS, Crowd, Head, backgrounds_of, crowds, cut_out, faceless
+from crowds import HEADS, Crowd, Head, backgrounds_of, crowds, cut_out, drawn_face, faceless
 
 import expllm.facefinder
 from expllm.aureaders import BlendshapeReader
@@ -31,7 +33,7 @@ from expllm.facefinder import FaceFinder
 from expllm.faces import AUVector
 from expllm.images import open_image
 from expllm.landmarks import Face
-from expllm.visibility import PARTS
+from expllm.visibility import PARTS, is_unseen
 
 Pixels = NDArray[np.uint8]
 SHRUNK_TO = (64, 48, 40, 32, 24, 20, 16)  # pixels, longer side of the face
@@ -40,6 +42,19 @@ SIZES = (24, 28, 40, 64, 120, 301)
 
 COVERED = 40
 """Faces with a cover of one kind, at least."""
+
+DRAWN = 60
+"""Drawn faces to make."""
+
+PICTURES = (".jpg", ".jpeg", ".png")
+
+
+class Folders(NamedTuple):
+    """Where photographs lie that are not in the repository; None: left out."""
+
+    data: Path | None
+    count: int
+    pictures: Path | None
 
 
 def find(finder: FaceFinder, pixels: Pixels) -> list[Face]:
@@ -95,15 +110,29 @@ def groups(finder: FaceFinder, heads: Sequence[Head], count: int) -> Iterator[st
     yield Line("faces that are none, a hundred groups", 100 * false / count)
 
 
-def without_faces(finder: FaceFinder, count: int, data: Path | None) -> Iterator[Line]:
-    """Faces found in pictures that have none."""
-    false = sum(len(find(finder, picture)) for picture in faceless(count))
-    yield Line(f"false faces, a hundred of {count} made pictures", 100 * false / count, at_most=1)
-    if data is not None:
-        pieces = list(backgrounds_of(photographs(finder, data, count)))
-        false = sum(len(find(finder, picture)) for picture in pieces)
-        what = f"false faces, a hundred of {len(pieces)} walls behind people"
-        yield Line(what, 100 * false / len(pieces), at_most=1)
+def without_faces(finder: FaceFinder, count: int, folders: Folders) -> Iterator[str | Line]:
+    """Faces found in pictures that have none, and drawn faces of which something is measured."""
+    made = {f"made pictures ({count})": list(faceless(count))}
+    if folders.data is not None:
+        walls = list(backgrounds_of(photographs(finder, folders.data, folders.count)))
+        made[f"walls behind people ({len(walls)})"] = walls
+    if folders.pictures is not None:
+        paths = sorted(path for path in folders.pictures.iterdir() if path.suffix in PICTURES)
+        made[f"photographs of no people ({len(paths)})"] = [open_image(path).pixels for path in paths]
+    false = 0
+    for name, pictures in made.items():
+        faces = [face for one in pictures for face in find(finder, one)]
+        yield f"{name}: {len(faces)} faces, {sum(measured(face) for face in faces)} with something measured"
+        false += len(faces)
+    yield Line("false faces, a hundred pictures", 100 * false / sum(map(len, made.values())), at_most=1)
+    drawn = [np.asarray(drawn_face(random.Random(f"drawn {seed}"))) for seed in range(DRAWN)]
+    some = sum(any(measured(face) for face in find(finder, one)) for one in drawn)
+    yield Line(f"drawn faces ({DRAWN}), something measured", some / DRAWN, at_most=0.05)
+
+
+def measured(face: Face) -> bool:
+    """Whether a face gets action units, and so perhaps a label."""
+    return face.status == "ok" and not is_unseen(face.hidden)
 
 
 def photographs(finder: FaceFinder, data: Path, count: int) -> Iterator[tuple[Pixels, Sequence[float]]]:
@@ -135,8 +164,7 @@ def withheld(finder: FaceFinder, face: covers.Face, kind: str, draws: random.Ran
     hidden = {name for name, points in PARTS.items() if over[y[list(points)], x[list(points)]].mean() > 0.6}
     if not hidden:
         return None
-    measured = [one for one in find(finder, pixels) if one.status == "ok"]
-    return all(hidden <= one.hidden for one in measured)
+    return all(hidden <= one.hidden for one in find(finder, pixels) if one.status == "ok")
 
 
 def covered_faces(finder: FaceFinder, sets: dict[str, list[covers.Face]]) -> Iterator[Line]:
@@ -163,10 +191,15 @@ def uncovered_faces(finder: FaceFinder, sets: dict[str, list[Pixels]]) -> Iterat
 
 
 def first_pass(finder: FaceFinder, pixels: Pixels) -> None:
-    """What the finder did before it searched for small faces: a fit, a detection, and coarse tiles."""
-    faces = finder._landmarker.fit(pixels)
-    finder._detector.detect(pixels)
+    """What the finder did before it searched for small faces and looked at covers."""
     height, width = pixels.shape[:2]
+    if max(height, width) < expllm.facefinder.ENLARGED_SIDE:
+        finder._look_again(pixels, upright=False)
+        return
+    faces = finder._landmarker.fit_blindly(pixels)
+    scores = [one.score for one in finder._detector.detect(pixels)]
+    if max(scores, default=0.0) < expllm.facefinder.SURE:
+        finder._look_again(pixels, upright=bool(faces))
     if faces and max(height, width) > 480 and faces[0].box[2] * faces[0].box[3] < 0.1 * height * width:
         for top in (0, height - 480):
             for left in (0, width - 480):
@@ -278,10 +311,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="folder of photographs in Parquet; left out without")
+    parser.add_argument("--pictures", type=Path, help="folder of photographs that show nobody")
     parser.add_argument("--count", type=int, default=200, help="photographs of each set to use")
     parser.add_argument("--groups", type=int, default=36, help="group pictures to make")
     parser.add_argument("--faceless", type=int, default=108, help="pictures without a face to make")
     options = parser.parse_args()
+    folders = Folders(options.data, options.count, options.pictures)
     print(load())
     pictures = examples()
     if options.data is not None:
@@ -293,7 +328,7 @@ def main() -> None:
         over = {name: whole_faces(some, finder) for name, some in pictures.items() if name != "FER+ valid"}
         for title, part in (
             (f"Groups ({options.groups} pictures)", groups(finder, heads, options.groups)),
-            ("Without a face", without_faces(finder, options.faceless, options.data)),
+            ("Without a face", without_faces(finder, options.faceless, folders)),
             ("Covered faces", covered_faces(finder, over)),
             ("Uncovered faces", uncovered_faces(finder, pictures)),
             ("Single portraits", speed(finder, {name: some[:40] for name, some in pictures.items()})),

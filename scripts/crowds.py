@@ -6,6 +6,7 @@ Everything follows from a seed.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,6 +216,41 @@ def text(size: tuple[int, int], draws: np.random.Generator) -> Pixels:
         line = "".join(chr(c) for c in draws.integers(33, 126, size[0] // max(4, step // 2)))
         pen.text((4, y), line, fill=(20, 20, 20), font_size=0.8 * step)
     return np.asarray(image)
+
+
+def wheel(size: tuple[int, int], draws: np.random.Generator) -> Pixels:
+    """All colours round a bright middle: the detector takes some of them for faces."""
+    x, y = np.meshgrid(np.linspace(-1, 1, size[0]), np.linspace(-1, 1, size[1]))
+    angle, away = np.arctan2(y, x) + draws.uniform(0, 6), np.hypot(x, y) * draws.uniform(0.8, 1.6)
+    wave = np.stack([np.cos(angle + turn) for turn in draws.uniform(0, 6, 3)], axis=-1)
+    light = 255 * (1 - away[..., None]) + 127 * (1 + wave) * np.minimum(away, 1)[..., None]
+    wheel: Pixels = (light * (away < 1)[..., None]).clip(0, 255).astype(np.uint8)
+    return wheel
+
+
+def drawn_face(draws: random.Random) -> Image.Image:
+    """A smiley or a face drawn in flat colours: something that landmarks fit, and nobody's expression."""
+    side, yellow = 240, draws.random() < 0.3
+    pale, dark = (tuple(draws.randint(*span) for _ in range(3)) for span in ((120, 255), (0, 90)))
+    skin = (250, 210, 40) if yellow else draws.choice([(255, 220, 190), (225, 175, 135), (140, 95, 65), pale])
+    image = Image.new("RGB", (side, side), tuple(draws.randint(0, 255) for _ in range(3)))
+    pen, line = ImageDraw.Draw(image), draws.randint(1, 6)
+    if draws.random() < 0.6:
+        pen.ellipse((30, 0, 210, 190), fill=dark)  # hair
+    wide = draws.uniform(0.6, 0.9) * side / 2
+    pen.ellipse((120 - wide, 20, 120 + wide, 225), fill=skin, outline=dark, width=line)
+    apart, high = draws.uniform(28, 42), draws.uniform(95, 115)
+    for x in (120 - apart, 120 + apart):
+        white, pupil = draws.uniform(8, 20), draws.uniform(4, 9)
+        if draws.random() < 0.7:
+            pen.ellipse((x - white, high - 11, x + white, high + 11), fill="white", outline=dark, width=line)
+        pen.ellipse((x - pupil, high - pupil, x + pupil, high + pupil), fill=dark)
+        pen.line((x - 18, high - 20, x, high - 26, x + 18, high - 20), fill=dark, width=line + 2)
+    pen.line((120, high + 10, 112, high + 45, 126, high + 47), fill=dark, width=line)
+    mouth, bend = draws.uniform(18, 40), draws.choice([(10, 170), (190, 350)])
+    draw = pen.chord if draws.random() < 0.5 else pen.arc
+    draw((120 - mouth, 150, 120 + mouth, 195), *bend, fill=draws.choice([dark, (180, 50, 60)]))
+    return image.rotate(draws.uniform(-12, 12)).filter(ImageFilter.GaussianBlur(draws.choice([0, 0, 1, 2])))
 
 
 BACKGROUNDS: Final = (plain, clouds, bricks, shapes, windows, leaves, spots, grain, text)

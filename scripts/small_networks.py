@@ -1,6 +1,8 @@
-"""The two small networks as PyTorch modules, and the asset that `expllm.convnets` reads."""
+"""The two small networks as PyTorch modules, and the assets that `expllm.convnets` reads."""
 
-from itertools import pairwise
+import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +13,16 @@ ASSETS = Path(__file__).parent.parent / "src" / "expllm" / "assets"
 
 
 class PlaceNetwork(nn.Module):
-    """[N, 3, H, W] in -0.5 to 0.5 -> log odds [N, H / 4, W / 4] that a small face has its middle there."""
+    """[N, 3, H, W] in -0.5 to 0.5 -> log odds [N, H / 8, W / 8] that a small face has its middle there."""
 
-    strides = (2, 2, 1, 1, 1, 1)
+    strides = (4, 2, 1, 1, 1)
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 8, 16, 24, 24, 24)
-        self.layers = nn.ModuleList(
-            nn.Conv2d(before, after, 3, stride, 1)
-            for before, after, stride in zip(widths, widths[1:], self.strides, strict=False)
-        )
-        last = nn.Conv2d(widths[-1], 1, 1)
+        patches = nn.Conv2d(3, 16, 4, 4), nn.Conv2d(16, 24, 2, 2)
+        last = nn.Conv2d(24, 1, 1)
         last.bias = nn.Parameter(torch.full((1,), -4.0))  # faces are rare
-        self.layers.append(last)
+        self.layers = nn.ModuleList([*patches, nn.Conv2d(24, 24, 3, 1, 1), nn.Conv2d(24, 24, 3, 1, 1), last])
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         for layer in self.layers[:-1]:
@@ -36,14 +34,12 @@ class PlaceNetwork(nn.Module):
 class PartNetwork(nn.Module):
     """[N, 3, 64, 64] in -0.5 to 0.5 -> log odds [N, 6] that a part of the face is covered."""
 
-    strides = (2, 2, 2, 1, 1)
+    strides = (4, 2, 2, 1, 1)
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 16, 32, 48)
-        self.layers = nn.ModuleList(nn.Conv2d(before, after, 3, 2, 1) for before, after in pairwise(widths))
-        self.layers.append(nn.Linear(8 * 8 * widths[-1], 32))
-        self.layers.append(nn.Linear(32, 6))
+        convolutions = nn.Conv2d(3, 32, 4, 4), nn.Conv2d(32, 64, 3, 2, 1), nn.Conv2d(64, 64, 3, 2, 1)
+        self.layers = nn.ModuleList([*convolutions, nn.Linear(4 * 4 * 64, 64), nn.Linear(64, 6)])
         self.drop = nn.Dropout(0.3)
 
     def forward(self, faces: torch.Tensor) -> torch.Tensor:
@@ -54,11 +50,33 @@ class PartNetwork(nn.Module):
         return scores
 
 
-def ship(network: PlaceNetwork | PartNetwork, name: str) -> None:
-    """Writes the weights as the asset of that name, in 16 bits."""
+RESEARCH_ONLY = "photographs of people, for research only"
+LEARNED_FROM = {
+    "portraits_train-*.parquet": {"set": "portraits, mostly of LFW", "terms": RESEARCH_ONLY},
+    "ferplus_train-*.parquet": {"set": "FER+ train", "terms": RESEARCH_ONLY},
+    "renders": {"set": "heads of scripts/render_heads.py", "terms": "MakeHuman data, CC0"},
+}
+
+
+def ship(network: PlaceNetwork | PartNetwork, name: str, learned_from: Sequence[str], held_out: str) -> None:
+    """Writes the asset of that name, weights in 16 bits, and its card.
+
+    Args:
+        network: What was trained.
+        name: Of the asset.
+        learned_from: Keys of `LEARNED_FROM`.
+        held_out: What it does on faces that it has not seen.
+    """
     arrays: dict[str, np.ndarray] = {"strides": np.array(network.strides)}
     for number, layer in enumerate(network.layers):
         values = layer.state_dict()
         arrays[f"w{number}"] = values["weight"].numpy().astype(np.float16)
         arrays[f"b{number}"] = values["bias"].numpy().astype(np.float16)
     np.savez_compressed(ASSETS / f"{name}.npz", **arrays)  # type: ignore[arg-type]
+    card = {
+        "asset": f"{name}.npz",
+        "script": f"scripts/{Path(sys.argv[0]).name}",
+        "learned_from": [LEARNED_FROM[one] for one in learned_from],
+        "held_out": held_out,
+    }
+    (ASSETS / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n")

@@ -1,10 +1,11 @@
 """Train the network that tells which parts of a face are covered (`expllm.visibility`).
 
-    python scripts/train_face_parts.py --data ../shared/data --seconds 900
+    python scripts/render_heads.py RENDERS --first 2000 --identities 200 --per-identity 3 --size 200
+    python scripts/train_face_parts.py --data ../shared/data --renders RENDERS
 
-Half of what it sees are portraits and FER+ faces as they are, half the same with something painted over
-(`covers.py`, or a piece of another photograph). What the landmark model makes of the covered picture decides
-where the network looks, as in use. Light from a side, small sizes, grey and noise are drawn anew each time.
+Half of what it sees are portraits, FER+ faces and rendered heads as they are, as many the
+same with something painted over (`covers.py`, or a piece of another photograph), a few textures and drawn
+faces, of which nothing can be seen. Light from a side, small sizes, grey and noise are drawn anew each time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import argparse
 import math
 import random
 import time
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +26,23 @@ import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 # isort: split
 import numpy as np
 import torch
+from crowds import BACKGROUNDS, drawn_face, wheel
 from numpy.typing import NDArray
-from photographs import SETS, Photograph, photographs
+from photographs import SETS, Photograph, kept, photographs, renders
 from PIL import Image, ImageFilter
 from small_networks import PartNetwork, ship
 
-from expllm.facefinder import FaceFinder
-from expllm.images import open_image
-from expllm.visibility import ASSET, PARTS, SIDE, upright
+from expllm.facefinder import ENLARGED_SIDE
+from expllm.landmarks import Landmarker
+from expllm.visibility import ASSET, PARTS, SIDE, THRESHOLD, upright
+from expllm.weights import FACE_LANDMARKER, locate
 
 OTHER_SIDE = [1, 0, 3, 2, 5, 4]
-BATCH = 64
+BATCH, RATE = 64, 2e-3
+SHARES = 0.49, 0.49, 0.02
+"""Of faces as they are, of covered ones, and of what is no face: with 8 percent a dark mask hid all."""
+
+NO_FACES = 800
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,26 +54,66 @@ class Example:
 
 
 def examples(faces: list[Photograph], each: int) -> tuple[list[Example], list[Example]]:
-    """Faces as they are, and the same with something over them, `each` times where landmarks still fit."""
+    """Faces as they are, and the same with something over them.
+
+    Once the landmark model looks at the covered picture; `each` more times its landmarks are those of the
+    whole face, a little aside, as a cover shifts them.
+    """
     draws = random.Random(0)
     plain, over = [], []
-    with FaceFinder() as finder:
+    with closing(Landmarker(locate(FACE_LANDMARKER), 1)) as landmarker:
         for face in faces:
             plain.append(Example(upright(face.pixels, face.landmarks), np.zeros(len(PARTS), np.float32)))
-            for _ in range(each):
+            for number in range(1 + each):
                 pixels, hidden = paint(face, draws.choice(faces), draws)
-                fits = [one.landmarks for one in finder.find(open_image(pixels)) if one.landmarks is not None]
-                if fits:
-                    share = np.maximum(shares(hidden, face.landmarks), shares(hidden, fits[0]))
-                    over.append(Example(upright(pixels, fits[0]), share))
+                points = _aside(face.landmarks, draws) if number else _fitted(landmarker, pixels)
+                if points is not None:
+                    share = np.maximum(shares(hidden, face.landmarks), shares(hidden, points))
+                    over.append(Example(upright(pixels, points), share))
     return plain, over
+
+
+def _fitted(landmarker: Landmarker, pixels: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    """What the landmark model makes of a picture; small ones enlarged, as the face finder does."""
+    zoom = max(1, math.ceil(ENLARGED_SIDE / max(pixels.shape[:2])))
+    large = Image.fromarray(pixels).resize([zoom * length for length in pixels.shape[1::-1]])
+    points = next((face.landmarks for face in landmarker.fit(np.asarray(large))), None)
+    return None if points is None else points / np.float32(zoom)
+
+
+def _aside(landmarks: NDArray[np.float32], draws: random.Random) -> NDArray[np.float32]:
+    """The landmarks turned, scaled and moved a little."""
+    middle, size = landmarks[:, :2].mean(axis=0), float(np.ptp(landmarks[:, 1]))
+    turn, scale = draws.gauss(0, 0.05), 1 + draws.gauss(0, 0.04)
+    turning = scale * np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
+    moved = landmarks.copy()
+    shift = np.array([draws.gauss(0, 0.03 * size), draws.gauss(0, 0.03 * size)])
+    moved[:, :2] = (landmarks[:, :2] - middle) @ turning + middle + shift
+    return moved
+
+
+def no_faces(count: int) -> list[Example]:
+    """Textures and drawn faces: of them, no part of a face can be seen."""
+    found = []
+    for seed in range(count):
+        draws, generator = random.Random(seed), np.random.default_rng(seed)
+        if seed % 2:
+            image = drawn_face(draws)
+        else:
+            side = draws.randint(64, 400)
+            texture = draws.choice((*BACKGROUNDS, wheel))((2 * side, 2 * side), generator)
+            left, top = draws.randint(0, side), draws.randint(0, side)
+            image = Image.fromarray(texture).crop((left, top, left + side, top + side))
+        small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
+        found.append(Example(np.asarray(small), np.ones(len(PARTS), np.float32)))
+    return found
 
 
 def paint(
     face: Photograph, other: Photograph, draws: random.Random
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Something over a face; one time in twelve a piece of another photograph in its place."""
-    kind = draws.choice(list(covers.KINDS))
+    kind = draws.choice([*covers.KINDS, "half", "hand", "hand"])
     pixels, hidden = covers.covered(covers.Face(face.pixels, face.landmarks), kind, draws)
     if draws.random() < 1 / 12:
         height, width = hidden.shape
@@ -116,11 +165,10 @@ def another_light(face: NDArray[np.uint8], draws: random.Random) -> NDArray[np.f
     return centred
 
 
-def batch_of(plain: list[Example], over: list[Example], draws: random.Random) -> tuple[torch.Tensor, ...]:
+def batch_of(sets: Sequence[list[Example]], draws: random.Random) -> tuple[torch.Tensor, ...]:
     """Pictures [N, 3, 64, 64], targets and weights [N, 6]; a part that is hidden in part has weight 0."""
     pictures, hidden = [], []
-    for _ in range(BATCH):
-        one = draws.choice(plain if draws.random() < 0.5 else over)
+    for one in (draws.choice(some) for some in draws.choices(sets, SHARES, k=BATCH)):
         picture, share = another_light(one.face, draws), one.hidden
         if draws.random() < 0.5:
             picture, share = picture[:, ::-1], share[OTHER_SIDE]
@@ -132,38 +180,73 @@ def batch_of(plain: list[Example], over: list[Example], draws: random.Random) ->
     return tuple(torch.from_numpy(array) for array in arrays)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=900, help="of training")
-    parser.add_argument(
-        "--faces", type=int, nargs=2, default=(3900, 1800), help="portraits, faces of FER+ train"
-    )
-    options = parser.parse_args()
-    faces = []
-    for pattern, count in zip(SETS, options.faces, strict=True):
-        faces += [one for one in photographs(options.data, pattern, count) if not one.held_out]
-    plain, over = examples(faces, each=2)
-    print(f"{len(plain)} faces as they are, {len(over)} with something over them", flush=True)
+def report(network: PartNetwork, plain: list[Example], over: list[Example]) -> str:
+    """Of people held out: uncovered faces called covered, and covered ones of which nothing is missed."""
+    false = np.mean(_scores(network, plain).max(axis=1) > THRESHOLD)
+    hidden = np.stack([one.hidden for one in over]) > 0.6
+    known = hidden.any(axis=1)
+    noticed = np.mean(np.all((_scores(network, over) > THRESHOLD) | ~hidden, axis=1)[known])
+    return f"held out: {false:.1%} of {len(plain)} called covered, {noticed:.1%} of {known.sum()} noticed"
+
+
+def _scores(network: PartNetwork, faces: list[Example]) -> NDArray[np.float32]:
+    """Log odds [N, 6], mean of a face and its mirror image."""
+    pictures = torch.from_numpy(np.stack([one.face for one in faces]).astype(np.float32) / 255 - 0.5)
+    pictures = pictures.permute(0, 3, 1, 2)
+    with torch.no_grad():
+        both = network.eval()(pictures) + network(pictures.flip(3))[:, OTHER_SIDE]
+    network.train()
+    scores: NDArray[np.float32] = both.numpy() / 2
+    return scores
+
+
+def train(sets: Sequence[list[Example]], held_out: Sequence[list[Example]], seconds: float) -> PartNetwork:
+    """The network after so many seconds of processor time."""
     network, draws, step = PartNetwork(), random.Random(0), 0
-    optimizer = torch.optim.AdamW(network.parameters(), 2e-3, weight_decay=1e-3)
-    begin = time.monotonic()
-    while (done := (time.monotonic() - begin) / options.seconds) < 1:
+    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-3)
+    begin = time.process_time()
+    while (done := (time.process_time() - begin) / seconds) < 1:
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * done))
-        pictures, wanted, weights = batch_of(plain, over, draws)
-        scores = network(pictures)
-        each = torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
+            group["lr"] = RATE * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * done))
+        pictures, wanted, weights = batch_of(sets, draws)
+        each = torch.nn.functional.binary_cross_entropy_with_logits(
+            network(pictures), wanted, reduction="none"
+        )
         loss = (each * weights).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         step += 1
-        if step % 100 == 0:
-            print(f"step {step}, {done:.0%}: loss {loss.item():.3f}", flush=True)
-    ship(network, ASSET)
+        if step % 250 == 0:
+            print(
+                f"step {step}, {done:.0%}: loss {loss.item():.3f}; {report(network, *held_out)}", flush=True
+            )
+    return network
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--renders", type=Path, required=True, help="folder of scripts/render_heads.py")
+    parser.add_argument("--seconds", type=float, default=300, help="of training, processor time")
+    parser.add_argument(
+        "--cache", type=Path, help="folder that keeps what was read of the pictures, and the covered ones"
+    )
+    parser.add_argument("--faces", type=int, nargs=2, default=(4000, 1200), help="portraits, FER+ train")
+    options = parser.parse_args()
+    faces = renders(options.renders, options.cache)
+    for pattern, count in zip(SETS, options.faces, strict=True):
+        faces += photographs(options.data, pattern, count, options.cache)
+    apart = [one for one in faces if one.held_out]
+    held_out = kept(lambda: examples(apart, each=0), options.cache, f"held-out-{len(apart)}")
+    own = [one for one in faces if not one.held_out]
+    sets = *kept(lambda: examples(own, each=2), options.cache, f"covered-{len(own)}"), no_faces(NO_FACES)
+    print([len(some) for some in (*sets, *held_out)], flush=True)
+    network = train(sets, held_out, options.seconds)
+    print(found := report(network, *held_out))
+    ship(network, ASSET, ["renders", *SETS], found)
 
 
 if __name__ == "__main__":

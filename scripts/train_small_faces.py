@@ -1,6 +1,6 @@
 """Train the network that proposes where small faces may be (`expllm.smallfaces`).
 
-    python scripts/train_small_faces.py --data ../shared/data --seconds 600
+    python scripts/train_small_faces.py --data ../shared/data
 
 Faces of portraits, shrunk to 9-34 pixels, are pasted onto enlarged pieces of portraits and onto made
 textures, or stand in collages. The network learns which places are the middle of a face of 11-27 pixels. No
@@ -13,6 +13,7 @@ import argparse
 import math
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
@@ -26,17 +27,29 @@ from photographs import SETS, Photograph, photographs
 from PIL import Image, ImageDraw, ImageFilter
 from small_networks import PlaceNetwork, ship
 
-from expllm.smallfaces import ASSET
+from expllm.smallfaces import ASSET, LIKELY
 
-SIDE, CROP, STRIDE = 160, 128, 4
-LOWEST, LARGEST = 11.0, 27.0
-POOL, BATCH = 700, 16
+SIDE, CROP, STRIDE = 160, 128, 8
+LOWEST, LARGEST = 10.5, 28.0
+POOL, BATCH, RATE, RENEWED = 1500, 24, 4e-3, 3
+EVALUATED = 480
+"""Scenes of faces held out."""
+
 Box = tuple[float, float, float, float]
-Scene = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]
+Pixels = NDArray[np.uint8]
+Light = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A picture [160, 160, 3] and the faces in it."""
+
+    pixels: Pixels
+    boxes: list[Box]
 
 
 def scene(faces: list[Photograph], seed: int) -> Scene:
-    """A picture of 160 x 160, its targets and weights [40, 40]; weight 0 where either answer will do."""
+    """A picture with none, some or many faces."""
     draws = random.Random(seed)
     picture, boxes = _background(faces, draws)
     if len(boxes) < 2:
@@ -46,7 +59,7 @@ def scene(faces: list[Photograph], seed: int) -> Scene:
             _paste(picture, draws.choice(faces), size, taken, boxes, draws)
     if draws.random() < 0.4:
         picture = picture.filter(ImageFilter.GaussianBlur(draws.uniform(0.2, 0.9)))
-    return np.asarray(picture), *_targets(boxes)
+    return Scene(np.asarray(picture), boxes)
 
 
 def _background(faces: list[Photograph], draws: random.Random) -> tuple[Image.Image, list[Box]]:
@@ -115,30 +128,30 @@ def _paste(
     boxes.append((left + scale * x, top + scale * y, scale * wide, scale * high))
 
 
-def _targets(boxes: list[Box]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    places = SIDE // STRIDE
+def targets(boxes: list[Box]) -> tuple[Light, Light]:
+    """What is wanted [16, 16], and its weight: 0 where either answer will do."""
+    places = CROP // STRIDE
     wanted, weights = np.zeros((places, places), np.float32), np.ones((places, places), np.float32)
     at = (np.arange(places) + 0.5) * STRIDE
     for x, y, wide, high in boxes:
         middle, size = (x + wide / 2, y + high / 2), max(wide, high)
         right, down = np.abs(at[None, :] - middle[0]), np.abs(at[:, None] - middle[1])
-        whole = x > -0.15 * wide and y > -0.15 * high and x + 0.85 * wide < SIDE and y + 0.85 * high < SIDE
-        weights[(np.maximum(right, down) < 0.55 * size) & (wanted == 0) & (7 <= size <= 40)] = 0
+        whole = x > -0.15 * wide and y > -0.15 * high and x + 0.85 * wide < CROP and y + 0.85 * high < CROP
+        near = np.maximum(right, down) < max(0.6 * size, 0.76 * STRIDE)
+        weights[near & (wanted == 0) & (7 <= size <= 44)] = 0
         if LOWEST <= size <= LARGEST and whole:
-            near = np.hypot(right, down) < max(0.2 * size, 2.9)
-            wanted[near], weights[near] = 1, 1
+            middle_here = np.hypot(right, down) < max(0.2 * size, 0.71 * STRIDE)
+            wanted[middle_here], weights[middle_here] = 1, 1
     return wanted, weights
 
 
-def view(one: Scene, draws: np.random.Generator) -> Scene:
+def view(one: Scene, draws: np.random.Generator) -> tuple[Light, list[Box]]:
     """A part of a scene in another light, perhaps mirrored or grey: [3, 128, 128] in -0.5 to 0.5."""
-    pixels, *maps = one
-    left, top = STRIDE * draws.integers(0, (SIDE - CROP) // STRIDE + 1, 2)
-    pixels = pixels[top : top + CROP, left : left + CROP]
-    size = CROP // STRIDE
-    maps = [part[top // STRIDE :][:size, left // STRIDE :][:, :size] for part in maps]
+    left, top = draws.integers(0, SIDE - CROP + 1, 2).tolist()
+    pixels = one.pixels[top : top + CROP, left : left + CROP]
+    boxes = [(x - left, y - top, wide, high) for x, y, wide, high in one.boxes]
     if draws.random() < 0.5:
-        pixels, maps = pixels[:, ::-1], [part[:, ::-1] for part in maps]
+        pixels, boxes = pixels[:, ::-1], [(CROP - x - wide, y, wide, high) for x, y, wide, high in boxes]
     if draws.random() < 0.3:
         pixels = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
     curve = (np.arange(256, dtype=np.float32) / 255) ** math.exp(draws.uniform(-0.6, 0.6))
@@ -146,7 +159,7 @@ def view(one: Scene, draws: np.random.Generator) -> Scene:
     light = curve.clip(0, 1)[pixels].transpose(2, 0, 1) - 0.5
     if draws.random() < 0.3:
         light = light + draws.normal(0, draws.uniform(0, 0.04), light.shape)
-    return light.astype(np.float32), maps[0].copy(), maps[1].copy()
+    return light.astype(np.float32), boxes
 
 
 def loss_of(scores: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -157,36 +170,80 @@ def loss_of(scores: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -
     return each.sum() / (wanted.sum() + 20)
 
 
+class Lesson:
+    """Scenes that are renewed while the network learns from views of them."""
+
+    def __init__(self, faces: list[Photograph], pool: int) -> None:
+        self._faces = faces
+        self._pool = [scene(faces, seed) for seed in range(pool)]
+        self._draws = np.random.default_rng(0)
+        self._batches = 0
+
+    def batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Pictures [N, 3, 128, 128], what is wanted and its weight [N, 16, 16]."""
+        self._batches += 1
+        if self._batches % RENEWED == 0:
+            number = len(self._pool) + self._batches // RENEWED
+            self._pool[number % len(self._pool)] = scene(self._faces, number)
+        some = self._draws.integers(0, len(self._pool), BATCH)
+        views = [view(self._pool[int(i)], self._draws) for i in some]
+        arrays = [(light, *targets(boxes)) for light, boxes in views]
+        pictures, wanted, weights = (torch.from_numpy(np.stack(one)) for one in zip(*arrays, strict=True))
+        return pictures, wanted, weights
+
+
+def train(lesson: Lesson, seconds: float) -> PlaceNetwork:
+    """The network after so many seconds of processor time."""
+    network, step, losses = PlaceNetwork(), 0, 0.0
+    optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-4)
+    begin = time.process_time()
+    while (done := (time.process_time() - begin) / seconds) < 1:
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * done))
+        pictures, wanted, weights = lesson.batch()
+        loss = loss_of(network(pictures), wanted, weights)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        step, losses = step + 1, losses + loss.item()
+        if step % 200 == 0:
+            print(f"step {step}, {done:.0%}: loss {losses / 200:.2f}", flush=True)
+            losses = 0.0
+    return network
+
+
+def held_out(network: PlaceNetwork, faces: list[Photograph]) -> str:
+    """Of faces held out, how many middles are likely places; and likely places without a face."""
+    lesson, hits, middles, false = Lesson(faces, EVALUATED), 0, 0, 0
+    least = math.log(LIKELY / (1 - LIKELY))
+    for _ in range(EVALUATED // BATCH):
+        pictures, wanted, weights = lesson.batch()
+        with torch.no_grad():
+            scores = network(pictures)
+        peaks = scores >= torch.nn.functional.max_pool2d(scores[:, None], 3, 1, 1)[:, 0]
+        hits += int(((scores > least) & (wanted > 0)).sum())
+        middles += int((wanted > 0).sum())
+        false += int((peaks & (scores > least) & (wanted == 0) & (weights > 0)).sum())
+    megapixels = EVALUATED * CROP * CROP / 1e6
+    return (
+        f"held out: {hits / middles:.1%} of the middles of small faces are likely places, "
+        f"and {false / megapixels:.0f} other places a megapixel of a level"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=600, help="of training")
+    parser.add_argument("--seconds", type=float, default=300, help="of training, processor time")
     parser.add_argument("--faces", type=int, default=4000)
-    parser.add_argument("--cache", type=Path, help="file that keeps what was read of the photographs")
+    parser.add_argument("--cache", type=Path, help="folder that keeps what was read of the photographs")
     options = parser.parse_args()
-    faces = [
-        one for one in photographs(options.data, SETS[0], options.faces, options.cache) if not one.held_out
-    ]
-    pool = [scene(faces, seed) for seed in range(POOL)]
-    network, draws, step = PlaceNetwork(), np.random.default_rng(0), 0
-    optimizer = torch.optim.AdamW(network.parameters(), 3e-3, weight_decay=1e-4)
-    begin = time.monotonic()
-    while (done := (time.monotonic() - begin) / options.seconds) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = 3e-3 * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * done))
-        pool[step % POOL] = scene(faces, POOL + step)
-        batch = [view(pool[int(i)], draws) for i in draws.integers(0, POOL, BATCH)]
-        pictures, wanted, weights = (torch.from_numpy(np.stack(part)) for part in zip(*batch, strict=True))
-        loss = loss_of(network(pictures), wanted, weights)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        step += 1
-        if step % 100 == 0:
-            print(f"step {step}, {done:.0%}: loss {loss.item():.2f}", flush=True)
-    ship(network, ASSET)
+    found = photographs(options.data, SETS[0], options.faces, options.cache)
+    network = train(Lesson([one for one in found if not one.held_out], POOL), options.seconds)
+    print(report := held_out(network, [one for one in found if one.held_out]))
+    ship(network, ASSET, SETS[:1], report)
 
 
 if __name__ == "__main__":

@@ -73,3 +73,24 @@ def half_covered(
     sides = (middle, middle + 1.5 * reach) if left else (middle - 1.5 * reach, middle)
     ImageDraw.Draw(image).rectangle((sides[0], top, sides[1], bottom), fill=colour)
     return np.asarray(image)
+
+
+def drawn_face(seed: int, side: int = 400) -> Pixels:
+    """A face in flat colours with black lines: landmarks fit it, and it is nobody's."""
+    draws = np.random.default_rng(seed)
+    image = Image.new("RGB", (side, side), tuple(draws.integers(60, 255, 3).tolist()))
+    pen, width = ImageDraw.Draw(image), max(1, side // 100)
+
+    def at(*shares: float) -> tuple[float, ...]:
+        return tuple(share * side for share in shares)
+
+    skin = ((255, 220, 190), (230, 180, 140), (150, 100, 70), (250, 210, 40))[seed % 4]
+    pen.ellipse(at(0.2, 0.1, 0.8, 0.75), fill=tuple(draws.integers(10, 120, 3).tolist()))
+    pen.ellipse(at(0.25, 0.18, 0.75, 0.88), fill=skin, outline="black", width=width)
+    for x in (0.38, 0.62):
+        pen.ellipse(at(x - 0.07, 0.45, x + 0.07, 0.53), fill="white", outline="black", width=width)
+        pen.ellipse(at(x - 0.03, 0.46, x + 0.03, 0.52), fill=(60, 60, 90))
+        pen.line(at(x - 0.08, 0.41, x, 0.385, x + 0.08, 0.41), fill="black", width=2 * width)
+    pen.line(at(0.5, 0.5, 0.47, 0.63, 0.53, 0.63), fill="black", width=width)
+    pen.chord(at(0.38, 0.66, 0.62, 0.8), 10, 170, fill=(180, 50, 60), outline="black")
+    return np.asarray(image)

@@ -1,5 +1,6 @@
 """Small networks in NumPy: the same sums as by hand, the same map strip by strip, and assets that load."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from expllm import smallfaces, visibility
 from expllm.convnets import STRIP, Network, read_network
 from expllm.errors import RecordError
 
+ASSETS = (smallfaces.ASSET, visibility.ASSET)
+FOLDER = Path(smallfaces.__file__).parent / "assets"
 DRAWS = np.random.default_rng(0)
 
 
@@ -48,7 +51,7 @@ def test_strips_make_the_same_map(height: int) -> None:
     assert np.allclose(net.map(picture), net(picture[None])[0], atol=1e-3)
 
 
-@pytest.mark.parametrize("name", [smallfaces.ASSET, visibility.ASSET])
+@pytest.mark.parametrize("name", ASSETS)
 def test_the_assets_load(name: str) -> None:
     assert read_network(name).layers
 
@@ -59,7 +62,24 @@ def test_a_missing_asset_is_named() -> None:
 
 
 def test_the_networks_are_small() -> None:
-    folder = Path(smallfaces.__file__).parent / "assets"
-    assert all(
-        (folder / f"{name}.npz").stat().st_size < 400_000 for name in (smallfaces.ASSET, visibility.ASSET)
-    )
+    assert all((FOLDER / f"{name}.npz").stat().st_size < 400_000 for name in ASSETS)
+
+
+def test_patches_are_computed_like_windows_that_lie_side_by_side() -> None:
+    weights = DRAWS.normal(size=(4 * 4 * 3, 5)).astype(np.float32)
+    net = Network(((weights, np.zeros(5, np.float32)),), (4,), (4,), "drawn")
+    picture = DRAWS.normal(size=(10, 12, 3)).astype(np.float32)
+    padded = np.pad(picture, ((0, 2), (0, 0), (0, 0)))
+    wanted = [
+        [padded[i : i + 4, j : j + 4].reshape(-1) @ weights for j in range(0, 12, 4)] for i in range(0, 12, 4)
+    ]
+    assert np.allclose(net(picture[None])[0], wanted, atol=1e-4)
+    assert net.reach == 0
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_every_network_says_what_it_learned_from(name: str) -> None:
+    card = json.loads((FOLDER / f"{name}.json").read_text())
+    assert card["asset"] == f"{name}.npz"
+    assert all(source["set"] and source["terms"] for source in card["learned_from"])
+    assert (FOLDER.parents[2] / card["script"]).is_file()

@@ -167,6 +167,13 @@ def test_forty_faces(finder: FaceFinder) -> None:
     assert len(find(finder, rows(8, 5, (1920, 1200), 170))) == 40
 
 
+def test_two_small_faces_and_no_other(finder: FaceFinder) -> None:
+    picture = group((852, 512), [(90, 200, 92), (640, 150, 62)])
+    assert finder._landmarker.fit(picture) == []  # the first pass shows nothing: close looks must go on
+    faces = find(finder, picture)
+    assert [round(face.box[0] + face.box[2] / 2) for face in faces] == pytest.approx([136, 671], abs=20)
+
+
 def test_small_faces_of_a_large_picture_are_measured_in_full_size(finder: FaceFinder) -> None:
     canvas = np.full((3000, 4000, 3), 120, np.uint8)
     canvas[1000:1160, 900:1960] = group((1060, 160), [(20 + 175 * i, 20, 64) for i in range(6)])

@@ -37,6 +37,7 @@ LAYERS = (
         "landmarks",
         "facefinder",
         "smallfaces",
+        "mosaics",
         "visibility",
         "convnets",
         "aureaders",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from groups import EXAMPLES, half_covered, masked, sunglasses
+from groups import EXAMPLES, drawn_face, half_covered, masked, sunglasses
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -99,6 +99,14 @@ def test_a_covered_face_without_landmarks_is_told_from_the_detectors_points(find
 def test_a_part_without_contrast_shows_nothing(astronaut: Pixels, points: NDArray[np.float32]) -> None:
     grey = np.full_like(astronaut, 90)
     assert covered_parts(grey, points) == set(PARTS)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_of_a_drawn_face_is_measured(predictor: Predictor, seed: int) -> None:
+    for face in predictor.analyze(drawn_face(seed)):
+        assert (face.expression, face.probabilities, face.cot) == (None, None, None)
+        assert face.aus is None or not_measured(face) == {au.name for au in ACTION_UNITS}
+        assert any("not a photograph of a face" in warning for warning in face.warnings)
 
 
 def test_what_lies_outside_the_picture_is_hidden(points: NDArray[np.float32]) -> None:

@@ -47,12 +47,6 @@ class Detection:
         x, y, width, height = self.box
         return x <= point[0] <= x + width and y <= point[1] <= y + height
 
-    def moved(self, right: float, down: float) -> "Detection":
-        """The same face where a piece's corner lies at (right, down)."""
-        x, y, width, height = self.box
-        points = tuple((u + right, v + down) for u, v in self.points)
-        return Detection((x + right, y + down, width, height), self.score, points)
-
 
 class FaceDetector(Protocol):
     """Finds faces in a picture [H, W, 3] uint8 RGB."""

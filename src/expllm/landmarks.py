@@ -126,7 +126,13 @@ class Landmarker:
         self._met_a_face = False
 
     def fit(self, pixels: "NDArray[np.uint8]") -> list[Face]:
-        """Every face that it finds and fits; status `ok`, no score."""
+        """Every face that it finds and fits; status `ok`, no score; with the parts that something covers."""
+        return [
+            replace(face, hidden=covered_parts(pixels, _points(face))) for face in self.fit_blindly(pixels)
+        ]
+
+    def fit_blindly(self, pixels: "NDArray[np.uint8]") -> list[Face]:
+        """The same without a look at what is covered."""
         image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=pixels)
         if self._met_a_face:
             result = self._landmarker.detect(image)
@@ -138,8 +144,7 @@ class Landmarker:
         triples = zip(
             result.face_landmarks, result.face_blendshapes, result.facial_transformation_matrixes, strict=True
         )
-        faces = [_face(points, shapes, matrix, width, height) for points, shapes, matrix in triples]
-        return [replace(face, hidden=covered_parts(pixels, _points(face))) for face in faces]
+        return [_face(points, shapes, matrix, width, height) for points, shapes, matrix in triples]
 
     def close(self) -> None:
         """Frees the native model."""

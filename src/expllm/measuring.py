@@ -9,7 +9,7 @@ from expllm.faces import Side
 from expllm.images import Picture
 from expllm.landmarks import Face
 from expllm.records import Box, FaceAnalysis, HeadPose, Provenance
-from expllm.visibility import mirrored_parts
+from expllm.visibility import is_unseen, mirrored_parts
 
 
 class FaceMeasurer:
@@ -118,6 +118,8 @@ def _hidden_warnings(parts: frozenset[str]) -> tuple[str, ...]:
     """Names what cannot be seen, both sides together."""
     if not parts:
         return ()
+    if is_unseen(parts):
+        return ("No part of a face can be seen: it is covered, or not a photograph of a face. Not measured.",)
     names = []
     for part, both in (("brow", "both brows"), ("eye", "both eyes"), ("mouth", "the mouth")):
         sides = [side for side in Side if f"{side} {part}" in parts]

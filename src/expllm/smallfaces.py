@@ -2,8 +2,8 @@
 
 A detector that sees a whole picture at 128 pixels misses every face below a sixth of it, and tiles fine
 enough for faces of 28 pixels are hundreds in a large picture. The network sees the picture at a half, a
-quarter, ... of its size and marks faces of 11 to 27 of these pixels, so two to four looks are enough where
-there is nothing.
+quarter, ... of its size and marks faces of 11 to 27 of these pixels, every eighth pixel: for a picture of
+500 pixels that costs less than one look of the detector.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,21 @@ from expllm.convnets import read_network
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
 ASSET: Final = "small_faces"
-LARGEST: Final = 27 * 2
-"""Longer side of the largest face that the first level is made for, in pixels."""
+LARGEST: Final = 27
+"""Longer side of the largest face that the network knows, in pixels of its level."""
 
 SEEN_WHOLE: Final = 0.2
 """Part of the picture's longer side from which a face is seen by the detector that looks at the whole."""
 
-LIKELY: Final = 0.4
-"""Probability from which a place is worth a look of 2 ms."""
+LIKELY: Final = 0.25
+"""Probability from which a place is worth a look of 3 ms."""
 
-TILE: Final = 80
-"""Side of the tile around a place, in pixels of its level: a face takes 14 to 34 percent of it."""
+PIECE: Final = 40
+"""Side of the piece around a place that the detector sees, in pixels of its level: a face takes 28 to 68
+percent of it."""
 
 
 @dataclass(frozen=True)
@@ -45,39 +47,41 @@ class Place:
     side: int
     likely: float
 
-    def beside(self, other: "Place") -> bool:
-        """Whether a look at the other place has shown this one, too."""
-        reach = 0.3 * self.side
-        return self.side == other.side and abs(self.x - other.x) < reach and abs(self.y - other.y) < reach
+    @property
+    def middle(self) -> tuple[float, float]:
+        return self.x, self.y
 
 
-def places(pixels: "NDArray[np.uint8]") -> list[Place]:
-    """Places where a face of 22 pixels up to a fifth of the picture may be, the most likely first."""
-    found: list[Place] = []
-    reduction = 2
-    while True:
-        found += _places_of_level(pixels, reduction)
-        if LARGEST * reduction / 2 >= SEEN_WHOLE * max(pixels.shape[:2]):
-            return sorted(found, key=lambda place: -place.likely)
-        reduction *= 2
+def places(pixels: "NDArray[np.uint8]", reduction: int = 2) -> list[Place]:
+    """Places where a face of 22 pixels up to a fifth of the picture may be, the most likely first.
 
-
-def _places_of_level(pixels: "NDArray[np.uint8]", reduction: int) -> list[Place]:
-    """Peaks of the network's map over the picture brought down by a whole factor."""
-    import numpy as np
+    Args:
+        pixels: The picture, [H, W, 3].
+        reduction: How many times smaller the network first sees it: with 3, faces count from 33 pixels.
+    """
     from PIL import Image
 
-    level = np.asarray(Image.fromarray(pixels).reduce(reduction), np.float32) / np.float32(255) - np.float32(
-        0.5
-    )
+    level = Image.fromarray(pixels).reduce(reduction)
+    found = _places_of_level(level, reduction)
+    while LARGEST * reduction < SEEN_WHOLE * max(pixels.shape[:2]):
+        level, reduction = level.reduce(2), 2 * reduction
+        found += _places_of_level(level, reduction)
+    return sorted(found, key=lambda place: -place.likely)
+
+
+def _places_of_level(level: "Image.Image", reduction: int) -> list[Place]:
+    """Peaks of the network's map over the picture brought down by a whole factor."""
+    import numpy as np
+
     network = read_network(ASSET)
-    scores = network.map(level)[:, :, 0]  # [h, w], log odds
+    scores = network.map(np.asarray(level))[:, :, 0]  # [h, w], log odds
     around = np.pad(scores, 1, constant_values=-np.inf)
-    windows = np.lib.stride_tricks.sliding_window_view(around, (3, 3))
-    least = np.log(LIKELY / (1 - LIKELY))
-    rows, columns = np.nonzero((scores >= windows.max(axis=(2, 3))) & (scores > least))
+    high, wide = scores.shape
+    best = np.maximum.reduce([around[i : i + high, j : j + wide] for i in range(3) for j in range(3)])
+    rows, columns = np.nonzero((scores == best) & (scores > np.log(LIKELY / (1 - LIKELY))))
+    chances = 1 / (1 + np.exp(-scores[rows, columns]))
     step = network.stride * reduction
     return [
-        Place((x + 0.5) * step, (y + 0.5) * step, TILE * reduction, float(1 / (1 + np.exp(-scores[y, x]))))
-        for y, x in zip(rows.tolist(), columns.tolist(), strict=True)
+        Place((x + 0.5) * step, (y + 0.5) * step, PIECE * reduction, likely)
+        for y, x, likely in zip(rows.tolist(), columns.tolist(), chances.tolist(), strict=True)
     ]

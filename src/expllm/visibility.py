@@ -66,6 +66,9 @@ _UPRIGHT: Final[Mapping[int, tuple[float, float]]] = MappingProxyType(
 )
 """Where landmarks lie in the face that the network sees: means of 1,087 portraits that look ahead."""
 
+_ANCHORS: Final = list(_UPRIGHT)
+_ANCHORED: Final = [complex(x, y) for x, y in _UPRIGHT.values()]
+
 _DETECTED: Final = (complex(23.2, 23.1), complex(40.8, 23.1), complex(32, 34.1), complex(32, 42.7))
 """The same for what a detector gives: right and left eye, tip of the nose, mouth."""
 
@@ -135,26 +138,35 @@ def _covered(upright_face: "NDArray[np.uint8]") -> frozenset[str]:
 
 def _flat(upright_face: "NDArray[np.uint8]") -> frozenset[str]:
     """Names of the parts in which there is nothing to see: all of them in a drawing."""
-    grey = upright_face.mean(axis=2)
+    import numpy as np
+
+    grey = upright_face.astype(np.int16)
+    grey = grey[..., 0] + grey[..., 1] + grey[..., 2]  # three times the mean
     if _is_drawn(grey):
         return frozenset(PARTS)
     return frozenset(
         name
         for name, (left, top, right, bottom) in _SPOTS.items()
-        if grey[top:bottom, left:right].std() < FLAT
+        if grey[top:bottom, left:right].std() < 3 * FLAT
     )
 
 
-def _is_drawn(grey: "NDArray[np.float64]") -> bool:
-    """Whether the upright face is full of even colour everywhere, as no photograph is."""
+def _is_drawn(grey: "NDArray[np.int16]") -> bool:
+    """Whether the upright face is full of even colour everywhere, as no photograph is.
+
+    The forehead is asked apart: a mask leaves it free, and may reach into every quarter.
+    """
+    quarters = ((14, 33, 14, 31), (14, 33, 31, 50), (33, 54, 14, 31), (33, 54, 31, 50))
+    places = (9, 22, 14, 50), *quarters
+    return all(_alike(grey[top:bottom, left:right]) > ALIKE for top, bottom, left, right in places)
+
+
+def _alike(grey: "NDArray[np.int16]") -> float:
+    """Share of the pixels that are as grey as their neighbours at the left and above."""
     import numpy as np
 
-    face = grey[9:54, 14:50]
-    alike = (np.abs(face[1:, 1:] - face[1:, :-1]) < 1) & (np.abs(face[1:, 1:] - face[:-1, 1:]) < 1)
-    upper, lower = alike[5:24], alike[24:]
-    quarters = upper[:, :17], upper[:, 17:], lower[:, :17], lower[:, 17:]
-    forehead = alike[:12]  # a mask leaves it free, and may reach into every quarter
-    return min(float(part.mean()) for part in (*quarters, forehead)) > ALIKE
+    inner = grey[1:, 1:]
+    return float(((np.abs(inner - grey[1:, :-1]) < 3) & (np.abs(inner - grey[:-1, 1:]) < 3)).mean())
 
 
 def parts_outside(size: tuple[int, int], landmarks: "NDArray[np.float32]") -> frozenset[str]:
@@ -166,7 +178,10 @@ def parts_outside(size: tuple[int, int], landmarks: "NDArray[np.float32]") -> fr
     """
     import numpy as np
 
-    inside = np.all((landmarks[:, :2] >= 0) & (landmarks[:, :2] < np.array(size)), axis=1)
+    xy = landmarks[:, :2]
+    if (xy.min(axis=0) >= 0).all() and (xy.max(axis=0) < np.array(size)).all():
+        return frozenset()
+    inside = np.all((xy >= 0) & (xy < np.array(size)), axis=1)
     return frozenset(name for name, points in PARTS.items() if 1 - inside[list(points)].mean() > OUTSIDE)
 
 
@@ -191,8 +206,8 @@ def upright(pixels: "NDArray[np.uint8]", landmarks: "NDArray[np.float32]") -> "N
     """The face turned upright in the middle of [64, 64, 3]; black beyond the picture."""
     import numpy as np
 
-    found = landmarks[list(_UPRIGHT), 0] + 1j * landmarks[list(_UPRIGHT), 1]
-    return _turned(pixels, found, np.array([complex(x, y) for x, y in _UPRIGHT.values()]))
+    anchors = landmarks[_ANCHORS, :2].astype(np.float64)
+    return _turned(pixels, anchors[:, 0] + 1j * anchors[:, 1], np.array(_ANCHORED))
 
 
 def _turned(

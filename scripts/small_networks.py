@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +35,14 @@ class PlaceNetwork(nn.Module):
 class PartNetwork(nn.Module):
     """[N, 3, 64, 64] in -0.5 to 0.5 -> log odds [N, 6] that a part of the face is covered."""
 
-    strides = (4, 2, 2, 1, 1)
+    strides = (2, 2, 2, 1, 1)
 
     def __init__(self) -> None:
         super().__init__()
-        convolutions = nn.Conv2d(3, 32, 4, 4), nn.Conv2d(32, 64, 3, 2, 1), nn.Conv2d(64, 64, 3, 2, 1)
-        self.layers = nn.ModuleList([*convolutions, nn.Linear(4 * 4 * 64, 64), nn.Linear(64, 6)])
+        widths = (3, 16, 32, 48)
+        self.layers = nn.ModuleList(nn.Conv2d(before, after, 3, 2, 1) for before, after in pairwise(widths))
+        self.layers.append(nn.Linear(8 * 8 * widths[-1], 32))
+        self.layers.append(nn.Linear(32, 6))
         self.drop = nn.Dropout(0.3)
 
     def forward(self, faces: torch.Tensor) -> torch.Tensor:

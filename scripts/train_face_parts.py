@@ -40,7 +40,7 @@ from expllm.weights import FACE_LANDMARKER, locate
 OTHER_SIDE = [1, 0, 3, 2, 5, 4]
 BATCH, RATE = 64, 2e-3
 SHARES = 0.49, 0.49, 0.02
-"""Of faces as they are, of covered ones, and of what is no face: with 8 percent a dark mask hid all."""
+"""Of faces as they are, of covered ones, and of what is no face: few, as they teach to hide all."""
 
 NO_FACES = 800
 

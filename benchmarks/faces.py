@@ -53,7 +53,7 @@ class Folders(NamedTuple):
     """Where photographs lie that are not in the repository; None: left out."""
 
     data: Path | None
-    count: int
+    first: int
     pictures: Path | None
 
 
@@ -114,7 +114,7 @@ def without_faces(finder: FaceFinder, count: int, folders: Folders) -> Iterator[
     """Faces found in pictures that have none, and drawn faces of which something is measured."""
     made = {f"made pictures ({count})": list(faceless(count))}
     if folders.data is not None:
-        walls = list(backgrounds_of(photographs(finder, folders.data, folders.count)))
+        walls = list(backgrounds_of(photographs(finder, folders.data, folders.first)))
         made[f"walls behind people ({len(walls)})"] = walls
     if folders.pictures is not None:
         paths = sorted(path for path in folders.pictures.iterdir() if path.suffix in PICTURES)

@@ -3,6 +3,7 @@
     python scripts/measure_grounding.py REFERENCE.jsonl            # prints
     python scripts/measure_grounding.py REFERENCE.jsonl --write    # also renews docs/grounding.json
     python scripts/measure_grounding.py REFERENCE.jsonl --show 60  # the texts that were judged by hand
+    python scripts/measure_grounding.py --sealed SENTENCES         # annotated sentences of other authors
 
 Words and thresholds were chosen on one half of the texts; the other half is read here only. The hand verdicts
 are in docs/grounding_verdicts.jsonl: ids and spans, no texts.
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from grounding_faults import Fault, Row, strangers_of, unit_faults
+from grounding_sentences import read_sentences, table, trials
 from grounding_text_faults import text_faults
 
 from expllm.cot.offline import write_cot
@@ -55,6 +57,8 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         "texts": len(rows),
         "claims": sum(len(report.checked) for report in reports),
         "verdicts": {v.value: sum(report.counts.get(v, 0) for report in reports) for v in Verdict},
+        "sentences": sum(report.sentences for report in reports),
+        "unread": sum(len(report.unread) for report in reports),
         "texts_refuted": sum(_refuted(report) for report in reports),
         "precision": _mean(report.precision for report in reports),
         "recall": _mean(report.recall for report in reports),
@@ -166,14 +170,42 @@ def show(rows: Iterable[Row]) -> Iterator[str]:
             yield f"{number:3} {c.verdict.value.upper():14} “{claim.text}” {what} {said} - {c.reason}"
 
 
+def sealed(where: Path, failures: Sequence[str]) -> Iterator[str]:
+    """The table of `grounding_sentences`, the audit's processor time a sentence, and what failed."""
+    sentences = read_sentences(where)
+    started = time.process_time()
+    for sentence in sentences:
+        audit(sentence.text, sentence.true[1])
+    pace = 1000 * (time.process_time() - started) / max(len(sentences), 1)
+    tried = [trial for sentence in sentences for trial in trials(sentence)]
+    yield from table(tried)
+    yield f"{len(sentences)} sentences, {pace:.2f} ms of processor time each"
+    for kind in failures:
+        yield from (
+            f"{t.kind} [{t.author}] {t.text} << {t.what}" for t in tried if t.kind == kind and not t.good
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("reference", help="JSON Lines with id, expression, aus, cot")
+    parser.add_argument("reference", nargs="?", help="JSON Lines with id, expression, aus, cot")
+    parser.add_argument(
+        "--sealed",
+        type=Path,
+        metavar="PATH",
+        help="annotated sentences, a file or a folder: one table, and stop",
+    )
+    parser.add_argument("--failures", metavar="KIND", action="append", help="with --sealed: what failed")
     parser.add_argument("--write", action="store_true", help=f"renew {FIGURES.relative_to(ROOT)}")
     parser.add_argument("--show", type=int, metavar="N", help="print N texts as they were judged, and stop")
     options = parser.parse_args()
+    if options.sealed:
+        print("\n".join(sealed(options.sealed, options.failures or [])))
+        return
+    if options.reference is None:
+        parser.error("REFERENCE.jsonl or --sealed PATH is needed")
     rows = read_rows(options.reference)
     if options.show:
         print("\n".join(show(sample(rows, options.show))))
@@ -181,15 +213,15 @@ def main() -> None:
     halves = {"development": [], "check": []}  # type: dict[str, list[Row]]
     for row in rows:
         halves["development" if is_development(row) else "check"].append(row)
-    started = time.perf_counter()
+    started = time.process_time()
     figures: dict[str, Any] = {"all": summary(rows)}
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     figures |= {half: summary(some) for half, some in halves.items()}
     figures["offline"] = offline(rows)
     figures["faults"] = {half: faults(some) for half, some in halves.items()}
     figures["hand"] = judged(rows) if VERDICTS.exists() else None
     json.dump(figures, sys.stdout, indent=1)
-    print(f"\n{1000 * seconds / len(rows):.1f} ms a text")
+    print(f"\n{1000 * seconds / len(rows):.1f} ms of processor time a text")
     if options.write:
         FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 

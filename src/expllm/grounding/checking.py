@@ -24,11 +24,12 @@ BANDS: Final = {
     DegreeWord.MINIMAL: (0.0, 0.3),
     DegreeWord.SLIGHT: (0.0, 0.6),
     DegreeWord.MODERATE: (0.05, 0.85),
-    DegreeWord.MARKED: (0.1, 1.0),
-    DegreeWord.STRONG: (0.15, 1.0),
+    DegreeWord.MARKED: (0.16, 1.0),
+    DegreeWord.STRONG: (0.31, 1.0),
 }
 """Lowest and highest intensity that a word of degree may stand for: where nine in ten of its uses in the
-published texts lie, and a little more. Neighbours overlap, since people draw these lines differently."""
+published texts lie. Neighbours overlap, since people draw these lines differently; what is two steps off on
+the scale of the offline writer is outside."""
 
 NUMBER: Final = 0.05
 """A quoted number may be this far from the measured one: texts round, and mix up the two sides."""
@@ -87,7 +88,7 @@ def _denial(claim: Claim, findings: list[_Finding]) -> _Finding:
 def _check_action(claim: Claim, action: str, aus: AUVector) -> _Finding:
     values = {unit.name: aus[unit.name] for unit in _UNITS[action]}
     sided = {unit.side or unit.direction: aus[unit.name] for unit in _UNITS[action]}
-    if len(values) == 2 and (claim.side or claim.both):
+    if len(values) == 2 and (claim.side or claim.both or claim.only):
         return _check_sides(claim, action, values, sided)
     known = [value for value in values.values() if value is not None]
     if not known or (len(known) < len(values) and max(known) < MENTION):
@@ -98,23 +99,57 @@ def _check_action(claim: Claim, action: str, aus: AUVector) -> _Finding:
 def _check_sides(
     claim: Claim, action: str, values: dict[str, float | None], sided: dict[Side | None, float | None]
 ) -> _Finding:
+    if claim.only and not claim.side:
+        return _check_either(claim, action, values, sided)
     wanted = [claim.side] if claim.side and not claim.both else list(Side)
     known = [value for side in wanted if (value := sided[side]) is not None]
     if len(known) < len(wanted):
         return _Finding(Verdict.NOT_MEASURABLE, values, f"{action} was not measured")
     if claim.negated:
         return _judge(claim, action, known, values)
-    pair = f"measured left {_number(sided[Side.LEFT])}, right {_number(sided[Side.RIGHT])}"
     if claim.both and claim.side:
         more, other = sided[claim.side] or 0.0, sided[claim.side.other] or 0.0
         if more < other - UNEVEN:
-            return _Finding(Verdict.WRONG_SIDE, values, f"says more on the {claim.side}, {pair}")
+            return _Finding(Verdict.WRONG_SIDE, values, f"says more on the {claim.side}, {_pair(sided)}")
         return _judge(claim, action, [more], values)
-    elsewhere = _peak(sided.values())
-    if min(known) < ABSENT and elsewhere >= MENTION and claim.degree is not DegreeWord.MINIMAL:
-        where = "both sides" if claim.both else f"the {claim.side}"
-        return _Finding(Verdict.WRONG_SIDE, values, f"says {where}, {pair}")
-    return _judge(claim, action, known, values)
+    return (
+        _check_only(claim, values, sided)
+        or _check_elsewhere(claim, known, values, sided)
+        or _judge(claim, action, known, values)
+    )
+
+
+def _check_elsewhere(
+    claim: Claim, known: list[float], values: dict[str, float | None], sided: dict[Side | None, float | None]
+) -> _Finding | None:
+    """Wrong if a side that is said to move is at rest and the other one moves."""
+    if min(known) >= ABSENT or _peak(sided.values()) < MENTION or claim.degree is DegreeWord.MINIMAL:
+        return None
+    where = "both sides" if claim.both else f"the {claim.side}"
+    return _Finding(Verdict.WRONG_SIDE, values, f"says {where}, {_pair(sided)}")
+
+
+def _check_either(
+    claim: Claim, action: str, values: dict[str, float | None], sided: dict[Side | None, float | None]
+) -> _Finding:
+    """One side is said to move, whichever."""
+    known = _known(values)
+    if len(known) < len(values):
+        return _Finding(Verdict.NOT_MEASURABLE, values, f"{action} was not measured")
+    return _check_only(claim, values, sided) or _judge(claim, action, [max(known)], values)
+
+
+def _check_only(
+    claim: Claim, values: dict[str, float | None], sided: dict[Side | None, float | None]
+) -> _Finding | None:
+    """Wrong if the side that is said to be at rest moves; without a named side, if both do."""
+    if not claim.only:
+        return None
+    rest = [sided[claim.side.other]] if claim.side else list(sided.values())
+    if min(value or 0.0 for value in rest) < DENIED:
+        return None
+    where = f"only the {claim.side}" if claim.side else "one side only"
+    return _Finding(Verdict.WRONG_SIDE, values, f"says {where}, {_pair(sided)}")
 
 
 def _judge(claim: Claim, action: str, told: list[float], values: dict[str, float | None]) -> _Finding:
@@ -144,6 +179,10 @@ def _judge_denial(claim: Claim, action: str, value: float, values: dict[str, flo
     if value >= limit:
         return _Finding(Verdict.CONTRADICTED, values, f"denies {action}, measured {_number(value)}")
     return _Finding(Verdict.SUPPORTED, values, f"{action} measured {_number(value)}")
+
+
+def _pair(sided: dict[Side | None, float | None]) -> str:
+    return f"measured left {_number(sided[Side.LEFT])}, right {_number(sided[Side.RIGHT])}"
 
 
 def _known(values: dict[str, float | None]) -> list[float]:

@@ -59,6 +59,7 @@ class Claim:
             where `units` is not empty.
         vague: Only some activity of the part is spoken of, not which one.
         half: The half of the face that the movement is said to lie in; None where it is left unsaid.
+        only: The other side is said not to move; without `side`, one side is said to move, whichever.
     """
 
     start: int
@@ -74,6 +75,7 @@ class Claim:
     outside: str | None = None
     vague: bool = False
     half: Half | None = None
+    only: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -82,6 +84,7 @@ class Claim:
             "units": list(self.units), "side": self.side and self.side.value, "both": self.both,
             "degree": self.degree and self.degree.value, "value": self.value, "negated": self.negated,
             "outside": self.outside, "vague": self.vague, "half": self.half and self.half.value,
+            "only": self.only,
         }  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from expllm.faces import Side
 from expllm.grounding import cues
 from expllm.grounding.claims import Claim, DegreeWord, Unread
 from expllm.grounding.clauses import Motion, attach, clauses, is_act, meaning, motions
-from expllm.grounding.coverage import moves
+from expllm.grounding.combining import combined
 from expllm.grounding.meanings import ACTS, MOUTH
+from expllm.grounding.paraphrases import restated
 from expllm.grounding.places import add_halves
 from expllm.grounding.scopes import mark
 from expllm.grounding.sides import Draft, add_numbers, add_sides
@@ -55,14 +56,18 @@ def read(text: "str | CoT") -> Reading:
     unread: list[Unread] = []
     count = 0
     for part, start, end in headed(whole):
-        for items in sentences(whole, start, end):
-            found = [_claim(draft, items, whole, part) for draft in _read_sentence(mark(items))]
+        for items, tokens in sentences(whole, start, end):
+            exact = [_claim(draft, items, whole, part) for draft in _read_sentence(mark(items))]
+            free = restated(whole, tokens, part)
+            found = combined(exact, free)
             for claim in found:
-                claims.setdefault((claim.start, claim.end, claim.units, claim.side, claim.value), claim)
-            if not found and moves(items):
+                claims.setdefault(
+                    (claim.start, claim.end, claim.units, claim.side, claim.value, claim.outside), claim
+                )
+            if not found and free.speaks:
                 first, last = items[0].start, items[-1].end
                 unread.append(Unread(first, last, whole[first:last], part))
-            count += bool(found) or moves(items)
+            count += bool(found) or free.speaks
     ordered = tuple(sorted(claims.values(), key=lambda claim: (claim.start, claim.end)))
     return Reading(ordered, tuple(unread), count)
 

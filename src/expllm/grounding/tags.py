@@ -62,20 +62,20 @@ def headed(text: str) -> list[tuple[str, int, int]]:
     return [bound for bound in bounds if bound[1] < bound[2]]
 
 
-def sentences(text: str, start: int, end: int) -> Iterator[list[Item]]:
-    """The tagged sentences between two characters."""
+def sentences(text: str, start: int, end: int) -> Iterator[tuple[list[Item], list[Item]]]:
+    """The sentences between two characters: their tagged items, and their bare words and marks."""
     tokens: list[Item] = []
     for match in _TOKEN.finditer(text, start, end):
         kind = str(match.lastgroup)
         if kind == "stop" or len(tokens) >= MAX_ITEMS:
             if tokens:
-                yield _tagged(tokens)
+                yield _tagged(tokens), tokens
             tokens = []
         if kind != "stop":
             word = match[0].lower().replace("’", "'").removesuffix("'s")
             tokens.append(Item(kind, word, match.start(), match.end()))
     if tokens:
-        yield _tagged(tokens)
+        yield _tagged(tokens), tokens
 
 
 def _tagged(tokens: list[Item]) -> list[Item]:
@@ -122,8 +122,8 @@ def _upper_or_lower(tokens: list[Item], i: int) -> tuple[Item, int] | None:
     place = {"top": "upper", "bottom": "lower"}.get(word, word)
     if after in ("lip", "lips"):
         return _made("part", f"{place} lip", tokens, i, 2)
-    if PARTS.get(after) == "lids" and place == "upper":
-        return _made("part", "lids", tokens, i, 2)
+    if PARTS.get(after) == "lids":
+        return _made("part" if place == "upper" else "other", "lids", tokens, i, 2)
     rest = [_word(tokens, i + k) for k in (1, 2, 3, 4)]
     if rest[0] in ("and", "or") and {"lip", "lips"} & set(rest[2:]) and {"upper", "lower"} & set(rest[1:3]):
         return _made("part", f"{place} lip", tokens, i, 1)  # "upper and lower lips"

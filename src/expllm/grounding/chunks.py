@@ -1,0 +1,217 @@
+"""Stretches of a sentence between marks and linking words, and what stands in each."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from expllm.grounding import cues
+from expllm.grounding.claims import DegreeWord
+from expllm.grounding.signs import Sign
+from expllm.grounding.vocabulary import TABLES
+
+_DETERMINERS: Final = frozenset(
+    "the a an his her its their this that each both left right one either two it no".split()
+)
+_PERCEIVED: Final = frozenset(
+    "see seen say said find found notice detect observe report case true think is mean".split()
+)
+_SUPPOSING: Final = frozenset({"general", "supposed", "like"})
+_INSTEAD: Final = frozenset(("instead of", "rather than", "in place of", "as opposed to", "instead"))
+_CUTS: Final = ("comma", "or", "and", "break")
+_STOP: Final = Sign("", 0, 0, flags=frozenset({"comma"}))
+_IF: Final = frozenset("were had should would could".split())
+_WAYS: Final = frozenset(
+    "up back down out in upward backward outward forward inward downward together upwards backwards "
+    "outwards inwards downwards".split()
+)
+_MOODS: Final = frozenset({"still", "calm", "relaxed", "slack"})
+_STATES: Final = frozenset(
+    "demeanor demeanour state posture expression appearance look nature mood manner presence attitude "
+    "air disposition attentiveness composure quality feeling emotion emotional stance alertness mind "
+    "contemplation emotions response reaction and interest smile expressions engagement frame "
+    "atmosphere impression or face facial tone setting".split()
+)
+"""What may be calm or relaxed without saying so of a part of the face."""
+
+_SHOWN: Final = frozenset(part for part, table in TABLES.items() if "show" in table)
+
+
+@dataclass(slots=True)
+class Chunk:
+    """A stretch of a sentence; indices count its signs.
+
+    Attributes:
+        opened: What opens it: start, comma, and, or, break.
+        supposed_from: From here on, what it says is only supposed, or said of faces in general.
+        linked: Whether a statement was read from it.
+    """
+
+    first: int
+    last: int
+    opened: str
+    parts: list[int] = field(default_factory=list)
+    moves: list[int] = field(default_factory=list)
+    acts: list[int] = field(default_factory=list)
+    noes: list[int] = field(default_factory=list)
+    supposed_from: int | None = None
+    general: bool = False
+    linked: bool = False
+
+
+def chunked(signs: list[Sign]) -> list[Chunk]:
+    """The chunks of a sentence, with what stands in each."""
+    found: list[Chunk] = []
+    first, opened = 0, "start"
+    for i, sign in enumerate([*signs, _STOP]):
+        if sign.flags.isdisjoint(_CUTS):
+            continue
+        cut = next(flag for flag in _CUTS if flag in sign.flags)
+        if (cut == "and" and _paired(signs, i)) or _no_break(signs, i):
+            continue
+        if i > first:
+            found.append(Chunk(first, i, opened))
+            opened = cut
+        elif cut != "comma" or opened == "start":
+            opened = cut
+        # "nor" denies, "which" and "with" are kept to be seen
+        first = i + 1 if cut in ("comma", "and") or sign.word == "or" else i
+    for chunk in found:
+        _look(signs, chunk)
+    for before, chunk in pairwise(found):
+        _go_on(signs, before, chunk)
+        meant = any(signs[i].has("means") for i in range(before.first, before.last))
+        if meant and chunk.opened in ("and", "or") and not chunk.parts:
+            chunk.moves = []  # "suggesting calm or relaxed attention"
+    return found
+
+
+def located(signs: list[Sign], part: int) -> bool:
+    """ "under *the eyes*", "toward *the brows*": where, not what moves."""
+    for k in range(part - 1, max(-1, part - 4), -1):
+        if signs[k].has("place"):
+            return signs[k].word not in ("in", "at", "for", "on")
+        if signs[k].word not in _DETERMINERS and not signs[k].side:
+            return False
+    return False
+
+
+def _no_break(signs: list[Sign], i: int) -> bool:
+    """ "waits *for*" and "cannot see *that*" go on."""
+    if i >= len(signs) or signs[i].word not in ("for", "that"):
+        return False
+    after = signs[i + 1].word if i + 1 < len(signs) else ""
+    if signs[i].word == "for":
+        return after not in _DETERMINERS
+    return after == "of" or (i > 0 and signs[i - 1].word in _PERCEIVED)
+
+
+def _paired(signs: list[Sign], i: int) -> bool:
+    """ "up *and* back", "in *and* up": one movement."""
+    return 0 < i < len(signs) - 1 and all(signs[k].word in _WAYS for k in (i - 1, i + 1))
+
+
+def _look(signs: list[Sign], chunk: Chunk) -> None:
+    """Finds what stands in a chunk."""
+    for i in range(chunk.first, chunk.last):
+        sign = signs[i]
+        if sign.part:
+            chunk.parts.append(i)
+        elif sign.kinds:
+            chunk.moves.append(i)
+        if sign.acts and not sign.part:
+            chunk.acts.append(i)
+        if "no" in sign.flags:
+            chunk.noes.append(i)
+    _look_closer(signs, chunk)
+    chunk.noes = [n for n in chunk.noes if not _denies_nothing(signs, chunk, n)]
+    chunk.moves = [i for i in chunk.moves if not _no_movement(signs, chunk, i)]
+    means = next((i for i in range(chunk.first, chunk.last) if "means" in signs[i].flags), chunk.last)
+    if not any(part > means for part in chunk.parts):
+        chunk.moves = [i for i in chunk.moves if i < means]  # "the brows suggest heightened interest"
+    _look_for_suppositions(signs, chunk)
+
+
+def _look_for_suppositions(signs: list[Sign], chunk: Chunk) -> None:
+    for i in range(chunk.first, chunk.last):
+        if i > chunk.first and signs[i].flags.isdisjoint(_SUPPOSING) and signs[i].word not in _INSTEAD:
+            continue
+        later = any(part > i for part in chunk.parts)
+        if signs[i].has("general") or (i == chunk.first and signs[i].word in _IF):
+            chunk.supposed_from, chunk.general = chunk.first, True
+            return
+        instead = signs[i].word in _INSTEAD and i > 0
+        if chunk.supposed_from is None and (
+            signs[i].has("supposed") or instead or (signs[i].has("like") and not later)
+        ):
+            chunk.supposed_from = i
+
+
+def _look_closer(signs: list[Sign], chunk: Chunk) -> None:
+    """ "the skin *beneath the eye*", "the mouth *at its ends*": the nearer name of two."""
+    names = {signs[p].part for p in chunk.parts}
+    if "corners" in names:
+        chunk.parts = [p for p in chunk.parts if signs[p].part not in ("mouth", "lips")]
+    for p in chunk.parts:
+        near = {signs[k].word for k in range(max(chunk.first, p - 3), p)}
+        if signs[p].part == "eyes" and near & {"under", "beneath", "below", "underneath"}:
+            signs[p].part = "under eyes"
+        elif signs[p].part == "eyes" and near & {"around", "beside"}:
+            signs[p].part = "eye corners"
+
+
+def _denies_nothing(signs: list[Sign], chunk: Chunk, no: int) -> bool:
+    """ "does *not detract* from the smile", "*not fully* closed": the movement takes place all the same."""
+    near = [signs[i] for i in range(no + 1, min(no + 4, chunk.last))]
+    word = signs[no].word
+    if word == "nothing" and len(near) == 3 and near[0].word == "in" and (near[2].kinds or near[2].part):
+        return True  # "nothing in the raised brows adds up to surprise"
+    strong = near and near[0].degree in (DegreeWord.MARKED, DegreeWord.STRONG)
+    if strong and (word.endswith("n't") or word in ("not", "never")):
+        near[0].degree = None
+        return True
+    return any(sign.word in cues.IMPACT or sign.has("means") for sign in near)
+
+
+def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0911 - a return a rule
+    sign, before = signs[i], signs[i - 1] if i > chunk.first else Sign("", 0, 0)
+    after = signs[i + 1].word if i + 1 < chunk.last else ""
+    if sign.side:
+        return not any(signs[p].part == "jaw" for p in chunk.parts) and not (
+            chunk.noes and len(chunk.parts) == 0
+        )
+    if sign.kinds == {"show"}:
+        return not any(signs[p].part in _SHOWN for p in chunk.parts)
+    if sign.word in ("in", "inside"):
+        leads = bool(before.kinds & {"pull", "suck", "curve", "inward"}) or (
+            before.word == "" and after in ("goes", "go", "come", "comes", "went", "slips")
+        )
+        return not (leads or after == "over") or after in _DETERMINERS
+    if sign.word == "out":
+        return not (
+            before.kinds & {"pull", "stretch", "puff", "thrust", "pucker", "curve"}
+            or chunk.last - chunk.first <= 3
+        )
+    if sign.kinds & {*_MOODS, "tense"} and (after in _STATES or before.has("means")):
+        return True
+    if sign.kinds <= {"generic", "shift"} and chunk.noes and not sign.has("no"):
+        return not any(0 < i - n <= 4 or n > i for n in chunk.noes)
+    if sign.word == "part":
+        return before.word in ("as", "upper", "lower", "a", "in", "this", "of")
+    return False
+
+
+def _go_on(signs: list[Sign], before: Chunk, chunk: Chunk) -> None:
+    """A supposition reaches through "and" and "or", a general statement through "which", too."""
+    if before.supposed_from is None or chunk.supposed_from is not None:
+        return
+    opens = {signs[i].word for i in range(chunk.first, min(chunk.first + 2, chunk.last))}
+    if (
+        chunk.opened == "and"
+        and signs[chunk.first].word in ("the", "his", "her", "it", "this")
+        and not before.general
+    ):
+        return
+    if signs[before.supposed_from].has("like"):
+        return
+    if chunk.opened in ("and", "or") or (before.general and opens & {"which", "where", "that", "with"}):
+        chunk.supposed_from, chunk.general = chunk.first, before.general

@@ -1,0 +1,102 @@
+"""The claims of the exact rules and those of the free reading, made one."""
+
+from dataclasses import replace
+
+from expllm.grounding.claims import Claim
+from expllm.grounding.paraphrases import Restated
+
+
+def combined(exact: list[Claim], free: Restated) -> list[Claim]:
+    """The claims of a sentence, read twice.
+
+    The rules know the language of explanations ("moderate eye closure suggests ..."), where they go first. In
+    any other wording the free reading is right more often (docs/experiments.md): there it decides what is
+    claimed, and the rules only word what both have read.
+    """
+    said = [one for one in exact if not any(a <= one.start and one.end <= b for a, b in free.general)]
+    if free.interprets:
+        kept = [_completed(claim, free.claims, said) for claim in said if not _undone(claim, free.claims)]
+        return [*kept, *(claim for claim in free.claims if _adds(claim, exact, kept))]
+    kept = [_completed(claim, free.claims, said) for claim in said if _agreed(claim, free.claims)]
+    return [*kept, *(claim for claim in free.claims if not any(_carries(one, claim) for one in kept))]
+
+
+def _agreed(claim: Claim, free: list[Claim]) -> bool:
+    """Whether the free reading has a claim of the rules as well, or says nothing of it that is clear."""
+    same = _same(claim, free)
+    if claim.vague and not claim.negated and not same:
+        return True
+    if claim.side and claim.degree and any(claim.negated is one.negated for one in same):
+        return True  # "strongly on the left and slightly on the right"
+    if claim.negated and claim.side and any(one.only and one.side is claim.side.other for one in same):
+        return True
+    return any(_agree(claim, one) for one in same)
+
+
+def _agree(claim: Claim, free: Claim) -> bool:
+    """Whether two readings are of the same movement, and do not differ in what they say of its sides."""
+    if _actions(claim) != _actions(free) or claim.negated is not free.negated:
+        return False
+    if free.side and claim.side not in (None, free.side):
+        return False
+    compares = free.both and free.side is not None
+    return not (compares and claim.side is not None and not claim.both) and claim.vague is free.vague
+
+
+def _carries(claim: Claim, free: Claim) -> bool:
+    """Whether a claim says all that the free reading of it does."""
+    return (
+        _agree(claim, free)
+        and free.side in (None, claim.side)
+        and (claim.both or not free.both)
+        and (claim.only or not free.only)
+        and (free.degree is None or claim.degree is not None)
+    )
+
+
+def _actions(claim: Claim) -> set[str]:
+    return {*claim.units, *([claim.outside] if claim.outside else [])}
+
+
+def _same(claim: Claim, others: list[Claim]) -> list[Claim]:
+    mine = _actions(claim)
+    return [other for other in others if mine & _actions(other)]
+
+
+def _undone(claim: Claim, free: list[Claim]) -> bool:
+    """Whether the free reading sees a denial, or an exception to one, where the rules do not."""
+    same = _same(claim, free)
+    if not claim.units:
+        # Tensed lips are not pressed ones: of what FEAFA lacks the free reading knows more.
+        return any(not one.units and one.start < claim.end and claim.start < one.end for one in free)
+    if not same or claim.vague:
+        return False
+    return all(other.negated is not claim.negated and not other.vague for other in same)
+
+
+def _completed(claim: Claim, free: list[Claim], exact: list[Claim]) -> Claim:
+    """A claim with what only the free reading has seen: how much, on which side, and where more."""
+    if claim.value is not None or claim.negated:
+        return claim
+    for other in _same(claim, free):
+        if other.negated or other.vague or not (other.start < claim.end and claim.start < other.end):
+            continue
+        told = any(one.degree for one in _same(claim, exact))
+        if claim.degree is None and other.degree is not None and not claim.vague and not told:
+            claim = replace(claim, degree=other.degree)
+        sided = any(one.side for one in _same(claim, exact))
+        if claim.side is None and not claim.both and not sided:
+            claim = replace(claim, side=other.side, both=other.both, only=other.only)
+        elif other.only and other.side is claim.side and not claim.both:
+            claim = replace(claim, only=True)
+    return claim
+
+
+def _adds(claim: Claim, exact: list[Claim], kept: list[Claim]) -> bool:
+    """Whether the free reading tells what the rules have not read, from words that they have not read."""
+    if _same(claim, kept):
+        return False
+    if _same(claim, exact):
+        return True
+    read = kept if not claim.units else exact
+    return not any(one.start < claim.end and claim.start < one.end for one in read)

@@ -1,0 +1,289 @@
+"""Words around a movement, in any wording: how much, on which side, where more, denied, only supposed."""
+
+from typing import Final
+
+from expllm.faces import Side
+from expllm.grounding.claims import DegreeWord
+
+
+def _phrases(text: str) -> list[str]:
+    return [" ".join(phrase.split()) for phrase in text.split(",") if phrase.strip()]
+
+
+AMOUNTS: Final = {
+    phrase: degree
+    for degree, text in {
+        DegreeWord.MINIMAL: "minimal, minimally, barely, negligible, negligibly, hardly, scarcely, "
+        "marginal, marginally, minute, minutely, imperceptible, imperceptibly, trace, traces, "
+        "flicker, hint, whisper, breath, a breath, hair, a hair, hairbreadth, hair's breadth, "
+        "hairsbreadth, merest, barest, bare suspicion, suspicion, ghost, shadow, infinitesimal, "
+        "infinitesimally, almost nothing, next to nothing, just perceptible, just perceptibly, just "
+        "visible, hardly visible, barely visible, barely perceptible, barely perceptibly, slightest, "
+        "tiniest, tiny, faintest, thinnest of slivers, sliver, subtlest, millimetre, millimeter, one "
+        "millimeter, a millimeter, a millimetre, vestige, suggestion, least bit, incipient, "
+        "subclinical, minuscule, fraction, a fraction, barest fraction, ghost of, suggestion of, "
+        "rumour, rumor, inkling, almost not, nearly not, only just, almost no, nearly nothing, a "
+        "hairline, one hair, nearly invisible, almost invisible, thought, a thought, microscopic, "
+        "microscopically, vanishingly, glimmer, barely there, threshold, at threshold, discernible, "
+        "barely discernible, just discernible, whiff, a crumb, crumb, speck, iota, less than a "
+        "millimeter, few, ever so faintly, very little, very faint, very faintly, almost "
+        "unnoticeable, almost unnoticeably, mere, smallest, least, by a thread, feather, a feather, "
+        "so little, too little to, hardly seen, nearly nothing",
+        DegreeWord.SLIGHT: "slight, slightly, subtle, subtly, mild, mildly, small, gentle, gently, minor, "
+        "modest, modestly, soft, softly, delicate, delicately, light, lightly, faint, faintly, weak, "
+        "weakly, subdued, bit, a bit, a little, a little bit, little bit, muted, understated, touch, "
+        "a touch, shade, a shade, trifle, a trifle, tad, a tad, discreet, discreetly, scant, timid, "
+        "timidly, shallow, tentative, tentatively, some little, low grade, not much, not very, not "
+        "far, not a lot, some, restrained, ever so slightly, somewhat, to a small degree, to a small "
+        "extent, small degree, low amplitude, a few millimetres, few millimeter, few millimeters, "
+        "mildest, weakish, smallish, low degree, low level, limited, only lightly, only a little, "
+        "shy, shyly, slight degree, small way, a small way, a short way, short way, only slightly, "
+        "sparing, sparingly, cautious, an inch, inch, inches, notch, a notch, one notch, tinge, low "
+        "intensity, low grade, feeble, feebly, inchoate, mildly so, a bit only, little, slightish, "
+        "economical, quarter, a quarter, one quarter, thin, lazily",
+        DegreeWord.MODERATE: "moderate, moderately, partial, partially, partly, medium, halfway, half "
+        "way, half, fair, fairly, middling, partway, part way, midway, mid way, middle, medium "
+        "strength, middle strength, to some extent, middle way, some way, intermediate, mid range, "
+        "midrange, half of its range, moderate extent, medium degree, neither much nor little, fifty "
+        "percent, about half, a middle distance, neither timid nor exuberant, to a moderate extent, "
+        "to a moderate degree, noticeable but not extreme, not extreme, not full, average, though not "
+        "full, definite though not full, half as far, to half, half mast, in the middle, decent, "
+        "neither a little nor a lot, not little not much, not too much, normal strength, no more than "
+        "moderate, neither slight nor strong, middle amount, middle degree, measured, passable, "
+        "reasonable, reasonably, mid, normal way, in between, tolerable, tolerably, half open, "
+        "halves, mid degree, mid level, neither faint nor extreme, neither weak nor strong, midpoint, "
+        "mid point, half closed, half shut",
+        DegreeWord.MARKED: "notable, notably, significant, significantly, marked, markedly, pronounced, "
+        "prominent, prominently, considerable, considerably, substantial, substantially, distinct, "
+        "distinctly, noticeable, noticeably, clear, clearly, obvious, obviously, evident, evidently, "
+        "definite, definitely, a good way, good way, well, decidedly, decided, plain, plainly, a good "
+        "deal, good deal, appreciable, appreciably, conspicuous, conspicuously, unmistakable, "
+        "unmistakably, quite a bit, quite, a lot, really, sizeable, sizable, generous, generously, "
+        "ample, amply, good and clear, obviously much, striking, strikingly, quite clearly, quite "
+        "strongly, everybody will notice, everybody can see, easy to see, unambiguous, unambiguously, "
+        "far, much, to a large extent, to a considerable extent, to a large degree, more than a "
+        "little, well beyond, visible from far, from across the room, from across a room, very "
+        "visible, handsomely, no small, palpable, palpably, no mistaking, bold, boldly, a long way, "
+        "long way, nicely, greatly, salient, brisk, briskly, more than half, three quarters, most of "
+        "the way, robust, robustly, very clearly, large, largely",
+        DegreeWord.STRONG: "strong, strongly, intense, intensely, very, extremely, extreme, dramatic, "
+        "dramatically, deep, deeply, fully, full, completely, complete, powerful, powerfully, "
+        "exaggerated, maximal, maximally, maximum, sharply, entirely, profoundly, heavily, heavy, "
+        "firmly, vigorous, vigorously, forceful, forcefully, hard, utmost, to the utmost, as far as, "
+        "as far as it will go, as far as they will go, as high as, as low as, as wide as, as tight "
+        "as, as hard as, as tightly as, wholly, totally, total, utterly, enormous, enormously, huge, "
+        "hugely, violently, violent, fierce, fiercely, ferocious, ferociously, to bursting, to the "
+        "fullest, fullest, with full force, with a big force, with great force, big force, with "
+        "force, all the way, to the limit, to its limit, to their limit, limit, full force, from ear "
+        "to ear, ear to ear, to the end, end of its hinge, no more to be had, vastly, hairline, "
+        "explode, tremendous, tremendously, massive, massively, severe, severely, broadest, tightly "
+        "shut, vice, top of their excursion, top of its excursion, with all might, to the maximum, to "
+        "maximum, wide open, so low, so high, so hard, so far, so wide, so tightly, so strongly, "
+        "sealed shut, so much, crushed, with all force, with all his force, to the last, the full "
+        "extent, full extent, to its full, whole way, all its might, with great strength, great "
+        "strength, strenuous, strenuously, gigantic, exuberant, exuberantly, emphatic, emphatically, "
+        "maximally so, to breaking, drastic, drastically, fit to, nearly explode, to the hilt, to an "
+        "extreme, overwhelming, overwhelmingly, very strong, very strongly, immense, immensely, "
+        "powerfull, as it can, as they can, as can be, as possible, no more possible, like crazy, end "
+        "range, end of range, furiously, to excess, hell, for all, with might, every tooth, whole "
+        "row, entire, whole, thunderous, clamped, grotesquely, to the full, broadly, broad, sky high, "
+        "to the hairline, radically, ruthless, savage, savagely, violence, with all their might, most "
+        "extreme, with all, wrenched, cannot go further",
+    }.items()
+    for phrase in _phrases(text)
+}  # fmt: skip
+"""A word or phrase -> how much it says."""
+
+SIDE_WORDS: Final = {
+    "od": Side.RIGHT,
+    "os": Side.LEFT,
+    **dict.fromkeys(
+        _phrases("left, leftward, leftwards, left sided, leftside, left hand, sinister, leftmost"), Side.LEFT
+    ),
+    **dict.fromkeys(
+        _phrases("right, rightward, rightwards, right sided, rightside, right hand, rightmost"), Side.RIGHT
+    ),
+}
+BOTH_WORDS: Final = frozenset(
+    _phrases(
+        "both, ou, bilateral, bilaterally, symmetric, symmetrical, symmetrically, each, two, pair, "
+        "alike, either side, both sides, two sides, the one and the other, on this side and on that "
+        "side, left and right, right and left, equally, evenly, in unison, in tandem, the two of "
+        "them, every, left as well as right"
+    )
+)
+OTHER_WORDS: Final = frozenset(
+    _phrases(
+        "other, other one, fellow, counterpart, twin, opposite, contralateral, contralaterally, "
+        "partner, sister, brother, neighbour, neighbor, mate, companion, opposite number, its match, "
+        "the second, latter, other side, opposite side, rest of the pair, colleague, contra lateral, "
+        "sibling, its pair, second one, other half, opposite half"
+    )
+)
+ONLY_WORDS: Final = frozenset(
+    _phrases(
+        "nothing else, no other, and no other, only, solely, alone, just, exclusively, nothing but, "
+        "no other than, none but, one sided, onesided, unilateral, unilaterally, on one side, one "
+        "side, single, lone, by itself, on its own, half a smile, half smile, hemifacial, single "
+        "handed, lopsided, hemi, purely, merely, confined to, limited to, restricted to, isolated, "
+        "one and only, unaccompanied, solitary, solo, half of a smile, just one, only one, unaided, "
+        "without its fellow"
+    )
+)
+"""Words that keep a movement to one side; ``one-sided`` among them leave open which."""
+
+ONE_SIDED: Final = frozenset(
+    _phrases(
+        "just one, only one, one sided, onesided, unilateral, unilaterally, on one side, half smile, "
+        "half a smile, hemifacial, hemi, half of a smile, one half"
+    )
+)
+"""Those that say by themselves that one side moves."""
+
+MORE_WORDS: Final = frozenset(
+    _phrases(
+        "accentuated, accentuation, accentuate, more, more white, more of the white, the more, more "
+        "so, higher, further, farther, stronger, deeper, greater, harder, tighter, wider, steeper, "
+        "fuller, bigger, larger, broader, longer, sharper, leading, leads, lead, led, dominates, "
+        "dominating, dominant, dominate, predominates, predominating, predominant, wins, winner, "
+        "ahead, ahead of, outdoes, outdone, outstrips, outpaces, exceeds, exceeding, surpasses, "
+        "surpassing, outruns, outweighs, beats, especially, particularly, notably, mainly, "
+        "predominantly, primarily, chiefly, above all, first place, to a greater extent, to a greater "
+        "degree, more strongly, heavier, fiercer, firmer, closer, thicker, shorter, "
+        "narrower, better, outshines, overtakes, outdistances, twice, bolder, greater degree, greater "
+        "extent, more on, bias, biased, favoring, favouring, favors, favours, weighted, heavier, "
+        "upper hand, head start, in front, in the lead, taking the lead, lion's share, takes the "
+        "lead, overshadows, larger share, more pronounced, more marked, extra, bests, pulls ahead, "
+        "goes one better, one better, darker, stiffer, tauter, taller, rounder, plumper, double, "
+        "greatest, strongest, outperform, advantage, dominance, predominance, preponderance, louder, "
+        "prevails, prevailing, further along, lower, outranks, outmatches, upstages, outreaches, "
+        "quicker, hardest, outclimbs, overreaches, emphasis, accent, prominence, outgoing, exceed, "
+        "surpass, outdo, outpace, beat, win, highest, largest, deepest, farthest, furthest, widest, "
+        "leftmore, richer, brighter, bulk, better share, bunchier, crinklier, does more, most of the "
+        "work, most of it, in earnest, more clear, more visible, outpull"
+    )
+)
+LESS_WORDS: Final = frozenset(
+    _phrases(
+        "less, less so, weaker, lesser, milder, subtler, fainter, slighter, smaller, shallower, "
+        "softer, feebler, lags, lagging, lag, trails, trailing, trail, follows behind, lags behind, "
+        "trails behind, to a lesser extent, to a lesser degree, lesser extent, lesser degree, not so "
+        "strong, not as strong, not so, not as, not so much, not as much, gentler, looser, lighter, "
+        "least, half as much, half as far, not to the same extent, not quite as, falls short, limps, "
+        "less strongly, hangs back, poorer, lazier, junior, reluctant, reluctantly, half heartedly, "
+        "second place, not equally, second, not quite, brings up the rear, slower, after it, after a "
+        "fashion, more modest, more modestly, more timid, more timidly, more faintly, more weakly, "
+        "more shyly, more slightly, more feebly, more shallow, only half, plays second fiddle, "
+        "lagged, trailed, more gently, more mildly, more subtly"
+    )
+)
+
+NO_WORDS: Final = frozenset(
+    _phrases(
+        "no, not, without, nothing happens, nothing happened, nothing whatever happens, nothing "
+        "happens to,  absence, lack, lacks, lacking, lacked, devoid, neither, nor, never, none, free "
+        "of, free from, cannot, nothing, nobody, no one, nowhere, hardly any, scarcely any, barely "
+        "any, fails, fail, failed, failing, refuse, refuses, refused, refusing, declines, decline, "
+        "declined, far from, anything but, absent, missing, lost, instead of, in place of, zero, nil, "
+        "unable, spared, untouched, exempt, untouched by, innocent of, void of, bare of, empty of, "
+        "sans, minus, refrain, refrains, abstains, abstain, abstained, resist, resists, resisted, "
+        "avoid, avoids, does without, stops short of, wanting, nothing whatever, little if any, want "
+        "of, denied, deny, forgo, forgoes, unaccompanied by, no trace of, no sign of, not a, not one, "
+        "not any, no hint of, no evidence of, no trace, no sign, no hint, no evidence, not for a "
+        "moment, at no point, by no means, in no way, nothing like, neglects, neglect, omits, omit, "
+        "skips, withheld, dispense with, dispenses with, ruled out, rule out, excluded, out of the "
+        "question, nothing of, don't, doesn't, didn't, isn't, aren't, wasn't, weren't, hasn't, "
+        "haven't, hadn't, won't, can't, couldn't, wouldn't, negative for, nonexistent, non existent, "
+        "unseen, dont, doesnt, didnt, isnt, arent, unresponsive, rather than, shuns, forsakes, "
+        "outside of this face, refused to, declined to, stays away, stay away, kept away, withhold, "
+        "withholds, innocent, stranger to, forbears, not in the least, absent from, omitted, "
+        "unwilling, forgotten to, forgot, hasn, missed, misses, exempted"
+    )
+)
+"""Words that deny the movement that they are said of, before or after it."""
+
+SUPPOSED_WORDS: Final = frozenset(
+    _phrases(
+        "would, could, might, if, asked to, told to, instructed to, attempt to, trying to, tries to, "
+        "try to,  unless, as if, as though, should, had she, had he, had it, were she, were he, "
+        "whether, had they, imagine, suppose, supposing, were the, had the, were there, had there, "
+        "expected, waiting for, one would, about to, as happens when, when someone, like someone, "
+        "look of someone, the look of, as one does, manner of, as in, in anger, in surprise, in fear, "
+        "in disgust, in contempt, unlike, ordinarily, would be, in order to, ready to, tempted to, "
+        "want to, wants to, wish to, wanted to, hypothetically, as when, threatens to, threaten to, "
+        "threatening to, on the verge of, on the point of, compared to, compared with, as it would, "
+        "able to, capable of, need to, needs to, wishes to, let alone, much less, verge, cf, "
+        "potential, potentially, possible, reminiscent of, resembling, resembles, resemble, akin to, "
+        "attempt at, desire to, urge to, inclination to, tendency to, suppress, suppressed, "
+        "suppressing, conceal, conceals, mimic, mimics, mimicking"
+    )
+)
+"""What follows in the same clause is only supposed."""
+
+GENERAL_WORDS: Final = frozenset(
+    _phrases(
+        "typically, usually, often, generally, commonly, normally, frequently, sometimes, people, in "
+        "general, tend to, tends to, in many, many people, everybody, everyone, anyone, one can, "
+        "typical, means that, mean that, associated with, is associated, are associated, goes with, "
+        "go with, accompany, accompanies, always, textbook, textbooks, in my country, in genuine, "
+        "researchers, literature, humans, infants, babies, cultures, culture, as a rule, studies, "
+        "study, research, theory, textbook, by definition, prototypical, prototype, classically, "
+        "traditionally, babies, actors, we call, is known, are known, can signal, can mean, may mean, "
+        "may signal, can indicate, can accompany, when people, when a person, every person, most "
+        "people, may come from, can come from"
+    )
+)
+"""The clause speaks of faces in general."""
+
+NEUTRAL: Final = _phrases(
+    "half hearted, half heartedly, "
+    "the movements, these movements, at least, at best, at most, higher up, lower down, further up, "
+    "further down, closely, facial tension, muscle tension, facial movement, facial movements, muscle "
+    "movement, muscle movements, facial activity, facial muscles, other features, other signs, such "
+    "as, might explain, may explain, could explain, would explain, might account for, may account "
+    "for, could account for, would account for, could be read, could be seen, can be seen, can be "
+    "read, the rest of, rest of, taken together, would be two good explanations, may be seen, might "
+    "be seen, would be a good explanation, all together, altogether, put together, might be due to, "
+    "could be due to, the rest, as a rule of, at the same time, in the same way, in a way, i would "
+    "say, one might say, i should say, one would say, would call, might call, could call, be "
+    "described as, could be described as, might be described as, what could be described as, meet the "
+    "eyes, meet the eye, crowding the eyes, crowd the eyes, crowds the eyes, toward the eyes, towards "
+    "the eyes, to the eyes, over the eyes, above the eyes, from the eyes, over the eye, above the "
+    "eye, pushing eyes, squeezes the eyes from below, narrows the space, narrow the space, as a "
+    "whole, in line with, in part, on the whole, in turn, turn out, turns out, in keeping, line with, "
+    "right now, all right, right away, so close, close to, closely, in close, at hand, up close, in "
+    "the way, all over, in fact, taken as a whole, for the most part, look up, looks up, looking up, "
+    "look down, looks down, looking down, in front of the camera, lower half, upper half, lower "
+    "third, upper third, lower face, upper face, mid face, lower part, upper part, head up, head "
+    "down, head is turn, not only, in order, out of the picture, make out, makes out, making out, "
+    "made out, kept apart, open question, above all, after all, over time, in general terms, in the "
+    "open, draws attention, drawing attention, draw attention, draws the eye, draw the eye, catches "
+    "the eye, eye catching, fighting back, fight back, hold back, holding back, held back, letting "
+    "out, let out, wide range, sharp contrast, contrast, close look, close inspection, on closer "
+    "inspection, closer inspection, closer look, line between, at first sight, at rest with, points "
+    "away, pointing away, eye contact, flat affect, blunt affect, high confidence, low mood, high "
+    "arousal, low confidence, low arousal, low spirits, high spirits"
+)
+"""Phrases that mean none of what their words would."""
+
+INTERPRETING: Final = _phrases(
+    "linked to, be linked, leaves room, leave room, leaving room, leaves some room, leave some room, "
+    "impression, overall impression, emotion, emotions, emotional, possibly, perhaps, maybe, "
+    "consistent with, compatible with, sign of, signs of, stand for, stands for, speak for, speaks "
+    "for, speaks against, mark of, hallmark of, in keeping with, in line with, air of, evidence from, "
+    "amount to, amounts to, point, points, pointing, lead to, leads to, leading to, align, aligns, "
+    "aligned, aligning, leans, lean towards, captures, capturing, present a, presents a, centers "
+    "around, reads as, read as, in which one reads, evidence for, fits, fit with, would fit, matches, "
+    "match for, pattern of, goes with, evocative of, lending, lends, imparting, gives, giving, "
+    "making, makes for, as part of, expression of, look of, impression of, sense of, mixed with, "
+    "which makes, contributing to, tone of, note of, air to, hallmark, reading of, bespeaks, betrays, "
+    "betray, speaks of, speak of, attests, testifies, tells of, telling of, associated with, tied to"
+)
+"""After one of these a clause says what the face may mean."""
+
+BREAK_WORDS: Final = frozenset(
+    "alongside accompanied combined coupled paired but while whereas yet though although whilst "
+    "because since so which who whom whose that where when until till once unless then however as for "
+    "with if after before what whom plus until against".split()
+)
+"""Words at which a new clause may begin."""

@@ -1,0 +1,66 @@
+"""Claims in any wording: what `reader`'s exact rules leave."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from expllm.grounding.chunks import Chunk, chunked
+from expllm.grounding.claims import Claim
+from expllm.grounding.coverage import speaks_of_movement
+from expllm.grounding.laterality import settle
+from expllm.grounding.signs import Sign, signs
+from expllm.grounding.statements import Reader, Statement
+from expllm.grounding.tags import Item
+from expllm.grounding.vocabulary import MOUTH
+
+_OWN: Final = frozenset("the this these his her their its both".split())
+
+
+@dataclass(frozen=True)
+class Restated:
+    """What a free reading makes of a sentence.
+
+    Attributes:
+        speaks: It speaks of a movement of this face, read or not.
+        interprets: It says what the face may mean, or quotes a number, as explanations do.
+        general: Character ranges that speak of faces in general, or only suppose.
+    """
+
+    claims: list[Claim]
+    speaks: bool
+    interprets: bool
+    general: list[tuple[int, int]]
+
+
+def restated(text: str, tokens: list[Item], part: str) -> Restated:
+    """The claims of a sentence, given its words and marks, however it puts them."""
+    words = signs(tokens)
+    chunks = chunked(words)
+    found = Reader(words, chunks).read()
+    settle(words, chunks, found)
+    interprets = any("means" in word.flags or "number" in word.flags for word in words)
+    if interprets:
+        found = [one for one in found if one.kind != "calm"]  # calm is what such sentences make of it
+    general = [
+        (words[c.first].start, words[c.last - 1].end) for c in chunks if c.general and _of_nobody(words, c)
+    ]
+    claims = [_claim(one, words, text, part) for one in found]
+    return Restated(claims, speaks_of_movement(words, chunks), interprets, general)
+
+
+def _of_nobody(words: list[Sign], chunk: Chunk) -> bool:
+    """ "*Raised brows* often go with surprise": no article, no owner, no side."""
+    return not any(words[i].word in _OWN or words[i].side for i in range(chunk.first, chunk.last))
+
+
+def _claim(of: Statement, words: list[Sign], text: str, part: str) -> Claim:
+    start = min(words[i].start for i in of.signs)
+    end = max(words[i].end for i in of.signs)
+    outside = next((a.removeprefix("outside:") for a in of.actions if a.startswith("outside:")), None)
+    units = tuple(a for a in of.actions if not a.startswith("outside:"))
+    if "*mouth" in units:
+        units = MOUTH
+    return Claim(
+        start=start, end=end, text=text[start:end], part=part, units=units, side=of.side, both=of.both,
+        degree=of.degree, negated=of.negated, outside=outside, vague=of.vague and of.kind != "level",
+        only=of.only,
+    )  # fmt: skip

@@ -1,0 +1,224 @@
+"""Words and phrases with all that they may mean, whatever the sentence around them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from expllm.faces import Side
+from expllm.grounding import cues, modifiers, vocabulary
+from expllm.grounding.claims import DegreeWord
+from expllm.grounding.tags import Item
+
+_NONE: Final[frozenset[str]] = frozenset()
+
+
+@dataclass(slots=True)
+class Sign:
+    """A word or phrase of a sentence.
+
+    Attributes:
+        word: In lower case.
+        start: First character in the text.
+        end: One past the last.
+        part: The part of the face that it names.
+        kinds: Movements that it may tell.
+        acts: Actions that it tells without a part.
+        degree: How much it says.
+        side: The side that it names.
+        flags: What else it may be: no, both, other, only, one, more, less, supposed, general, break, and, or,
+            comma, than, like, means, place, number.
+    """
+
+    word: str
+    start: int
+    end: int
+    part: str | None = None
+    kinds: frozenset[str] = _NONE
+    acts: tuple[str, ...] = ()
+    degree: DegreeWord | None = None
+    side: Side | None = None
+    flags: frozenset[str] = _NONE
+
+    def has(self, *flags: str) -> bool:
+        return not self.flags.isdisjoint(flags)
+
+
+_FLAGS: Final[dict[str, Iterable[str]]] = {
+    "no": modifiers.NO_WORDS,
+    "both": modifiers.BOTH_WORDS,
+    "other": modifiers.OTHER_WORDS,
+    "only": modifiers.ONLY_WORDS,
+    "one": modifiers.ONE_SIDED,
+    "more": modifiers.MORE_WORDS,
+    "less": modifiers.LESS_WORDS,
+    "supposed": modifiers.SUPPOSED_WORDS,
+    "general": modifiers.GENERAL_WORDS,
+    "break": modifiers.BREAK_WORDS,
+    "and": ("and", "plus", "as well as", "together with", "along with"),
+    "or": ("or", "nor"),
+    "than": (
+        "than",
+        "ahead of",
+        "compared to",
+        "compared with",
+        "against",
+        "to that of",
+        "relative to",
+        "over",
+    ),
+    "like": ("like", "the way", "as in", "as at", "as by", "as for", "in the manner of"),
+    "after": (
+        *(
+            "not never absent missing lacking lacked none nil zero nonexistent fail fails failed "
+            "failing denied excluded unseen cannot isn't aren't doesn't don't didn't wasn't weren't "
+            "hasn't haven't hadn't won't can't couldn't refuse refuses refused decline declines "
+            "declined resists unable spared wanting withheld omitted doesn dont"
+        ).split(),
+        "ruled out",
+        "out of the question",
+        "negative",
+        "non existent",
+        "stays away",
+        "outside of this face",
+    ),
+    "means": (*cues.MEANING, *modifiers.INTERPRETING),
+    "place": (
+        "toward towards under beneath over above near beside at on against to into between below "
+        "around along across behind by from off for past through upon in about round inside outside"
+    ).split(),
+}
+
+
+_ENDINGS: Final = (
+    ("iest", frozenset({"more"})), ("ier", frozenset({"more"})), ("est", frozenset({"more"})),
+    ("er", frozenset({"more"})), ("ily", _NONE), ("ly", _NONE), ("ness", _NONE), ("ish", _NONE),
+    ("ings", _NONE), ("wise", _NONE), ("wards", _NONE), ("ward", _NONE),
+)  # fmt: skip
+
+
+def _table() -> dict[str, Sign]:
+    """Every word and phrase that means anything, as a sign without a place."""
+    flags: dict[str, set[str]] = {}
+    for flag, some in _FLAGS.items():
+        for phrase in some:
+            flags.setdefault(_key(phrase), set()).add(flag)
+    parts = {_key(k): v for k, v in vocabulary.PART_NAMES.items()}
+    kinds = {_key(k): v for k, v in vocabulary.KINDS.items()}
+    acts = {_key(k): v for k, v in vocabulary.WHOLE_ACTS.items()}
+    degrees = {_key(k): v for k, v in modifiers.AMOUNTS.items()}
+    sides = {_key(k): v for k, v in modifiers.SIDE_WORDS.items()}
+    return {
+        key: Sign(
+            key, 0, 0, parts.get(key), kinds.get(key, _NONE), acts.get(key, ()), degrees.get(key),
+            sides.get(key), frozenset(flags.get(key, ())),
+        )
+        for key in {*parts, *kinds, *acts, *degrees, *sides, *flags, *map(_key, modifiers.NEUTRAL)}
+    }  # fmt: skip
+
+
+def _key(phrase: str) -> str:
+    return " ".join(word.removesuffix("'s") for word in phrase.split())
+
+
+TABLE: Final = _table()
+_LONGER: Final = vocabulary.longest_first(key for key in TABLE if " " in key)
+_WHOLE: Final = frozenset(
+    "upper lower inner outer under over other rather after proper neither either never ever together "
+    "corner center number finger shoulder utter matter manner feather leather weather father mother "
+    "water paper letter dinner".split()
+)
+"""Words whose ending is none."""
+
+_COMMA: Final = frozenset({"comma"})
+_ABSENT: Final = frozenset({"no", "after"})
+_NUMBERS: Final = frozenset("number".split())
+
+
+def signs(tokens: list[Item]) -> list[Sign]:
+    """The signs of a sentence, the longest phrases first."""
+    words = [token.word for token in tokens]
+    found: list[Sign] = []
+    i, count = 0, len(words)
+    while i < count:
+        word, used = words[i], 1
+        if word == "(" and i + 1 < count and (mark := _plus_minus(tokens, i)):
+            found.append(mark)
+            i += sum(token.start < mark.end for token in tokens[i : i + 3])
+            continue
+        known = None
+        if word in _LONGER:
+            used = _longest(words, i)
+            known = TABLE.get(" ".join(words[i : i + used]))
+        elif word in TABLE:
+            known = TABLE[word]
+        last = tokens[i + used - 1].end
+        found.append(_placed(known or _unknown(word, tokens[i].kind), tokens[i].start, last))
+        i += used
+    _narrow(found)
+    return found
+
+
+def _placed(sign: Sign, start: int, end: int) -> Sign:
+    return Sign(sign.word, start, end, sign.part, sign.kinds, sign.acts, sign.degree, sign.side, sign.flags)
+
+
+def _plus_minus(tokens: list[Item], i: int) -> Sign | None:
+    """ "jaw drop (-)", "(+)": as clinicians write; a bare hyphen is no token."""
+    inner = tokens[i + 1]
+    if inner.word == ")" and inner.start == tokens[i].start + 2:
+        return Sign("(-)", tokens[i].start, inner.end, flags=_ABSENT)
+    if inner.word in ("–", "—") and i + 2 < len(tokens) and tokens[i + 2].word == ")":
+        return Sign("(-)", tokens[i].start, tokens[i + 2].end, flags=_ABSENT)
+    return None
+
+
+def _narrow(found: list[Sign]) -> None:
+    """ "*only* slightly" is no side, "the *other* features" are of no pair."""
+    for sign, after, later in zip(found, [*found[1:], _END], [*found[2:], _END, _END], strict=False):
+        if "only" in sign.flags and (after.degree or (after.word in ("a", "an", "by") and later.degree)):
+            sign.flags = sign.flags - {"only", "one"}
+        plain = after.flags or after.part or after.kinds or after.side or after.word in _OF_A_PAIR
+        if "other" in sign.flags and sign.word == "other" and not plain:
+            sign.flags = sign.flags - {"other"}
+
+
+_END: Final = Sign("", 0, 0)
+_OF_A_PAIR: Final = frozenset(
+    "one side half does did is was has had will stays remains rests lies keeps end '' ".split()
+) | {""}
+
+
+def _longest(words: list[str], i: int) -> int:
+    for phrase in _LONGER.get(words[i], ()):
+        if tuple(words[i : i + len(phrase)]) == phrase:
+            return len(phrase)
+    return 1
+
+
+@lru_cache(maxsize=4096)
+def _unknown(word: str, kind: str) -> Sign:
+    if kind == "mark":
+        return Sign(word, 0, 0, flags=_COMMA)
+    if kind == "number":
+        return Sign(word, 0, 0, flags=_NUMBERS)
+    if word.endswith("n't"):
+        return Sign(word, 0, 0, flags=_ABSENT)
+    bare = word[2:] if word.startswith("un") else word[3:] if word.startswith("non") else ""
+    known = TABLE.get(bare)
+    if known and (known.kinds or known.acts):
+        # "unfurrowed", "unsmiling": denies by itself.
+        return Sign(word, 0, 0, kinds=known.kinds, acts=known.acts, flags=frozenset({"no", "un"}))
+    return _derived(word)
+
+
+def _derived(word: str) -> Sign:
+    """ "tenser", "thrustingly": by the word that it is made from."""
+    for ending, flags in _ENDINGS if word not in _WHOLE else ():
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            stem = word[: -len(ending)]
+            for base in (stem, f"{stem}e", f"{stem}y", stem[:-1] if stem[-1] == stem[-2] else stem):
+                known = TABLE.get(base)
+                if known and (known.kinds or known.degree):
+                    return Sign(word, 0, 0, kinds=known.kinds, degree=known.degree, flags=flags)
+    return Sign(word, 0, 0)

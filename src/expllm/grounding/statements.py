@@ -1,0 +1,263 @@
+"""Clauses in any wording to statements: which part moves, how, how much, on which side, or not at all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from expllm.faces import Side
+from expllm.grounding.chunks import Chunk, located
+from expllm.grounding.claims import DegreeWord
+from expllm.grounding.signs import Sign
+from expllm.grounding.vocabulary import MOVES, NEGATIVE, TABLES
+
+_VAGUE: Final = frozenset("still calm relaxed slack generic level".split())
+_AIMLESS: Final = frozenset("pull curve generic show shift".split())
+_PARTICLES: Final = frozenset(
+    "together in out up down low high back each other one another level flat straight".split()
+)
+_SAME: Final = frozenset("after too also likewise follow following alike well same so either with".split())
+_BINDS: Final = frozenset("of the a both his her its their in at each one".split())
+_BACK: Final = 3
+"""Chunks that the part of a movement may lie behind it."""
+
+
+@dataclass(slots=True)
+class Statement:
+    """A claim while it is being read; indices count signs of the sentence.
+
+    Attributes:
+        chunk: Index of the chunk of its movement.
+        signs: Indices of the signs that tell it.
+        actions: What the words may mean, ``outside:`` before what FEAFA lacks.
+    """
+
+    chunk: int
+    signs: set[int]
+    part: str
+    kind: str
+    actions: tuple[str, ...]
+    negated: bool
+    side: Side | None = None
+    both: bool = False
+    only: bool = False
+    degree: DegreeWord | None = None
+
+    @property
+    def vague(self) -> bool:
+        return self.kind in _VAGUE
+
+
+@dataclass
+class Reader:
+    """Reads a sentence whose signs and chunks are known."""
+
+    signs: list[Sign]
+    chunks: list[Chunk]
+    found: list[Statement] = field(default_factory=list)
+
+    def read(self) -> list[Statement]:
+        """What the chunks state, in their order."""
+        for c, chunk in enumerate(self.chunks):
+            links = self._links(c)
+            chunk.linked = bool(links)
+            for part, moves in links.items():
+                self.found += self._of_part(c, part, moves)
+            told = {move for moves in links.values() for move in moves}
+            for act in chunk.acts:
+                if act not in told and not self._suppressed(chunk, act, act=True):
+                    self._add_act(c, act)
+            if not links and not chunk.acts:
+                self._ellipsis(c)
+        return self.found
+
+    def _add_act(self, c: int, act: int) -> None:
+        idle = any(self.signs[m].kinds & {"still", "calm"} for m in self.chunks[c].moves)
+        denied = self._denied(c, act) or idle
+        self.chunks[c].linked = True
+        self.found.append(Statement(c, {act}, "act", "act", self.signs[act].acts, denied))
+
+    def _suppressed(self, chunk: Chunk, i: int, *, act: bool = False) -> bool:
+        if chunk.supposed_from is not None and i >= chunk.supposed_from:
+            return True
+        return act and any(self.signs[k].has("means") for k in range(chunk.first, i))
+
+    def _links(self, c: int) -> dict[int, list[int]]:
+        """The movements of a chunk by the part that makes them."""
+        links: dict[int, list[int]] = {}
+        for move in self.chunks[c].moves:
+            if not self._suppressed(self.chunks[c], move):
+                for part in self._parts_of(c, move):
+                    links.setdefault(part, []).append(move)
+        return links
+
+    def _fits(self, part: int, move: int) -> bool:
+        kinds = self.signs[move].kinds & TABLES[str(self.signs[part].part)].keys()
+        return bool(kinds - NEGATIVE if located(self.signs, part) else kinds)
+
+    def _parts_of(self, c: int, move: int) -> list[int]:
+        own = [p for p in self.chunks[c].parts if self._fits(p, move)]
+        if subjects := [p for p in own if not located(self.signs, p)]:
+            best = min(subjects, key=lambda p: self._distance(p, move))
+            return [best, *self._listed(c, best, move)]
+        if any(self._subject(p) for p in self.chunks[c].parts):
+            return own[:1]
+        return self._topic(c, move) or own[:1] or self._ahead(c, move)
+
+    def _distance(self, part: int, move: int) -> float:
+        """How far a part is from its movement; "pull of the corners" and "brow elevation" belong together."""
+        first, last = sorted((part, move))
+        between = [self.signs[i] for i in range(first + 1, last)]
+        bound = all(s.word in _BINDS or s.side or s.degree or s.kinds for s in between)
+        return (last - first) * (0.3 if bound and len(between) < 5 else 1.0) + (0.2 if part > move else 0.0)
+
+    def _subject(self, part: int) -> bool:
+        return not located(self.signs, part) and "teeth" not in str(self.signs[part].part)
+
+    def _topic(self, c: int, move: int) -> list[int]:
+        """A part that was named before: "the cheeks, which *lift*"."""
+        chunk = self.chunks[c]
+        tiny = bool(chunk.noes) or chunk.last - chunk.first <= 3
+        if (self.signs[move].side and not chunk.noes) or (self.signs[move].word in _PARTICLES and not tiny):
+            return []
+        for earlier in range(c - 1, max(-1, c - 1 - _BACK), -1):
+            fitting = [p for p in self.chunks[earlier].parts if self._fits(p, move)]
+            if fitting:
+                best = next((p for p in fitting if self._subject(p)), fitting[0])
+                return [best, *self._listed(earlier, best, move)]
+        return []
+
+    def _ahead(self, c: int, move: int) -> list[int]:
+        """A part that is named after: "*drawn* tight as drums, the lower lids"."""
+        if self.signs[move].word in _PARTICLES or self.signs[move].kinds <= {
+            "show",
+            "generic",
+            "still",
+            "calm",
+        }:
+            return []
+        for later in range(c + 1, min(c + 3, len(self.chunks))):
+            fitting = [p for p in self.chunks[later].parts if self._fits(p, move)]
+            if fitting and (not self.chunks[later].moves or self.chunks[c].noes or later == c + 1):
+                return [fitting[0], *self._listed(later, fitting[0], move)]
+        return []
+
+    def _listed(self, c: int, part: int, move: int) -> Iterator[int]:
+        """Other parts of the same list: "*brows* and *lids* rise", "lift of the lids or of the *brows*"."""
+        forward = list(range(c + 1, len(self.chunks)))
+        if move > part:
+            for k in range(c - 1, -1, -1):
+                if self.chunks[k + 1].opened not in ("and", "or", "comma") or not self._bare(k):
+                    break
+                yield from (p for p in self.chunks[k].parts[:1] if self._fits(p, move))
+            forward = [k for k in forward[:1] if self._follows(k)]
+        for k in forward:
+            if self.chunks[k].opened not in ("and", "or", "comma") or not self._bare(k):
+                break
+            yield from (p for p in self.chunks[k].parts[:1] if self._fits(p, move))
+
+    def _follows(self, k: int) -> bool:
+        """ "and both brows *after them*", "*together with* the left corner"."""
+        chunk = self.chunks[k]
+        linked = self.signs[chunk.first - 1].word in ("together with", "along with", "as well as")
+        return linked or any(self.signs[i].word in _SAME for i in range(chunk.first, chunk.last))
+
+    def _bare(self, k: int) -> bool:
+        chunk = self.chunks[k]
+        return bool(chunk.parts) and not chunk.moves and not chunk.acts and not chunk.noes
+
+    def _of_part(self, c: int, part: int, moves: list[int]) -> Iterator[Statement]:
+        name = str(self.signs[part].part)
+        negated = self._denied(c, moves[-1])
+        kinds = (_each if negated else _settled)([self.signs[m].kinds for m in moves], name)
+        if name == "jaw" and not negated and kinds == {"generic"} and self._sided(c):
+            kinds = frozenset({"slide"})
+        seen: set[tuple[str, ...]] = set()
+        for kind, actions in MOVES[name]:
+            idle = kind in NEGATIVE
+            if (
+                kind not in kinds
+                or actions in seen
+                or (kind == "generic" and not negated)
+                or (idle and negated)
+            ):
+                continue
+            seen.add(actions)
+            opposite = actions[0].startswith("not ")
+            bare = tuple(action.removeprefix("not ") for action in actions)
+            told = {part, *({m for m in moves if kind in self.signs[m].kinds} or moves)}
+            for each in bare[0].split(" + ") if " + " in bare[0] else [""]:
+                denies = True if idle else negated is not opposite
+                yield Statement(c, set(told), name, kind, (each,) if each else bare, denies)
+            if not negated:
+                return
+
+    def _sided(self, c: int) -> bool:
+        near = self.chunks[max(c - 1, 0) : c + 1]
+        return any(self.signs[i].side for chunk in near for i in range(chunk.first, chunk.last))
+
+    def _denied(self, c: int, move: int) -> bool:
+        """Whether a denial reaches a movement: in its chunk, or through a list that goes on."""
+        chunk = self.chunks[c]
+        if any(n <= move for n in chunk.noes):
+            return True
+        after = [n for n in chunk.noes if self.signs[n].has("after")]
+        if chunk.noes:
+            return bool(after) and not any(m > after[0] for m in (*chunk.moves, *chunk.acts))
+        return c > 0 and self._carried_denial(c)
+
+    def _carried_denial(self, c: int) -> bool:
+        """ "no lift of the lids *or of the brows*", "absent: a smile, a frown"."""
+        chunk, before = self.chunks[c], self.chunks[c - 1]
+        following = self.chunks[c + 1].opened if c + 1 < len(self.chunks) else ""
+        nominal = chunk.opened == "and" and self.signs[chunk.first].word in ("of", "any", "in", "at", "from")
+        listed = chunk.opened == "comma" and (following == "or" or self.signs[chunk.first].word in _INCLUDING)
+        if before.noes and not before.moves and not before.acts and not self._sided(c):
+            announced = chunk.opened in ("comma", "and") and self.signs[before.noes[-1]].has("after")
+            if announced and not before.parts and chunk.opened == "comma":
+                return True
+        if chunk.opened != "or" and not nominal and not listed:
+            return False
+        last = (before.moves or before.acts or [before.last])[-1]
+        return self._denied(c - 1, last)
+
+    def _ellipsis(self, c: int) -> None:
+        """ "the lower not either", "it does not come": the statement before, of another part, or undone."""
+        chunk = self.chunks[c]
+        words = {self.signs[i].word for i in range(chunk.first, chunk.last)}
+        before = [s for s in self.found if s.chunk < c]
+        if not before or chunk.supposed_from is not None:
+            return
+        last = before[-1]
+        if chunk.parts and (chunk.noes or words & _SAME):
+            part = str(self.signs[chunk.parts[0]].part)
+            actions = TABLES[part].get(last.kind)
+            if actions and last.part not in (part, "act") and not actions[0].startswith("not "):
+                denied = bool(chunk.noes) or last.negated
+                actions = tuple(actions[0].split(" + ")) if " + " in actions[0] else actions
+                self.found.append(Statement(c, {chunk.parts[0]}, part, last.kind, actions, denied))
+        elif chunk.noes and not chunk.parts and words & _COMES and last.chunk >= c - 2:
+            last.negated = True
+            last.signs |= set(chunk.noes)
+
+
+_INCLUDING: Final = frozenset(("such as", "like", "including", "especially", "such"))
+_COMES: Final = frozenset(
+    "come comes exist exists appear appears arrive arrives happen happens there materialise "
+    "materialize follow follows occur occurs seen".split()
+)
+
+
+def _settled(kinds: list[frozenset[str]], part: str) -> frozenset[str]:
+    """All that the words of one movement may tell; "flat" and "straight" are level unless more is said."""
+    sure = [k for k in kinds if not ("level" in k and "stretch" in k)]
+    everything = frozenset[str]().union(*(sure or kinds))
+    if part in ("mouth", "lips") and {"open", "down"} <= everything:
+        return everything | {"gape"}
+    return everything if sure else everything - {"stretch"}
+
+
+def _each(kinds: list[frozenset[str]], part: str) -> frozenset[str]:
+    """Of each word of a denial its first meaning; "not pulled up" denies the way up, not the pull."""
+    firsts = [next((kind for kind, _ in MOVES[part] if kind in of), "") for of in kinds]
+    aimed = [kind for kind in firsts if kind not in _AIMLESS]
+    return frozenset(aimed or firsts)

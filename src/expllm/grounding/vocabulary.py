@@ -1,0 +1,435 @@
+"""Everyday, literary and clinical words for parts of the face and what they do, beyond those of `lexicon`.
+
+Verbs stand here in their base form (`inflected` adds the others); a phrase is written with spaces.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+IRREGULAR: Final = {
+    "rise": "rose risen risens", "fall": "fell fallen", "sink": "sank sunk sunken", "hang": "hung",
+    "draw": "drew drawn", "shut": "", "come": "came", "go": "went gone goes", "fly": "flew flown flies",
+    "spring": "sprang sprung", "leap": "leapt", "blow": "blew blown", "swell": "swelled swollen",
+    "bend": "bent", "thrust": "", "stick": "stuck", "slide": "slid", "swing": "swung", "meet": "met",
+    "knit": "knitted", "bite": "bit bitten", "eat": "ate eaten", "wind": "wound", "throw": "threw thrown",
+    "show": "shown showed", "bear": "bore borne", "catch": "caught", "hide": "hid hidden", "put": "",
+    "spread": "", "split": "", "tear": "tore torn", "shrink": "shrank shrunk shrunken", "creep": "crept",
+    "sweep": "swept", "keep": "kept", "hold": "held", "sit": "sat", "stand": "stood", "lie": "lay lain",
+    "grow": "grew grown", "break": "broke broken", "shoot": "shot", "dig": "dug", "sting": "stung",
+    "freeze": "froze frozen", "sleep": "slept", "leave": "left", "set": "", "let": "", "cut": "",
+    "weave": "wove woven", "ride": "rode ridden", "upturn": "upturned", "stride": "strode", "run": "ran",
+}  # fmt: skip
+_DOUBLES: Final = re.compile(r"(?:^|[^aeiou])[aeiou][bdgklmnpt]$")
+_LONG: Final = frozenset(
+    "open happen widen tauten stiffen tighten loosen slacken harden deepen lengthen heighten broaden "
+    "flatten thicken straighten shorten lighten strengthen gather lower uncover wander wither waver "
+    "flicker pucker wrinkle travel level tunnel funnel balloon droop crook deviate elongate retract "
+    "protrude lift wink look cock hook crook firm curl cover hover quiver rumple show turn burn yawn "
+    "press narrow bow draw".split()
+)
+
+
+def inflected(verb: str) -> set[str]:
+    """The forms of a verb, or of a noun that looks like one; a phrase stays as it is.
+
+    >>> sorted(inflected("dip"))
+    ['dip', 'dipped', 'dipping', 'dips']
+    """
+    if " " in verb:
+        return {verb}
+    base = verb[:-1] if verb.endswith("e") and not verb.endswith("ee") else verb
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        past, third = f"{verb[:-1]}ied", f"{verb[:-1]}ies"
+    else:
+        if _DOUBLES.search(verb) and verb not in _LONG:
+            base = verb + verb[-1]
+        past = f"{base}ed"
+        third = f"{verb}es" if verb.endswith(("s", "sh", "ch", "x", "z")) else f"{verb}s"
+    return {verb, third, past, f"{base}ing", *IRREGULAR.get(verb, "").split()}
+
+
+def _phrases(text: str) -> list[str]:
+    return [" ".join(phrase.split()) for phrase in text.split(",") if phrase.strip()]
+
+
+def _by_phrase(groups: dict[str, str]) -> dict[str, str]:
+    return {phrase: value for value, text in groups.items() for phrase in _phrases(text)}
+
+
+PART_NAMES: Final = _by_phrase(
+    {
+        "upper lids": "upper lid, upper lids, upper eyelid, upper eyelids, top lid, top lids, top eyelid, "
+        "lid above, lids above, eyelid above, upper lashes, upper lash line, levator",
+        "lower lids": "lower lid, lower lids, lower eyelid, lower eyelids, low lid, low lids, bottom lid, "
+        "bottom lids, bottom eyelid, lid below, lids below, lid underneath, lid beneath, lid from below, "
+        "under lid, under lids, lower rim of the eye, lower lash line, infraorbital skin, low eyelid, "
+        "eyelid below, eyelid underneath, eyelid of under part, lid under the eye, lid of under, "
+        "lower lashes, lower rims, lower rim",
+        "lids": "lid, lids, eyelid, eyelids, lash, lashes, eyelash, eyelashes, eye lid, eye lids, shutters",
+        "eyes": "eye, eyes, eyed, od, os, ou, palpebral fissure, palpebral fissures, palpebral aperture, "
+        "fissures, palpebral apertures, lid aperture, lid apertures, eye aperture, eye apertures, eye "
+        "opening, eye openings, ocular aperture, ocular apertures",
+        "under eyes": "under the eye, under the eyes, beneath the eye, beneath the eyes, below the eye, "
+        "below the eyes, under his eyes, under her eyes",
+        "whites": "sclera, scleral, sclerae, scleras, white of the eye, white of the eyes, whites of the "
+        "eyes, whites, white above the iris, white over iris, white over the iris, white in eye, "
+        "white in the eye, white in the eyes, white above the irises, white above iris, more white, "
+        "rim of white, white rim, ring of white, band of white, strip of white, white part of eye, "
+        "white part of the eye, superior sclera, white showing, white, more of the white, white "
+        "around the iris",
+        "brows": "brow, brows, eyebrow, eyebrows, eye brow, eye brows, browline, brow line, browed, "
+        "superciliary, supercilium, supercilia, brow ridge, inner brows, outer brows, brow heads, "
+        "brow head, inner ends of the brows",
+        "glabella": "glabella, glabellar, between the brows, between the eyebrows, between brows, "
+        "between eyebrows, between his brows, between her brows, between his eyebrows, between her eyebrows, "
+        "in middle of brows, between them, between the two brows, middle of brows, interbrow, "
+        "middle of the brows, middle of the eyebrows, between the two eyebrows, between their brows, "
+        "space between the brows, skin between the brows, space between the eyebrows, above the nose",
+        "forehead": "forehead, foreheads, front of the head",
+        "jaw": "jaw, jaws, lower jaw, mandible, mandibular, underjaw, jawbone, jaw bone, jaw line, jawline, "
+        "low jaw",
+        "mouth": "mouth, mouths, mouthed, oral aperture, mouth opening, oral fissure",
+        "corners": "corner, corners, mouth corner, mouth corners, lip corner, lip corners, commissure, "
+        "commissures, commissural, oral commissure, oral commissures, mouth angle, mouth angles, oral "
+        "angle, oral angles, labial commissures, labial commissure, angle of the mouth, angles of the "
+        "mouth, ends of the mouth, end of the mouth, ends of the lips, edges of the mouth, edge of "
+        "the mouth, sides of the mouth, side of the mouth, mouth ends, mouth end, mouth's ends, "
+        "mouth's corners, corner of the mouth, corners of the mouth, corner of the lips, corners of "
+        "the lips, lips' corners, corners of his mouth, corners of her mouth, corner of his mouth, "
+        "corner of her mouth, angles, angle, corners of mouth, corner of mouth, ends of mouth, "
+        "modiolus, modioli, modiolar, its ends, its corners, its angles, lip ends, lip end, lip "
+        "angle, lip angles, corners of their mouth, corner of their mouth, ends of his mouth, ends of "
+        "her mouth, tips of the mouth, edges of the lips, extremities of the mouth, corner of lips, "
+        "corners of lips, mouth side, mouth sides, mouth edges, mouth edge, sides of mouth, outer "
+        "edges of the mouth, outer corners of the mouth, outer corners of the lips, oral corners, its "
+        "end, oral corner, mouth tips, lip edges, end of the lips",
+        "upper lip": "upper lip, upper lips, top lip, lip above, lip of above, superior lip, lip on top, "
+        "upper vermilion, philtrum, vermilion of the upper lip, upper labial",
+        "lower lip": "lower lip, lower lips, bottom lip, under lip, underlip, lip below, lip underneath, "
+        "lip beneath, low lip, inferior lip, lip of below, lower vermilion, vermilion of the lower lip, "
+        "nether lip",
+        "lips": "lip, lips, lipped, labial, vermilion, vermilion border, vermilions, perioral, both lips, "
+        "upper and lower lips, upper and lower lip, upper or lower lip, lower and upper lips",
+        "chin": "chin, chins, chin boss, chin pad, boss of the chin, chin skin, skin of the chin, mental "
+        "skin, mental region, chin pads",
+        "cheeks": "cheek, cheeks, cheeked, malar, malar pad, malar pads, cheekbone, cheekbones, buccal, "
+        "infraorbital triangle, infraorbital triangles, apples of the cheeks, malar mound, malar mounds, "
+        "midface, mid face",
+        "nose": "nose, noses, nasal, nasal bridge, bridge of the nose, nose bridge, bridge of nose, nasal "
+        "root, root of the nose, nasal dorsum, dorsum of the nose, sides of the nose, side of the "
+        "nose, bridge of his nose, bridge of her nose, wings of the nose, nasal sidewalls, nasal "
+        "sidewall, its root, its bridge, skin of the nose, skin on the nose, paranasal",
+        "nostrils": "nostril, nostrils, alae, nares",
+        "eye corners": "corner of the eye, corners of the eye, corners of the eyes, eye corner, eye corners, "
+        "outer canthi, lateral canthi, canthus, canthi, canthal, lateral canthus, outer corners of the eyes, "
+        "corners of his eyes, corners of her eyes, outer corner of the eye, temples, beside the eyes, "
+        "at the outer corners, from the outer corners, corner of eyes, corners of eyes, corner of eye, "
+        "outside the eyes, beside eyes, outer canthus",
+        "upper teeth": "upper teeth, top teeth, upper row of teeth, upper incisors, maxillary incisors, "
+        "maxillary teeth, gum, gums, gingiva, upper tooth, teeth of up, upper gums, gum line, upper teeths, "
+        "upper gum, top row, upper row, teeth above",
+        "lower teeth": "lower teeth, bottom teeth, lower row of teeth, lower incisors, mandibular "
+        "incisors, mandibular teeth, bottom row of teeth, bottom row, lower row, teeth of down, lower "
+        "teeths, teeth below, lower dentition",
+        "teeth": "teeth, tooth, teeths, incisors, dentition",
+    }
+)  # fmt: skip
+"""What a part of the face is called."""
+
+_UP = (
+    "raise, lift, elevate, elevation, hoist, heighten, climb, ascend, ascent, soar, hike, jack, cock, "
+    "boost, mount, leap, jump, shoot, rocket, perk, quirk, levitate, hitch, uplift, upturn, rise, "
+    "rised, raisen, risen, high, higher, highest, aloft, skyward, skywards, upward, upwards, up, "
+    "upwardly, hairline, upswept, upraise, superiorly, steeple, peak, float, top of their excursion, "
+    "surge, rear, superior displacement, above the normal height, over the normal height, upper "
+    "position, upstairs, skywards, heavenward, uptick, upcurve, upcurl, winch, fly, taller, height, "
+    "vault, tiptoe, up and back, upheaval, scale, heave, raisingly, aloft, lifting, cranially, "
+    "cephalad"
+)
+_DOWN = (
+    "lower, drop, fall, sink, sag, droop, droopy, slump, dip, descend, descent, depress, depression, "
+    "hang, plunge, plummet, downward, downwards, downwardly, down, downturn, low, inferiorly, dangle, "
+    "subside, slope, slouch, downcast, lowest, inferior displacement, ptosis, floorward, downstairs, "
+    "collapse, dive, sunken, downslope, droopily, swoop, fallen, falled, downcurve, inferior, "
+    "drooped, earthward, glower, lour, caudally, caudal, caudad, weigh, settle, ebb, slide down, slid "
+    "down, subsiding, tumble, topple, crash"
+)
+_WORDS: Final = {
+    "calm": "calm, neutral, quiet, steady, serene, silent, placid, untroubled, unperturbed, impassive, in "
+    "neutral, neutral position, neutral line, frozen, fixed, peace, in peace",
+    "loosed": "slack, loose, limp, loosen, slacken, unhinge, lax, loosed",
+    "up": _UP,
+    "down": _DOWN,
+    "furrow": "furrow, knit, gather, bunch, corrugate, together, each other, meet, converge, approximate, "
+    "contract, contraction, squeeze, pleat, crumple, join, approach, medially, medial, pinch, clench, "
+    "beetle, nearer, closer, closer together, adduct, adduction, one another, huddle, corrugation, "
+    "vertical lines, vertical line, vertical fold, vertical folds, vertical crease, vertical creases, "
+    "vertical furrow, vertical wrinkle, inward, inwards, convergence, crowd, neighbours, vertical "
+    "wrinkles, vertical furrows, knot, bridge over, lock, collide, cinch, neighbour, cluster, "
+    "elevens, touch",
+    "close": "close, closure, shut, blink, seal, narrow, squint, squeeze, screw, slits, half mast, hooded, "
+    "together, each other, meet, drowse, veil, half closed, half shut, occlude, occlusion, thinner, "
+    "curtain, shutter, sealed, one another, crinkle, pinch, clench, scrunch, contact, touch, rest "
+    "together, rest lightly together, lightly together, tape, zip, sew",
+    "open": "open, ajar, unclench, opening, aperture, openness, wide open, unlatch, oval opening",
+    "apart": "apart, part, separate, separation, unseal, divide, cleave, sever, split, come apart, "
+    "unstuck, gap, parting, space between, slot, opening between, sliver, disunite",
+    "wide": "widen, wide, wider, enlarge, enlargement, dilate, big, bigger, large, larger, saucer, saucers, "
+    "goggle, round, rounder, bulge, stretch open, wide open, pop, retract, retraction, open bigger, "
+    "increase, moon, moons, width, fling open, overexposure, start, sprung apart, spring apart, "
+    "springs apart, wide apart, flung apart, fly apart, flies apart, flew apart, far apart, more than "
+    "usual, wider than usual, wider than normal, more than normal, past their usual, past the usual, "
+    "beyond the normal, beyond normal, enormous, enormously, huge, hugely, saucer like, owlish, "
+    "unusually",
+    "inverted": "inverted arc, inverted curve, inverted u, inverted, downward arc, upside down, down arc",
+    "pull": "pull, draw, tug, drag, haul, tow, yank, hitch, reel, wrench, traction, tweak, winch, pluck, "
+    "hoist, jerk, twitch",
+    "curve": "curve, curl, bend, bow, turn, arc, twist, crook, tilt, crescent, curvature, quirk",
+    "stretch": "stretch, stretched, broaden, broad, broader, widen, wide, wider, sideways, sideward, "
+    "sidewards, laterally, lateral, outward, outwards, ear, ears, flat, flatten, horizontally, "
+    "elongate, elongation, extend, spread, extension, straight out, toward the ears, to the ears, to "
+    "the sides, to the side, lengthen, longer, flatter, lateralward, sideway, widening, outwardly, "
+    "straight line, level line, apart, long, straight, straighten, horizontal, aside, abduct, temple, "
+    "straight out",
+    "suck": "suck, tuck, fold, roll, swallow, bite, eat, vanish, disappear, inverted, inversion, invert, "
+    "over the teeth, over teeth, over the incisors, behind the teeth, ingest, swallowed, into the "
+    "mouth, in the mouth, inside the mouth, over the incisal edge, curl in, drawn in, draw in, pulled "
+    "in, pull in, drawing in, drew in, drawn inside, turned in, over the upper teeth, over the lower "
+    "teeth, over the top teeth, over the bottom teeth, over the upper incisors, over the lower "
+    "incisors, inside, no vermilion, over teeths, over the teeths, chew, chewing, suction, nibble, "
+    "gnaw, engulf, devour, into mouth, inwards, inward, rolled, behind teeth, indraw, indrawn, "
+    "entrap, turn inward, taken in, take in, takes in, tucked, under cover, folded under, turn under, "
+    "in over, caught between the teeth, caught over, caught behind, caught under, caught between, "
+    "folded away, turns inward, under the teeth",
+    "inward": "inward, inwards, inside, in, tuck, indrawn, pinch, tighten, tight, tight inside, tense, "
+    "tauten, taut, tightness, dimple, dent, indent, hollow, pit, press, deepen, buccinator, medially, "
+    "dig, compress, tension, valley, small hole, crimp, nip, smirk, bracket, clench, screw, firm, "
+    "stiffen, medial",
+    "pucker": "pucker, purse, round, rounded, rounding, funnel, kiss, kissing, whistle, bud, rosette, o, "
+    "shirr, drawstring, pout, pouting, pursing, rounder, tube, snout, beak, fishlike, trumpet, "
+    "kissed, protrude, protrusion, forward, project, thrust, jut, protract, pushed, tubular, blossom, "
+    "protrusive, spout, moue, evert, eversion, tightly gathered, poke out, stick out, push out, "
+    "jutting",
+    "press": "press, compress, compression, clamp, clench, squash, squeeze, apposition, jam, bear down, "
+    "bears down, pressure, together, seal, pressing, clampdown, crush, weld, flatten, against each "
+    "other, lock, meet, glue, each other, one another, against one another, pursed shut, hard closed, "
+    "iron, rivet, zip, hem, bite",
+    "tense": "tighten, tight, tightly, tense, tension, tensing, tauten, taut, stiffen, stiff, firm, "
+    "harden, strain, rigid, tightness, tautness, brace, steel, thin, thinned, thinning, thinner, "
+    "wire, pinch, contract, contraction, narrow, narrowed, narrowing, narrower, slim, lean, hard, "
+    "hardness, tighter, tightening, stretched thin, slender, firmness, like a line, thin line, thin "
+    "like, rigidity, stiffness, tensely, firmer, wiry, gripped, pull tight, constrict, constriction, "
+    "string, cord, ruled line, narrowness, squeeze, knot",
+    "puff": "puff, inflate, inflation, balloon, bloat, blow, blow out, blow up, swell, distend, "
+    "distension, distention, bulge, billow, fill, air, expand, plump, round, rounded, bag, full of "
+    "air, full of wind, wind, inflated, bellows, fat, swollen, blown, insufflate, insufflation, "
+    "puffy, big, bigger, globe, globes, sail, sails, hold air, distended, oral air hold, chipmunk, "
+    "hamster, out, outward, outwards, breath, convex, ballooning",
+    "wrinkle": "wrinkle, crinkle, crease, scrunch, fold, line, furrow, ridge, corrugate, rumple, crumple, "
+    "ruck, gather, bunch, bunched, shrivel, pleat, rhytid, rhytids, crimp, screw, concertina, ripple, "
+    "shorten, dimple, pucker, pebble, pebbly, cobble, cobbled, pucker, orange peel, peau d'orange, "
+    "corrugation, transverse lines, crumpled, knead, lined, plough, plow, plowed, ploughed, wrinkly, "
+    "twitch, accordion, rugae, uneven, cockle, crinkly, cobblestone, horizontal lines, pit, roughen, "
+    "rugose, pitted, stipple, contract, compress, scored, score, ploughed, stack, crosswise lines, "
+    "crosshatch, squash, crunch, ruffle, tight, tighten, tense, valley, valleys, fan, fans, radiate, "
+    "radiating, creasing, sunburst, spokes, crows",
+    "smooth": "smooth, smoother, clear of lines, unlined, blank, without line, free of lines, smoothly",
+    "flare": "flare, dilate, dilation, widen",
+    "slide": "left, right, slide, deviate, deviation, swing, sway, wander, drift, sidle, skew, to one side, "
+    "sideways, sideway, laterally, lateral, side, askew, aslant, excursion, off centre, off center, "
+    "lateralise, sideward, sidewards, side shift, crooked, off to the side, lateralization, "
+    "lateralize, slew, veer, leftward, leftwards, rightward, rightwards, swerve, skid, crosswise, "
+    "sidelong, off the midline, laterotrusion, offset, off the middle, crab, aside, jog",
+    "shift": "shift, displace, displacement, translate, translation, slip, off its line, walk, away",
+    "small": "small, smaller, slit, slits",
+    "arch": "arch, archly",
+    "gape": "gape, agape, yawn, drops open, fall open, falls open, fell open, fallen open, hang open, "
+    "hangs open, hung open, hanging open, falling open, drop open, dropped open, dropping open, slack "
+    "jawed, swings open, swing open, swung open, slack and open, wide agape",
+    "thrust": "thrust, jut, protrude, protrusion, push, project, poke, stick, advance, forward, forwards, "
+    "ahead, in front, to the front, anteriorly, anterior, prow, out, protract, shove, extend, "
+    "outward, forth, protrusive, underbite, prognathic, advancement, protraction, step out, "
+    "prognathism, protruding, undershot, bulldog, lunge",
+    "show": "show, expose, exposure, bare, reveal, display, uncover, visible, visibly, in view, on show, "
+    "appear, come into the light, into view, visible now, exposed, seen, unveil, peek, gleam, flash, "
+    "into the light, into sight, showing, come out, glint, emerge",
+    "back": "back, backward, backwards, backwardly, retract, retraction, rearward, posteriorly, rear",
+    "generic": "move, movement, motion, budge, stir, act, action, activity, active, activate, activation, "
+    "engage, engagement, animate, animation, nothing happens, nothing happened, nothing whatever "
+    "happens, change, work, change of position, respond, response, flicker, shift, participate, "
+    "participation, contribute, take part, join in, leave their line, twitch, displacement, involve, "
+    "involvement, nothing happens to, leaving their line, leaves its line, leave its line",
+    "still": "still, rest, at rest, idle, motionless, unmoved, static, in place, in its place, in their "
+    "place, undisturbed, asleep, untouched, unchanged, inactive, immobile, stay put, stays put, "
+    "staying put, stayed put, stay where it is, stays where it is, stay where they are, where it is, "
+    "where they are, where they were, where it was, baseline, unaltered, uninvolved, resting, at "
+    "ease, keeps its place, keep their place, left alone, at baseline, resting position, usual place, "
+    "normal position, usual position, same place, own place, sleep, sleeping, unmoving, uncommitted, "
+    "at the rest, resting posture, resting height, normal height, usual height, usual line, natural "
+    "position, its line, their line, holds its line, hold their line, inert, stationary, unengaged, "
+    "unstirred, natural place, disengaged, home position, hold still, holds still, at home, dormant, "
+    "unaffected, keeping still, hold position, stillness, same position, static position, normal "
+    "place, unreactive, rests, as before, quiescent, unremarkable, within normal limits, keep its "
+    "place, do nothing, does nothing, doing nothing, did nothing, where it belongs, where they "
+    "belong, as it was, as they were, look on, looks on, looking on, wait, watch, watches, sit out, "
+    "sits out, stand by, stands by, loaf, doze, keep out, hold its peace, holds its peace, mind its "
+    "own business, takes no part, take no part, abide, stay home, stays home, stay behind, stays "
+    "behind, stay back, stays back, lie still, lies still, on holiday, day off, on strike, holding "
+    "its ground, holds its ground, hold their ground, not in use, off duty, without work, take a "
+    "rest, remains so, leave it alone, leaves it alone",
+    "slack": "slack, loose, limp, lax, loosen, slacken, unhinge, floppy, hang loose",
+    "relaxed": "relaxed, relax, soft, softly, at its ease, easy, untense, looseness, softness",
+    "level": "level, horizontal, flat, even, straight, neutral line, horizontally, straight line, level line",
+}  # fmt: skip
+
+WEAK: Final = frozenset(
+    "pull show generic back more above extra additional out in over under straight flat long level".split()
+)
+
+
+def _kinds() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for kind, text in _WORDS.items():
+        for phrase in _phrases(text):
+            for form in inflected(phrase) if phrase.isalpha() else {phrase}:
+                found.setdefault(form, set()).add(kind)
+    return {form: frozenset(kinds) for form, kinds in found.items()}
+
+
+KINDS: Final = _kinds()
+"""A word or phrase -> the kinds of movement that it may mean; which one, the part decides."""
+
+
+def _meanings(table: dict[str, str]) -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """Part -> its movements in the order of their precedence, each with the actions that it may be."""
+    return {
+        part: tuple(
+            (kind, tuple(a.strip() for a in actions.split("|")))
+            for line in text.split(";")
+            for kinds, actions in [line.split("=")]
+            for kind in kinds.split()
+        )
+        for part, text in table.items()
+    }
+
+
+MOVES: Final = _meanings(
+    {
+        "upper lids": "up wide back apart=lid raise; down close furrow=eye close; open=not eye "
+        "close;tense=outside:lid tighten; pull=lid raise; still calm generic=eye close | lid raise; "
+        "relaxed slack=lid raise",
+        "lower lids": "tense press close up inward pull furrow wrinkle puff=outside:lid tighten; "
+        "relaxed slack still calm generic=outside:lid tighten | eye close",
+        "lids": "up wide back=lid raise; down close furrow press small=eye close; tense=outside:lid "
+        "tighten; open apart=not eye close; still calm generic=eye close | lid raise; relaxed "
+        "slack=lid raise",
+        "eyes": "wide=lid raise; close furrow down press small=eye close; tense wrinkle=outside:lid "
+        "tighten | eye close; open apart=not eye close; up=lid raise | brow raise; still calm=eye "
+        "close | lid raise",
+        "whites": "show wide up=lid raise",
+        "brows": "up arch=brow raise; down furrow press inward tense wrinkle close=brow lower; still calm "
+        "generic relaxed slack level=brow lower | brow raise; smooth=not brow lower; curve=brow raise",
+        "glabella": "furrow wrinkle press tense show down inward=brow lower; smooth=not brow lower; "
+        "still calm generic relaxed=brow lower",
+        "forehead": "up=brow raise; wrinkle show=brow raise | brow lower; furrow=brow lower | brow raise; "
+        "smooth relaxed still calm=not brow raise",
+        "jaw": "slide=jaw slide; thrust=jaw thrust; down open apart wide gape loosed=jaw drop; shift=jaw "
+        "slide; close up=not jaw drop; press tense=outside:jaw clench; still calm generic level=jaw "
+        "drop | jaw slide | jaw thrust; relaxed=jaw thrust | jaw slide",
+        "mouth": "pucker thrust=lip pucker; gape=jaw drop; inverted=outside:lip corner depress; open "
+        "apart=jaw drop | outside:lips part; suck=upper lip suck + lower lip suck; up=lip corner "
+        "pull; down=outside:lip corner depress; stretch=lip corner stretch; curve arch=lip corner "
+        "pull | outside:lip corner depress; press=outside:lip press; tense=outside:lip tighten; "
+        "close=not jaw drop | not outside:lips part; back=lip corner pull | lip corner stretch; "
+        "pull=lip corner pull | lip corner stretch; still calm=*mouth; generic=*mouth; level=lip "
+        "corner pull",
+        "corners": "up arch=lip corner pull; down inverted=outside:lip corner depress; "
+        "inward=outside:dimple; stretch=lip corner stretch; back=lip corner pull | lip corner "
+        "stretch; curve=lip corner pull | outside:lip corner depress; pull=lip corner pull | lip "
+        "corner stretch; level still calm relaxed slack generic=lip corner pull | lip corner stretch; "
+        "furrow wrinkle=outside:dimple",
+        "upper lip": "suck=upper lip suck; up=upper lip raise; inward=upper lip suck; tense=outside:lip "
+        "tighten; press=outside:lip press; curve pull wrinkle=upper lip raise; back=upper lip raise | "
+        "upper lip suck; thrust pucker=lip pucker; still calm generic=upper lip raise | upper lip "
+        "suck; show=not upper lip suck; apart open=upper lip raise",
+        "lower lip": "suck=lower lip suck; down=lower lip depress; up=chin raise; tense=outside:lip "
+        "tighten; inward=lower lip suck; press=outside:lip press; curve pull apart open=lower lip "
+        "depress; back=lower lip depress | lower lip suck; thrust pucker puff=lip pucker | chin "
+        "raise; still calm generic=lower lip depress | lower lip suck; show=not lower lip suck",
+        "lips": "suck=upper lip suck + lower lip suck; gape=jaw drop; tense=outside:lip tighten; "
+        "press=outside:lip press; apart open=outside:lips part | jaw drop | lower lip depress | upper "
+        "lip raise; pucker thrust=lip pucker; stretch=lip corner stretch; close=not jaw drop | not "
+        "outside:lips part; inward=upper lip suck + lower lip suck; up=lip corner pull | upper lip "
+        "raise; down=outside:lip corner depress | lower lip depress; curve arch=lip corner pull | "
+        "outside:lip corner depress; relaxed slack=upper lip suck | lower lip suck | upper lip raise "
+        "| lower lip depress | lip pucker; still calm generic=*mouth",
+        "chin": "up thrust wrinkle pucker press tense furrow puff inward pull stretch=chin raise; "
+        "still calm generic smooth relaxed=chin raise; down=outside:chin down | jaw drop",
+        "cheeks": "puff=cheeks puff; up press furrow wrinkle pull=outside:cheek raise; "
+        "suck=outside:cheek suck; still calm generic relaxed slack level=cheeks puff | outside:cheek raise",
+        "nose": "wrinkle furrow up press tense pull=nose wrinkle; smooth still calm generic relaxed=nose "
+        "wrinkle; flare=outside:nostril dilate",
+        "nostrils": "flare wide=outside:nostril dilate",
+        "eye corners": "wrinkle furrow show=outside:cheek raise; smooth=outside:cheek raise",
+        "upper teeth": "show=upper lip raise",
+        "lower teeth": "show=lower lip depress",
+        "under eyes": "tense press=outside:lid tighten; wrinkle furrow puff=outside:cheek raise",
+        "teeth": "show=upper lip raise | lower lip depress | lip corner pull | jaw drop; apart=jaw drop",
+    }
+)
+MOUTH: Final = (
+    "lip corner pull", "lip corner stretch", "upper lip suck", "lower lip suck", "upper lip raise",
+    "lower lip depress", "lip pucker", "jaw drop",
+)  # fmt: skip
+
+TABLES: Final = {part: dict(moves) for part, moves in MOVES.items()}
+NEGATIVE: Final = frozenset("still calm relaxed slack level smooth".split())
+"""Kinds that deny the movements named for them."""
+
+
+def _acts(table: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for actions, text in table.items():
+        for phrase in _phrases(text):
+            for form in inflected(phrase) if phrase.isalpha() else {phrase}:
+                found[form] = tuple(a.strip() for a in actions.split("|"))
+    return found
+
+
+WHOLE_ACTS: Final = _acts(
+    {
+        "lip corner pull": "smile, grin, smirk, beam, smiley, simper, zygomaticus, zygomatic, zygomaticus "
+        "major, zygomatic major, half smile, laugh, smiled at, half a smile, half of a smile, "
+        "zygomatic contraction",
+        "brow lower": "frown, scowl, glower, corrugator, corrugators, corrugator supercilii, procerus",
+        "eye close | outside:lid tighten": "squint, screwed up eyes",
+        "eye close": "wink, blink, shut eye, shuteye, blepharospasm",
+        "jaw drop": "gape, yawn, slack jawed, slackjawed, open mouthed, openmouthed",
+        "lip pucker": "kiss shape, whistle shape, moue, kissing shape",
+        "lip pucker | chin raise | lower lip depress": "pout",
+        "upper lip raise | nose wrinkle": "sneer, snarl, levator labii, levator labii superioris",
+        "lip corner stretch | jaw drop | lip corner pull": "grimace",
+        "outside:dimple": "dimple, dimples, dimpling, dimpled, buccinator",
+        "outside:cheek raise": "crow's feet, crows feet, crow feet, crow feets, crow foot, laugh lines, "
+        "crow s feet, smile lines around the eyes, duchenne, crowsfeet",
+        "brow raise": "frontalis, frontal muscle, brow lift, browlift",
+        "outside:lid tighten": "orbital tightening, orbicularis oculi",
+        "lid raise": "scleral show, levator palpebrae, wide eyed, goggle eyed, lid retraction",
+        "chin raise": "mentalis",
+        "lip corner stretch": "risorius",
+        "outside:lip corner depress": "depressor anguli oris, triangularis",
+        "lower lip depress": "depressor labii, depressor labii inferioris",
+        "upper lip suck | lower lip suck": "lip biting, lip bite",
+    }
+)
+"""Words that tell an action without the part that moves: expressions, and the muscles of the clinic."""
+
+
+def longest_first(phrases: Iterable[str]) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """First word -> the phrases that begin with it, as words, the longest first."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for phrase in phrases:
+        split = tuple(phrase.replace("'s ", " ").split())
+        found.setdefault(split[0], []).append(split)
+    return {first: tuple(sorted(some, key=len, reverse=True)) for first, some in found.items()}

@@ -1,0 +1,188 @@
+"""Claims in the words of novelists, clinicians and learners, which no rule foresees one by one."""
+
+import pytest
+
+import expllm
+from expllm.faces import AU_NAMES, AUVector, Side
+from expllm.grounding import Claim, DegreeWord, Verdict, audit, read, read_claims
+
+L, R = Side.LEFT, Side.RIGHT
+AT_REST = dict.fromkeys(AU_NAMES, 0.0)
+
+
+def only(text: str) -> Claim:
+    claims = read_claims(text)
+    assert len(claims) == 1, [(claim.text, claim.units) for claim in claims]
+    assert claims[0].text == text[claims[0].start : claims[0].end]
+    return claims[0]
+
+
+def face(**moved: float) -> AUVector:
+    return AUVector({**AT_REST, **{name.replace("_", " "): value for name, value in moved.items()}})
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("The jaw has fallen open.", "jaw drop"),
+        ("Both brows come down hard.", "brow lower"),
+        ("Wrinkles form along the bridge of the nose.", "nose wrinkle"),
+        ("Up fly the eyebrows.", "brow raise"),
+        ("A deep furrow is cut between the brows.", "brow lower"),
+        ("White shows above each iris.", "lid raise"),
+        ("The mandible is translated anteriorly.", "jaw thrust"),
+        ("Mentalis contraction puckers the chin pad.", "chin raise"),
+        ("The lower lip has vanished over the bottom teeth.", "lower lip suck"),
+        ("The commissures are drawn laterally.", "lip corner stretch"),
+        ("The jaw wanders off to the right.", "jaw slide"),
+        ("The cheeks are filled with air.", "cheeks puff"),
+        ("Out go the lips in a kiss.", "lip pucker"),
+        ("The lids come together.", "eye close"),
+    ],
+)
+def test_movements(text: str, action: str) -> None:
+    assert any(action in claim.units and not claim.negated for claim in read_claims(text))
+    refuted = [c.verdict for c in audit(text, face()).checked if action in c.claim.units]
+    assert Verdict.CONTRADICTED in refuted
+
+
+@pytest.mark.parametrize(
+    ("text", "outside"),
+    [
+        ("The corners of the mouth sag.", "lip corner depress"),
+        ("The lower lids have stiffened.", "lid tighten"),
+        ("Crow's feet fan out.", "cheek raise"),
+        ("A dimple is dug beside the mouth.", "dimple"),
+        ("The lips are clamped against each other.", "lip press"),
+        ("The lips have been drawn thin.", "lip tighten"),
+        ("The lips come apart.", "lips part"),
+    ],
+)
+def test_what_the_units_cannot_say_is_read_and_never_refuted(text: str, outside: str) -> None:
+    assert outside in {claim.outside for claim in read_claims(text)}
+    assert {c.verdict for c in audit(text, face()).checked} == {Verdict.OUTSIDE}
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("The eyebrows do not go up.", "brow raise"),
+        ("Nothing pulls the corners of the mouth upward.", "lip corner pull"),
+        ("Neither lid comes down.", "eye close"),
+        ("The jaw refuses to drop.", "jaw drop"),
+        ("Far from rising, the brows keep their line.", "brow raise"),
+        ("The smile does not come.", "lip corner pull"),
+        ("The forehead is unfurrowed.", "brow raise"),
+        ("Brow elevation is not seen.", "brow raise"),
+        ("Nose wrinkling (-).", "nose wrinkle"),
+        ("The jaw stays where it is.", "jaw drop"),
+        ("Free of any puckering, the lips are closed.", "lip pucker"),
+    ],
+)
+def test_denials(text: str, action: str) -> None:
+    everywhere = AUVector({**AT_REST, **{name: 0.7 for name in AU_NAMES if name.endswith(action)}})
+    assert Verdict.CONTRADICTED in [c.verdict for c in audit(text, everywhere).checked]
+    assert {c.verdict for c in audit(text, face()).checked} <= {Verdict.SUPPORTED, Verdict.OUTSIDE}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Only the left mouth corner goes up.",
+        "The left mouth corner rises alone.",
+        "The left mouth corner curls upward, while its counterpart rests.",
+        "The left mouth corner goes up, the right does not.",
+        "Just the left corner of the mouth is hoisted.",
+    ],
+)
+def test_one_side_only(text: str) -> None:
+    (claim,) = [claim for claim in read_claims(text) if not claim.negated]
+    assert (claim.side, claim.only) == (L, True)
+
+    def verdicts(left: float, right: float) -> set[Verdict]:
+        aus = face(left_lip_corner_pull=left, right_lip_corner_pull=right)
+        return {c.verdict for c in audit(text, aus).checked}
+
+    assert verdicts(0.5, 0.0) == {Verdict.SUPPORTED}
+    assert Verdict.WRONG_SIDE in verdicts(0.0, 0.5)
+    assert verdicts(0.5, 0.5) & {Verdict.WRONG_SIDE, Verdict.CONTRADICTED}
+
+
+def test_one_side_whichever() -> None:
+    claim = only("The smile is one-sided.")
+    assert (claim.side, claim.only) == (None, True)
+    for left, right, verdict in ((0.5, 0.0, Verdict.SUPPORTED), (0.5, 0.5, Verdict.WRONG_SIDE)):
+        aus = face(left_lip_corner_pull=left, right_lip_corner_pull=right)
+        assert [c.verdict for c in audit("The smile is one-sided.", aus).checked] == [verdict]
+    nobody = AUVector({"left lip corner pull": 0.5})
+    assert [c.verdict for c in audit("A one-sided smile.", nobody).checked] == [Verdict.NOT_MEASURABLE]
+
+
+@pytest.mark.parametrize(
+    ("text", "side"),
+    [
+        ("The brows climb, more on the right than on the left.", R),
+        ("Both brows are up, the right more so.", R),
+        ("The left brow stands higher than its counterpart.", L),
+        ("Brow elevation is asymmetric, with the left leading.", L),
+        ("Both brows rise, the left lagging.", R),
+        ("Of the two raised brows, the right is the higher.", R),
+    ],
+)
+def test_comparisons(text: str, side: Side) -> None:
+    assert any((claim.side, claim.both) == (side, True) for claim in read_claims(text))
+    more = face(left_brow_raise=0.6, right_brow_raise=0.3)
+    right = more if side is L else more.mirrored()
+    assert {c.verdict for c in audit(text, right).checked} == {Verdict.SUPPORTED}
+    assert Verdict.WRONG_SIDE in {c.verdict for c in audit(text, right.mirrored()).checked}
+
+
+@pytest.mark.parametrize(
+    ("text", "degree"),
+    [
+        ("The jaw drops as far as it will go.", DegreeWord.STRONG),
+        ("The jaw drops halfway.", DegreeWord.MODERATE),
+        ("The jaw drops a touch.", DegreeWord.SLIGHT),
+        ("The jaw drops by a hair.", DegreeWord.MINIMAL),
+        ("The jaw drops a good way.", DegreeWord.MARKED),
+        ("The jaw drops.", None),
+    ],
+)
+def test_degrees(text: str, degree: DegreeWord | None) -> None:
+    assert only(text).degree is degree
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Had the jaw dropped, one would think of surprise.",
+        "People often raise their brows in surprise.",
+        "One would expect a furrowed brow.",
+        "The light falls from the left.",
+        "He looks down at the table.",
+        "The overall mood is calm.",
+    ],
+)
+def test_no_claims(text: str) -> None:
+    assert read_claims(text) == ()
+
+
+def test_several_claims_of_one_sentence() -> None:
+    claims = read_claims("The brows fly up, the jaw has dropped, and the lips are not pressed.")
+    assert [(claim.units, claim.outside, claim.negated) for claim in claims] == [
+        (("brow raise",), None, False),
+        (("jaw drop",), None, False),
+        ((), "lip press", True),
+    ]
+
+
+def test_a_claim_on_the_wrong_side_from_the_top_of_the_package() -> None:
+    aus = dict.fromkeys(AU_NAMES, 0.0) | {"left lip corner pull": 0.6}
+    (checked,) = expllm.audit("Only the right mouth corner goes up.", aus).checked
+    assert checked.verdict is Verdict.WRONG_SIDE
+    assert checked.claim.to_dict()["only"] is True
+
+
+def test_a_sentence_without_a_claim_is_unread_only_if_it_may_tell_a_movement() -> None:
+    assert [one.text for one in read("The eyebrows flobber.").unread] == ["The eyebrows flobber"]
+    assert read("Had the jaw dropped, one would think of surprise.").unread == ()

@@ -1,7 +1,7 @@
 """Annotated sentences of other authors: faults put into the action units of each, and what the audit says.
 
 A file holds one sentence a line (JSON: text, kind, claims with action, side, only, more, degree, denied); its
-name is the author's. For each sentence, units are made in which all of its claims are true: an alarm is false.
+name is the author's. For each sentence, units are made in which all of its claims hold: an alarm is false.
 Then one claim at a time is made false, and the others stay true.
 """
 

@@ -195,6 +195,8 @@ def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0
         return True
     if sign.kinds <= {"generic", "shift"} and chunk.noes and not sign.has("no"):
         return not any(0 < i - n <= 4 or n > i for n in chunk.noes)
+    if sign.word == "together" and i + 1 < len(signs) and signs[i + 1].has("means"):
+        return True
     if sign.word == "part":
         return before.word in ("as", "upper", "lower", "a", "in", "this", "of")
     return False

@@ -15,7 +15,9 @@ def combined(exact: list[Claim], free: Restated) -> list[Claim]:
     """
     said = [one for one in exact if not any(a <= one.start and one.end <= b for a, b in free.general)]
     if free.interprets:
-        kept = [_completed(claim, free.claims, said) for claim in said if not _undone(claim, free.claims)]
+        # Words of degree go with what a movement means here ("strongly conveys"): only the rules know which.
+        plain = [replace(one, degree=None) for one in free.claims]
+        kept = [_completed(claim, plain, said) for claim in said if not _undone(claim, plain)]
         return [*kept, *(claim for claim in free.claims if _adds(claim, exact, kept))]
     kept = [_completed(claim, free.claims, said) for claim in said if _agreed(claim, free.claims)]
     return [*kept, *(claim for claim in free.claims if not any(_carries(one, claim) for one in kept))]

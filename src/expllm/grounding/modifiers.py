@@ -208,7 +208,7 @@ SUPPOSED_WORDS: Final = frozenset(
         "try to,  unless, as if, as though, should, had she, had he, had it, were she, were he, "
         "whether, had they, imagine, suppose, supposing, were the, had the, were there, had there, "
         "expected, waiting for, one would, about to, as happens when, when someone, like someone, "
-        "look of someone, the look of, as one does, manner of, as in, in anger, in surprise, in fear, "
+        "look of someone, look of one who, as one does, manner of, as in, in anger, in surprise, in fear, "
         "in disgust, in contempt, unlike, ordinarily, would be, in order to, ready to, tempted to, "
         "want to, wants to, wish to, wanted to, hypothetically, as when, threatens to, threaten to, "
         "threatening to, on the verge of, on the point of, compared to, compared with, as it would, "
@@ -222,15 +222,16 @@ SUPPOSED_WORDS: Final = frozenset(
 
 GENERAL_WORDS: Final = frozenset(
     _phrases(
-        "typically, usually, often, generally, commonly, normally, frequently, sometimes, people, in "
-        "general, tend to, tends to, in many, many people, everybody, everyone, anyone, one can, "
-        "typical, means that, mean that, associated with, is associated, are associated, goes with, "
-        "go with, accompany, accompanies, always, textbook, textbooks, in my country, in genuine, "
-        "researchers, literature, humans, infants, babies, cultures, culture, as a rule, studies, "
-        "study, research, theory, textbook, by definition, prototypical, prototype, classically, "
-        "traditionally, babies, actors, we call, is known, are known, can signal, can mean, may mean, "
-        "may signal, can indicate, can accompany, when people, when a person, every person, most "
-        "people, may come from, can come from"
+        "common in, found with, seen in, known from, usual in, typically, usually, often, generally, "
+        "commonly, normally, frequently, sometimes, people, in general, tend to, tends to, in many, "
+        "many people, everybody, everyone, anyone, one can, typical, means that, mean that, "
+        "associated with, is associated, are associated, goes with, go with, accompany, accompanies, "
+        "always, textbook, textbooks, in my country, in genuine, researchers, literature, humans, "
+        "infants, babies, cultures, culture, as a rule, studies, study, research, theory, textbook, "
+        "by definition, prototypical, prototype, classically, traditionally, babies, actors, we call, "
+        "is known, are known, can signal, can mean, may mean, may signal, can indicate, can "
+        "accompany, when people, when a person, every person, most people, may come from, can come "
+        "from"
     )
 )
 """The clause speaks of faces in general."""

@@ -162,12 +162,11 @@ _WORDS: Final = {
     "up": _UP,
     "down": _DOWN,
     "furrow": "furrow, knit, gather, bunch, corrugate, together, each other, meet, converge, approximate, "
-    "contract, contraction, squeeze, pleat, crumple, join, approach, medially, medial, pinch, clench, "
-    "beetle, nearer, closer, closer together, adduct, adduction, one another, huddle, corrugation, "
-    "vertical lines, vertical line, vertical fold, vertical folds, vertical crease, vertical creases, "
-    "vertical furrow, vertical wrinkle, inward, inwards, convergence, crowd, neighbours, vertical "
-    "wrinkles, vertical furrows, knot, bridge over, lock, collide, cinch, neighbour, cluster, "
-    "elevens, touch",
+    "contract, contraction, squeeze, pleat, crumple, medially, medial, pinch, clench, beetle, nearer, "
+    "closer, closer together, adduct, adduction, one another, huddle, corrugation, vertical lines, "
+    "vertical line, vertical fold, vertical folds, vertical crease, vertical creases, vertical "
+    "furrow, vertical wrinkle, inward, inwards, convergence, crowd, neighbours, vertical wrinkles, "
+    "vertical furrows, knot, bridge over, lock, collide, cinch, neighbour, cluster, elevens, touch",
     "close": "close, closure, shut, blink, seal, narrow, squint, squeeze, screw, slits, half mast, hooded, "
     "together, each other, meet, drowse, veil, half closed, half shut, occlude, occlusion, thinner, "
     "curtain, shutter, sealed, one another, crinkle, pinch, clench, scrunch, contact, touch, rest "
@@ -254,7 +253,8 @@ _WORDS: Final = {
     "show": "show, expose, exposure, bare, reveal, display, uncover, visible, visibly, in view, on show, "
     "appear, come into the light, into view, visible now, exposed, seen, unveil, peek, gleam, flash, "
     "into the light, into sight, showing, come out, glint, emerge",
-    "back": "back, backward, backwards, backwardly, retract, retraction, rearward, posteriorly, rear",
+    "back": "back, backward, backwards, backwardly, retract, retraction, rearward, posteriorly, retracted, "
+    "retracts, retracting",
     "generic": "move, movement, motion, budge, stir, act, action, activity, active, activate, activation, "
     "engage, engagement, animate, animation, nothing happens, nothing happened, nothing whatever "
     "happens, change, work, change of position, respond, response, flicker, shift, participate, "
@@ -288,11 +288,15 @@ WEAK: Final = frozenset(
 )
 
 
+_NO_VERBS: Final = frozenset("back up down out in forward high ear long".split())
+
+
 def _kinds() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for kind, text in _WORDS.items():
         for phrase in _phrases(text):
-            for form in inflected(phrase) if phrase.isalpha() else {phrase}:
+            verb = phrase.isalpha() and phrase not in _NO_VERBS
+            for form in inflected(phrase) if verb else {phrase}:
                 found.setdefault(form, set()).add(kind)
     return {form: frozenset(kinds) for form, kinds in found.items()}
 

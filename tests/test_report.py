@@ -11,7 +11,7 @@ from PIL import Image
 from expllm.errors import ExpllmError
 from expllm.faces import AU_NAMES, AUVector, Expression
 from expllm.images import Picture
-from expllm.records import Box, CoT, Explanation, FaceAnalysis, Provenance
+from expllm.records import Box, CoT, Explanation, FaceAnalysis, Provenance, Rejected
 from expllm.report import HtmlReport, draw_overlay, mesh, page, panel, rows
 
 HOSTILE = '"><script>alert(1)</script>\x1b[31m\udc80.png'
@@ -316,3 +316,12 @@ def test_what_agrees_and_what_does_not_is_one_sentence(
     endings = [None if name is None else Expression(name) for name in (concluded, again)]
     explanation = Explanation(text="A text.", concluded=endings[0], second_label=endings[1], agree=agree)
     assert rows.check_texts(explanation, Expression.HAPPINESS) == [sentence]
+
+
+def test_refuted_sentences_are_counted_beside_the_text() -> None:
+    wrong = Rejected(sentence="The jaw drops.", reason="measured 0.00", start=0)
+    other = wrong.model_copy(update={"replacement": "The brows rise.", "sample": 2})
+    explanation = Explanation(text="The brows rise.", rejected=(wrong, other))
+    line = "Refuted while the text was written: 2 sentences, 1 of them left out."
+    assert line in rows.check_texts(explanation, None)
+    assert not rows.check_texts(explanation.model_copy(update={"rejected": ()}), None)

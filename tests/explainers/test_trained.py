@@ -201,3 +201,19 @@ def test_options_that_are_for_others(run: Path) -> None:
         open_explainer(run, dtype="int3")
     with pytest.raises(UsageError, match="use 7, or 8"):
         open_explainer("offline", labels=9)
+
+
+@pytest.mark.parametrize(("audited", "rejected"), [(None, ()), (True, ()), (False, None)])
+def test_texts_are_audited_while_they_are_written_unless_they_are_to_stay(
+    run: Path, face: FaceAnalysis, audited: bool | None, rejected: tuple[()] | None
+) -> None:
+    """The small model claims nothing: whether anybody looked is all that differs."""
+    with Predictor.load(run, order="label-first", dtype="float32", audited=audited) as opened:
+        (found,) = opened.analyze(ASTRONAUT)
+        *_, streamed = opened.stream(ASTRONAUT)
+    assert found.explanation is not None
+    assert face.explanation is not None
+    assert (found.explanation.rejected, found.explanation.text) == (rejected, face.explanation.text)
+    assert isinstance(streamed, FaceAnalysis)
+    assert streamed.explanation is not None
+    assert streamed.explanation.rejected == rejected

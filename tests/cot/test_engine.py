@@ -8,6 +8,7 @@ from typing import Any
 
 import honest
 import pytest
+from explanations import UNREADABLE
 
 from expllm.chat import ChatFailed, Message, Reply, ScriptedChat, Usage
 from expllm.cot.case import Rules
@@ -95,9 +96,55 @@ def test_a_movement_in_the_wrong_half_of_the_face_is_reflected_upon(tmp_path: Pa
     assert any("says the upper face, lip corner pull shows in the lower" in text for text in told)
 
 
+def adding(words: str, when: Callable[[Sequence[Message]], bool]) -> Answer:
+    """An honest writer that adds words to some of its answers."""
+
+    def answer(messages: Sequence[Message]) -> str:
+        return honestly(messages) + (f" {words}" if when(messages) else "")
+
+    return answer
+
+
 def verdicts(path: Path, step: str) -> list[dict[str, Any]]:
     with closing(JournalReader(path / "journal.sqlite")) as reader:
         return [{"passed": v.passed, **v.detail} for v in reader.verdicts("a") if v.step == step]
+
+
+def test_a_sentence_that_cannot_be_read_is_a_reason_to_ask_again(tmp_path: Path) -> None:
+    first_description = lambda asked: len(asked) == 1 and "Original description" not in asked[0].content  # noqa: E731
+    writer, chat = llm(adding(UNREADABLE, first_description))
+    record = work(tmp_path, writer, [sample("a", SMILE, Expression.FEAR)], rules=Rules(verify="rules"))["a"]
+    assert (record.status, record.rounds) == ("resolved", 3)  # the label is told when it always was
+    told = next(asked[-1].content for asked in chat.asked if "are incorrect" in asked[-1].content)
+    assert f'"{UNREADABLE[:-1]}": it cannot be checked which movement this claims' in told
+    found = verdicts(tmp_path, "Result Verification")[0]
+    assert (found["readable"], found["units"], found["degrees"]) == (False, True, True)
+    first, second, *_ = verdicts(tmp_path, "AU2Des") + verdicts(tmp_path, "Feedback Reflection")
+    assert (first["audit"]["unread"], second["audit"]["unread"]) == (1, 0)
+    assert all(one["audit"]["claims"] > 0 for one in (first, second))
+
+
+def test_rounds_bound_how_often_an_unread_sentence_is_asked_about(tmp_path: Path) -> None:
+    described = lambda asked: "Original" not in asked[0].content and "only be one" not in asked[-1].content  # noqa: E731
+    writer, _ = llm(adding(UNREADABLE, described))
+    record = work(tmp_path, writer, [sample("a", SMILE, Expression.HAPPINESS)], rules=Rules(verify="rules"))[
+        "a"
+    ]
+    assert (record.status, record.rounds) == ("unresolved", 5)
+    assert record.reason == "verification: unread sentences"
+
+
+def test_refinement_may_not_add_what_cannot_be_read(tmp_path: Path) -> None:
+    refined = lambda asked: "Original description" in asked[0].content and len(asked) == 1  # noqa: E731
+    writer, chat = llm(adding(UNREADABLE, refined))
+    record = work(tmp_path, writer, [sample("a", SMILE, Expression.HAPPINESS)])["a"]
+    assert (record.status, record.rounds) == ("resolved", 1)
+    assert record.cot is not None
+    assert "jabberwocks" not in record.cot.text
+    assert f'breaks these rules: "{UNREADABLE[:-1]}": it cannot be checked' in chat.asked[-1][-1].content
+    first, second = verdicts(tmp_path, "Format Refinement")
+    assert (first["passed"], first["audit"]["unread"]) == (False, 1)
+    assert (second["passed"], second["audit"]["unread"]) == (True, 0)
 
 
 def test_rounds_end_and_the_history_is_kept(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def verify_by_rules(report: Audit, case: Case, expression: Expression) -> Verifi
     degrees = [checked for checked in report.checked if checked.verdict is Verdict.WRONG_DEGREE]
     problems = [f"Not described: {name} ({value:.2g})." for name, value in missed.items()]
     problems += [f'"{checked.claim.text}": {checked.reason}.' for checked in (*wrong, *degrees)]
+    problems += unread_problems(report)
     label = None if case.truth is None else expression is case.truth
     if label is False:
         problems.append(WRONG_LABEL)
@@ -126,6 +127,17 @@ def verify_by_rules(report: Audit, case: Case, expression: Expression) -> Verifi
         readable=not report.unread,
         problems=tuple(problems),
     )
+
+
+def unread_problems(report: Audit) -> list[str]:
+    """Each sentence about the face that could not be read, and what a writer can do about it."""
+    if not report.unread:
+        return []
+    told = [
+        f'"{unread.text}": it cannot be checked which movement this claims or denies.'
+        for unread in report.unread
+    ]
+    return [*told, "Say plainly which part of the face moves, how, on which side and how strongly."]
 
 
 async def _verify_by_llm(
@@ -175,7 +187,7 @@ def smuggled(report: Audit) -> tuple[str, ...]:
     # An interpretation may honestly say that the movements point elsewhere; a conclusion may not.
     conflicts = (f"{c[0].upper()}{c[1:]}." for c in report.label_conflicts if c.startswith("the conclusion"))
     refuted = (f'"{checked.claim.text}": {checked.reason}.' for checked in wrong)
-    return (*refuted, *conflicts)
+    return (*refuted, *unread_problems(report), *conflicts)
 
 
 def read_expression(answer: str, labels: tuple[Expression, ...]) -> Expression | None:

@@ -164,8 +164,12 @@ def grouped(aus: AUVector) -> Iterator[tuple[str, ...]]:
 
 
 def invented(aus: AUVector) -> str:
-    """A plain claim about a movement that is not there."""
-    absent = next(action for action in PLAIN if not any(action in name for name in aus.active(0.01)))
+    """A plain claim of a strong movement about the action that is weakest: most often not there at all."""
+
+    def strength(action: str) -> float:
+        return max(aus[name] or 0.0 for name, unit in AU_BY_NAME.items() if unit.action == action)
+
+    absent = min(PLAIN, key=strength)
     names = [name for name, unit in AU_BY_NAME.items() if unit.action == absent]
     return says(PLAIN, ("slightly", "moderately", "strongly"), AUVector(dict.fromkeys(names, 0.9)), names)
 

@@ -10,7 +10,7 @@ from expllm.faces import AUVector, Expression
 from expllm.grounding import Verdict, audit, concluded
 from expllm.grounding.audit import WRONG
 from expllm.grounding.emotions import read_emotions
-from expllm.grounding.outline import heading, split
+from expllm.grounding.outline import last_part, split
 from expllm.records import CoT
 
 if TYPE_CHECKING:
@@ -86,14 +86,12 @@ def verifier(aus: AUVector | None) -> SentenceVerifier | None:
 
 def _context(before: str) -> str:
     """The part of a text that is being written, from its heading on."""
-    starts = [before.casefold().rfind(name.casefold()) for name in CoT.HEADINGS]
-    return before[max(0, *starts) :]
+    return last_part(before)[1]
 
 
 def _part(before: str) -> str:
     """The heading under which a text goes on; the first one where it has none."""
-    found = [name for line in split(before) if (name := heading(line.strip()))]
-    return found[-1] if found else CoT.HEADINGS[0]
+    return last_part(before)[0] or CoT.HEADINGS[0]
 
 
 def _named_alike(before: str, first: str, other: str) -> bool:

@@ -6,9 +6,8 @@ from typing import Final
 from expllm.records import CoT
 
 _CLOSED: Final = re.compile(r"[.!?\u2026][\"'\u201d\u2019)\]*_]*$")
-_HEADING: Final = re.compile(
-    rf"[\s#*_\d.]*({'|'.join(CoT.HEADINGS)})\s*(?:[*_]+\s*:?|:\s*[*_]*)\s*", re.IGNORECASE
-)
+_MARKED: Final = re.compile(rf"({'|'.join(CoT.HEADINGS)})\s*(?:[*_]+\s*:?|:\s*[*_]*)", re.IGNORECASE)
+_HEADING: Final = re.compile(rf"[\s#*_\d.]*{_MARKED.pattern}\s*", re.IGNORECASE)
 
 
 def ends_here(before: str, after: str) -> bool:
@@ -35,9 +34,21 @@ def heading(line: str) -> str | None:
     'Key Observations'
     """
     found = _HEADING.fullmatch(line)
-    if found is None:
-        return None
-    return next(name for name in CoT.HEADINGS if name.casefold() == found[1].casefold())
+    return None if found is None else _spelled(found[1])
+
+
+def last_part(text: str) -> tuple[str | None, str]:
+    """The last heading of a text, and the text from there on; None and all of it where it has none.
+
+    >>> last_part("**Key Observations:** A smile. **Conclusion:** In conclusion, joy.")
+    ('Conclusion', 'Conclusion:** In conclusion, joy.')
+    """
+    found = [*_MARKED.finditer(text)]
+    return (_spelled(found[-1][1]), text[found[-1].start() :]) if found else (None, text)
+
+
+def _spelled(name: str) -> str:
+    return next(one for one in CoT.HEADINGS if one.casefold() == name.casefold())
 
 
 def split(text: str) -> list[str]:

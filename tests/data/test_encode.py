@@ -1,4 +1,4 @@
-"""What is learned, id by id: hand-written templates, templates of tokenizers and processors, odd texts."""
+"""What is learned, id by id: hand-written templates, processors of other models, odd texts."""
 
 import importlib.util
 import json
@@ -31,11 +31,11 @@ from expllm.data.encode import (
     Encoded,
     Encoder,
     TemplateError,
-    TokenizerTemplate,
     TooLong,
     collate,
     label_tokens,
 )
+from expllm.data.processors import ProcessorEncoder
 from expllm.errors import RecordError, VocabularyError
 from expllm.faces import Expression, label_set
 from expllm.records import CoT
@@ -112,13 +112,12 @@ def encoders(request: pytest.FixtureRequest) -> Encoders:
             tokenizer = unigram() if name == "unigram" else llama(legacy="legacy" in name)
             return Encoder(tokenizer, VICUNA, "<image>" if name == "unigram" else "<unk>", 4, 4096)
         tokenizer = request.getfixturevalue("smollm2")
-        template = TokenizerTemplate(tokenizer) if "own" in name else SMOLLM2
-        return Encoder(tokenizer, template, PICTURE, 4, 4096)
+        return Encoder(tokenizer, SMOLLM2, PICTURE, 4, 4096)
 
     return made
 
 
-ALL = ("vicuna", "vicuna, legacy", "unigram", "smollm2", "smollm2's own")
+ALL = ("vicuna", "vicuna, legacy", "unigram", "smollm2")
 
 
 def explained() -> Conversation:
@@ -169,11 +168,10 @@ def test_smollm2_learns_the_word_and_the_end_but_not_the_line_break(encoders: En
 
 
 def test_smollm2_learns_both_rounds_of_an_explanation(encoders: Encoders, smollm2: Any) -> None:
-    for name in ("smollm2", "smollm2's own"):
-        encoded = encoders(name).encode(explained())
-        learned = [smollm2.decode(run) for run in runs(encoded)]
-        assert learned == [f"{COT.text}<|im_end|>", "happiness<|im_end|>"]
-        assert runs(encoded)[1] == [88, 38462, 2]  # h, appiness, <|im_end|>
+    encoded = encoders("smollm2").encode(explained())
+    learned = [smollm2.decode(run) for run in runs(encoded)]
+    assert learned == [f"{COT.text}<|im_end|>", "happiness<|im_end|>"]
+    assert runs(encoded)[1] == [88, 38462, 2]  # h, appiness, <|im_end|>
 
 
 def test_published_texts_are_learned_word_for_word(encoders: Encoders, smollm2: Any, shared: Path) -> None:
@@ -210,12 +208,9 @@ def test_smollm2_is_written_as_its_own_template_writes_it(
     wanted = smollm2.apply_chat_template(
         messages(conversation, PICTURE), add_generation_prompt=conversation.open, return_dict=False
     )
-    for encoder in (encoder_of(smollm2, SMOLLM2), encoder_of(smollm2, own_template(smollm2))):
-        got = encoder.prompt(conversation) if conversation.open else encoder.encode(conversation).input_ids
-        assert got == wanted
-
-
-own_template = cache(TokenizerTemplate)
+    encoder = encoder_of(smollm2, SMOLLM2)
+    got = encoder.prompt(conversation) if conversation.open else encoder.encode(conversation).input_ids
+    assert got == wanted
 
 
 @cache
@@ -450,24 +445,57 @@ def test_an_encoder_travels_to_a_worker() -> None:
     assert pickle.loads(pickle.dumps(encoder)).encode(explained()) == encoder.encode(explained())
 
 
-# Templates that tokenizers and processors bring along.
+# Processors of other models, with templates of many kinds; `test_bases.py` has the published ones.
+
+CONTENT = (
+    "{% for part in m['content'] %}{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}"
+    "{% endif %}{% endfor %}"
+)
 
 
-def with_template(template: str) -> Encoder:
-    tokenizer = llama()
-    tokenizer.chat_template = template
-    return Encoder(tokenizer, TokenizerTemplate(tokenizer), "<unk>", 2, 4096)
+def llava(template: str) -> ProcessorEncoder:
+    """A processor as image-text-to-text models have it: 2 by 2 patches, each a place for the picture."""
+    from transformers import CLIPImageProcessorPil, LlavaProcessor
+
+    tokenizer = llama(words=("▁ASSISTANT", "▁USER"))
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    images = CLIPImageProcessorPil(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28})
+    processor = LlavaProcessor(
+        images, tokenizer, patch_size=14, vision_feature_select_strategy="full",
+        chat_template=template.replace("CONTENT", CONTENT),
+    )  # fmt: skip
+    return ProcessorEncoder(processor, 28, 4096)
+
+
+def decoded(encoder: ProcessorEncoder, encoded: Encoded) -> list[str]:
+    return [encoder.processor.tokenizer.decode(run) for run in runs(encoded)]
+
+
+def test_a_processor_writes_the_picture_itself() -> None:
+    from PIL import Image
+
+    encoder = llava(LLAVA_CHAT)
+    conversation = explanation_conversation(COT, Expression.FEAR, LABELS)
+    encoded = encoder.encode(conversation)
+    said = [
+        {"role": turn.role, "content": [{"type": "text", "text": turn.text}]} for turn in conversation.turns
+    ]
+    said[0]["content"] = [{"type": "image"}, *said[0]["content"]]
+    text = encoder.processor.apply_chat_template(said)
+    ids = encoder.processor(images=Image.new("RGB", (28, 28)), text=text)["input_ids"]
+    assert encoded.input_ids == (ids[0] if isinstance(ids[0], list) else ids)
+    assert decoded(encoder, encoded) == [f"{COT.text}</s>", "fear</s>"]
+    assert encoder.image_tokens == 4
 
 
 def test_a_template_without_a_prompt_for_generation_begins_at_the_answer() -> None:
     # Llama 2's way: the answer follows the question, with a space before the end.
-    encoder = with_template(
-        "{% for m in messages %}{% if m['role'] == 'user' %}<s>[Q] {{ m['content'] }} [/Q]"
-        "{% else %} {{ m['content'] }} </s>{% endif %}{% endfor %}"
+    encoder = llava(
+        "{% for m in messages %}{% if m['role'] == 'user' %}<s>[Q] CONTENT [/Q]"
+        "{% else %} CONTENT </s>{% endif %}{% endfor %}"
     )
     encoded = encoder.encode(explained())
-    tokenizer = encoder.template.source  # type: ignore[attr-defined]
-    assert [tokenizer.decode(run) for run in runs(encoded)] == [f"{COT.text} </s>", "happiness </s>"]
+    assert decoded(encoder, encoded) == [f"{COT.text} </s>", "happiness </s>"]
     assert encoded.input_ids.count(1) == 2  # the template's own, and none before them
     assert encoded.input_ids[0] == 1
 
@@ -475,21 +503,33 @@ def test_a_template_without_a_prompt_for_generation_begins_at_the_answer() -> No
 def test_texts_before_an_answer_belong_to_the_prompt_if_the_template_says_so() -> None:
     thinking = (
         "{% for m in messages %}<s>{{ m['role'] }}\n{% if m['role'] == 'assistant' %}[T]{% endif %}"
-        "{{ m['content'] }}</s>\n{% endfor %}{% if add_generation_prompt %}<s>assistant\nPROMPTED{% endif %}"
+        "CONTENT</s>\n{% endfor %}{% if add_generation_prompt %}<s>assistant\nPROMPTED{% endif %}"
     )
     learned = []
     for prompted in ("", "[T]"):
-        encoder = with_template(thinking.replace("PROMPTED", prompted))
+        encoder = llava(thinking.replace("PROMPTED", prompted))
         encoded = encoder.encode(label_conversation(Expression.FEAR, LABELS))
-        learned.append(encoder.template.source.decode(encoded.learned))  # type: ignore[attr-defined]
+        learned += decoded(encoder, encoded)
     assert learned == ["[T]fear</s>", "fear</s>"]
+
+
+def test_what_a_prompt_has_more_than_is_kept_stays_before_the_answer() -> None:
+    # Gemma 4's way: an empty thought is part of the prompt, and of no turn that was written.
+    encoder = llava(
+        "{% for m in messages %}<s>{{ m['role'] }}\nCONTENT</s>\n{% endfor %}"
+        "{% if add_generation_prompt %}<s>assistant\n[T][/T]{% endif %}"
+    )
+    encoded = encoder.encode(label_conversation(Expression.FEAR, LABELS))
+    prompt = encoder.prompt(label_question(LABELS))
+    assert encoded.input_ids[: len(prompt)] == prompt
+    assert decoded(encoder, encoded) == ["fear</s>"]
 
 
 def test_a_template_that_rewrites_what_was_said_is_refused() -> None:
     # Qwen3's way: the last answer is written otherwise than those before it.
-    encoder = with_template(
+    encoder = llava(
         "{% for m in messages %}<s>{{ m['role'] }}\n"
-        "{% if loop.last and m['role'] == 'assistant' %}[T]{% endif %}{{ m['content'] }}</s>{% endfor %}"
+        "{% if loop.last and m['role'] == 'assistant' %}[T]{% endif %}CONTENT</s>{% endfor %}"
         "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
     )
     encoder.encode(label_conversation(Expression.FEAR, LABELS))
@@ -500,57 +540,18 @@ def test_a_template_that_rewrites_what_was_said_is_refused() -> None:
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        (
-            "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}",
-            "no control token after",
-        ),
-        ("{{ messages[0]['content'] }}</s>", "no control token after an answer"),
+        ("{% for m in messages %}{{ m['role'] }}: CONTENT\n{% endfor %}", "no control token after an answer"),
         ("{{ raise_exception('no such role') }}", "refuses the conversation: no such role"),
+        ("{% for m in messages %}{{ m['content'][-1]['text'] }}</s>{% endfor %}", "refuses|no picture"),
         (
-            "{% for m in messages %}{{ m['content'] }}{{ m['content'] }}</s>{% endfor %}",
-            "does not write every turn once",
+            "{% for m in messages %}{% if not loop.last %}{{ loop.length }}{% endif %}CONTENT</s>{% endfor %}",
+            "writes the prompt otherwise once it is answered",
         ),
     ],
 )
 def test_templates_that_cannot_be_learned_from_are_refused(template: str, problem: str) -> None:
     with pytest.raises(TemplateError, match=problem):
-        with_template(template).encode(label_conversation(Expression.FEAR, LABELS))
-
-
-def test_a_tokenizer_without_a_template_is_refused() -> None:
-    tokenizer = llama()
-    encoder = Encoder(tokenizer, TokenizerTemplate(tokenizer), "<unk>", 1, 4096)
-    with pytest.raises(TemplateError, match="refuses the conversation"):
-        encoder.encode(label_conversation(Expression.FEAR, LABELS))
-
-
-@pytest.fixture(scope="module")
-def llava() -> Any:
-    """A processor as image-text-to-text models have it: 2 by 2 patches, each a place for the picture."""
-    from transformers import CLIPImageProcessorPil, LlavaProcessor
-
-    tokenizer = llama(words=("▁ASSISTANT", "▁USER"))
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
-    size = {"shortest_edge": 28}
-    images = CLIPImageProcessorPil(size=size, crop_size={"height": 28, "width": 28})
-    return LlavaProcessor(
-        images, tokenizer, patch_size=14, vision_feature_select_strategy="full", chat_template=LLAVA_CHAT
-    )
-
-
-def test_a_processor_writes_the_picture_itself(llava: Any) -> None:
-    from PIL import Image
-
-    conversation = explanation_conversation(COT, Expression.FEAR, LABELS)
-    encoded = Encoder(llava.tokenizer, TokenizerTemplate(llava), "<image>", 4, 4096).encode(conversation)
-    said = [
-        {"role": turn.role, "content": [{"type": "text", "text": turn.text}]} for turn in conversation.turns
-    ]
-    said[0]["content"] = [{"type": "image"}, *said[0]["content"]]
-    text = llava.apply_chat_template(said)
-    ids = llava(images=Image.new("RGB", (28, 28)), text=text)["input_ids"]
-    assert encoded.input_ids == (ids[0] if isinstance(ids[0], list) else ids)
-    assert [llava.tokenizer.decode(run) for run in runs(encoded)] == [f"{COT.text}</s>", "fear</s>"]
+        llava(template).encode(label_conversation(Expression.FEAR, LABELS))
 
 
 # Batches.

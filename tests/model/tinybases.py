@@ -214,8 +214,8 @@ def qwen3_5(folder: Path) -> tuple[Any, Any]:
     config = transformers.Qwen3_5Config(
         text_config=text(
             own, rope_parameters={**_MROPE, "mrope_interleaved": True, "partial_rotary_factor": 1.0},
-            layer_types=["linear_attention", "full_attention"], linear_key_head_dim=8, linear_value_head_dim=8,
-            linear_num_key_heads=2, linear_num_value_heads=2,
+            layer_types=["linear_attention", "full_attention"], linear_key_head_dim=8,
+            linear_value_head_dim=8, linear_num_key_heads=2, linear_num_value_heads=2,
         ),
         vision_config=vision, **_qwen_ids(own),
     )  # fmt: skip

@@ -1,14 +1,13 @@
-"""How a conversation is written for a model: by a template of ours, or by the model's own.
+"""How a conversation is written for a model of two parts: by a template of ours.
 
 A template gives pieces. What it writes itself, with its control tokens, and what was said are never in the
 same piece: so a text cannot pass for a control token, and nobody looks for answers in a finished string.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from expllm.conversations import Conversation
 from expllm.errors import ExpllmError
@@ -155,130 +154,3 @@ PLAIN: Final = ChatTemplate("plain", picture_after="", space=" ", asks=False)
 TEMPLATES: Final[Mapping[str, ChatTemplate]] = MappingProxyType(
     {template.name: template for template in (VICUNA, CHATML, SMOLLM2, PLAIN)}
 )
-
-
-@dataclass(frozen=True)
-class _Slot:
-    """A place in a rendered template.
-
-    Attributes:
-        text: What the template wrote; before a turn's text at most a space, which belongs to its first word.
-        said: The turn whose text stands here; None for the template's own.
-        answers: The turn of the assistant that writes this; None for what the assistant is given.
-    """
-
-    text: str
-    said: int | None = None
-    answers: int | None = None
-
-
-@dataclass(frozen=True)
-class TokenizerTemplate:
-    """The chat template that a tokenizer or a processor of `transformers` brings along.
-
-    The template is rendered with a stand-in for each text, once for every sequence of roles, for growing
-    parts of the conversation. The assistant writes what stands between the prompt that the template makes
-    for generation and the first control token after the answer, which is learned too.
-
-    Attributes:
-        source: A processor is given the picture as content of its own, and its template writes the picture's
-            token. A bare tokenizer knows no pictures: the token is put before the first question.
-    """
-
-    source: Any
-    _rendered: dict[tuple[Any, ...], list[_Slot]] = field(default_factory=dict, repr=False, compare=False)
-
-    def pieces(self, conversation: Conversation, marks: Marks) -> list[Piece]:
-        """See `Template`.
-
-        Raises:
-            TemplateError: there is no template; it refuses the conversation, writes a turn otherwise once
-                the next has been said, or marks no end of an answer.
-        """
-        turns = conversation.turns
-        roles = tuple(turn.role for turn in turns)
-        if (roles, marks) not in self._rendered:
-            self._rendered[roles, marks] = list(_slots(self, roles, marks))
-        found = []
-        for slot in self._rendered[roles, marks]:
-            learn = slot.answers is not None and turns[slot.answers].learn
-            text = slot.text if slot.said is None else slot.text + turns[slot.said].text
-            found.append(Piece(text, slot.said is not None, learn))
-        return found
-
-    def render(self, roles: Sequence[str], picture: str, *, ask: bool) -> str:
-        """The text that the template makes of stand-ins; `ask` goes on to where the assistant begins."""
-        messages = [
-            {"role": role, "content": self._content(turn, turn == roles.index("user"), picture)}
-            for turn, role in enumerate(roles)
-        ]
-        try:
-            text = self.source.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask)
-        except Exception as error:  # whatever a template of somebody else's raises
-            raise TemplateError(f"the model's chat template refuses the conversation: {error}") from None
-        return str(text)
-
-    def _content(self, turn: int, pictured: bool, picture: str) -> str | list[dict[str, str]]:
-        text = _stand_in(turn)
-        if not hasattr(self.source, "tokenizer"):
-            return f"{picture}\n{text}" if pictured else text
-        return [*([{"type": "image"}] if pictured else []), {"type": "text", "text": text}]
-
-
-def _stand_in(turn: int) -> str:
-    # Characters for private use: no template writes, trims or looks for them.
-    return f"\ue000{turn}\ue001"
-
-
-_TEXT: Final = re.compile("( ?)\ue000(\\d+)\ue001")
-
-
-def _slots(template: TokenizerTemplate, roles: Sequence[str], marks: Marks) -> Iterator[_Slot]:
-    """One rendering, cut where the assistant begins and ends; each part must begin with the one before."""
-    written = ""
-    for turn, role in enumerate(roles):
-        if role != "assistant":
-            continue
-        asked = template.render(roles[:turn], marks.picture, ask=True)
-        yield from _cut(_rest(asked, written), None)
-        answer = _rest(template.render(roles[: turn + 1], marks.picture, ask=False), asked)
-        answer = answer[: _end_of_turn(answer, turn, marks)]
-        yield from _cut(answer, turn)
-        written = asked + answer
-    whole = template.render(roles, marks.picture, ask=roles[-1] == "user")
-    if [int(turn) for _, turn in _TEXT.findall(whole)] != list(range(len(roles))):
-        raise TemplateError(
-            "the model's chat template does not write every turn once: choose a template by name"
-        )
-    yield from _cut(_rest(whole, written), None)
-
-
-def _rest(text: str, before: str) -> str:
-    if not text.startswith(before):
-        raise TemplateError(
-            "the model's chat template writes a turn otherwise once the next has been said, so a model would "
-            f"not be asked as it was trained ({text[:40]!r} is not how {before[:40]!r} goes on): choose a "
-            "template by name"
-        )
-    return text[len(before) :]
-
-
-def _cut(text: str, answers: int | None) -> Iterator[_Slot]:
-    *before_texts, rest = _TEXT.split(text)
-    for own, space, turn in zip(before_texts[::3], before_texts[1::3], before_texts[2::3], strict=True):
-        if own:
-            yield _Slot(own, None, answers)
-        yield _Slot(space, int(turn), answers)
-    if rest:
-        yield _Slot(rest, None, answers)
-
-
-def _end_of_turn(answer: str, turn: int, marks: Marks) -> int:
-    after = answer.find(_stand_in(turn))
-    ends = [answer.find(token, after) + len(token) for token in marks.control if token in answer[after:]]
-    if after < 0 or not ends:
-        raise TemplateError(
-            "the model's chat template writes no control token after an answer, so a model could not learn "
-            "to stop: choose a template by name"
-        )
-    return min(ends)

@@ -24,7 +24,6 @@ from expllm.data.chat_templates import (
     Piece,
     Template,
     TemplateError,
-    TokenizerTemplate,
 )
 from expllm.errors import ExpllmError, RecordError, VocabularyError
 from expllm.faces import Expression
@@ -45,7 +44,6 @@ __all__ = [
     "Encoder",
     "Encodes",
     "TemplateError",
-    "TokenizerTemplate",
     "TooLong",
     "collate",
     "label_tokens",
@@ -103,7 +101,7 @@ class Encoder:
 
     Args:
         tokenizer: A fast tokenizer of `transformers`.
-        template: One of `TEMPLATES`, or a `TokenizerTemplate`.
+        template: One of `TEMPLATES`, or another that is written by hand.
         image_token: A token that no text may hold; it keeps the places of the picture.
         image_tokens: How many places a picture takes.
         max_length: The most ids that a conversation may have.

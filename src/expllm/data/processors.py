@@ -112,7 +112,7 @@ class ProcessorEncoder:
             options["sanitize_control_tokens"] = True
         try:
             return self.processor.apply_chat_template(
-                messages, add_generation_prompt=ask, tokenize=True, return_dict=True, return_tensors="pt",
+                messages, add_generation_prompt=ask, tokenize=True, return_dict=True, return_tensors="np",
                 **options,
             )  # fmt: skip
         except Exception as error:  # whatever a template of somebody else's raises

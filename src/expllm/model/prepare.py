@@ -136,7 +136,7 @@ class HfPreparer:
             square = Image.fromarray(grey.transpose(1, 2, 0))
         given = self.encoder.read(_QUESTION, ask=True, picture=square)
         by_text = {*BY_TEXT, *self.encoder.types}
-        return {name: value.numpy() for name, value in given.items() if name not in by_text}
+        return {name: np.asarray(value) for name, value in given.items() if name not in by_text}
 
     def batch(self, texts: Sequence[Encoded], pixels: Sequence[Pixels]) -> dict[str, Tensor]:
         """See `Preparer`; what belongs to pictures is joined along its first dimension."""

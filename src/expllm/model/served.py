@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from expllm.conversations import Order, Questions
 from expllm.data.boxes import trained_boxes
-from expllm.data.encode import TEMPLATES, Encoder, TokenizerTemplate, label_tokens
+from expllm.data.encode import TEMPLATES, Encoder, Encodes, label_tokens
+from expllm.data.processors import ProcessorEncoder
 from expllm.errors import UsageError
 from expllm.faces import Expression
+from expllm.model.families import crop_side, one_picture
 from expllm.model.layout import Manifest, ModelError, read_manifest, seal
 from expllm.model.presets import HF_SIDE
 from expllm.model.tokenizer import LightTokenizer
@@ -93,7 +95,7 @@ def _temperature(folder: Path, found: Any) -> float:
     return float(found)
 
 
-def _encoder(folder: Path, manifest: Manifest) -> tuple[Encoder, Any]:
+def _encoder(folder: Path, manifest: Manifest) -> tuple[Encodes, Any]:
     """How conversations become ids, and the text of an id."""
     preset = manifest.preset
     if preset.hf is None:
@@ -105,9 +107,9 @@ def _encoder(folder: Path, manifest: Manifest) -> tuple[Encoder, Any]:
         return encoder, lambda token: light.decode([token], skip_special_tokens=False)
     from transformers import AutoProcessor
 
-    processor: Any = AutoProcessor.from_pretrained(str(folder))
-    tokenizer = processor.tokenizer
-    image = str(getattr(processor, "image_token", None) or tokenizer.image_token)
-    # A label's own tokens do not depend on how many places the picture takes.
-    encoder = Encoder(tokenizer, TokenizerTemplate(processor), image, 1, 4096)
-    return encoder, lambda token: tokenizer.decode([token])
+    from expllm.model.videos import without_videos
+
+    with without_videos():
+        processor = one_picture(AutoProcessor.from_pretrained(str(folder)))
+    encoder = ProcessorEncoder(processor, crop_side(processor) or HF_SIDE, 4096)
+    return encoder, lambda token: processor.tokenizer.decode([token])

@@ -544,7 +544,8 @@ def test_a_template_that_rewrites_what_was_said_is_refused() -> None:
         ("{{ raise_exception('no such role') }}", "refuses the conversation: no such role"),
         ("{% for m in messages %}{{ m['content'][-1]['text'] }}</s>{% endfor %}", "refuses|no picture"),
         (
-            "{% for m in messages %}{% if not loop.last %}{{ loop.length }}{% endif %}CONTENT</s>{% endfor %}",
+            "{% for m in messages %}{% if not loop.last %}{{ loop.length }}{% endif %}"
+            "CONTENT</s>{% endfor %}",
             "writes the prompt otherwise once it is answered",
         ),
     ],

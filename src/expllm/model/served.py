@@ -111,5 +111,5 @@ def _encoder(folder: Path, manifest: Manifest) -> tuple[Encodes, Any]:
 
     with without_videos():
         processor = one_picture(AutoProcessor.from_pretrained(str(folder)))
-    encoder = ProcessorEncoder(processor, crop_side(processor) or HF_SIDE, 4096)
-    return encoder, lambda token: processor.tokenizer.decode([token])
+    asked = ProcessorEncoder(processor, crop_side(processor) or HF_SIDE, 4096)
+    return asked, lambda token: processor.tokenizer.decode([token])

@@ -6,7 +6,7 @@ chat model (`explainers`).
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -205,7 +205,7 @@ class Predictor:
             raise NoFaceError(f"{seen.picture.name}: no face found")
         yield from self.write(seen.faces[0])
 
-    def write(self, face: SeenFace) -> Iterator[str | FaceAnalysis]:
+    def write(self, face: SeenFace) -> Generator[str | FaceAnalysis, None, None]:
         """The text about a face in pieces, as they are written, and then its analysis."""
         if self._explainer is None or not self._explained(face):
             yield face.analysis

@@ -64,6 +64,15 @@ def test_all_of_them_stand_in_one_line(place: Path) -> None:
     ]
 
 
+def test_the_server_names_its_extra(place: Path) -> None:
+    absent = without(place / "hook", "fastapi", "uvicorn")
+    result = process("serve", cwd=place, env=absent)
+    needed = "run \"pip install 'expllm[server]'\""
+    assert (result.code, result.complaints) == (
+        1, [f"expllm: fastapi and uvicorn are not installed: {needed}"]
+    )  # fmt: skip
+
+
 def test_plots_are_refused_before_a_model_is_asked(place: Path) -> None:
     command = ("eval", "accuracy", "offline", "faces", "-o", "run", "--plot")
     result = process(*command, cwd=place, env=without(place / "hook", "matplotlib"))

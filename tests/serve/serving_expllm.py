@@ -104,7 +104,7 @@ def running(**given: Any) -> Iterator[Running]:
     log: list[str] = []
     settings: dict[str, Any] = {"models": ("offline",), "port": 0, "log": log.append} | given
     server = Server(ServerConfig(**settings))
-    thread = threading.Thread(target=server.serve_until_told, daemon=True)
+    thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
     thread.start()
     try:
         started = Running(server, log)

@@ -1,11 +1,14 @@
 """Faces that come at the same time are explained together, and say the same as alone."""
 
+import base64
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import closing
+from typing import Any
 
 import pytest
+from openai import OpenAI
 from serving_expllm import ASTRONAUT, portrait, running
 from waiting import HANG_S
 
@@ -106,6 +109,14 @@ def test_models_that_would_send_pictures_elsewhere_are_not_served(model: str) ->
         ServedModels((model,))
 
 
+def stream(url: str, model: str) -> Any:
+    """The chunks of a streamed explanation of the portrait."""
+    uri = "data:image/jpeg;base64," + base64.b64encode(portrait()).decode()
+    messages: Any = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": uri}}]}]
+    with OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+        yield from client.chat.completions.create(model=model, messages=messages, stream=True)
+
+
 @pytest.mark.slow
 def test_the_model_that_ships_is_served_and_answers_in_batches() -> None:
     from concurrent.futures import ThreadPoolExecutor
@@ -120,6 +131,10 @@ def test_the_model_that_ships_is_served_and_answers_in_batches() -> None:
             assert face["provenance"] == expected["provenance"]
             assert face["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-3)
         assert server.analyze(portrait(), "?labels=7").json["model"] == "offline"
+        chunks = list(stream(server.url, "compact"))
+        said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+        assert len(chunks) > 3
+        assert said == (chunks[-1].model_extra or {})["expllm"]["explanation"]["text"]
         assert server.analyze(portrait(), "?labels=7&model=compact").status == 400
         assert server.analyzer._model_threads["compact"].batches < 6
         assert server.log == []

@@ -12,7 +12,7 @@ from expllm.cli.figures import JsonOption, print_json
 from expllm.cli.finding import Finding, package_finding
 from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.errors import ExpllmError
-from expllm.packages import CORE, distribution
+from expllm.packages import CORE, SERVER, distribution
 
 PACKAGES: Final = tuple(sorted(map(distribution, CORE)))
 
@@ -76,6 +76,7 @@ def _packages() -> Iterator[Finding]:
     yield package_finding("onnxruntime", "optional", "only --detector FILE.onnx needs it")
     yield package_finding("pillow_heif", "optional", "only HEIC pictures need it")
     yield package_finding("ray", "optional", "only 'expllm cot make --ray' needs it")
+    yield from (package_finding(module, "optional", "only 'expllm serve' needs it") for module in SERVER)
 
 
 def _system_libraries() -> Iterator[Finding]:

@@ -82,7 +82,7 @@ def serve(
     server = Server(config)
     served = ", ".join(server.app.state.analyzer.models.names)
     typer.echo(f"expllm: serving {served} on {server.url} (Ctrl-C ends)", err=True)
-    server.serve_until_told()
+    server.serve_until_stopped()
 
 
 def _keys(variable: str | None) -> tuple[str, ...]:

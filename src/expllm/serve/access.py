@@ -55,7 +55,7 @@ class Access:
             self._rate.count(key or str(client[0]))
 
     def _check_host(self, given: list[str]) -> None:
-        """A page that makes its own name point here sends that name: nobody may be served under it."""
+        """A page that makes its own name point here sends that name: requests under it are refused."""
         host = _hostname(f"//{given[0]}") if len(given) == 1 else None
         if host is None or not (host in self._hosts or _is_address(host)):
             raise bad_request("The Host header names another server.", "Host", "unknown_host")

@@ -139,7 +139,7 @@ class Place:
         return time.perf_counter() - self._entered - self.waited
 
     async def result(self, future: "Future[T]") -> T:
-        """What a thread makes; whoever stops waiting calls it off, if no thread has begun."""
+        """What a thread makes; cancelled with its waiter, if no thread has begun."""
         self.hold(future)
         return await asyncio.wrap_future(future)
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from expllm.errors import ExpllmError
 from expllm.serve.admission import Place
-from expllm.serve.analyzer import Analyzer, Options
+from expllm.serve.analyzer import AnalysisOptions, Analyzer
 from expllm.serve.bodies import Upload, attended, read_uploads
 from expllm.serve.errors import ApiError, api_error, bad_request, model_error, server_error
 from expllm.serve.replies import ERRORS, AnalysisReply, AnalyzeQuery, analysis_json
@@ -83,10 +83,10 @@ def analysis_routes(analyzer: Analyzer) -> APIRouter:
     return router
 
 
-def _options(analyzer: Analyzer, query: AnalyzeQuery) -> tuple[Options, str]:
+def _options(analyzer: Analyzer, query: AnalyzeQuery) -> tuple[AnalysisOptions, str]:
     """How a picture is to be analyzed, and who will explain it."""
     labels = None if query.labels is None else int(query.labels)
-    options = Options(query.model, labels, query.explain, query.mirrored)
+    options = AnalysisOptions(query.model, labels, query.explain, query.mirrored)
     return options, analyzer.models.name(options.model, options.labels)
 
 
@@ -94,7 +94,13 @@ class Batch:
     """The pictures of one request, several of them under way, their lines in order."""
 
     def __init__(
-        self, analyzer: Analyzer, uploads: list[Upload], options: Options, model: str, *, landmarks: bool
+        self,
+        analyzer: Analyzer,
+        uploads: list[Upload],
+        options: AnalysisOptions,
+        model: str,
+        *,
+        landmarks: bool,
     ) -> None:
         self._analyzer, self._uploads, self._options = analyzer, uploads, options
         self._model, self._landmarks = model, landmarks

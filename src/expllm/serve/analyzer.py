@@ -29,7 +29,7 @@ NO_FACE: Final = "No face was found."
 
 
 @dataclass(frozen=True)
-class Options:
+class AnalysisOptions:
     """How a picture is to be analyzed.
 
     Attributes:
@@ -46,7 +46,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Looked:
+class MeasuredPicture:
     """A picture in which faces were looked for.
 
     Attributes:
@@ -60,7 +60,7 @@ class Looked:
     faces: list[SeenFace]
     warnings: tuple[str, ...]
 
-    def of(self, faces: list[SeenFace]) -> "Looked":
+    def of(self, faces: list[SeenFace]) -> "MeasuredPicture":
         """The same with some of the faces only."""
         return replace(self, faces=faces)
 
@@ -77,7 +77,7 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class Analyzed:
+class AnalyzedPicture:
     """The analyses of a picture, and what concerns all of it."""
 
     analyses: list[FaceAnalysis]
@@ -130,7 +130,7 @@ class Analyzer:
         else:
             self.ready = True
 
-    async def analyze(self, place: Place, upload: Upload, options: Options) -> Analyzed:
+    async def analyze(self, place: Place, upload: Upload, options: AnalysisOptions) -> AnalyzedPicture:
         """Every face of a picture.
 
         Raises:
@@ -139,8 +139,8 @@ class Analyzer:
         """
         self.models.explainer(options.model, options.labels)
         if self._model_thread(options):
-            looked = await self.look(place, upload, options)
-            found = Analyzed(await self.explain(place, looked, options), looked.warnings)
+            measured = await self.look(place, upload, options)
+            found = AnalyzedPicture(await self.explain(place, measured, options), measured.warnings)
         else:  # on the same thread, at once
             found = await self.run(place, lambda: self._explained(self._look(upload, options), options))
         self.count(place, found.analyses)
@@ -150,7 +150,7 @@ class Analyzer:
         """One picture more for the metrics."""
         self.metrics.analyzed(analyses, waited=place.waited, worked=place.worked)
 
-    async def look(self, place: Place, upload: Upload, options: Options) -> Looked:
+    async def look(self, place: Place, upload: Upload, options: AnalysisOptions) -> MeasuredPicture:
         """Finds and measures the faces of a picture; nothing is said of them yet.
 
         Raises:
@@ -159,34 +159,36 @@ class Analyzer:
         self.models.explainer(options.model, options.labels)
         return await self.run(place, lambda: self._look(upload, options))
 
-    async def explain(self, place: Place, looked: Looked, options: Options) -> list[FaceAnalysis]:
+    async def explain(
+        self, place: Place, measured: MeasuredPicture, options: AnalysisOptions
+    ) -> list[FaceAnalysis]:
         """What is said of the faces that were found."""
         if thread := self._model_thread(options):
-            asked = thread.explain(looked.predictor, looked.faces, write=options.write)
+            future = thread.explain(measured.predictor, measured.faces, write=options.write)
         else:
-            asked = self._executor.submit(lambda: self._explained(looked, options).analyses)
-        return await place.result(asked)
+            future = self._executor.submit(lambda: self._explained(measured, options).analyses)
+        return await place.result(future)
 
     async def write(
-        self, place: Place, looked: Looked, options: Options
+        self, place: Place, measured: MeasuredPicture, options: AnalysisOptions
     ) -> AsyncGenerator[str | FaceAnalysis, None]:
         """The text about the largest face in pieces, as they are written, and then its analysis."""
         loop, listening = asyncio.get_running_loop(), threading.Event()
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
         listening.set()
 
-        def heard(piece: str | None) -> bool:
+        def on_piece(piece: str | None) -> bool:
             loop.call_soon_threadsafe(pieces.put_nowait, piece)
             return listening.is_set()
 
-        face = looked.largest
+        face = measured.largest
         future: Future[list[FaceAnalysis]]
         if thread := self._model_thread(options):
-            future = thread.stream(looked.predictor, face, heard)
+            future = thread.stream(measured.predictor, face, on_piece)
         else:
-            future = self._executor.submit(lambda: [written(looked.predictor, face, heard)])
+            future = self._executor.submit(lambda: [written(measured.predictor, face, on_piece)])
         place.hold(future)
-        future.add_done_callback(lambda _: heard(None))
+        future.add_done_callback(lambda _: on_piece(None))
         try:
             while (piece := await asyncio.wait_for(pieces.get(), self.config.limits.work_s)) is not None:
                 yield piece
@@ -207,16 +209,17 @@ class Analyzer:
             measurer.close()
         self.models.close()
 
-    def _look(self, upload: Upload, options: Options) -> Looked:
+    def _look(self, upload: Upload, options: AnalysisOptions) -> MeasuredPicture:
         predictor = self._predictor(self.models.explainer(options.model, options.labels), options.mirrored)
         limits = self.config.limits.image
         with closing(open_frames(upload.read(limits), name=upload.name, limits=limits)) as frames:
             seen = predictor.look_through(frames)
         warnings = () if seen.faces else (seen.note or NO_FACE, *missed_warnings(seen.picture.full_size))
-        return Looked(predictor, seen.picture.name, seen.faces, warnings)
+        return MeasuredPicture(predictor, seen.picture.name, seen.faces, warnings)
 
-    def _explained(self, looked: Looked, options: Options) -> Analyzed:
-        return Analyzed(looked.predictor.explain(looked.faces, write=options.write), looked.warnings)
+    def _explained(self, measured: MeasuredPicture, options: AnalysisOptions) -> AnalyzedPicture:
+        analyses = measured.predictor.explain(measured.faces, write=options.write)
+        return AnalyzedPicture(analyses, measured.warnings)
 
     def _predictor(self, explainer: FaceExplainer, mirrored: bool) -> Predictor:
         """The calling thread's measurer, with an explainer that all threads share."""
@@ -226,7 +229,7 @@ class Analyzer:
                 self._measurers.append(self._of_thread.measurer)
         return Predictor(explainer=explainer, measurer=self._of_thread.measurer, mirrored=mirrored)
 
-    def _model_thread(self, options: Options) -> ModelThread | None:
+    def _model_thread(self, options: AnalysisOptions) -> ModelThread | None:
         name = options.model or (self.models.default if options.labels is None else None)
         return None if name is None else self._model_threads.get(name)
 

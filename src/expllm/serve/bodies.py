@@ -47,8 +47,8 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         answered = _lingering(receive, send)
-        told = Headers(scope=scope).get("content-length", "")
-        if told.isdecimal() and int(told) > self._limits.body_bytes:
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._limits.body_bytes:
             await self._too_large().response(scope, receive, answered)
         elif scope["method"] == "POST" and self._queue.full:
             await self._queue.busy(CLOSE).response(scope, receive, answered)
@@ -114,7 +114,7 @@ class _Body:
 def _lingering(receive: "Receive", send: "Send") -> "Send":
     """Reads and drops what still comes, for a moment, before a connection is closed with its body unread.
 
-    Else the client, still sending, would be told of a broken connection and never see the answer.
+    Else the client, still sending, would see a broken connection and never the answer.
     """
     closing = False
 
@@ -227,7 +227,7 @@ async def attended(request: Request, work: Awaitable[T], seconds: float) -> T:
         ClientGone: the client hung up.
         ApiError: 504; it takes too long.
     """
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_left(request.receive))
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request.receive))
     try:
         done, _ = await asyncio.wait({working, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if working in done:
@@ -243,6 +243,6 @@ async def attended(request: Request, work: Awaitable[T], seconds: float) -> T:
                     await task
 
 
-async def _left(receive: Callable[[], Awaitable[Any]]) -> None:
+async def _disconnected(receive: Callable[[], Awaitable[Any]]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

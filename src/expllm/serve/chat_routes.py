@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from expllm.errors import ExpllmError
 from expllm.records import FaceAnalysis
 from expllm.serve.admission import Place
-from expllm.serve.analyzer import Analyzer, Looked, Options
+from expllm.serve.analyzer import AnalysisOptions, Analyzer, MeasuredPicture
 from expllm.serve.bodies import attended
 from expllm.serve.chat_replies import ChatReply, Sentences, error_event, said_of
 from expllm.serve.chat_requests import ChatRequest
@@ -47,12 +47,12 @@ def chat_routes(analyzer: Analyzer) -> APIRouter:
         with ExitStack() as held:
             place = held.enter_context(analyzer.queue.enter())
             answer = Completion(analyzer, asked, place)
-            looked = await attended(request, analyzer.look(place, upload, answer.options), limit)
-            _ = looked.largest  # a picture without a face is an error, not a stream
+            measured = await attended(request, analyzer.look(place, upload, answer.options), limit)
+            _ = measured.largest  # a picture without a face is an error, not a stream
             if not asked.stream:
-                return JSONResponse(await attended(request, answer.whole(looked), limit))
+                return JSONResponse(await attended(request, answer.whole(measured), limit))
             held.pop_all()  # the stream keeps the place
-            return CompletionStream(answer, looked)
+            return CompletionStream(answer, measured)
 
     return router
 
@@ -66,58 +66,58 @@ class Completion:
 
     def __init__(self, analyzer: Analyzer, asked: ChatRequest, place: Place) -> None:
         self._analyzer, self._asked, self.place = analyzer, asked, place
-        self.options = Options(model=asked.model, write=not asked.only_label)
+        self.options = AnalysisOptions(model=asked.model, write=not asked.only_label)
         self._reply = ChatReply(asked)
 
-    async def whole(self, looked: Looked) -> dict[str, Any]:
+    async def whole(self, measured: MeasuredPicture) -> dict[str, Any]:
         """In one piece."""
-        face = await self._explained(looked, self.options)
-        faces = [face, *await self._others(looked)]
+        face = await self._explained(measured, self.options)
+        faces = [face, *await self._others(measured)]
         self._analyzer.count(self.place, faces)
         return self._reply.whole(self._text(face), faces)
 
-    async def events(self, looked: Looked) -> AsyncGenerator[str, None]:
+    async def events(self, measured: MeasuredPicture) -> AsyncGenerator[str, None]:
         """As a stream of events, sentence by sentence."""
         try:
-            async for event in self._events(looked):
+            async for event in self._events(measured):
                 yield event
         except Exception as error:
             yield error_event(self._problem(error).content)
 
-    async def _events(self, looked: Looked) -> AsyncGenerator[str, None]:
-        sentences, face, told = Sentences(), None, False
-        async for piece in self._pieces(looked):
+    async def _events(self, measured: MeasuredPicture) -> AsyncGenerator[str, None]:
+        sentences, face, streamed = Sentences(), None, False
+        async for piece in self._pieces(measured):
             if isinstance(piece, FaceAnalysis):
                 face = piece
                 break
             for sentence in sentences.feed(piece):
-                told = True
+                streamed = True
                 yield self._reply.piece(sentence)
         for sentence in sentences.rest():
-            told = True
+            streamed = True
             yield self._reply.piece(sentence)
         assert face is not None, "the analysis comes last"
-        if not told:
+        if not streamed:
             yield self._reply.piece(self._text(face))
-        faces = [face, *await self._others(looked)]
+        faces = [face, *await self._others(measured)]
         self._analyzer.count(self.place, faces)
         yield self._reply.end(faces)
 
-    async def _pieces(self, looked: Looked) -> AsyncGenerator[str | FaceAnalysis, None]:
+    async def _pieces(self, measured: MeasuredPicture) -> AsyncGenerator[str | FaceAnalysis, None]:
         if not self.options.write:
-            yield await self._explained(looked, self.options)
+            yield await self._explained(measured, self.options)
             return
-        async for piece in self._analyzer.write(self.place, looked, self.options):
+        async for piece in self._analyzer.write(self.place, measured, self.options):
             yield piece
 
-    async def _explained(self, looked: Looked, options: Options) -> FaceAnalysis:
-        (face,) = await self._analyzer.explain(self.place, looked.of([looked.largest]), options)
+    async def _explained(self, measured: MeasuredPicture, options: AnalysisOptions) -> FaceAnalysis:
+        (face,) = await self._analyzer.explain(self.place, measured.of([measured.largest]), options)
         return face
 
-    async def _others(self, looked: Looked) -> list[FaceAnalysis]:
+    async def _others(self, measured: MeasuredPicture) -> list[FaceAnalysis]:
         """The other faces, with labels only: the reply has one text."""
-        rest = looked.of(looked.faces[1:])
-        labels = Options(model=self._asked.model, write=False)
+        rest = measured.of(measured.faces[1:])
+        labels = AnalysisOptions(model=self._asked.model, write=False)
         return await self._analyzer.explain(self.place, rest, labels) if rest.faces else []
 
     def _text(self, face: FaceAnalysis) -> str:
@@ -140,8 +140,8 @@ class Completion:
 class CompletionStream(StreamingResponse):
     """The events. The place is given back whatever happens, even if the client left before the first."""
 
-    def __init__(self, answer: Completion, looked: Looked) -> None:
-        super().__init__(answer.events(looked), media_type=EVENTS)
+    def __init__(self, answer: Completion, measured: MeasuredPicture) -> None:
+        super().__init__(answer.events(measured), media_type=EVENTS)
         self._place = answer.place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -27,7 +27,7 @@ class ServerLimits:
         body_s: For a whole body.
         work_s: From the last byte of a request to its answer.
         write_s: A client that reads nothing for so long is cut off.
-        drain_s: For what is under way when the server is told to end.
+        drain_s: For requests in progress at shutdown.
         together_s: A face waits so long for others to be explained with it.
     """
 

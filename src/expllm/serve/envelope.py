@@ -26,7 +26,7 @@ class Envelope:
     """The outermost layer.
 
     Args:
-        log: Takes one line for an error that nobody foresaw: its kind, never its words, which might quote
+        log: Takes one line for an unexpected error: its kind, never its words, which might quote
             what a client sent.
     """
 

@@ -71,7 +71,7 @@ class ApiError(HTTPException):
         return Response(body, self.status_code, dict(self.headers or {}), "application/json")
 
 
-class ClientGone(Exception):  # noqa: N818 - nobody is left to be told of an error
+class ClientGone(Exception):  # noqa: N818 - no error of ours
     """The client hung up before its answer was ready."""
 
 
@@ -92,7 +92,7 @@ def api_error(error: ExpllmError) -> ApiError | None:
 
 
 def server_error() -> ApiError:
-    """500 for whatever nobody foresaw; the log has its kind."""
+    """500 for an unexpected error; the log has its kind."""
     return ApiError(500, "The server had an error; its log names the kind.", "internal_error")
 
 

@@ -99,7 +99,7 @@ class ServedModels:
 
 
 def public_name(model: str) -> str:
-    """What clients call a model: a folder by its last name only, as its place is nobody's business.
+    """What clients call a model: a folder by its last name only, without its path.
 
     >>> public_name("runs/mine/model")
     'mine'

@@ -47,7 +47,7 @@ class Server(uvicorn.Server):
         host, port = self._socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def serve_until_told(self) -> None:
+    def serve_until_stopped(self) -> None:
         """Serves until a signal ends it.
 
         Raises:
@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """As the parent's, which would raise the signal once more at the end: that end is no failure."""
+        """As the parent's, which would raise the signal once more at the end: that is a normal end."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

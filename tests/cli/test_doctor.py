@@ -13,7 +13,7 @@ from expllm.cli.doctor_model import the_model
 from expllm.cli.finding import Finding
 from expllm.errors import ExitCode, MissingDependency
 from expllm.native import SYSTEM_LIBRARIES, missing_library
-from expllm.packages import distribution
+from expllm.packages import SERVER, distribution
 from expllm.shipped import NEEDED
 
 APT_GET = "sudo apt-get install -y libegl1 libgl1 libgles2 libglib2.0-0 libxcb1"
@@ -24,7 +24,8 @@ def test_a_healthy_machine() -> None:
     lines = result.out.splitlines()
     assert (result.code, result.err, lines[-1]) == (0, "", "All is well.")
     subjects = (
-        "Python", *doctor.PACKAGES, "onnxruntime", "pillow-heif", "ray", "system libraries",
+        "Python", *doctor.PACKAGES, "onnxruntime", "pillow-heif", "ray",
+            *map(distribution, SERVER), "system libraries",
         "face landmarker", "AU calibration", "AU classifier", *map(distribution, NEEDED),
         "default model", "trial run",
     )  # fmt: skip

@@ -69,6 +69,8 @@ class Engine:
         tokens, told = self._written(following, cache, request.get("max_tokens") or 256)
         end = self.processor.tokenizer.eos_token_id
         text = self.processor.tokenizer.decode([one for one in tokens if one != end])
+        if messages[-1]["role"] == "assistant":  # a model that was taught has nothing to add to its answer
+            text, tokens = "", [end]
         choice: dict[str, Any] = {
             "index": 0, "message": {"role": "assistant", "content": text},
             "finish_reason": "stop" if tokens and tokens[-1] == end else "length",

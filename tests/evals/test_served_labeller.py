@@ -73,23 +73,21 @@ def served_apart(folder: Path, *options: str) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no data beside the project")
-@pytest.mark.parametrize("offers", ["prompt_logprobs", "logprobs"])
-def test_fifty_faces_of_the_model_that_ships(tmp_path: Path, offers: str) -> None:
+def test_fifty_faces_of_the_model_that_ships(tmp_path: Path) -> None:
     merge(model_folder("compact"), tmp_path / "m")
     data = open_named("portraits:valid", str(SHARED / "data"), None)
     faces = [*Question(data, "portraits:valid", limit=50).samples()]
     assert len(faces) == 50
     with labeller("compact", data.labels, boxes=False) as own:
         expected = own.answer(faces)
-    with served_apart(tmp_path / "m", "--offers", offers) as url:
+    with served_apart(tmp_path / "m", "--offers", "prompt_logprobs") as url:
         options = ChatOptions(timeout=600)
         with labeller(f"endpoint:{url}", data.labels, boxes=False, chat=options) as served:
             found = served.answer(faces)
     lines = [(one.label, other.label) for one, other in zip(expected, found, strict=True)]
     (tmp_path / "labels.json").write_text(json.dumps(lines))
     assert [one for one, _ in lines] == [other for _, other in lines]
-    if offers == "prompt_logprobs":  # the model's own scores; first tokens alone are near them
-        np.testing.assert_allclose(shares(found), shares(expected), atol=1e-3)
+    np.testing.assert_allclose(shares(found), shares(expected), atol=1e-3)
 
 
 def shares(answers: list[Answer]) -> list[tuple[float, ...]]:

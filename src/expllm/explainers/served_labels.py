@@ -85,7 +85,9 @@ class LabelScorer:
             except (NotOffered, BadRequest):
                 continue
             except ChatFailed as failed:
-                if not failed.reason.startswith("http-4"):  # else it refuses this question alone
+                # It refuses this question alone; or it ignores what it is asked for, and behind an answer
+                # that is complete the model has nothing to write.
+                if not failed.reason.startswith(("http-4", "empty", "out-of-tokens")):
                     raise
                 continue
             return way
@@ -93,6 +95,8 @@ class LabelScorer:
 
     async def _by_prompt(self, question: Sequence[Message]) -> ServedLabel:
         answers = [[*question, Message("assistant", label.value)] for label in self._served.labels]
+        if self._way is None:  # one question tells whether the server gives them
+            await self._prompting.ask(answers[0], max_tokens=1)
         replies = await all_of(self._prompting.ask(one, max_tokens=1) for one in answers)
         rows = zip(replies, self._served.words, strict=True)
         sums = tuple(_sum_of(reply.prompt, ids) for reply, ids in rows)

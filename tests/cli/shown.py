@@ -37,7 +37,6 @@ PYTHON_CANNOT_RUN: Final[Mapping[str, str]] = {
     "LLaVA-CC3M": "needs captions with their pictures, 6 GB",
     "near=sample.box": "goes on with a sample of the data set above it",
     "127.0.0.1:8000/v1": "needs a server; tests/serve/test_openai.py gives it one",
-    "LlavaForConditionalGeneration": "reads a merged model of its own; `tests/model/test_merge.py` does that",
 }
 """Words of Python examples that cannot run in a test -> why."""
 

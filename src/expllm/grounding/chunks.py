@@ -215,5 +215,10 @@ def _go_on(signs: list[Sign], before: Chunk, chunk: Chunk) -> None:
         return
     if signs[before.supposed_from].has("like"):
         return
-    if chunk.opened in ("and", "or") or (before.general and opens & {"which", "where", "that", "with"}):
+    when = before.general and before.opened == "start" and signs[before.first].word.startswith("when")
+    if (
+        chunk.opened in ("and", "or")
+        or when
+        or (before.general and opens & {"which", "where", "that", "with"})
+    ):
         chunk.supposed_from, chunk.general = chunk.first, before.general

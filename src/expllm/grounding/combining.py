@@ -15,9 +15,7 @@ def combined(exact: list[Claim], free: Restated) -> list[Claim]:
     """
     said = [one for one in exact if not any(a <= one.start and one.end <= b for a, b in free.general)]
     if free.interprets:
-        # Words of degree go with what a movement means here ("strongly conveys"): only the rules know which.
-        plain = [replace(one, degree=None) for one in free.claims]
-        kept = [_completed(claim, plain, said) for claim in said if not _undone(claim, plain)]
+        kept = [_completed(claim, free.claims, said) for claim in said if not _undone(claim, free.claims)]
         return [*kept, *(claim for claim in free.claims if _adds(claim, exact, kept))]
     kept = [_completed(claim, free.claims, said) for claim in said if _agreed(claim, free.claims)]
     return [*kept, *(claim for claim in free.claims if not any(_carries(one, claim) for one in kept))]
@@ -39,7 +37,7 @@ def _agree(claim: Claim, free: Claim) -> bool:
     """Whether two readings are of the same movement, and do not differ in what they say of its sides."""
     if _actions(claim) != _actions(free) or claim.negated is not free.negated:
         return False
-    if free.side and claim.side not in (None, free.side):
+    if free.side and (claim.side not in (None, free.side) or (claim.both and not free.both)):
         return False
     compares = free.both and free.side is not None
     return not (compares and claim.side is not None and not claim.both) and claim.vague is free.vague
@@ -73,6 +71,8 @@ def _undone(claim: Claim, free: list[Claim]) -> bool:
         return any(not one.units and one.start < claim.end and claim.start < one.end for one in free)
     if not same or claim.vague:
         return False
+    if claim.side and not claim.both and any(one.both and one.side and not one.negated for one in same):
+        return not claim.negated  # "the left corner is lifted higher than the right": both are lifted
     return all(other.negated is not claim.negated and not other.vague for other in same)
 
 

@@ -16,10 +16,10 @@ _SHORT: Final = 6
 """Words of a chunk that only says how much."""
 
 
-def settle(signs: list[Sign], chunks: list[Chunk], found: list[Statement]) -> None:
+def settle(signs: list[Sign], chunks: list[Chunk], found: list[Statement], *, interprets: bool) -> None:
     """Gives each statement its degree and its side, and what is said of the other side."""
     for statement in found:
-        _degree(signs, chunks, statement)
+        _degree(signs, chunks, statement, interprets=interprets)
         _side(signs, chunks, statement)
     for c, _ in enumerate(chunks):
         _compare(signs, chunks, c, found)
@@ -34,7 +34,7 @@ def _empty(chunk: Chunk) -> bool:
     return not chunk.linked and not chunk.parts and not chunk.acts
 
 
-def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
+def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets: bool) -> None:
     if of.vague and of.negated:
         of.degree = DegreeWord.MODERATE if of.kind in ("relaxed", "slack") else None
         return
@@ -47,8 +47,13 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
     here = [i for i in _span(chunk) if signs[i].degree and not _of_comparison(signs, chunk, i)]
     turn = next((i for i in range(max(of.signs), chunk.last) if signs[i].has("means")), chunk.last)
     here = [i for i in here if i < turn and min(abs(i - s) for s in of.signs) <= _NEAR]
+    if interprets:
+        # "strongly conveys", "an intense mood": only what follows the movement tells how much of it there is.
+        here = [i for i in here if i > max(of.signs)]
     if here:
         of.degree = signs[min(here, key=lambda i: min(abs(i - s) for s in of.signs))].degree
+        return
+    if interprets:
         return
     for c in (of.chunk - 1, *([] if _any(signs, chunk, "means") else [of.chunk + 1])):
         if 0 <= c < len(chunks) and (degree := _aside(signs, chunks[c], chunk)):
@@ -172,7 +177,7 @@ def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Stateme
     less = signs[cue].has("less")
     sides = [i for i in _span(chunk) if signs[i].side]
     than = next((i for i in range(cue, chunk.last) if signs[i].has("than")), None)
-    if not sides and c > 0 and not any(s.chunk == c - 1 and not s.side for s in found):
+    if not sides and c > 0 and _empty(chunks[c - 1]):
         sides = [i for i in _span(chunks[c - 1]) if signs[i].side][:1]
     if not sides and than is None and c + 1 < len(chunks) and _empty(chunks[c + 1]):
         sides = [i for i in _span(chunks[c + 1]) if signs[i].side][:1]

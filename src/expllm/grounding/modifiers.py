@@ -222,16 +222,17 @@ SUPPOSED_WORDS: Final = frozenset(
 
 GENERAL_WORDS: Final = frozenset(
     _phrases(
-        "common in, found with, seen in, known from, usual in, typically, usually, often, generally, "
-        "commonly, normally, frequently, sometimes, people, in general, tend to, tends to, in many, "
-        "many people, everybody, everyone, anyone, one can, typical, means that, mean that, "
-        "associated with, is associated, are associated, goes with, go with, accompany, accompanies, "
-        "always, textbook, textbooks, in my country, in genuine, researchers, literature, humans, "
-        "infants, babies, cultures, culture, as a rule, studies, study, research, theory, textbook, "
-        "by definition, prototypical, prototype, classically, traditionally, babies, actors, we call, "
-        "is known, are known, can signal, can mean, may mean, may signal, can indicate, can "
-        "accompany, when people, when a person, every person, most people, may come from, can come "
-        "from"
+        "when somebody, when someone, somebody, psychologists, regarded as, belong to, belongs to, "
+        "long debated, said my, common in, found with, seen in, known from, usual in, typically, "
+        "usually, often, generally, commonly, normally, frequently, sometimes, people, in general, "
+        "tend to, tends to, in many, many people, everybody, everyone, anyone, one can, typical, "
+        "means that, mean that, associated with, is associated, are associated, goes with, go with, "
+        "accompany, accompanies, always, textbook, textbooks, in my country, in genuine, researchers, "
+        "literature, humans, infants, babies, cultures, culture, as a rule, studies, study, research, "
+        "theory, textbook, by definition, prototypical, prototype, classically, traditionally, "
+        "babies, actors, we call, is known, are known, can signal, can mean, may mean, may signal, "
+        "can indicate, can accompany, when people, when a person, every person, most people, may come "
+        "from, can come from"
     )
 )
 """The clause speaks of faces in general."""
@@ -255,7 +256,7 @@ NEUTRAL: Final = _phrases(
     "right now, all right, right away, so close, close to, closely, in close, at hand, up close, in "
     "the way, all over, in fact, taken as a whole, for the most part, look up, looks up, looking up, "
     "look down, looks down, looking down, in front of the camera, lower half, upper half, lower "
-    "third, upper third, lower face, upper face, mid face, lower part, upper part, head up, head "
+    "third, upper third, lower face, mid face, lower part, upper part, head up, head "
     "down, head is turn, not only, in order, out of the picture, make out, makes out, making out, "
     "made out, kept apart, open question, above all, after all, over time, in general terms, in the "
     "open, draws attention, drawing attention, draw attention, draws the eye, draw the eye, catches "

@@ -36,8 +36,8 @@ def restated(text: str, tokens: list[Item], part: str) -> Restated:
     words = signs(tokens)
     chunks = chunked(words)
     found = Reader(words, chunks).read()
-    settle(words, chunks, found)
     interprets = any("means" in word.flags or "number" in word.flags for word in words)
+    settle(words, chunks, found, interprets=interprets)
     if interprets:
         found = [one for one in found if one.kind != "calm"]  # calm is what such sentences make of it
     general = [

@@ -79,6 +79,8 @@ _FLAGS: Final[dict[str, Iterable[str]]] = {
         "out of the question",
         "negative",
         "non existent",
+        "absent from",
+        "missing from",
         "stays away",
         "outside of this face",
     ),
@@ -91,7 +93,7 @@ _FLAGS: Final[dict[str, Iterable[str]]] = {
 
 
 _ENDINGS: Final = (
-    ("iest", frozenset({"more"})), ("ier", frozenset({"more"})), ("est", frozenset({"more"})),
+    ("iest", _NONE), ("ier", frozenset({"more"})), ("est", _NONE),
     ("er", frozenset({"more"})), ("ily", _NONE), ("ly", _NONE), ("ness", _NONE), ("ish", _NONE),
     ("ings", _NONE), ("wise", _NONE), ("wards", _NONE), ("ward", _NONE),
 )  # fmt: skip
@@ -142,10 +144,6 @@ def signs(tokens: list[Item]) -> list[Sign]:
     i, count = 0, len(words)
     while i < count:
         word, used = words[i], 1
-        if word == "(" and i + 1 < count and (mark := _plus_minus(tokens, i)):
-            found.append(mark)
-            i += sum(token.start < mark.end for token in tokens[i : i + 3])
-            continue
         known = None
         if word in _LONGER:
             used = _longest(words, i)
@@ -161,16 +159,6 @@ def signs(tokens: list[Item]) -> list[Sign]:
 
 def _placed(sign: Sign, start: int, end: int) -> Sign:
     return Sign(sign.word, start, end, sign.part, sign.kinds, sign.acts, sign.degree, sign.side, sign.flags)
-
-
-def _plus_minus(tokens: list[Item], i: int) -> Sign | None:
-    """ "jaw drop (-)", "(+)": as clinicians write; a bare hyphen is no token."""
-    inner = tokens[i + 1]
-    if inner.word == ")" and inner.start == tokens[i].start + 2:
-        return Sign("(-)", tokens[i].start, inner.end, flags=_ABSENT)
-    if inner.word in ("–", "—") and i + 2 < len(tokens) and tokens[i + 2].word == ")":
-        return Sign("(-)", tokens[i].start, tokens[i + 2].end, flags=_ABSENT)
-    return None
 
 
 def _narrow(found: list[Sign]) -> None:
@@ -198,6 +186,8 @@ def _longest(words: list[str], i: int) -> int:
 
 @lru_cache(maxsize=4096)
 def _unknown(word: str, kind: str) -> Sign:
+    if len(word) == 3 and kind == "mark":  # "jaw drop (-)", as clinicians write
+        return Sign(word, 0, 0, flags=_NONE if "+" in word else _ABSENT)
     if kind == "mark":
         return Sign(word, 0, 0, flags=_COMMA)
     if kind == "number":

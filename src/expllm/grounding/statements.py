@@ -111,12 +111,14 @@ class Reader:
         return (last - first) * (0.3 if bound and len(between) < 5 else 1.0) + (0.2 if part > move else 0.0)
 
     def _subject(self, part: int) -> bool:
-        return not located(self.signs, part) and "teeth" not in str(self.signs[part].part)
+        name = str(self.signs[part].part)
+        return not located(self.signs, part) and "teeth" not in name and "face" not in name
 
     def _topic(self, c: int, move: int) -> list[int]:
         """A part that was named before: "the cheeks, which *lift*"."""
         chunk = self.chunks[c]
         tiny = bool(chunk.noes) or chunk.last - chunk.first <= 3
+        tiny = tiny or any(self.signs[m].word not in _PARTICLES for m in chunk.moves)
         if (self.signs[move].side and not chunk.noes) or (self.signs[move].word in _PARTICLES and not tiny):
             return []
         for earlier in range(c - 1, max(-1, c - 1 - _BACK), -1):
@@ -191,6 +193,11 @@ class Reader:
             if not negated:
                 return
 
+    def _paired(self, c: int) -> bool:
+        """Whether a chunk speaks of a side or of the other one."""
+        chunk = self.chunks[c]
+        return any(self.signs[i].side or self.signs[i].has("other") for i in range(chunk.first, chunk.last))
+
     def _sided(self, c: int) -> bool:
         near = self.chunks[max(c - 1, 0) : c + 1]
         return any(self.signs[i].side for chunk in near for i in range(chunk.first, chunk.last))
@@ -200,7 +207,8 @@ class Reader:
         chunk = self.chunks[c]
         if any(n <= move for n in chunk.noes):
             return True
-        after = [n for n in chunk.noes if self.signs[n].has("after")]
+        fronted = self.signs[chunk.first].word in ("of", "to")  # "of puckering the lips show no trace"
+        after = [n for n in chunk.noes if fronted or self.signs[n].has("after")]
         if chunk.noes:
             return bool(after) and not any(m > after[0] for m in (*chunk.moves, *chunk.acts))
         return c > 0 and self._carried_denial(c)
@@ -235,7 +243,9 @@ class Reader:
                 denied = bool(chunk.noes) or last.negated
                 actions = tuple(actions[0].split(" + ")) if " + " in actions[0] else actions
                 self.found.append(Statement(c, {chunk.parts[0]}, part, last.kind, actions, denied))
-        elif chunk.noes and not chunk.parts and words & _COMES and last.chunk >= c - 2:
+        elif (
+            chunk.noes and not chunk.parts and words & _COMES and last.chunk >= c - 2 and not self._paired(c)
+        ):
             last.negated = True
             last.signs |= set(chunk.noes)
 
@@ -251,7 +261,7 @@ def _settled(kinds: list[frozenset[str]], part: str) -> frozenset[str]:
     """All that the words of one movement may tell; "flat" and "straight" are level unless more is said."""
     sure = [k for k in kinds if not ("level" in k and "stretch" in k)]
     everything = frozenset[str]().union(*(sure or kinds))
-    if part in ("mouth", "lips") and {"open", "down"} <= everything:
+    if part in ("mouth", "lips") and "open" in everything and everything & {"down", "wide"}:
         return everything | {"gape"}
     return everything if sure else everything - {"stretch"}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from expllm.grounding import cues
-from expllm.grounding.claims import Half
+from expllm.grounding.claims import DegreeWord, Half
 from expllm.grounding.lexicon import MOTION_OF, PARTS
 from expllm.grounding.meanings import ACTS
 
@@ -18,7 +18,7 @@ MAX_ITEMS: Final = 160
 
 _TOKEN: Final = re.compile(
     r"(?P<number>(?:(?:\d{1,9})?\.\d{1,9}|\d{1,9})(?:\s?%)?)|(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
-    r"|(?P<stop>[.!?]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|(?P<mark>[,:;()\[\]—–/])"
+    r"|(?P<stop>[.!?]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|(?P<mark>\([-+–—]\)|[,:;()\[\]—–/])"
 )
 _HEADING: Final = re.compile(
     r"(key\s{1,9}observations?|overall\s{1,9}emotional\s{1,9}interpretation|conclusion)[\s*_]{0,9}:[\s*_]{0,9}",
@@ -250,7 +250,8 @@ def _kind(word: str, after: str, before: str) -> tuple[str, object]:  # noqa: PL
         compared = before in ("more", "less", "most", "even") or (
             word.endswith("ly") and after in cues.MEANING
         )
-        return ("filler", None) if compared else ("degree", cues.DEGREE_OF[word])
+        much = DegreeWord.SLIGHT if word == "little" and before == "a" else cues.DEGREE_OF[word]
+        return ("filler", None) if compared else ("degree", much)
     for kind, group in _KINDS:
         if word in group:
             return kind, None

@@ -70,6 +70,7 @@ PART_NAMES: Final = _by_phrase(
         "eyes": "eye, eyes, eyed, od, os, ou, palpebral fissure, palpebral fissures, palpebral aperture, "
         "fissures, palpebral apertures, lid aperture, lid apertures, eye aperture, eye apertures, eye "
         "opening, eye openings, ocular aperture, ocular apertures",
+        "upper face": "upper face, upper third, upper half, upper half of the face, upper third of the face",
         "under eyes": "under the eye, under the eyes, beneath the eye, beneath the eyes, below the eye, "
         "below the eyes, under his eyes, under her eyes",
         "whites": "sclera, scleral, sclerae, scleras, white of the eye, white of the eyes, whites of the "
@@ -89,7 +90,7 @@ PART_NAMES: Final = _by_phrase(
         "forehead": "forehead, foreheads, front of the head",
         "jaw": "jaw, jaws, lower jaw, mandible, mandibular, underjaw, jawbone, jaw bone, jaw line, jawline, "
         "low jaw",
-        "mouth": "mouth, mouths, mouthed, oral aperture, mouth opening, oral fissure",
+        "mouth": "mouth, mouths, mouthed, oral aperture, oral fissure",
         "corners": "corner, corners, mouth corner, mouth corners, lip corner, lip corners, commissure, "
         "commissures, commissural, oral commissure, oral commissures, mouth angle, mouth angles, oral "
         "angle, oral angles, labial commissures, labial commissure, angle of the mouth, angles of the "
@@ -104,8 +105,8 @@ PART_NAMES: Final = _by_phrase(
         "corners of lips, mouth side, mouth sides, mouth edges, mouth edge, sides of mouth, outer "
         "edges of the mouth, outer corners of the mouth, outer corners of the lips, oral corners, its "
         "end, oral corner, mouth tips, lip edges, end of the lips",
-        "upper lip": "upper lip, upper lips, top lip, lip above, lip of above, superior lip, lip on top, "
-        "upper vermilion, philtrum, vermilion of the upper lip, upper labial",
+        "upper lip": "upper lip, upper lips, top lip, over lip, lip above, lip of above, superior lip, "
+        "lip on top, upper vermilion, philtrum, vermilion of the upper lip, upper labial",
         "lower lip": "lower lip, lower lips, bottom lip, under lip, underlip, lip below, lip underneath, "
         "lip beneath, low lip, inferior lip, lip of below, lower vermilion, vermilion of the lower lip, "
         "nether lip",
@@ -127,12 +128,12 @@ PART_NAMES: Final = _by_phrase(
         "at the outer corners, from the outer corners, corner of eyes, corners of eyes, corner of eye, "
         "outside the eyes, beside eyes, outer canthus",
         "upper teeth": "upper teeth, top teeth, upper row of teeth, upper incisors, maxillary incisors, "
-        "maxillary teeth, gum, gums, gingiva, upper tooth, teeth of up, upper gums, gum line, upper teeths, "
+        "maxillary teeth, upper tooth, teeth of up, upper gums, gum line, upper teeths, "
         "upper gum, top row, upper row, teeth above",
         "lower teeth": "lower teeth, bottom teeth, lower row of teeth, lower incisors, mandibular "
         "incisors, mandibular teeth, bottom row of teeth, bottom row, lower row, teeth of down, lower "
         "teeths, teeth below, lower dentition",
-        "teeth": "teeth, tooth, teeths, incisors, dentition",
+        "teeth": "gum, gums, gingiva, teeth, tooth, teeths, incisors, dentition",
     }
 )  # fmt: skip
 """What a part of the face is called."""
@@ -145,15 +146,15 @@ _UP = (
     "surge, rear, superior displacement, above the normal height, over the normal height, upper "
     "position, upstairs, skywards, heavenward, uptick, upcurve, upcurl, winch, fly, taller, height, "
     "vault, tiptoe, up and back, upheaval, scale, heave, raisingly, aloft, lifting, cranially, "
-    "cephalad"
+    "cephalad, superolaterally, superolateral, superomedially"
 )
 _DOWN = (
     "lower, drop, fall, sink, sag, droop, droopy, slump, dip, descend, descent, depress, depression, "
     "hang, plunge, plummet, downward, downwards, downwardly, down, downturn, low, inferiorly, dangle, "
     "subside, slope, slouch, downcast, lowest, inferior displacement, ptosis, floorward, downstairs, "
-    "collapse, dive, sunken, downslope, droopily, swoop, fallen, falled, downcurve, inferior, "
-    "drooped, earthward, glower, lour, caudally, caudal, caudad, weigh, settle, ebb, slide down, slid "
-    "down, subsiding, tumble, topple, crash"
+    "collapse, dive, sunken, downslope, droopily, swoop, fallen, falled, downcurve, inferior, drooped, "
+    "earthward, glower, lour, caudally, caudal, caudad, settle, ebb, slide down, slid down, subsiding, "
+    "tumble, topple, crash, inferolaterally, inferolateral"
 )
 _WORDS: Final = {
     "calm": "calm, neutral, quiet, steady, serene, silent, placid, untroubled, unperturbed, impassive, in "
@@ -379,6 +380,7 @@ MOVES: Final = _meanings(
         "upper teeth": "show=upper lip raise",
         "lower teeth": "show=lower lip depress",
         "under eyes": "tense press=outside:lid tighten; wrinkle furrow puff=outside:cheek raise",
+        "upper face": "still generic=eye close | lid raise | brow lower | brow raise",
         "teeth": "show=upper lip raise | lower lip depress | lip corner pull | jaw drop; apart=jaw drop",
     }
 )

@@ -17,7 +17,11 @@ def combined(exact: list[Claim], free: Restated) -> list[Claim]:
     if free.interprets:
         kept = [_completed(claim, free.claims, said) for claim in said if not _undone(claim, free.claims)]
         return [*kept, *(claim for claim in free.claims if _adds(claim, exact, kept))]
-    kept = [_completed(claim, free.claims, said) for claim in said if _agreed(claim, free.claims)]
+    kept = [
+        _completed(_reworded(one, free.claims), free.claims, said)
+        for one in said
+        if _agreed(one, free.claims)
+    ]
     return [*kept, *(claim for claim in free.claims if not any(_carries(one, claim) for one in kept))]
 
 
@@ -41,6 +45,12 @@ def _agree(claim: Claim, free: Claim) -> bool:
         return False
     compares = free.both and free.side is not None
     return not (compares and claim.side is not None and not claim.both) and claim.vague is free.vague
+
+
+def _reworded(claim: Claim, free: list[Claim]) -> Claim:
+    """A claim with how much the free reading sees in the same words: it knows whole phrases, "a good way"."""
+    same = [one for one in free if _agree(claim, one) and one.degree and claim.degree and claim.value is None]
+    return replace(claim, degree=same[0].degree) if len(same) == 1 and not claim.negated else claim
 
 
 def _carries(claim: Claim, free: Claim) -> bool:

@@ -9,7 +9,7 @@ from expllm.grounding.claims import DegreeWord
 from expllm.grounding.signs import Sign
 from expllm.grounding.statements import Statement
 
-_NEAR: Final = 4
+_NEAR: Final = 6
 """Words between a movement and how much of it there is."""
 
 _SHORT: Final = 6
@@ -65,7 +65,7 @@ def _aside(signs: list[Sign], chunk: Chunk, beside: Chunk) -> DegreeWord | None:
     """How much a short chunk says, if that is all it says: ", *no more than a breath*"."""
     if chunk.parts or chunk.acts or chunk.noes or chunk.last - chunk.first > _SHORT:
         return None
-    if any(signs[i].kinds - {"slide"} for i in _span(chunk)):
+    if any(signs[i].kinds - {"slide", "generic"} for i in _span(chunk)):
         return None
     if _any(signs, beside, "both") and _named(signs, chunk):
         return None  # "both brows are lowered, strongly on the left"

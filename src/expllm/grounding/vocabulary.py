@@ -12,7 +12,7 @@ IRREGULAR: Final = {
     "draw": "drew drawn", "shut": "", "come": "came", "go": "went gone goes", "fly": "flew flown flies",
     "spring": "sprang sprung", "leap": "leapt", "blow": "blew blown", "swell": "swelled swollen",
     "bend": "bent", "thrust": "", "stick": "stuck", "slide": "slid", "swing": "swung", "meet": "met",
-    "knit": "knitted", "bite": "bit bitten", "eat": "ate eaten", "wind": "wound", "throw": "threw thrown",
+    "knit": "knitted", "bite": "bitten", "eat": "ate eaten", "wind": "wound", "throw": "threw thrown",
     "show": "shown showed", "bear": "bore borne", "catch": "caught", "hide": "hid hidden", "put": "",
     "spread": "", "split": "", "tear": "tore torn", "shrink": "shrank shrunk shrunken", "creep": "crept",
     "sweep": "swept", "keep": "kept", "hold": "held", "sit": "sat", "stand": "stood", "lie": "lay lain",

@@ -163,7 +163,8 @@ def _denies_nothing(signs: list[Sign], chunk: Chunk, no: int) -> bool:
     """ "does *not detract* from the smile", "*not fully* closed": the movement takes place all the same."""
     near = [signs[i] for i in range(no + 1, min(no + 4, chunk.last))]
     word = signs[no].word
-    if word == "nothing" and len(near) == 3 and near[0].word == "in" and (near[2].kinds or near[2].part):
+    within = signs[no + 2 : no + 6] if word == "nothing" and near and near[0].word == "in" else []
+    if any(sign.kinds or sign.part for sign in within):
         return True  # "nothing in the raised brows adds up to surprise"
     strong = near and near[0].degree in (DegreeWord.MARKED, DegreeWord.STRONG)
     if strong and (word.endswith("n't") or word in ("not", "never")):

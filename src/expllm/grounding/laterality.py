@@ -21,6 +21,11 @@ def settle(signs: list[Sign], chunks: list[Chunk], found: list[Statement], *, in
     for statement in found:
         _degree(signs, chunks, statement, interprets=interprets)
         _side(signs, chunks, statement)
+    for statement in found:
+        if not _has_sides(statement) and "jaw slide" not in statement.actions:
+            statement.side, statement.both, statement.only = None, False, False  # a chin has no sides
+    if not found or not any(sign.side or "other" in sign.flags for sign in signs):
+        return
     for c, _ in enumerate(chunks):
         _compare(signs, chunks, c, found)
         _contrast(signs, chunks, c, found)

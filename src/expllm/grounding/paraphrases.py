@@ -34,6 +34,8 @@ class Restated:
 def restated(text: str, tokens: list[Item], part: str) -> Restated:
     """The claims of a sentence, given its words and marks, however it puts them."""
     words = signs(tokens)
+    if not any(word.part or word.acts for word in words):
+        return Restated([], False, False, [])
     chunks = chunked(words)
     found = Reader(words, chunks).read()
     interprets = any("means" in word.flags or "number" in word.flags for word in words)

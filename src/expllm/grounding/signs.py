@@ -144,12 +144,10 @@ def signs(tokens: list[Item]) -> list[Sign]:
     i, count = 0, len(words)
     while i < count:
         word, used = words[i], 1
-        known = None
-        if word in _LONGER:
+        pair = (word, words[i + 1]) if i + 1 < count else None
+        if pair in _LONGER:
             used = _longest(words, i)
-            known = TABLE.get(" ".join(words[i : i + used]))
-        elif word in TABLE:
-            known = TABLE[word]
+        known = TABLE.get(word if used == 1 else " ".join(words[i : i + used]))
         last = tokens[i + used - 1].end
         found.append(_placed(known or _unknown(word, tokens[i].kind), tokens[i].start, last))
         i += used
@@ -178,7 +176,7 @@ _OF_A_PAIR: Final = frozenset(
 
 
 def _longest(words: list[str], i: int) -> int:
-    for phrase in _LONGER.get(words[i], ()):
+    for phrase in _LONGER[words[i], words[i + 1]]:
         if tuple(words[i : i + len(phrase)]) == phrase:
             return len(phrase)
     return 1

@@ -432,10 +432,10 @@ WHOLE_ACTS: Final = _acts(
 """Words that tell an action without the part that moves: expressions, and the muscles of the clinic."""
 
 
-def longest_first(phrases: Iterable[str]) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """First word -> the phrases that begin with it, as words, the longest first."""
-    found: dict[str, list[tuple[str, ...]]] = {}
+def longest_first(phrases: Iterable[str]) -> dict[tuple[str, str], tuple[tuple[str, ...], ...]]:
+    """First two words -> the phrases that begin with them, as words, the longest first."""
+    found: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for phrase in phrases:
         split = tuple(phrase.replace("'s ", " ").split())
-        found.setdefault(split[0], []).append(split)
+        found.setdefault((split[0], split[1]), []).append(split)
     return {first: tuple(sorted(some, key=len, reverse=True)) for first, some in found.items()}

@@ -26,6 +26,8 @@ from expllm.cot.words.evidence import EVIDENCE
 from expllm.cot.words.observations import AT_REST, MENTION, MOVEMENTS
 from expllm.cot.words.phrases import ADJECTIVES, ADVERBS, WORDS
 from expllm.faces import AU_NAMES, AUVector, Expression, Side
+from expllm.grounding import audit
+from expllm.grounding.audit import WRONG
 from expllm.records import CoT
 
 PRONOUNS: Final = re.compile(
@@ -270,3 +272,11 @@ def test_the_reference_vectors_get_short_and_distinct_texts(shared: Path) -> Non
             texts[key] = cot.text
     assert len(texts) > 2000
     assert len(set(texts.values())) > 0.99 * len(texts)
+
+
+@given(aus=vectors, label=labels)
+@settings(max_examples=60, deadline=None)
+def test_the_audit_reads_every_sentence_and_refutes_none(aus: AUVector, label: Expression) -> None:
+    report = audit(write_cot(aus, label), aus, label)
+    assert report.unread == ()
+    assert not any(report.counts.get(verdict, 0) for verdict in WRONG)

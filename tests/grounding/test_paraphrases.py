@@ -186,3 +186,23 @@ def test_a_claim_on_the_wrong_side_from_the_top_of_the_package() -> None:
 def test_a_sentence_without_a_claim_is_unread_only_if_it_may_tell_a_movement() -> None:
     assert [one.text for one in read("The eyebrows flobber.").unread] == ["The eyebrows flobber"]
     assert read("Had the jaw dropped, one would think of surprise.").unread == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("No movement is seen in the jaw.", {"jaw drop"}),
+        (
+            "No movement is seen in the brows, the jaw and the nose.",
+            {"brow raise", "jaw drop", "nose wrinkle"},
+        ),
+        ("A lowered jaw is often seen in surprise.", set()),
+        ("Such brows are seen in anger.", set()),
+    ],
+)
+def test_what_is_seen_in_a_part_is_seen_in_this_face(text: str, denied: set[str]) -> None:
+    claims = read_claims(text)
+    assert all(claim.negated for claim in claims)
+    units = {unit for claim in claims for unit in claim.units}
+    assert denied <= units
+    assert bool(denied) is bool(units)

@@ -10,7 +10,7 @@ from typing import Final
 from expllm.cot.case import Case, Feedback, Rules
 from expllm.cot.formatting import format_problems
 from expllm.cot.memory import Memory
-from expllm.cot.writers import OfflineWriter, Writer
+from expllm.cot.writers import Writer
 from expllm.faces import Expression
 from expllm.grounding import Audit, Verdict, audit
 from expllm.grounding.audit import WRONG
@@ -58,7 +58,6 @@ async def au2des(writer: Writer, memory: Memory, case: Case, feedback: Feedback 
         counts = audit_counts(memory.report)
         clean = not counts["refuted"] and not counts["unread"]
         await memory.verdict("AU2Des" if feedback is None else "Feedback Reflection", clean, audit=counts)
-        memory.report = _to_answer_for(writer, memory.report)
     return memory.description
 
 
@@ -95,11 +94,6 @@ async def verify(
         "Result Verification", found.passed, by=found.by, **views, problems=list(found.problems)
     )
     return found
-
-
-def _to_answer_for(writer: Writer, report: Audit) -> Audit:
-    """What a writer can mend: rules compose from the units, and would write an unread sentence again."""
-    return replace(report, unread=()) if writer.identity == OfflineWriter.identity else report
 
 
 def audit_counts(report: Audit) -> dict[str, int]:
@@ -178,7 +172,7 @@ async def refine(
         text = await writer.refine(memory, case, expression, text, problems)
         cot, problems = format_problems(text, expression)
         report = audit(text if cot is None else cot, case.aus, expression)
-        problems = problems or smuggled(_to_answer_for(writer, report))
+        problems = problems or smuggled(report)
         await memory.verdict(
             "Format Refinement", not problems, problems=list(problems), audit=audit_counts(report)
         )

@@ -15,6 +15,8 @@ _DETERMINERS: Final = frozenset(
 _PERCEIVED: Final = frozenset(
     "see seen say said find found notice detect observe report case true think is mean".split()
 )
+_NEAR: Final = 3
+"""Words from "seen in" to a part of the face at most: then it speaks of this face, and not of people."""
 _SUPPOSING: Final = frozenset({"general", "supposed", "like"})
 _INSTEAD: Final = frozenset(("instead of", "rather than", "in place of", "as opposed to", "instead"))
 _CUTS: Final = ("comma", "or", "and", "break")
@@ -136,7 +138,8 @@ def _look_for_suppositions(signs: list[Sign], chunk: Chunk) -> None:
         if i > chunk.first and signs[i].flags.isdisjoint(_SUPPOSING) and signs[i].word not in _INSTEAD:
             continue
         later = any(part > i for part in chunk.parts)
-        if signs[i].has("general") or (i == chunk.first and signs[i].word in _IF):
+        here = signs[i].word.endswith(" in") and any(0 < part - i <= _NEAR for part in chunk.parts)
+        if (signs[i].has("general") and not here) or (i == chunk.first and signs[i].word in _IF):
             chunk.supposed_from, chunk.general = chunk.first, True
             return
         instead = signs[i].word in _INSTEAD and i > 0

@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import Final
 
 from expllm.grounding import cues
-from expllm.grounding.claims import DegreeWord
 from expllm.grounding.signs import Sign
 from expllm.grounding.vocabulary import TABLES
 
@@ -163,16 +162,12 @@ def _look_closer(signs: list[Sign], chunk: Chunk) -> None:
 
 
 def _denies_nothing(signs: list[Sign], chunk: Chunk, no: int) -> bool:
-    """ "does *not detract* from the smile", "*not fully* closed": the movement takes place all the same."""
+    """ "does *not detract* from the smile": the movement takes place all the same."""
     near = [signs[i] for i in range(no + 1, min(no + 4, chunk.last))]
     word = signs[no].word
     within = signs[no + 2 : no + 6] if word == "nothing" and near and near[0].word == "in" else []
     if any(sign.kinds or sign.part for sign in within):
         return True  # "nothing in the raised brows adds up to surprise"
-    strong = near and near[0].degree in (DegreeWord.MARKED, DegreeWord.STRONG)
-    if strong and (word.endswith("n't") or word in ("not", "never")):
-        near[0].degree = None
-        return True
     return any(sign.word in cues.IMPACT or sign.has("means") for sign in near)
 
 

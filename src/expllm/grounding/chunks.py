@@ -168,7 +168,10 @@ def _denies_nothing(signs: list[Sign], chunk: Chunk, no: int) -> bool:
     within = signs[no + 2 : no + 6] if word == "nothing" and near and near[0].word == "in" else []
     if any(sign.kinds or sign.part for sign in within):
         return True  # "nothing in the raised brows adds up to surprise"
-    return any(sign.word in cues.IMPACT or sign.has("means") for sign in near)
+    # "no lip pucker suggests ..." denies the pucker; "does not suggest" denies nothing of it
+    moving = next((k for k, sign in enumerate(near) if sign.part or sign.kinds or sign.acts), len(near))
+    effect = any(sign.word in cues.IMPACT for sign in near[: moving + 1])
+    return effect or any(sign.has("means") for sign in near[:moving])
 
 
 def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0911 - a return a rule

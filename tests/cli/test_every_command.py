@@ -20,6 +20,7 @@ WITHOUT = {
     "data preview": "draws a sheet",
     "model merge": "writes a folder",
     "model push": "uploads a folder, or prints the card that it would upload",
+    "serve": "answers over HTTP until it is ended",
 }
 """Commands that print no figures, and what they do instead."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import honest
+import pytest
 from running import write_reference
 from test_engine import honestly, llm, work
 
@@ -57,6 +58,7 @@ BAD_VERDICTS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_no_bad_refined_text_is_accepted(tmp_path: Path) -> None:
     samples = list(open_dataset(str(write_reference(tmp_path / "reference.jsonl", 450))))
     kinds = list(BAD_TEXTS)

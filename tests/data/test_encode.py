@@ -167,6 +167,7 @@ def test_smollm2_learns_the_word_and_the_end_but_not_the_line_break(encoders: En
     assert set(encoded.labels[:-4]) == {IGNORE}
 
 
+@pytest.mark.slow
 def test_smollm2_learns_both_rounds_of_an_explanation(encoders: Encoders, smollm2: Any) -> None:
     encoded = encoders("smollm2").encode(explained())
     learned = [smollm2.decode(run) for run in runs(encoded)]

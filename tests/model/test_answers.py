@@ -96,6 +96,7 @@ def test_labels_equal_separate_sequences() -> None:
     assert scores.best[: len(LABELS)] == LABELS  # it has learned them
 
 
+@pytest.mark.slow
 def test_the_label_is_what_greedy_generation_writes_where_that_is_one() -> None:
     words = {label.value: label for label in LABELS}
     free = [text_of(plain()[0].tokenizer, generated(image, label_prompt(), 8)) for image in FACES + MIXED]

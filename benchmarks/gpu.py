@@ -112,13 +112,20 @@ class Lines:
         self._file.flush()
         print(line, flush=True)
 
+    def check_time(self) -> None:
+        """The first thing that a measurement does.
+
+        Raises:
+            TimeoutError: the part has used its time up.
+        """
+        if time.perf_counter() > self._end:
+            raise TimeoutError("no time is left for this part")
+
     @contextmanager
     def measuring(self, **what: Any) -> Iterator[dict[str, Any]]:
         """One measurement: its figures go into the mapping. What fails is written with its reason."""
         found: dict[str, Any] = {}
         try:
-            if time.perf_counter() > self._end:
-                raise TimeoutError("no time is left for this part")
             if self._device == "cuda":
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
@@ -211,6 +218,7 @@ def measure_same(lines: Lines, plan: Plan) -> None:
     lines.begin("same")
     images, tokens = pictures(3), 64 if plan.device == "cuda" else plan.tokens
     with lines.measuring(what="tokens as by generate") as found:
+        lines.check_time()
         bundle = drawn("tiny", plan.device, torch.float32)
         truth = generate(bundle, images, tokens, "dynamic")
         static = generate(bundle, images, tokens, "static")
@@ -263,12 +271,14 @@ def measure_answers(lines: Lines, plan: Plan, rate: float, copied: float) -> Non
         for batch in plan.batches:
             what = {"what": "explanation", "cuda_graphs": graphs, "batch": batch}
             with lines.measuring(**what) as found, recorded_steps() if graphs else nullcontext():
+                lines.check_time()
                 write = partial(written, answerer, images[:batch])
                 found.update(timed_text(write, plan.tokens, batch, step_least))
     lines.begin("label")
     text = Text(asked=len(answerer._label_prompt) - sizes.visual_tokens, answered=len(answerer._tree.tokens))
     for batch in plan.batches:
         with lines.measuring(what="label", batch=batch) as found:
+            lines.check_time()
             answerer.labels(images[:batch])
             seconds = best(3, partial(answerer.labels, images[:batch]))
             flops = answer_flops(sizes, text) * batch
@@ -283,6 +293,7 @@ def measure_generate(lines: Lines, plan: Plan, copied: float) -> None:
     step_least = weight_bytes(bundle) / copied
     for batch in plan.batches:
         with lines.measuring(what="generate, static cache", batch=batch) as found:
+            lines.check_time()
             write = partial(generate, bundle, images[:batch], cache="static")
             found.update(timed_text(write, plan.tokens, batch, step_least))
 
@@ -340,6 +351,7 @@ def measure_training(lines: Lines, plan: Plan, rate: float) -> None:
             label, explanation = MIXTURES[mixture]
             what = {"what": mixture, "micro_batch": micro, "checkpointing": checkpointing}
             with lines.measuring(**what) as found:
+                lines.check_time()
                 chosen = replace(
                     stage, batch=micro, micro_batch=micro, label=label, explanation=explanation,
                     checkpointing=checkpointing,

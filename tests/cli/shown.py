@@ -22,6 +22,7 @@ CANNOT_RUN: Final[Mapping[str, str]] = {
     r"^model import": "needs the authors' checkpoint, 14 GB",
     r"https?://(?!localhost|127\.)": "opens an address of the internet",
     r"chat:|--base-url|^cot make .*--model": "asks a language model at an endpoint",
+    r"endpoint:": "asks a server that runs the model; tests/cli/test_served_models.py has one",
     r"--detector \S+\.onnx": "needs a face detector whose weights may not be passed on",
     r"\b(ferplus|rafdb|portraits)(:\w+| data/)|data/(RAF-DB|ferplus)": "needs data that may not be passed on",
     r"exp_cot_reference": "needs the published texts, which may not be passed on",

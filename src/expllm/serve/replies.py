@@ -11,7 +11,7 @@ from expllm.records import CoT, FaceAnalysis, Probability, Record
 Labels = Annotated[
     Literal[7, 8], Field(description="Expressions to tell apart, by the rules; 8 adds contempt.")
 ]
-Intensity = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Intensity = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 Units = Annotated[
     dict[str, Intensity | None],
     Field(

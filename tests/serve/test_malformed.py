@@ -50,7 +50,8 @@ BODIES = [
 ]  # fmt: skip
 UNITS = [
     {}, {"aus": None}, {"aus": []}, {"aus": {"jaw drop": -0.1}}, {"aus": {"jaw drop": True}, "labels": 9},
-    {"aus": {"": 0.5}}, {"aus": {"jaw drop": False}}, {"aus": {"\ud800": 0.5}}, {"aus": {"jaw drop": {}}}, {"aus": {"jaw drop": "NaN"}},
+    {"aus": {"jaw drop": False}},
+    {"aus": {"": 0.5}}, {"aus": {"\ud800": 0.5}}, {"aus": {"jaw drop": {}}}, {"aus": {"jaw drop": "NaN"}},
     {"aus": {}, "expression": ""}, {"aus": {}, "expression": 1}, {"text": "x"}, {"aus": {"jaw drop": 1e308}},
 ]  # fmt: skip
 

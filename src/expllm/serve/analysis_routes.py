@@ -10,11 +10,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from expllm.errors import ExpllmError
 from expllm.serve.admission import Place
 from expllm.serve.analyzer import AnalysisOptions, Analyzer
 from expllm.serve.bodies import Upload, attended, read_uploads
-from expllm.serve.errors import ApiError, api_error, bad_request, model_error, server_error
+from expllm.serve.errors import bad_request, while_streaming
 from expllm.serve.replies import ERRORS, AnalysisReply, AnalyzeQuery, analysis_json
 
 _FILE: Final = {"type": "string", "format": "binary"}
@@ -133,19 +132,12 @@ class Batch:
                 with place or await analyzer.queue.wait() as held:
                     found = await analyzer.analyze(held, upload, self._options)
         except Exception as error:
-            return f'{{"object":"error",{number}{json.dumps(self._error(error).content)[1:]}\n'
+            failure = while_streaming(error, analyzer.config.log)
+            return f'{{"object":"error",{number}{json.dumps(failure.content)[1:]}\n'
         whole = analysis_json(
             self._model, found.analyses, found.warnings, landmarks=self._landmarks, extra=number
         )
         return whole + "\n"
-
-    def _error(self, error: Exception) -> ApiError:
-        if isinstance(error, TimeoutError):
-            return ApiError(504, "No answer in time: try again later.", "timeout")
-        if isinstance(error, ExpllmError):
-            return api_error(error) or model_error()
-        self._analyzer.config.log(f"internal error: {type(error).__name__}; please report it")
-        return server_error()
 
 
 class BatchStream(StreamingResponse):

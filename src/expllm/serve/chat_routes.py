@@ -8,14 +8,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from expllm.errors import ExpllmError
 from expllm.records import FaceAnalysis
 from expllm.serve.admission import Place
 from expllm.serve.analyzer import AnalysisOptions, Analyzer, MeasuredPicture
 from expllm.serve.bodies import attended
 from expllm.serve.chat_replies import ChatReply, Sentences, error_event, said_of
 from expllm.serve.chat_requests import ChatRequest
-from expllm.serve.errors import ApiError, api_error, model_error, server_error
+from expllm.serve.errors import ApiError, while_streaming
 from expllm.serve.replies import ERRORS
 
 EVENTS: Final = "text/event-stream"
@@ -82,7 +81,7 @@ class Completion:
             async for event in self._events(measured):
                 yield event
         except Exception as error:
-            yield error_event(self._problem(error).content)
+            yield error_event(while_streaming(error, self._analyzer.config.log).content)
 
     async def _events(self, measured: MeasuredPicture) -> AsyncGenerator[str, None]:
         sentences, face, streamed = Sentences(), None, False
@@ -125,16 +124,6 @@ class Completion:
         if text is None:
             raise ApiError(422, "Nothing could be measured of the face.", "face_not_measured", param="image")
         return text
-
-    def _problem(self, error: Exception) -> ApiError:
-        if isinstance(error, ApiError):
-            return error
-        if isinstance(error, TimeoutError):
-            return ApiError(504, "No answer in time: try again later.", "timeout")
-        if isinstance(error, ExpllmError):
-            return api_error(error) or model_error()
-        self._analyzer.config.log(f"internal error: {type(error).__name__}; please report it")
-        return server_error()
 
 
 class CompletionStream(StreamingResponse):

@@ -91,6 +91,27 @@ def api_error(error: ExpllmError) -> ApiError | None:
     return None
 
 
+def answered(error: ExpllmError, log: Callable[[str], object]) -> ApiError:
+    """The same for any error of the package; the log has the line that the client is not shown."""
+    found = api_error(error)
+    if found is None:
+        log(f"{type(error).__name__}: {error.line}")
+        found = model_error()
+    return found
+
+
+def while_streaming(error: Exception, log: Callable[[str], object]) -> ApiError:
+    """What the rest of an answer says that has begun: its status is sent, so no handler can say it."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, TimeoutError):
+        return ApiError(504, "No answer in time: try again later.", "timeout")
+    if isinstance(error, ExpllmError):
+        return answered(error, log)
+    log(f"internal error: {type(error).__name__}; please report it")
+    return server_error()
+
+
 def server_error() -> ApiError:
     """500 for an unexpected error; the log has its kind."""
     return ApiError(500, "The server had an error; its log names the kind.", "internal_error")
@@ -122,11 +143,7 @@ def handle_errors(app: "FastAPI", log: Callable[[str], object]) -> None:
 
     async def of_package(_: "Request", error: Exception) -> Response:
         assert isinstance(error, ExpllmError)
-        found = api_error(error)
-        if found is None:
-            log(f"{type(error).__name__}: {error.line}")
-            found = model_error()
-        return found.response
+        return answered(error, log).response
 
     app.add_exception_handler(ApiError, of_ours)
     app.add_exception_handler(HTTPException, of_http)

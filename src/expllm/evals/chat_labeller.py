@@ -2,24 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
 
 from expllm.data import Sample
 from expllm.evals.answers import Answer
-from expllm.evals.cutting import FaceCutter, refused
+from expllm.evals.cutting import refused
+from expllm.evals.remote_labeller import RemoteLabeller
 from expllm.evals.tasks import Identity
 from expllm.explainers import ChatOptions, FaceExplainer, Said, Shown, open_explainer
 from expllm.explainers.asked import explanation_text
-from expllm.faces import AUVector, Expression, label_set
+from expllm.faces import Expression, label_set
 from expllm.records import Explanation
 
-if TYPE_CHECKING:
-    from expllm.errors import ExpllmError
 
-
-class ChatLabeller:
+class ChatLabeller(RemoteLabeller[Said]):
     """A chat model. It gives labels, and no probabilities: none are made up.
 
     Args:
@@ -45,7 +41,7 @@ class ChatLabeller:
         options = options or ChatOptions()
         count = 8 if Expression.CONTEMPT in truth else 7
         self._explainer: FaceExplainer = open_explainer(model, labels=count, chat=options, audited=audited)
-        self._cutter = FaceCutter(boxes)
+        super().__init__(self._explainer, boxes=boxes)
         labels = label_set(count)
         # The address may hold a password, so it goes into the digest only.
         asked = [model, explanation_text(labels), options.base_url, options.temperature]
@@ -54,52 +50,17 @@ class ChatLabeller:
         digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
         self.identity = Identity(model, digest, "unknown", boxes, labels)
 
-    @contextmanager
-    def opened(self) -> Iterator[Self]:
-        """Ends the connections and frees the face detector when the block ends."""
-        try:
-            with self._cutter.opened():
-                yield self
-        finally:
-            self._explainer.close()
+    def _ask(self, faces: list[Shown], *, write: bool) -> list[Said]:
+        return self._explainer.explain(faces, write=write)
 
-    def answer(self, samples: Sequence[Sample]) -> list[Answer]:
-        """See `Labeller`.
-
-        Raises:
-            ChatError: no question can be answered before somebody mends the cause.
-        """
-        return self._asked(samples, [None] * len(samples), write=False)
-
-    def explain(
-        self, samples: Sequence[Sample], measured: "Sequence[AUVector | ExpllmError]"
-    ) -> list[Answer]:
-        """Labels with explanations: see `evals.explaining.Writer`."""
-        aus = [one if isinstance(one, AUVector) else None for one in measured]
-        return self._asked(samples, aus, write=True)
-
-    def _asked(
-        self, samples: Sequence[Sample], aus: Sequence[AUVector | None], *, write: bool
-    ) -> list[Answer]:
-        seen = [self._cutter.picture(sample) for sample in samples]
-        shown = [
-            Shown(one, units) for one, units in zip(seen, aus, strict=True) if not isinstance(one, Answer)
-        ]
-        said = iter(self._explainer.explain(shown, write=write))
-        return [
-            one if isinstance(one, Answer) else _answer(sample, next(said))
-            for sample, one in zip(samples, seen, strict=True)
-        ]
-
-
-def _answer(sample: Sample, said: Said) -> Answer:
-    """A reply as an answer; without a label it counts as wrong, and says why."""
-    told = said.explanation or Explanation(text=None)
-    if said.expression is None:
-        written = {"text": told.text, "rejected": told.rejected}
-        return refused(sample, "no_label", told.problem or "").model_copy(update=written)
-    assert sample.expression is not None
-    return Answer(
-        id=sample.id, truth=sample.expression, label=said.expression, text=told.text, problem=told.problem,
-        rejected=told.rejected,
-    )  # fmt: skip
+    def _answer(self, sample: Sample, told: Said) -> Answer:
+        """A reply as an answer; without a label it counts as wrong, and says why."""
+        written = told.explanation or Explanation(text=None)
+        if told.expression is None:
+            kept = {"text": written.text, "rejected": written.rejected}
+            return refused(sample, "no_label", written.problem or "").model_copy(update=kept)
+        assert sample.expression is not None
+        return Answer(
+            id=sample.id, truth=sample.expression, label=told.expression, text=written.text,
+            problem=written.problem, rejected=written.rejected,
+        )  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -32,7 +33,42 @@ FORM: Final = (
 """What a model cannot know that was not trained here: the form, and which labels there are."""
 
 
-class ChatExplainer:
+class AskedExplainer(ABC):
+    """What explainers that ask a server share: a loop for its connections, and texts that come in one piece.
+
+    Attributes:
+        spent: USD so far, as far as prices are known.
+    """
+
+    looks = True
+    together = TOGETHER
+    spent = 0.0
+
+    def __init__(self, chat: ChatModel, on_status: Callable[[str], object]) -> None:
+        self._chat, self._on_status = chat, on_status
+        self._loop = AskingLoop()
+
+    @abstractmethod
+    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
+        """See `FaceExplainer`."""
+
+    def stream(self, face: Shown) -> Generator[str, None, Said]:
+        """See `FaceExplainer`; the text comes in one piece."""
+        (said,) = self.explain([face])
+        if said.explanation is not None and said.explanation.text:
+            yield said.explanation.text
+        return said
+
+    def begin(self) -> None:  # noqa: B027 - nothing is left for the children to do
+        """Nothing is to be fetched."""
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._loop.run(self._chat.close())
+        self._loop.close()
+
+
+class ChatExplainer(AskedExplainer):
     """A chat model. It is asked one question a face, and its label is the one that its text ends with.
 
     Args:
@@ -41,28 +77,21 @@ class ChatExplainer:
         budget: USD that may be spent; None for no bound. What is under way when it is spent still ends.
         audited: It is asked once more for each sentence that the measured action units refute.
         on_status: As for `open_explainer`.
-
-    Attributes:
-        spent: USD so far, as far as prices are known.
     """
 
-    looks = True
     boxed = True
     gives_probabilities = False
-    together = TOGETHER
 
     def __init__(
         self, chat: ChatModel, labels: Sequence[Expression], *, budget: float | None = None,
         audited: bool = False, on_status: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
+        super().__init__(chat, on_status)
         self.identity = self.writer = f"chat:{chat.identity}"
-        self.spent = 0.0
-        self._chat, self._labels, self._budget = chat, tuple(labels), budget
+        self._labels, self._budget = tuple(labels), budget
         self._audited = audited
         self._label_text = label_question(labels).turns[0].text
         self._text = explanation_text(labels)
-        self._loop = AskingLoop()
-        self._on_status = on_status
 
     def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
         """See `FaceExplainer`; all faces are asked about at the same time.
@@ -72,21 +101,6 @@ class ChatExplainer:
         """
         self._on_status(f"waiting for {self.identity}")
         return self._loop.run(self._all(faces, write))
-
-    def stream(self, face: Shown) -> Generator[str, None, Said]:
-        """See `FaceExplainer`; the text comes in one piece."""
-        (said,) = self.explain([face])
-        if said.explanation is not None and said.explanation.text:
-            yield said.explanation.text
-        return said
-
-    def begin(self) -> None:
-        """Nothing is to be fetched."""
-
-    def close(self) -> None:
-        """Ends the connections."""
-        self._loop.run(self._chat.close())
-        self._loop.close()
 
     async def _all(self, faces: Sequence[Shown], write: bool) -> list[Said]:
         return await all_of(self._one(face, write) for face in faces)

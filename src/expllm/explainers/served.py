@@ -1,9 +1,9 @@
 """A trained model that a server runs: asked as it was trained, over OpenAI's chat protocol."""
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from expllm.chat import ChatFailed, Message, OpenAIChat, picture_uri
 from expllm.conversations import (
@@ -13,7 +13,7 @@ from expllm.conversations import (
     explanation_text,
     label_question,
 )
-from expllm.explainers.asked import NO_ANSWER, AskingLoop, all_of, no_answer, parsed
+from expllm.explainers.asked import NO_ANSWER, AskedExplainer, all_of, no_answer, parsed
 from expllm.explainers.base import Said, Shown, examined, rounded
 from expllm.explainers.rewriting import Ask, rewritten
 from expllm.explainers.served_labels import LabelScorer, ServedLabel, normalised
@@ -25,7 +25,6 @@ from expllm.records import CoT, Rejected
 if TYPE_CHECKING:
     from PIL import Image
 
-TOGETHER: Final = 8
 """Faces that are asked about at the same time."""
 
 
@@ -49,7 +48,7 @@ class ServedAnswer:
     rejected: tuple[Rejected, ...] | None = None
 
 
-class ServedExplainer:
+class ServedExplainer(AskedExplainer):
     """A model behind an address, with the questions of the folder that is served.
 
     Args:
@@ -63,24 +62,21 @@ class ServedExplainer:
         on_status: As for `open_explainer`.
     """
 
-    looks = True
-    spent = 0.0
-    together = TOGETHER
+    _chat: OpenAIChat
 
     def __init__(
         self, chat: OpenAIChat, served: ServedModel, *, name: str, order: Order | None = None,
         max_tokens: int | None = None, hint: bool = True, audited: bool = False,
         on_status: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
+        super().__init__(chat, on_status)
         self.served, self.boxed = served, served.boxed
         self.identity = self.writer = f"{name} (sha256 {served.digest[:12]})"
-        self._chat, self._scorer = chat, LabelScorer(chat, served)
+        self._scorer = LabelScorer(chat, served)
         self._audited = audited
         self._order, self._most = order or served.order, max_tokens or MOST_TOKENS
         self._questions = served.questions if hint else replace(served.questions, hint="")
         self._label_question = label_question(served.labels, self._questions)
-        self._loop = AskingLoop()
-        self._on_status = on_status
 
     @property
     def gives_probabilities(self) -> bool:
@@ -97,45 +93,28 @@ class ServedExplainer:
             ChatError: no question can be answered before somebody mends the cause.
         """
         self._on_status(f"waiting for {self.identity}")
-        answers = self.answers([face.crop for face in faces], [face.aus for face in faces], write=write)
+        answers = self.answers(faces, write=write)
         return [self._said(one, face.aus) for one, face in zip(answers, faces, strict=True)]
 
-    def answers(
-        self, crops: "Sequence[Image.Image | None]", aus: Sequence[AUVector | None], *, write: bool
-    ) -> "list[ServedAnswer | ChatFailed]":
+    def answers(self, faces: Sequence[Shown], *, write: bool) -> "list[ServedAnswer | ChatFailed]":
         """What is said of each face, or why nothing is.
 
         Raises:
             ChatError: as `explain`.
         """
-        return self._loop.run(self._all(crops, aus, write))
+        return self._loop.run(self._all(faces, write))
 
-    def stream(self, face: Shown) -> Generator[str, None, Said]:
-        """See `FaceExplainer`; the text comes in one piece."""
-        (said,) = self.explain([face])
-        if said.explanation is not None and said.explanation.text:
-            yield said.explanation.text
-        return said
+    async def _all(self, faces: Sequence[Shown], write: bool) -> "list[ServedAnswer | ChatFailed]":
+        return await all_of(self._one(face, write) for face in faces)
 
-    def begin(self) -> None:
-        """Nothing is to be fetched."""
-
-    def close(self) -> None:
-        """Ends the connections."""
-        self._loop.run(self._chat.close())
-        self._loop.close()
-
-    async def _all(self, crops: Any, aus: Sequence[AUVector | None], write: bool) -> Any:
-        pairs = zip(crops, aus, strict=True)
-        return await all_of(self._one(crop, units, write) for crop, units in pairs)
-
-    async def _one(self, crop: "Image.Image", aus: AUVector | None, write: bool) -> ServedAnswer | ChatFailed:
-        picture = picture_uri(self.served.picture(crop))
+    async def _one(self, face: Shown, write: bool) -> ServedAnswer | ChatFailed:
+        assert face.crop is not None, "a served model is shown faces"
+        picture = picture_uri(self.served.picture(face.crop))
         try:
-            before = await self._first_label(crop, picture)
+            before = await self._first_label(face.crop, picture)
         except ChatFailed as failed:
             return failed
-        return await self._explained(before, picture, aus) if write else ServedAnswer(before)
+        return await self._explained(before, picture, face.aus) if write else ServedAnswer(before)
 
     async def _explained(self, before: ServedLabel, picture: str, aus: AUVector | None) -> ServedAnswer:
         """The label with its explanation; what fails of that leaves the label as it is."""

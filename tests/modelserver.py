@@ -11,13 +11,13 @@ import io
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from copy import deepcopy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import torch
+from loopback import JsonHandler, root, running
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -165,51 +165,31 @@ class ModelServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+        return f"{root(self)}/v1"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonHandler):
     server: ModelServer
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802
         folder = self.server.engine.folder
         listed = {"object": "list", "data": [{"id": folder, "object": "model", "root": folder}]}
-        self._send(200, listed) if self.path == "/v1/models" else self._send(404, {})
+        self.answer(200, listed) if self.path == "/v1/models" else self.answer(404, {})
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self._send(*self.server.engine.reply(request))
-
-    def _send(self, status: int, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        with suppress(BrokenPipeError, ConnectionResetError):  # whoever asked does not wait any more
-            self.wfile.write(data)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
+        self.answer(*self.server.engine.reply(request))
 
 
-@contextmanager
 def model_server(
     folder: str,
     *,
     offers: tuple[str, ...] = PROBABILITIES,
     refuses: bool = False,
     likeliest: int | None = None,
-) -> Iterator[ModelServer]:
+) -> AbstractContextManager[ModelServer]:
     """The server, on a thread; see `Engine`."""
-    with ModelServer(Engine(folder, offers, refuses, likeliest)) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return running(ModelServer(Engine(folder, offers, refuses, likeliest)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is learned, id by id: hand-written templates, processors of other models, odd texts."""
+"""What is learned, id by id: hand-written templates, odd texts, control tokens."""
 
 import importlib.util
 import json
@@ -8,16 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from smalltokenizers import COT, LABELS, explained, llama, runs, unigram
 
 from expllm.conversations import (
     Conversation,
     Turn,
     caption_conversation,
-    explanation_conversation,
     explanation_question,
     label_conversation,
     label_question,
@@ -28,64 +27,16 @@ from expllm.data.encode import (
     PLAIN,
     SMOLLM2,
     VICUNA,
-    Encoded,
     Encoder,
     TemplateError,
     TooLong,
-    collate,
     label_tokens,
 )
-from expllm.data.processors import ProcessorEncoder
 from expllm.errors import RecordError, VocabularyError
-from expllm.faces import Expression, label_set
-from expllm.records import CoT
+from expllm.faces import Expression
 
-LABELS = label_set(7)
-COT = CoT(
-    key_observations="Both lip corners are pulled.",
-    overall_emotional_interpretation="Fröhlich – 😀, 喜び.",
-    conclusion="The face shows happiness.",
-)
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 PICTURE = "<empty_output>"  # of SmolLM2's tokens one that nobody uses
-
-# What makes templates for tests: each writes the roles in its own way.
-LLAVA_CHAT = (
-    "{% for message in messages %}{% if message['role'] == 'user' %}USER: {% else %}ASSISTANT: {% endif %}"
-    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>\n{% else %}"
-    "{{ part['text'] }}{% endif %}{% endfor %}{% if message['role'] == 'user' %} {% else %}</s>{% endif %}"
-    "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
-)
-
-
-def llama(*, legacy: bool = False, words: tuple[str, ...] = ()) -> Any:
-    """A tokenizer of Llama's kind, small: bytes where nothing fits, and words with the space before them."""
-    from transformers import LlamaTokenizer
-
-    vocabulary = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    merges = []
-    for word in ("▁fear", "▁happiness", "▁anger", "fear", "▁disgust", *words):
-        for end in range(1, len(word)):
-            vocabulary += [word[:end], word[end], word[: end + 1]]
-            merges.append((word[:end], word[end]))
-    unique = {token: number for number, token in enumerate(dict.fromkeys(vocabulary))}
-    return LlamaTokenizer(vocab=unique, merges=list(dict.fromkeys(merges)), legacy=legacy, add_bos_token=True)
-
-
-def unigram() -> Any:
-    """SentencePiece's other kind: its vocabulary holds "</s>" as a piece that plain text matches."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    pieces = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("<image>", 0.0), ("▁fear", -1.0), ("fear", -2.0)]
-    pieces += [(chr(code), -5.0) for code in range(33, 127)] + [("▁", -3.0)]
-    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>",
-        additional_special_tokens=["<image>"],
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -118,21 +69,6 @@ def encoders(request: pytest.FixtureRequest) -> Encoders:
 
 
 ALL = ("vicuna", "vicuna, legacy", "unigram", "smollm2")
-
-
-def explained() -> Conversation:
-    return explanation_conversation(COT, Expression.HAPPINESS, LABELS)
-
-
-def runs(encoded: Encoded) -> list[list[int]]:
-    """The learned ids, one list for each stretch of them."""
-    found: list[list[int]] = [[]]
-    for label in encoded.labels:
-        if label != IGNORE:
-            found[-1].append(label)
-        elif found[-1]:
-            found.append([])
-    return [run for run in found if run]
 
 
 def test_vicuna_learns_the_word_with_its_space_and_the_end() -> None:
@@ -444,140 +380,3 @@ def test_the_tokenizer_of_the_caller_is_left_as_it_is() -> None:
 def test_an_encoder_travels_to_a_worker() -> None:
     encoder = Encoder(llama(), VICUNA, "<unk>", 1, 4096)
     assert pickle.loads(pickle.dumps(encoder)).encode(explained()) == encoder.encode(explained())
-
-
-# Processors of other models, with templates of many kinds; `test_bases.py` has the published ones.
-
-CONTENT = (
-    "{% for part in m['content'] %}{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}"
-    "{% endif %}{% endfor %}"
-)
-
-
-def llava(template: str) -> ProcessorEncoder:
-    """A processor as image-text-to-text models have it: 2 by 2 patches, each a place for the picture."""
-    from transformers import CLIPImageProcessorPil, LlavaProcessor
-
-    tokenizer = llama(words=("▁ASSISTANT", "▁USER"))
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
-    images = CLIPImageProcessorPil(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28})
-    processor = LlavaProcessor(
-        images, tokenizer, patch_size=14, vision_feature_select_strategy="full",
-        chat_template=template.replace("CONTENT", CONTENT),
-    )  # fmt: skip
-    return ProcessorEncoder(processor, 28, 4096)
-
-
-def decoded(encoder: ProcessorEncoder, encoded: Encoded) -> list[str]:
-    return [encoder.processor.tokenizer.decode(run) for run in runs(encoded)]
-
-
-def test_a_processor_writes_the_picture_itself() -> None:
-    from PIL import Image
-
-    encoder = llava(LLAVA_CHAT)
-    conversation = explanation_conversation(COT, Expression.FEAR, LABELS)
-    encoded = encoder.encode(conversation)
-    said = [
-        {"role": turn.role, "content": [{"type": "text", "text": turn.text}]} for turn in conversation.turns
-    ]
-    said[0]["content"] = [{"type": "image"}, *said[0]["content"]]
-    text = encoder.processor.apply_chat_template(said)
-    ids = encoder.processor(images=Image.new("RGB", (28, 28)), text=text)["input_ids"]
-    assert encoded.input_ids == (ids[0] if isinstance(ids[0], list) else ids)
-    assert decoded(encoder, encoded) == [f"{COT.text}</s>", "fear</s>"]
-    assert encoder.image_tokens == 4
-
-
-def test_a_template_without_a_prompt_for_generation_begins_at_the_answer() -> None:
-    # Llama 2's way: the answer follows the question, with a space before the end.
-    encoder = llava(
-        "{% for m in messages %}{% if m['role'] == 'user' %}<s>[Q] CONTENT [/Q]"
-        "{% else %} CONTENT </s>{% endif %}{% endfor %}"
-    )
-    encoded = encoder.encode(explained())
-    assert decoded(encoder, encoded) == [f"{COT.text} </s>", "happiness </s>"]
-    assert encoded.input_ids.count(1) == 2  # the template's own, and none before them
-    assert encoded.input_ids[0] == 1
-
-
-def test_texts_before_an_answer_belong_to_the_prompt_if_the_template_says_so() -> None:
-    thinking = (
-        "{% for m in messages %}<s>{{ m['role'] }}\n{% if m['role'] == 'assistant' %}[T]{% endif %}"
-        "CONTENT</s>\n{% endfor %}{% if add_generation_prompt %}<s>assistant\nPROMPTED{% endif %}"
-    )
-    learned = []
-    for prompted in ("", "[T]"):
-        encoder = llava(thinking.replace("PROMPTED", prompted))
-        encoded = encoder.encode(label_conversation(Expression.FEAR, LABELS))
-        learned += decoded(encoder, encoded)
-    assert learned == ["[T]fear</s>", "fear</s>"]
-
-
-def test_what_a_prompt_has_more_than_is_kept_stays_before_the_answer() -> None:
-    # Gemma 4's way: an empty thought is part of the prompt, and of no turn that was written.
-    encoder = llava(
-        "{% for m in messages %}<s>{{ m['role'] }}\nCONTENT</s>\n{% endfor %}"
-        "{% if add_generation_prompt %}<s>assistant\n[T][/T]{% endif %}"
-    )
-    encoded = encoder.encode(label_conversation(Expression.FEAR, LABELS))
-    prompt = encoder.prompt(label_question(LABELS))
-    assert encoded.input_ids[: len(prompt)] == prompt
-    assert decoded(encoder, encoded) == ["fear</s>"]
-
-
-def test_a_template_that_rewrites_what_was_said_is_refused() -> None:
-    # Qwen3's way: the last answer is written otherwise than those before it.
-    encoder = llava(
-        "{% for m in messages %}<s>{{ m['role'] }}\n"
-        "{% if loop.last and m['role'] == 'assistant' %}[T]{% endif %}CONTENT</s>{% endfor %}"
-        "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
-    )
-    encoder.encode(label_conversation(Expression.FEAR, LABELS))
-    with pytest.raises(TemplateError, match="writes a turn otherwise once the next has been said"):
-        encoder.encode(explained())
-
-
-@pytest.mark.parametrize(
-    ("template", "problem"),
-    [
-        ("{% for m in messages %}{{ m['role'] }}: CONTENT\n{% endfor %}", "no control token after an answer"),
-        ("{{ raise_exception('no such role') }}", "refuses the conversation: no such role"),
-        ("{% for m in messages %}{{ m['content'][-1]['text'] }}</s>{% endfor %}", "refuses|no picture"),
-        (
-            "{% for m in messages %}{% if not loop.last %}{{ loop.length }}{% endif %}"
-            "CONTENT</s>{% endfor %}",
-            "writes the prompt otherwise once it is answered",
-        ),
-    ],
-)
-def test_templates_that_cannot_be_learned_from_are_refused(template: str, problem: str) -> None:
-    with pytest.raises(TemplateError, match=problem):
-        llava(template).encode(label_conversation(Expression.FEAR, LABELS))
-
-
-# Batches.
-
-
-def test_a_batch_is_filled_up_at_the_right() -> None:
-    batch = collate(
-        [Encoded([5, 6, 7], [IGNORE, 6, 7], "label"), Encoded([8], [8], "explanation")],
-        pad_id=9,
-        multiple_of=4,
-    )
-    assert batch["input_ids"].tolist() == [[5, 6, 7, 9], [8, 9, 9, 9]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
-    assert batch["labels"].tolist() == [[IGNORE, 6, 7, IGNORE], [8, IGNORE, IGNORE, IGNORE]]
-    assert {array.dtype for array in batch.values()} == {np.dtype(np.int64)}
-
-
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(1, 16))
-def test_a_batch_loses_nothing(lengths: list[int], multiple: int) -> None:
-    encoded = [Encoded(list(range(n)), list(range(n)), "label") for n in lengths]
-    batch = collate(encoded, pad_id=0, multiple_of=multiple)
-    assert batch["attention_mask"].sum(axis=1).tolist() == lengths
-    width = batch["input_ids"].shape[1]
-    assert width % multiple == 0
-    assert max(lengths) <= width < max(lengths) + multiple
-    for row, one in enumerate(encoded):
-        assert batch["labels"][row, : len(one)].tolist() == one.labels

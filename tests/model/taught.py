@@ -1,7 +1,8 @@
 """A small model that has learned something: the labels of seven colours, and why for two of them."""
 
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import torch
 from PIL import Image
@@ -42,23 +43,48 @@ def explanation(label: Expression) -> CoT:
 
 def new() -> Bundle:
     """Taught anew: the same every time."""
-    bundle = _untaught()
-    bundle.model.load_state_dict(_taught())
+    return knowing(_taught())
+
+
+def knowing(state: dict[str, torch.Tensor]) -> Bundle:
+    """The small model with the weights of one that has learned."""
+    bundle = untaught()
+    bundle.model.load_state_dict(state)
     bundle.model.eval()
     return bundle
 
 
-def _untaught() -> Bundle:
+def untaught() -> Bundle:
     bundle = new_bundle(preset("tiny"), LABELS, seed=4)
     bundle.questions = QUESTIONS
     return bundle
 
 
+Batch = dict[str, Any]
+
+
+def teach(bundle: Bundle, rate: float, batches: Callable[[], Iterable[Batch]]) -> dict[str, torch.Tensor]:
+    """Everything of a model learns for `STEPS` steps, each from what `batches` gives; its weights."""
+    train_only(bundle.model, ("projector", "language_lora", "tower_lora", "tower", "language"))
+    learned = [parameter for parameter in bundle.model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=STEPS)
+    for _ in range(STEPS):
+        for batch in batches():
+            inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+            losses = supervised_losses(bundle.model, inputs, batch["labels"])
+            (losses.total / losses.tokens).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    return {name: tensor.detach() for name, tensor in bundle.model.state_dict().items()}
+
+
 @cache
 def _taught() -> dict[str, torch.Tensor]:
-    bundle = _untaught()
+    bundle = untaught()
     bundle.model.eval()
-    train_only(bundle.model, ("projector", "language_lora", "tower_lora", "tower", "language"))
     prepared = preparer(bundle)
     short = [(label, label_conversation(label, LABELS, QUESTIONS)) for label in LABELS]
     long = [
@@ -70,16 +96,4 @@ def _taught() -> dict[str, torch.Tensor]:
     for talks in (short, long):
         texts = [prepared.encoder.encode(talk) for _, talk in talks]
         batches.append(prepared.batch(texts, [prepared.pixels(picture(label)) for label, _ in talks]))
-    labels = [batch.pop("labels") for batch in batches]
-    learned = [parameter for parameter in bundle.model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learned, lr=8e-3, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 8e-3, total_steps=STEPS)
-    for _ in range(STEPS):
-        for batch, truth in zip(batches, labels, strict=True):
-            losses = supervised_losses(bundle.model, batch, truth)
-            (losses.total / losses.tokens).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(learned, 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-    return {name: tensor.detach() for name, tensor in bundle.model.state_dict().items()}
+    return teach(bundle, 8e-3, lambda: batches)

@@ -158,21 +158,30 @@ def _qwen_ids(own: Any) -> dict[str, int]:
                vision_end="<|vision_end|>")  # fmt: skip
 
 
+def _images_of_28_pixels() -> Any:
+    """Qwen2-VL's way: as many places as a picture's size asks for, each of 28 pixels by 28."""
+    return images("Qwen2VL", min_pixels=56 * 56, max_pixels=28 * 28 * 1280)
+
+
+def _images_of_32_pixels() -> Any:
+    """Qwen3-VL's way: the same with 32."""
+    return images(
+        "Qwen2VL", size={"shortest_edge": 65536, "longest_edge": 16777216}, patch_size=16,
+        image_mean=[0.5] * 3, image_std=[0.5] * 3,
+    )  # fmt: skip
+
+
 def qwen2_vl(folder: Path) -> tuple[Any, Any]:
     own = tokenizer(Qwen2Tokenizer, folder, QWEN_TOKENS, **_QWEN_OPTIONS)
     vision = {
-        "depth": 2,
-        "embed_dim": 16,
-        "hidden_size": 32,
-        "num_heads": 2,
-        "mlp_ratio": 2,
-        "patch_size": 14,
-    }
+        "depth": 2, "embed_dim": 16, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2, "patch_size": 14,
+    }  # fmt: skip
     config = transformers.Qwen2VLConfig(
         text_config=text(own, rope_parameters=_MROPE), vision_config=vision, **_qwen_ids(own)
     )
-    made = images("Qwen2VL", min_pixels=56 * 56, max_pixels=28 * 28 * 1280)
-    return config, transformers.Qwen2VLProcessor(made, own, NoVideos(), chat_template=QWEN2_VL)
+    return config, transformers.Qwen2VLProcessor(
+        _images_of_28_pixels(), own, NoVideos(), chat_template=QWEN2_VL
+    )
 
 
 def qwen2_5_vl(folder: Path) -> tuple[Any, Any]:
@@ -184,8 +193,9 @@ def qwen2_5_vl(folder: Path) -> tuple[Any, Any]:
     config = transformers.Qwen2_5_VLConfig(
         text_config=text(own, rope_parameters=_MROPE), vision_config=vision, **_qwen_ids(own)
     )
-    made = images("Qwen2VL", min_pixels=56 * 56, max_pixels=28 * 28 * 1280)
-    return config, transformers.Qwen2_5_VLProcessor(made, own, NoVideos(), chat_template=QWEN2_VL)
+    return config, transformers.Qwen2_5_VLProcessor(
+        _images_of_28_pixels(), own, NoVideos(), chat_template=QWEN2_VL
+    )
 
 
 def qwen3_vl(folder: Path) -> tuple[Any, Any]:
@@ -198,11 +208,9 @@ def qwen3_vl(folder: Path) -> tuple[Any, Any]:
         text_config=text(own, rope_parameters={**_MROPE, "mrope_interleaved": True}), vision_config=vision,
         **_qwen_ids(own),
     )  # fmt: skip
-    made = images(
-        "Qwen2VL", size={"shortest_edge": 65536, "longest_edge": 16777216}, patch_size=16,
-        image_mean=[0.5] * 3, image_std=[0.5] * 3,
-    )  # fmt: skip
-    return config, transformers.Qwen3VLProcessor(made, own, NoVideos(), chat_template=QWEN3_VL)
+    return config, transformers.Qwen3VLProcessor(
+        _images_of_32_pixels(), own, NoVideos(), chat_template=QWEN3_VL
+    )
 
 
 def qwen3_5(folder: Path) -> tuple[Any, Any]:
@@ -219,11 +227,9 @@ def qwen3_5(folder: Path) -> tuple[Any, Any]:
         ),
         vision_config=vision, **_qwen_ids(own),
     )  # fmt: skip
-    made = images(
-        "Qwen2VL", size={"shortest_edge": 65536, "longest_edge": 16777216}, patch_size=16,
-        image_mean=[0.5] * 3, image_std=[0.5] * 3,
-    )  # fmt: skip
-    return config, transformers.Qwen3VLProcessor(made, own, NoVideos(), chat_template=QWEN3_VL)
+    return config, transformers.Qwen3VLProcessor(
+        _images_of_32_pixels(), own, NoVideos(), chat_template=QWEN3_VL
+    )
 
 
 SMOL_TOKENS: Final = "<|im_start|> <end_of_utterance> <fake_token_around_image> <image> <global-img>"

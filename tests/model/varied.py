@@ -11,13 +11,10 @@ from taught import LABELS, QUESTIONS
 
 from expllm.conversations import Conversation, explanation_conversation
 from expllm.faces import AUVector, Expression
-from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.expllm import supervised_losses, train_only
+from expllm.model.bundle import Bundle
 from expllm.model.prepare import preparer
-from expllm.model.presets import preset
 from expllm.records import CoT
 
-STEPS: Final = 60
 SEEN: Final = ("The jaw drops.", "The brows rise.", "The lips pucker.", "The eyes close.", "The chin rises.")
 MEANT: Final = ("The open jaw means {}.", "It means {}.", "The closed eyes mean {}.")
 ENDING: Final = ("So it is {}.", "The pucker shows {}.")
@@ -56,38 +53,21 @@ def texts(label: Expression) -> list[CoT]:
 
 def new() -> Bundle:
     """Taught anew: the same every time."""
-    bundle = _untaught()
-    bundle.model.load_state_dict(_taught())
-    bundle.model.eval()
-    return bundle
-
-
-def _untaught() -> Bundle:
-    bundle = new_bundle(preset("tiny"), LABELS, seed=4)
-    bundle.questions = QUESTIONS
-    return bundle
+    return taught.knowing(_taught())
 
 
 @cache
 def _taught() -> dict[str, torch.Tensor]:
-    bundle = _untaught()
-    train_only(bundle.model, ("projector", "language_lora", "tower_lora", "tower", "language"))
+    bundle = taught.untaught()
     prepared = preparer(bundle)
-    learned = [parameter for parameter in bundle.model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learned, lr=6e-3, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=STEPS)
     drawn = random.Random(0)
-    for _ in range(STEPS):
+
+    def three() -> list[taught.Batch]:
         talks = [(label, _talk(label, drawn.choice(texts(label)))) for label in drawn.sample(LABELS, 3)]
         encoded = [prepared.encoder.encode(talk) for _, talk in talks]
-        batch = prepared.batch(encoded, [prepared.pixels(taught.picture(label)) for label, _ in talks])
-        losses = supervised_losses(bundle.model, batch, batch.pop("labels"))
-        (losses.total / losses.tokens).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(learned, 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-    return {name: tensor.detach() for name, tensor in bundle.model.state_dict().items()}
+        return [prepared.batch(encoded, [prepared.pixels(taught.picture(label)) for label, _ in talks])]
+
+    return taught.teach(bundle, 6e-3, three)
 
 
 def _talk(label: Expression, text: CoT) -> Conversation:

@@ -20,7 +20,21 @@ _SUPPOSING: Final = frozenset({"general", "supposed", "like"})
 _INSTEAD: Final = frozenset(("instead of", "rather than", "in place of", "as opposed to", "instead"))
 _CUTS: Final = ("comma", "or", "and", "break")
 _STOP: Final = Sign("", 0, 0, flags=frozenset({"comma"}))
-_IF: Final = frozenset("were had should would could".split())
+_IF: Final = frozenset(
+    (
+        *"were had should would could if".split(),
+        *("had she", "had he", "had it", "had they", "had the", "had there"),
+        *("were she", "were he", "were the", "were there", "should the"),
+    )
+)
+_MAY: Final = frozenset("could can may might".split())
+_IMPERSONAL: Final = frozenset(("one", "you", "we", "one would", "people", "anyone", "anybody", "somebody"))
+_GOES: Final = frozenset("go goes belong belongs occur occurs mean means need needs".split())
+_REPORTED: Final = frozenset(("said my", "says my"))
+_OWN: Final = frozenset("the this these that his her their its both my".split())
+_VERBS: Final = frozenset("is are was were be been has have had does do did shows show seems".split())
+_RELATIVES: Final = frozenset(("which", "where", "that", "with", "in which", "by which", "on which"))
+_DEPENDS: Final = frozenset("for before after that when until till if with which who whose to unless".split())
 _WAYS: Final = frozenset(
     "up back down out in upward backward outward forward inward downward together upwards backwards "
     "outwards inwards downwards".split()
@@ -44,6 +58,8 @@ class Chunk:
     Attributes:
         opened: What opens it: start, comma, and, or, break.
         supposed_from: From here on, what it says is only supposed, or said of faces in general.
+        general: It speaks of faces in general.
+        nobodys: It does so whatever it calls "the" brows: "one would look for ...", "..., said my teacher".
         linked: Whether a statement was read from it.
     """
 
@@ -56,6 +72,7 @@ class Chunk:
     noes: list[int] = field(default_factory=list)
     supposed_from: int | None = None
     general: bool = False
+    nobodys: bool = False
     linked: bool = False
 
 
@@ -78,6 +95,8 @@ def chunked(signs: list[Sign]) -> list[Chunk]:
         first = i + 1 if cut in ("comma", "and") or sign.word == "or" else i
     for chunk in found:
         _look(signs, chunk)
+    for c in range(1, len(found)):
+        _go_back(signs, found, c)
     for before, chunk in pairwise(found):
         _go_on(signs, before, chunk)
         meant = any(signs[i].has("means") for i in range(before.first, before.last))
@@ -98,9 +117,11 @@ def located(signs: list[Sign], part: int) -> bool:
 
 def _no_break(signs: list[Sign], i: int) -> bool:
     """ "waits *for*" and "cannot see *that*" go on."""
-    if i >= len(signs) or signs[i].word not in ("for", "that"):
+    if i >= len(signs) or signs[i].word not in ("for", "that", "after", "before"):
         return False
     after = signs[i + 1].word if i + 1 < len(signs) else ""
+    if signs[i].word in ("after", "before"):
+        return after in ("them", "it", "him", "her", "that")  # "and both brows after them"
     if signs[i].word == "for":
         return after not in _DETERMINERS
     return after == "of" or (i > 0 and signs[i - 1].word in _PERCEIVED)
@@ -138,7 +159,14 @@ def _look_for_suppositions(signs: list[Sign], chunk: Chunk) -> None:
             continue
         later = any(part > i for part in chunk.parts)
         here = signs[i].word.endswith(" in") and any(0 < part - i <= _NEAR for part in chunk.parts)
-        if (signs[i].has("general") and not here) or (i == chunk.first and signs[i].word in _IF):
+        if signs[i].has("general") and not here:
+            chunk.supposed_from, chunk.general = chunk.first, True
+            chunk.nobodys = signs[i].word in _REPORTED
+            return
+        if _inverted(signs, chunk, i) or _impersonal(signs, chunk, i):
+            chunk.supposed_from, chunk.general, chunk.nobodys = chunk.first, True, True
+            return
+        if _hypothetical(signs, chunk, i):
             chunk.supposed_from, chunk.general = chunk.first, True
             return
         instead = signs[i].word in _INSTEAD and i > 0
@@ -148,17 +176,80 @@ def _look_for_suppositions(signs: list[Sign], chunk: Chunk) -> None:
             chunk.supposed_from = i
 
 
+def _inverted(signs: list[Sign], chunk: Chunk, i: int) -> bool:
+    """ "*Had* the jaw dropped", "*if* the lip curled"; but not "..., could point to anger"."""
+    if i != chunk.first or signs[i].word not in _IF:
+        return False
+    after = signs[i + 1] if i + 1 < chunk.last else _STOP
+    bare = " " not in signs[i].word and signs[i].word != "if"
+    return (
+        not bare
+        or bool(after.part or after.side)
+        or after.word in (*_DETERMINERS, "he", "she", "they", "there")
+    )
+
+
+def _impersonal(signs: list[Sign], chunk: Chunk, i: int) -> bool:
+    """ "*One would* look for crow's feet": whoever it is, it is not this face."""
+    return i <= chunk.first + 1 and signs[i].has("supposed") and signs[chunk.first].word in _IMPERSONAL
+
+
+def _hypothetical(signs: list[Sign], chunk: Chunk, i: int) -> bool:
+    """ "Raised brows *would* mean surprise": no article, no verb before it, so nobody's brows."""
+    after = signs[i + 1].word if i + 1 < chunk.last else ""
+    if not signs[i].word.startswith("would") and not (signs[i].word in _MAY and after == "mean"):
+        return False
+    before = signs[chunk.first : i]
+    moving = any(s.kinds or s.acts for s in before) and chunk.opened in ("start", "and", "or")
+    return moving and not any(
+        s.side or s.has("means", "no") or s.word in _OWN or s.word in _VERBS for s in before
+    )
+
+
+def _go_back(signs: list[Sign], found: list[Chunk], c: int) -> None:
+    """ "*Raised brows*, in novels as in life, go often with surprise": its subject is general as well."""
+    chunk = found[c]
+    words = {signs[i].word for i in range(chunk.first, chunk.last)}
+    reported = not words.isdisjoint(_REPORTED)
+    joined = chunk.opened in ("and", "or") and bool(chunk.parts)
+    told = reported or joined or (not chunk.parts and not words.isdisjoint(_GOES))
+    if not chunk.general or not told:
+        return
+    for k in range(c - 1, -1, -1):
+        earlier = found[k]
+        if not reported and (found[k + 1].opened not in ("comma", "and", "or") or earlier.noes):
+            return
+        inside = [signs[i] for i in range(earlier.first, earlier.last)]
+        owned = any(s.side or s.word in _OWN or s.word in _VERBS or s.has("means") for s in inside)
+        if earlier.supposed_from is None and (reported or not owned):
+            earlier.supposed_from, earlier.general, earlier.nobodys = earlier.first, True, reported
+        if (earlier.parts or earlier.acts) and not reported:
+            return
+
+
 def _look_closer(signs: list[Sign], chunk: Chunk) -> None:
     """ "the skin *beneath the eye*", "the mouth *at its ends*": the nearer name of two."""
     names = {signs[p].part for p in chunk.parts}
     if "corners" in names:
         chunk.parts = [p for p in chunk.parts if signs[p].part not in ("mouth", "lips")]
     for p in chunk.parts:
+        if signs[p].part == "lids" and _beneath_an_eye(signs, chunk, p):
+            signs[p].part = "lower lids"
         near = {signs[k].word for k in range(max(chunk.first, p - 3), p)}
         if signs[p].part == "eyes" and near & {"under", "beneath", "below", "underneath"}:
             signs[p].part = "under eyes"
         elif signs[p].part == "eyes" and near & {"around", "beside"}:
             signs[p].part = "eye corners"
+        elif signs[p].part in ("mouth", "lips") and "beside" in near:
+            signs[p].part = "corners"
+
+
+def _beneath_an_eye(signs: list[Sign], chunk: Chunk, part: int) -> bool:
+    """ "beneath each iris *the lid*"."""
+    words = [signs[k].word for k in range(chunk.first, part)]
+    return bool({"beneath", "under", "below", "underneath"} & {*words}) and bool(
+        {"iris", "eye", "eyes", "pupil", "eyeball"} & {*words}
+    )
 
 
 def _denies_nothing(signs: list[Sign], chunk: Chunk, no: int) -> bool:
@@ -215,12 +306,12 @@ def _go_on(signs: list[Sign], before: Chunk, chunk: Chunk) -> None:
         and not before.general
     ):
         return
+    if before.nobodys and before.supposed_from == before.first and opens & _DEPENDS:
+        chunk.supposed_from, chunk.general, chunk.nobodys = chunk.first, True, True
+        return
     if signs[before.supposed_from].has("like"):
         return
     when = before.general and before.opened == "start" and signs[before.first].word.startswith("when")
-    if (
-        chunk.opened in ("and", "or")
-        or when
-        or (before.general and opens & {"which", "where", "that", "with"})
-    ):
+    if chunk.opened in ("and", "or") or when or (before.general and opens & _RELATIVES):
         chunk.supposed_from, chunk.general = chunk.first, before.general
+        chunk.nobodys = before.nobodys or (before.general and bool(opens & _RELATIVES))

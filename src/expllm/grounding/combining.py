@@ -1,7 +1,10 @@
 """The claims of the exact rules and those of the free reading, made one."""
 
+import re
 from dataclasses import replace
+from typing import Final
 
+from expllm.grounding import cues
 from expllm.grounding.claims import Claim
 from expllm.grounding.paraphrases import Restated
 
@@ -16,7 +19,8 @@ def combined(exact: list[Claim], free: Restated) -> list[Claim]:
     said = [one for one in exact if not any(a <= one.start and one.end <= b for a, b in free.general)]
     if free.interprets:
         kept = [_completed(claim, free.claims, said) for claim in said if not _undone(claim, free.claims)]
-        return [*kept, *(claim for claim in free.claims if _adds(claim, exact, kept))]
+        stays = [one for one in exact if one not in said or not _misread(one, free.claims)]
+        return [*kept, *(claim for claim in free.claims if _adds(claim, stays, kept))]
     kept = [
         _completed(_reworded(one, free.claims), free.claims, said)
         for one in said
@@ -28,6 +32,8 @@ def combined(exact: list[Claim], free: Restated) -> list[Claim]:
 def _agreed(claim: Claim, free: list[Claim]) -> bool:
     """Whether the free reading has a claim of the rules as well, or says nothing of it that is clear."""
     same = _same(claim, free)
+    if any(_contrary(claim, one) for one in same):
+        return False
     if claim.vague and not claim.negated and not same:
         return True
     if claim.side and claim.degree and any(claim.negated is one.negated for one in same):
@@ -45,6 +51,15 @@ def _agree(claim: Claim, free: Claim) -> bool:
         return False
     compares = free.both and free.side is not None
     return not (compares and claim.side is not None and not claim.both) and claim.vague is free.vague
+
+
+def _contrary(claim: Claim, free: Claim) -> bool:
+    """Whether the free reading has the other side moving more, or denies of one side only."""
+    if free.negated is not claim.negated or not (free.start < claim.end and claim.start < free.end):
+        return False
+    compared = claim.both and claim.side and free.both and free.side is claim.side.other
+    sideless = claim.negated and not claim.side and not claim.both and free.side
+    return bool(compared or sideless)
 
 
 def _reworded(claim: Claim, free: list[Claim]) -> Claim:
@@ -73,9 +88,42 @@ def _same(claim: Claim, others: list[Claim]) -> list[Claim]:
     return [other for other in others if mine & _actions(other)]
 
 
+_WHERE: Final = re.compile(
+    r"\b(?:towards?|under|beneath|above|over|below|around)(?: the| his| her| their| each)?"
+    r" (?:eyes?|lids?|nose|mouth)\b"
+)
+_AIMED: Final = frozenset(
+    ("lip corner stretch", "lip corner depress", "dimple", "upper lip suck", "lower lip suck")
+)
+
+
+def _misread(claim: Claim, free: list[Claim]) -> bool:
+    return bool(claim.units) and not _same(claim, free) and any(_read_closer(one, claim) for one in free)
+
+
+def _read_closer(free: Claim, claim: Claim) -> bool:
+    """Whether the free reading makes something else of the same words, and more of them.
+
+    "Drawn straight out" is no pull, "its surface puckered" no pucker of the lips, "toward the eye" no lid.
+    """
+    if free.start >= claim.end or free.end <= claim.start or free.vague:
+        return False
+    if _WHERE.search(claim.text.lower()):
+        return True
+    if free.end < claim.end:
+        return False
+    aimed = claim.units == ("lip corner pull",) and _actions(free) <= _AIMED
+    lipless = claim.units == ("lip pucker",) and "lip" not in claim.text.lower()
+    return aimed or (lipless and free.units == ("chin raise",))
+
+
 def _undone(claim: Claim, free: list[Claim]) -> bool:
     """Whether the free reading sees a denial, or an exception to one, where the rules do not."""
     same = _same(claim, free)
+    if claim.negated and claim.side and any(one.only and one.side is claim.side for one in same):
+        return True  # "drawn out on the right, with no such stretch on the left"
+    if _misread(claim, free):
+        return True
     if not claim.units:
         # Tensed lips are not pressed ones: of what FEAFA lacks the free reading knows more.
         return any(not one.units and one.start < claim.end and claim.start < one.end for one in free)
@@ -106,6 +154,15 @@ def _completed(claim: Claim, free: list[Claim], exact: list[Claim]) -> Claim:
 
 def _adds(claim: Claim, exact: list[Claim], kept: list[Claim]) -> bool:
     """Whether the free reading tells what the rules have not read, from words that they have not read."""
+    if claim.negated:
+        denied = {action for one in kept if one.negated for action in _actions(one)}
+        beside = [one for one in kept if one.start < claim.end and claim.start < one.end]
+        meant = any(word in cues.MEANING for word in claim.text.lower().split())
+        return (
+            not meant
+            and not _actions(claim) <= denied
+            and all(one.negated for one in (*beside, *_same(claim, kept)))
+        )
     if _same(claim, kept):
         return False
     if _same(claim, exact):

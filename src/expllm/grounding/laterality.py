@@ -53,10 +53,11 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
     turn = next((i for i in range(max(of.signs), chunk.last) if signs[i].has("means")), chunk.last)
     here = [i for i in here if i < turn and min(abs(i - s) for s in of.signs) <= _NEAR]
     if interprets:
-        # "strongly conveys", "an intense mood": only what follows the movement tells how much of it there is.
-        here = [i for i in here if i > max(of.signs)]
+        # "strongly conveys", "an intense mood": what stands apart before the movement tells nothing of it.
+        here = [i for i in here if i > max(of.signs) or i in of.signs or _leads(signs, i, of)]
+    here = [i for i in here if not (i in of.signs and signs[i].kinds & _SIZES and of.part != "mouth")]
     if here:
-        of.degree = signs[min(here, key=lambda i: min(abs(i - s) for s in of.signs))].degree
+        of.degree = signs[min(here, key=lambda i: _apart(signs, i, of))].degree
         return
     if interprets:
         return
@@ -64,6 +65,35 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
         if 0 <= c < len(chunks) and (degree := _aside(signs, chunks[c], chunk)):
             of.degree = degree
             return
+    if of.chunk > 1:
+        of.degree = _fronted(signs, chunks, of.chunk)
+
+
+_SIZES: Final = frozenset({"wide", "stretch", "small", "puff"})
+"""Kinds whose words say how much as well: of big eyes "big" is the movement."""
+
+_IS: Final = frozenset("is are was were be becomes seems appears".split())
+_SMALL: Final = frozenset("of a an the in his her their its both".split())
+
+
+def _leads(signs: list[Sign], i: int, of: Statement) -> bool:
+    """ "a *mild* horizontal widening", "*hint* of lip rounding": right before the movement."""
+    first = min(of.signs)
+    return i < first and all(s.kinds or s.side or s.degree or s.word in _SMALL for s in signs[i + 1 : first])
+
+
+def _apart(signs: list[Sign], i: int, of: Statement) -> tuple[bool, int]:
+    """How far a degree is from a movement; "is *noticeable*" only says that it can be seen."""
+    shown = signs[i].degree is DegreeWord.MARKED and signs[i - 1].word in _IS and i > 0
+    return shown, min(abs(i - s) for s in of.signs)
+
+
+def _fronted(signs: list[Sign], chunks: list[Chunk], c: int) -> DegreeWord | None:
+    """ "*Violently*, as if slammed, the nose ...": how much, before all else."""
+    between = chunks[1:c]
+    if any(k.parts or k.moves or k.acts for k in between if k.supposed_from is None):
+        return None
+    return _aside(signs, chunks[0], chunks[c])
 
 
 def _aside(signs: list[Sign], chunk: Chunk, beside: Chunk) -> DegreeWord | None:
@@ -86,6 +116,8 @@ def _of_comparison(signs: list[Sign], chunk: Chunk, i: int) -> bool:
         return True  # "strongly suggest", "notably the brows"
     if i > chunk.first and signs[i - 1].word in ("more", "less", "the more", "most"):
         return True
+    if any(signs[k].kinds and signs[k].has("more") for k in range(i + 1, min(i + 2, chunk.last))):
+        return _any(signs, chunk, "than") or bool(_named(signs, chunk))  # "a bit broader" compares nothing
     return any(
         signs[k].has("more", "less") and not signs[k].degree for k in range(i + 1, min(i + 3, chunk.last))
     )
@@ -179,7 +211,9 @@ def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Stateme
     if not cues or chunk.supposed_from is not None or idle:
         return
     cue = cues[0]
-    less = signs[cue].has("less")
+    of = [s for s in found if s.chunk == c] or [s for s in found if s.chunk < c][-1:] or found[:1]
+    narrower = bool(signs[cue].kinds & {"small", "close"}) and any("eye close" in s.actions for s in of)
+    less = signs[cue].has("less") and not narrower
     sides = [i for i in _span(chunk) if signs[i].side]
     than = next((i for i in range(cue, chunk.last) if signs[i].has("than")), None)
     if not sides and c > 0 and _empty(chunks[c - 1]):
@@ -196,7 +230,6 @@ def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Stateme
         winner = subject and subject.other if less else subject
     else:
         return
-    of = [s for s in found if s.chunk == c] or [s for s in found if s.chunk < c][-1:] or found[:1]
     for statement in of:
         if not statement.negated and _has_sides(statement):
             statement.side, statement.both, statement.only = winner, True, False
@@ -247,4 +280,7 @@ def _contrast(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statem
     for last in told:
         if (last.side and sides == {last.side.other}) or (other and not sides):
             last.only = True
-            found[:] = [s for s in found if s.chunk != c or not (s.negated and s.vague)]
+            same = last.actions if other and not sides else ()
+            found[:] = [
+                s for s in found if s.chunk != c or not s.negated or not (s.vague or s.actions == same)
+            ]

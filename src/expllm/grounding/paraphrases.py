@@ -5,6 +5,7 @@ from typing import Final
 
 from expllm.grounding.chunks import Chunk, chunked
 from expllm.grounding.claims import Claim
+from expllm.grounding.contexts import in_context
 from expllm.grounding.coverage import speaks_of_movement
 from expllm.grounding.laterality import settle
 from expllm.grounding.signs import Sign, signs
@@ -33,7 +34,7 @@ class Restated:
 
 def restated(text: str, tokens: list[Item], part: str) -> Restated:
     """The claims of a sentence, given its words and marks, however it puts them."""
-    words = signs(tokens)
+    words = in_context(signs(tokens))
     if not any(word.part or word.acts for word in words):
         return Restated([], False, False, [])
     chunks = chunked(words)
@@ -43,7 +44,9 @@ def restated(text: str, tokens: list[Item], part: str) -> Restated:
     if interprets:
         found = [one for one in found if one.kind != "calm"]  # calm is what such sentences make of it
     general = [
-        (words[c.first].start, words[c.last - 1].end) for c in chunks if c.general and _of_nobody(words, c)
+        (words[c.first].start, words[c.last - 1].end)
+        for c in chunks
+        if c.nobodys or (c.general and _of_nobody(words, c))
     ]
     claims = [_claim(one, words, text, part) for one in found]
     return Restated(claims, speaks_of_movement(words, chunks), interprets, general)

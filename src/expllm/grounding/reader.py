@@ -284,7 +284,7 @@ def _claim(draft: Draft, items: list[Item], text: str, part: str) -> Claim:
         # "open eyes": not closed, or raised lids; "the eyes are not open": closed.
         negated = not negated
         units = (units[0].removeprefix("not "),)
-        draft.degree = draft.degree or DegreeWord.MODERATE
+        draft.degree = draft.degree or (DegreeWord.MODERATE if negated else None)
     if "*mouth" in units:
         units = MOUTH
     beyond = [unit for unit in units if unit.startswith("outside:")]

@@ -109,6 +109,9 @@ def _table() -> dict[str, Sign]:
     kinds = {_key(k): v for k, v in vocabulary.KINDS.items()}
     acts = {_key(k): v for k, v in vocabulary.WHOLE_ACTS.items()}
     degrees = {_key(k): v for k, v in modifiers.AMOUNTS.items()}
+    for key in degrees:
+        if key.startswith("so ") and (moves := kinds.get(key[3:])):
+            kinds[key] = moves  # "opens her eyes so wide"
     sides = {_key(k): v for k, v in modifiers.SIDE_WORDS.items()}
     return {
         key: Sign(
@@ -135,6 +138,7 @@ _WHOLE: Final = frozenset(
 _COMMA: Final = frozenset({"comma"})
 _ABSENT: Final = frozenset({"no", "after"})
 _NUMBERS: Final = frozenset("number".split())
+_GREATER: Final = {">": frozenset({"more", "than"}), "<": frozenset({"less", "than"})}
 
 
 def signs(tokens: list[Item]) -> list[Sign]:
@@ -151,28 +155,11 @@ def signs(tokens: list[Item]) -> list[Sign]:
         last = tokens[i + used - 1].end
         found.append(_placed(known or _unknown(word, tokens[i].kind), tokens[i].start, last))
         i += used
-    _narrow(found)
     return found
 
 
 def _placed(sign: Sign, start: int, end: int) -> Sign:
     return Sign(sign.word, start, end, sign.part, sign.kinds, sign.acts, sign.degree, sign.side, sign.flags)
-
-
-def _narrow(found: list[Sign]) -> None:
-    """ "*only* slightly" is no side, "the *other* features" are of no pair."""
-    for sign, after, later in zip(found, [*found[1:], _END], [*found[2:], _END, _END], strict=False):
-        if "only" in sign.flags and (after.degree or (after.word in ("a", "an", "by") and later.degree)):
-            sign.flags = sign.flags - {"only", "one"}
-        plain = after.flags or after.part or after.kinds or after.side or after.word in _OF_A_PAIR
-        if "other" in sign.flags and sign.word == "other" and not plain:
-            sign.flags = sign.flags - {"other"}
-
-
-_END: Final = Sign("", 0, 0)
-_OF_A_PAIR: Final = frozenset(
-    "one side half does did is was has had will stays remains rests lies keeps end '' ".split()
-) | {""}
 
 
 def _longest(words: list[str], i: int) -> int:
@@ -187,7 +174,7 @@ def _unknown(word: str, kind: str) -> Sign:
     if len(word) == 3 and kind == "mark":  # "jaw drop (-)", as clinicians write
         return Sign(word, 0, 0, flags=_NONE if "+" in word else _ABSENT)
     if kind == "mark":
-        return Sign(word, 0, 0, flags=_COMMA)
+        return Sign(word, 0, 0, flags=_GREATER.get(word, _COMMA))
     if kind == "number":
         return Sign(word, 0, 0, flags=_NUMBERS)
     if word.endswith("n't"):

@@ -17,6 +17,11 @@ _PARTICLES: Final = frozenset(
 )
 _SAME: Final = frozenset("after too also likewise follow following alike well same so either with".split())
 _BINDS: Final = frozenset("of the a both his her its their in at each one".split())
+_TAKES_UP: Final = frozenset("one they it these both each".split())
+_SOMEONE: Final = frozenset("he she person man woman subject patient face i we gaze".split())
+_NOUNS: Final = frozenset("pull generic shift curve".split())
+_RESTS: Final = frozenset("still calm relaxed level slack".split())
+_BRIEF: Final = frozenset("not never cannot".split())
 _BACK: Final = 3
 """Chunks that the part of a movement may lie behind it."""
 
@@ -85,10 +90,17 @@ class Reader:
         """The movements of a chunk by the part that makes them."""
         links: dict[int, list[int]] = {}
         for move in self.chunks[c].moves:
-            if not self._suppressed(self.chunks[c], move):
+            if not self._suppressed(self.chunks[c], move) and not self._told_next(c, move):
                 for part in self._parts_of(c, move):
                     links.setdefault(part, []).append(move)
         return links
+
+    def _told_next(self, c: int, move: int) -> bool:
+        """ "the *pull* that draws the corners down": what the movement is, the next chunk tells."""
+        if move != self.chunks[c].last - 1 or c + 1 >= len(self.chunks) or self.chunks[c].parts:
+            return False
+        relative = self.signs[self.chunks[c + 1].first].word in ("that", "which")
+        return relative and bool(self.chunks[c + 1].moves) and self.signs[move].kinds <= _NOUNS
 
     def _fits(self, part: int, move: int) -> bool:
         kinds = self.signs[move].kinds & TABLES[str(self.signs[part].part)].keys()
@@ -119,7 +131,12 @@ class Reader:
         chunk = self.chunks[c]
         tiny = bool(chunk.noes) or chunk.last - chunk.first <= 3
         tiny = tiny or any(self.signs[m].word not in _PARTICLES for m in chunk.moves)
-        if (self.signs[move].side and not chunk.noes) or (self.signs[move].word in _PARTICLES and not tiny):
+        taken_up = self._taken_up(chunk, move)
+        if (self.signs[move].side and not chunk.noes) or (
+            self.signs[move].word in _PARTICLES and not tiny and not taken_up
+        ):
+            return []
+        if self.signs[move].kinds <= _RESTS and not taken_up and self._someone(chunk, move):
             return []
         for earlier in range(c - 1, max(-1, c - 1 - _BACK), -1):
             fitting = [p for p in self.chunks[earlier].parts if self._fits(p, move)]
@@ -128,16 +145,27 @@ class Reader:
                 return [best, *self._listed(earlier, best, move)]
         return []
 
+    def _taken_up(self, chunk: Chunk, move: int) -> bool:
+        """ "the right *one* has gone up", "now *they* come down": of the part that was named before."""
+        return any(self.signs[i].word in _TAKES_UP for i in range(chunk.first, move)) or (
+            self._paired_chunk(chunk) and not self.signs[move].side
+        )
+
+    def _someone(self, chunk: Chunk, move: int) -> bool:
+        """ "*he* watches", "*the face* is calm": not of a part."""
+        return any(self.signs[i].word in _SOMEONE for i in range(chunk.first, move))
+
     def _ahead(self, c: int, move: int) -> list[int]:
         """A part that is named after: "*drawn* tight as drums, the lower lids"."""
-        if self.signs[move].word in _PARTICLES or self.signs[move].kinds <= {
+        fronted = c == 0 and move == self.chunks[0].first and self.signs[move].kinds & {"up", "down", "slide"}
+        if (self.signs[move].word in _PARTICLES and not fronted) or self.signs[move].kinds <= {
             "show",
             "generic",
             "still",
             "calm",
         }:
             return []
-        for later in range(c + 1, min(c + 3, len(self.chunks))):
+        for later in range(c + 1, min(c + (4 if fronted else 3), len(self.chunks))):
             fitting = [p for p in self.chunks[later].parts if self._fits(p, move)]
             if fitting and (not self.chunks[later].moves or self.chunks[c].noes or later == c + 1):
                 return [fitting[0], *self._listed(later, fitting[0], move)]
@@ -165,6 +193,8 @@ class Reader:
 
     def _bare(self, k: int) -> bool:
         chunk = self.chunks[k]
+        if chunk.parts and located(self.signs, chunk.parts[0]) and self.signs[chunk.first].word == "by":
+            return False  # "ploughed, the forehead, *by brows* on their way up"
         return bool(chunk.parts) and not chunk.moves and not chunk.acts and not chunk.noes
 
     def _of_part(self, c: int, part: int, moves: list[int]) -> Iterator[Statement]:
@@ -195,7 +225,9 @@ class Reader:
 
     def _paired(self, c: int) -> bool:
         """Whether a chunk speaks of a side or of the other one."""
-        chunk = self.chunks[c]
+        return self._paired_chunk(self.chunks[c])
+
+    def _paired_chunk(self, chunk: Chunk) -> bool:
         return any(self.signs[i].side or self.signs[i].has("other") for i in range(chunk.first, chunk.last))
 
     def _sided(self, c: int) -> bool:
@@ -211,7 +243,26 @@ class Reader:
         after = [n for n in chunk.noes if fronted or self.signs[n].has("after")]
         if chunk.noes:
             return bool(after) and not any(m > after[0] for m in (*chunk.moves, *chunk.acts))
-        return c > 0 and self._carried_denial(c)
+        if c + 1 < len(self.chunks) and self._cleft(c):
+            return True
+        return c > 0 and (self._announced(c) or self._carried_denial(c))
+
+    def _cleft(self, c: int) -> bool:
+        """ "a frown is *what this forehead refuses*"."""
+        chunk, after = self.chunks[c], self.chunks[c + 1]
+        copula = self.signs[chunk.last - 1].word in ("is", "are", "was", "were")
+        return copula and self.signs[after.first].word == "what" and bool(after.noes) and not after.moves
+
+    def _announced(self, c: int) -> bool:
+        """ "*missing* from the mouth: a smile, a downturn and *any tightening*"."""
+        for k in range(c - 1, -1, -1):
+            chunk, mark = self.chunks[k], self.signs[self.chunks[k + 1].first - 1].word
+            if chunk.noes and mark in (":", "—", "–"):
+                word = self.signs[chunk.noes[-1]]
+                return word.has("after") and word.word not in _BRIEF and not chunk.moves and not chunk.acts
+            if self.chunks[k + 1].opened not in ("comma", "and", "or") or chunk.noes:
+                return False
+        return False
 
     def _carried_denial(self, c: int) -> bool:
         """ "no lift of the lids *or of the brows*", "absent: a smile, a frown"."""
@@ -220,7 +271,10 @@ class Reader:
         nominal = chunk.opened == "and" and self.signs[chunk.first].word in ("of", "any", "in", "at", "from")
         listed = chunk.opened == "comma" and (following == "or" or self.signs[chunk.first].word in _INCLUDING)
         if before.noes and not before.moves and not before.acts and not self._sided(c):
-            announced = chunk.opened in ("comma", "and") and self.signs[before.noes[-1]].has("after")
+            last_no = self.signs[before.noes[-1]]
+            announced = (
+                chunk.opened in ("comma", "and") and last_no.has("after") and last_no.word not in _BRIEF
+            )
             if announced and not before.parts and chunk.opened == "comma":
                 return True
         if chunk.opened != "or" and not nominal and not listed:
@@ -236,6 +290,9 @@ class Reader:
         if not before or chunk.supposed_from is not None:
             return
         last = before[-1]
+        if chunk.noes and len(words) <= 2 and self.signs[chunk.first - 1].word == "?":
+            last.negated = True  # "Smile? None."
+            return
         if chunk.parts and (chunk.noes or words & _SAME):
             part = str(self.signs[chunk.parts[0]].part)
             actions = TABLES[part].get(last.kind)
@@ -243,6 +300,8 @@ class Reader:
                 denied = bool(chunk.noes) or last.negated
                 actions = tuple(actions[0].split(" + ")) if " + " in actions[0] else actions
                 self.found.append(Statement(c, {chunk.parts[0]}, part, last.kind, actions, denied))
+        elif "seen" in words and last.kind in ("suck", "inward"):
+            return  # "swallowed, so that it cannot be seen"
         elif (
             chunk.noes and not chunk.parts and words & _COMES and last.chunk >= c - 2 and not self._paired(c)
         ):

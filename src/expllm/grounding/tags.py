@@ -16,9 +16,12 @@ MAX_LENGTH: Final = 50_000
 MAX_ITEMS: Final = 160
 """Words of a sentence; a longer one is read in pieces."""
 
+ASKED: Final = 4
+"""Words of a question that what follows answers: "Smile? None."."""
+
 _TOKEN: Final = re.compile(
-    r"(?P<number>(?:(?:\d{1,9})?\.\d{1,9}|\d{1,9})(?:\s?%)?)|(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
-    r"|(?P<stop>[.!?]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|(?P<mark>\([-+–—]\)|[,:;()\[\]—–/])"
+    r"(?P<aside>\b(?:i\.\s?e|e\.\s?g|viz|cf)\.)|(?P<number>(?:(?:\d{1,9})?\.\d{1,9}|\d{1,9})(?:\s?%)?)|(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
+    r"|(?P<stop>[.!?]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|(?P<mark>\([-+–—]\)|[,:;()\[\]—–/<>])"
 )
 _HEADING: Final = re.compile(
     r"(key\s{1,9}observations?|overall\s{1,9}emotional\s{1,9}interpretation|conclusion)[\s*_]{0,9}:[\s*_]{0,9}",
@@ -67,6 +70,8 @@ def sentences(text: str, start: int, end: int) -> Iterator[tuple[list[Item], lis
     tokens: list[Item] = []
     for match in _TOKEN.finditer(text, start, end):
         kind = str(match.lastgroup)
+        if kind == "aside" or (match[0] == "?" and 0 < len(tokens) <= ASKED):
+            kind = "mark"
         if kind == "stop" or len(tokens) >= MAX_ITEMS:
             if tokens:
                 yield _tagged(tokens), tokens
@@ -104,6 +109,8 @@ def _part(tokens: list[Item], i: int) -> tuple[Item, int] | None:
     used = 1
     if part == "corners":
         part, used = _corners(tokens, i)
+    elif part == "eyes" and _word(tokens, i - 2) == "around":
+        part = "eye corners"
     elif part in ("lips", "mouth") and PARTS.get(after) == "corners":
         part, used = "corners", 2
     elif part in ("lips", "mouth") and after in cues.SIDES and PARTS.get(_word(tokens, i + 2)) == "corners":

@@ -111,7 +111,8 @@ PART_NAMES: Final = _by_phrase(
         "lip beneath, low lip, inferior lip, lip of below, lower vermilion, vermilion of the lower lip, "
         "nether lip",
         "lips": "lip, lips, lipped, labial, vermilion, vermilion border, vermilions, perioral, both lips, "
-        "upper and lower lips, upper and lower lip, upper or lower lip, lower and upper lips",
+        "upper and lower lips, upper and lower lip, upper or lower lip, lower and upper lips, orbicularis "
+        "oris, orbicularis oris muscle, red margin, red margins, red of the lips, red lip, bilabial",
         "chin": "chin, chins, chin boss, chin pad, boss of the chin, chin skin, skin of the chin, mental "
         "skin, mental region, chin pads",
         "cheeks": "cheek, cheeks, cheeked, malar, malar pad, malar pads, cheekbone, cheekbones, buccal, "
@@ -145,7 +146,8 @@ _UP = (
     "upwardly, hairline, upswept, upraise, superiorly, steeple, peak, float, top of their excursion, "
     "surge, rear, superior displacement, above the normal height, over the normal height, upper "
     "position, upstairs, skywards, heavenward, uptick, upcurve, upcurl, winch, fly, taller, height, "
-    "vault, tiptoe, up and back, upheaval, scale, heave, raisingly, aloft, lifting, cranially, "
+    "into the hairline, reach the hairline, reaches the hairline, vault, tiptoe, up and back, upheaval, "
+    "scale, heave, raisingly, aloft, lifting, cranially, "
     "cephalad, superolaterally, superolateral, superomedially"
 )
 _DOWN = (
@@ -174,7 +176,10 @@ _WORDS: Final = {
     "together, rest lightly together, lightly together, tape, zip, sew",
     "open": "open, ajar, unclench, opening, aperture, openness, wide open, unlatch, oval opening",
     "apart": "apart, part, separate, separation, unseal, divide, cleave, sever, split, come apart, "
-    "unstuck, gap, parting, space between, slot, opening between, sliver, disunite",
+    "unstuck, gap, parting, space between, slot, opening between, sliver, disunite, let go of each other, "
+    "lets go of each other, leave each other, left each other, away from each other, away from one "
+    "another, away one from other, away one from the other, leave one another, no longer touch, come away "
+    "from each other, unlock",
     "wide": "widen, wide, wider, enlarge, enlargement, dilate, big, bigger, large, larger, saucer, saucers, "
     "goggle, round, rounder, bulge, stretch open, wide open, pop, retract, retraction, open bigger, "
     "increase, moon, moons, width, fling open, overexposure, start, sprung apart, spring apart, "
@@ -187,11 +192,12 @@ _WORDS: Final = {
     "hoist, jerk, twitch",
     "curve": "curve, curl, bend, bow, turn, arc, twist, crook, tilt, crescent, curvature, quirk",
     "stretch": "stretch, stretched, broaden, broad, broader, widen, wide, wider, sideways, sideward, "
-    "sidewards, laterally, lateral, outward, outwards, ear, ears, flat, flatten, horizontally, "
-    "elongate, elongation, extend, spread, extension, straight out, toward the ears, to the ears, to "
-    "the sides, to the side, lengthen, longer, flatter, lateralward, sideway, widening, outwardly, "
-    "straight line, level line, apart, long, straight, straighten, horizontal, aside, abduct, temple, "
-    "straight out",
+    "sidewards, laterally, lateral, outward, outwards, ear, ears, flat, flatten, horizontally, elongate, "
+    "elongation, extend, spread, extension, straight out, toward the ears, to the ears, to the sides, to "
+    "the side, lengthen, longer, flatter, lateralward, sideway, widening, outwardly, straight line, level "
+    "line, apart, long, straight, straighten, horizontal, aside, abduct, temple, straight out, drawn out, "
+    "draw out, draws out, dragged out, pulled out, pulling out, drawing out, dragging out, hauled out, "
+    "tugged out",
     "suck": "suck, tuck, fold, roll, swallow, bite, eat, vanish, disappear, inverted, inversion, invert, "
     "over the teeth, over teeth, over the incisors, behind the teeth, ingest, swallowed, into the "
     "mouth, in the mouth, inside the mouth, over the incisal edge, curl in, drawn in, draw in, pulled "
@@ -212,15 +218,17 @@ _WORDS: Final = {
     "protrusive, spout, moue, evert, eversion, tightly gathered, poke out, stick out, push out, "
     "jutting",
     "press": "press, compress, compression, clamp, clench, squash, squeeze, apposition, jam, bear down, "
-    "bears down, pressure, together, seal, pressing, clampdown, crush, weld, flatten, against each "
-    "other, lock, meet, glue, each other, one another, against one another, pursed shut, hard closed, "
-    "iron, rivet, zip, hem, bite",
+    "bears down, pressure, together, seal, pressing, clampdown, crush, weld, flatten, against each other, "
+    "lock, meet, glue, each other, one another, against one another, pursed shut, hard closed, iron, "
+    "rivet, zip, hem, bite, one against the other, one on the other, one upon the other, one against "
+    "other, one on other, one onto the other, against the other, against its fellow",
     "tense": "tighten, tight, tightly, tense, tension, tensing, tauten, taut, stiffen, stiff, firm, "
-    "harden, strain, rigid, tightness, tautness, brace, steel, thin, thinned, thinning, thinner, "
-    "wire, pinch, contract, contraction, narrow, narrowed, narrowing, narrower, slim, lean, hard, "
-    "hardness, tighter, tightening, stretched thin, slender, firmness, like a line, thin line, thin "
-    "like, rigidity, stiffness, tensely, firmer, wiry, gripped, pull tight, constrict, constriction, "
-    "string, cord, ruled line, narrowness, squeeze, knot",
+    "harden, strain, rigid, tightness, tautness, brace, steel, thin, thinned, thinning, thinner, wire, "
+    "pinch, contract, contraction, narrow, narrowed, narrowing, narrower, slim, lean, hard, hardness, "
+    "tighter, tightening, stretched thin, slender, firmness, like a line, thin line, thin like, rigidity, "
+    "stiffness, tensely, firmer, wiry, gripped, pull tight, constrict, constriction, string, cord, ruled "
+    "line, narrowness, squeeze, knot, reduced to a line, reduced to a thread, to a line, to a thread, to "
+    "a seam, a thin line, pencil line, pencil thin, razor thin",
     "puff": "puff, inflate, inflation, balloon, bloat, blow, blow out, blow up, swell, distend, "
     "distension, distention, bulge, billow, fill, air, expand, plump, round, rounded, bag, full of "
     "air, full of wind, wind, inflated, bellows, fat, swollen, blown, insufflate, insufflation, "
@@ -281,6 +289,10 @@ _WORDS: Final = {
     "rest, remains so, leave it alone, leaves it alone",
     "slack": "slack, loose, limp, lax, loosen, slacken, unhinge, floppy, hang loose",
     "relaxed": "relaxed, relax, soft, softly, at its ease, easy, untense, looseness, softness",
+    "kept_down": "stay down, stays down, stayed down, staying down, remain down, remains down, remained "
+    "down, keep down, keeps down, kept down, staying low, stays low, stay low",
+    "kept_up": "stay up, stays up, stayed up, staying up, remain up, remains up, remained up, stays high, "
+    "stay high",
     "level": "level, horizontal, flat, even, straight, neutral line, horizontally, straight line, level line",
 }  # fmt: skip
 
@@ -321,27 +333,28 @@ def _meanings(table: dict[str, str]) -> dict[str, tuple[tuple[str, tuple[str, ..
 
 MOVES: Final = _meanings(
     {
-        "upper lids": "up wide back apart=lid raise; down close furrow=eye close; open=not eye "
-        "close;tense=outside:lid tighten; pull=lid raise; still calm generic=eye close | lid raise; "
-        "relaxed slack=lid raise",
+        "upper lids": "kept_down=not lid raise; up wide back apart=lid raise; down close furrow=eye close; "
+        "open=not eye close;tense=outside:lid tighten; pull=lid raise; still calm generic=eye close | lid "
+        "raise; relaxed slack=lid raise",
         "lower lids": "tense press close up inward pull furrow wrinkle puff=outside:lid tighten; "
         "relaxed slack still calm generic=outside:lid tighten | eye close",
-        "lids": "up wide back=lid raise; down close furrow press small=eye close; tense=outside:lid "
-        "tighten; open apart=not eye close; still calm generic=eye close | lid raise; relaxed "
-        "slack=lid raise",
+        "lids": "kept_down=eye close; up wide back=lid raise; down close furrow press small=eye close; "
+        "tense=outside:lid tighten; open apart=not eye close; still calm generic=eye close | lid raise; "
+        "relaxed slack=lid raise",
         "eyes": "wide=lid raise; close furrow down press small=eye close; tense wrinkle=outside:lid "
         "tighten | eye close; open apart=not eye close; up=lid raise | brow raise; still calm=eye "
         "close | lid raise",
         "whites": "show wide up=lid raise",
-        "brows": "up arch=brow raise; down furrow press inward tense wrinkle close=brow lower; still calm "
-        "generic relaxed slack level=brow lower | brow raise; smooth=not brow lower; curve=brow raise",
+        "brows": "kept_down=not brow raise; kept_up up arch=brow raise; down furrow press inward tense "
+        "wrinkle close=brow lower; still calm generic relaxed slack level=brow lower | brow raise; "
+        "smooth=not brow lower; curve=brow raise",
         "glabella": "furrow wrinkle press tense show down inward=brow lower; smooth=not brow lower; "
         "still calm generic relaxed=brow lower",
         "forehead": "up=brow raise; wrinkle show=brow raise | brow lower; furrow=brow lower | brow raise; "
         "smooth relaxed still calm=not brow raise",
-        "jaw": "slide=jaw slide; thrust=jaw thrust; down open apart wide gape loosed=jaw drop; shift=jaw "
-        "slide; close up=not jaw drop; press tense=outside:jaw clench; still calm generic level=jaw "
-        "drop | jaw slide | jaw thrust; relaxed=jaw thrust | jaw slide",
+        "jaw": "kept_up=not jaw drop; slide=jaw slide; thrust=jaw thrust; down open apart wide gape "
+        "loosed=jaw drop; shift=jaw slide; close up=not jaw drop; press tense=outside:jaw clench; still "
+        "calm generic level=jaw drop | jaw slide | jaw thrust; relaxed=jaw thrust | jaw slide",
         "mouth": "pucker thrust=lip pucker; gape=jaw drop; inverted=outside:lip corner depress; open "
         "apart=jaw drop | outside:lips part; suck=upper lip suck + lower lip suck; up=lip corner "
         "pull; down=outside:lip corner depress; stretch=lip corner stretch; curve arch=lip corner "
@@ -349,19 +362,19 @@ MOVES: Final = _meanings(
         "close=not jaw drop | not outside:lips part; back=lip corner pull | lip corner stretch; "
         "pull=lip corner pull | lip corner stretch; still calm=*mouth; generic=*mouth; level=lip "
         "corner pull",
-        "corners": "up arch=lip corner pull; down inverted=outside:lip corner depress; "
-        "inward=outside:dimple; stretch=lip corner stretch; back=lip corner pull | lip corner "
-        "stretch; curve=lip corner pull | outside:lip corner depress; pull=lip corner pull | lip "
-        "corner stretch; level still calm relaxed slack generic=lip corner pull | lip corner stretch; "
+        "corners": "kept_down=not lip corner pull; kept_up up=lip corner pull; down inverted=outside:lip "
+        "corner depress; inward=outside:dimple; stretch=lip corner stretch; back=lip corner pull | lip "
+        "corner stretch; curve arch=lip corner pull | outside:lip corner depress; pull=lip corner pull | "
+        "lip corner stretch; level still calm relaxed slack generic=lip corner pull | lip corner stretch; "
         "furrow wrinkle=outside:dimple",
-        "upper lip": "suck=upper lip suck; up=upper lip raise; inward=upper lip suck; tense=outside:lip "
-        "tighten; press=outside:lip press; curve pull wrinkle=upper lip raise; back=upper lip raise | "
-        "upper lip suck; thrust pucker=lip pucker; still calm generic=upper lip raise | upper lip "
-        "suck; show=not upper lip suck; apart open=upper lip raise",
-        "lower lip": "suck=lower lip suck; down=lower lip depress; up=chin raise; tense=outside:lip "
-        "tighten; inward=lower lip suck; press=outside:lip press; curve pull apart open=lower lip "
-        "depress; back=lower lip depress | lower lip suck; thrust pucker puff=lip pucker | chin "
-        "raise; still calm generic=lower lip depress | lower lip suck; show=not lower lip suck",
+        "upper lip": "kept_down=not upper lip raise; suck=upper lip suck; up=upper lip raise; inward=upper "
+        "lip suck; tense=outside:lip tighten; press=outside:lip press; curve pull wrinkle=upper lip raise; "
+        "back=upper lip raise | upper lip suck; thrust pucker=lip pucker; still calm generic=upper lip "
+        "raise | upper lip suck; show=not upper lip suck; apart open=upper lip raise",
+        "lower lip": "kept_up=not lower lip depress; suck=lower lip suck; down=lower lip depress; up=chin "
+        "raise; tense=outside:lip tighten; inward=lower lip suck; press=outside:lip press; curve pull apart "
+        "open=lower lip depress; back=lower lip depress | lower lip suck; thrust pucker puff=lip pucker | "
+        "chin raise; still calm generic=lower lip depress | lower lip suck; show=not lower lip suck",
         "lips": "suck=upper lip suck + lower lip suck; gape=jaw drop; tense=outside:lip tighten; "
         "press=outside:lip press; apart open=outside:lips part | jaw drop | lower lip depress | upper "
         "lip raise; pucker thrust=lip pucker; stretch=lip corner stretch; close=not jaw drop | not "
@@ -369,8 +382,9 @@ MOVES: Final = _meanings(
         "raise; down=outside:lip corner depress | lower lip depress; curve arch=lip corner pull | "
         "outside:lip corner depress; relaxed slack=upper lip suck | lower lip suck | upper lip raise "
         "| lower lip depress | lip pucker; still calm generic=*mouth",
-        "chin": "up thrust wrinkle pucker press tense furrow puff inward pull stretch=chin raise; "
-        "still calm generic smooth relaxed=chin raise; down=outside:chin down | jaw drop",
+        "chin": "kept_down=not chin raise; up thrust wrinkle pucker press tense furrow puff inward pull "
+        "stretch=chin raise; still calm generic smooth relaxed=chin raise; down=outside:chin down | jaw "
+        "drop",
         "cheeks": "puff=cheeks puff; up press furrow wrinkle pull=outside:cheek raise; "
         "suck=outside:cheek suck; still calm generic relaxed slack level=cheeks puff | outside:cheek raise",
         "nose": "wrinkle furrow up press tense pull=nose wrinkle; smooth still calm generic relaxed=nose "
@@ -416,6 +430,9 @@ WHOLE_ACTS: Final = _acts(
         "lip pucker | chin raise | lower lip depress": "pout",
         "upper lip raise | nose wrinkle": "sneer, snarl, levator labii, levator labii superioris",
         "lip corner stretch | jaw drop | lip corner pull": "grimace",
+        "outside:lip press": "lip upon lip, lip on lip, lip against lip, lip to lip, one lip on the other, "
+        "one lip against the other, lip over lip",
+        "outside:lips part | upper lip raise | lower lip depress | jaw drop": "dental show, tooth show",
         "outside:dimple": "dimple, dimples, dimpling, dimpled, buccinator",
         "outside:cheek raise": "crow's feet, crows feet, crow feet, crow feets, crow foot, laugh lines, "
         "crow s feet, smile lines around the eyes, duchenne, crowsfeet",

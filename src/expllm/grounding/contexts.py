@@ -1,0 +1,181 @@
+"""Words that mean something else beside their neighbours: "*even* in anger", "keeps its *usual* place"."""
+
+from typing import Final
+
+from expllm.faces import Side
+from expllm.grounding.claims import DegreeWord
+from expllm.grounding.signs import Sign
+
+_NONE: Final[frozenset[str]] = frozenset()
+_END: Final = Sign("", 0, 0, flags=frozenset({"comma"}))
+_OF_A_PAIR: Final = frozenset(
+    "one side half does did is was has had will stays remains rests lies keeps end '' ".split()
+) | {""}
+_OWNERS: Final = frozenset("its their his her the a an my".split())
+_ADVERBS: Final = frozenset(("even", "as before"))
+"""Words of rest that are none unless a clause ends with them."""
+
+_WITH_BY: Final = frozenset(
+    "characterized marked evidenced defined highlighted emphasized supported reinforced accompanied "
+    "complemented coupled combined paired enhanced indicated suggested conveyed reflected hinted".split()
+)
+_BY: Final = frozenset("by with in as through".split())
+_KEEPS: Final = frozenset(
+    "keep keeps kept keeping hold holds held holding retain retains retained retaining maintain maintains "
+    "maintained maintaining preserve preserves preserved stay stays stayed staying remain remains remained "
+    "remaining rest rests has have".split()
+)
+_USUAL: Final = frozenset(
+    "usual normal customary ordinary natural resting habitual accustomed everyday regular neutral own "
+    "default baseline old".split()
+)
+_PLACES: Final = frozenset(
+    "height place level line position ground station shape width post counsel distance course form peace "
+    "posture spot seat station".split()
+)
+_SIZES: Final = frozenset("small large big thin tiny huge".split())
+_AMOUNTS: Final = frozenset("amount degree extent way measure distance part portion share and".split())
+"""What a word of size may stand before, and still say how much of a movement there is."""
+
+_NORMALLY: Final = frozenset(
+    "normal normally ordinary ordinarily regular regularly natural naturally".split()
+)
+_AS_EVER: Final = frozenset("normal usual ordinary natural regular average always ever before".split())
+_LOW: Final = (DegreeWord.MINIMAL, DegreeWord.SLIGHT)
+_HIGH: Final = (DegreeWord.MARKED, DegreeWord.STRONG)
+
+
+def in_context(found: list[Sign]) -> list[Sign]:
+    """The signs of a sentence with what they mean beside each other; phrases of several words made one."""
+    for i, sign in enumerate(found):
+        if sign.flags or sign.kinds or sign.degree or sign.part or sign.word in ("upper", "lower"):
+            _settle(found, i)
+    return list(_merged(found))
+
+
+def _at(found: list[Sign], i: int) -> Sign:
+    return found[i] if 0 <= i < len(found) else _END
+
+
+def _settle(found: list[Sign], i: int) -> None:
+    sign, before, after = found[i], _at(found, i - 1), _at(found, i + 1)
+    _of_sides(sign, before, after, _at(found, i + 2))
+    if sign.word in _ADVERBS and not after.has("comma", "and", "or"):
+        sign.kinds = _NONE
+    if sign.degree and after.word == "by":
+        sign.degree = None  # "restrained by"
+    if sign.word in _SIZES and after.word not in _AMOUNTS and _plain(after):
+        sign.degree = None  # "into a *small* circle"
+    if sign.has("means"):
+        _of_meaning(found, i)
+    if sign.word == "between them" and not any(s.part == "brows" for s in found[:i]):
+        sign.part, sign.flags = None, frozenset({"place"})
+    if "still" in sign.kinds and sign.word.startswith("rest") and after.word in ("on", "upon", "against"):
+        sign.kinds = frozenset({"close"})  # "the lashes rest on the cheek"
+        _drop_part(found, i + 1, "cheeks")
+    if sign.word in ("upper", "lower") and before.word == "the" and not (after.part or after.acts):
+        _stands_for_part(found, i)
+
+
+def _plain(sign: Sign) -> bool:
+    return not (sign.kinds or sign.part or sign.acts or sign.degree or sign.side or sign.flags)
+
+
+def _of_sides(sign: Sign, before: Sign, after: Sign, later: Sign) -> None:
+    """ "*only* slightly" is no side, "the *other* features" are of no pair, "his *left alone*" is one."""
+    if "only" in sign.flags and (after.degree or (after.word in ("a", "an", "by") and later.degree)):
+        sign.flags = sign.flags - {"only", "one"}
+    plain = after.flags or after.part or after.kinds or after.side or after.word in _OF_A_PAIR
+    if "other" in sign.flags and sign.word == "other" and not plain:
+        sign.flags = sign.flags - {"other"}
+    if sign.word == "left alone" and (before.word in _OWNERS or before.has("place")):
+        sign.kinds, sign.side, sign.flags = _NONE, Side.LEFT, frozenset({"only"})
+
+
+def _of_meaning(found: list[Sign], i: int) -> None:
+    """ "*marked* lowering", "*points* downward", "a *hint* of lip rounding" interpret nothing."""
+    sign, after = found[i], _at(found, i + 1)
+    points = sign.word.startswith("point") and after.kinds & {"up", "down", "stretch"}
+    much = sign.degree and (
+        after.word not in _BY
+        if sign.word in _WITH_BY
+        else after.word == "of" and any(s.part or s.acts or s.kinds for s in found[i + 2 : i + 5])
+    )
+    if points or much:
+        sign.flags = sign.flags - {"means"}
+
+
+def _drop_part(found: list[Sign], first: int, part: str) -> None:
+    for sign in found[first : first + 3]:
+        if sign.part == part:
+            sign.part = None
+
+
+def _stands_for_part(found: list[Sign], i: int) -> None:
+    """ "the upper lip is taken in, *the lower* is not": the word for its part."""
+    part = next(
+        (s.part for s in reversed(found[:i]) if s.part and s.part.startswith(("upper", "lower"))), None
+    )
+    if part and part.split()[-1] in ("lip", "lids") and not _at(found, i + 1).has("than"):
+        sign = found[i]
+        sign.part, sign.kinds, sign.flags = f"{sign.word} {part.split()[-1]}", _NONE, _NONE
+
+
+def _merged(found: list[Sign]) -> list[Sign]:
+    kept: list[Sign] = []
+    i = 0
+    while i < len(found):
+        used, made = _kept_place(found, i) or _open_as_ever(found, i) or _neither(found, i) or (1, found[i])
+        kept.append(made)
+        i += used
+    return kept
+
+
+def _joined(found: list[Sign], i: int, used: int, **what: object) -> tuple[int, Sign]:
+    return used, Sign(found[i].word, found[i].start, found[i + used - 1].end, **what)  # type: ignore[arg-type]
+
+
+def _kept_place(found: list[Sign], i: int) -> tuple[int, Sign] | None:
+    """ "*keeps its customary curtain*", "*hold their height*": rest."""
+    if found[i].word not in _KEEPS:
+        return None
+    j = i + 1 + (_at(found, i + 1).word in ("at", "in", "to", "on"))
+    if _at(found, j).word not in _OWNERS:
+        return None
+    if _at(found, j + 1).word in _USUAL:
+        used = j + 2 - i
+        while used < j + 4 - i and not (_at(found, i + used).flags or _at(found, i + used).part):
+            used += 1
+        return _joined(found, i, used, kinds=frozenset({"still"}))
+    if _at(found, j + 1).word in _PLACES and _at(found, j).word not in ("a", "an", "the"):
+        return _joined(found, i, j + 2 - i, kinds=frozenset({"still"}))
+    return None
+
+
+def _open_as_ever(found: list[Sign], i: int) -> tuple[int, Sign] | None:
+    """ "*ordinary open*", "*open to a normal degree*", "*open as always*": neither closed nor widened."""
+    sign = found[i]
+    if sign.word in _NORMALLY and "open" in _at(found, i + 1).kinds:
+        return _joined(found, i, 2, kinds=frozenset({"still"}))
+    if sign.word not in ("open", "opened"):
+        return None
+    for j in range(i + 1, min(i + 5, len(found))):
+        if found[j].word in _AS_EVER:
+            return _joined(found, i, j + 1 - i, kinds=frozenset({"still"}))
+        if found[j].word not in ("to", "in", "at", "a", "the", "their", "its", "same", "like", "as"):
+            return None
+    return None
+
+
+def _neither(found: list[Sign], i: int) -> tuple[int, Sign] | None:
+    """ "*not strong, not weak*", "*neither faint nor extreme*": moderate."""
+    if not found[i].has("no") or not _at(found, i + 1).degree:
+        return None
+    j = i + 2 + _at(found, i + 2).has("comma")
+    second = _at(found, j + 1)
+    if not (_at(found, j).has("no") and second.degree):
+        return None
+    pair = {found[i + 1].degree, second.degree}
+    if pair & {*_LOW} and pair & {*_HIGH}:
+        return _joined(found, i, j + 2 - i, degree=DegreeWord.MODERATE)
+    return None

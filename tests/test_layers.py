@@ -43,6 +43,7 @@ LAYERS = (
         "aureaders",
         "autables",
         "auclassifier",
+        "counterfactuals",
         "chat",
         "data",
         "model",

@@ -23,6 +23,7 @@ from expllm.explainers.hidden import seen_label, withheld
 from expllm.explainers.measured import OTHER_SCALE, Explainer, measured_row
 from expllm.explainers.rules import RuleExplainer
 from expllm.facefinder import MAX_FACES
+from expllm.faces import AUVector
 from expllm.images import ImageSource, Picture, open_frames
 from expllm.measuring import FaceMeasurer
 from expllm.records import FaceAnalysis
@@ -49,6 +50,11 @@ class SeenFace:
         """The same with one more warning."""
         warnings = (*self.analysis.warnings, warning)
         return replace(self, analysis=self.analysis.model_copy(update={"warnings": warnings}))
+
+    def measured_as(self, aus: AUVector) -> "SeenFace":
+        """The same face as if it had been measured so: what a model would write then."""
+        analysis = self.analysis.model_copy(update={"aus": aus})
+        return SeenFace(analysis, replace(self.shown, aus=aus))
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,13 @@ Cors = Annotated[
 AllowUrl = Annotated[
     bool, typer.Option("--allow-url", help="Chat: fetch pictures from public http(s) addresses.")
 ]
+Camera = Annotated[
+    bool,
+    typer.Option(
+        "--camera",
+        help="Measure the page's camera in the browser: MediaPipe's web build is downloaded once (12 MB).",
+    ),
+]
 RateLimit = Annotated[
     float | None,
     typer.Option("--rate", metavar="N", help="At most N requests per minute and client (key or address)."),
@@ -60,9 +67,10 @@ def serve(
     allowed_host: AllowedHosts = None,
     cors: Cors = None,
     allow_url: AllowUrl = False,
+    camera: Camera = False,
     rate: RateLimit = None,
 ) -> None:
-    """Serve explanations of faces over HTTP: REST, and OpenAI's chat protocol.
+    """Serve explanations of faces over HTTP: a page, REST, and OpenAI's chat protocol.
 
     Nothing of a picture is written or logged. SIGTERM and Ctrl-C finish requests in progress. Other machines
     are served with --key-env or --no-key only.
@@ -76,7 +84,7 @@ def serve(
     config = ServerConfig(
         host=host, port=port, models=tuple(model or ()), workers=workers or default_workers(),
         keys=_keys(key_env), no_key=no_key, allowed_hosts=tuple(allowed_host or ()), cors=tuple(cors or ()),
-        allow_url=allow_url, rate=rate, log=complain,
+        allow_url=allow_url, camera=camera, rate=rate, log=complain,
     )  # fmt: skip
     keep_stderr_to_ourselves()
     server = Server(config)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 OPEN: Final = ("/", "/docs", "/health/live", "/health/ready")
 """Paths that need no key: they tell nothing of anybody."""
+OPEN_FOLDER: Final = "/page/"
+"""What the page is made of needs none either."""
 READS: Final = ("GET", "HEAD", "OPTIONS")
 REMEMBERED: Final = 10_000
 """Clients whose rate is known; beyond that those that came first are forgotten."""
@@ -49,8 +51,9 @@ class Access:
     def _check(self, scope: "Scope", headers: Headers) -> None:
         self._check_host(headers.getlist("host"))
         self._check_origin(scope["method"], headers)
-        key = None if scope["path"] in OPEN else self._key(headers)
-        if self._rate is not None and scope["path"] not in OPEN:
+        is_open = scope["path"] in OPEN or scope["path"].startswith(OPEN_FOLDER)
+        key = None if is_open else self._key(headers)
+        if self._rate is not None and not is_open:
             client = scope.get("client") or ("",)
             self._rate.count(key or str(client[0]))
 

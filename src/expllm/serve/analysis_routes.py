@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -11,10 +11,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from expllm.serve.admission import Place
-from expllm.serve.analyzer import AnalysisOptions, Analyzer
+from expllm.serve.analyzer import AnalysisOptions, AnalyzedPicture, Analyzer
 from expllm.serve.bodies import Upload, attended, read_uploads
 from expllm.serve.errors import bad_request, while_streaming
-from expllm.serve.replies import ERRORS, AnalysisReply, AnalyzeQuery, analysis_json
+from expllm.serve.replies import ERRORS, AnalysisReply, AnalyzeQuery, analysis_json, audited_text
 
 _FILE: Final = {"type": "string", "format": "binary"}
 PICTURE: Final[dict[str, Any]] = {
@@ -63,8 +63,7 @@ def analysis_routes(analyzer: Analyzer) -> APIRouter:
         with analyzer.queue.enter() as place:
             work = analyzer.analyze(place, uploads[0], options)
             found = await attended(request, work, limits.work_s)
-        body = analysis_json(name, found.analyses, found.warnings, landmarks=query.landmarks)
-        return Response(body, media_type="application/json")
+        return Response(_reply(name, found, query), media_type="application/json")
 
     @router.post(
         "/v1/analyze/batch",
@@ -76,7 +75,7 @@ def analysis_routes(analyzer: Analyzer) -> APIRouter:
     async def batch(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> Response:
         options, name = _options(analyzer, query)
         uploads = await read_uploads(request, limits.batch_pictures)
-        batch = Batch(analyzer, uploads, options, name, landmarks=query.landmarks)
+        batch = Batch(analyzer, uploads, options, lambda found, number: _reply(name, found, query, number))
         return BatchStream(batch, analyzer.queue.enter())
 
     return router
@@ -89,6 +88,13 @@ def _options(analyzer: Analyzer, query: AnalyzeQuery) -> tuple[AnalysisOptions, 
     return options, analyzer.models.name(options.model, options.labels)
 
 
+def _reply(model: str, found: AnalyzedPicture, query: AnalyzeQuery, extra: str = "") -> str:
+    audits = [audited_text(one) for one in found.analyses] if query.audit else None
+    return analysis_json(
+        model, found.analyses, found.warnings, landmarks=query.landmarks, audits=audits, extra=extra
+    )
+
+
 class Batch:
     """The pictures of one request, several of them under way, their lines in order."""
 
@@ -97,12 +103,10 @@ class Batch:
         analyzer: Analyzer,
         uploads: list[Upload],
         options: AnalysisOptions,
-        model: str,
-        *,
-        landmarks: bool,
+        reply: Callable[[AnalyzedPicture, str], str],
     ) -> None:
         self._analyzer, self._uploads, self._options = analyzer, uploads, options
-        self._model, self._landmarks = model, landmarks
+        self._reply = reply
 
     async def lines(self, first: Place) -> AsyncGenerator[str, None]:
         """One line of JSON for each picture.
@@ -134,10 +138,7 @@ class Batch:
         except Exception as error:
             failure = while_streaming(error, analyzer.config.log)
             return f'{{"object":"error",{number}{json.dumps(failure.content)[1:]}\n'
-        whole = analysis_json(
-            self._model, found.analyses, found.warnings, landmarks=self._landmarks, extra=number
-        )
-        return whole + "\n"
+        return self._reply(found, number) + "\n"
 
 
 class BatchStream(StreamingResponse):

@@ -16,6 +16,8 @@ from expllm.serve.chat_routes import chat_routes
 from expllm.serve.config import ServerConfig
 from expllm.serve.envelope import Envelope
 from expllm.serve.errors import handle_errors
+from expllm.serve.export_routes import export_routes
+from expllm.serve.page_routes import page_routes
 from expllm.serve.status_routes import status_routes
 from expllm.serve.text_routes import text_routes
 
@@ -46,7 +48,7 @@ def create_app(config: ServerConfig, on_failure: Callable[[], object] = lambda: 
     # FastAPI's own pages load scripts from elsewhere: /docs is ours.
     app = FastAPI(title="ExpLLM", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.analyzer = analyzer
-    for routes in (analysis_routes, text_routes, chat_routes, status_routes):
+    for routes in (analysis_routes, text_routes, chat_routes, export_routes, status_routes, page_routes):
         app.include_router(routes(analyzer))
     handle_errors(app, config.log)
     # The last one that is added is the outermost.

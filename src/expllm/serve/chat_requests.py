@@ -109,22 +109,25 @@ class ChatRequest(BaseModel):
         return picture_of(urls[-1], allow_url=allow_url)
 
 
-def picture_of(url: str, *, allow_url: bool) -> Upload:
+def picture_of(url: str, *, allow_url: bool = False, param: str = IMAGE) -> Upload:
     """The picture of a data URI, or of an address where these are allowed.
+
+    Args:
+        param: What errors name.
 
     Raises:
         ApiError: it is another kind of address, or the base64 is broken.
     """
     if head := _DATA_URI.match(url):
         if not (head["parameters"] or "").casefold().endswith(";base64"):
-            raise bad_request("The picture's data URI must be base64.", IMAGE, "invalid_image_url")
+            raise bad_request("The picture's data URI must be base64.", param, "invalid_image_url")
         try:
             return Upload(base64.b64decode(url[head.end() :], validate=True))
         except (binascii.Error, ValueError):
-            raise bad_request("The picture's base64 is broken.", IMAGE, "invalid_image_url") from None
+            raise bad_request("The picture's base64 is broken.", param, "invalid_image_url") from None
     if allow_url and _HTTP.match(url):
         return Upload(b"", url=url)
     raise ApiError(
         400, "Pictures must be data URIs (data:image/jpeg;base64,...): this server opens no addresses.",
-        "invalid_image_url", param=IMAGE,
+        "invalid_image_url", param=param,
     )  # fmt: skip

@@ -66,6 +66,7 @@ class ServerConfig:
         allowed_hosts: Names by which clients may call this server, besides `localhost` and IP addresses.
         cors: Origins whose pages may read the answers.
         allow_url: Pictures may be given as public http(s) addresses.
+        camera: The page may measure a camera's pictures in the browser: see `serve.measurer`.
         rate: Requests a minute of one key or address; None for no bound.
         limits: What one request may cost.
         log: Takes the lines of the server's log. They hold nothing that a client sent.
@@ -83,6 +84,7 @@ class ServerConfig:
     allowed_hosts: tuple[str, ...] = ()
     cors: tuple[str, ...] = ()
     allow_url: bool = False
+    camera: bool = False
     rate: float | None = None
     limits: ServerLimits = ServerLimits()
     log: Callable[[str], object] = field(default=lambda _: None, repr=False)

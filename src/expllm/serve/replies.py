@@ -1,12 +1,15 @@
 """What goes in and out of the endpoints, as records: they are checked, and described in `/openapi.json`."""
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from expllm.faces import AU_NAMES, Expression
-from expllm.records import CoT, FaceAnalysis, Probability, Record
+from expllm.faces import AU_NAMES, AUVector, Expression
+from expllm.grounding import audit
+from expllm.records import AUs, CoT, FaceAnalysis, Probability, Record
+from expllm.report.audited import summary
 
 Labels = Annotated[
     Literal[7, 8], Field(description="Expressions to tell apart, by the rules; 8 adds contempt.")
@@ -32,6 +35,27 @@ class AnalyzeQuery(BaseModel):
     explain: bool = Field(True, description="False: labels and probabilities only, no text.")
     landmarks: bool = Field(False, description="Add the 478 landmarks of every face.")
     mirrored: bool = Field(False, description="The picture is a mirror image: swap the sides.")
+    audit: bool = Field(
+        False, description="Add the audit of every text: its claims, with verdicts and places."
+    )
+
+
+class AuditedText(Record):
+    """A text and what the audit found in it; `claims` and `unread` are described in docs/grounding.md."""
+
+    text: str
+    claims: tuple[dict[str, Any], ...]
+    unread: tuple[dict[str, Any], ...]
+    summary: str
+
+    @classmethod
+    def of(cls, text: str, aus: AUVector) -> "AuditedText":
+        """Audits a text."""
+        report = audit(text, aus)
+        found = report.to_dict()
+        return cls(
+            text=text, claims=tuple(found["claims"]), unread=tuple(found["unread"]), summary=summary(report)
+        )
 
 
 class AnalysisReply(Record):
@@ -40,15 +64,30 @@ class AnalysisReply(Record):
     object: Literal["analysis"] = "analysis"
     model: str
     faces: tuple[FaceAnalysis, ...]
+    audits: Annotated[
+        tuple[AuditedText | None, ...] | None,
+        Field(description="Of each face, if asked for; null where there is no text."),
+    ] = None
     warnings: tuple[str, ...] = ()
 
 
 class ExplainRequest(BaseModel):
-    """Action units to be explained by rules."""
+    """Action units, or the blendshapes that measure them, to be explained by rules or by a model."""
 
     model_config = ConfigDict(extra="forbid")
 
-    aus: Units
+    aus: Units | None = None
+    blendshapes: dict[str, Intensity] | None = Field(
+        None, description="Instead of aus: the 52 scores of MediaPipe's Face Landmarker by name."
+    )
+    model: str | None = Field(
+        None,
+        description="Who explains: offline (the rules) if left out. A model that looks needs the picture.",
+    )
+    picture: str | None = Field(
+        None,
+        description="For such a model: a data URI; its largest face is explained, with these action units.",
+    )
     expression: str | None = Field(
         None, description="The expression to explain; the most probable if left out."
     )
@@ -56,16 +95,84 @@ class ExplainRequest(BaseModel):
 
 
 class ExplainReply(Record):
-    """What action units show, by the rules."""
+    """What action units show."""
 
     object: Literal["explanation"] = "explanation"
     model: str
+    aus: AUs
     expression: Expression | None
     probabilities: dict[Expression, Probability] | None
     cot: CoT | None
     text: str | None
     claims: tuple[dict[str, Any], ...] = ()
+    unread: tuple[dict[str, Any], ...] = ()
+    summary: str | None = None
     warnings: tuple[str, ...] = ()
+
+
+class CounterfactualRequest(BaseModel):
+    """Action units whose label is to be changed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    aus: Units
+    toward: str | None = Field(None, description="The label that is wanted; any other if left out.")
+    labels: Labels | None = None
+
+
+class UnitChange(Record):
+    """An action unit before and after."""
+
+    unit: str
+    before: Probability
+    after: Probability
+
+
+class CounterfactualReply(Record):
+    """The smallest change of at most three actions that gives another label, by the rules.
+
+    Without one, `expression`, `probabilities` and `aus` are null.
+    """
+
+    object: Literal["counterfactual"] = "counterfactual"
+    model: str
+    changes: tuple[UnitChange, ...] = ()
+    expression: Expression | None = None
+    probabilities: dict[Expression, Probability] | None = None
+    aus: AUs | None = None
+
+
+def _strictly_read(faces: Any) -> Any:
+    """Analyses as they are in JSON: a true is no number."""
+    if not isinstance(faces, list):
+        return faces
+    return [FaceAnalysis.model_validate_json(json.dumps(face), strict=True) for face in faces]
+
+
+class ExportedItem(BaseModel):
+    """A picture, or none, and the analyses of its faces."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    faces: Annotated[list[FaceAnalysis], BeforeValidator(_strictly_read), Field(min_length=1)]
+    picture: str | None = Field(None, description="A data URI; it may be smaller than what was analyzed.")
+
+
+class ExportRequest(BaseModel):
+    """Analyses that `/v1/analyze` gave, to be written as `expllm analyze` writes them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[ExportedItem] = Field(min_length=1, max_length=64)
+
+
+class ExportQuery(BaseModel):
+    """What is to be written."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["csv", "html"] = Field(description="A table, or a page that holds all it shows.")
+    columns: Literal["expllm", "pyfeat", "openface"] = Field("expllm", description="Columns of the table.")
 
 
 class AuditRequest(BaseModel):
@@ -138,16 +245,34 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def analysis_json(
-    model: str, analyses: Sequence[FaceAnalysis], warnings: Sequence[str], *, landmarks: bool, extra: str = ""
+    model: str,
+    analyses: Sequence[FaceAnalysis],
+    warnings: Sequence[str],
+    *,
+    landmarks: bool,
+    audits: Sequence[AuditedText | None] | None = None,
+    extra: str = "",
 ) -> str:
     """An `AnalysisReply` as JSON, in one line.
 
     Args:
         landmarks: With the 478 landmarks of each face.
+        audits: Of each face's text, where they were asked for.
         extra: Further fields, as JSON with a comma behind.
     """
     head = AnalysisReply(model=model, faces=(), warnings=tuple(warnings)).model_dump_json(
         include={"model", "warnings"}
     )
     faces = ",".join(one.to_json(landmarks=landmarks) for one in analyses)
-    return f'{{"object":"analysis",{extra}{head[1:-1]},"faces":[{faces}]}}'
+    audited = ""
+    if audits is not None:
+        audited = ',"audits":[' + ",".join("null" if one is None else one.to_json() for one in audits) + "]"
+    return f'{{"object":"analysis",{extra}{head[1:-1]},"faces":[{faces}]{audited}}}'
+
+
+def audited_text(analysis: FaceAnalysis) -> AuditedText | None:
+    """The text of a face with its audit; None where it has none."""
+    text = None if analysis.cot is None else analysis.cot.text
+    if analysis.explanation is not None:
+        text = analysis.explanation.text
+    return None if text is None else AuditedText.of(text, analysis.aus or AUVector())

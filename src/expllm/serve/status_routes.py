@@ -1,14 +1,15 @@
-"""`/v1/models`, `/health`, `/metrics` and the page that describes the endpoints."""
+"""`/v1/models`, `/v1/vocabulary`, `/health`, `/metrics` and the page that describes the endpoints."""
 
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from expllm.serve.analyzer import Analyzer
 from expllm.serve.errors import ApiError
 from expllm.serve.reference import reference_page
 from expllm.serve.replies import ERRORS, ModelList, ServedModel
+from expllm.serve.vocabulary import Vocabulary, vocabulary
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 PAGE_POLICY: Final = {
@@ -52,8 +53,10 @@ def status_routes(analyzer: Analyzer) -> APIRouter:
         schema: dict[str, Any] = request.app.openapi()
         return HTMLResponse(reference_page(schema), headers=PAGE_POLICY)
 
-    @router.get("/", include_in_schema=False)
-    async def start() -> Response:
-        return RedirectResponse("/docs")
+    @router.get(
+        "/v1/vocabulary", summary="The action units and expressions that answers speak of", responses=ERRORS
+    )
+    async def words() -> Vocabulary:
+        return vocabulary()
 
     return router

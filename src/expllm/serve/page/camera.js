@@ -1,0 +1,169 @@
+/** The camera: off until pressed. Measured in the browser if the server has the measurer, else by the server. */
+
+import * as api from "./api.js";
+import { unitBars, probabilityBars } from "./charts.js";
+import { claimText } from "./claims.js";
+import { el, percent, svg } from "./dom.js";
+import { meshOf, regionsOf } from "./face.js";
+import { Spotlight } from "./spotlight.js";
+
+const EVERY_MS = 100;
+const HELD_MS = 300; // a label is shown once it has lasted so long
+const TEXT_MS = 2000; // a text at most so often
+
+export class Camera {
+  #stream = null;
+  #worker = null;
+  #spotlight = new Spotlight();
+  #candidate = { label: null, since: 0 };
+  #textAt = 0;
+  #run = 0;
+
+  /**
+   * @param {Element} root
+   * @param {Object} world vocabulary, anatomy, facts, say(status), fail(error), keep(reading)
+   */
+  constructor(root, world) {
+    this.root = root;
+    this.world = world;
+    window.addEventListener("pagehide", () => this.stop());
+  }
+
+  get running() {
+    return this.#stream !== null;
+  }
+
+  open() {
+    const { facts } = this.world;
+    const button = (text, onclick, disabled) => el("button", { type: "button", class: "button", disabled, onclick }, text);
+    const agreed = el("input", { type: "checkbox", id: "agreed" });
+    this.startButton = button("Start the camera", () => this.start(), true);
+    this.stopButton = button("Stop", () => this.stop(), true);
+    this.keepButton = button("Keep this moment", () => this.#keep(), true);
+    agreed.addEventListener("change", () => { this.startButton.disabled = !agreed.checked || this.running; });
+    this.video = el("video", { playsinline: true, muted: true, "aria-label": "What the camera sees" });
+    this.video.muted = true;
+    this.drawing = svg("svg", { "aria-hidden": "true" });
+    this.light = el("p", { class: "light" }, "The camera is off.");
+    this.label = el("p", { class: "label" });
+    this.readings = el("div");
+    this.text = el("div", { "aria-live": "polite" });
+    this.root.replaceChildren(
+      el("h2", { id: "camera-title" }, "Camera"),
+      el("p", {}, facts.camera
+        ? "Pictures are measured in this browser and stay in it: only 52 numbers a picture go to the server."
+        : "This server has no measurer for the browser (expllm serve --camera): pictures of the camera go to the server, are analyzed in memory and forgotten."),
+      el("p", {}, el("label", {}, agreed, " Everyone in view has been told and agrees.")),
+      el("div", { class: "buttons" }, this.startButton, this.stopButton, this.keepButton),
+      this.light,
+      el("div", { class: "live" }, el("div", { class: "frame live-frame" }, this.video, this.drawing),
+        el("div", {}, this.label, this.text), this.readings));
+    this.root.hidden = false;
+  }
+
+  close() {
+    this.stop();
+    this.root.hidden = true;
+    this.root.replaceChildren();
+  }
+
+  async start() {
+    this.startButton.disabled = true;
+    try {
+      this.#stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 }, audio: false });
+    } catch (error) {
+      this.startButton.disabled = false;
+      this.world.fail(new Error(`The camera cannot be used: ${error.message}`));
+      return;
+    }
+    this.video.srcObject = this.#stream;
+    await this.video.play();
+    [this.stopButton.disabled, this.keepButton.disabled] = [false, false];
+    this.light.textContent = "The camera is on.";
+    this.root.classList.add("on");
+    this.#loop(++this.#run);
+  }
+
+  stop() {
+    this.#run++;
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#stream = null;
+    this.#worker?.terminate();
+    this.#worker = null;
+    if (!this.video) return;
+    this.video.srcObject = null;
+    this.light.textContent = "The camera is off.";
+    this.root.classList.remove("on");
+    [this.stopButton.disabled, this.keepButton.disabled] = [true, true];
+    this.startButton.disabled = !this.root.querySelector("#agreed")?.checked;
+  }
+
+  /** One picture at a time; those that come meanwhile are dropped. */
+  async #loop(run) {
+    while (run === this.#run) {
+      const began = performance.now();
+      try {
+        const reading = await (this.world.facts.camera ? this.#measuredHere() : this.#measuredThere());
+        if (run !== this.#run) return;
+        this.#show(reading);
+      } catch (error) {
+        if (run !== this.#run) return;
+        this.stop();
+        this.world.fail(error);
+        return;
+      }
+      await new Promise((resolve) => { setTimeout(resolve, Math.max(0, EVERY_MS - (performance.now() - began))); });
+    }
+  }
+
+  async #measuredHere() {
+    this.#worker ??= new Worker("page/measure.js", { type: "module" });
+    const picture = await createImageBitmap(this.video);
+    const answer = await new Promise((resolve, reject) => {
+      this.#worker.onmessage = ({ data }) => resolve(data);
+      this.#worker.onerror = (event) => reject(new Error(event.message || "the measurer cannot be loaded"));
+      this.#worker.postMessage({ picture }, [picture]);
+    });
+    if (answer.error) throw new Error(`The browser cannot measure: ${answer.error}`);
+    if (!answer.points) return null;
+    return { ...(await api.explain({ blendshapes: answer.blendshapes })), points: answer.points };
+  }
+
+  async #measuredThere() {
+    const canvas = new OffscreenCanvas(this.video.videoWidth, this.video.videoHeight);
+    canvas.getContext("2d").drawImage(this.video, 0, 0);
+    const found = await api.analyze(await canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 }), { model: this.world.facts.rules });
+    const face = found.faces[0];
+    return face?.aus ? { ...face, ...found.audits[0], points: face.landmarks } : null;
+  }
+
+  #show(reading) {
+    this.reading = reading;
+    const { anatomy, vocabulary } = this.world;
+    this.drawing.setAttribute("viewBox", `0 0 ${this.video.videoWidth} ${this.video.videoHeight}`);
+    if (!reading) {
+      this.drawing.replaceChildren();
+      this.label.textContent = "no face in view";
+      return;
+    }
+    const [now, label] = [performance.now(), reading.expression ?? "uncertain"];
+    if (label !== this.#candidate.label) this.#candidate = { label, since: now };
+    const held = now - this.#candidate.since >= HELD_MS;
+    const lively = !this.readings.matches(":hover, :focus-within");
+    if (lively) {
+      this.#spotlight.clear();
+      this.readings.replaceChildren(unitBars(vocabulary, reading.aus, this.#spotlight));
+    }
+    this.drawing.replaceChildren(
+      regionsOf(anatomy, reading.points, reading.aus, this.#spotlight, vocabulary.trace), meshOf(anatomy, reading.points));
+    if (!held) return;
+    this.label.replaceChildren(label, " ", el("span", { class: "certainty" }, percent(reading.probabilities?.[label] ?? 0)));
+    if (now - this.#textAt < TEXT_MS || this.text.matches(":hover, :focus-within")) return;
+    this.#textAt = now;
+    this.text.replaceChildren(probabilityBars(reading.probabilities), claimText(reading, anatomy.units, this.#spotlight));
+  }
+
+  #keep() {
+    if (this.reading) this.world.keep(this.reading);
+  }
+}

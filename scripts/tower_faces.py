@@ -1,13 +1,14 @@
-"""Faces to pretrain a tower on, whole in memory: FER+ with its votes, portraits, action units of both.
+"""Faces to teach a tower with, whole in memory: votes, action units as OpenFace read them, MediaPipe's channels.
 
-The parts are those of the data sets; portraits are split by person as `expllm eval` splits them.
+The parts are those of the data sets; portraits are split by person as `expllm eval` splits them. Readings are
+those of `au_readings_*.parquet`; what learns from them is for academic use.
 """
 
 from __future__ import annotations
 
 import io
-import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,36 +18,64 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from expllm.evals.splits import part_of
-from expllm.faces import AU_BY_NAME, AU_NAMES, LABEL_ORDERS
+from expllm.data.people import part_of
+from expllm.faces import LABEL_ORDERS
 
 LABELS: Final = [label.value for label in LABEL_ORDERS["ferplus"].labels]
 OTHERS: Final = ("unknown", "NF")
 PORTRAIT: Final = 112
+FACS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
+"""The units that are learned, by their numbers in FACS."""
+_PAIRS: Final = (
+    "browDown browOuterUp eyeBlink eyeLookDown eyeLookIn eyeLookOut eyeLookUp eyeSquint eyeWide mouthDimple "
+    "mouthFrown mouthLowerDown mouthPress mouthSmile mouthStretch mouthUpperUp jaw mouth"
+).split()
+_SINGLE: Final = (
+    "browInnerUp jawOpen mouthClose mouthFunnel mouthPucker mouthRollLower mouthRollUpper mouthShrugLower "
+    "mouthShrugUpper"
+).split()
+CHANNELS: Final = (*(pair + side for pair in _PAIRS for side in ("Left", "Right")), *_SINGLE)
+"""MediaPipe's channels that move on photographs at all: cheeks puff, cheeks squint, nose and jaw thrust do not."""
+MIRROR: Final = [
+    CHANNELS.index(name[:-4] + "Right") if name.endswith("Left")
+    else CHANNELS.index(name[:-5] + "Left") if name.endswith("Right")
+    else place
+    for place, name in enumerate(CHANNELS)
+]  # fmt: skip
+"""Where each channel's mirror image stands."""
 
 
 @dataclass
 class Faces:
-    """Attributes: pixels: [N, C, side, side] uint8; targets: [N, 8] shares of the votes; majority: [N];
-    aus: [N, 24], NaN where not measured."""
+    """Attributes:
+    pixels: [N, C, side, side] uint8.
+    targets: [N, 8] shares of the votes.
+    majority: [N] the label.
+    units: [N, 17] teacher's readings, NaN where they cannot be trusted.
+    channels: [N, 45] MediaPipe's channels, NaN where no face was found.
+    clear: [N] 1 where the teacher can be trusted, 0 where not, NaN where no face was found.
+    """
 
     pixels: Tensor
     targets: Tensor
     majority: Tensor
-    aus: Tensor
+    units: Tensor
+    channels: Tensor
+    clear: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixels)
 
     def to(self, device: str) -> Faces:
-        return Faces(*(part.to(device) for part in (self.pixels, self.targets, self.majority, self.aus)))
+        return Faces(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+    def at(self, chosen: Tensor) -> Faces:
+        return Faces(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
-def ferplus(folder: Path, split: str, texts: Path | None) -> Faces:
+def ferplus(folder: Path, split: str) -> Faces:
     """The faces of a part, less those whose largest vote is for no expression."""
-    measured, rows, number = _measured(texts), [], 0
-    for shard in sorted(folder.glob(f"ferplus_{split}-*.parquet")):
-        for row in pq.read_table(shard).to_pylist():
-            rows.append((f"ferplus/{split}/{number:06d}", row))
-            number += 1
-    kept = [(key, row) for key, row in rows if _is_expression(row)]
+    kept = [(key, row) for key, row in _rows(folder, "ferplus", split) if _is_expression(row)]
     votes = np.array([[row[f"votes_{label}"] for label in LABELS] for _, row in kept], np.float32)
     majority = votes.argmax(1)
     votes[votes <= 1] = 0  # a single vote is an outlier, as in the FER+ paper
@@ -54,25 +83,33 @@ def ferplus(folder: Path, split: str, texts: Path | None) -> Faces:
     pixels = np.stack([np.asarray(Image.open(io.BytesIO(row["image"])).convert("L")) for _, row in kept])
     return Faces(
         torch.from_numpy(pixels)[:, None], torch.from_numpy(votes / votes.sum(1, keepdims=True)),
-        torch.from_numpy(majority), _aus(measured, [key for key, _ in kept]),
+        torch.from_numpy(majority), *_readings(folder / f"au_readings_ferplus_{split}.parquet", kept),
     )  # fmt: skip
 
 
-def portraits(folder: Path, part: str, texts: Path | None) -> Faces:
+def portraits(folder: Path, crops: Path, part: str) -> Faces:
     """The portraits of a part, cut out by the detector's box before (`scripts/crop_portraits.py`)."""
-    measured, pixels, labels, keys, number = _measured(texts), [], [], [], 0
-    for shard in sorted(folder.glob("portraits_train-*.parquet")):
-        for row in pq.read_table(shard).to_pylist():
-            key = f"portraits/train/{number:06d}"
-            number += 1
-            if row["image"] is not None and part_of(row["identity"]) == part:
-                picture = Image.open(io.BytesIO(row["image"])).convert("RGB").resize((PORTRAIT, PORTRAIT))
-                pixels.append(np.asarray(picture).transpose(2, 0, 1))
-                labels.append(LABELS.index(row["label"]))
-                keys.append(key)
-    majority = torch.tensor(labels)
+    kept = [
+        (key, row) for key, row in _rows(crops, "portraits", "train")
+        if row["image"] is not None and part_of(row["identity"]) == part
+    ]  # fmt: skip
+    opened = (Image.open(io.BytesIO(row["image"])).convert("RGB") for _, row in kept)
+    pixels = np.stack([np.asarray(one.resize((PORTRAIT, PORTRAIT))).transpose(2, 0, 1) for one in opened])
+    majority = torch.tensor([LABELS.index(row["label"]) for _, row in kept])
     targets = torch.nn.functional.one_hot(majority, len(LABELS)).float() * 0.9 + 0.1 / len(LABELS)
-    return Faces(torch.from_numpy(np.stack(pixels)), targets, majority, _aus(measured, keys))
+    readings = _readings(folder / "au_readings_portraits_train.parquet", kept)
+    return Faces(torch.from_numpy(pixels), targets, majority, *readings)
+
+
+def _rows(folder: Path, name: str, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each row of the shards with its number, which the readings know it by."""
+    number = 0
+    for shard in sorted(folder.glob(f"{name}_{split}-*.parquet")):
+        for row in pq.read_table(shard).to_pylist():
+            yield number, row
+            number += 1
+    if not number:
+        raise SystemExit(f"{folder}: no {name}_{split}-*.parquet")
 
 
 def _is_expression(row: dict[str, Any]) -> bool:
@@ -80,23 +117,20 @@ def _is_expression(row: dict[str, Any]) -> bool:
     return max(order, key=lambda name: row[f"votes_{name}"]) in LABELS
 
 
-def _measured(texts: Path | None) -> dict[str, dict[str, float | None]]:
-    """Action units by id, from an export of the engine."""
-    if texts is None or not texts.is_file():
-        return {}
-    with texts.open(encoding="utf-8") as file:
-        return {record["id"]: record["aus"] or {} for record in map(json.loads, file)}
+def _readings(path: Path, kept: list[tuple[int, dict[str, Any]]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Units, channels and clearness of these rows."""
+    table = pq.read_table(path)
+    place = {int(row): at for at, row in enumerate(table["row"].to_pylist())}
+    clear = table["frontal_clear"].to_numpy(zero_copy_only=False).astype(np.float32)
+    units = _columns(table, [f"ens_AU{number:02}" for number in FACS])
+    units[clear == 0] = np.nan
+    channels = _columns(table, [f"mp_{name}" for name in CHANNELS])
+    found = np.array([place.get(number, -1) for number, _ in kept])
+    return tuple(  # type: ignore[return-value]
+        torch.from_numpy(np.where((found >= 0).reshape(-1, *[1] * (part.ndim - 1)), part[found], np.nan))
+        for part in (units, channels, clear)
+    )
 
 
-def _aus(measured: dict[str, dict[str, float | None]], keys: list[str]) -> Tensor:
-    table = np.full((len(keys), len(AU_NAMES)), np.nan, np.float32)
-    for place, key in enumerate(keys):
-        for unit, name in enumerate(AU_NAMES):
-            value = measured.get(key, {}).get(name)
-            if value is not None:
-                table[place, unit] = value
-    return torch.from_numpy(table)
-
-
-MIRROR: Final = [AU_NAMES.index(AU_BY_NAME[name].mirror) for name in AU_NAMES]
-"""Where each unit's mirror image stands."""
+def _columns(table: Any, names: list[str]) -> Any:
+    return np.stack([table[name].to_numpy(zero_copy_only=False) for name in names], 1).astype(np.float32)

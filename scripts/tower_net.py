@@ -1,132 +1,79 @@
-"""Networks that learn to see faces: a residual network, and DINOv2's architecture beside it.
-
-Both take [N, 3, side, side] and give 8 logits and 24 action units. The first becomes a `ConvTower`: its batch
-norms are folded into its weights, which changes nothing but rounding.
-"""
+"""The tower as it learns: `ConvTower`, an expression head, and a head that reads action units from regions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import dropout, relu
+from torch.nn.functional import adaptive_avg_pool2d, dropout, relu
+from tower_faces import CHANNELS, FACS, LABELS
 
-from expllm.model.convnet import STRIDES
 from expllm.model.convtower import ConvConfig, ConvTower
-from expllm.model.expllm import PatchTower, tower_config
-from expllm.model.presets import CONV_TOWER, Tower
+from expllm.model.presets import CONV_TOWER
 
-EPSILON: Final = 1e-3
+PREFIX: Final = "model.vision_tower."
+REGIONS: Final = 3
+HIDDEN: Final = 256
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a network says of N faces: [N, 8] logits and [N, 24] action units."""
+    """What the network says of N faces.
+
+    Attributes:
+        logits: [N, 8] of the labels.
+        units: [N, 17] standardised action units of FACS.
+        channels: [N, 45] MediaPipe's channels, standardised.
+        clear: [N] logit of whether the teacher could be trusted here.
+    """
 
     logits: Tensor
-    aus: Tensor
+    units: Tensor
+    channels: Tensor
+    clear: Tensor
 
 
-class Heads(nn.Module):
-    """Two linear heads on the mean of the features."""
+class UnitHead(nn.Module):
+    """The mean feature and the means of 3 x 3 regions -> 256 -> units, channels, clearness."""
 
-    def __init__(self, width: int, drop: float = 0.3) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.drop = drop
-        self.label, self.aus = nn.Linear(width, 8), nn.Linear(width, 24)
+        self.hidden = nn.Linear(width * (1 + REGIONS**2), HIDDEN)
+        self.out = nn.Linear(HIDDEN, len(FACS) + len(CHANNELS) + 1)
 
-    def forward(self, features: Tensor) -> Seen:
-        features = features.float()
-        kept = dropout(features, self.drop, self.training)
-        return Seen(self.label(kept), self.aus(features).sigmoid())
+    def forward(self, grid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        regions = adaptive_avg_pool2d(grid, REGIONS).flatten(1)
+        features = torch.cat([grid.mean((2, 3)), regions], 1)
+        out = self.out(dropout(relu(self.hidden(dropout(features, 0.1, self.training))), 0.1, self.training))
+        units, channels, clear = out.split([len(FACS), len(CHANNELS), 1], 1)
+        return units, channels, clear[:, 0]
 
 
-class Normed(nn.Module):
-    """A convolution and its batch norm."""
+class Seeing(nn.Module):
+    """A tower that names expressions and reads action units."""
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.convolution = convolution
-        self.norm = nn.BatchNorm2d(convolution.out_channels, eps=EPSILON, momentum=0.01)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        normal: Tensor = self.norm(self.convolution(pixels))
-        return normal
-
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias of a convolution that does the same as both, once trained."""
-        variance, mean = self.norm.running_var, self.norm.running_mean
-        assert variance is not None
-        assert mean is not None
-        scale = self.norm.weight.double() / (variance.double() + EPSILON).sqrt()
-        weight = self.convolution.weight.double() * scale[:, None, None, None]
-        return weight.float(), (self.norm.bias.double() - mean.double() * scale).float()
-
-
-class Residual(nn.Module):
-    """A basic residual block."""
-
-    def __init__(self, before: int, after: int, stride: int) -> None:
-        super().__init__()
-        self.first = Normed(nn.Conv2d(before, after, 3, stride, 1, bias=False))
-        self.second = Normed(nn.Conv2d(after, after, 3, 1, 1, bias=False))
-        changes = stride > 1 or before != after
-        self.around = Normed(nn.Conv2d(before, after, 1, stride, bias=False)) if changes else None
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        beside = pixels if self.around is None else self.around(pixels)
-        return relu(beside + self.second(relu(self.first(pixels))))
-
-
-class ResNet(nn.Module):
-    """`ConvTower` as it is trained: with norms, and two heads on the mean of its features."""
-
-    def __init__(self, widths: tuple[int, ...] = CONV_TOWER.widths) -> None:
-        super().__init__()
-        self.widths = widths
-        self.stem = Normed(nn.Conv2d(3, widths[0], 5, 2, 2, bias=False))
-        layers, before = [], widths[0]
-        for width, stride in zip(widths, STRIDES, strict=True):
-            layers += [Residual(before, width, stride), Residual(width, width, 1)]
-            before = width
-        self.layers, self.heads = nn.Sequential(*layers), Heads(before)
+        self.tower = ConvTower(ConvConfig(CONV_TOWER.widths, CONV_TOWER.image))
+        width = CONV_TOWER.widths[-1]
+        self.label, self.units = nn.Linear(width, len(LABELS)), UnitHead(width)
 
     def forward(self, pixels: Tensor) -> Seen:
-        features: Tensor = self.layers(relu(self.stem(pixels)))
-        seen: Seen = self.heads(features.mean((2, 3)))
-        return seen
-
-    def folded(self, image_size: int) -> ConvTower:
-        """The tower, without norms and heads."""
-        tower = ConvTower(ConvConfig(self.widths, image_size))
-        state: dict[str, Tensor] = {}
-        for name, module in self.named_modules():
-            if isinstance(module, Normed):
-                ours = name.replace("layers.", "blocks.")
-                state[f"{ours}.weight"], state[f"{ours}.bias"] = module.folded()
-        tower.load_state_dict(state)
-        tower.eval()
-        return tower
+        hidden = self.tower(pixels).last_hidden_state
+        side = int((hidden.shape[1] - 1) ** 0.5)
+        grid = hidden[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+        logits = self.label(dropout(hidden[:, 0], 0.3, self.training))
+        return Seen(logits, *self.units(grid))
 
 
-VIT: Final = Tower(hidden=384, layers=8, heads=6, patch=12, image=96, native_image=96)
-"""DINOv2's architecture at a size that fits beside the others; 14 million weights."""
-
-
-class ViT(nn.Module):
-    """DINOv2's architecture from scratch."""
-
-    def __init__(self, tower: Tower = VIT) -> None:
-        super().__init__()
-        self.tower = PatchTower(tower_config(tower))
-        self.heads = Heads(tower.hidden)
-
-    def forward(self, pixels: Tensor) -> Seen:
-        seen: Seen = self.heads(self.tower(pixels).last_hidden_state[:, 1:].mean(1))
-        return seen
-
-
-def network(name: str) -> tuple[nn.Module, int]:
-    """A network by name, and the side of the pictures that it is given."""
-    return (ResNet(), CONV_TOWER.image) if name == "resnet" else (ViT(), VIT.image)
+def begun(folder: Path) -> Seeing:
+    """A network whose tower is that of a model folder; its heads are new."""
+    stored = load_file(folder / "tower.safetensors")
+    net = Seeing()
+    net.tower.load_state_dict({name.removeprefix(PREFIX): part.float() for name, part in stored.items()})
+    nn.init.zeros_(net.label.weight)
+    return net

@@ -13,6 +13,8 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 TURN: Final = math.radians(18)
 SCALE: Final = 0.15
 SHIFT: Final = 0.10
+COVERED: Final = 0.25
+"""How often a part of the picture is covered: units under it are told all the same."""
 COARSE: Final = (0.3, 0.6)
 """Least part of its side that is left of a coarse portrait (48 of 112 is 0.43); how often it is coarse."""
 
@@ -73,7 +75,7 @@ def _coarse(pixels: Tensor, chance: torch.Generator, luck: random.Random) -> Ten
 
 
 def _covered(seen: Tensor, chance: torch.Generator) -> Tensor:
-    """A rectangle of up to a quarter of the picture is grey, in half of the pictures."""
+    """A rectangle of up to a quarter of the picture is grey, in some of the pictures."""
     count, _, side, _ = seen.shape
     draw = torch.rand(5, count, 1, device=seen.device, generator=chance)
     area, ratio = draw[0] * 0.2 + 0.03, torch.exp((draw[1] - 0.5) * 2)
@@ -81,7 +83,7 @@ def _covered(seen: Tensor, chance: torch.Generator) -> Tensor:
     place = torch.arange(side, device=seen.device)[None]
     x, y = draw[2] * (side - wide), draw[3] * (side - high)
     columns, rows = (place >= x) & (place < x + wide), (place >= y) & (place < y + high)
-    hidden = rows[:, :, None] & columns[:, None, :] & (draw[4][:, :, None] < 0.5)
+    hidden = rows[:, :, None] & columns[:, None, :] & (draw[4][:, :, None] < COVERED)
     return seen.masked_fill(hidden[:, None], 0.0)
 
 

@@ -1,12 +1,11 @@
-"""Pretrains a vision tower on faces: expressions with their votes, action units, and what other networks say.
+"""Teaches the compact model's vision tower expressions and action units at once, in pieces of any length.
 
-    python scripts/train_tower.py --data DATA --texts TEXTS --net mobilenet --weights WEIGHTS -o teacher
-    python scripts/train_tower.py --data DATA --texts TEXTS --teachers teacher -o tower
+    python scripts/crop_portraits.py DATA/portraits_train-*.parquet -o CROPS
+    python scripts/train_tower.py --data DATA --crops CROPS --begin src/expllm/assets/compact -o TOWER
 
-DATA holds the Parquet shards of FER+ and of the portraits, cut out (scripts/crop_portraits.py); TEXTS the
-engine's exports with the action units; WEIGHTS a network that knew faces before (`tower_pretrained`).
-`--teachers` learns from networks that were trained before: from what they say of the very same view (Beyer et
-al. 2022), beside the votes. `--begin` goes on with a network of before; `--seconds` ends by the clock.
+DATA holds the Parquet shards of FER+ and of the portraits with their `au_readings_*.parquet`; what learns from
+these readings is for academic use. The same command goes on where an earlier one was cut. TOWER gets
+`tower.safetensors` (for `ship_compact.py`), `units.safetensors` (for `fit_au_reader.py`) and `history.jsonl`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import json
 import math
 import random
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,40 +26,47 @@ import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax
-from tower_faces import MIRROR, Faces, ferplus, portraits
-from tower_net import ResNet, Seen, network
-from tower_pretrained import MobileNet, pretrained
+from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, smooth_l1_loss
+from tower_faces import FACS, MIRROR, Faces, ferplus, portraits
+from tower_net import PREFIX, Seeing, Seen, begun
 from tower_views import mixed, plain, views
 
 from expllm.model.presets import CONV_TOWER
 
-AU_WEIGHT = 2.0
 SIDE = CONV_TOWER.image
+UNITS, CHANNELS, CLEAR = 6.0, 3.0, 0.3
+"""Weights of the losses beside the one of expressions."""
+
+
+@dataclass
+class Scales:
+    """Means and deviations by which units and channels are standardised."""
+
+    units: tuple[Tensor, Tensor]
+    channels: tuple[Tensor, Tensor]
+
+    @classmethod
+    def of(cls, train: list[Faces]) -> Scales:
+        return cls(*(_moments(torch.cat([getattr(one, part) for one in train])) for part in ("units", "channels")))
 
 
 def main() -> None:
     options = _options()
     torch.manual_seed(options.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.backends.cudnn.benchmark = (
-        options.net != "mobilenet"
-    )  # among depthwise kernels it searches a minute
-    torch.set_float32_matmul_precision("high")
-    train = [
-        ferplus(options.data, "train", options.texts / "ferplus.jsonl").to(device),
-        portraits(options.portraits or options.data, "train", options.texts / "portraits.jsonl").to(device),
-    ]
-    valid = [
-        ferplus(options.data, "valid", None).to(device),
-        portraits(options.portraits or options.data, "valid", None).to(device),
-    ]
-    net, side = _begun(options, train)
-    net = _placed(net, device)
-    teachers = [_read(path, device) for path in options.teachers]
-    learned, history = _learn(net, side, train, valid, teachers, options, device)
+    train = [ferplus(options.data, "train"), portraits(options.data, options.crops, "train")]
+    valid = [ferplus(options.data, "valid"), portraits(options.data, options.crops, "valid")]
+    scales = Scales.of(train)
+    learner = Learner(options, train, scales)
     options.output.mkdir(parents=True, exist_ok=True)
-    _write(learned, options, history)
+    learner.resume()
+    while learner.step < options.steps:
+        learner.learn()
+        if learner.step % options.every == 0 or learner.step == options.steps:
+            learner.save()
+        if learner.step % options.score_every == 0 or learner.step == options.steps:
+            scores = {"ferplus": score(learner.average, valid[0]), "portraits": score(learner.average, valid[1])}
+            learner.tell(scores)
+    write(learner.average, scales, options.output)
 
 
 def _options() -> argparse.Namespace:
@@ -67,129 +74,139 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--portraits", type=Path, help="where the cut portraits are, if not in DATA")
-    parser.add_argument("--texts", type=Path, required=True)
-    parser.add_argument("--net", default="resnet", choices=("resnet", "vit", "mobilenet"))
+    parser.add_argument("--crops", type=Path, required=True, help="where the cut portraits are")
+    parser.add_argument("--begin", type=Path, required=True, help="model folder whose tower learns on")
+    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--batch", type=int, nargs=2, default=(96, 32), help="faces of FER+ and portraits")
     parser.add_argument(
-        "--weights", type=Path, help="of the mobilenet before: a folder of TensorFlow.js files"
-    )
-    parser.add_argument("--begin", type=Path, help="folder of a training whose network learns on")
-    parser.add_argument("--teachers", type=Path, nargs="*", default=[])
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--seconds", type=float, help="end by the clock instead")
-    parser.add_argument("--batch", type=int, nargs=2, default=(384, 128), help="faces of FER+ and portraits")
-    parser.add_argument(
-        "--rare", type=float, nargs=2, default=(0.35, 0.35),
+        "--rare", type=float, nargs=2, default=(0.35, 0.6),
         help="of FER+ and portraits: faces are drawn by the size of their class to this power less",
     )  # fmt: skip
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=3e-4)
+    parser.add_argument("--head-lr", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.05)
-    parser.add_argument("--mix", type=float, default=0.5, help="part of the batches that is mixed")
-    parser.add_argument("--told", type=float, default=0.7, help="weight of the teachers against the votes")
+    parser.add_argument("--mix", type=float, default=0.2, help="part of the batches that is mixed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--every", type=int, default=100, help="steps from one state to the next")
+    parser.add_argument("--score-every", type=int, default=500)
     parser.add_argument("-o", "--output", type=Path, required=True)
     return parser.parse_args()
 
 
-def _begun(options: argparse.Namespace, train: list[Faces]) -> tuple[nn.Module, int]:
-    """The network as it begins."""
-    if options.begin:
-        net, side = _read(options.begin, "cpu")
-        return net, side
-    if not options.weights:
-        return network(options.net)
-    some = torch.cat([plain(faces.pixels[:: len(faces.pixels) // 96].cpu(), SIDE) for faces in train])
-    return pretrained(options.weights, some), SIDE
+class Learner:
+    """The network, its running mean, and where its training stands."""
+
+    def __init__(self, options: argparse.Namespace, train: list[Faces], scales: Scales) -> None:
+        self.options, self.train, self.scales = options, train, scales
+        self.net = begun(options.begin).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.net).eval()
+        heads = [*self.net.label.parameters(), *self.net.units.parameters()]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": [*self.net.tower.parameters()], "top": options.lr}, {"params": heads, "top": options.head_lr}],
+            weight_decay=options.decay,
+        )  # fmt: skip
+        self.chance, self.luck = torch.Generator().manual_seed(options.seed), random.Random(options.seed)
+        self.rarity = [_rarity(faces, power) for faces, power in zip(train, options.rare, strict=True)]
+        self.step, self.seconds = 0, 0.0
+        self.begun, self.losses = time.monotonic(), torch.zeros(4)
+
+    def learn(self) -> None:
+        """One step."""
+        done = self.step / self.options.steps
+        rate = min(1.0, (self.step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * done))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["top"] * rate
+        losses = self._losses()
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
+        self.optimizer.step()
+        self.step += 1
+        keep = min(0.998, self.step / (self.step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_([*self.average.parameters()], [*self.net.parameters()], 1 - keep)
+        self.losses = self.losses * 0.98 + losses.detach() * 0.02
+
+    def _losses(self) -> Tensor:
+        """Of expressions, units, channels and clearness, weighted: [4]."""
+        drawn = [
+            faces.at(torch.multinomial(rare, count, replacement=True, generator=self.chance))
+            for faces, rare, count in zip(self.train, self.rarity, self.options.batch, strict=True)
+        ]
+        seen = [views(faces.pixels, SIDE, self.chance, self.luck) for faces in drawn]
+        pictures, flipped = torch.cat([one for one, _ in seen]), torch.cat([one for _, one in seen])
+        target, units, channels, clear = (
+            torch.cat([getattr(one, part) for one in drawn]) for part in ("targets", "units", "channels", "clear")
+        )
+        channels = torch.where(flipped[:, None], channels[:, MIRROR], channels)
+        if self.luck.random() < self.options.mix:
+            order = torch.randperm(len(pictures), generator=self.chance)
+            share = torch.rand(len(pictures), generator=self.chance) * 0.5 + 0.5
+            pictures = mixed(pictures, pictures[order], share)
+            part = share[:, None]
+            target, units, channels = (
+                all_ * part + all_[order] * (1 - part) for all_ in (target, units, channels)
+            )
+            clear = torch.full_like(clear, float("nan"))
+        said: Seen = self.net(pictures.contiguous(memory_format=torch.channels_last))
+        known = ~clear.isnan()
+        sure = binary_cross_entropy_with_logits(said.clear[known], clear[known], reduction="sum")
+        return torch.stack([
+            -(target * log_softmax(said.logits, 1)).sum(1).mean(),
+            UNITS * _distance(said.units, units, self.scales.units),
+            CHANNELS * _distance(said.channels, channels, self.scales.channels),
+            CLEAR * sure / known.sum().clamp(min=1),
+        ])  # fmt: skip
+
+    def save(self) -> None:
+        """Everything that a later piece needs, in place of the state before."""
+        state = {
+            "net": self.net.state_dict(), "average": self.average.state_dict(), "step": self.step,
+            "optimizer": self.optimizer.state_dict(), "chance": self.chance.get_state(),
+            "luck": self.luck.getstate(), "torch": torch.get_rng_state(),
+            "seconds": self.seconds + time.monotonic() - self.begun,
+        }  # fmt: skip
+        fresh = self.options.output / "state.new"
+        torch.save(state, fresh)
+        fresh.replace(self.options.output / "state.pt")
+        spent = state["seconds"]
+        parts = " ".join(f"{loss:.3f}" for loss in self.losses.tolist())
+        print(f"{self.step}/{self.options.steps} {spent:.0f} s {parts}", flush=True)
+
+    def resume(self) -> None:
+        """Goes on from the last state, if there is one."""
+        path = self.options.output / "state.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, weights_only=False)
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.chance.set_state(state["chance"])
+        self.luck.setstate(state["luck"])
+        torch.set_rng_state(state["torch"])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def tell(self, scores: dict[str, Any]) -> None:
+        """Writes down how well it reads."""
+        row = {"step": self.step, "losses": [round(one, 4) for one in self.losses.tolist()], **scores}
+        print(json.dumps(row), flush=True)
+        with (self.options.output / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
 
 
-def _read(path: Path, device: str) -> tuple[nn.Module, int]:
-    saved = torch.load(path / "net.pt", map_location=device, weights_only=True)
-    net, side = (MobileNet(), SIDE) if saved["net"] == "mobilenet" else network(saved["net"])
-    net.load_state_dict(saved["state"])
-    return _placed(net, device).eval(), side
+def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    known = ~values.isnan()
+    count = known.sum(0)
+    mean = values.nan_to_num().sum(0) / count
+    spread = torch.where(known, values - mean, 0.0).square().sum(0) / count
+    return mean, spread.sqrt()
 
 
-def _placed(net: nn.Module, device: str) -> nn.Module:
-    """On its device, in the order of numbers in which convolutions are fast."""
-    return net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def _learn(
-    net: nn.Module, side: int, train: list[Faces], valid: list[Faces],
-    teachers: list[tuple[nn.Module, int]], options: argparse.Namespace, device: str,
-) -> tuple[nn.Module, list[dict[str, Any]]]:  # fmt: skip
-    chance = torch.Generator(device).manual_seed(options.seed)
-    heavy = [p for p in net.parameters() if p.ndim > 1]
-    light = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [{"params": heavy, "weight_decay": options.decay}, {"params": light, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=options.lr, fused=device == "cuda")
-    average = copy.deepcopy(net).eval()
-    weights = [_rarity(faces, power) for faces, power in zip(train, options.rare, strict=True)]
-    luck = random.Random(options.seed)  # on the host: a card is not waited for
-    history: list[dict[str, Any]] = []
-    begun, step, done, shown = time.monotonic(), 0, 0.0, 0.0
-    while done < 1:
-        done = (time.monotonic() - begun) / options.seconds if options.seconds else step / options.steps
-        done = min(done, 1.0)
-        rate = options.lr * min(1.0, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * done))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss = _loss(net.train(), side, train, weights, teachers, options, chance, luck, device)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimizer.step()
-        _follow(average, net, min(0.999, (step + 1) / (step + 20)))
-        step += 1
-        if done - shown > 0.1 or done >= 1:
-            shown = done
-            fer, portrait = (_score(average, side, faces) for faces in valid)
-            told = round(float(loss.detach()), 4)
-            row = {"step": step, "done": round(done, 3), "loss": told, "ferplus": fer,
-                   "portraits": portrait, "seconds": round(time.monotonic() - begun, 1)}  # fmt: skip
-            history.append(row)
-            print(options.output.name, json.dumps(row), flush=True)
-    return average, history
-
-
-def _loss(
-    net: nn.Module, side: int, train: list[Faces], weights: list[Tensor],
-    teachers: list[tuple[nn.Module, int]], options: argparse.Namespace, chance: torch.Generator,
-    luck: random.Random, device: str,
-) -> Tensor:  # fmt: skip
-    seen, targets, aus = [], [], []
-    biggest = max([side, *(one for _, one in teachers)])
-    for faces, weight, count in zip(train, weights, options.batch, strict=True):
-        drawn = torch.multinomial(weight, count, replacement=True, generator=chance)
-        pictures, mirrored = views(faces.pixels[drawn], biggest, chance, luck)
-        measured = faces.aus[drawn]
-        seen.append(pictures)
-        targets.append(faces.targets[drawn])
-        aus.append(torch.where(mirrored[:, None], measured[:, MIRROR], measured))
-    pictures, target, units = torch.cat(seen), torch.cat(targets), torch.cat(aus)
-    if luck.random() < options.mix:
-        order = torch.randperm(len(pictures), device=device, generator=chance)
-        share = torch.rand(len(pictures), device=device, generator=chance) * 0.5 + 0.5
-        pictures = mixed(pictures, pictures[order], share)
-        target = target * share[:, None] + target[order] * (1 - share[:, None])
-        units = torch.full_like(units, float("nan"))
-    pictures = pictures.to(memory_format=torch.channels_last)
-    with torch.autocast(device, torch.bfloat16):
-        if teachers:
-            with torch.no_grad():
-                told = [one(_sized(pictures, size)).logits.float().softmax(1) for one, size in teachers]
-            target = target * (1 - options.told) + torch.stack(told).mean(0) * options.told
-        said: Seen = net(_sized(pictures, side))
-    loss = -(target * log_softmax(said.logits.float(), 1)).sum(1).mean()
-    known = ~units.isnan()
-    error = torch.where(known, said.aus.float() - units.nan_to_num(), 0.0).square().sum()
-    return loss + AU_WEIGHT * error / known.sum().clamp(min=1)
-
-
-def _sized(pictures: Tensor, side: int) -> Tensor:
-    if pictures.shape[-1] == side:
-        return pictures
-    return torch.nn.functional.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
+def _distance(said: Tensor, told: Tensor, scale: tuple[Tensor, Tensor]) -> Tensor:
+    known = ~told.isnan()
+    target = ((told - scale[0]) / scale[1]).nan_to_num()
+    return smooth_l1_loss(said[known], target[known], reduction="sum") / known.sum().clamp(min=1)
 
 
 def _rarity(faces: Faces, power: float) -> Tensor:
@@ -198,52 +215,47 @@ def _rarity(faces: Faces, power: float) -> Tensor:
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, net: nn.Module, keep: float) -> None:
-    pairs = zip(average.state_dict().values(), net.state_dict().values(), strict=True)
-    ours, theirs = zip(*((one, other) for one, other in pairs if one.is_floating_point()), strict=True)
-    torch._foreach_lerp_(ours, theirs, 1 - keep)  # at once: a launch for each would take longer than a step
-
-
-@torch.no_grad()
-def _score(net: nn.Module, side: int, faces: Faces) -> dict[str, float]:
-    """Accuracy plain and with the mirror image, macro-F1, balanced accuracy over classes of 50 faces."""
-    straight, both = [], []
-    device = faces.pixels.device.type
-    for begin in range(0, len(faces.pixels), 512):
-        pictures = plain(faces.pixels[begin : begin + 512], side).to(memory_format=torch.channels_last)
-        with torch.autocast(device, torch.bfloat16):
-            one = net(pictures).logits.float().softmax(1)
-            two = net(pictures.flip(3)).logits.float().softmax(1)
-        straight.append(one.argmax(1))
-        both.append((one + two).argmax(1))
-    said, told, truth = torch.cat(straight), torch.cat(both), faces.majority
+def score(net: Seeing, faces: Faces) -> dict[str, Any]:
+    """How faces are labelled, and how their units agree with the teacher's, by the mean of both mirror images."""
+    looks = []
+    for begin in range(0, len(faces), 256):
+        pictures = plain(faces.pixels[begin : begin + 256], SIDE)
+        looks.append([net(one.contiguous(memory_format=torch.channels_last)) for one in (pictures, pictures.flip(3))])
+    both = [torch.cat([pair[side].logits.softmax(1) for pair in looks]) for side in (0, 1)]
+    units = [torch.cat([pair[side].units for pair in looks]) for side in (0, 1)]
+    known = ~faces.units.isnan().any(1)
+    agreed = _correlation(sum(units)[known], faces.units[known])  # type: ignore[index]
     return {
-        "accuracy": round(float((said == truth).float().mean()), 4),
-        "mirrored": round(float((told == truth).float().mean()), 4),
-        **{name: round(value, 4) for name, value in _by_class(told, truth).items()},
-    }
+        **{name: round(value, 4) for name, value in by_class((both[0] + both[1]).argmax(1), faces.majority).items()},
+        "r": round(float(agreed.mean()), 4),
+        "flip_r": round(float(_correlation(*(one[known] for one in units)).mean()), 4),
+        "units": {f"AU{number}": round(r, 3) for number, r in zip(FACS, agreed.tolist(), strict=True)},
+    }  # fmt: skip
 
 
-def _by_class(said: Tensor, truth: Tensor) -> dict[str, float]:
+def _correlation(one: Tensor, other: Tensor) -> Tensor:
+    one, other = one - one.mean(0), other - other.mean(0)
+    return (one * other).sum(0) / (one.norm(dim=0) * other.norm(dim=0))
+
+
+def by_class(said: Tensor, truth: Tensor) -> dict[str, float]:
+    """Accuracy, macro-F1, and balanced accuracy over classes of 50 faces."""
     table = torch.bincount(truth * 8 + said, minlength=64).reshape(8, 8).double()
     right, real, told = table.diagonal(), table.sum(1), table.sum(0)
     f1 = (2 * right / (real + told).clamp(min=1))[real > 0]
     recall = (right / real.clamp(min=1))[real >= 50]
-    return {"macro_f1": float(f1.mean()), "balanced": float(recall.mean())}
+    accuracy = float(right.sum() / real.sum())
+    return {"accuracy": accuracy, "macro_f1": float(f1.mean()), "balanced": float(recall.mean())}
 
 
-def _write(net: nn.Module, options: argparse.Namespace, history: list[dict[str, Any]]) -> None:
-    net = net.float().cpu()
-    state = {
-        key: value.half() if value.is_floating_point() else value for key, value in net.state_dict().items()
-    }
-    torch.save({"net": options.net, "state": state}, options.output / "net.pt")
-    if isinstance(net, ResNet):
-        tower = net.folded(CONV_TOWER.image).half()
-        save_file({f"model.vision_tower.{k}": v.contiguous() for k, v in tower.state_dict().items()},
-                  options.output / "tower.safetensors")  # fmt: skip
-    told = {key: str(value) for key, value in vars(options).items()}
-    (options.output / "history.json").write_text(json.dumps({"options": told, "history": history}, indent=1))
+def write(net: Seeing, scales: Scales, folder: Path) -> None:
+    """The tower, and its heads with the scales of their units."""
+    tower = {PREFIX + name: part.half().contiguous() for name, part in net.tower.state_dict().items()}
+    save_file(tower, folder / "tower.safetensors")
+    heads = {name: part for name, part in net.state_dict().items() if not name.startswith("tower.")}
+    for part, (mean, spread) in (("units", scales.units), ("channels", scales.channels)):
+        heads |= {f"scale.{part}.mean": mean, f"scale.{part}.spread": spread}
+    save_file({name: part.float().contiguous() for name, part in heads.items()}, folder / "units.safetensors")
 
 
 if __name__ == "__main__":

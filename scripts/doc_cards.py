@@ -31,6 +31,8 @@ SETS: Final = {
     "portraits_held_out": "portraits, held-out identities",
 }
 CARD: Final = ("what", "as it stands in the asset")
+BLENDSHAPE_UNITS: Final = [au for au in ACTION_UNITS if au.number is not None]
+"""Those that the calibration of the blendshapes speaks of: FEAFA's."""
 PARTS: Final = {"measured_faces": "faces that were measured", "all_rows": "all rows"}
 
 
@@ -42,7 +44,7 @@ def au_card() -> str:
 def au_constants() -> str:
     """How every measured unit is read."""
     rows = []
-    for au in ACTION_UNITS:
+    for au in BLENDSHAPE_UNITS:
         entry = _au("aus")[au.name]
         if entry["measured"]:
             rows.append((au.number, au.name, *_constants(entry)))
@@ -51,7 +53,7 @@ def au_constants() -> str:
 
 def au_figures() -> str:
     """How well every measured unit is read, as far as that is known."""
-    entries = {au.name: _au("aus")[au.name] for au in ACTION_UNITS}
+    entries = {au.name: _au("aus")[au.name] for au in BLENDSHAPE_UNITS}
     measured = {name: entry["figures"] for name, entry in entries.items() if entry["measured"]}
     keys = [key for key in FIGURES if any(key in figures for figures in measured.values())]
     rows = [(name, *(_figure(key, f) for key in keys), _labels(f)) for name, f in measured.items()]
@@ -62,7 +64,7 @@ def au_figures() -> str:
 def au_rejected() -> str:
     """What was tried for the units that are not measured, and why it was not good enough."""
     rows = []
-    for au in ACTION_UNITS:
+    for au in BLENDSHAPE_UNITS:
         entry = _au("aus")[au.name]
         if not entry["measured"]:
             tried = entry.get("tried")

@@ -93,11 +93,11 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def action_units() -> str:
-    """The 24 units with what is known of each, and whether the shipped reader measures it."""
+    """The units with what is known of each, and whether the shipped reader measures it."""
     measured = BlendshapeReader().measured
     rows = [
         (
-            au.number,
+            au.number or "-",
             au.name,
             au.side or (f"whole face, moves {au.direction}" if au.direction else "whole face"),
             au.region,
@@ -282,7 +282,11 @@ def _column(column: str) -> tuple[str, str, str]:
     """Name, type and meaning of a column, or of the family that it belongs to."""
     if column in AU_NAMES:
         first, last = f"`{AU_NAMES[0]}`", f"`{AU_NAMES[-1]}`"
-        return f"{first} ... {last} (24)", "number", "intensity of each action unit, 0-1; empty: not measured"
+        return (
+            f"{first} ... {last} ({len(AU_NAMES)})",
+            "number",
+            "intensity of each action unit, 0-1; empty: not measured",
+        )
     if column.startswith("prob_"):
         first, *_, last = (f"`prob_{label}`" for label in Expression)
         return f"{first} ... {last} ({len(Expression)})", "number", "probability of each expression, 0-1"

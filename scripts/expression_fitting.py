@@ -174,7 +174,9 @@ class Fitter:
         slopes, offset = self.fit(setting)
         terms = self.sets[setting.terms]
         units = units_of(terms)
-        means = {au.name: float(self.missing[au.number - 1]) for au in ACTION_UNITS if au.name in units}
+        means = {
+            au.name: float(self.missing[place]) for place, au in enumerate(ACTION_UNITS) if au.name in units
+        }
         rows = np.round(slopes / heat, DECIMALS).tolist()
         return Coefficients(
             identity=identity,
@@ -186,7 +188,7 @@ class Fitter:
 
 
 def mirrored_mean(aus: Array) -> Array:
-    """The mean of each unit that was measured, the same for left and right: [N, 24] to [24]."""
+    """The mean of each unit that was measured, the same for left and right: [N, 31] to [31]."""
     measured = ~np.isnan(aus)
     count = measured.sum(axis=0)
     mean = np.where(count > 0, np.where(measured, aus, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)

@@ -1,4 +1,4 @@
-"""Faces to teach a tower with, whole in memory: votes, action units as OpenFace read them, MediaPipe's channels.
+"""Faces to teach a tower with, whole in memory: votes, OpenFace's action units, MediaPipe's channels.
 
 The parts are those of the data sets; portraits are split by person as `expllm eval` splits them. Readings are
 those of `au_readings_*.parquet`; what learns from them is for academic use.
@@ -35,7 +35,7 @@ _SINGLE: Final = (
     "mouthShrugUpper"
 ).split()
 CHANNELS: Final = (*(pair + side for pair in _PAIRS for side in ("Left", "Right")), *_SINGLE)
-"""MediaPipe's channels that move on photographs at all: cheeks puff, cheeks squint, nose and jaw thrust do not."""
+"""MediaPipe's channels that move on photographs at all: those of cheeks, nose and jaw thrust do not."""
 MIRROR: Final = [
     CHANNELS.index(name[:-4] + "Right") if name.endswith("Left")
     else CHANNELS.index(name[:-5] + "Left") if name.endswith("Right")

@@ -1,4 +1,4 @@
-"""The tower as it learns: `ConvTower`, an expression head, and a head that reads action units from regions."""
+"""The tower as it learns: `ConvTower`, a head for expressions, one that reads action units from regions."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
     python scripts/crop_portraits.py DATA/portraits_train-*.parquet -o CROPS
     python scripts/train_tower.py --data DATA --crops CROPS --begin src/expllm/assets/compact -o TOWER
 
-DATA holds the Parquet shards of FER+ and of the portraits with their `au_readings_*.parquet`; what learns from
-these readings is for academic use. The same command goes on where an earlier one was cut. TOWER gets
+DATA holds the Parquet shards of FER+ and of the portraits with their `au_readings_*.parquet`; what learns
+from these readings is for academic use. The same command goes on where an earlier one was cut. TOWER gets
 `tower.safetensors` (for `ship_compact.py`), `units.safetensors` (for `fit_au_reader.py`) and `history.jsonl`.
 """
 
@@ -47,7 +47,8 @@ class Scales:
 
     @classmethod
     def of(cls, train: list[Faces]) -> Scales:
-        return cls(*(_moments(torch.cat([getattr(one, part) for one in train])) for part in ("units", "channels")))
+        units = torch.cat([one.units for one in train])
+        return cls(_moments(units), _moments(torch.cat([one.channels for one in train])))
 
 
 def main() -> None:
@@ -64,7 +65,10 @@ def main() -> None:
         if learner.step % options.every == 0 or learner.step == options.steps:
             learner.save()
         if learner.step % options.score_every == 0 or learner.step == options.steps:
-            scores = {"ferplus": score(learner.average, valid[0]), "portraits": score(learner.average, valid[1])}
+            scores = {
+                "ferplus": score(learner.average, valid[0]),
+                "portraits": score(learner.average, valid[1]),
+            }
             learner.tell(scores)
     write(learner.average, scales, options.output)
 
@@ -102,9 +106,12 @@ class Learner:
         self.average = copy.deepcopy(self.net).eval()
         heads = [*self.net.label.parameters(), *self.net.units.parameters()]
         self.optimizer = torch.optim.AdamW(
-            [{"params": [*self.net.tower.parameters()], "top": options.lr}, {"params": heads, "top": options.head_lr}],
+            [
+                {"params": [*self.net.tower.parameters()], "top": options.lr},
+                {"params": heads, "top": options.head_lr},
+            ],
             weight_decay=options.decay,
-        )  # fmt: skip
+        )
         self.chance, self.luck = torch.Generator().manual_seed(options.seed), random.Random(options.seed)
         self.rarity = [_rarity(faces, power) for faces, power in zip(train, options.rare, strict=True)]
         self.step, self.seconds = 0, 0.0
@@ -136,7 +143,8 @@ class Learner:
         seen = [views(faces.pixels, SIDE, self.chance, self.luck) for faces in drawn]
         pictures, flipped = torch.cat([one for one, _ in seen]), torch.cat([one for _, one in seen])
         target, units, channels, clear = (
-            torch.cat([getattr(one, part) for one in drawn]) for part in ("targets", "units", "channels", "clear")
+            torch.cat([getattr(one, part) for one in drawn])
+            for part in ("targets", "units", "channels", "clear")
         )
         channels = torch.where(flipped[:, None], channels[:, MIRROR], channels)
         if self.luck.random() < self.options.mix:
@@ -216,17 +224,20 @@ def _rarity(faces: Faces, power: float) -> Tensor:
 
 @torch.no_grad()
 def score(net: Seeing, faces: Faces) -> dict[str, Any]:
-    """How faces are labelled, and how their units agree with the teacher's, by the mean of both mirror images."""
+    """How faces are labelled and their units agree with the teacher's, by the mean of both mirror images."""
     looks = []
     for begin in range(0, len(faces), 256):
         pictures = plain(faces.pixels[begin : begin + 256], SIDE)
-        looks.append([net(one.contiguous(memory_format=torch.channels_last)) for one in (pictures, pictures.flip(3))])
+        looks.append(
+            [net(one.contiguous(memory_format=torch.channels_last)) for one in (pictures, pictures.flip(3))]
+        )
     both = [torch.cat([pair[side].logits.softmax(1) for pair in looks]) for side in (0, 1)]
     units = [torch.cat([pair[side].units for pair in looks]) for side in (0, 1)]
     known = ~faces.units.isnan().any(1)
-    agreed = _correlation(sum(units)[known], faces.units[known])  # type: ignore[index]
+    agreed = _correlation((units[0] + units[1])[known], faces.units[known])
+    labelled = by_class((both[0] + both[1]).argmax(1), faces.majority)
     return {
-        **{name: round(value, 4) for name, value in by_class((both[0] + both[1]).argmax(1), faces.majority).items()},
+        **{name: round(value, 4) for name, value in labelled.items()},
         "r": round(float(agreed.mean()), 4),
         "flip_r": round(float(_correlation(*(one[known] for one in units)).mean()), 4),
         "units": {f"AU{number}": round(r, 3) for number, r in zip(FACS, agreed.tolist(), strict=True)},
@@ -235,7 +246,7 @@ def score(net: Seeing, faces: Faces) -> dict[str, Any]:
 
 def _correlation(one: Tensor, other: Tensor) -> Tensor:
     one, other = one - one.mean(0), other - other.mean(0)
-    return (one * other).sum(0) / (one.norm(dim=0) * other.norm(dim=0))
+    return (one * other).sum(0) / (one.square().sum(0) * other.square().sum(0)).sqrt()
 
 
 def by_class(said: Tensor, truth: Tensor) -> dict[str, float]:

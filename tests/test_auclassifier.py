@@ -75,7 +75,7 @@ def test_a_small_model_by_hand() -> None:
 
 
 def test_terms_are_what_the_module_says() -> None:
-    aus = np.zeros((1, 24))
+    aus = np.zeros((1, len(AU_NAMES)))
     aus[0, AU_NAMES.index("left brow raise")] = 0.9
     aus[0, AU_NAMES.index("right brow raise")] = 0.5
     aus[0, AU_NAMES.index("jaw drop")] = 0.25
@@ -112,7 +112,7 @@ def test_a_flipped_picture_keeps_its_probabilities(aus: AUVector) -> None:
 
 
 def test_rows_of_a_batch_equal_single_faces(shipped: AUClassifier) -> None:
-    rows = np.random.default_rng(0).random((20, 24))
+    rows = np.random.default_rng(0).random((20, len(AU_NAMES)))
     rows[3:9, 2:5] = np.nan
     batch = shipped.batch(rows)
     assert batch.shape == (20, len(shipped.labels))
@@ -135,8 +135,8 @@ def test_nothing_measured_gives_no_answer(shipped: AUClassifier) -> None:
     assert shipped.probabilities(AUVector()) is None
     ignored = [name for name in AU_NAMES if name not in shipped.uses]
     assert shipped.probabilities(AUVector(dict.fromkeys(ignored, 1.0))) is None
-    assert np.isnan(shipped.batch(np.full((2, 24), np.nan))).all()
-    assert shipped.batch(np.empty((0, 24))).shape == (0, len(shipped.labels))
+    assert np.isnan(shipped.batch(np.full((2, len(AU_NAMES)), np.nan))).all()
+    assert shipped.batch(np.empty((0, len(AU_NAMES)))).shape == (0, len(shipped.labels))
 
 
 @pytest.mark.parametrize("trace", [0.005, 0.01, 0.03, TRACE])
@@ -186,7 +186,7 @@ def test_one_action_makes_its_expression_more_probable(
 def test_equals_scikit_learn() -> None:
     linear_model = pytest.importorskip("sklearn.linear_model")
     rng = np.random.default_rng(1)
-    aus = rng.random((300, 24))
+    aus = rng.random((300, len(AU_NAMES)))
     terms = ("lip corner pull", "sqrt(jaw drop)", "uneven(brow raise)", "sqrt(jaw drop) * brow lower")
     labels = rng.integers(0, 8, 300)
     values = expand(aus, terms)

@@ -292,7 +292,7 @@ GOOD_LINE = '{"aus": {"jaw drop": 0.5}}'
         ("input,status,jaw drop", "a,ok,0.5", "a,fine,0.5", "status is 'fine': it must be one of ok, "),
         ("au_26_intensity,au_1", "2.5,1", "6,1", "au_26_intensity is 6: LibreFace writes 0 to 5"),
         ("AU26,emotion,gaze_yaw", "0.5,1,0", "2,1,0", "AU26 is 2: OpenFace 3 writes 0 to 1"),
-        (GOOD_LINE, GOOD_LINE, '{"au": [1, 2]}', "an AU array has 24 numbers, not 2"),
+        (GOOD_LINE, GOOD_LINE, '{"au": [1, 2]}', "an AU array has 24 or 31 numbers, not 2"),
         (GOOD_LINE, GOOD_LINE, '{"aus": {"jaw dorp": 1}}', "did you mean 'jaw drop'"),
         (GOOD_LINE, GOOD_LINE, '{"aus": {"jaw drop": Infinity}}', "intensity of 'jaw drop' is inf"),
         (GOOD_LINE, GOOD_LINE, '{"aus": 5}', ""),
@@ -327,9 +327,14 @@ def test_unreadable_files(tmp_path: Path) -> None:
             list(read_au_table(tmp_path / name))
 
 
-def test_what_feafa_cannot_say_is_left_out() -> None:
-    assert from_facs({6: 1.0, 7: 1.0, 15: 1.0, 23: 1.0, 25: 1.0}).measured == ()
-    assert 6 not in to_facs(AUVector.from_positive({}))
+def test_units_that_only_facs_has_are_read_and_others_left_out() -> None:
+    read = from_facs({6: 1.0, 7: 0.9, 11: 1.0, 15: 0.5, 23: 0.1, 25: 0.0})
+    assert read.measured == (
+        "cheek raiser", "lid tightener", "lip corner depressor", "lip tightener", "lips part"
+    )  # fmt: skip
+    assert (read["lid tightener"], read["lips part"]) == (0.9, 0.0)
+    assert 11 not in to_facs(read)
+    assert to_facs(AUVector.from_positive({}))[6] is None, "released texts do not say whether cheeks rose"
 
 
 def test_facs_takes_the_stronger_side_and_keeps_unknown() -> None:

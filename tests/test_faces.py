@@ -14,6 +14,7 @@ from expllm.faces import (
     AU_NAMES,
     EXPRESSION_CODES,
     EXPRESSION_SYNONYMS,
+    FEAFA_NAMES,
     LABEL_ORDERS,
     AUVector,
     Expression,
@@ -46,6 +47,13 @@ FACS = {
     "lip pucker": (18,),
     "cheeks puff": (34,),
     "nose wrinkle": (9,),
+    "cheek raiser": (6,),
+    "lid tightener": (7,),
+    "dimpler": (14,),
+    "lip corner depressor": (15,),
+    "lip tightener": (23,),
+    "lip pressor": (24,),
+    "lips part": (25,),
 }
 ARKIT = {
     "left eye close": "eyeBlinkLeft",
@@ -72,9 +80,11 @@ intensities = st.one_of(st.none(), st.floats(0, 1))
 vectors = st.builds(AUVector, st.fixed_dictionaries(dict.fromkeys(AU_NAMES, intensities)))
 
 
-def test_the_24_units_stand_in_feafa_order() -> None:
+def test_the_24_units_of_feafa_stand_first_and_in_its_order() -> None:
     written = [entry.strip() for entry in FEAFA.replace("\n", " ").split(";")]
-    assert [f"{au.number} {au.name}" for au in ACTION_UNITS] == written
+    assert [f"{au.number} {au.name}" for au in ACTION_UNITS[:24]] == written
+    assert AU_NAMES[:24] == FEAFA_NAMES
+    assert all(au.number is None and au.side is None for au in ACTION_UNITS[24:])
 
 
 @pytest.mark.parametrize("au", ACTION_UNITS, ids=lambda au: au.name)
@@ -178,16 +188,19 @@ def test_not_measured_is_not_zero() -> None:
     assert aus.measured == ("left eye close", "jaw drop")
     assert aus.active() == {"left eye close": 0.25}
     array = aus.to_array()
-    assert array.shape == (24,)
+    assert array.shape == (31,)
     assert array[8] == 0.0
     assert np.isnan(array[22])
+    assert AUVector.from_array(array) == aus
+    assert AUVector.from_array(array[:24]) == aus
 
 
 def test_from_positive_fills_with_measured_zeros() -> None:
     aus = AUVector.from_positive({"Nose Wrinkle": 0.5})
     assert aus["nose wrinkle"] == 0.5
     assert aus["jaw drop"] == 0.0
-    assert len(aus.measured) == 24
+    assert aus.measured == FEAFA_NAMES
+    assert AUVector.from_positive({"lips part": 0.5}).measured == (*FEAFA_NAMES, "lips part")
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, math.nan, math.inf])
@@ -201,7 +214,7 @@ def test_unknown_and_doubled_names_are_refused() -> None:
         AUVector({"left brow lowr": 0.5})
     with pytest.raises(VocabularyError, match="twice"):
         AUVector({"jaw drop": 0.5, "Jaw Drop": 0.5})
-    with pytest.raises(VocabularyError, match="24 numbers, not 3"):
+    with pytest.raises(VocabularyError, match="24 or 31 numbers, not 3"):
         AUVector.from_array([0, 0, 0])
     with pytest.raises(VocabularyError, match="unknown action unit"):
         AUVector()["smile"]

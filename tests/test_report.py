@@ -203,7 +203,7 @@ class TestHtml:
             assert expected in words
         assert "composed by rules from the action units, not by a language model" in words
         assert "not of what a person feels" in words
-        assert words.count(rows.NOT_MEASURED) == 21 + 1  # units that nobody measured, and the key
+        assert words.count(rows.NOT_MEASURED) == 28 + 1  # units that nobody measured, and the key
         assert html.named("html") == [{"lang": "en"}]
         assert len(html.named("input")) == 1
 

@@ -39,11 +39,11 @@ _Number = Annotated[float, Field(allow_inf_nan=False)]
 
 ACTIONS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
     {
-        action: tuple(au.number - 1 for au in ACTION_UNITS if au.action == action)
+        action: tuple(place for place, au in enumerate(ACTION_UNITS) if au.action == action)
         for action in dict.fromkeys(au.action for au in ACTION_UNITS)
     }
 )
-"""The 17 actions without their sides, and the one or two columns of an AU array that measure each."""
+"""The 24 actions without their sides, and the one or two columns of an AU array that measure each."""
 
 _FACTOR = re.compile(
     r"(?:(?P<call>sqrt|over|uneven)\()?(?P<action>[a-z ]+?)(?:, (?P<knot>0?\.\d+))?(?P<end>\))?"
@@ -81,7 +81,7 @@ class AUClassifier:
         self.identity = model.identity
         self.labels = model.labels
         self.terms = tuple(model.weights)
-        self._missing = np.array([model.missing.get(name, np.nan) for name in AU_NAMES])  # [24]
+        self._missing = np.array([model.missing.get(name, np.nan) for name in AU_NAMES])  # [31]
         self._weights = np.array(list(model.weights.values()))  # [terms, labels]
         self._intercept = np.array(model.intercept)  # [labels]
 
@@ -101,7 +101,7 @@ class AUClassifier:
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """Names of the action units that count, in FEAFA order; the others are ignored."""
+        """Names of the action units that count, in the order of `AU_NAMES`; the others are ignored."""
         return tuple(name for name, known in zip(AU_NAMES, ~np.isnan(self._missing), strict=True) if known)
 
     def probabilities(self, aus: AUVector) -> dict[Expression, float] | None:
@@ -122,7 +122,7 @@ class AUClassifier:
 
         Args:
             aus: The units that were seen.
-            others: [N, 24], the units of typical faces.
+            others: [N, 31], the units of typical faces.
         """
         row = aus.to_array()
         if np.isnan(row[~np.isnan(self._missing)]).all():
@@ -134,7 +134,7 @@ class AUClassifier:
         """Like `probabilities`, for many faces.
 
         Args:
-            aus: Shape [N, 24], intensities 0-1 in FEAFA order, NaN where not measured.
+            aus: Shape [N, 31], intensities 0-1 in the order of `AU_NAMES`, NaN where not measured.
 
         Returns:
             Shape [N, labels]; NaN in the rows of faces of which nothing that counts was measured.
@@ -147,7 +147,7 @@ class AUClassifier:
 
 
 def expand(aus: Array, terms: Sequence[str]) -> Array:
-    """The values of `terms`: from [N, 24] to [N, terms].
+    """The values of `terms`: from [N, 31] to [N, terms].
 
     Raises:
         RecordError: a term is not of the form that this module's head describes.
@@ -195,7 +195,7 @@ def read_asset() -> Mapping[str, Any]:
 
 @cache
 def typical_faces() -> Array:
-    """Action units of typical faces and of their mirror images: [2 N, 24], NaN where not measured.
+    """Action units of typical faces and of their mirror images: [2 N, 31], NaN where not measured.
 
     Raises:
         RecordError: the asset is damaged.
@@ -224,7 +224,7 @@ def _parse(factor: str) -> tuple[str | None, str, float | None]:
 
 
 def _factor(aus: Array, factor: str) -> Array:
-    """The values of one factor: from [N, 24] to [N]."""
+    """The values of one factor: from [N, 31] to [N]."""
     call, action, knot = _parse(factor)
     sides = aus[:, list(ACTIONS[action])]
     mean = sides.mean(axis=1)

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from expllm.errors import RecordError
-from expllm.faces import ACTION_UNITS, AU_NAMES, AUVector
+from expllm.faces import ACTION_UNITS, FEAFA_NAMES, AUVector
 from expllm.visibility import hides
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class BlendshapeReader:
     def __init__(self, calibration: Mapping[str, Any] | None = None) -> None:
         raw = load_calibration() if calibration is None else calibration
         try:
-            entries = {name: raw["aus"][name] for name in AU_NAMES}
+            entries = {name: raw["aus"][name] for name in FEAFA_NAMES}
             self._channels = {
                 name: None if not entry["measured"] else _channel(entry) for name, entry in entries.items()
             }

@@ -2,9 +2,9 @@
 
 Names become numbers, and numbers names, only here. Left and right are the subject's own.
 
-The 24 action units are those of FEAFA (Yan et al., 2019), in its order, which is also the order of
-the released ExpLLM texts. FACS numbers follow Ekman & Friesen; ARKit names are the blendshapes that
-MediaPipe's Face Landmarker prints.
+The first 24 action units are those of FEAFA (Yan et al., 2019), in its order, which is also the order of
+the released ExpLLM texts. Behind them stand seven units of FACS (Ekman & Friesen) that FEAFA does not have,
+without sides. ARKit names are the blendshapes that MediaPipe's Face Landmarker prints.
 """
 
 import math
@@ -35,10 +35,10 @@ class Side(StrEnum):
 
 @dataclass(frozen=True)
 class ActionUnit:
-    """One of the 24 FEAFA action units.
+    """One movement of the face, of FEAFA or of FACS alone.
 
     Attributes:
-        number: FEAFA number, 1-24.
+        number: FEAFA number, 1-24; None for a unit that only FACS has.
         name: Lower case, e.g. ``"left brow lower"``.
         action: The name without its side, ``"brow lower"``: both sides share it.
         side: The subject's side, or None for an action of the whole face.
@@ -48,7 +48,7 @@ class ActionUnit:
         arkit: Blendshapes that measure it, as MediaPipe names them.
     """
 
-    number: int
+    number: int | None
     name: str
     action: str
     side: Side | None
@@ -76,7 +76,7 @@ def _pair(number: int, action: str, region: str, facs: tuple[int, ...], *arkit: 
     ]  # fmt: skip
 
 
-def _whole(number: int, action: str, region: str, facs: tuple[int, ...], *arkit: str) -> ActionUnit:
+def _whole(number: int | None, action: str, region: str, facs: tuple[int, ...], *arkit: str) -> ActionUnit:
     return ActionUnit(number, action, action, None, None, region, facs, arkit)
 
 
@@ -104,8 +104,18 @@ ACTION_UNITS: Final[tuple[ActionUnit, ...]] = (
     _whole(22, "lip pucker", "mouth", (18,), "mouthPucker", "mouthFunnel"),
     _whole(23, "cheeks puff", "cheeks", (34,), "cheekPuff"),
     _whole(24, "nose wrinkle", "nose", (9,), "noseSneerLeft", "noseSneerRight"),
+    _whole(None, "cheek raiser", "cheeks", (6,), "cheekSquintLeft", "cheekSquintRight"),
+    _whole(None, "lid tightener", "eyes", (7,), "eyeSquintLeft", "eyeSquintRight"),
+    _whole(None, "dimpler", "mouth", (14,), "mouthDimpleLeft", "mouthDimpleRight"),
+    _whole(None, "lip corner depressor", "mouth", (15,), "mouthFrownLeft", "mouthFrownRight"),
+    _whole(None, "lip tightener", "mouth", (23,)),
+    _whole(None, "lip pressor", "mouth", (24,), "mouthPressLeft", "mouthPressRight"),
+    _whole(None, "lips part", "mouth", (25,)),
 )
 AU_NAMES: Final[tuple[str, ...]] = tuple(au.name for au in ACTION_UNITS)
+"""All 31, FEAFA's first."""
+FEAFA_NAMES: Final[tuple[str, ...]] = tuple(au.name for au in ACTION_UNITS if au.number is not None)
+"""The 24 of FEAFA in its order: the arrays of the released ExpLLM texts."""
 AU_BY_NAME: Final[Mapping[str, ActionUnit]] = MappingProxyType({au.name: au for au in ACTION_UNITS})
 
 
@@ -238,7 +248,7 @@ def label_set(count: int) -> tuple[Expression, ...]:
 
 
 class AUVector(Mapping[str, float | None]):
-    """Intensities of the 24 action units, by name: 0-1, or None where not measured.
+    """Intensities of the 31 action units, by name: 0-1, or None where not measured.
 
     An unknown intensity is not zero, but None; NaN in arrays, null in JSON.
 
@@ -256,20 +266,25 @@ class AUVector(Mapping[str, float | None]):
 
     @classmethod
     def from_positive(cls, values: Mapping[str, float | None]) -> "AUVector":
-        """From the positive units alone: others were measured and are 0; one given as None was not."""
+        """From the positive units alone: FEAFA's others were measured and are 0; one given as None was not.
+
+        Of units that only FACS has, those that are not given were not measured.
+        """
         given = cls(values)
-        return cls({**dict.fromkeys(AU_NAMES, 0.0), **{_au_name(name): given[name] for name in values}})
+        return cls({**dict.fromkeys(FEAFA_NAMES, 0.0), **{_au_name(name): given[name] for name in values}})
 
     @classmethod
     def from_array(cls, array: "Iterable[float]") -> "AUVector":
-        """From 24 numbers in FEAFA order; NaN means not measured."""
+        """From 24 numbers in FEAFA order, or from 31 with those of FACS alone; NaN means not measured."""
         values = [None if math.isnan(number) else number for number in map(float, array)]
-        if len(values) != len(AU_NAMES):
-            raise VocabularyError(f"an AU array has {len(AU_NAMES)} numbers, not {len(values)}")
-        return cls(dict(zip(AU_NAMES, values, strict=True)))
+        if len(values) not in (len(FEAFA_NAMES), len(AU_NAMES)):
+            raise VocabularyError(
+                f"an AU array has {len(FEAFA_NAMES)} or {len(AU_NAMES)} numbers, not {len(values)}"
+            )
+        return cls(dict(zip(AU_NAMES, values, strict=False)))
 
     def to_array(self) -> "NDArray[np.float64]":
-        """Shape [24], FEAFA order, NaN where not measured."""
+        """Shape [31], in the order of `AU_NAMES`, NaN where not measured."""
         import numpy as np
 
         return np.array([math.nan if v is None else v for v in self._values.values()], dtype=np.float64)
@@ -298,11 +313,11 @@ class AUVector(Mapping[str, float | None]):
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """Names of the measured units, in FEAFA order."""
+        """Names of the measured units, in the order of `AU_NAMES`."""
         return tuple(name for name, value in self._values.items() if value is not None)
 
     def active(self, above: float = 0.0) -> dict[str, float]:
-        """Measured units with an intensity greater than `above`, in FEAFA order."""
+        """Measured units with an intensity greater than `above`, in the order of `AU_NAMES`."""
         return {n: v for n, v in self._values.items() if v is not None and v > above}
 
     def without(self, names: Iterable[str]) -> "AUVector":

@@ -28,7 +28,7 @@ AUs = Annotated[
     PlainSerializer(dict, return_type=dict[str, float | None]),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": ["number", "null"]}}),
 ]
-"""An `AUVector` as a field: in JSON an object of all 24 names, null where not measured."""
+"""An `AUVector` as a field: in JSON an object of all 31 names, null where not measured."""
 
 FaceStatus = Literal["ok", "too_small", "no_landmarks", "no_face", "error"]
 """What became of a face or an input.

@@ -4,8 +4,8 @@
 * `pyfeat`: the columns of a py-feat ``Fex`` (FACS numbers, 0-1, no sides);
 * `openface`: those of an OpenFace 2 CSV (``AU12_r`` on 0-5, ``AU12_c`` 0 or 1).
 
-FACS units that FEAFA cannot say (6, 7, 11, 14, 15, 23, 24, 25) stay empty: unknown is not zero. So do columns
-that the other tools' readers ask for and that nobody knows here: times, identities, where the head is.
+Units that were not measured stay empty, and so does 11, which has no unit here: unknown is not zero. So do
+columns that the other tools' readers ask for and nobody knows here: times, identities, where the head is.
 """
 
 from collections.abc import Callable, Mapping

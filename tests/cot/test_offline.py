@@ -25,7 +25,7 @@ from expllm.cot.offline import (
 from expllm.cot.words.evidence import EVIDENCE
 from expllm.cot.words.observations import AT_REST, MENTION, MOVEMENTS
 from expllm.cot.words.phrases import ADJECTIVES, ADVERBS, WORDS
-from expllm.faces import AU_NAMES, AUVector, Expression, Side
+from expllm.faces import FEAFA_NAMES, AUVector, Expression, Side
 from expllm.grounding import audit
 from expllm.grounding.audit import WRONG
 from expllm.records import CoT
@@ -57,11 +57,13 @@ VOCABULARY: Final[dict[str, str]] = {
 """Words that stand only where the movement was measured, or for some, only where it was seen."""
 
 intensities = st.one_of(st.sampled_from([0.0, 1.0, 0.03, 0.05, 0.2, 0.4]), st.floats(0, 1))
-dense = st.fixed_dictionaries({name: st.one_of(st.none(), intensities) for name in AU_NAMES})
-sparse = st.dictionaries(st.sampled_from(AU_NAMES), intensities, max_size=8).map(
-    lambda some: dict.fromkeys(AU_NAMES, 0.0) | some
+dense = st.fixed_dictionaries({name: st.one_of(st.none(), intensities) for name in FEAFA_NAMES})
+sparse = st.dictionaries(st.sampled_from(FEAFA_NAMES), intensities, max_size=8).map(
+    lambda some: dict.fromkeys(FEAFA_NAMES, 0.0) | some
 )
-vectors = st.one_of(dense, sparse, st.fixed_dictionaries(dict.fromkeys(AU_NAMES, intensities))).map(AUVector)
+vectors = st.one_of(dense, sparse, st.fixed_dictionaries(dict.fromkeys(FEAFA_NAMES, intensities))).map(
+    AUVector
+)
 labels = st.sampled_from(list(Expression))
 chances = st.one_of(st.none(), st.fixed_dictionaries({e: st.floats(0, 1) for e in Expression}))
 
@@ -147,7 +149,7 @@ def test_no_word_of_a_movement_that_was_not_measured(
 
 @pytest.mark.parametrize("movement", MOVEMENTS)
 def test_an_absent_movement_is_never_claimed(movement: str) -> None:
-    others = {name: 0.6 for name in AU_NAMES if name not in MOVEMENTS[movement]}
+    others = {name: 0.6 for name in FEAFA_NAMES if name not in MOVEMENTS[movement]}
     for label in Expression:
         body = " ".join(write_cot(AUVector.from_positive(others), label).parts)
         told = re.findall(rf"[^.;]*(?:{VOCABULARY[movement]})[^.;]*", body, re.IGNORECASE)
@@ -258,7 +260,7 @@ def test_degrees_rise_with_intensity() -> None:
 
 def test_the_tables_cover_every_movement() -> None:
     assert set(WORDS) == set(MOVEMENTS) == set(EVIDENCE) == set(VOCABULARY)
-    assert sorted(name for names in MOVEMENTS.values() for name in names) == sorted(AU_NAMES)
+    assert sorted(name for names in MOVEMENTS.values() for name in names) == sorted(FEAFA_NAMES)
 
 
 def test_the_reference_vectors_get_short_and_distinct_texts(shared: Path) -> None:

@@ -11,7 +11,7 @@ Formats are told apart by what is in the file, never by its name:
 * LibreFace: ``au_1_intensity`` ... on a scale of 0-5, no sides.
 
 A FACS tool that does not tell the sides apart gives both sides the same reading. Units that the table does
-not have are not measured. FACS units that FEAFA cannot say (6, 7, 11, 14, 15, 23, 24, 25) are left out, and
+not have are not measured. FACS unit 11, which has no unit here, is left out, and
 so is the mere presence of a unit (``AU28_c``, ``au_10``), which says nothing of its intensity.
 
 A row that is wrong somewhere becomes an `error` row and costs no other: where one number is out of place, the

@@ -125,7 +125,7 @@ Verbose = Annotated[
     typer.Option(
         "--verbose",
         "-v",
-        help="Text: show all 24 units, not only the active. Name every file that is left out.",
+        help="Text: show all 31 units, not only the active. Name every file that is left out.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary; errors only.")]
@@ -201,7 +201,7 @@ def aus(
     workers: Workers = None,
     landmarks: Landmarks = False,
     quiet: Quiet = False,
-    list_: Annotated[bool, typer.Option("--list", help="List the 24 action units and leave.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the 31 action units and leave.")] = False,
 ) -> None:
     """Measure action units only: no expression, no explanation."""
     if list_:

@@ -105,6 +105,7 @@ def _model_file() -> Iterator[Finding]:
 def _assets() -> Iterator[Finding]:
     from expllm.auclassifier import AUClassifier
     from expllm.aureaders import BlendshapeReader
+    from expllm.faces import AU_NAMES
 
     try:
         reader, classifier = BlendshapeReader(), AUClassifier.from_asset()
@@ -112,7 +113,8 @@ def _assets() -> Iterator[Finding]:
         yield Finding("calibration", "wrong", str(error), "pip install --force-reinstall expllm")
     else:
         measured = len(reader.measured)
-        yield Finding("AU calibration", "ok", f"{reader.identity}: {measured} of 24 units measured")
+        told = f"{reader.identity}: {measured} of {len(AU_NAMES)} units measured"
+        yield Finding("AU calibration", "ok", told)
         yield Finding("AU classifier", "ok", classifier.identity)
 
 

@@ -35,23 +35,23 @@ def analysis_view(analyses: "Sequence[FaceAnalysis]", *, verbose: bool = False) 
 
     Args:
         analyses: Any number of them; those of one input stand together.
-        verbose: Show all 24 action units, not only those above 0.05.
+        verbose: Show all 31 action units, not only those above 0.05.
     """
     return _View(analyses, lambda analysis, screen: _face(analysis, screen, verbose))
 
 
 def aus_view(analyses: "Sequence[FaceAnalysis]") -> RenderableType:
-    """A table of the 24 action units for each face: FEAFA number, name, FACS numbers, intensity 0-1."""
+    """A table of the 31 action units for each face: FEAFA number, name, FACS numbers, intensity 0-1."""
     return _View(analyses, _au_table)
 
 
 def vocabulary_view() -> RenderableType:
-    """The 24 action units: FEAFA number, name, FACS numbers, and the blendshapes that measure each."""
+    """The 31 action units: FEAFA number, name, FACS numbers, and the blendshapes that measure each."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for heading in ("no.", "action unit", "FACS", "blendshapes"):
         table.add_column(heading, justify="right" if heading == "no." else "left", overflow="fold")
     for au in ACTION_UNITS:
-        table.add_row(str(au.number), au.name, _facs(au), ", ".join(au.arkit))
+        table.add_row(_number(au), au.name, _facs(au), ", ".join(au.arkit))
     return table
 
 
@@ -245,10 +245,13 @@ def _au_table(analysis: "FaceAnalysis", screen: _Screen) -> RenderableType:
         side = au.side or au.direction
         style = _WHOLE if side is None else _RIGHT if side == "right" else _LEFT
         value = aus[au.name]
-        table.add_row(
-            str(au.number), Text(au.name), _facs(au), _value(value), screen.bar(value, width, style)
-        )
+        table.add_row(_number(au), Text(au.name), _facs(au), _value(value), screen.bar(value, width, style))
     return Group(table, *(screen.text(f"warning: {warning}", "yellow") for warning in analysis.warnings))
+
+
+def _number(au: ActionUnit) -> str:
+    """FEAFA's number; none for a unit that only FACS has."""
+    return "" if au.number is None else str(au.number)
 
 
 def _facs(au: ActionUnit) -> str:

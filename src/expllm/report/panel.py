@@ -1,4 +1,4 @@
-"""The panel of one face beside a picture: label, probabilities, bars of the 24 action units.
+"""The panel of one face beside a picture: label, probabilities, bars of the action units.
 
 All lengths are multiples of the font size, so a panel looks the same at every size.
 """
@@ -24,7 +24,7 @@ LEFT: Final[Colour] = (176, 88, 0)
 WHOLE: Final[Colour] = (73, 88, 110)
 
 LEADING: Final = 1.5  # line height, in font sizes
-LINES: Final = 28  # lines of a whole panel
+LINES: Final = 11 + len(rows.PAIRS) + len(rows.WHOLE)  # lines of a whole panel
 _SENTENCE_LINES: Final = 7  # title and up to three lines of text
 WIDTH: Final = 32  # width of a panel, in font sizes
 _NAME: Final = 10.0  # width of the column of names

@@ -26,7 +26,7 @@ PAIRS: Final[tuple[tuple[str, str, str], ...]] = tuple(
 WHOLE: Final[tuple[str, ...]] = tuple(
     au.name for au in ACTION_UNITS if au.side is None and au.direction is None
 )
-"""The ten units of the whole face, in FEAFA order."""
+"""The 17 units of the whole face, in the order of `AU_NAMES`."""
 
 _SENTENCES: Final = {
     "too_small": "A face was found here, but it has too few pixels to measure.",

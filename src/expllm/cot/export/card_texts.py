@@ -11,12 +11,12 @@ WHAT: Final[Mapping[str, str]] = MappingProxyType(
             "says where the picture was."
         ),
         "parquet": (
-            "Parquet, one record a row, with a column for each of the 24 action units. An "
+            "Parquet, one record a row, with a column for each of the 31 action units. An "
             "empty cell there was not measured. `image_path` says where the picture was."
         ),
         "hf": (
             "Parquet under `data/`, one record a row, the pictures inside, with a column "
-            "for each of the 24 action units. An empty cell there was not measured. "
+            "for each of the 31 action units. An empty cell there was not measured. "
             "`datasets.load_dataset(FOLDER)` reads it."
         ),
         "llava": (

@@ -9,7 +9,7 @@ from expllm.cot.export import talk
 from expllm.cot.export.selection import Selection, label_of
 from expllm.cot.records import CotRecord
 from expllm.errors import RecordError
-from expllm.faces import AU_NAMES
+from expllm.faces import FEAFA_NAMES
 
 _LINE_ENDS = {ord(mark): f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}
 
@@ -58,7 +58,7 @@ def released(selection: Selection) -> Iterator[str]:
 def _released(record: CotRecord) -> dict[str, Any]:
     if record.aus is None or record.cot is None:
         raise RecordError(f"{record.id}: has no action units or no text: the released format needs both")
-    values = [math.nan if (value := record.aus[name]) is None else value for name in AU_NAMES]
+    values = [math.nan if (value := record.aus[name]) is None else value for name in FEAFA_NAMES]
     return {"file_name": record.id, "emo": _title(record), "au": values, "description": record.cot.text}
 
 

@@ -1,6 +1,6 @@
 """What an AU vector shows, as a structured list: which movement, where, how much, and what may stand behind.
 
-No sentence is written here, and no label is known here. `describe` turns the 24 numbers into observations,
+No sentence is written here, and no label is known here. `describe` turns the numbers into observations,
 which also say how much they speak for each expression. All of this is plain arithmetic on documented tables,
 so that every claim of a text can be traced to the number it came from.
 """
@@ -21,7 +21,7 @@ from expllm.cot.words.evidence import (
     WEIGHTS,
     WITH_A_SMILE,
 )
-from expllm.faces import ACTION_UNITS, AU_BY_NAME, AUVector, Expression, Side
+from expllm.faces import AU_BY_NAME, AU_NAMES, FEAFA_NAMES, AUVector, Expression, Side
 
 
 class Degree(IntEnum):
@@ -83,8 +83,8 @@ def _movement(name: str) -> tuple[str, str]:
 
 MOVEMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        movement: tuple(au.name for au in ACTION_UNITS if _movement(au.name)[0] == movement)
-        for movement in dict.fromkeys(_movement(au.name)[0] for au in ACTION_UNITS)
+        movement: tuple(name for name in FEAFA_NAMES if _movement(name)[0] == movement)
+        for movement in dict.fromkeys(_movement(name)[0] for name in FEAFA_NAMES)
     }
 )
 """Movements that are told in one breath (both brows, both lips, the jaw to either side) -> names of units."""
@@ -168,7 +168,7 @@ class Observations:
     Attributes:
         seen: Movements at `MENTION` or above: those that are `CLEAR` first, then by salience.
         absent: Movements of which every unit was measured and is below `AT_REST`.
-        measured: Number of measured units, 0-24.
+        measured: Number of measured units, 0-31.
         traces: Some measured unit lies between `AT_REST` and `MENTION`.
         seed: Hash of the vector; a vector and its mirror image share it, so that their texts differ in
             nothing but left and right.
@@ -239,7 +239,7 @@ def _observe(aus: AUVector, movement: str) -> Observation | None:
 
 def _ordered(sites: Iterable[Site]) -> tuple[Site, ...]:
     """Stronger first; an even pair in FEAFA order."""
-    pair = sorted(sites, key=lambda site: AU_BY_NAME[site.name].number)
+    pair = sorted(sites, key=lambda site: AU_NAMES.index(site.name))
     if len(pair) == 2 and abs(pair[0].intensity - pair[1].intensity) > TOLERANCE:
         pair.sort(key=lambda site: -site.intensity)
     return tuple(pair)

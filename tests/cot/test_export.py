@@ -23,7 +23,7 @@ from expllm.cot.journal import Row
 from expllm.cot.records import CotRecord
 from expllm.data import open_dataset
 from expllm.errors import ExpllmError, ImageError, OutputError, UsageError
-from expllm.faces import AU_NAMES, AUVector, Expression
+from expllm.faces import AU_NAMES, FEAFA_NAMES, AUVector, Expression
 from expllm.records import CoT
 from expllm.runs import NoRun, RunFolder
 
@@ -139,8 +139,17 @@ def test_released_json_is_read_back_by_both_readers(tmp_path: Path) -> None:
     assert (rows[0]["file_name"], rows[0]["emo"]) == ("a", "Happiness")
     assert rows[0]["description"].startswith("**Key Observations:** Both lip corners")
     assert math.isnan(rows[1]["au"][-1])  # not measured is not zero
-    assert [row.aus for row in read_au_table(out)] == [SMILE, UNMEASURED]
-    assert [sample.aus for sample in open_dataset(str(out))] == [SMILE, UNMEASURED]
+    facs_alone = [name for name in AU_NAMES if name not in FEAFA_NAMES]
+    assert [row.aus for row in read_au_table(out)] == [SMILE, UNMEASURED.without(facs_alone)]
+    assert [sample.aus for sample in open_dataset(str(out))] == [SMILE, UNMEASURED.without(facs_alone)]
+
+
+def test_released_lines_keep_what_was_measured_at_rest_apart_from_what_was_not(tmp_path: Path) -> None:
+    rested = AUVector.from_positive({"nose wrinkle": None, "lips part": 0.0, "dimpler": 0.25})
+    out = tmp_path / "out.jsonl"
+    export(run_of(tmp_path / "run", [record("a", aus=rested)]), "released", out)
+    assert json.loads(out.read_text())["aus"] == {"Nose Wrinkle": None, "Dimpler": 0.25, "Lips Part": 0.0}
+    assert [row.aus for row in read_au_table(out)] == [rested]
 
 
 def test_released_lines_have_the_form_of_the_published_ones(tmp_path: Path, shared: Path) -> None:

@@ -63,13 +63,21 @@ def _released(record: CotRecord) -> dict[str, Any]:
 
 
 def reference(selection: Selection) -> Iterator[str]:
-    """Each text on a line with its positive units by name; null marks a unit that was not measured."""
+    """Each text on a line with its positive units by name; null marks one of FEAFA's that was not measured.
+
+    A unit that only FACS has and that is left out was not measured either: a measured one at rest is 0.
+    """
     for record in selection:
         if record.aus is None or record.cot is None:
             raise RecordError(f"{record.id}: has no action units or no text: the released format needs both")
-        units = {name.title(): value for name, value in record.aus.items() if value != 0}
+        units = {name.title(): value for name, value in record.aus.items() if _is_written(name, value)}
         values = {"id": record.id, "expression": _title(record), "aus": units, "cot": record.cot.text}
         yield json_text(values, in_order=True) + "\n"
+
+
+def _is_written(name: str, value: float | None) -> bool:
+    """Whether a reader of the format would not know it otherwise (`AUVector.from_positive`)."""
+    return value != 0 if name in FEAFA_NAMES else value is not None
 
 
 def _title(record: CotRecord) -> str | None:

@@ -221,8 +221,10 @@ def albedo(head: HeadModel, look: Look, face: Array, weights: Array) -> Array:
     return np.where(part[:, None] == TONGUE, np.array([0.4, 0.13, 0.12]), colour)
 
 
-def render(head: HeadModel, vertices: Array, look: Look, size: int) -> Image.Image:
-    """A square picture of head vertices [V, 3], `size` pixels wide."""
+def render(
+    head: HeadModel, vertices: Array, look: Look, size: int, *, transparent: bool = False
+) -> Image.Image:
+    """A square picture of head vertices [V, 3], `size` pixels wide; RGBA without a wall if `transparent`."""
     puffed = (
         vertices + vertex_normals(vertices, head.faces) * scalp(head.template)[:, None] * look.hair_volume
     )
@@ -253,7 +255,11 @@ def render(head: HeadModel, vertices: Array, look: Look, size: int) -> Image.Ima
     gloss = np.where(head.part[face][:, None] == EYE, 0.5 * shine**120, 0.05 * shine**12)
     picture[seen] = albedo(head, look, face, weights) * (sky + 0.8 * diffuse) + gloss
     picture = picture.reshape(size, 2, size, 2, 3).mean((1, 3)).clip(0, 1) ** (1 / 2.2)
-    return Image.fromarray((picture * 255).astype(np.uint8))
+    image = Image.fromarray((picture * 255).astype(np.uint8))
+    if transparent:
+        cover = (hit >= 0).reshape(size, 2, size, 2).mean((1, 3))
+        image.putalpha(Image.fromarray((cover * 255).astype(np.uint8)))
+    return image
 
 
 def shoot(vertices: Array, faces: Array, origin: Array, rays: Array) -> tuple[Array, Array]:

@@ -51,12 +51,13 @@ LAYERS = (
     },
     {"predict", "measuring", "explainers", "cot"},
     {"report", "batch", "tables", "outputs", "train", "evals"},
+    {"video"},
     {"serve"},
     {"cli", "__main__"},
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 TORCH_PARTS = ("model", "train")  # torch code by nature, and imported late by all others
-HEAVY = ("mediapipe", "torch", "cv2", "onnxruntime", "pyarrow", "openai", "aiohttp")
+HEAVY = ("mediapipe", "torch", "cv2", "onnxruntime", "pyarrow", "openai", "aiohttp", "av")
 
 
 def part(path: Path) -> str:

@@ -49,6 +49,10 @@ class ImageError(ExpllmError):
     """A picture cannot be read; the message names the input."""
 
 
+class VideoError(ExpllmError):
+    """A video cannot be read; the message names the input."""
+
+
 class NoFaceError(ExpllmError):
     """No face was found and the caller asked for an error in that case."""
 

@@ -10,6 +10,7 @@ EXTRAS: Final[Mapping[str, str]] = {
     "onnxruntime": "scrfd",
     "ray": "ray",
     "pillow_heif": "heic",
+    "av": "video",
     **dict.fromkeys(("fastapi", "prometheus_client", "python_multipart", "uvicorn"), "server"),
     **dict.fromkeys(
         ("accelerate", "gguf", "huggingface_hub", "matplotlib", "peft", "safetensors", "tensorboard",

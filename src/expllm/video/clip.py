@@ -1,0 +1,451 @@
+"""A video that nobody vouches for: frames with the times at which they are shown, and what cannot be decoded.
+
+Times come from the file's presentation timestamps, never from a frame rate. Decoding is sequential and on one
+thread, so that the same file gives the same frames always, damaged or not. FFmpeg opens what a playlist
+names, also over the network: formats and protocols are therefore listed here, and a file is given without
+its name.
+"""
+
+import io
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from expllm.errors import UsageError, VideoError, one_line
+from expllm.packages import require
+from expllm.video.timecode import clock
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,mxf,gif"
+"""Containers that FFmpeg may try: none of them names other files."""
+
+SUFFIXES: Final = frozenset(
+    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .ogv .flv .wmv .asf .3gp .3g2 .mxf".split()
+)
+"""Names of files that are taken for videos in a folder."""
+
+_OWN_CLOCK: Final = frozenset({"mpegts", "mpeg"})
+"""Containers whose clock starts anywhere: their times are counted from the first one, as players do."""
+
+_NO_FRAME_A_PACKET: Final = frozenset({"vp8", "gif"})
+"""Codecs of which a sound packet may hold no frame of its own."""
+
+_PLAYLISTS: Final = (b"#EXTM3U", b"ffconcat", b"<MPD", b"[playlist]", b"<smil", b"<asx")
+_PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*")
+
+
+@dataclass(frozen=True)
+class VideoLimits:
+    """How much a video may cost: bytes, pixels a side, hours, seconds of processor time without a frame."""
+
+    max_bytes: int = 4 * 2**30
+    max_side: int = 8192
+    max_hours: float = 12.0
+    patience_s: float = 30.0
+
+
+_LIMITS: Final = VideoLimits()
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which frames of a video are looked at.
+
+    Attributes:
+        fps: At most so many a second: of each slot of 1 / fps seconds the first frame.
+        every: Every so many-th frame of the file.
+        start: From this time on, in seconds.
+        stop: Before this time; None: to the end.
+
+    Raises:
+        UsageError: a number makes no sense, or both `fps` and `every` are given.
+    """
+
+    fps: float | None = None
+    every: int = 1
+    start: float = 0.0
+    stop: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and (self.fps <= 0 or self.every != 1):
+            raise UsageError("--fps must be above 0, and cannot be combined with --every")
+        if self.every < 1:
+            raise UsageError(f"--every is {self.every}: it must be at least 1")
+        if self.stop is not None and self.stop <= self.start:
+            raise UsageError(f"--to ({self.stop:g} s) must be later than --from ({self.start:g} s)")
+
+    def picker(self) -> "_Picker":
+        """What chooses among frames that come one after the other."""
+        return _Picker(self)
+
+
+class _Picker:
+    def __init__(self, sampling: Sampling) -> None:
+        self._sampling = sampling
+        self._slot = -1
+
+    def wants(self, number: int, seconds: float) -> bool:
+        if seconds < self._sampling.start:
+            return False
+        if self._sampling.fps is None:
+            return number % self._sampling.every == 0
+        # A millisecond of grace: times are rounded in many files.
+        slot = int((seconds - self._sampling.start + 1e-3) * self._sampling.fps)
+        wanted = slot > self._slot
+        self._slot = max(slot, self._slot)
+        return wanted
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Something of a video that cannot be decoded.
+
+    Attributes:
+        time: When it would be shown, in seconds; None where the file does not say.
+        reason: What the decoder says, or that no frame came.
+    """
+
+    time: float | None
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One decoded frame.
+
+    Attributes:
+        number: Which frame of the file, from 0; undecodable ones do not count.
+        time: When it is shown, in seconds.
+        in_order: It is later than the frame before; False: the file's clock stands or runs backwards.
+    """
+
+    number: int
+    time: float
+    in_order: bool
+    _decoded: Any = field(repr=False)
+    _aspect: Fraction | None = field(default=None, repr=False)
+
+    def pixels(self) -> "NDArray[np.uint8]":
+        """[H, W, 3] uint8 RGB, upright, with square pixels, contiguous."""
+        import numpy as np
+
+        decoded = self._decoded
+        rgb = decoded.to_ndarray(format="rgb24", **_squared(decoded, self._aspect))
+        turns = round(decoded.rotation / 90) % 4
+        return np.ascontiguousarray(np.rot90(rgb, turns) if turns else rgb)
+
+
+def _squared(decoded: Any, aspect: Fraction | None) -> dict[str, int]:
+    if not aspect or aspect == 1:
+        return {}
+    return {"width": max(2, round(decoded.width * aspect)), "height": decoded.height}
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a file says of its video.
+
+    Attributes:
+        name: How messages and tables call it.
+        container, codec: FFmpeg's names.
+        width, height: Of the frames as they are stored: not turned upright yet.
+        fps: Mean frame rate that the file claims; None where it does not. Never used for times.
+        duration: Seconds that the file claims; None where it does not.
+        frames: Frames that the file claims; 0 where it does not.
+    """
+
+    name: str
+    container: str
+    codec: str
+    width: int
+    height: int
+    fps: float | None
+    duration: float | None
+    frames: int
+
+
+class Clip:
+    """One video, opened. Close it (or use `with`); `frames` may be called once.
+
+    Args:
+        source: A path, or the bytes of a file.
+        name: How to call it; the path, or `<bytes>` when None.
+        stream: Which of its video streams, from 0; pictures of covers do not count.
+
+    Raises:
+        VideoError: it is not a video, cannot be read, or is larger than the limits allow.
+        MissingDependency: PyAV is not installed.
+    """
+
+    def __init__(
+        self, source: str | os.PathLike[str] | bytes, *, name: str | None = None, stream: int = 0,
+        limits: VideoLimits = _LIMITS,
+    ) -> None:  # fmt: skip
+        require("av")
+        self.name = one_line(name or ("<bytes>" if isinstance(source, bytes) else os.fspath(source)))
+        self.damage: list[Damage] = []
+        self._limits = limits
+        self._file = self._opened(source)
+        try:
+            self._container = self._demuxer()
+            self._stream = self._chosen(stream)
+            self.info = self._described()
+        except BaseException:
+            self.close()
+            raise
+
+    def frames(self, sampling: Sampling | None = None) -> Iterator[Frame]:
+        """The wanted frames in the order in which they are shown.
+
+        `damage` has grown by what could not be decoded when a later frame comes out, and is whole at the end.
+
+        Raises:
+            VideoError: not one frame can be decoded, or the decoder stands still.
+        """
+        picker = (sampling or Sampling()).picker()
+        stop = None if sampling is None else sampling.stop
+        number, before = 0, float("-inf")
+        for decoded in self._decoded_frames():
+            stamp = decoded.pts if decoded.pts is not None else decoded.dts
+            if stamp is None:
+                self.damage.append(Damage(None, f"frame {number} has no time"))
+                continue
+            seconds = self._seconds(stamp)
+            self._check_length(seconds)
+            if stop is not None and seconds >= stop:
+                self._forget_later_than(stop)
+                break
+            if picker.wants(number, seconds):
+                yield Frame(number, seconds, seconds > before, decoded, self._stream.sample_aspect_ratio)
+            number, before = number + 1, max(before, seconds)
+        if number == 0 and stop is None:
+            raise VideoError(f"{self.name}: not one frame can be decoded{self._why_none()}")
+
+    def close(self) -> None:
+        """Closes the file."""
+        container = getattr(self, "_container", None)
+        if container is not None:
+            container.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _opened(self, source: str | os.PathLike[str] | bytes) -> "_Unnamed":
+        if isinstance(source, bytes):
+            file: Any = io.BytesIO(source)
+            size = len(source)
+        else:
+            path = Path(source)
+            try:
+                if not path.is_file():
+                    raise VideoError(f"{self.name}: {_no_file(path, os.fspath(source))}")
+                size = path.stat().st_size
+                file = path.open("rb")
+            except OSError as error:
+                raise VideoError(f"{self.name}: cannot be opened ({error.strerror})") from None
+        try:
+            self._check_head(file.read(4096), size)
+        except BaseException:
+            file.close()
+            raise
+        file.seek(0)
+        return _Unnamed(file)
+
+    def _check_head(self, head: bytes, size: int) -> None:
+        if size == 0:
+            raise VideoError(f"{self.name}: the file is empty")
+        if size > self._limits.max_bytes:
+            raise VideoError(
+                f"{self.name}: {size / 2**30:.1f} GiB are more than {self._limits.max_bytes / 2**30:.1f}: "
+                "cut it, or make it smaller"
+            )
+        text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if text[:5] == b"<?xml":
+            text = text[text.find(b"<", 1) :]
+        if text.startswith(_PLAYLISTS):
+            raise VideoError(f"{self.name}: is a playlist, which names other files: give those themselves")
+        if head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+            raise VideoError(f"{self.name}: is a picture, not a video: use 'expllm analyze'")
+
+    def _demuxer(self) -> Any:
+        import av
+
+        options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+        try:
+            return av.open(self._file, options=options, metadata_errors="ignore")
+        except (av.FFmpegError, ValueError, MemoryError, OverflowError) as error:
+            raise VideoError(
+                f"{self.name}: is not a video of a known format ({_reason(error)}); convert it to MP4 or WebM"
+            ) from None
+
+    def _chosen(self, wanted: int) -> Any:
+        from av.stream import Disposition
+
+        streams = [one for one in self._container.streams.video
+                   if not one.disposition & Disposition.attached_pic]  # fmt: skip
+        if not streams:
+            held = sorted({one.type or "unknown" for one in self._container.streams})
+            raise VideoError(f"{self.name}: holds no video (streams: {', '.join(held) or 'none'})")
+        if wanted >= len(streams):
+            raise VideoError(f"{self.name}: has {len(streams)} video streams: there is no --stream {wanted}")
+        chosen = streams[wanted]
+        if chosen.codec_context is None:
+            raise VideoError(f"{self.name}: its video codec is unknown; convert it to MP4 or WebM")
+        chosen.thread_count = 1  # several threads report damage later, and elsewhere
+        return chosen
+
+    def _described(self) -> ClipInfo:
+        context, stream = self._stream.codec_context, self._stream
+        width, height = context.width, context.height
+        if max(width, height) > self._limits.max_side:
+            raise VideoError(
+                f"{self.name}: frames of {width} x {height} pixels are larger than {self._limits.max_side}"
+            )
+        duration = None if stream.duration is None else float(stream.duration * stream.time_base)
+        if duration is None and self._container.duration is not None:
+            duration = self._container.duration / 1e6
+        if duration is not None:
+            self._check_length(duration)
+        rate = stream.average_rate
+        return ClipInfo(
+            self.name, self._container.format.name, context.name, width, height,
+            float(rate) if rate else None, duration, stream.frames,
+        )  # fmt: skip
+
+    def _check_length(self, seconds: float) -> None:
+        if seconds > 3600 * self._limits.max_hours:
+            raise VideoError(
+                f"{self.name}: is longer than {self._limits.max_hours:g} hours: cut it into parts"
+            )
+
+    def _seconds(self, stamp: int) -> float:
+        """A timestamp of the stream in seconds."""
+        seconds = stamp * self._stream.time_base
+        if self._container.format.name in _OWN_CLOCK and self._container.start_time is not None:
+            seconds -= Fraction(self._container.start_time, 1_000_000)
+        return float(seconds)
+
+    def _decoded_frames(self) -> Iterator[Any]:
+        """Frames of all packets; what fails is noted in `damage`, with the time of its packet."""
+        import av
+
+        waiting: dict[int, None] = {}  # timestamps of packets that no frame has come of yet
+        strict = self._stream.codec_context.name not in _NO_FRAME_A_PACKET
+        lazy = time.thread_time()
+        packets = self._packets()
+        for packet in packets:
+            whole = packet.size > 8 and packet.pts is not None and not packet.is_discard
+            if strict and whole:
+                waiting[packet.pts] = None
+            try:
+                frames = packet.decode()
+            except av.EOFError:
+                frames = []
+            except (av.FFmpegError, ValueError) as error:
+                waiting.pop(packet.pts, None)
+                self._note(packet.pts, _reason(error))
+                frames = []
+            for frame in frames:
+                lazy = time.thread_time()
+                waiting.pop(frame.pts, None)
+                if frame.is_corrupt:
+                    self._note(frame.pts, "decoded with faults")
+                yield frame
+                lazy = time.thread_time()
+            if time.thread_time() - lazy > self._limits.patience_s:
+                raise VideoError(
+                    f"{self.name}: no frame came in {self._limits.patience_s:g} s of processor time"
+                )
+        for stamp in sorted(waiting):
+            self._note(stamp, "no frame came of its packet")
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets up to where the file breaks off; the last one flushes the decoder."""
+        import av
+
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except (av.FFmpegError, ValueError) as error:
+                self.damage.append(Damage(None, f"the file breaks off ({_reason(error)})"))
+                yield av.Packet()
+                return
+            if packet.stream is self._stream or packet.stream is None:
+                yield packet
+
+    def _note(self, stamp: int | None, reason: str) -> None:
+        self.damage.append(Damage(None if stamp is None else self._seconds(stamp), reason))
+
+    def _forget_later_than(self, stop: float) -> None:
+        self.damage = [one for one in self.damage if one.time is None or one.time < stop]
+
+    def _why_none(self) -> str:
+        if self.damage:
+            return f" ({self.damage[0].reason}): it may be encrypted or cut off"
+        return ": it may be encrypted or cut off"
+
+
+class _Unnamed:
+    """A file without its name: FFmpeg would guess a format from it."""
+
+    def __init__(self, file: Any) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self._file = file
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+
+
+def _no_file(path: Path, given: str) -> str:
+    if "://" in given:
+        return "is an address: download the file first"
+    if path.is_dir():
+        return "is a folder, not a video"
+    return "is not a file" if path.exists() else "there is no such file"
+
+
+def _reason(error: BaseException) -> str:
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return one_line(str(words).splitlines()[0])
+
+
+def damage_lines(name: str, damage: list[Damage]) -> list[str]:
+    """What a person is told of the damage: neighbouring places as one, with their times.
+
+    >>> damage_lines("a.mp4", [Damage(7.1, "bad"), Damage(7.4, "bad")])
+    ['a.mp4: 2 packets between 0:07.1 and 0:07.4 cannot be decoded (bad)']
+    """
+    lines = [f"{name}: {one.reason}" for one in damage if one.time is None]
+    timed = sorted((one for one in damage if one.time is not None), key=lambda one: one.time or 0.0)
+    groups: list[list[Damage]] = []
+    for one in timed:
+        if groups and (one.time or 0.0) - (groups[-1][-1].time or 0.0) <= 1.0:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    for group in groups:
+        reasons = ", ".join(dict.fromkeys(one.reason for one in group))
+        first, last = clock(group[0].time or 0.0), clock(group[-1].time or 0.0)
+        where = f"at {first}" if first == last else f"between {first} and {last}"
+        count = f"{len(group)} packet{'s' if len(group) > 1 else ''}"
+        lines.append(f"{name}: {count} {where} cannot be decoded ({reasons})")
+    return lines

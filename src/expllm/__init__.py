@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from expllm.grounding import audit
     from expllm.predict import Predictor, analyze
     from expllm.records import CoT, FaceAnalysis
+    from expllm.video.analysis import analyze_video
 
 _HOME = {
     "AUVector": "expllm.faces",
@@ -28,6 +29,7 @@ _HOME = {
     "FaceAnalysis": "expllm.records",
     "Predictor": "expllm.predict",
     "analyze": "expllm.predict",
+    "analyze_video": "expllm.video.analysis",
     "audit": "expllm.grounding",
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "Predictor",
     "__version__",
     "analyze",
+    "analyze_video",
     "audit",
 ]
 

@@ -20,6 +20,7 @@ from expllm.cli import (
     model,
     serve,
     train,
+    video,
 )
 from expllm.cli.ending import complain
 from expllm.cli.terminal import silence_libraries, take_stderr
@@ -53,6 +54,7 @@ evaluate_cot.register(evaluate.app)
 app.add_typer(evaluate.app, name="eval")
 app.command("serve", short_help="Serve over HTTP: REST, and OpenAI's chat protocol.")(serve.serve)
 app.command("train", short_help="Train a model by a recipe.")(train.train)
+app.command("video", short_help="Follow faces through videos: what moves when.")(video.video)
 
 
 def _print_version(asked: bool) -> None:

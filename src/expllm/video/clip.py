@@ -345,6 +345,7 @@ class Clip:
         import av
 
         waiting: dict[int, None] = {}  # timestamps of packets that no frame has come of yet
+        owed = 0  # packets less frames
         strict = self._stream.codec_context.name not in _NO_FRAME_A_PACKET
         lazy = time.thread_time()
         packets = self._packets()
@@ -352,17 +353,20 @@ class Clip:
             whole = packet.size > 8 and packet.pts is not None and not packet.is_discard
             if strict and whole:
                 waiting[packet.pts] = None
+                owed += 1
             try:
                 frames = packet.decode()
             except av.EOFError:
                 frames = []
             except (av.FFmpegError, ValueError) as error:
+                owed -= packet.pts in waiting
                 waiting.pop(packet.pts, None)
                 self._note(packet.pts, _reason(error))
                 frames = []
             for frame in frames:
                 lazy = time.thread_time()
                 waiting.pop(frame.pts, None)
+                owed -= 1
                 if frame.is_corrupt:
                     self._note(frame.pts, "decoded with faults")
                 yield frame
@@ -371,8 +375,8 @@ class Clip:
                 raise VideoError(
                     f"{self.name}: no frame came in {self._limits.patience_s:g} s of processor time"
                 )
-        for stamp in sorted(waiting):
-            self._note(stamp, "no frame came of its packet")
+        if strict and owed > 0:
+            self._note_lost(sorted(waiting), owed)
 
     def _packets(self) -> Iterator[Any]:
         """Packets up to where the file breaks off; the last one flushes the decoder."""
@@ -393,6 +397,14 @@ class Clip:
 
     def _note(self, stamp: int | None, reason: str) -> None:
         self.damage.append(Damage(None if stamp is None else self._seconds(stamp), reason))
+
+    def _note_lost(self, stamps: list[int], owed: int) -> None:
+        """Packets that no frame came of; without their times where packets and frames count differently."""
+        if len(stamps) == owed:
+            for stamp in stamps:
+                self._note(stamp, "no frame came of its packet")
+        else:
+            self.damage.append(Damage(None, f"{owed} packets gave no frame"))
 
     def _forget_later_than(self, stop: float) -> None:
         self.damage = [one for one in self.damage if one.time is None or one.time < stop]

@@ -1,0 +1,279 @@
+"""`expllm video`: what moves when, and an explanation over time."""
+
+import glob
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from expllm.cli.ending import Ending, complain, leave
+from expllm.errors import ExitCode, ExpllmError, UsageError, VideoError
+from expllm.packages import require
+
+if TYPE_CHECKING:
+    from expllm.video.analysis import VideoAnalysis, VideoOptions
+    from expllm.video.clip import ClipInfo
+    from expllm.video.courses import Rest
+    from expllm.video.stretches import StretchMeter, Watcher
+    from expllm.video.videorun import Products
+
+Videos = Annotated[
+    list[str], typer.Argument(metavar="VIDEO", help="Videos, folders, globs.", show_default=False)
+]
+Out = Annotated[
+    Path, typer.Option("--output", "-o", metavar="OUT", help="Folder; each video gets one of its own in it.")
+]
+Fps = Annotated[float | None, typer.Option("--fps", metavar="N", help="Look at N frames a second at most.")]
+Every = Annotated[int, typer.Option("--every", metavar="N", min=1, help="Look at every N-th frame.")]
+From = Annotated[str, typer.Option("--from", metavar="T", help="Begin at this time: 12.5, 0:12.5, 1:02:03.")]
+To = Annotated[str | None, typer.Option("--to", metavar="T", help="End before this time. [default: the end]")]
+Stream = Annotated[int, typer.Option("--stream", metavar="N", min=0, help="Which video stream, from 0.")]
+Baseline = Annotated[
+    str,
+    typer.Option(
+        "--baseline", metavar="auto|none", help="What a face does at rest: its densest reading, or nothing."
+    ),
+]
+Neutral = Annotated[
+    str | None, typer.Option("--neutral", metavar="FROM-TO", help="The faces are at rest from and to here.")
+]
+BaselineFrom = Annotated[
+    Path | None,
+    typer.Option("--baseline-from", metavar="FILE", help="Take resting faces from another run's people.csv."),
+]
+People = Annotated[
+    int | None, typer.Option("--people", metavar="N", min=1, help="Keep the N people seen longest.")
+]
+Mirrored = Annotated[bool, typer.Option("--mirrored", help="The videos are mirror images: swap the sides.")]
+Columns = Annotated[
+    str, typer.Option("--columns", metavar="SET", help="Columns of the frames: expllm, pyfeat or openface.")
+]
+Table = Annotated[str, typer.Option("--table", metavar="parquet|csv", help="Format of the frames.")]
+Labels = Annotated[
+    int, typer.Option("--labels", metavar="7|8", help="Expressions to tell apart (8 adds contempt).")
+]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, help="Processes that share each video.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no closing line.")]
+
+BETWEEN_LINES: Final = 0.5
+"""Seconds between two lines of progress on a terminal."""
+
+
+def video(
+    videos: Videos,
+    out: Out,
+    fps: Fps = None,
+    every: Every = 1,
+    from_: From = "0",
+    to: To = None,
+    stream: Stream = 0,
+    baseline: Baseline = "auto",
+    neutral: Neutral = None,
+    baseline_from: BaselineFrom = None,
+    people: People = None,
+    mirrored: Mirrored = False,
+    columns: Columns = "expllm",
+    table: Table = "parquet",
+    labels: Labels = 8,
+    workers: Workers = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Follow every face through videos: frames, events, episodes with texts, people.
+
+    The same command goes on after any end. Times are those of the file. A person is a track: nobody is
+    recognised.
+    """
+    require("av")
+    from expllm.cli.terminal import keep_stderr_to_ourselves
+    from expllm.video.analysis import VideoOptions
+    from expllm.video.clip import Sampling
+    from expllm.video.stretches import StretchMeter
+    from expllm.video.timecode import parse_time
+    from expllm.video.videorun import run_folders
+
+    sampling = Sampling(fps, every, parse_time(from_), None if to is None else parse_time(to))
+    options = VideoOptions(
+        sampling, stream, mirrored, _rest(baseline, neutral, baseline_from), people, labels=labels,
+    )  # fmt: skip
+    products = _products(columns, table, labels)
+    sources = list(_found(videos))
+    folders = run_folders(sources, out)
+    keep_stderr_to_ourselves()
+    batch = _Batch(options, products, workers, quiet)
+    with StretchMeter(mirrored=mirrored) as meter:
+        for source, folder in zip(sources, folders, strict=True):
+            batch.take(source, folder, meter)
+    leave(batch.ending())
+
+
+def _products(columns: str, table: str, labels: int) -> "Products":
+    from expllm.faces import label_set
+    from expllm.video.frametable import COLUMN_SETS, TABLE_FORMATS
+    from expllm.video.videorun import Products
+
+    for given, known, option in ((columns, COLUMN_SETS, "--columns"), (table, TABLE_FORMATS, "--table")):
+        if given not in known:
+            raise UsageError(f"{option} {given}: use one of {', '.join(known)}")
+    label_set(labels)
+    return Products(columns, table)
+
+
+def _rest(baseline: str, neutral: str | None, given: Path | None) -> "Rest":
+    from expllm.video import courses
+    from expllm.video.timecode import parse_span
+    from expllm.video.videorun import read_rest
+
+    if baseline not in ("auto", "none"):
+        raise UsageError(f"--baseline {baseline}: use auto or none")
+    if (baseline == "none") + (neutral is not None) + (given is not None) > 1:
+        raise UsageError("--baseline none, --neutral and --baseline-from exclude each other")
+    return courses.Rest(
+        baseline == "auto", None if neutral is None else parse_span(neutral),
+        None if given is None else read_rest(given),
+    )  # fmt: skip
+
+
+def _found(arguments: Sequence[str]) -> Iterator[Path]:
+    """Every video that the arguments name; of folders and globs those with a video's suffix."""
+    from expllm.folders import below
+    from expllm.globs import matching
+    from expllm.video.clip import SUFFIXES
+
+    def of_folder(folder: str) -> Iterator[Path]:
+        found = [Path(entry.path) for entry in below(folder) if not entry.left_out and entry.error is None]
+        found = [path for path in found if path.suffix.lower() in SUFFIXES]
+        if not found:
+            raise UsageError(f"{folder}: the folder holds no videos")
+        yield from found
+
+    for argument in arguments:
+        if os.path.isdir(argument):
+            yield from of_folder(argument)
+        elif not os.path.exists(argument) and glob.has_magic(argument):
+            names = [name for name in matching(argument) if Path(name).suffix.lower() in SUFFIXES]
+            if not names:
+                raise UsageError(f"{argument}: no video matches")
+            yield from map(Path, names)
+        else:
+            yield Path(argument)
+
+
+@dataclass
+class _Batch:
+    """Videos one after the other, and how they went."""
+
+    options: "VideoOptions"
+    products: "Products"
+    workers: int
+    quiet: bool
+    done: int = 0
+    failed: int = 0
+    damaged: int = 0
+    faceless: int = 0
+
+    def take(self, source: Path, folder: Path, meter: "StretchMeter") -> None:
+        """Works through one video; its failure is told and counted."""
+        from expllm.video.videorun import VideoRun
+
+        progress = _Progress(source.name, shown=not self.quiet)
+        try:
+            run = VideoRun(source, folder, self.options)
+            with run.locked():
+                analysis = run.analyze(meter, workers=self.workers, watch=progress.begin)
+                progress.clear()
+                run.write(analysis, self.products, meter)
+        except ExpllmError as error:
+            progress.clear()
+            if not isinstance(error, VideoError):
+                raise
+            complain(error.line)
+            self.failed += 1
+            with suppress(OSError):
+                folder.rmdir()  # a folder that holds nothing yet
+            return
+        self._tell(analysis, source, folder)
+
+    def _tell(self, analysis: "VideoAnalysis", source: Path, folder: Path) -> None:
+        from expllm.video.clip import damage_lines
+
+        self.done += 1
+        self.damaged += bool(analysis.damage)
+        self.faceless += not analysis.people
+        for line in damage_lines(str(source), analysis.damage):
+            complain(line)
+        if self.quiet:
+            return
+        for warning in analysis.warnings:
+            complain(f"{source}: {warning}")
+        complain(
+            f"{source}: {analysis.frames:,} frames, {len(analysis.people)} people, "
+            f"{len(analysis.events)} events, {len(analysis.episodes)} episodes -> {folder}"
+        )
+
+    def ending(self) -> Ending:
+        whole = self.done + self.failed
+        if self.failed:
+            code = ExitCode.SOME_INPUTS_FAILED if self.done else ExitCode.FAILURE
+            return Ending(code, f"{self.failed} of {whole} videos could not be analysed")
+        if self.faceless == self.done:
+            return Ending(ExitCode.NO_FACE, "no face was measured in any video")
+        if self.damaged:
+            return Ending(
+                ExitCode.SOME_INPUTS_FAILED, f"{self.damaged} of {whole} videos are damaged in places"
+            )
+        return Ending()
+
+
+@dataclass
+class _Progress:
+    """`clip.mp4: 0:12:31 of 1:02:10, 61 frames/s, 2 faces, ETA 14 min` on a terminal."""
+
+    name: str
+    shown: bool
+    _last: float = 0.0
+    _began: float = 0.0
+    _frames: int = 0
+    _from: float | None = None
+    _info: "ClipInfo | None" = field(default=None, repr=False)
+
+    def begin(self, info: "ClipInfo") -> "Watcher":
+        self._info, self._began = info, time.monotonic()
+        self.shown = self.shown and sys.stderr.isatty()
+        return self.step
+
+    def step(self, seconds: float, faces: int) -> None:
+        self._frames += 1
+        self._from = seconds if self._from is None else self._from
+        now = time.monotonic()
+        if self.shown and now - self._last >= BETWEEN_LINES:
+            self._last = now
+            self._draw(seconds, faces, now - self._began)
+
+    def _draw(self, seconds: float, faces: int, elapsed: float) -> None:
+        from expllm.video.timecode import clock
+
+        total = self._info.duration if self._info is not None else None
+        of = f" of {clock(total, 0)}" if total else ""
+        eta = ""
+        done = seconds - (self._from or 0.0)
+        if total and done > 0:
+            left = elapsed * max(total - seconds, 0.0) / done
+            eta = f", ETA {left / 60:.0f} min" if left >= 90 else f", ETA {left:.0f} s"
+        rate = self._frames / max(elapsed, 1e-6)
+        people = f"{faces} face{'' if faces == 1 else 's'}"
+        sys.stderr.write(f"\r\033[K{self.name}: {clock(seconds, 0)}{of}, {rate:.0f} frames/s, {people}{eta}")
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self.shown and self._frames:
+            with suppress(OSError):
+                sys.stderr.write("\r\033[K")
+                sys.stderr.flush()

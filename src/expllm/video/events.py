@@ -1,0 +1,329 @@
+"""What moves when: events of one unit, and episodes of several.
+
+An event is a rise of one action unit above its resting value and its fall. An episode is a group of events of
+one person that overlap or follow each other closely.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import Field
+
+from expllm.faces import Expression
+from expllm.records import CoT, Explanation, Probability, Record
+from expllm.video.curves import spans
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BEGINS, ENDS = 0.15, 0.06
+"""Intensity above rest from which a movement is an event, and below which it is over."""
+
+EDGE: Final = 0.1
+"""Share of its own peak at which an event begins and ends."""
+
+APEX: Final = 0.9
+"""Share of its peak from which an event is at its apex."""
+
+MERGED: Final = 0.12
+"""Seconds between two rises of a unit that are still one event."""
+
+BRIEF: Final = 0.5
+"""Seconds below which an event is flagged as brief."""
+
+TURNED: Final = 6.0
+"""Degrees that the head turns during an event from which it is flagged: smiles read less with it."""
+
+LETTERS: Final = ((0.15, "A"), (0.35, "B"), (0.65, "C"), (0.85, "D"), (1.01, "E"))
+"""Upper ends of intensities, and their letters: like those of FACS, but no certified coder gave them."""
+
+FOLLOWS: Final = 0.3
+"""Seconds between events that still belong to one episode."""
+
+MOST_EVENTS: Final = 12
+"""Events of an episode; a longer one is parted where the least goes on."""
+
+DRIFTS: Final = 0.6
+"""Share of an event's course that the turn of the head explains, from which it is taken for its effect."""
+
+STRONG: Final = 0.6
+"""Peak from which an event is more than an effect of the turn of the head, however they go together."""
+
+Flag = Literal["blink", "pose", "drift", "cut", "brief", "edge"]
+"""What to think of an event.
+
+`blink`: an edge of it lies in a blink and is a straight line; `pose`: the head turned meanwhile; `drift`: it
+comes and goes slowly with the turn of the head, and is left out of episodes and texts; `cut`: a new take
+begins in it; `brief`: shorter than half a second; `edge`: it begins or ends outside what was seen.
+"""
+
+BLINK: Final = "blink"
+"""Unit of an event that is a blink of both eyes."""
+
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Event(Record):
+    """One movement of one unit, with its times in seconds of the video.
+
+    Attributes:
+        person: Who.
+        unit: Which action unit, with its side; or `blink`.
+        onset, offset: Where it crosses a tenth of its peak, between frames.
+        apex_start, apex_end: Where it is within a tenth of its peak.
+        peak: Highest intensity above rest, 0-1.
+        letter: A-E, like the letters of FACS; no certified coder gave it.
+        rise, fall: Mean speed of the rise and the fall, in intensity a second.
+        uncertainty: How far apart frames are: no time is surer than that.
+        flags: See `Flag`.
+    """
+
+    person: str
+    unit: str
+    onset: Seconds
+    apex_start: Seconds
+    apex_end: Seconds
+    offset: Seconds
+    peak: Probability
+    letter: str
+    rise: float
+    fall: float
+    uncertainty: float
+    flags: tuple[Flag, ...] = ()
+
+    @property
+    def duration(self) -> float:
+        return self.offset - self.onset
+
+
+class Episode(Record):
+    """Events of one person that belong together, with what they show at their strongest.
+
+    Attributes:
+        number: From 0, over the whole video.
+        person: Who.
+        start, end: First onset and last offset, in seconds.
+        apex: When most moves, outside blinks; the explanation speaks of that moment's face.
+        apex_frame: Number of that frame in the file.
+        events: In the order of their onsets.
+        expression, probabilities: What the face shows around the apex.
+        cot: The explanation over time in its three parts.
+        explanation: The text as a model wrote it, and its checks; None for one composed by rules.
+        writer: Who wrote it.
+        warnings: What makes it less reliable.
+    """
+
+    number: int
+    person: str
+    start: Seconds
+    end: Seconds
+    apex: Seconds
+    apex_frame: int
+    events: tuple[Event, ...]
+    expression: Expression | None = None
+    probabilities: dict[Expression, Probability] | None = None
+    cot: CoT | None = None
+    explanation: Explanation | None = None
+    writer: str = "none"
+    warnings: tuple[str, ...] = ()
+
+
+def letter_of(peak: float) -> str:
+    """The letter of an intensity.
+
+    >>> letter_of(0.4)
+    'C'
+    """
+    return next(letter for end, letter in LETTERS if peak < end)
+
+
+class EventFinder:
+    """Finds the events in the curves of one person.
+
+    Args:
+        person: Their name.
+        times: [n] seconds.
+        pose: [n, 3] degrees.
+        blinking: [n] rows in or beside a blink.
+        breaks: [n] rows that begin anew: after a gap or a cut.
+        cuts: [n] rows with which a new take begins.
+    """
+
+    def __init__(
+        self, person: str, times: "NDArray[np.float64]", pose: "NDArray[np.float32]",
+        blinking: "NDArray[np.bool_]", breaks: "NDArray[np.bool_]", cuts: "NDArray[np.bool_]",
+    ) -> None:  # fmt: skip
+        import numpy as np
+
+        self._person, self._times, self._pose = person, times, pose
+        self._blinking, self._cuts = blinking, cuts
+        starts = [0, *np.flatnonzero(breaks[1:] + 0).tolist()] if len(times) else []
+        self._starts = sorted({0, *(int(i) + 1 for i in starts[1:])})
+        steps = np.diff(times)
+        self._interval = float(np.median(steps)) if len(steps) else 0.0
+
+    def find(self, unit: str, values: "NDArray[np.float32]") -> Iterator[Event]:
+        """The events of a unit.
+
+        Args:
+            values: [n] intensities above rest, smoothed, bridged across blinks; NaN where not measured.
+        """
+        for first, end in self._parts(values):
+            runs = _runs(self._times[first:end], values[first:end])
+            for k, (a, b) in enumerate(runs):
+                low = first if k == 0 else first + _valley(values[first:end], runs[k - 1][1], a)
+                high = (
+                    end if k + 1 == len(runs) else first + _valley(values[first:end], b, runs[k + 1][0]) + 1
+                )
+                yield self._event(unit, values, (first + a, first + b), (low, high))
+
+    def _parts(self, values: "NDArray[np.float32]") -> Iterator[tuple[int, int]]:
+        """Runs of rows without a gap and with values."""
+        import numpy as np
+
+        ends = [*self._starts[1:], len(values)]
+        for start, end in zip(self._starts, ends, strict=True):
+            for a, b in spans(~np.isnan(values[start:end])):
+                yield start + a, start + b
+
+    def _event(
+        self, unit: str, values: "NDArray[np.float32]", run: tuple[int, int], limits: tuple[int, int]
+    ) -> Event:
+        times = self._times
+        top = run[0] + int(values[run[0] : run[1]].argmax())
+        peak = float(values[top])
+        left = right = top
+        while left > run[0] and values[left - 1] >= APEX * peak:
+            left -= 1
+        while right + 1 < run[1] and values[right + 1] >= APEX * peak:
+            right += 1
+        onset, before = _crossing(times, values, left, EDGE * peak, limits[0], -1)
+        offset, after = _crossing(times, values, right, EDGE * peak, limits[1] - 1, 1)
+        apex = float(times[left]), float(times[right])
+        flags = self._flags(values, (before, after + 1), onset is None or offset is None)
+        onset = float(times[before]) if onset is None else onset
+        offset = float(times[after]) if offset is None else offset
+        if offset - onset < BRIEF:
+            flags.append("brief")
+        return Event(
+            person=self._person, unit=unit, onset=_ms(onset), apex_start=_ms(apex[0]), apex_end=_ms(apex[1]),
+            offset=_ms(offset), peak=round(peak, 3), letter=letter_of(peak),
+            rise=_speed(peak, apex[0] - onset, self._interval),
+            fall=_speed(peak, offset - apex[1], self._interval),
+            uncertainty=_ms(self._interval), flags=tuple(flags),
+        )  # fmt: skip
+
+    def _flags(self, values: "NDArray[np.float32]", rows: tuple[int, int], edge: bool) -> list[Flag]:
+        flags: list[Flag] = []
+        first, end = rows
+        if self._blinking[first] or self._blinking[end - 1]:
+            flags.append("blink")
+        turned = self._pose[first:end, :2]
+        if (turned.max(axis=0) - turned.min(axis=0)).max() > TURNED:
+            flags.append("pose")
+            if values[first:end].max() < STRONG and explained(values[first:end], turned) >= DRIFTS:
+                flags.append("drift")
+        if self._cuts[first + 1 : end].any():
+            flags.append("cut")
+        if edge:
+            flags.append("edge")
+        return flags
+
+
+def explained(values: "NDArray[np.float32]", pose: "NDArray[np.float32]") -> float:
+    """Share of the variance of values [n] that pitch and yaw [n, 2] explain linearly, 0-1."""
+    import numpy as np
+
+    if len(values) < 8 or not (spread := float(values.var())):
+        return 0.0
+    terms = np.column_stack([pose, np.ones(len(values))]).astype(np.float64)
+    fitted = terms @ np.linalg.lstsq(terms, values.astype(np.float64), rcond=None)[0]
+    return 1 - float((values - fitted).var()) / spread
+
+
+def blink_event(
+    person: str, times: "NDArray[np.float64]", closing: "NDArray[np.float32]", run: tuple[int, int]
+) -> Event:
+    """A blink as an event: its times are those of the frames that show it."""
+    a, b = run
+    peak = float(closing[a:b].max())
+    interval = float(times[1] - times[0]) if len(times) > 1 else 0.0
+    apex = a + int(closing[a:b].argmax())
+    onset, apex_time, offset = (_ms(float(times[i])) for i in (max(a - 1, 0), apex, min(b, len(times) - 1)))
+    return Event(
+        person=person, unit=BLINK, onset=onset, apex_start=apex_time, apex_end=apex_time, offset=offset,
+        peak=round(min(peak, 1.0), 3), letter=letter_of(peak),
+        rise=_speed(peak, apex_time - onset, interval), fall=_speed(peak, offset - apex_time, interval),
+        uncertainty=_ms(interval),
+    )  # fmt: skip
+
+
+def grouped(events: Sequence[Event]) -> list[tuple[Event, ...]]:
+    """Events of one person as episodes, each in the order of onsets; blinks and drifts belong to none."""
+    groups: list[list[Event]] = []
+    reached = float("-inf")
+    for event in sorted(events, key=lambda one: (one.onset, one.unit)):
+        if event.unit == BLINK or "drift" in event.flags:
+            continue
+        if not groups or event.onset > reached + FOLLOWS:
+            groups.append([])
+            reached = event.offset
+        groups[-1].append(event)
+        reached = max(reached, event.offset)
+    return [part for group in groups for part in _parted(tuple(group))]
+
+
+def _parted(group: tuple[Event, ...]) -> list[tuple[Event, ...]]:
+    """A group in parts of at most `MOST_EVENTS`, parted where the least goes on."""
+    if len(group) <= MOST_EVENTS:
+        return [group]
+
+    def going_on(i: int) -> tuple[float, int]:
+        start = group[i].onset
+        return sum(one.peak for one in group[:i] if one.offset > start), abs(2 * i - len(group))
+
+    best = min(range(2, len(group) - 1), key=going_on)
+    return [*_parted(group[:best]), *_parted(group[best:])]
+
+
+def _runs(times: "NDArray[np.float64]", values: "NDArray[np.float32]") -> list[tuple[int, int]]:
+    """Runs of rows above `ENDS` that reach `BEGINS`; those with a short gap between them are one."""
+    runs: list[tuple[int, int]] = []
+    for a, b in spans(values >= ENDS):
+        if values[a:b].max() < BEGINS:
+            continue
+        if runs and times[a] - times[runs[-1][1] - 1] < MERGED:
+            runs[-1] = (runs[-1][0], b)
+        else:
+            runs.append((a, b))
+    return runs
+
+
+def _valley(values: "NDArray[np.float32]", end: int, start: int) -> int:
+    """The lowest row between two runs."""
+    return end + int(values[end:start].argmin()) if start > end else end
+
+
+def _crossing(
+    times: "NDArray[np.float64]", values: "NDArray[np.float32]", at: int, level: float, limit: int, way: int
+) -> tuple[float | None, int]:
+    """When a curve falls below a level, going one way from a row, and the last row above it.
+
+    None where it does not, up to the limit.
+    """
+    while at != limit and values[at + way] >= level:
+        at += way
+    if at == limit:
+        return None, at
+    high, low = float(values[at]), float(values[at + way])
+    share = (high - level) / max(high - low, 1e-9)
+    return float(times[at] + share * (times[at + way] - times[at])), at
+
+
+def _speed(peak: float, seconds: float, interval: float) -> float:
+    return round(peak / max(seconds, interval, 1e-3), 2)
+
+
+def _ms(seconds: float) -> float:
+    return round(max(seconds, 0.0), 4)

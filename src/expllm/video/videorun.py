@@ -1,0 +1,299 @@
+"""A video's folder: what was measured, and the files made of it, whole or not at all.
+
+OUT/NAME/run.json         settings, the file, what came of it
+         stretches/       what was measured, ten seconds a file: a run goes on behind the last one
+         frames.parquet   a row a face and frame (or frames.csv)
+         events.csv       what moves when
+         episodes.jsonl   events that belong together, with label and text
+         people.csv       who is seen, and their faces at rest
+         NAME.eaf, NAME.vtt
+"""
+
+import csv
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from expllm import __version__
+from expllm.errors import OutputError, UsageError, VideoError
+from expllm.faces import AU_NAMES
+from expllm.outfiles import whole_file
+from expllm.runs import RunFolder
+from expllm.video.analysis import VideoAnalysis, VideoOptions, check_measured, measure_video
+from expllm.video.clip import Clip, ClipInfo
+from expllm.video.elan import write_elan
+from expllm.video.events import BLINK, Episode, Event
+from expllm.video.frametable import write_frames
+from expllm.video.stretches import Share, StretchFolder, StretchMeter, Watcher
+from expllm.video.webvtt import write_webvtt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from multiprocessing.process import BaseProcess
+
+HASHED: Final = 2**20
+"""Bytes at the beginning of a file that tell it from others, with its size."""
+
+MOVABLE: Final = frozenset({"input"})
+"""Settings that may differ when a run goes on: the file may have been moved."""
+
+REST: Final = "rest "
+"""What the name of a unit begins with in the column of its resting value."""
+
+_MIME: Final = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm"}
+_EVENT_COLUMNS: Final = (
+    "person unit onset apex_start apex_end offset onset_ms apex_start_ms apex_end_ms offset_ms duration peak "
+    "letter rise fall uncertainty flags"
+).split()
+
+
+@dataclass(frozen=True)
+class Products:
+    """Which files are made of an analysis.
+
+    Attributes:
+        columns: Column set of the frames: expllm, pyfeat or openface.
+        table: `parquet` or `csv`.
+    """
+
+    columns: str = "expllm"
+    table: str = "parquet"
+
+
+Explain = Callable[[VideoAnalysis, Clip], Sequence[Episode]]
+"""Writes the texts of an analysis' episodes; the video is opened anew, for whoever looks at pictures."""
+
+
+class VideoRun:
+    """One video in its folder.
+
+    Args:
+        source: Path of the video.
+        path: The folder.
+        options: How it is analysed.
+    """
+
+    def __init__(self, source: Path, path: Path, options: VideoOptions) -> None:
+        self.source, self.path, self.options = source, path, options
+        self._folder = RunFolder(path)
+        self.stretches = StretchFolder(path / "stretches")
+
+    def locked(self) -> "AbstractContextManager[None]":
+        """Holds the folder for this process, which must do so while it analyses and writes.
+
+        Raises:
+            RunError: another process works on it.
+            OutputError: it cannot be made.
+        """
+        return self._folder.locked()
+
+    def analyze(
+        self, meter: StretchMeter, *, workers: int = 1, watch: Callable[[ClipInfo], Watcher] | None = None
+    ) -> VideoAnalysis:
+        """Measures what is not measured yet, and derives everything else.
+
+        Args:
+            meter: Measures in this process.
+            workers: Processes that share the work.
+            watch: Is given the video, and gives what is told the progress.
+
+        Raises:
+            VideoError: the video cannot be read.
+            RunError: the folder holds another run, or another process works on it.
+            OutputError: the folder cannot be written.
+        """
+        with Clip(self.source, stream=self.options.stream) as clip:
+            self._begin(clip, meter)
+            told = watch(clip.info) if watch is not None else _silent
+            with _helpers(self, workers) as helpers:
+                share = Share(0, workers)
+                measure_video(clip, self.stretches, self.options, meter, share, told)
+                _wait_for(helpers, self.source)
+            check_measured(self.stretches, clip.name)
+            return VideoAnalysis(self.stretches, clip.info, self.options)
+
+    def write(self, analysis: VideoAnalysis, products: Products, meter: StretchMeter) -> None:
+        """Makes the files.
+
+        Raises:
+            OutputError: one cannot be written.
+        """
+        name = os.fspath(self.source)
+        stem = self.path.name
+        frames = self.path / f"frames.{products.table}"
+        write_frames(frames, name, analysis, columns=products.columns, labels=self.options.labels)
+        write_events(self.path / "events.csv", analysis.events)
+        with whole_file(self.path / "episodes.jsonl") as file:
+            file.writelines(episode.to_json() + "\n" for episode in analysis.episodes)
+        write_people(self.path / "people.csv", analysis)
+        media = os.path.relpath(self.source, self.path)
+        mime = _MIME.get(self.source.suffix.lower(), "video/unknown")
+        write_elan(self.path / f"{stem}.eaf", media, mime, analysis.episodes, analysis.events)
+        write_webvtt(self.path / f"{stem}.vtt", analysis.episodes)
+        self._folder.begin({**self._settings(meter), "result": _result(analysis)})
+
+    def _begin(self, clip: Clip, meter: StretchMeter) -> None:
+        """Writes the settings, or compares them with those that the run was begun with."""
+        settings = self._settings(meter)
+        if self._folder.exists:
+            self._folder.resume(settings, MOVABLE)
+        elif self.stretches.done():
+            raise OutputError(f"{self.path}: holds stretches of another video: choose another folder")
+        else:
+            self._folder.begin(settings)
+
+    def _settings(self, meter: StretchMeter) -> dict[str, Any]:
+        return {
+            "kind": "video", "expllm": __version__, "input": os.fspath(self.source),
+            "file": _identity(self.source), "detector": meter.detector, "au_reader": meter.au_reader,
+            **self.options.measuring(),
+        }  # fmt: skip
+
+
+def run_folders(sources: Sequence[Path], out: Path) -> list[Path]:
+    """The folder of each video in `out`: its name without suffix, with it where two are called alike.
+
+    Raises:
+        UsageError: two videos have the same name.
+    """
+    stems = [source.stem for source in sources]
+    names = [source.name if stems.count(source.stem) > 1 else source.stem for source in sources]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"several videos are called {twice[0]}: give each folder a command of its own")
+    return [out / name for name in names]
+
+
+def measure_share(source: str, path: str, options: VideoOptions, share: Share) -> None:
+    """Measures some stretches of a video, in a process of its own."""
+    from expllm.native import lose_native_stderr
+
+    lose_native_stderr()
+    folder = StretchFolder(Path(path))
+    with StretchMeter(mirrored=options.mirrored) as meter, Clip(source, stream=options.stream) as clip:
+        measure_video(clip, folder, options, meter, share)
+
+
+@contextmanager
+def _helpers(run: VideoRun, workers: int) -> "Iterator[list[BaseProcess]]":
+    """The other processes that measure; they are ended with the block."""
+    context = multiprocessing.get_context("spawn")
+    helpers: list[BaseProcess] = [
+        context.Process(
+            target=measure_share,
+            args=(os.fspath(run.source), os.fspath(run.stretches.path), run.options, Share(mine, workers)),
+        )
+        for mine in range(1, workers)
+    ]
+    for helper in helpers:
+        helper.start()
+    try:
+        yield helpers
+    finally:
+        for helper in helpers:
+            if helper.is_alive():
+                helper.terminate()
+            helper.join()
+
+
+def _wait_for(helpers: "Sequence[BaseProcess]", source: Path) -> None:
+    for helper in helpers:
+        helper.join()
+        if helper.exitcode:
+            raise VideoError(
+                f"{source}: a worker ended with code {helper.exitcode}: run the command again to go on"
+            )
+
+
+def _silent(seconds: float, faces: int) -> None:
+    """Watches nothing."""
+
+
+def write_events(path: Path, events: Sequence[Event]) -> None:
+    """One row an event, its times in seconds and in milliseconds.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with whole_file(path) as file:
+        table = csv.DictWriter(file, _EVENT_COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for event in events:
+            row = event.to_dict()
+            times = ("onset", "apex_start", "apex_end", "offset")
+            row |= {f"{name}_ms": round(1000 * row[name]) for name in times}
+            row |= {"duration": round(event.duration, 4), "flags": " ".join(event.flags)}
+            table.writerow(row)
+
+
+def write_people(path: Path, analysis: VideoAnalysis) -> None:
+    """One row a person: when they are seen, how often they blink, and their face at rest.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with whole_file(path) as file:
+        fixed = ["person", "frames", "first", "last", "x", "y", "width", "height", "blinks"]
+        table = csv.DictWriter(file, [*fixed, *(REST + unit for unit in AU_NAMES)], lineterminator="\n")
+        table.writeheader()
+        for course in analysis.courses:
+            person = course.person
+            blinks = sum(event.unit == BLINK and event.person == person.name for event in analysis.events)
+            rest = {
+                REST + unit: None if value != value else round(value, 4)  # noqa: PLR0124
+                for unit, value in zip(AU_NAMES, course.rest.tolist(), strict=True)
+            }
+            box = dict(zip(("x", "y", "width", "height"), person.box, strict=True))
+            table.writerow(
+                {"person": person.name, "frames": person.frames, "first": round(person.start, 4),
+                 "last": round(person.end, 4), **box, "blinks": blinks, **rest}
+            )  # fmt: skip
+
+
+def read_rest(path: Path) -> dict[str, dict[str, float]]:
+    """Resting values by person and unit, from a `people.csv`.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        found = {
+            row["person"]: {
+                name.removeprefix(REST): float(value)
+                for name, value in row.items()
+                if name.startswith(REST) and value
+            }
+            for row in rows
+        }
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise UsageError(f"{path}: not a people.csv of 'expllm video' ({error})") from None
+    unknown = {unit for units in found.values() for unit in units} - set(AU_NAMES)
+    if unknown or not any(found.values()):
+        raise UsageError(f"{path}: not a people.csv of 'expllm video': it holds no resting values")
+    return found
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        head = hashlib.sha256(file.read(HASHED)).hexdigest()
+        return {"bytes": os.fstat(file.fileno()).st_size, "sha256_of_first_mib": head}
+
+
+def _result(analysis: VideoAnalysis) -> Mapping[str, Any]:
+    info = asdict(replace(analysis.info, name=""))
+    del info["name"]
+    return {
+        "video": info, "upright_size": list(analysis.size), "frames": analysis.frames,
+        "first_time": analysis.span[0], "last_time": analysis.span[1],
+        "damage": [asdict(one) for one in analysis.damage],
+        "people": [asdict(person) for person in analysis.people],
+        "events": len(analysis.events), "episodes": len(analysis.episodes), "warnings": analysis.warnings,
+    }  # fmt: skip

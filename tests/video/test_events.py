@@ -1,0 +1,99 @@
+"""Events of known curves: times between frames, flags, and what belongs together."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from expllm.video.events import MOST_EVENTS, Event, EventFinder, grouped, letter_of
+
+
+def finder(times: np.ndarray, **changed: np.ndarray) -> EventFinder:
+    held = {
+        "pose": np.zeros((len(times), 3), np.float32),
+        "blinking": np.zeros(len(times), bool),
+        "breaks": np.zeros(len(times), bool),
+        "cuts": np.zeros(len(times), bool),
+    } | changed
+    return EventFinder("P1", times, held["pose"], held["blinking"], held["breaks"], held["cuts"])
+
+
+def bump(times: np.ndarray, start: float, rise: float, hold: float, fall: float, peak: float) -> np.ndarray:
+    up = np.clip((times - start) / rise, 0, 1)
+    down = np.clip((times - start - rise - hold) / fall, 0, 1)
+    return (peak * (up - down)).astype(np.float32)
+
+
+def event(onset: float, offset: float, unit: str = "jaw drop", person: str = "P1") -> Event:
+    return Event(
+        person=person, unit=unit, onset=onset, apex_start=onset, apex_end=offset, offset=offset, peak=0.5,
+        letter="C", rise=1.0, fall=1.0, uncertainty=0.04,
+    )  # fmt: skip
+
+
+@given(
+    start=st.floats(0.5, 2), rise=st.floats(0.2, 1), hold=st.floats(0.1, 1), fall=st.floats(0.2, 1),
+    peak=st.floats(0.3, 1), seed=st.integers(0, 50),
+)  # fmt: skip
+def test_times_are_found_between_frames_at_any_rate(
+    start: float, rise: float, hold: float, fall: float, peak: float, seed: int
+) -> None:
+    times = np.cumsum(np.random.default_rng(seed).uniform(0.01, 0.05, 250))
+    (found,) = finder(times).find("jaw drop", bump(times, start, rise, hold, fall, peak))
+    assert found.onset == pytest.approx(start + 0.1 * rise, abs=0.03)
+    assert found.offset == pytest.approx(start + rise + hold + 0.9 * fall, abs=0.03)
+    assert found.peak == pytest.approx(peak, abs=0.1)
+    assert found.onset <= found.apex_start <= found.apex_end <= found.offset
+
+
+def test_weak_movements_are_no_events_and_near_ones_are_one() -> None:
+    times = np.arange(0, 6, 0.04)
+    assert list(finder(times).find("jaw drop", bump(times, 1, 0.3, 0.5, 0.3, 0.12))) == []
+    twice = np.maximum(bump(times, 1, 0.2, 0.3, 0.2, 0.8), bump(times, 1.73, 0.2, 0.3, 0.2, 0.6))
+    assert len(list(finder(times).find("jaw drop", twice))) == 1
+    apart = np.maximum(bump(times, 1, 0.2, 0.3, 0.2, 0.8), bump(times, 2.5, 0.2, 0.3, 0.2, 0.6))
+    assert [round(one.peak, 1) for one in finder(times).find("jaw drop", apart)] == [0.8, 0.6]
+
+
+def test_no_event_crosses_a_gap() -> None:
+    times = np.concatenate([np.arange(0, 2, 0.04), np.arange(8, 10, 0.04)])
+    breaks = np.concatenate([[False], np.diff(times) > 1])
+    found = list(finder(times, breaks=breaks).find("jaw drop", np.full(len(times), 0.7, np.float32)))
+    assert [(one.onset, one.offset) for one in found] == [(0.0, 1.96), (8.0, 9.96)]
+    assert all("edge" in one.flags for one in found)
+
+
+def test_flags_say_what_to_doubt() -> None:
+    times = np.arange(0, 4, 0.04)
+    values = bump(times, 1, 0.2, 0.1, 0.2, 0.9)
+    (brief,) = finder(times).find("jaw drop", values)
+    assert brief.flags == ("brief",)
+    blinking = (times > 0.9) & (times < 1.1)
+    (blinked,) = finder(times, blinking=blinking).find("jaw drop", values)
+    assert "blink" in blinked.flags
+    pose = np.zeros((len(times), 3), np.float32)
+    pose[:, 1] = 5 * times
+    (turning,) = finder(times, pose=pose).find("jaw drop", bump(times, 1, 0.2, 1.5, 0.2, 0.9))
+    assert turning.flags == ("pose",)
+    pose[:, 1] = 20 * bump(times, 0.5, 1.2, 0.2, 1.2, 1.0)
+    (drifting,) = finder(times, pose=pose).find("jaw drop", bump(times, 0.5, 1.2, 0.2, 1.2, 0.4))
+    assert drifting.flags == ("pose", "drift")
+    assert grouped([drifting]) == []
+
+
+@pytest.mark.parametrize(("peak", "letter"), [(0.1, "A"), (0.34, "B"), (0.5, "C"), (0.8, "D"), (1.0, "E")])
+def test_letters(peak: float, letter: str) -> None:
+    assert letter_of(peak) == letter
+
+
+def test_episodes_are_events_that_follow_closely() -> None:
+    groups = grouped([event(1, 2), event(2.2, 3, "chin raise"), event(5, 6), event(5.1, 5.3, "blink")])
+    assert [[one.onset for one in group] for group in groups] == [[1, 2.2], [5]]
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.floats(0.1, 5)), min_size=1, max_size=60))
+def test_every_event_is_in_one_episode_of_bearable_size(drawn: list[tuple[float, float]]) -> None:
+    events = [event(onset, onset + length) for onset, length in drawn]
+    groups = grouped(events)
+    assert sorted(one.onset for group in groups for one in group) == sorted(one.onset for one in events)
+    assert all(1 <= len(group) <= MOST_EVENTS for group in groups)

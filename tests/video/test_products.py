@@ -1,0 +1,166 @@
+"""What a run writes: read by the tools that it is for."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import webvtt
+from encoding import Pixels, encode, saved
+from faces_in_motion import small_walk, wall
+from groups import EXAMPLES
+from PIL import Image
+from pympi import Elan
+
+import expllm
+from expllm.errors import UsageError
+from expllm.faces import AU_NAMES
+from expllm.runs import RunError
+from expllm.video.analysis import VideoAnalysis, VideoOptions
+from expllm.video.clip import Sampling
+from expllm.video.courses import Rest
+from expllm.video.events import Episode
+from expllm.video.frametable import write_frames
+from expllm.video.stretches import StretchMeter
+from expllm.video.videorun import Products, VideoRun, read_rest, run_folders
+
+
+def smile(count: int = 60) -> list[Pixels]:
+    """A neutral face that changes into a happy one and back, at 10 frames a second."""
+    neutral, happy = (
+        Image.open(EXAMPLES / f"render_{name}.jpg").convert("RGB").resize((256, 256))
+        for name in ("neutral", "happiness")
+    )
+    shares = [max(0.0, 1 - abs(i - 30) / 12) for i in range(count)]
+    return [np.asarray(Image.blend(neutral, happy, share)) for share in shares]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = encode(smile(), fps=10, codec="libvpx-vp9", container="webm")
+    return saved(tmp_path_factory.mktemp("video"), "smile.webm", data)
+
+
+@pytest.fixture(scope="module")
+def meter() -> Any:
+    with StretchMeter() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def run(video: Path, meter: StretchMeter) -> tuple[Path, VideoAnalysis]:
+    folder = video.parent / "out" / "smile"
+    made = VideoRun(video, folder, VideoOptions())
+    with made.locked():
+        analysis = made.analyze(meter)
+        made.write(analysis, Products(table="csv"), meter)
+    return folder, analysis
+
+
+def test_a_smile_is_an_event_with_its_time(run: tuple[Path, VideoAnalysis]) -> None:
+    _, analysis = run
+    assert [person.name for person in analysis.people] == ["P1"]
+    smiles = [event for event in analysis.events if event.unit == "left lip corner pull"]
+    assert len(smiles) == 1
+    assert 1.7 < smiles[0].onset < 2.9 < smiles[0].offset < 4.3
+    episode = next(one for one in analysis.episodes if smiles[0] in one.events)
+    assert episode.expression == expllm.Expression.HAPPINESS
+    assert 2.5 < episode.apex < 3.5
+
+
+def test_every_frame_has_a_row(run: tuple[Path, VideoAnalysis]) -> None:
+    folder, analysis = run
+    table = pd.read_csv(folder / "frames.csv")
+    assert table["frame"].tolist() == list(range(60))
+    assert table["time"].tolist() == pytest.approx([i / 10 for i in range(60)], abs=1e-3)
+    assert set(AU_NAMES) <= set(table.columns)
+    assert table["person"].unique().tolist() == ["P1"]
+    assert len(list(analysis)) == 60
+
+
+def test_events_people_and_settings(run: tuple[Path, VideoAnalysis]) -> None:
+    folder, analysis = run
+    with (folder / "events.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(analysis.events)
+    assert all(float(row["onset"]) * 1000 == pytest.approx(float(row["onset_ms"]), abs=0.6) for row in rows)
+    episodes = [Episode.from_json(line) for line in (folder / "episodes.jsonl").read_text().splitlines()]
+    assert episodes == analysis.episodes
+    settings = json.loads((folder / "run.json").read_text())
+    assert settings["result"]["frames"] == 60
+    assert settings["result"]["damage"] == []
+
+
+def test_elan_and_players_read_the_exports(run: tuple[Path, VideoAnalysis]) -> None:
+    folder, analysis = run
+    document = Elan.Eaf(str(folder / "smile.eaf"))
+    tiers = {name: document.get_annotation_data_for_tier(name) for name in document.get_tier_names()}
+    for event in analysis.events:
+        found = [one for one in tiers[f"P1: {event.unit}"] if one[0] == round(1000 * event.onset)]
+        assert found
+        assert found[0][2].startswith(event.letter)
+    captions = webvtt.read(str(folder / "smile.vtt")).captions
+    assert len(captions) == len(analysis.episodes)
+    assert all(caption.text.startswith("P1") for caption in captions)
+
+
+@pytest.mark.parametrize("columns", ["pyfeat", "openface"])
+def test_columns_of_other_tools(run: tuple[Path, VideoAnalysis], tmp_path: Path, columns: str) -> None:
+    _, analysis = run
+    write_frames(tmp_path / "a.csv", "smile.webm", analysis, columns=columns)
+    write_frames(tmp_path / "a.parquet", "smile.webm", analysis, columns=columns)
+    table, typed = pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet")
+    assert list(table.columns) == list(typed.columns)
+    assert len(table) == len(typed) == 60
+    if columns == "pyfeat":
+        assert table["Identity"].unique().tolist() == ["P1"]
+        assert table["AU12"].max() > 0.5
+    else:
+        assert table["timestamp"].tolist() == pytest.approx([i / 10 for i in range(60)], abs=1e-3)
+        assert table["AU12_r"].max() > 2.5
+
+
+def test_another_baseline_measures_nothing_again(
+    run: tuple[Path, VideoAnalysis], video: Path, meter: StretchMeter
+) -> None:
+    folder, _ = run
+    stamps = [path.stat().st_mtime_ns for path in (folder / "stretches").iterdir()]
+    rest = Rest(given=read_rest(folder / "people.csv"))
+    again = VideoRun(video, folder, VideoOptions(rest=rest)).analyze(meter)
+    assert [path.stat().st_mtime_ns for path in (folder / "stretches").iterdir()] == stamps
+    assert len(again.events) > 0
+    neutral = VideoRun(video, folder, VideoOptions(rest=Rest(span=(0.0, 1.0)))).analyze(meter)
+    assert any(event.unit == "left lip corner pull" for event in neutral.events)
+
+
+def test_a_run_is_not_resumed_with_other_settings(
+    run: tuple[Path, VideoAnalysis], video: Path, meter: StretchMeter
+) -> None:
+    folder, _ = run
+    with pytest.raises(RunError, match="every"):
+        VideoRun(video, folder, VideoOptions(Sampling(every=2))).analyze(meter)
+
+
+def test_an_iterator_in_python() -> None:
+    with expllm.analyze_video(small_walk(), name="walk") as analysis:
+        rows = list(analysis)
+    assert len(rows) == 50
+    assert {row.person for row in rows} == {"P1"}
+    assert rows[10].aus is not None
+
+
+def test_a_video_without_a_face_has_rows_and_nobody() -> None:
+    data = encode(wall(20), fps=10)
+    with expllm.analyze_video(data) as analysis:
+        assert [row.person for row in analysis] == [None] * 20
+        assert analysis.people == []
+
+
+def test_names_of_folders() -> None:
+    assert run_folders([Path("a/x.mp4"), Path("y.mov")], Path("o")) == [Path("o/x"), Path("o/y")]
+    assert run_folders([Path("x.mp4"), Path("x.mov")], Path("o")) == [Path("o/x.mp4"), Path("o/x.mov")]
+    with pytest.raises(UsageError, match=r"x\.mp4"):
+        run_folders([Path("a/x.mp4"), Path("b/x.mp4")], Path("o"))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from expllm.faces import AU_NAMES
 from expllm.video.persons import Joiner, longest_first
 from expllm.video.stretches import Stretch
 
@@ -30,7 +31,8 @@ def stretch(
         index, np.arange(250), times, np.ones(250, bool), np.isin(times, cuts),
         np.array(frame, np.int32)[order], np.array(number, np.int32)[order],
         np.array(box, np.float32)[order], np.full(faces, np.nan, np.float32),
-        np.zeros((faces, 3), np.float32), np.zeros((faces, 24), np.float32), np.zeros(faces, np.int32),
+        np.zeros((faces, 3), np.float32), np.zeros((faces, len(AU_NAMES)), np.float32),
+        np.zeros(faces, np.int32),
         np.array([one[4] for one in tracks], np.float32), {},
     )  # fmt: skip
 

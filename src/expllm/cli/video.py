@@ -196,8 +196,7 @@ class _Batch:
                 raise
             complain(error.line)
             self.failed += 1
-            with suppress(OSError):
-                folder.rmdir()  # a folder that holds nothing yet
+            _take_back(folder)
             return
         self._tell(analysis, source, folder)
 
@@ -230,6 +229,14 @@ class _Batch:
                 ExitCode.SOME_INPUTS_FAILED, f"{self.damaged} of {whole} videos are damaged in places"
             )
         return Ending()
+
+
+def _take_back(folder: Path) -> None:
+    """Removes the folder of a video that could not be opened, if it holds nothing but its lock."""
+    with suppress(OSError):
+        if [path.name for path in folder.iterdir()] == ["lock"]:
+            (folder / "lock").unlink()
+            folder.rmdir()
 
 
 @dataclass

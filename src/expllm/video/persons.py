@@ -22,7 +22,7 @@ MARGIN: Final = 4.0
 """How much dearer the next person must be for the choice to be clear."""
 
 SHAPE_ERROR, SHORT_SHAPE_ERROR = 0.03, 0.045
-"""Standard deviation of how a face's shape differs from itself: in long tracks, in those under five frames."""
+"""How much a face's shape differs from itself (standard deviation), and in tracks under five frames."""
 
 SHORTEST: Final = 0.2
 """Seconds that somebody must be seen in all to be called a person."""

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,10 @@ from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 from PIL import Image
 
+from expllm.chat.retries import Backoff
 from expllm.facefinder import FaceFinder
+from expllm.model.carried import MARK
+from expllm.weights import cache_folder
 
 if TYPE_CHECKING:
     from serving_expllm import Running
@@ -50,9 +55,15 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["EXPLLM_MODEL"] = "offline"  # the shipped model takes seconds to load: its tests name it
     base = tmp_path_factory.getbasetemp()
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("home") / "config")
-    # One for all workers of a run: to unpack a language model takes seconds.
+    unpacked = [mark.parent for mark in cache_folder().glob(f"*/{MARK}")]
+    # One for all workers of a run: to unpack a language model takes half a minute.
     together = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     os.environ["XDG_CACHE_HOME"] = str(together / "cache")
+    # What the installation has unpacked serves the tests, too: each reader checks its hashes.
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    for folder in unpacked:
+        with suppress(FileExistsError):
+            (cache_folder() / folder.name).symlink_to(folder)
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +102,12 @@ def cached(hub: "TinyHub", monkeypatch: pytest.MonkeyPatch) -> "TinyHub":
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub.cache))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     return hub
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of a server that fail are tried again at once, not after seconds."""
+    monkeypatch.setattr("expllm.chat.endpoint.Backoff", partial(Backoff, base=0.01))
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def root(server: ThreadingHTTPServer) -> str:
 def running(server: Server) -> Iterator[Server]:
     """The server, until the block is left."""
     with server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)  # ends at once
         thread.start()
         try:
             yield server

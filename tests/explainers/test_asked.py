@@ -22,6 +22,7 @@ from expllm.explainers import ChatOptions, Shown, open_explainer
 from expllm.faces import Expression
 from expllm.records import CoT, FaceAnalysis
 
+pytestmark = pytest.mark.usefixtures("impatient")
 TEXT = (
     "**Key Observations:** Both lip corners are strongly pulled up. The brows are strongly lowered.\n\n"
     "**Overall Emotional Interpretation:** The smile speaks for joy.\n\n"

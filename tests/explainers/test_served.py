@@ -26,6 +26,7 @@ from expllm.model.layout import add_extra
 from expllm.model.merge import merge
 from expllm.model.store import save
 
+pytestmark = pytest.mark.usefixtures("impatient")
 LABELS = label_set(7)
 AUS = AUVector({"jaw drop": 0.4})
 OFFERS: dict[str, tuple[str, ...]] = {

@@ -13,7 +13,9 @@ from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expllm import supervised_losses, train_only
 from expllm.model.prepare import preparer
 from expllm.model.presets import preset
+from expllm.outfiles import whole_file
 from expllm.records import CoT
+from expllm.weights import cache_folder
 
 torch.set_num_threads(1)
 COLOURS = ("red", "green", "blue", "yellow", "black", "white", "purple")
@@ -65,6 +67,7 @@ Batch = dict[str, Any]
 
 def teach(bundle: Bundle, rate: float, batches: Callable[[], Iterable[Batch]]) -> dict[str, torch.Tensor]:
     """Everything of a model learns for `STEPS` steps, each from what `batches` gives; its weights."""
+    bundle.model.eval()  # dropout would draw from what other tests have drawn from
     train_only(bundle.model, ("projector", "language_lora", "tower_lora", "tower", "language"))
     learned = [parameter for parameter in bundle.model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=0.0)
@@ -81,10 +84,24 @@ def teach(bundle: Bundle, rate: float, batches: Callable[[], Iterable[Batch]]) -
     return {name: tensor.detach() for name, tensor in bundle.model.state_dict().items()}
 
 
+def kept(name: str, make: Callable[[], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """What `make` teaches: by the first process of a test run that asks, for all of them."""
+    path = cache_folder() / f"{name}.pt"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path, "wb") as file:
+            torch.save(make(), file)
+    found: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+    return found
+
+
 @cache
 def _taught() -> dict[str, torch.Tensor]:
+    return kept("taught", _learned)
+
+
+def _learned() -> dict[str, torch.Tensor]:
     bundle = untaught()
-    bundle.model.eval()
     prepared = preparer(bundle)
     short = [(label, label_conversation(label, LABELS, QUESTIONS)) for label in LABELS]
     long = [

@@ -58,6 +58,10 @@ def new() -> Bundle:
 
 @cache
 def _taught() -> dict[str, torch.Tensor]:
+    return taught.kept("varied", _learned)
+
+
+def _learned() -> dict[str, torch.Tensor]:
     bundle = taught.untaught()
     prepared = preparer(bundle)
     drawn = random.Random(0)

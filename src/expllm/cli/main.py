@@ -4,7 +4,8 @@ import errno
 import os
 import sys
 import traceback
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 
@@ -88,8 +89,14 @@ def run(arguments: list[str] | None = None) -> None:
     sys.exit(code if given else ExitCode.USAGE)
 
 
+@cache
+def _command() -> Any:
+    """All commands, made once a process: that costs more than many a call of `run`."""
+    return typer.main.get_command(app)
+
+
 def _call(arguments: list[str]) -> int:
-    command = typer.main.get_command(app)
+    command = _command()
     try:
         # What `app()` does, less its own answers to Ctrl-C and to a closed pipe.
         with command.make_context("expllm", list(arguments)) as context:

@@ -58,6 +58,7 @@ Table = Annotated[str, typer.Option("--table", metavar="parquet|csv", help="Form
 Labels = Annotated[
     int, typer.Option("--labels", metavar="7|8", help="Expressions to tell apart (8 adds contempt).")
 ]
+NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and events only, no texts.")]
 Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, help="Processes that share each video.")
 ]
@@ -83,6 +84,7 @@ def video(
     columns: Columns = "expllm",
     table: Table = "parquet",
     labels: Labels = 8,
+    no_explain: NoExplain = False,
     workers: Workers = 1,
     quiet: Quiet = False,
 ) -> None:
@@ -102,6 +104,7 @@ def video(
     sampling = Sampling(fps, every, parse_time(from_), None if to is None else parse_time(to))
     options = VideoOptions(
         sampling, stream, mirrored, _rest(baseline, neutral, baseline_from), people, labels=labels,
+        explain=not no_explain,
     )  # fmt: skip
     products = _products(columns, table, labels)
     sources = list(_found(videos))

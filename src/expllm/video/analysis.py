@@ -21,6 +21,7 @@ from expllm.video.episodes import episodes_of, vector_of
 from expllm.video.events import Episode, Event
 from expllm.video.persons import Joiner, Person, Piece, frame_counts, longest_first
 from expllm.video.readings import Doubt
+from expllm.video.story import WRITER, peaks_of, write_story
 from expllm.video.stretches import Share, StretchFolder, StretchMeter, Watcher
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ class VideoAnalysis:
         )
         self.damage, self.frames, self.size, self.span, self.warnings = self._looked_over()
         self.episodes: list[Episode] = episodes_of(self.courses, self.events, options.labels)
+        if options.explain:
+            self.episodes = [self._told(episode) for episode in self.episodes]
 
     @property
     def people(self) -> list[Person]:
@@ -141,6 +144,15 @@ class VideoAnalysis:
                         reached[course.person.name] += 1
                     first += 1
                 yield from sorted(rows, key=_by_person) or [VideoRow(number, time)]
+
+    def course_of(self, episode: Episode) -> Course:
+        """The course of the person of an episode."""
+        return next(course for course in self.courses if course.person.name == episode.person)
+
+    def _told(self, episode: Episode) -> Episode:
+        """An episode with its text by rules."""
+        cot = write_story(episode, peaks_of(self.course_of(episode), episode))
+        return episode if cot is None else episode.model_copy(update={"cot": cot, "writer": WRITER})
 
     def _looked_over(self) -> tuple[list[Damage], int, tuple[int, int], tuple[float, float], list[str]]:
         """Damage, number of frames, size of the upright frames, first and last time, and warnings."""
@@ -268,10 +280,10 @@ def check_measured(folder: StretchFolder, name: str) -> None:
     """Sees to it that something was measured.
 
     Raises:
-        VideoError: no frame lies in the chosen stretch of the video.
+        VideoError: there is no frame in the chosen stretch of the video.
     """
     if not folder.done():
-        raise VideoError(f"{name}: no frame lies between --from and --to")
+        raise VideoError(f"{name}: there is no frame between --from and --to")
 
 
 def _by_person(row: VideoRow) -> tuple[bool, int, str]:

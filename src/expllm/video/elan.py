@@ -20,7 +20,7 @@ def write_elan(
 
     Args:
         path: The file.
-        media: Where the video lies, as a path from the file.
+        media: Where the video is, as a path from the file.
         mime: Its type, such as `video/mp4`.
 
     Raises:

@@ -17,7 +17,7 @@ AROUND_THE_APEX: Final = 0.1
 """Seconds before and after the apex over which probabilities are averaged."""
 
 NO_CLEAR_MOMENT: Final = (
-    "No frame of this episode can be relied on: its apex lies in a blink, or the face is badly seen."
+    "No frame of this episode can be relied on: its apex is in a blink, or the face is badly seen."
 )
 FEW_FRAMES: Final = "At {rate:.0f} frames a second brief events are too few frames to time."
 FAST_ENOUGH: Final = 50.0

@@ -53,7 +53,7 @@ STRONG: Final = 0.6
 Flag = Literal["blink", "pose", "drift", "cut", "brief", "edge"]
 """What to think of an event.
 
-`blink`: an edge of it lies in a blink and is a straight line; `pose`: the head turned meanwhile; `drift`: it
+`blink`: an edge of it is in a blink and is a straight line; `pose`: the head turned meanwhile; `drift`: it
 comes and goes slowly with the turn of the head, and is left out of episodes and texts; `cut`: a new take
 begins in it; `brief`: shorter than half a second; `edge`: it begins or ends outside what was seen.
 """

@@ -304,7 +304,7 @@ def _hidden(pixels: "NDArray[np.uint8]", face: Face) -> frozenset[str]:
 def _crop(
     pixels: "NDArray[np.uint8]", centre: tuple[float, float], side: float
 ) -> "tuple[NDArray[np.uint8], tuple[int, int]]":
-    """A square around a point, black beyond the frame, and where its corner lies."""
+    """A square around a point, black beyond the frame, and where its corner is."""
     import numpy as np
 
     whole = max(2, round(side))

@@ -118,7 +118,7 @@ class Joiner:
 
 
 def _distance(before: _Track, after: _Track, gap: float) -> float:
-    """How far a face lies from where it was going, in standard deviations."""
+    """How far a face is from where it was going, in standard deviations."""
     size = max(*before.last[2:], *after.first[2:])
     speed = [(a + b) / 2 for a, b in zip(before.leaving, after.coming, strict=True)]
     expected = [c + v * gap for c, v in zip(_middle(before.last), speed, strict=True)]

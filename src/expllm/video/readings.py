@@ -20,7 +20,7 @@ DARKEST, BRIGHTEST = 30.0, 225.0
 """Mean grey (0-255) of a face outside which its light is too poor."""
 
 SHARPEST_BLUR: Final = 0.0003
-"""Share of a face's contrast that lies in its finest detail (128 pixels or more), below which it is blurred.
+"""Share of a face's contrast that is in its finest detail (128 pixels or more), below which it is blurred.
 The example renders, the astronaut and rendered clips have 0.0058 and more; blurred with a radius of a
 fortieth of the face 0.0001 to 0.0007, of a twentieth 0.0001 and less (faces of 100 pixels and more)."""
 
@@ -116,6 +116,6 @@ def _seen(pixels: "NDArray[np.uint8]", box: tuple[float, float, float, float]) -
 
 
 def sharpness(grey: "NDArray[np.float32]") -> float:
-    """How much of the contrast of a grey picture [H, W] lies between neighbouring pixels."""
+    """How much of the contrast of a grey picture [H, W] is between neighbouring pixels."""
     fine = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
     return float(fine.var() / 20 / max(float(grey.var()), 1.0))

@@ -36,6 +36,7 @@ _VERBS: Final = frozenset("is are was were be been has have had does do did show
 _RELATIVES: Final = frozenset(("which", "where", "that", "with", "in which", "by which", "on which"))
 _DEPENDS: Final = frozenset("for before after that when until till if with which who whose to unless".split())
 _WAYS: Final = frozenset(
+    "superiorly inferiorly laterally medially posteriorly anteriorly sideways "
     "up back down out in upward backward outward forward inward downward together upwards backwards "
     "outwards inwards downwards".split()
 )
@@ -257,7 +258,7 @@ def _denies_nothing(signs: list[Sign], chunk: Chunk, no: int) -> bool:
     near = [signs[i] for i in range(no + 1, min(no + 4, chunk.last))]
     word = signs[no].word
     within = signs[no + 2 : no + 6] if word == "nothing" and near and near[0].word == "in" else []
-    if any(sign.kinds or sign.part for sign in within):
+    if any(sign.kinds - {"generic"} for sign in within):
         return True  # "nothing in the raised brows adds up to surprise"
     # "no lip pucker suggests ..." denies the pucker; "does not suggest" denies nothing of it
     moving = next((k for k, sign in enumerate(near) if sign.part or sign.kinds or sign.acts), len(near))
@@ -269,9 +270,8 @@ def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0
     sign, before = signs[i], signs[i - 1] if i > chunk.first else Sign("", 0, 0)
     after = signs[i + 1].word if i + 1 < chunk.last else ""
     if sign.side:
-        return not any(signs[p].part == "jaw" for p in chunk.parts) and not (
-            chunk.noes and len(chunk.parts) == 0
-        )
+        jaw = any(signs[p].part == "jaw" for p in chunk.parts)
+        return not jaw and not (chunk.noes and not chunk.parts and not chunk.acts)
     if sign.kinds == {"show"}:
         return not any(signs[p].part in _SHOWN for p in chunk.parts)
     if sign.word in ("in", "inside"):
@@ -287,7 +287,8 @@ def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0
     if sign.kinds & {*_MOODS, "tense"} and (after in _STATES or before.has("means")):
         return True
     if sign.kinds <= {"generic", "shift"} and chunk.noes and not sign.has("no"):
-        return not any(0 < i - n <= 4 or n > i for n in chunk.noes)
+        far = 8 if any(signs[n].word == "nothing" for n in chunk.noes) else 4
+        return not any(0 < i - n <= far or n > i for n in chunk.noes)
     if sign.word == "together" and i + 1 < len(signs) and signs[i + 1].has("means"):
         return True
     if sign.word == "part":
@@ -314,4 +315,4 @@ def _go_on(signs: list[Sign], before: Chunk, chunk: Chunk) -> None:
     when = before.general and before.opened == "start" and signs[before.first].word.startswith("when")
     if chunk.opened in ("and", "or") or when or (before.general and opens & _RELATIVES):
         chunk.supposed_from, chunk.general = chunk.first, before.general
-        chunk.nobodys = before.nobodys or (before.general and bool(opens & _RELATIVES))
+        chunk.nobodys = before.nobodys or (before.general and any(word.endswith(" which") for word in opens))

@@ -163,7 +163,10 @@ def _adds(claim: Claim, exact: list[Claim], kept: list[Claim]) -> bool:
             and not _actions(claim) <= denied
             and all(one.negated for one in (*beside, *_same(claim, kept)))
         )
-    if _same(claim, kept):
+    same = _same(claim, kept)
+    if claim.both and claim.side and not any(one.side or one.negated for one in same):
+        return True  # "..., the left more so" is undone where the rules read the left alone
+    if same:
         return False
     if _same(claim, exact):
         return True

@@ -23,7 +23,8 @@ _BY: Final = frozenset("by with in as through".split())
 _KEEPS: Final = frozenset(
     "keep keeps kept keeping hold holds held holding retain retains retained retaining maintain maintains "
     "maintained maintaining preserve preserves preserved stay stays stayed staying remain remains remained "
-    "remaining rest rests has have".split()
+    "remaining rest rests has have hang hangs hung hanging lie lies lay lying sit sits sat stand stands "
+    "stood".split()
 )
 _USUAL: Final = frozenset(
     "usual normal customary ordinary natural resting habitual accustomed everyday regular neutral own "
@@ -33,12 +34,14 @@ _PLACES: Final = frozenset(
     "height place level line position ground station shape width post counsel distance course form peace "
     "posture spot seat station".split()
 )
+_HALVED: Final = frozenset({"mouth", "lips", "brows"})
+_BEFORE_ACTS: Final = frozenset("broad wide tight open flat thin big closed".split())
 _SIZES: Final = frozenset("small large big thin tiny huge".split())
 _AMOUNTS: Final = frozenset("amount degree extent way measure distance part portion share and".split())
 """What a word of size may stand before, and still say how much of a movement there is."""
 
 _NORMALLY: Final = frozenset(
-    "normal normally ordinary ordinarily regular regularly natural naturally".split()
+    "typical typically normal normally ordinary ordinarily regular regularly natural naturally".split()
 )
 _AS_EVER: Final = frozenset("normal usual ordinary natural regular average always ever before".split())
 _LOW: Final = (DegreeWord.MINIMAL, DegreeWord.SLIGHT)
@@ -68,6 +71,13 @@ def _settle(found: list[Sign], i: int) -> None:
         sign.degree = None  # "into a *small* circle"
     if sign.has("means"):
         _of_meaning(found, i)
+    owner = i + 1 + (after.word == "of")
+    if sign.word == "half" and _at(found, owner).word in _OWNERS and _at(found, owner + 1).part in _HALVED:
+        sign.degree, sign.flags = None, frozenset({"one"})  # "half her mouth smiled"
+    if sign.kinds and after.acts and sign.word in _BEFORE_ACTS:
+        sign.kinds = _NONE  # "a broad smile"
+    if sign.word == "as" and after.word in ("a", "an") and (before.kinds or before.degree):
+        _at(found, i + 2).kinds = _NONE  # "smooth as a pebble"
     if sign.word == "between them" and not any(s.part == "brows" for s in found[:i]):
         sign.part, sign.flags = None, frozenset({"place"})
     if "still" in sign.kinds and sign.word.startswith("rest") and after.word in ("on", "upon", "against"):
@@ -83,7 +93,8 @@ def _plain(sign: Sign) -> bool:
 
 def _of_sides(sign: Sign, before: Sign, after: Sign, later: Sign) -> None:
     """ "*only* slightly" is no side, "the *other* features" are of no pair, "his *left alone*" is one."""
-    if "only" in sign.flags and (after.degree or (after.word in ("a", "an", "by") and later.degree)):
+    much = later if after.word in ("a", "an", "by", "with") else after
+    if "only" in sign.flags and (much.degree or much.has("more", "less")):
         sign.flags = sign.flags - {"only", "one"}
     plain = after.flags or after.part or after.kinds or after.side or after.word in _OF_A_PAIR
     if "other" in sign.flags and sign.word == "other" and not plain:
@@ -95,6 +106,8 @@ def _of_sides(sign: Sign, before: Sign, after: Sign, later: Sign) -> None:
 def _of_meaning(found: list[Sign], i: int) -> None:
     """ "*marked* lowering", "*points* downward", "a *hint* of lip rounding" interpret nothing."""
     sign, after = found[i], _at(found, i + 1)
+    if after.kinds == {"generic"} and any(s.has("no") for s in found[max(0, i - 7) : i]):
+        sign.flags = sign.flags - {"means"}  # "nothing in the brows *to suggest* movement"
     points = sign.word.startswith("point") and after.kinds & {"up", "down", "stretch"}
     much = sign.degree and (
         after.word not in _BY
@@ -157,6 +170,9 @@ def _open_as_ever(found: list[Sign], i: int) -> tuple[int, Sign] | None:
     sign = found[i]
     if sign.word in _NORMALLY and "open" in _at(found, i + 1).kinds:
         return _joined(found, i, 2, kinds=frozenset({"still"}))
+    compared = sign.word in ("more", "less") and _at(found, i + 2).has("than")
+    if compared and "open" in _at(found, i + 1).kinds and _at(found, i + 3).word in _AS_EVER:
+        return _joined(found, i, 4, kinds=frozenset({"wide" if sign.word == "more" else "close"}))
     if sign.word not in ("open", "opened"):
         return None
     for j in range(i + 1, min(i + 5, len(found))):

@@ -169,10 +169,12 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
 
 def _opening(signs: list[Sign], chunks: list[Chunk], c: int) -> set[Side]:
     """The side that a sentence opens with, before all statements: "pull *on the left*, closing the eye"."""
-    first = chunks[0]
-    if c == 0 or first.linked or first.parts or first.acts or first.noes:
-        return set()
-    return _named(signs, first)
+    found: set[Side] = set()
+    for chunk in chunks[:c]:
+        if chunk.linked or chunk.parts or chunk.acts or chunk.noes:
+            break
+        found |= _named(signs, chunk)
+    return found
 
 
 def _one_part(signs: list[Sign], part: int | None) -> bool:
@@ -204,7 +206,8 @@ def _any(signs: list[Sign], chunk: Chunk, *flags: str) -> bool:
 def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statement]) -> None:
     """ "more on the right than on the left", "the left leading": both sides move, one of them more."""
     chunk = chunks[c]
-    cues = [i for i in _span(chunk) if signs[i].has("more", "less")]
+    meant = next((i for i in _span(chunk) if signs[i].has("means")), chunk.last)
+    cues = [i for i in _span(chunk) if signs[i].has("more", "less") and i < meant]
     if cues and signs[cues[0]].word in _CHIEFLY and chunk.linked and not _placed_side(signs, chunk):
         return  # "carried mainly by the raised left brow"
     idle = any(signs[i].kinds & {"still", "calm", "relaxed"} for i in chunk.moves)
@@ -218,6 +221,15 @@ def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Stateme
     than = next((i for i in range(cue, chunk.last) if signs[i].has("than")), None)
     if not sides and c > 0 and _empty(chunks[c - 1]):
         sides = [i for i in _span(chunks[c - 1]) if signs[i].side][:1]
+    if not sides and than is None and c > 0 and not chunk.parts and chunk.opened in ("and", "comma"):
+        last = next((s for s in reversed(found) if s.chunk == c - 1 and s.side and not s.both), None)
+        if last and not last.negated:  # "has closed, and closed *further*"
+            last.side, last.both, last.only = (
+                (last.side.other if less and last.side else last.side),
+                True,
+                False,
+            )
+            return
     if not sides and than is None and c + 1 < len(chunks) and _empty(chunks[c + 1]):
         sides = [i for i in _span(chunks[c + 1]) if signs[i].side][:1]
     after = [i for i in sides if than is not None and i > than]
@@ -226,7 +238,8 @@ def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Stateme
         reference = signs[after[0]].side
         winner = reference if less else reference and reference.other
     elif before:
-        subject = signs[min(before, key=lambda i: abs(i - cue))].side
+        ahead = [i for i in before if i < cue] if signs[cue].word in _OUTDO else []
+        subject = signs[min(ahead or before, key=lambda i: abs(i - cue))].side
         winner = subject and subject.other if less else subject
     else:
         return
@@ -234,6 +247,13 @@ def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Stateme
         if not statement.negated and _has_sides(statement):
             statement.side, statement.both, statement.only = winner, True, False
 
+
+_OUTDO: Final = frozenset(
+    "exceeds exceed exceeding exceeded outdoes outdid outdo outstrips outstripped outpaces outpaced "
+    "surpasses surpassing surpassed outruns outweighs beats leads overtakes outdistances outshines outranks "
+    "outmatches outreaches outclimbs tops bests dominates trails lags".split()
+)
+"""What stands before one of these is compared with what stands after it."""
 
 _CHIEFLY: Final = frozenset(
     ("mainly", "chiefly", "primarily", "predominantly", "especially", "particularly", "notably", "above all")

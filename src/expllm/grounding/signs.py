@@ -44,6 +44,9 @@ class Sign:
         return not self.flags.isdisjoint(flags)
 
 
+_TRAILING: Final = frozenset("not could cannot can is are nowhere would will nor".split())
+"""First words of denials that may follow what they deny: "closure *is not seen*"."""
+
 _FLAGS: Final[dict[str, Iterable[str]]] = {
     "no": modifiers.NO_WORDS,
     "both": modifiers.BOTH_WORDS,
@@ -83,6 +86,7 @@ _FLAGS: Final[dict[str, Iterable[str]]] = {
         "missing from",
         "stays away",
         "outside of this face",
+        *(phrase for phrase in modifiers.NO_WORDS if " " in phrase and phrase.split()[0] in _TRAILING),
     ),
     "means": (*cues.MEANING, *modifiers.INTERPRETING),
     "place": (

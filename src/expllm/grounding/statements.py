@@ -77,6 +77,12 @@ class Reader:
 
     def _add_act(self, c: int, act: int) -> None:
         idle = any(self.signs[m].kinds & {"still", "calm"} for m in self.chunks[c].moves)
+        if c + 1 < len(self.chunks) and self.signs[self.chunks[c + 1].first - 1].word == ":":
+            after = self.chunks[c + 1]  # "Corrugator: silent"
+            idle = idle or (
+                not after.parts
+                and any(self.signs[m].kinds & {"still", "calm", "relaxed", "slack"} for m in after.moves)
+            )
         denied = self._denied(c, act) or idle
         self.chunks[c].linked = True
         self.found.append(Statement(c, {act}, "act", "act", self.signs[act].acts, denied))
@@ -140,6 +146,8 @@ class Reader:
             return []
         for earlier in range(c - 1, max(-1, c - 1 - _BACK), -1):
             fitting = [p for p in self.chunks[earlier].parts if self._fits(p, move)]
+            if self.chunks[earlier].general and not taken_up:
+                continue
             if fitting:
                 best = next((p for p in fitting if self._subject(p)), fitting[0])
                 return [best, *self._listed(earlier, best, move)]

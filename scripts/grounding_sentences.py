@@ -19,6 +19,7 @@ from grounding_faults import names
 from expllm.faces import AU_NAMES, AUVector, Side
 from expllm.grounding import Audit, Checked, Verdict, audit
 from expllm.grounding.audit import WRONG
+from expllm.grounding.meanings import FACS_ONLY
 
 ALARMS: Final = (*WRONG, Verdict.UNSUPPORTED)
 INTENSITIES: Final[dict[str | None, tuple[float, ...]]] = {
@@ -45,18 +46,16 @@ DENIED: Final = 0.7
 
 TARGETS: Final = {
     "invented": 95, "false denial": 95, "wrong side": 95, "only": 95, "comparison": 95, "degree": 90,
-    "outside read": 95, "false alarms": 2, "unread": 5, "misread": 5,
+    "FACS alone": 95, "false alarms": 2, "unread": 5, "misread": 5,
 }  # fmt: skip
 AT_MOST: Final = frozenset({"false alarms", "unread", "misread"})
 
 
-_LIDS: Final = frozenset({"eye close", "lid raise"})
-_MOUTH: Final = frozenset({"lip corner pull", "lip corner stretch", "upper lip raise", "lower lip depress"})
-NEIGHBOURS: Final = {
-    "lid tighten": _LIDS, "cheek raise": frozenset({"cheeks puff"}), "lip corner depress": _MOUTH,
-    "dimple": _MOUTH, "lip tighten": _MOUTH, "lip press": _MOUTH, "lips part": _MOUTH,
+UNITS: Final = {
+    "cheek raise": "cheek raiser", "lid tighten": "lid tightener", "dimple": "dimpler",
+    "lip corner depress": "lip corner depressor", "lip tighten": "lip tightener", "lip press": "lip pressor",
 }  # fmt: skip
-"""What FEAFA lacks -> actions of the same part: "the mouth is at rest" denies both."""
+"""What the authors' page calls a movement -> what FACS does."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +70,9 @@ class Stated:
     denied: bool
 
     @property
-    def measured(self) -> tuple[str, ...]:
-        """Those of the actions that FEAFA has a unit for."""
-        return tuple(action for action in self.actions if names(action))
-
-    @property
-    def outside(self) -> tuple[str, ...]:
-        """Those that FEAFA lacks."""
-        return tuple(action for action in self.actions if not names(action))
+    def facs_alone(self) -> bool:
+        """Whether it speaks only of what FEAFA lacks."""
+        return FACS_ONLY.issuperset(self.actions)
 
 
 @dataclass(frozen=True)
@@ -123,10 +117,14 @@ def read_sentences(where: Path) -> list[Annotated]:
     ]
 
 
+def _listed(actions: str | list[str]) -> list[str]:
+    return [actions] if isinstance(actions, str) else actions
+
+
 def _annotated(author: str, line: dict[str, Any]) -> Annotated:
     claims = tuple(
         Stated(
-            actions=(claim["action"],) if isinstance(claim["action"], str) else tuple(claim["action"]),
+            actions=tuple(UNITS.get(action, action) for action in _listed(claim["action"])),
             side=claim.get("side"),
             only=bool(claim.get("only")),
             more=claim.get("more"),
@@ -142,12 +140,11 @@ def trials(sentence: Annotated) -> Iterator[Trial]:
     """Everything that is tried with a sentence."""
     yield from _as_it_is(sentence)
     for number, claim in enumerate(sentence.claims):
-        for kind, aus, wanted in _false(sentence, number):
-            caught = any(c.verdict in wanted for c in _about(audit(sentence.text, aus), claim.measured))
+        for kind, aus in _false(sentence, number):
+            caught = any(c.verdict in ALARMS for c in _about(audit(sentence.text, aus), claim.actions))
             yield _trial(kind, sentence, claim, caught)
-        if claim.outside:
-            read = _about_outside(audit(sentence.text, sentence.true[1]), claim)
-            yield _trial("outside read", sentence, claim, read)
+            if claim.facs_alone:
+                yield _trial("FACS alone", sentence, claim, caught)
 
 
 def _trial(kind: str, sentence: Annotated, claim: Stated, good: bool) -> Trial:
@@ -180,65 +177,58 @@ def _about(report: Audit, actions: Iterable[str]) -> list[Checked]:
     return [c for c in report.checked if set(actions) & set(c.claim.units)]
 
 
-def _about_outside(report: Audit, claim: Stated) -> bool:
-    return any(
-        (
-            c.claim.outside in claim.outside
-            or set(c.claim.units) & set(claim.actions)
-            or (c.claim.vague and any(set(c.claim.units) & NEIGHBOURS[action] for action in claim.outside))
-        )
-        and c.claim.negated == claim.denied
-        for c in report.checked
-    )
-
-
-def _false(sentence: Annotated, number: int) -> Iterator[tuple[str, AUVector, tuple[Verdict, ...]]]:
-    """Kind of the fault, units in which just this claim is false, and the verdicts that notice it."""
+def _false(sentence: Annotated, number: int) -> Iterator[tuple[str, AUVector]]:
+    """Kind of the fault, and units in which just this claim is false."""
     claim = sentence.claims[number]
-    if not claim.measured or claim.outside:
-        return
     others = [c for i, c in enumerate(sentence.claims) if i != number]
     true = sentence.true[1]
     if claim.denied:
+        if claim.side in ("left", "right") and not all(_paired(action) for action in claim.actions):
+            return  # nobody measured by its sides what FACS alone has
         # Of several actions that the words may deny, all take place: a careful reader then objects.
-        aus = AUVector({**true, **{n: DENIED for a in claim.measured for n in _sided(a, claim.side)}})
-        yield "false denial", aus, ALARMS
+        aus = AUVector({**true, **{n: DENIED for a in claim.actions for n in _sided(a, claim.side)}})
+        yield "false denial", aus
         return
     if claim.degree != "minimal":  # a movement that is barely there may be none
-        gone = {n: 0.0 for action in claim.measured for n in names(action)}
-        yield "invented", AUVector({**true, **gone}), ALARMS
+        gone = {n: 0.0 for action in claim.actions for n in names(action)}
+        yield "invented", AUVector({**true, **gone})
     yield from _wrong_sides(claim, others, true)
     for off in TWO_STEPS_OFF.get(claim.degree or "", ()):
-        moved = {n: off * v / (_peak(true, claim) or 1) for a in claim.measured for n, v in _values(true, a)}
-        yield "degree", AUVector({**true, **moved}), ALARMS
+        moved = {n: off * v / (_peak(true, claim) or 1) for a in claim.actions for n, v in _values(true, a)}
+        yield "degree", AUVector({**true, **moved})
 
 
-def _wrong_sides(
-    claim: Stated, others: list[Stated], true: AUVector
-) -> Iterator[tuple[str, AUVector, tuple[Verdict, ...]]]:
-    mirrored = {n: true.mirrored()[n] for a in claim.measured for n in names(a)}
-    shared = any(set(claim.measured) & set(o.measured) for o in others)
+def _wrong_sides(claim: Stated, others: list[Stated], true: AUVector) -> Iterator[tuple[str, AUVector]]:
+    if not any(_paired(action) or action == "jaw slide" for action in claim.actions):
+        return
+    mirrored = {n: true.mirrored()[n] for a in claim.actions for n in names(a)}
+    shared = any(set(claim.actions) & set(o.actions) for o in others)
     if claim.more:
-        yield "comparison", AUVector({**true, **mirrored}), ALARMS
+        yield "comparison", AUVector({**true, **mirrored})
     elif claim.side in ("left", "right") and (claim.only or not shared):
-        yield ("only" if claim.only else "wrong side"), AUVector({**true, **mirrored}), ALARMS
+        yield ("only" if claim.only else "wrong side"), AUVector({**true, **mirrored})
     elif claim.side == "both" and not shared:
-        one = {f"left {a}": 0.0 for a in claim.measured if len(_sided(a, "left")) == 1}
+        one = {f"left {a}": 0.0 for a in claim.actions if _paired(a)}
         if one:
-            yield "wrong side", AUVector({**true, **one}), ALARMS
-    if claim.only and not any(c.denied for c in others if set(c.measured) & set(claim.measured)):
+            yield "wrong side", AUVector({**true, **one})
+    if claim.only and not any(c.denied for c in others if set(c.actions) & set(claim.actions)):
         peak = max(_peak(true, claim), 0.3)
-        even = {n: peak for a in claim.measured for n in names(a) if a != "jaw slide"}
+        even = {n: peak for a in claim.actions for n in names(a) if _paired(a)}
         if even:
-            yield "only", AUVector({**true, **even}), ALARMS
+            yield "only", AUVector({**true, **even})
 
 
 def _peak(aus: AUVector, claim: Stated) -> float:
-    return max((v for action in claim.measured for _, v in _values(aus, action)), default=0.0)
+    return max((v for action in claim.actions for _, v in _values(aus, action)), default=0.0)
 
 
 def _values(aus: AUVector, action: str) -> list[tuple[str, float]]:
     return [(name, aus[name] or 0.0) for name in names(action)]
+
+
+def _paired(action: str) -> bool:
+    """Whether the left and the right of an action are measured apart."""
+    return len(names(action)) == 2 and action != "jaw slide"
 
 
 def _sided(action: str, side: str | None) -> list[str]:
@@ -251,11 +241,14 @@ def _sided(action: str, side: str | None) -> list[str]:
 def _units(claims: Iterable[Stated], step: int) -> AUVector:
     """Units in which all claims hold: what is claimed takes place, everything else was measured as 0."""
     values = dict.fromkeys(AU_NAMES, 0.0)
-    denied = {n for c in claims if c.denied for a in c.measured for n in _sided(a, c.side)}
+    denied = {
+        n for c in claims if c.denied for a in c.actions for n in _sided(a, c.side)
+        if c.side in (None, "both") or _paired(a)
+    }  # fmt: skip
     for claim in claims:
-        if claim.denied or not claim.measured:
+        if claim.denied:
             continue
-        action = claim.measured[0]
+        action = claim.actions[0]
         side = claim.side or ("left" if claim.only or action == "jaw slide" else None)
         levels = INTENSITIES[claim.degree]
         level = levels[min(step, len(levels) - 1)]

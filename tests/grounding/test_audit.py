@@ -35,7 +35,7 @@ def verdicts(text: str, aus: AUVector = FACE) -> list[Verdict]:
         ("There is no brow lowering.", Verdict.CONTRADICTED),
         ("There is no brow raise.", Verdict.SUPPORTED),
         ("Minimal nose wrinkling is present.", Verdict.SUPPORTED),
-        ("The cheeks are raised.", Verdict.OUTSIDE),
+        ("The nostrils are flared.", Verdict.OUTSIDE),
         ("Slight lip movement is visible.", Verdict.SUPPORTED),
         ("Slight chin movement is visible.", Verdict.UNSUPPORTED),
     ],

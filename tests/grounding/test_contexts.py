@@ -87,7 +87,7 @@ def test_degrees_are_those_of_the_movement(text: str, degree: DegreeWord | None)
 def test_what_is_as_ever_is_at_rest(text: str) -> None:
     claim = only(text)
     assert claim.negated
-    assert set(claim.units) == {"eye close", "lid raise"}
+    assert set(claim.units) == {"eye close", "lid raise", "lid tightener"}
 
 
 def test_a_question_that_is_answered() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 import expllm
-from expllm.faces import AU_NAMES, AUVector, Side
+from expllm.faces import AU_NAMES, FEAFA_NAMES, AUVector, Side
 from expllm.grounding import Claim, DegreeWord, Verdict, audit, read, read_claims
 
 L, R = Side.LEFT, Side.RIGHT
@@ -47,20 +47,54 @@ def test_movements(text: str, action: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "outside"),
+    ("text", "action"),
     [
-        ("The corners of the mouth sag.", "lip corner depress"),
-        ("The lower lids have stiffened.", "lid tighten"),
-        ("Crow's feet fan out.", "cheek raise"),
-        ("A dimple is dug beside the mouth.", "dimple"),
-        ("The lips are clamped against each other.", "lip press"),
-        ("The lips have been drawn thin.", "lip tighten"),
+        ("The corners of the mouth sag.", "lip corner depressor"),
+        ("The lower lids have stiffened.", "lid tightener"),
+        ("Crow's feet fan out.", "cheek raiser"),
+        ("The cheeks are heaped under the eyes.", "cheek raiser"),
+        ("A dimple is dug beside the mouth.", "dimpler"),
+        ("The lips are clamped against each other.", "lip pressor"),
+        ("The lips have been drawn thin.", "lip tightener"),
         ("The lips come apart.", "lips part"),
     ],
 )
-def test_what_the_units_cannot_say_is_read_and_never_refuted(text: str, outside: str) -> None:
-    assert outside in {claim.outside for claim in read_claims(text)}
-    assert {c.verdict for c in audit(text, face()).checked} == {Verdict.OUTSIDE}
+def test_what_facs_alone_has_is_checked_where_it_was_measured(text: str, action: str) -> None:
+    assert action in {unit for claim in read_claims(text) for unit in claim.units}
+    unmeasured = AUVector(dict.fromkeys(FEAFA_NAMES, 0.0))
+    assert {c.verdict for c in audit(text, unmeasured).checked} == {Verdict.NOT_MEASURABLE}
+    assert {c.verdict for c in audit(text, face()).checked} == {Verdict.CONTRADICTED}
+    moved = AUVector({**AT_REST, action: 0.6})
+    assert {c.verdict for c in audit(text, moved).checked} == {Verdict.SUPPORTED}
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("The eyes are narrowed.", "eye close"),
+        ("The person squints.", "eye close"),
+        ("The mouth is open.", "jaw drop"),
+    ],
+)
+def test_what_nobody_measured_excuses_no_words_that_mean_something_else_first(text: str, action: str) -> None:
+    unmeasured = AUVector(dict.fromkeys(FEAFA_NAMES, 0.0))
+    (checked,) = audit(text, unmeasured).checked
+    assert checked.claim.units[0] == action or action in checked.claim.units
+    assert checked.verdict in (Verdict.CONTRADICTED, Verdict.NOT_MEASURABLE)
+    if checked.claim.units[0] == action:
+        assert checked.verdict is Verdict.CONTRADICTED
+
+
+def test_closed_lips_deny_that_they_part_as_well() -> None:
+    parted = AUVector({**AT_REST, "lips part": 0.7})
+    (checked,) = audit("The lips are closed.", parted).checked
+    assert checked.verdict is Verdict.CONTRADICTED
+
+
+def test_nobody_measures_the_sides_of_what_facs_alone_has() -> None:
+    dimpled = AUVector({**AT_REST, "dimpler": 0.6})
+    report = audit("The left corner of the mouth is dimpled, the right corner is not dimpled.", dimpled)
+    assert not any(c.verdict is Verdict.CONTRADICTED for c in report.checked)
 
 
 @pytest.mark.parametrize(
@@ -169,10 +203,10 @@ def test_no_claims(text: str) -> None:
 
 def test_several_claims_of_one_sentence() -> None:
     claims = read_claims("The brows fly up, the jaw has dropped, and the lips are not pressed.")
-    assert [(claim.units, claim.outside, claim.negated) for claim in claims] == [
-        (("brow raise",), None, False),
-        (("jaw drop",), None, False),
-        ((), "lip press", True),
+    assert [(claim.units, claim.negated) for claim in claims] == [
+        (("brow raise",), False),
+        (("jaw drop",), False),
+        (("lip pressor",), True),
     ]
 
 

@@ -218,9 +218,8 @@ def test_no_claims(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "outside"),
     [
-        ("The cheeks are raised.", "cheek raise"),
-        ("The corners of the mouth are turned down.", "lip corner depress"),
-        ("The lips are pressed together.", "lip press"),
+        ("The cheeks are sucked in.", "cheek suck"),
+        ("The nostrils are flared.", "nostril dilate"),
     ],
 )
 def test_what_the_units_cannot_say(text: str, outside: str) -> None:

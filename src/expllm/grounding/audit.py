@@ -160,5 +160,6 @@ def units_of(claim: Claim) -> list[str]:
     return [
         unit.name
         for unit in AU_BY_NAME.values()
-        if unit.action in actions and one_side in (None, unit.side, unit.direction)
+        if unit.action in actions
+        and (one_side in (None, unit.side, unit.direction) or unit.side is unit.direction is None)
     ]

@@ -6,6 +6,7 @@ from typing import Final
 
 from expllm.faces import ACTION_UNITS, AUVector, Side
 from expllm.grounding.claims import Checked, Claim, DegreeWord, Verdict
+from expllm.grounding.meanings import FACS_ONLY
 from expllm.grounding.places import half_of, misplaced
 
 ABSENT: Final = 0.01
@@ -59,11 +60,11 @@ def check(claim: Claim, aus: AUVector) -> Checked:
     if not claim.units:
         reason = f"no action unit measures this ({claim.outside})"
         return Checked(claim, Verdict.OUTSIDE, {}, reason)
-    findings = [_check_action(claim, action, aus) for action in claim.units]
+    findings = _findings(claim, aus)
     if claim.negated:
         found = _denial(claim, findings)
         return Checked(claim, found.verdict, found.units, found.reason)
-    best = min(findings, key=lambda f: (_ORDER.index(f.verdict), -_peak(f.units.values())))
+    best = min(findings.values(), key=lambda f: (_ORDER.index(f.verdict), -_peak(f.units.values())))
     if claim.outside and best.verdict in (Verdict.CONTRADICTED, Verdict.UNSUPPORTED):
         return Checked(claim, Verdict.OUTSIDE, best.units, f"no action unit measures this ({claim.outside})")
     if best.verdict is not Verdict.SUPPORTED and claim.vague and best.verdict is Verdict.CONTRADICTED:
@@ -74,13 +75,29 @@ def check(claim: Claim, aus: AUVector) -> Checked:
     return Checked(claim, best.verdict, best.units, best.reason)
 
 
-def _denial(claim: Claim, findings: list[_Finding]) -> _Finding:
-    """A denial of activity holds if nothing moves; otherwise the first meaning of the words decides."""
+def _findings(claim: Claim, aus: AUVector) -> dict[str, _Finding]:
+    """What is found of each action that a claim may speak of.
+
+    What FACS alone has and nobody measured excuses no words that mean something else first.
+    """
+    found = {action: _check_action(claim, action, aus) for action in claim.units}
+    unknown = {action for action, f in found.items() if f.verdict is Verdict.NOT_MEASURABLE}
+    aside = (unknown & FACS_ONLY) - {claim.units[0]}
+    return {action: f for action, f in found.items() if action not in aside} or found
+
+
+def _denial(claim: Claim, findings: dict[str, _Finding]) -> _Finding:
+    """A denial of activity holds if nothing moves.
+
+    Otherwise the first meaning of the words decides; what FACS alone tells apart is denied with it.
+    """
+    wrong = [f for f in findings.values() if f.verdict is Verdict.CONTRADICTED]
+    known = [f for f in findings.values() if f.verdict is not Verdict.NOT_MEASURABLE]
     if not claim.vague:
-        return findings[0]
-    wrong = [f for f in findings if f.verdict is Verdict.CONTRADICTED]
-    known = [f for f in findings if f.verdict is not Verdict.NOT_MEASURABLE]
-    chosen = wrong or known or findings
+        facs = [f for action, f in findings.items() if action in FACS_ONLY]
+        first = next((f for action, f in findings.items() if action not in FACS_ONLY), None)
+        return next((f for f in wrong if f in facs), first or (known or facs)[0])
+    chosen = wrong or known or list(findings.values())
     units = {name: value for f in chosen for name, value in f.units.items()}
     return _Finding(chosen[0].verdict, units, max(chosen, key=lambda f: _peak(f.units.values())).reason)
 
@@ -91,6 +108,8 @@ def _check_action(claim: Claim, action: str, aus: AUVector) -> _Finding:
     if len(values) == 2 and (claim.side or claim.both or claim.only):
         return _check_sides(claim, action, values, sided)
     known = [value for value in values.values() if value is not None]
+    if action in FACS_ONLY and claim.negated and claim.side and not claim.both:
+        return _Finding(Verdict.NOT_MEASURABLE, values, f"{action} was not measured by its sides")
     if not known or (len(known) < len(values) and max(known) < MENTION):
         return _Finding(Verdict.NOT_MEASURABLE, values, f"{action} was not measured")
     return _judge(claim, action, known, values)

@@ -201,7 +201,7 @@ def _hypothetical(signs: list[Sign], chunk: Chunk, i: int) -> bool:
     if not signs[i].word.startswith("would") and not (signs[i].word in _MAY and after == "mean"):
         return False
     before = signs[chunk.first : i]
-    moving = any(s.kinds or s.acts for s in before) and chunk.opened in ("start", "and", "or")
+    moving = any(s.part or s.acts for s in before) and chunk.opened in ("start", "and", "or")
     return moving and not any(
         s.side or s.has("means", "no") or s.word in _OWN or s.word in _VERBS for s in before
     )

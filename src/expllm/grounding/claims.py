@@ -55,7 +55,7 @@ class Claim:
         degree: How much, in words.
         value: How much, as a number that the text quotes, 0-1.
         negated: The movement is said to be absent.
-        outside: A movement that the vocabulary lacks, e.g. ``"cheek raise"``; the words may mean it too
+        outside: A movement that the vocabulary lacks, e.g. ``"jaw clench"``; the words may mean it too
             where `units` is not empty.
         vague: Only some activity of the part is spoken of, not which one.
         half: The half of the face that the movement is said to lie in; None where it is left unsaid.

@@ -6,7 +6,7 @@ from typing import Final
 
 from expllm.grounding import cues
 from expllm.grounding.lexicon import ADJECTIVES, BARE, DIRECTIONS, MOTION_OF
-from expllm.grounding.meanings import ACTS, MEANINGS, RELAXED, STILL
+from expllm.grounding.meanings import ACTS, FACS_ONLY, MEANINGS, RELAXED, STILL
 from expllm.grounding.tags import Item
 
 _WITHIN: Final = frozenset("degree filler side both copula".split())
@@ -86,7 +86,7 @@ def _merged(items: list[Item], before: Motion, i: int) -> str | None:  # noqa: P
         return "wide"
     if "generic" in (one, two):
         return two if one == "generic" else one
-    if (one, two) == ("close", "press"):
+    if (one, two) in (("close", "press"), ("narrow", "press")):
         return one  # "shut tight"
     if "stretch" in (one, two) and "slide" in (one, two):
         return "stretch"
@@ -202,7 +202,7 @@ def _has_own(items: list[Item], part: int, end: int, motion: Motion, found: list
 
 def _plain(part: Item, kind: str) -> bool:
     found = meaning(part, kind)
-    return bool(found) and not found[0].startswith("outside:")
+    return bool(found) and found[0] not in FACS_ONLY and not found[0].startswith("outside:")
 
 
 def _preceding(items: list[Item], motion: Motion, start: int, taken: set[int]) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from expllm.grounding import cues
 from expllm.grounding.claims import Claim
+from expllm.grounding.meanings import FACS_ONLY
 from expllm.grounding.paraphrases import Restated
 
 
@@ -93,12 +94,17 @@ _WHERE: Final = re.compile(
     r" (?:eyes?|lids?|nose|mouth)\b"
 )
 _AIMED: Final = frozenset(
-    ("lip corner stretch", "lip corner depress", "dimple", "upper lip suck", "lower lip suck")
+    ("lip corner stretch", "lip corner depressor", "dimpler", "upper lip suck", "lower lip suck")
 )
 
 
+def _subtle(claim: Claim) -> bool:
+    """Whether it speaks only of what FEAFA lacks: of that the free reading knows more."""
+    return FACS_ONLY.issuperset(claim.units)
+
+
 def _misread(claim: Claim, free: list[Claim]) -> bool:
-    return bool(claim.units) and not _same(claim, free) and any(_read_closer(one, claim) for one in free)
+    return not _subtle(claim) and not _same(claim, free) and any(_read_closer(one, claim) for one in free)
 
 
 def _read_closer(free: Claim, claim: Claim) -> bool:
@@ -124,9 +130,8 @@ def _undone(claim: Claim, free: list[Claim]) -> bool:
         return True  # "drawn out on the right, with no such stretch on the left"
     if _misread(claim, free):
         return True
-    if not claim.units:
-        # Tensed lips are not pressed ones: of what FEAFA lacks the free reading knows more.
-        return any(not one.units and one.start < claim.end and claim.start < one.end for one in free)
+    if _subtle(claim) and not same:  # tensed lips are not pressed ones
+        return any(_subtle(one) and one.start < claim.end and claim.start < one.end for one in free)
     if not same or claim.vague:
         return False
     if claim.side and not claim.both and any(one.both and one.side and not one.negated for one in same):
@@ -156,8 +161,9 @@ def _adds(claim: Claim, exact: list[Claim], kept: list[Claim]) -> bool:
     """Whether the free reading tells what the rules have not read, from words that they have not read."""
     if claim.negated:
         denied = {action for one in kept if one.negated for action in _actions(one)}
-        beside = [one for one in kept if one.start < claim.end and claim.start < one.end]
-        meant = any(word in cues.MEANING for word in claim.text.lower().split())
+        beside = [one for one in kept if one.start <= claim.start < one.end]
+        listed = ", and" in claim.text
+        meant = listed or any(word in cues.MEANING for word in claim.text.lower().split())
         return (
             not meant
             and not _actions(claim) <= denied
@@ -170,5 +176,5 @@ def _adds(claim: Claim, exact: list[Claim], kept: list[Claim]) -> bool:
         return False
     if _same(claim, exact):
         return True
-    read = kept if not claim.units else exact
+    read = kept if _subtle(claim) else exact
     return not any(one.start < claim.end and claim.start < one.end for one in read)

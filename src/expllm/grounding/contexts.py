@@ -34,6 +34,9 @@ _PLACES: Final = frozenset(
     "height place level line position ground station shape width post counsel distance course form peace "
     "posture spot seat station".split()
 )
+_UNSEALED: Final = frozenset(
+    "slackened broken lost breached incomplete open unsealed loosened fails failed".split()
+)
 _HALVED: Final = frozenset({"mouth", "lips", "brows"})
 _BEFORE_ACTS: Final = frozenset("broad wide tight open flat thin big closed".split())
 _SIZES: Final = frozenset("small large big thin tiny huge".split())
@@ -63,28 +66,50 @@ def _at(found: list[Sign], i: int) -> Sign:
 def _settle(found: list[Sign], i: int) -> None:
     sign, before, after = found[i], _at(found, i - 1), _at(found, i + 1)
     _of_sides(sign, before, after, _at(found, i + 2))
-    if sign.word in _ADVERBS and not after.has("comma", "and", "or"):
-        sign.kinds = _NONE
-    if sign.degree and after.word == "by":
-        sign.degree = None  # "restrained by"
-    if sign.word in _SIZES and after.word not in _AMOUNTS and _plain(after):
-        sign.degree = None  # "into a *small* circle"
+    if sign.degree:
+        _of_amount(sign, after)
     if sign.has("means"):
         _of_meaning(found, i)
+    if sign.word == "further" and (after.has("means") or (_plain(after) and after.word)):
+        sign.flags = _NONE  # "further contributing to ..."
+    if sign.kinds:
+        _of_movement(found, i)
     owner = i + 1 + (after.word == "of")
     if sign.word == "half" and _at(found, owner).word in _OWNERS and _at(found, owner + 1).part in _HALVED:
         sign.degree, sign.flags = None, frozenset({"one"})  # "half her mouth smiled"
-    if sign.kinds and after.acts and sign.word in _BEFORE_ACTS:
-        sign.kinds = _NONE  # "a broad smile"
     if sign.word == "as" and after.word in ("a", "an") and (before.kinds or before.degree):
         _at(found, i + 2).kinds = _NONE  # "smooth as a pebble"
     if sign.word == "between them" and not any(s.part == "brows" for s in found[:i]):
         sign.part, sign.flags = None, frozenset({"place"})
+    if sign.word in ("upper", "lower") and before.word == "the" and not (after.part or after.acts):
+        _stands_for_part(found, i)
+
+
+def _of_amount(sign: Sign, after: Sign) -> None:
+    """ "*restrained* by", "into a *small* circle": no degree of a movement."""
+    pits = after.kinds & {"inward", "wrinkle"} and not after.has("no")
+    shape = (
+        sign.word in _SIZES
+        and after.word not in _AMOUNTS
+        and (_plain(after) or pits or "pucker" in after.kinds)
+    )
+    if after.word == "by" or shape:
+        sign.degree = None
+
+
+def _of_movement(found: list[Sign], i: int) -> None:
+    """ "*even* in anger", "a *broad* smile", "rise to *meet* the lids": no movement of its own."""
+    sign, before, after = found[i], _at(found, i - 1), _at(found, i + 1)
+    if sign.word == "lower" and before.word in ("and", "or") and _at(found, i - 2).word == "upper":
+        sign.kinds, sign.flags = _NONE, _NONE  # "sucked in, both upper and lower"
+    adverb = sign.word in _ADVERBS and not after.has("comma", "and", "or")
+    if adverb or (after.acts and sign.word in _BEFORE_ACTS) or (sign.word == "meet" and before.word == "to"):
+        sign.kinds = _NONE
+    if sign.word.startswith("seal") and {s.word for s in found[max(0, i - 3) : i + 4]} & _UNSEALED:
+        sign.kinds = frozenset({"apart"})
     if "still" in sign.kinds and sign.word.startswith("rest") and after.word in ("on", "upon", "against"):
         sign.kinds = frozenset({"close"})  # "the lashes rest on the cheek"
         _drop_part(found, i + 1, "cheeks")
-    if sign.word in ("upper", "lower") and before.word == "the" and not (after.part or after.acts):
-        _stands_for_part(found, i)
 
 
 def _plain(sign: Sign) -> bool:

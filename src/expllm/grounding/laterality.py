@@ -12,6 +12,9 @@ from expllm.grounding.statements import Statement
 _NEAR: Final = 6
 """Words between a movement and how much of it there is."""
 
+_BRIEF: Final = 3
+"""Words of a chunk that only says which side of two: "albeit slightly less"."""
+
 _SHORT: Final = 6
 """Words of a chunk that only says how much."""
 
@@ -55,7 +58,7 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
     if interprets:
         # "strongly conveys", "an intense mood": what stands apart before the movement tells nothing of it.
         here = [i for i in here if i > max(of.signs) or i in of.signs or _leads(signs, i, of)]
-    here = [i for i in here if not (i in of.signs and signs[i].kinds & _SIZES and of.part != "mouth")]
+    here = [i for i in here if not (i in of.signs and _is_shape(signs[i], of))]
     if here:
         of.degree = signs[min(here, key=lambda i: _apart(signs, i, of))].degree
         return
@@ -70,7 +73,13 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
 
 
 _SIZES: Final = frozenset({"wide", "stretch", "small", "puff"})
-"""Kinds whose words say how much as well: of big eyes "big" is the movement."""
+_SHAPES: Final = frozenset("thin small slim slender shallow".split())
+
+
+def _is_shape(sign: Sign, of: Statement) -> bool:
+    """Whether a word that could say how much is the movement itself: "big eyes", "thin lips"."""
+    return sign.word in _SHAPES or (bool(sign.kinds & _SIZES) and of.part != "mouth")
+
 
 _IS: Final = frozenset("is are was were be becomes seems appears".split())
 _SMALL: Final = frozenset("of a an the in his her their its both".split())
@@ -207,21 +216,26 @@ def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Stateme
     """ "more on the right than on the left", "the left leading": both sides move, one of them more."""
     chunk = chunks[c]
     meant = next((i for i in _span(chunk) if signs[i].has("means")), chunk.last)
-    cues = [i for i in _span(chunk) if signs[i].has("more", "less") and i < meant]
+    cues = [i for i in _span(chunk) if signs[i].has("more", "less") and i <= meant]
     if cues and signs[cues[0]].word in _CHIEFLY and chunk.linked and not _placed_side(signs, chunk):
         return  # "carried mainly by the raised left brow"
     idle = any(signs[i].kinds & {"still", "calm", "relaxed"} for i in chunk.moves)
     if not cues or chunk.supposed_from is not None or idle:
         return
     cue = cues[0]
+    if signs[cue].word == "lower" and signs[cue - 1].degree and not _any(signs, chunk, "than"):
+        return  # "the right is slightly lower" may say how much it is lowered
     of = [s for s in found if s.chunk == c] or [s for s in found if s.chunk < c][-1:] or found[:1]
-    narrower = bool(signs[cue].kinds & {"small", "close"}) and any("eye close" in s.actions for s in of)
+    narrower = bool(signs[cue].kinds & {"small", "close", "narrow"}) and any(
+        "eye close" in s.actions for s in of
+    )
     less = signs[cue].has("less") and not narrower
     sides = [i for i in _span(chunk) if signs[i].side]
     than = next((i for i in range(cue, chunk.last) if signs[i].has("than")), None)
     if not sides and c > 0 and _empty(chunks[c - 1]):
         sides = [i for i in _span(chunks[c - 1]) if signs[i].side][:1]
-    if not sides and than is None and c > 0 and not chunk.parts and chunk.opened in ("and", "comma"):
+    brief = not chunk.parts and (bool(chunk.moves) or chunk.last - chunk.first <= _BRIEF)
+    if not sides and than is None and c > 0 and brief and chunk.opened in ("and", "comma"):
         last = next((s for s in reversed(found) if s.chunk == c - 1 and s.side and not s.both), None)
         if last and not last.negated:  # "has closed, and closed *further*"
             last.side, last.both, last.only = (
@@ -230,7 +244,8 @@ def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Stateme
                 False,
             )
             return
-    if not sides and than is None and c + 1 < len(chunks) and _empty(chunks[c + 1]):
+    counted = c + 1 < len(chunks) and _any(signs, chunks[c + 1], "number")
+    if not sides and than is None and c + 1 < len(chunks) and _empty(chunks[c + 1]) and not counted:
         sides = [i for i in _span(chunks[c + 1]) if signs[i].side][:1]
     after = [i for i in sides if than is not None and i > than]
     before = [i for i in sides if than is None or i < than]
@@ -276,7 +291,7 @@ def _has_sides(of: Statement) -> bool:
 SIDED = frozenset(
     {
         "eye close", "lid raise", "brow lower", "brow raise", "lip corner pull", "lip corner stretch",
-        "lip corner depress", "dimple", "cheek raise", "lid tighten",
+        "lip corner depressor", "dimpler", "cheek raiser", "lid tightener",
     }
 )  # fmt: skip
 

@@ -57,9 +57,10 @@ MOTIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
             "scowling creased contracted contraction contractions"
         ),
         "close": words(
-            "close closes closed closing closure closures shut shuts squint squints squinted squinting "
-            "narrow narrows narrowed narrowing blink blinks blinking shutting squeezed squeezing"
+            "close closes closed closing closure closures shut shuts blink blinks blinking shutting "
+            "squeezed squeezing"
         ),
+        "narrow": words("squint squints squinted squinting narrow narrows narrowed narrowing"),
         "open": words(
             "open opens opened opening openings openness agape ajar gaping gape parted part parting"
         ),

@@ -7,10 +7,10 @@ from expllm.grounding.claims import Claim, Half
 from expllm.grounding.sides import Draft
 from expllm.grounding.tags import Item
 
-UPPER_FACE: Final = frozenset({"eye close", "lid raise", "brow lower", "brow raise"})
+UPPER_FACE: Final = frozenset({"eye close", "lid raise", "brow lower", "brow raise", "lid tightener"})
 """Actions of the upper half."""
 
-_BETWEEN: Final = frozenset({"nose wrinkle", "cheeks puff"})
+_BETWEEN: Final = frozenset({"nose wrinkle", "cheeks puff", "cheek raiser"})
 """Actions that may be placed in either half."""
 
 

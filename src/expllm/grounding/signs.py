@@ -44,7 +44,7 @@ class Sign:
         return not self.flags.isdisjoint(flags)
 
 
-_TRAILING: Final = frozenset("not could cannot can is are nowhere would will nor".split())
+_TRAILING: Final = frozenset("i we not could cannot can is are nowhere would will nor".split())
 """First words of denials that may follow what they deny: "closure *is not seen*"."""
 
 _FLAGS: Final[dict[str, Iterable[str]]] = {

@@ -33,7 +33,7 @@ class Statement:
     Attributes:
         chunk: Index of the chunk of its movement.
         signs: Indices of the signs that tell it.
-        actions: What the words may mean, ``outside:`` before what FEAFA lacks.
+        actions: What the words may mean, ``outside:`` before what no unit measures.
     """
 
     chunk: int
@@ -79,10 +79,8 @@ class Reader:
         idle = any(self.signs[m].kinds & {"still", "calm"} for m in self.chunks[c].moves)
         if c + 1 < len(self.chunks) and self.signs[self.chunks[c + 1].first - 1].word == ":":
             after = self.chunks[c + 1]  # "Corrugator: silent"
-            idle = idle or (
-                not after.parts
-                and any(self.signs[m].kinds & {"still", "calm", "relaxed", "slack"} for m in after.moves)
-            )
+            rests = any(self.signs[m].kinds & {"still", "calm", "relaxed", "slack"} for m in after.moves)
+            idle = idle or (not after.parts and not after.acts and (rests or bool(after.noes)))
         denied = self._denied(c, act) or idle
         self.chunks[c].linked = True
         self.found.append(Statement(c, {act}, "act", "act", self.signs[act].acts, denied))

@@ -144,7 +144,7 @@ def _half(tokens: list[Item], i: int, place: str) -> Half | None:
     """ "the *upper* face", "the *lower* part of the face"; "the upper and lower face" is no half."""
     rest = [_word(tokens, i + k) for k in range(1, 5)]
     named = rest[0] in ("face", "facial", "half") or (
-        rest[0] in ("part", "portion", "region", "area") and "face" in rest
+        rest[0] in ("part", "portion", "region", "area") and ("face" in rest or rest[1] != "of")
     )
     joined = _word(tokens, i - 1) in ("and", "or") and _word(tokens, i - 2) in ("upper", "lower")
     return Half(place) if named and not joined else None

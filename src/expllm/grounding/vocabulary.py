@@ -108,7 +108,7 @@ PART_NAMES: Final = _by_phrase(
         "brows, skin between the brows, space between the eyebrows, above the nose, mid brow, midbrow, "
         "middle of the forehead, centre of the forehead, center of the forehead, bridge between the "
         "brows, root of the brow, place between the brows, gap between the brows, in the middle of the "
-        "brows",
+        "brows, between the eyes, between his eyes, between her eyes, between their eyes",
         "forehead": "forehead, foreheads, front of the head",
         "jaw": "jaw, jaws, lower jaw, mandible, mandibular, underjaw, jawbone, jaw bone, jaw line, "
         "jawline, low jaw, under jaw, jaw of below, lower mandible, bottom jaw, chops, jowl, jowls, maw",
@@ -177,14 +177,15 @@ _UP = (
     "north, northward, northwards, arise, ascend, vault, catapult, bob up, wing, swarm up, clamber, "
     "scramble, shimmy, hop, bounce, spring, spring up, sprang up, sprung up, buoy, buoyed, upraised, "
     "upheld, skyrocket, tent, tented, tenting, poke up, jerk up, ride, ride up, rides up, rode up, ridden "
-    "up, raise, lift, elevate, elevation, hoist, heighten, climb, ascend, ascent, soar, hike, jack, cock, "
-    "boost, mount, leap, jump, shoot, rocket, perk, quirk, levitate, hitch, uplift, upturn, rise, rised, "
-    "raisen, risen, high, higher, highest, aloft, skyward, skywards, upward, upwards, up, upwardly, "
-    "hairline, upswept, upraise, superiorly, steeple, peak, float, top of their excursion, surge, rear, "
-    "superior displacement, above the normal height, over the normal height, upper position, upstairs, "
-    "skywards, heavenward, uptick, upcurve, upcurl, winch, fly, taller, height, into the hairline, reach "
-    "the hairline, reaches the hairline, vault, tiptoe, up and back, upheaval, scale, heave, raisingly, "
-    "aloft, lifting, cranially, cephalad, superolaterally, superolateral, superomedially"
+    "up, raise, lift, elevate, elevation, hoist, heightened, climb, ascend, ascent, soar, hike, jack, "
+    "cock, boost, mount, leap, jump, shoot, rocket, perk, quirk, levitate, hitch, uplift, upturn, rise, "
+    "rised, raisen, risen, high, higher, highest, aloft, skyward, skywards, upward, upwards, up, "
+    "upwardly, hairline, upswept, upraise, superiorly, steeple, peak, float, top of their excursion, "
+    "surge, rear, superior displacement, above the normal height, over the normal height, upper position, "
+    "upstairs, skywards, heavenward, uptick, upcurve, upcurl, winch, fly, taller, height, into the "
+    "hairline, reach the hairline, reaches the hairline, vault, tiptoe, up and back, upheaval, scale, "
+    "heave, raisingly, aloft, lifting, cranially, cephalad, superolaterally, superolateral, "
+    "superomedially, heap, pile up, piled up, bunch up, bunched up, plump up, mound, hump"
 )
 _DOWN = (
     "south, southward, southwards, tumble down, flop, flag, wilt, bow down, bear down, bears down, bore "
@@ -214,14 +215,15 @@ _WORDS: Final = {
     "each other, near to each other, nearer to each other, nearer together, close together, close ranks, "
     "join, joined, draw together, wrinkled together, interlock, couple, telescope, rut, chasm, shadow "
     "line",
-    "close": "close, closure, shut, blink, seal, narrow, squint, squeeze, screw, slits, half mast, "
-    "hooded, together, each other, meet, drowse, veil, half closed, half shut, occlude, occlusion, "
-    "thinner, curtain, shutter, sealed, one another, crinkle, pinch, clench, scrunch, contact, touch, "
-    "rest together, rest lightly together, lightly together, tape, zip, sew, slit, slit like, drop shut, "
-    "slide shut, slid shut, creep shut, crept shut, fall shut, fell shut, fallen shut, snap shut, clamp, "
-    "clamp shut, clap, batten, drowsy, heavy, heavy lidded, heavy lid, peer, peering, peep, wince, "
-    "blinker, cloak, roof, small like, more small, smaller, firmly closed, tightly closed, tightly shut, "
-    "clamped shut, pressed shut, squeezed shut, screw shut, tight shut, tight closed, nail shut",
+    "close": "close, closure, shut, blink, seal, squeeze, half mast, hooded, together, each other, meet, "
+    "drowse, veil, half closed, half shut, occlude, occlusion, curtain, shutter, sealed, one another, "
+    "clench, contact, touch, rest together, rest lightly together, lightly together, tape, zip, sew, drop "
+    "shut, slide shut, slid shut, creep shut, crept shut, fall shut, fell shut, fallen shut, snap shut, "
+    "clamp, clamp shut, clap, batten, drowsy, heavy lidded, heavy lid, wince, blinker, cloak, roof, "
+    "firmly closed, tightly closed, tightly shut, clamped shut, pressed shut, squeezed shut, screw shut, "
+    "tight shut, tight closed, nail shut",
+    "narrow": "narrow, squint, slits, screw, pinch, scrunch, crinkle, thinner, slit, slit like, peer, peep, "
+    "smaller, more small",
     "open": "open, ajar, unclench, opening, aperture, openness, wide open, unlatch, oval opening",
     "apart": "apart, part, separate, separation, unseal, divide, cleave, sever, split, come apart, "
     "unstuck, gap, parting, space between, slot, opening between, sliver, disunite, let go of each other, "
@@ -280,29 +282,28 @@ _WORDS: Final = {
     "spout, moue, evert, eversion, tightly gathered, poke out, stick out, push out, jutting, fish mouth, "
     "purse string, circular, circle, ring, ringed, spherical, cylindrical, like a rose, rosebud, button, "
     "oh, make kiss, kiss mouth, blow a kiss, blowing a kiss, cone, conical, nozzle, bugle, muzzle, "
-    "forward projecting, come forward, comes forward, came forward, coming forward, stand out, stick "
-    "forward, out in front, to a point, pointed, duck, ducklike, trunk, teat, stopper, cork, cherry, "
-    "bunch, bunched",
+    "forward projecting, come forward, comes forward, came forward, coming forward, stick forward, out in "
+    "front, to a point, pointed, duck, ducklike, trunk, teat, stopper, cork, cherry, bunch, bunched",
     "press": "press, compress, compression, clamp, clench, squash, squeeze, apposition, jam, bear down, "
-    "bears down, pressure, together, seal, pressing, clampdown, crush, weld, flatten, against each other, "
-    "lock, meet, glue, each other, one another, against one another, pursed shut, hard closed, iron, "
-    "rivet, zip, hem, bite, one against the other, one on the other, one upon the other, one against "
-    "other, one on other, one onto the other, against the other, against its fellow, apply, appose, "
-    "apposed, sandwich, grind, ground, screw shut, clap together, bolted, bolt, fasten, fastened, fuse, "
-    "fused, cement, tight shut, locked together, hard together, hard against, firmly closed, tightly "
-    "closed, tightly shut, tight closed, squeezed shut, clamped shut, pressed shut, sealed, pinch "
-    "together, stamped shut, nail shut, lockjaw",
+    "bears down, pressure, together, pressing, clampdown, crush, weld, flatten, against each other, lock, "
+    "meet, glue, each other, one another, against one another, pursed shut, hard closed, iron, rivet, "
+    "zip, hem, bite, one against the other, one on the other, one upon the other, one against other, one "
+    "on other, one onto the other, against the other, against its fellow, apply, appose, apposed, "
+    "sandwich, grind, ground, screw shut, clap together, bolted, bolt, fasten, fastened, fuse, fused, "
+    "cement, tight shut, locked together, hard together, hard against, firmly closed, tightly closed, "
+    "tightly shut, tight closed, squeezed shut, clamped shut, pressed shut, pinch together, stamped shut, "
+    "nail shut, lockjaw",
     "tense": "tighten, tight, tightly, tense, tension, tensing, tauten, taut, stiffen, stiff, firm, "
     "harden, strain, rigid, tightness, tautness, brace, steel, thin, thinned, thinning, thinner, wire, "
     "pinch, contract, contraction, narrow, narrowed, narrowing, narrower, slim, lean, hard, hardness, "
     "tighter, tightening, stretched thin, slender, firmness, like a line, thin line, thin like, rigidity, "
     "stiffness, tensely, firmer, wiry, gripped, pull tight, constrict, constriction, string, cord, ruled "
-    "line, narrowness, squeeze, knot, reduced to a line, reduced to a thread, to a line, to a thread, to "
-    "a seam, a thin line, pencil line, pencil thin, razor thin, reduced, wafer thin, blade, blade thin, "
-    "knife, razor, bloodless, pare, pared, attenuate, attenuated, narrow down, shrink, shrunk, whittle, "
-    "tight drawn, drawn tight, drawn thin, pulled thin, pulled tight, pulled taut, drawn taut, stretched "
-    "tight, rigidly, hard line, hardened, wire thin, strung, tight lipped, tightlipped, thin lipped, like "
-    "wire, strained, straining, small tight",
+    "line, narrowness, knot, reduced to a line, reduced to a thread, to a line, to a thread, to a seam, a "
+    "thin line, pencil line, pencil thin, razor thin, reduced, wafer thin, blade, blade thin, knife, "
+    "razor, bloodless, pare, pared, attenuate, attenuated, narrow down, shrink, shrunk, whittle, tight "
+    "drawn, drawn tight, drawn thin, pulled thin, pulled tight, pulled taut, drawn taut, stretched tight, "
+    "rigidly, hard line, hardened, wire thin, strung, tight lipped, tightlipped, thin lipped, like wire, "
+    "strained, straining, small tight",
     "puff": "puff, inflate, inflation, balloon, bloat, blow, blow out, blow up, swell, distend, "
     "distension, distention, bulge, billow, fill, air, expand, plump, round, rounded, bag, full of air, "
     "full of wind, wind, inflated, bellows, fat, swollen, blown, insufflate, insufflation, puffy, big, "
@@ -342,7 +343,7 @@ _WORDS: Final = {
     "arch": "arch, archly",
     "gape": "gape, agape, yawn, drops open, fall open, falls open, fell open, fallen open, hang open, "
     "hangs open, hung open, hanging open, falling open, drop open, dropped open, dropping open, slack "
-    "jawed, swings open, swing open, swung open, slack and open, wide agape",
+    "jawed, swings open, swing open, swung open, slack and open, wide agape, hang, mouth hangs",
     "thrust": "thrust, jut, protrude, protrusion, push, project, poke, stick, advance, forward, forwards, "
     "ahead, in front, to the front, anteriorly, anterior, prow, out, protract, shove, extend, outward, "
     "forth, protrusive, underbite, prognathic, advancement, protraction, step out, prognathism, "
@@ -351,7 +352,7 @@ _WORDS: Final = {
     "forward, pushing forward, stuck out, sticking out, juts out, jutting out, jut out, drawer, bulldog "
     "like, prow like, lead with, anterior displacement, forward displacement, forward shift, anterior "
     "shift, slid forward, slides forward, slide forward, bowsprit, protracted, to forward, to front, come "
-    "forward, stand out, stick forward, out in front, pushed out, push out, pushes out, pushing out",
+    "forward, stick forward, out in front, pushed out, push out, pushes out, pushing out",
     "show": "show, expose, exposure, bare, reveal, display, uncover, visible, visibly, in view, on show, "
     "appear, come into the light, into view, visible now, exposed, seen, unveil, peek, gleam, flash, "
     "into the light, into sight, showing, come out, glint, emerge",
@@ -442,74 +443,76 @@ def _meanings(table: dict[str, str]) -> dict[str, tuple[tuple[str, tuple[str, ..
 
 MOVES: Final = _meanings(
     {
-        "upper lids": "kept_down=not lid raise; up wide back apart=lid raise; down close furrow=eye close; "
-        "open=not eye close;tense=outside:lid tighten; pull=lid raise; still calm generic=eye close | lid "
+        "upper lids": "kept_down=not lid raise; up wide back apart=lid raise; down close furrow narrow=eye "
+        "close; open=not eye close; tense=lid tightener; pull=lid raise; still calm generic=eye close | lid "
         "raise; relaxed slack=lid raise",
-        "lower lids": "tense press close up inward pull furrow wrinkle puff=outside:lid tighten; "
-        "relaxed slack still calm generic=outside:lid tighten | eye close",
-        "lids": "kept_down=eye close; up wide back=lid raise; down close furrow press small=eye close; "
-        "tense=outside:lid tighten; open apart=not eye close; still calm generic=eye close | lid raise; "
-        "relaxed slack=lid raise",
-        "eyes": "wide=lid raise; close furrow down press small=eye close; tense wrinkle=outside:lid "
-        "tighten | eye close; open apart=not eye close; up=lid raise | brow raise; still calm=eye "
-        "close | lid raise",
+        "lower lids": "tense press close narrow up inward pull furrow wrinkle puff=lid tightener; relaxed "
+        "slack still calm generic=lid tightener | eye close",
+        "lids": "kept_down=eye close; up wide back=lid raise; down close furrow press=eye close; narrow "
+        "small=eye close | lid tightener; tense=lid tightener; open apart=not eye close; still calm "
+        "generic=eye close | lid raise | lid tightener; relaxed slack=lid raise | lid tightener",
+        "eyes": "wide=lid raise; close furrow down press=eye close; narrow small=eye close | lid tightener; "
+        "tense wrinkle=lid tightener | eye close; open apart=not eye close; up=lid raise | brow raise; "
+        "still calm=eye close | lid raise | lid tightener; relaxed=lid tightener",
         "whites": "show wide up=lid raise",
         "brows": "kept_down=not brow raise; kept_up up arch=brow raise; down furrow press inward tense "
-        "wrinkle close=brow lower; still calm generic relaxed slack level=brow lower | brow raise; "
+        "wrinkle close narrow=brow lower; still calm generic relaxed slack level=brow lower | brow raise; "
         "smooth=not brow lower; curve=brow raise",
-        "glabella": "furrow wrinkle press tense show down inward=brow lower; smooth=not brow lower; "
-        "still calm generic relaxed=brow lower",
+        "glabella": "furrow wrinkle press tense show down inward=brow lower; smooth=not brow lower; still "
+        "calm generic relaxed=brow lower",
         "forehead": "up=brow raise; wrinkle show=brow raise | brow lower; furrow=brow lower | brow raise; "
         "smooth relaxed still calm=not brow raise",
         "jaw": "kept_up=not jaw drop; slide=jaw slide; thrust=jaw thrust; down open apart wide gape "
         "loosed=jaw drop; shift=jaw slide; close up=not jaw drop; press tense=outside:jaw clench; still "
         "calm generic level=jaw drop | jaw slide | jaw thrust; relaxed=jaw thrust | jaw slide",
-        "mouth": "pucker thrust=lip pucker; gape=jaw drop; inverted=outside:lip corner depress; open "
-        "apart=jaw drop | outside:lips part; suck=upper lip suck + lower lip suck; up=lip corner "
-        "pull; down=outside:lip corner depress; stretch=lip corner stretch; curve arch=lip corner "
-        "pull | outside:lip corner depress; press=outside:lip press; tense=outside:lip tighten; "
-        "close=not jaw drop | not outside:lips part; back=lip corner pull | lip corner stretch; "
-        "pull=lip corner pull | lip corner stretch; still calm=*mouth; generic=*mouth; level=lip "
-        "corner pull",
-        "corners": "kept_down=not lip corner pull; kept_up up=lip corner pull; down inverted=outside:lip "
-        "corner depress; inward=outside:dimple; stretch=lip corner stretch; back=lip corner pull | lip "
-        "corner stretch; curve arch=lip corner pull | outside:lip corner depress; pull=lip corner pull | "
-        "lip corner stretch; level still calm relaxed slack generic=lip corner pull | lip corner stretch; "
-        "furrow wrinkle=outside:dimple",
+        "mouth": "pucker thrust=lip pucker; gape=jaw drop; inverted=lip corner depressor; open apart=lips "
+        "part | jaw drop; suck=upper lip suck + lower lip suck; up=lip corner pull; down=lip corner "
+        "depressor; stretch=lip corner stretch; curve arch=lip corner depressor | lip corner pull; "
+        "press=lip pressor; tense narrow=lip tightener; close=not lips part | not jaw drop; back=lip corner "
+        "pull | lip corner stretch; pull=lip corner pull | lip corner stretch; still calm=*mouth; "
+        "generic=*mouth; level=lip corner pull | lip corner depressor",
+        "corners": "kept_down=not lip corner pull; kept_up up=lip corner pull; down inverted=lip corner "
+        "depressor; inward tense=dimpler; stretch=lip corner stretch; back=lip corner pull | lip corner "
+        "stretch; curve arch=lip corner depressor | lip corner pull; pull=lip corner pull | lip corner "
+        "stretch; level still calm generic=lip corner pull | lip corner stretch | lip corner depressor | "
+        "dimpler; relaxed slack=lip corner pull | lip corner stretch",
         "upper lip": "kept_down=not upper lip raise; suck=upper lip suck; up=upper lip raise; inward=upper "
-        "lip suck; tense=outside:lip tighten; press=outside:lip press; curve pull wrinkle=upper lip raise; "
-        "back=upper lip raise | upper lip suck; thrust pucker=lip pucker; still calm generic=upper lip "
-        "raise | upper lip suck; show=not upper lip suck; apart open=upper lip raise",
+        "lip suck; tense=lip tightener; press=lip pressor; curve pull wrinkle=upper lip raise; back=upper "
+        "lip raise | upper lip suck; thrust pucker=lip pucker; still calm generic=upper lip raise | upper "
+        "lip suck; show=not upper lip suck; apart open=upper lip raise",
         "lower lip": "kept_up=not lower lip depress; suck=lower lip suck; down=lower lip depress; up=chin "
-        "raise; tense=outside:lip tighten; inward=lower lip suck; press=outside:lip press; curve pull apart "
-        "open=lower lip depress; back=lower lip depress | lower lip suck; thrust pucker puff=lip pucker | "
-        "chin raise; still calm generic=lower lip depress | lower lip suck; show=not lower lip suck",
-        "lips": "suck=upper lip suck + lower lip suck; gape=jaw drop; tense=outside:lip tighten; "
-        "press=outside:lip press; apart open=outside:lips part | jaw drop | lower lip depress | upper "
-        "lip raise; pucker thrust=lip pucker; stretch=lip corner stretch; close=not jaw drop | not "
-        "outside:lips part; inward=upper lip suck + lower lip suck; up=lip corner pull | upper lip "
-        "raise; down=outside:lip corner depress | lower lip depress; curve arch=lip corner pull | "
-        "outside:lip corner depress; relaxed slack=upper lip suck | lower lip suck | upper lip raise "
-        "| lower lip depress | lip pucker; still calm generic=*mouth",
+        "raise; tense=lip tightener; inward=lower lip suck; press=lip pressor; curve pull apart open=lower "
+        "lip depress; back=lower lip depress | lower lip suck; thrust pucker puff=lip pucker | chin raise; "
+        "still calm generic=lower lip depress | lower lip suck; show=not lower lip suck",
+        "lips": "suck=upper lip suck + lower lip suck; gape=jaw drop; tense narrow=lip tightener; press=lip "
+        "pressor; apart open=lips part | jaw drop | lower lip depress | upper lip raise; pucker thrust=lip "
+        "pucker; stretch=lip corner stretch; close=not lips part | not jaw drop; inward=upper lip suck + "
+        "lower lip suck; up=lip corner pull | upper lip raise; down=lip corner depressor | lower lip "
+        "depress; curve arch=lip corner depressor | lip corner pull; relaxed slack=upper lip suck | lower "
+        "lip suck | upper lip raise | lower lip depress | lip pucker | lip tightener | lip pressor; still "
+        "calm generic=*mouth",
         "chin": "kept_down=not chin raise; up thrust wrinkle pucker press tense furrow puff inward pull "
         "stretch=chin raise; still calm generic smooth relaxed=chin raise; down=outside:chin down | jaw "
         "drop",
-        "cheeks": "puff=cheeks puff; up press furrow wrinkle pull=outside:cheek raise; "
-        "suck=outside:cheek suck; still calm generic relaxed slack level=cheeks puff | outside:cheek raise",
+        "cheeks": "puff=cheeks puff; up press furrow wrinkle pull=cheek raiser; suck=outside:cheek suck; "
+        "still calm generic relaxed slack level=cheeks puff | cheek raiser",
         "nose": "wrinkle furrow up press tense pull=nose wrinkle; smooth still calm generic relaxed=nose "
         "wrinkle; flare=outside:nostril dilate",
         "nostrils": "flare wide=outside:nostril dilate",
-        "eye corners": "wrinkle furrow show=outside:cheek raise; smooth=outside:cheek raise",
+        "eye corners": "wrinkle furrow show=cheek raiser; smooth=cheek raiser",
         "upper teeth": "show=upper lip raise",
         "lower teeth": "show=lower lip depress",
-        "under eyes": "tense press=outside:lid tighten; wrinkle furrow puff=outside:cheek raise",
-        "upper face": "still generic=eye close | lid raise | brow lower | brow raise",
-        "teeth": "show=upper lip raise | lower lip depress | lip corner pull | jaw drop; apart=jaw drop",
+        "under eyes": "tense press=lid tightener; wrinkle furrow puff=cheek raiser",
+        "upper face": "still generic=eye close | lid raise | brow lower | brow raise | cheek raiser | lid "
+        "tightener",
+        "teeth": "show=upper lip raise | lower lip depress | lip corner pull | jaw drop | lips part; "
+        "apart=jaw drop",
     }
 )
 MOUTH: Final = (
     "lip corner pull", "lip corner stretch", "upper lip suck", "lower lip suck", "upper lip raise",
-    "lower lip depress", "lip pucker", "jaw drop",
+    "lower lip depress", "lip pucker", "jaw drop", "lip corner depressor", "dimpler", "lip tightener",
+    "lip pressor", "lips part",
 )  # fmt: skip
 
 TABLES: Final = {part: dict(moves) for part, moves in MOVES.items()}
@@ -529,28 +532,28 @@ def _acts(table: dict[str, str]) -> dict[str, tuple[str, ...]]:
 WHOLE_ACTS: Final = _acts(
     {
         "lip corner pull": "smile, grin, smirk, beam, smiley, simper, zygomaticus, zygomatic, zygomaticus "
-        "major, zygomatic major, half smile, laugh, smiled at, half a smile, half of a smile, "
-        "zygomatic contraction",
+        "major, zygomatic major, half smile, laugh, smiled at, half a smile, half of a smile, zygomatic "
+        "contraction",
         "brow lower": "frown, scowl, glower, corrugator, corrugators, corrugator supercilii, procerus",
-        "eye close | outside:lid tighten": "squint, screwed up eyes",
+        "eye close | lid tightener": "squint, screwed up eyes",
         "eye close": "wink, blink, shut eye, shuteye, blepharospasm",
         "jaw drop": "gape, yawn, slack jawed, slackjawed, open mouthed, openmouthed",
         "lip pucker": "kiss shape, whistle shape, moue, kissing shape",
         "lip pucker | chin raise | lower lip depress": "pout",
         "upper lip raise | nose wrinkle": "sneer, snarl, levator labii, levator labii superioris",
         "lip corner stretch | jaw drop | lip corner pull": "grimace",
-        "outside:lip press": "lip upon lip, lip on lip, lip against lip, lip to lip, one lip on the other, "
-        "one lip against the other, lip over lip",
-        "outside:lips part | upper lip raise | lower lip depress | jaw drop": "dental show, tooth show",
-        "outside:dimple": "dimple, dimples, dimpling, dimpled, buccinator",
-        "outside:cheek raise": "crow's feet, crows feet, crow feet, crow feets, crow foot, laugh lines, "
-        "crow s feet, smile lines around the eyes, duchenne, crowsfeet",
+        "lip pressor": "lip upon lip, lip on lip, lip against lip, lip to lip, one lip on the other, one "
+        "lip against the other, lip over lip",
+        "lips part | upper lip raise | lower lip depress | jaw drop": "dental show, tooth show",
+        "dimpler": "dimple, dimples, dimpling, dimpled, buccinator",
+        "cheek raiser": "crow's feet, crows feet, crow feet, crow feets, crow foot, laugh lines, crow s "
+        "feet, smile lines around the eyes, duchenne, crowsfeet",
         "brow raise": "frontalis, frontal muscle, brow lift, browlift",
-        "outside:lid tighten": "orbital tightening, orbicularis oculi",
+        "lid tightener": "orbital tightening, orbicularis oculi",
         "lid raise": "scleral show, levator palpebrae, wide eyed, goggle eyed, lid retraction",
         "chin raise": "mentalis",
         "lip corner stretch": "risorius",
-        "outside:lip corner depress": "depressor anguli oris, triangularis",
+        "lip corner depressor": "depressor anguli oris, triangularis",
         "lower lip depress": "depressor labii, depressor labii inferioris",
         "upper lip suck | lower lip suck": "lip biting, lip bite",
     }

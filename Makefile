@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 IMAGE  ?= examples/faces/astronaut.jpg
 
-.PHONY: analyze serve test test-slow test-all check format docs test-server bench bench-server test-corpus test-llm evaluate-compact clean
+.PHONY: analyze serve test test-slow test-all check format docs test-server test-web bench bench-server test-corpus test-llm evaluate-compact clean
 
 ## Explain a face: make analyze [IMAGE=path]
 analyze: $(VENV)/.run
@@ -26,12 +26,16 @@ test-slow: $(VENV)/.dev
 	@$(PYTEST) -m slow
 
 ## Every test.
-test-all: $(VENV)/.dev
+test-all: $(VENV)/.dev $(if $(and $(shell command -v chromium),$(shell command -v npm)),$(VENV)/.web)
 	@$(PYTEST)
 
 ## The server: real sockets, the openai client, schemathesis.
 test-server: $(VENV)/.dev
 	@$(PYTEST) tests/serve
+
+## The page, in a real Chromium with a fake camera; axe-core and MediaPipe's build for the web come from npm.
+test-web: $(VENV)/.web
+	@$(PYTEST) tests/web
 
 ## ruff, mypy strict, layers, freshness of the docs.
 check: $(VENV)/.dev
@@ -107,6 +111,13 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt | system-libraries
 $(VENV)/.dev: $(VENV)/.run
 	@echo "Installing the development tools (once) ..." >&2
 	@$(call INSTALL,[dev])
+
+# Only the tests read them. `npm pack` checks what it gets against the registry's hashes.
+NPM_PACKAGES = axe-core@4.14.1 @mediapipe/tasks-vision@1.1.0
+$(VENV)/.web: $(VENV)/.dev
+	@for tool in chromium npm; do command -v $$tool >/dev/null || { echo "$$tool is missing: run 'sudo apt-get install -y chromium npm'"; exit 1; }; done
+	@mkdir -p $(VENV)/web && cd $(VENV)/web && npm pack --silent $(NPM_PACKAGES) >/dev/null
+	@touch $@
 
 $(VENV)/.server: $(VENV)/.run
 	@$(call INSTALL,[server])

@@ -40,8 +40,11 @@ STEPS = 127
 """Moves are stored as int8, in so many steps of the largest move."""
 STILL = ("eyeLook", "tongueOut", "_")
 """Blendshapes that no action unit is made of."""
-MADE_OF: Mapping[str, tuple[str, ...]] = {}
-"""Units whose movement is drawn from other blendshapes than those that measure it."""
+MADE_OF: Mapping[str, tuple[str, ...]] = {
+    "lip tightener": ("mouthPressLeft", "mouthPressRight"),
+    "lips part": ("mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight"),
+}
+"""Units that no blendshape measures, and those whose movement is nearest: for the drawing alone."""
 
 Array = npt.NDArray[np.float64]
 
@@ -167,7 +170,8 @@ def asset(moves: Mapping[str, Array], rest: Array, heads: int) -> dict[str, obje
     for unit, move in found.items():
         if not np.abs(move).max() > FLAT:
             continue
-        coded = np.rint(move / largest * STEPS).astype(np.int8)
+        still = np.linalg.norm(move, axis=1, keepdims=True) < FLAT
+        coded = np.rint(np.where(still, 0, move) / largest * STEPS).astype(np.int8)
         units[unit.name] = {
             "regions": regions(unit, move, rest, near),
             "move": base64.b64encode(coded.tobytes()).decode("ascii"),

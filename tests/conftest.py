@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from expllm.model.carried import MARK
 from expllm.weights import cache_folder
 
 if TYPE_CHECKING:
+    from browsing import Visit
     from serving_expllm import Running
     from tinyhub import TinyHub
 
@@ -33,6 +34,13 @@ KEYS = ("OPENAI_API_KEY", "EXPLLM_TEST_KEY")
 SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("patient", deadline=None, suppress_health_check=SUPPRESSED)
 settings.load_profile("patient")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Figures that tests have measured (`record_property`), at the end of a run."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -117,3 +125,21 @@ def server() -> "Iterator[Running]":
 
     with running() as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium for all tests of a file; each of them visits anew."""
+    from browsing import chromium
+
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Any, server: "Running") -> "Iterator[Visit]":
+    """The page of `server`, its example explained."""
+    from browsing import visiting
+
+    with visiting(browser, server) as opened:
+        yield opened

@@ -46,6 +46,7 @@ function show(entry) {
     download: (format) => download(format, [entry]),
   }).filter(Boolean));
   result.hidden = false;
+  byId("skip").hidden = !byId("reading");
   showHistory();
 }
 
@@ -83,7 +84,7 @@ function forget() {
   current = null;
   whatIf.close();
   showComparison();
-  for (const id of ["result", "history"]) byId(id).hidden = true;
+  for (const id of ["result", "history", "skip"]) byId(id).hidden = true;
   world.say("Everything was forgotten.");
 }
 
@@ -152,7 +153,8 @@ function listen() {
 }
 
 function showExamples(names) {
-  const title = (name) => name.replace(/\.\w+$/, "").replace(/^render_/, "render: ").replaceAll("_", " ");
+  let heads = 0; // what a head was rendered to show is no label: it would only bias whoever looks
+  const title = (name) => (name.startsWith("render_") ? `rendered head ${++heads}` : name.replace(/\.\w+$/, ""));
   byId("examples").replaceChildren(el("span", { class: "hint" }, "Examples:"), ...names.map((name) =>
     el("button", { type: "button", class: "example", onclick: () => example(name) },
       el("img", { src: `page/${name}`, alt: "", width: 56, height: 56 }), title(name))));

@@ -53,8 +53,8 @@ export function probabilityBars(probabilities) {
 export function asTable(title, columns, rows) {
   return el("details", { class: "as-table" },
     el("summary", {}, `${title} as a table`),
-    el("table", {},
+    el("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": title }, el("table", {},
       el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, rows.map(([first, ...rest]) => el("tr", {},
-        el("th", { scope: "row" }, first), rest.map((cell) => el("td", {}, cell)))))));
+        el("th", { scope: "row" }, first), rest.map((cell) => el("td", {}, cell))))))));
 }

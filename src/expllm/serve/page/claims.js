@@ -81,13 +81,15 @@ function mark(words, covering, units, spotlight) {
   return el("span", { class: "claim" }, node, note);
 }
 
-/** Names of the units that a claim speaks of. */
+/** Names of the units that a claim speaks of: of one side, if it names one. */
 export function unitsOf(claim, units) {
   const measured = Object.keys(claim.measured ?? {});
-  if (measured.length) return measured;
-  const found = [...units.values()].filter((unit) => claim.units.includes(unit.action));
+  const found = measured.length ? measured : [...units.values()].filter((unit) => claim.units.includes(unit.action)).map((unit) => unit.name);
   const side = claim.side && !claim.both ? claim.side : null;
-  return found.filter((unit) => !side || (unit.side ?? unit.direction ?? side) === side).map((unit) => unit.name);
+  return found.filter((name) => {
+    const unit = units.get(name);
+    return !side || (unit.side ?? unit.direction ?? side) === side;
+  });
 }
 
 /** A change of units in a sentence: "lip corner pull (both sides) from 0.62 to 0.34". */

@@ -152,7 +152,7 @@ export class WhatIf {
         return;
       }
       const words = changeWords(found.changes, this.world.anatomy.units);
-      this.flip.replaceChildren(`${words} gives ${found.expression} (${percent(found.probabilities[found.expression])}).`);
+      this.flip.replaceChildren(`Changing ${words} gives ${found.expression} (${percent(found.probabilities[found.expression])}).`);
       this.#set(found.aus);
     } catch (error) {
       this.world.fail(error);

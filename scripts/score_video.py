@@ -8,7 +8,7 @@
 A true event is found where an event of its unit overlaps it. A unit without a side stands for both sides: one
 of them is enough, and neither is false. `--valid 0.8` leaves units out that the reader does not see on
 rendered heads: those of which less than that share is found in all pairs together; they are named. Events
-flagged `drift` count as not found. Everything is printed as JSON with `--json`.
+flagged `drift` or `unsteady` do not count. Everything is printed as JSON with `--json`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import csv
 import json
 import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -148,13 +148,25 @@ def overlap(one: Event, other: Event) -> float:
     return min(one.offset, other.offset) - max(one.onset, other.onset)
 
 
-def compare(truth: Truth, found: Sequence[Event], score: Score, left_out: frozenset[str]) -> None:
-    """Events of one video."""
-    found = [one for one in found if "drift" not in one.flags]
+def compare(
+    truth: Truth, found: Sequence[Event], score: Score, left_out: frozenset[str], heads: Mapping[str, str]
+) -> None:
+    """Events of one video.
+
+    Args:
+        heads: Which true person each found one is; empty where there is one only.
+    """
+    found = [one for one in found if not {"drift", "unsteady"} & {*one.flags}]
     taken: set[int] = set()
     for true in truth.events:
         sides = units_of(true.unit)
-        near = [i for i, one in enumerate(found) if one.unit in sides and overlap(one, true) > -SLACK]
+        near = [
+            i
+            for i, one in enumerate(found)
+            if one.unit in sides
+            and heads.get(one.person, true.person) == true.person
+            and overlap(one, true) > -SLACK
+        ]
         taken.update(near)
         if true.peak < STRONG or true.offset - true.onset < LONG or true.unit in left_out:
             continue
@@ -172,6 +184,14 @@ def compare(truth: Truth, found: Sequence[Event], score: Score, left_out: frozen
     score.blinks_found += sum(
         any(min(b.offset, end) - max(b.onset, start) > 0 for b in blinks) for start, end in truth.blinks
     )
+
+
+def heads_of(rows: Sequence[dict[str, Any]], truth: Truth) -> dict[str, str]:
+    """Which true person each found one mostly is."""
+    return {
+        person: str(Counter(numbers).most_common(1)[0][0])
+        for person, numbers in followed_heads(rows, truth.frames).items()
+    }
 
 
 def compare_files(folder: Path, truth: Truth, score: Score) -> None:
@@ -192,8 +212,8 @@ def compare_files(folder: Path, truth: Truth, score: Score) -> None:
     score.swaps += swaps(rows, truth.frames)
 
 
-def swaps(rows: Sequence[dict[str, Any]], frames: Sequence[dict[str, Any]]) -> int:
-    """How often a name goes from one true head to another."""
+def followed_heads(rows: Sequence[dict[str, Any]], frames: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
+    """Which true head each found person is, frame by frame, while it is clear."""
     middles = {one["frame"]: one["middles"] for one in frames}
     heads: dict[str, list[int]] = defaultdict(list)
     for row in rows:
@@ -203,7 +223,13 @@ def swaps(rows: Sequence[dict[str, Any]], frames: Sequence[dict[str, Any]]) -> i
             near = sorted(places)
             if len(near) < 2 or near[1] - near[0] > 40:  # while they stand before each other nobody can tell
                 heads[row["person"]].append(int(np.argmin(places)))
-    return sum(sum(a != b for a, b in pairwise(one)) for one in heads.values())
+    return heads
+
+
+def swaps(rows: Sequence[dict[str, Any]], frames: Sequence[dict[str, Any]]) -> int:
+    """How often a name goes from one true head to another."""
+    heads = followed_heads(rows, frames).values()
+    return sum(sum(a != b for a, b in pairwise(one)) for one in heads)
 
 
 def percentiles(values: Sequence[float]) -> list[float] | None:
@@ -263,21 +289,22 @@ def main() -> None:
     parser.add_argument("truth", type=Path, nargs="?", help="its truth: JSON Lines, or an ELAN file")
     parser.add_argument("--pair", type=Path, nargs=2, action="append", default=[], metavar=("RUN", "TRUTH"))
     parser.add_argument("--valid", type=float, default=0.0, help="least share found of a unit's events")
+    parser.add_argument("--leave-out", default="", help="units that are not counted, separated by commas")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     pairs = [*args.pair, *([(args.run, args.truth)] if args.run and args.truth else [])]
     if not pairs:
         parser.error("give a run and its truth")
     held = [(folder, read_truth(truth), read_events(folder)) for folder, truth in pairs]
-    left_out: frozenset[str] = frozenset()
+    left_out = frozenset(unit.strip() for unit in args.leave_out.split(",") if unit.strip())
     if args.valid:
         first = Score()
         for _, truth, events in held:
-            compare(truth, events, first, left_out)
-        left_out = frozenset(u for u in first.wanted if first.found[u] < args.valid * first.wanted[u])
+            compare(truth, events, first, left_out, {})
+        left_out |= frozenset(u for u in first.wanted if first.found[u] < args.valid * first.wanted[u])
     score = Score()
     for folder, truth, events in held:
-        compare(truth, events, score, left_out)
+        compare(truth, events, score, left_out, heads_of(read_frames(folder), truth) if truth.frames else {})
         compare_files(folder, truth, score)
     found = summary(score)
     if args.json:

@@ -76,8 +76,8 @@ def test_a_blink_is_short_and_a_nap_is_none() -> None:
     closing[10:14] = 0.9
     closing[40:80] = 0.9
     assert blinks(times, closing) == [(10, 14)]
-    mask = around(times, [(10, 14)], 0.1)
-    assert spans(mask) == [(8, 16)]
+    mask = around(times, [(10, 14)], 0.1, 0.16)
+    assert spans(mask) == [(8, 18)]
 
 
 def test_a_blink_is_bridged_by_a_line() -> None:

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
@@ -105,6 +107,20 @@ def test_elan_and_players_read_the_exports(run: tuple[Path, VideoAnalysis]) -> N
     captions = webvtt.read(str(folder / "smile.vtt")).captions
     assert len(captions) == len(analysis.episodes)
     assert all(caption.text.startswith("P1") for caption in captions)
+
+
+def test_the_page_shows_every_event_and_marks_claims(run: tuple[Path, VideoAnalysis]) -> None:
+    folder, analysis = run
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    root = ET.fromstring(re.sub(r"<!DOCTYPE html>|<meta[^>]*>|&(?!amp;|lt;|gt;|quot;|#)", "", page))
+    bars = [one for one in root.iter("a") if one.find("rect") is not None]
+    assert len(bars) == len(analysis.events)
+    targets = {one.get("id") for one in root.iter() if one.get("id")}
+    assert {str(one.get("href")).removeprefix("#") for one in root.iter("a")} <= targets
+    assert all(one.get("aria-label") for one in bars)
+    assert list(root.iter("mark"))
+    assert not list(root.iter("script"))
+    assert "fit the course" in page
 
 
 @pytest.mark.parametrize("columns", ["pyfeat", "openface"])

@@ -59,6 +59,7 @@ Labels = Annotated[
     int, typer.Option("--labels", metavar="7|8", help="Expressions to tell apart (8 adds contempt).")
 ]
 NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and events only, no texts.")]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Make no HTML page.")]
 Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, help="Processes that share each video.")
 ]
@@ -85,6 +86,7 @@ def video(
     table: Table = "parquet",
     labels: Labels = 8,
     no_explain: NoExplain = False,
+    no_report: NoReport = False,
     workers: Workers = 1,
     quiet: Quiet = False,
 ) -> None:
@@ -106,7 +108,7 @@ def video(
         sampling, stream, mirrored, _rest(baseline, neutral, baseline_from), people, labels=labels,
         explain=not no_explain,
     )  # fmt: skip
-    products = _products(columns, table, labels)
+    products = _products(columns, table, labels, report=not no_report)
     sources = list(_found(videos))
     folders = run_folders(sources, out)
     keep_stderr_to_ourselves()
@@ -117,7 +119,7 @@ def video(
     leave(batch.ending())
 
 
-def _products(columns: str, table: str, labels: int) -> "Products":
+def _products(columns: str, table: str, labels: int, *, report: bool) -> "Products":
     from expllm.faces import label_set
     from expllm.video.frametable import COLUMN_SETS, TABLE_FORMATS
     from expllm.video.videorun import Products
@@ -126,7 +128,7 @@ def _products(columns: str, table: str, labels: int) -> "Products":
         if given not in known:
             raise UsageError(f"{option} {given}: use one of {', '.join(known)}")
     label_set(labels)
-    return Products(columns, table)
+    return Products(columns, table, report)
 
 
 def _rest(baseline: str, neutral: str | None, given: Path | None) -> "Rest":

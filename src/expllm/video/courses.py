@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm.faces import AU_NAMES
 from expllm.video.curves import (
-    AROUND_A_BLINK,
+    AFTER_A_BLINK,
+    BEFORE_A_BLINK,
     HELD,
     above_rest,
     around,
@@ -184,7 +185,7 @@ def _rise_above_rest(course: Course, usable: "NDArray[np.bool_]", rest: Rest) ->
     open_ = np.array([densest(eyes[:, k]) for k in range(2)], np.float32)
     closing = above_rest(eyes, open_).min(axis=1)
     runs = blinks(time, closing)
-    blinking = around(time, runs, AROUND_A_BLINK)
+    blinking = around(time, runs, BEFORE_A_BLINK, AFTER_A_BLINK)
     seen = smoothed(time, np.stack([bridged(time, raw[:, i], blinking) for i in range(raw.shape[1])], axis=1))
     course.rest = _resting(course, time, np.where(blinking[:, None], np.nan, seen), rest)
     course.change[rows] = above_rest(seen, course.rest)

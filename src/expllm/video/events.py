@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
-from expllm.faces import Expression
+from expllm.faces import AU_BY_NAME, Expression
 from expllm.records import CoT, Explanation, Probability, Record
 from expllm.video.curves import spans
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BEGINS, ENDS = 0.15, 0.06
-"""Intensity above rest from which a movement is an event, and below which it is over."""
+BEGINS, ENDS = 0.2, 0.06
+"""Intensity above rest from which a movement is an event, and below which it is over. From 0.15 on, four
+rendered heads gave 11 false events in place of 8, and no more true ones."""
 
 EDGE: Final = 0.1
 """Share of its own peak at which an event begins and ends."""
@@ -47,15 +48,20 @@ MOST_EVENTS: Final = 12
 DRIFTS: Final = 0.6
 """Share of an event's course that the turn of the head explains, from which it is taken for its effect."""
 
-STRONG: Final = 0.6
-"""Peak from which an event is more than an effect of the turn of the head, however they go together."""
+SLOW: Final = 0.4
+"""Seconds that both the rise and the fall of such an event take at least."""
 
-Flag = Literal["blink", "pose", "drift", "cut", "brief", "edge"]
+UNSTEADY: Final = frozenset({"lid raise"})
+"""Actions whose events are more often wrong than right on rendered heads: lids are read as raised when brows
+rise, eyes look up or a blink ends."""
+
+Flag = Literal["blink", "pose", "drift", "unsteady", "cut", "brief", "edge"]
 """What to think of an event.
 
 `blink`: an edge of it is in a blink and is a straight line; `pose`: the head turned meanwhile; `drift`: it
-comes and goes slowly with the turn of the head, and is left out of episodes and texts; `cut`: a new take
-begins in it; `brief`: shorter than half a second; `edge`: it begins or ends outside what was seen.
+comes and goes slowly with the turn of the head; `unsteady`: a unit that is misread too often. These two are
+left out of episodes and texts. `cut`: a new take begins in it; `brief`: shorter than half a second; `edge`:
+it begins or ends outside what was seen.
 """
 
 BLINK: Final = "blink"
@@ -95,6 +101,11 @@ class Event(Record):
     @property
     def duration(self) -> float:
         return self.offset - self.onset
+
+    @property
+    def trusted(self) -> bool:
+        """It may be told: no effect of the turn of the head, and of a unit that is not misread too often."""
+        return "drift" not in self.flags and "unsteady" not in self.flags
 
 
 class Episode(Record):
@@ -201,9 +212,15 @@ class EventFinder:
         onset, before = _crossing(times, values, left, EDGE * peak, limits[0], -1)
         offset, after = _crossing(times, values, right, EDGE * peak, limits[1] - 1, 1)
         apex = float(times[left]), float(times[right])
-        flags = self._flags(values, (before, after + 1), onset is None or offset is None)
+        edge = onset is None or offset is None
         onset = float(times[before]) if onset is None else onset
         offset = float(times[after]) if offset is None else offset
+        slow = min(apex[0] - onset, offset - apex[1]) >= SLOW
+        flags = self._flags(values, (before, after + 1), slow=slow)
+        if AU_BY_NAME[unit].action in UNSTEADY:
+            flags.append("unsteady")
+        if edge:
+            flags.append("edge")
         if offset - onset < BRIEF:
             flags.append("brief")
         return Event(
@@ -214,7 +231,7 @@ class EventFinder:
             uncertainty=_ms(self._interval), flags=tuple(flags),
         )  # fmt: skip
 
-    def _flags(self, values: "NDArray[np.float32]", rows: tuple[int, int], edge: bool) -> list[Flag]:
+    def _flags(self, values: "NDArray[np.float32]", rows: tuple[int, int], *, slow: bool) -> list[Flag]:
         flags: list[Flag] = []
         first, end = rows
         if self._blinking[first] or self._blinking[end - 1]:
@@ -222,12 +239,10 @@ class EventFinder:
         turned = self._pose[first:end, :2]
         if (turned.max(axis=0) - turned.min(axis=0)).max() > TURNED:
             flags.append("pose")
-            if values[first:end].max() < STRONG and explained(values[first:end], turned) >= DRIFTS:
+            if slow and explained(values[first:end], turned) >= DRIFTS:
                 flags.append("drift")
         if self._cuts[first + 1 : end].any():
             flags.append("cut")
-        if edge:
-            flags.append("edge")
         return flags
 
 
@@ -260,11 +275,11 @@ def blink_event(
 
 
 def grouped(events: Sequence[Event]) -> list[tuple[Event, ...]]:
-    """Events of one person as episodes, each in the order of onsets; blinks and drifts belong to none."""
+    """Trusted events of one person as episodes, each in the order of onsets; blinks belong to none."""
     groups: list[list[Event]] = []
     reached = float("-inf")
     for event in sorted(events, key=lambda one: (one.onset, one.unit)):
-        if event.unit == BLINK or "drift" in event.flags:
+        if event.unit == BLINK or not event.trusted:
             continue
         if not groups or event.onset > reached + FOLLOWS:
             groups.append([])

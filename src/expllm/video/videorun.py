@@ -6,7 +6,7 @@ OUT/NAME/run.json         settings, the file, what came of it
          events.csv       what moves when
          episodes.jsonl   events that belong together, with label and text
          people.csv       who is seen, and their faces at rest
-         NAME.eaf, NAME.vtt
+         NAME.eaf, NAME.vtt, report.html
 """
 
 import csv
@@ -30,6 +30,7 @@ from expllm.video.elan import write_elan
 from expllm.video.events import BLINK, Episode, Event
 from expllm.video.frametable import write_frames
 from expllm.video.stretches import Share, StretchFolder, StretchMeter, Watcher
+from expllm.video.timelinepage import write_report
 from expllm.video.webvtt import write_webvtt
 
 if TYPE_CHECKING:
@@ -60,10 +61,12 @@ class Products:
     Attributes:
         columns: Column set of the frames: expllm, pyfeat or openface.
         table: `parquet` or `csv`.
+        report: Make the HTML page.
     """
 
     columns: str = "expllm"
     table: str = "parquet"
+    report: bool = True
 
 
 Explain = Callable[[VideoAnalysis, Clip], Sequence[Episode]]
@@ -136,6 +139,8 @@ class VideoRun:
         mime = _MIME.get(self.source.suffix.lower(), "video/unknown")
         write_elan(self.path / f"{stem}.eaf", media, mime, analysis.episodes, analysis.events)
         write_webvtt(self.path / f"{stem}.vtt", analysis.episodes)
+        if products.report:
+            write_report(self.path / "report.html", stem, analysis)
         self._folder.begin({**self._settings(meter), "result": _result(analysis)})
 
     def _begin(self, clip: Clip, meter: StretchMeter) -> None:

@@ -5,8 +5,8 @@ from itertools import pairwise
 from typing import Final
 
 from expllm.grounding import cues
+from expllm.grounding.movements import TABLES
 from expllm.grounding.signs import Sign
-from expllm.grounding.vocabulary import TABLES
 
 _DETERMINERS: Final = frozenset(
     "the a an his her its their this that each both left right one either two it no".split()

@@ -8,10 +8,10 @@ from expllm.grounding.claims import Claim
 from expllm.grounding.contexts import in_context
 from expllm.grounding.coverage import speaks_of_movement
 from expllm.grounding.laterality import settle
+from expllm.grounding.movements import MOUTH
 from expllm.grounding.signs import Sign, signs
 from expllm.grounding.statements import Reader, Statement
 from expllm.grounding.tags import Item
-from expllm.grounding.vocabulary import MOUTH
 
 _OWN: Final = frozenset("the this these his her their its both".split())
 

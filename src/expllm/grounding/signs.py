@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from expllm.faces import Side
-from expllm.grounding import cues, modifiers, vocabulary
+from expllm.grounding import cues, modifiers, movements, vocabulary
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.tags import Item
 
@@ -111,7 +111,7 @@ def _table() -> dict[str, Sign]:
             flags.setdefault(_key(phrase), set()).add(flag)
     parts = {_key(k): v for k, v in vocabulary.PART_NAMES.items()}
     kinds = {_key(k): v for k, v in vocabulary.KINDS.items()}
-    acts = {_key(k): v for k, v in vocabulary.WHOLE_ACTS.items()}
+    acts = {_key(k): v for k, v in movements.WHOLE_ACTS.items()}
     degrees = {_key(k): v for k, v in modifiers.AMOUNTS.items()}
     for key in degrees:
         if key.startswith("so ") and (moves := kinds.get(key[3:])):

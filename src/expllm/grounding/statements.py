@@ -7,8 +7,8 @@ from typing import Final
 from expllm.faces import Side
 from expllm.grounding.chunks import Chunk, located
 from expllm.grounding.claims import DegreeWord
+from expllm.grounding.movements import MOVES, NEGATIVE, TABLES
 from expllm.grounding.signs import Sign
-from expllm.grounding.vocabulary import MOVES, NEGATIVE, TABLES
 
 _VAGUE: Final = frozenset("still calm relaxed slack generic level".split())
 _AIMLESS: Final = frozenset("pull curve generic show shift".split())

@@ -3,75 +3,14 @@
 Verbs stand here in their base form (`inflected` adds the others); a phrase is written with spaces.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
-IRREGULAR: Final = {
-    "rise": "rose risen risens", "fall": "fell fallen", "sink": "sank sunk sunken", "hang": "hung",
-    "draw": "drew drawn", "shut": "", "come": "came", "go": "went gone goes", "fly": "flew flown flies",
-    "spring": "sprang sprung", "leap": "leapt", "blow": "blew blown", "swell": "swelled swollen",
-    "bend": "bent", "thrust": "", "stick": "stuck", "slide": "slid", "swing": "swung", "meet": "met",
-    "knit": "knitted", "bite": "bitten", "eat": "ate eaten", "wind": "wound", "throw": "threw thrown",
-    "show": "shown showed", "bear": "bore borne", "catch": "caught", "hide": "hid hidden", "put": "",
-    "spread": "", "split": "", "tear": "tore torn", "shrink": "shrank shrunk shrunken", "creep": "crept",
-    "sweep": "swept", "keep": "kept", "hold": "held", "sit": "sat", "stand": "stood", "lie": "lay lain",
-    "grow": "grew grown", "break": "broke broken", "shoot": "shot", "dig": "dug", "sting": "stung",
-    "freeze": "froze frozen", "sleep": "slept", "leave": "left", "set": "", "let": "", "cut": "",
-    "weave": "wove woven", "take": "took taken", "make": "made", "give": "gave given", "get": "got gotten",
-    "lead": "led", "stir": "stirred stirring", "do": "does did done",
-    "ride": "rode ridden", "upturn": "upturned", "stride": "strode", "run": "ran",
-}  # fmt: skip
-_DOUBLES: Final = re.compile(r"(?:^|[^aeiou])[aeiou][bdgklmnpt]$")
-_LONG: Final = frozenset(
-    "open happen widen tauten stiffen tighten loosen slacken harden deepen lengthen heighten broaden "
-    "flatten thicken straighten shorten lighten strengthen gather lower uncover wander wither waver "
-    "flicker pucker wrinkle travel level tunnel funnel balloon droop crook deviate elongate retract "
-    "protrude lift wink look cock hook crook firm curl cover hover quiver rumple show turn burn yawn "
-    "press narrow bow draw".split()
-)
-
-
-def inflected(verb: str) -> set[str]:
-    """The forms of a verb, or of a noun that looks like one; a phrase stays as it is.
-
-    >>> sorted(inflected("dip"))
-    ['dip', 'dipped', 'dipping', 'dips']
-    """
-    if " " in verb:
-        return {verb}
-    base = verb[:-1] if verb.endswith("e") and not verb.endswith("ee") else verb
-    if verb.endswith("y") and verb[-2] not in "aeiou":
-        past, third = f"{verb[:-1]}ied", f"{verb[:-1]}ies"
-    else:
-        if _DOUBLES.search(verb) and verb not in _LONG:
-            base = verb + verb[-1]
-        past = f"{base}ed"
-        third = f"{verb}es" if verb.endswith(("s", "sh", "ch", "x", "z")) else f"{verb}s"
-    return {verb, third, past, f"{base}ing", *IRREGULAR.get(verb, "").split()}
-
-
-_LEADING: Final = frozenset(
-    "stay hold keep lie stand sit take make do mind leave rest go come draw pull push turn fall hang "
-    "drop swing fly spring slide slip curl wrap fold tuck give get creep jut stick lead ride bear move snap "
-    "clamp".split()
-)
-
-
-def with_verb(phrase: str) -> set[str]:
-    """The forms of a phrase that begins with a verb: "keep quiet", "kept quiet"."""
-    first, _, rest = phrase.partition(" ")
-    if not rest or first not in _LEADING:
-        return {phrase}
-    return {f"{form} {rest}" for form in inflected(first)}
-
-
-def _phrases(text: str) -> list[str]:
-    return [" ".join(phrase.split()) for phrase in text.split(",") if phrase.strip()]
+from expllm.grounding.inflections import inflected, phrases, with_verb
 
 
 def _by_phrase(groups: dict[str, str]) -> dict[str, str]:
-    return {phrase: value for value, text in groups.items() for phrase in _phrases(text)}
+    return {phrase: value for value, text in groups.items() for phrase in phrases(text)}
 
 
 PART_NAMES: Final = _by_phrase(
@@ -417,7 +356,7 @@ _NO_VERBS: Final = frozenset("back up down out in forward high ear long".split()
 def _kinds() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for kind, text in _WORDS.items():
-        for phrase in _phrases(text):
+        for phrase in phrases(text):
             verb = phrase.isalpha() and phrase not in _NO_VERBS
             for form in inflected(phrase) if verb else with_verb(phrase):
                 found.setdefault(form, set()).add(kind)
@@ -426,139 +365,6 @@ def _kinds() -> dict[str, frozenset[str]]:
 
 KINDS: Final = _kinds()
 """A word or phrase -> the kinds of movement that it may mean; which one, the part decides."""
-
-
-def _meanings(table: dict[str, str]) -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
-    """Part -> its movements in the order of their precedence, each with the actions that it may be."""
-    return {
-        part: tuple(
-            (kind, tuple(a.strip() for a in actions.split("|")))
-            for line in text.split(";")
-            for kinds, actions in [line.split("=")]
-            for kind in kinds.split()
-        )
-        for part, text in table.items()
-    }
-
-
-MOVES: Final = _meanings(
-    {
-        "upper lids": "kept_down=not lid raise; up wide back apart=lid raise; down close furrow narrow=eye "
-        "close; open=not eye close; tense=lid tightener; pull=lid raise; still calm generic=eye close | lid "
-        "raise; relaxed slack=lid raise",
-        "lower lids": "tense press close narrow up inward pull furrow wrinkle puff=lid tightener; relaxed "
-        "slack still calm generic=lid tightener | eye close",
-        "lids": "kept_down=eye close; up wide back=lid raise; down close furrow press=eye close; narrow "
-        "small=eye close | lid tightener; tense=lid tightener; open apart=not eye close; still calm "
-        "generic=eye close | lid raise | lid tightener; relaxed slack=lid raise | lid tightener",
-        "eyes": "wide=lid raise; close furrow down press=eye close; narrow small=eye close | lid tightener; "
-        "tense wrinkle=lid tightener | eye close; open apart=not eye close; up=lid raise | brow raise; "
-        "still calm=eye close | lid raise | lid tightener; relaxed=lid tightener",
-        "whites": "show wide up=lid raise",
-        "brows": "kept_down=not brow raise; kept_up up arch=brow raise; down furrow press inward tense "
-        "wrinkle close narrow=brow lower; still calm generic relaxed slack level=brow lower | brow raise; "
-        "smooth=not brow lower; curve=brow raise",
-        "glabella": "furrow wrinkle press tense show down inward=brow lower; smooth=not brow lower; still "
-        "calm generic relaxed=brow lower",
-        "forehead": "up=brow raise; wrinkle show=brow raise | brow lower; furrow=brow lower | brow raise; "
-        "smooth relaxed still calm=not brow raise",
-        "jaw": "kept_up=not jaw drop; slide=jaw slide; thrust=jaw thrust; down open apart wide gape "
-        "loosed=jaw drop; shift=jaw slide; close up=not jaw drop; press tense=outside:jaw clench; still "
-        "calm generic level=jaw drop | jaw slide | jaw thrust; relaxed=jaw thrust | jaw slide",
-        "mouth": "pucker thrust=lip pucker; gape=jaw drop; inverted=lip corner depressor; open apart=lips "
-        "part | jaw drop; suck=upper lip suck + lower lip suck; up=lip corner pull; down=lip corner "
-        "depressor; stretch=lip corner stretch; curve arch=lip corner depressor | lip corner pull; "
-        "press=lip pressor; tense narrow=lip tightener; close=not lips part | not jaw drop; back=lip corner "
-        "pull | lip corner stretch; pull=lip corner pull | lip corner stretch; still calm=*mouth; "
-        "generic=*mouth; level=lip corner pull | lip corner depressor",
-        "corners": "kept_down=not lip corner pull; kept_up up=lip corner pull; down inverted=lip corner "
-        "depressor; inward tense=dimpler; stretch=lip corner stretch; back=lip corner pull | lip corner "
-        "stretch; curve arch=lip corner depressor | lip corner pull; pull=lip corner pull | lip corner "
-        "stretch; level still calm generic=lip corner pull | lip corner stretch | lip corner depressor | "
-        "dimpler; relaxed slack=lip corner pull | lip corner stretch",
-        "upper lip": "kept_down=not upper lip raise; suck=upper lip suck; up=upper lip raise; inward=upper "
-        "lip suck; tense=lip tightener; press=lip pressor; curve pull wrinkle=upper lip raise; back=upper "
-        "lip raise | upper lip suck; thrust pucker=lip pucker; still calm generic=upper lip raise | upper "
-        "lip suck; show=not upper lip suck; apart open=upper lip raise",
-        "lower lip": "kept_up=not lower lip depress; suck=lower lip suck; down=lower lip depress; up=chin "
-        "raise; tense=lip tightener; inward=lower lip suck; press=lip pressor; curve pull apart open=lower "
-        "lip depress; back=lower lip depress | lower lip suck; thrust pucker puff=lip pucker | chin raise; "
-        "still calm generic=lower lip depress | lower lip suck; show=not lower lip suck",
-        "lips": "suck=upper lip suck + lower lip suck; gape=jaw drop; tense narrow=lip tightener; press=lip "
-        "pressor; apart open=lips part | jaw drop | lower lip depress | upper lip raise; pucker thrust=lip "
-        "pucker; stretch=lip corner stretch; close=not lips part | not jaw drop; inward=upper lip suck + "
-        "lower lip suck; up=lip corner pull | upper lip raise; down=lip corner depressor | lower lip "
-        "depress; curve arch=lip corner depressor | lip corner pull; relaxed slack=upper lip suck | lower "
-        "lip suck | upper lip raise | lower lip depress | lip pucker | lip tightener | lip pressor; still "
-        "calm generic=*mouth",
-        "chin": "kept_down=not chin raise; up thrust wrinkle pucker press tense furrow puff inward pull "
-        "stretch=chin raise; still calm generic smooth relaxed=chin raise; down=outside:chin down | jaw "
-        "drop",
-        "cheeks": "puff=cheeks puff; up press furrow wrinkle pull=cheek raiser; suck=outside:cheek suck; "
-        "still calm generic relaxed slack level=cheeks puff | cheek raiser",
-        "nose": "wrinkle furrow up press tense pull=nose wrinkle; smooth still calm generic relaxed=nose "
-        "wrinkle; flare=outside:nostril dilate",
-        "nostrils": "flare wide=outside:nostril dilate",
-        "eye corners": "wrinkle furrow show=cheek raiser; smooth=cheek raiser",
-        "upper teeth": "show=upper lip raise",
-        "lower teeth": "show=lower lip depress",
-        "under eyes": "tense press=lid tightener; wrinkle furrow puff=cheek raiser",
-        "upper face": "still generic=eye close | lid raise | brow lower | brow raise | cheek raiser | lid "
-        "tightener",
-        "teeth": "show=upper lip raise | lower lip depress | lip corner pull | jaw drop | lips part; "
-        "apart=jaw drop",
-    }
-)
-MOUTH: Final = (
-    "lip corner pull", "lip corner stretch", "upper lip suck", "lower lip suck", "upper lip raise",
-    "lower lip depress", "lip pucker", "jaw drop", "lip corner depressor", "dimpler", "lip tightener",
-    "lip pressor", "lips part",
-)  # fmt: skip
-
-TABLES: Final = {part: dict(moves) for part, moves in MOVES.items()}
-NEGATIVE: Final = frozenset("still calm relaxed slack level smooth".split())
-"""Kinds that deny the movements named for them."""
-
-
-def _acts(table: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for actions, text in table.items():
-        for phrase in _phrases(text):
-            for form in inflected(phrase) if phrase.isalpha() else {phrase}:
-                found[form] = tuple(a.strip() for a in actions.split("|"))
-    return found
-
-
-WHOLE_ACTS: Final = _acts(
-    {
-        "lip corner pull": "smile, grin, smirk, beam, smiley, simper, zygomaticus, zygomatic, zygomaticus "
-        "major, zygomatic major, half smile, laugh, smiled at, half a smile, half of a smile, zygomatic "
-        "contraction",
-        "brow lower": "frown, scowl, glower, corrugator, corrugators, corrugator supercilii, procerus",
-        "eye close | lid tightener": "squint, screwed up eyes",
-        "eye close": "wink, blink, shut eye, shuteye, blepharospasm",
-        "jaw drop": "gape, yawn, slack jawed, slackjawed, open mouthed, openmouthed",
-        "lip pucker": "kiss shape, whistle shape, moue, kissing shape",
-        "lip pucker | chin raise | lower lip depress": "pout",
-        "upper lip raise | nose wrinkle": "sneer, snarl, levator labii, levator labii superioris",
-        "lip corner stretch | jaw drop | lip corner pull": "grimace",
-        "lip pressor": "lip upon lip, lip on lip, lip against lip, lip to lip, one lip on the other, one "
-        "lip against the other, lip over lip",
-        "lips part | upper lip raise | lower lip depress | jaw drop": "dental show, tooth show",
-        "dimpler": "dimple, dimples, dimpling, dimpled, buccinator",
-        "cheek raiser": "crow's feet, crows feet, crow feet, crow feets, crow foot, laugh lines, crow s "
-        "feet, smile lines around the eyes, duchenne, crowsfeet",
-        "brow raise": "frontalis, frontal muscle, brow lift, browlift",
-        "lid tightener": "orbital tightening, orbicularis oculi",
-        "lid raise": "scleral show, levator palpebrae, wide eyed, goggle eyed, lid retraction",
-        "chin raise": "mentalis",
-        "lip corner stretch": "risorius",
-        "lip corner depressor": "depressor anguli oris, triangularis",
-        "lower lip depress": "depressor labii, depressor labii inferioris",
-        "upper lip suck | lower lip suck": "lip biting, lip bite",
-    }
-)
-"""Words that tell an action without the part that moves: expressions, and the muscles of the clinic."""
 
 
 def longest_first(phrases: Iterable[str]) -> dict[tuple[str, str], tuple[tuple[str, ...], ...]]:

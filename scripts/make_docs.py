@@ -20,6 +20,7 @@ from typing import Final
 import doc_cards
 import doc_chat
 import doc_grounding
+import doc_meanings
 import doc_parts
 
 from expllm.errors import ExpllmError
@@ -57,6 +58,9 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "grounding-verdicts": doc_grounding.verdicts,
     "input-limits": doc_parts.input_limits,
     "labels": doc_parts.labels,
+    "meanings": doc_meanings.meanings,
+    "meanings-pairs": doc_meanings.combinations,
+    "meanings-sources": doc_meanings.sources,
     "synonyms": doc_parts.synonyms,
 }
 

@@ -37,7 +37,18 @@ SMALL: Final = frozenset(
     "a an and are as at both by for from has have in is it no of on only or the to well while with".split()
 )
 NAMES: Final = frozenset(
-    {*lexicon.PARTS, *cues.DEGREE_OF, *cues.SIDES, "upper", "side", "sides", "degree"}
+    {
+        *lexicon.PARTS,
+        *cues.DEGREE_OF,
+        *cues.SIDES,
+        "upper",
+        "more",
+        "side",
+        "sides",
+        "than",
+        "uneven",
+        "degree",
+    }
     | {word for word, kind in lexicon.MOTION_OF.items() if kind not in ("generic", "relaxed", "still")}
     | {word for label, other in EXPRESSION_SYNONYMS.items() for word in (label.value, *other)}
 )
@@ -92,9 +103,9 @@ def runs(text: str) -> set[tuple[str, ...]]:
 
 
 def names_only(run: Sequence[str]) -> bool:
-    """Whether a run holds nothing but the name of a movement or of a label."""
+    """Whether a run holds nothing but small words and the name of a movement or of a label."""
     words = {part for word in run for part in word.split("-")}
-    return words <= NAMES | SMALL and bool(words & NAMES)
+    return words <= NAMES | SMALL
 
 
 def commonest(counts: Counter[tuple[str, ...]], most: int = 20) -> list[tuple[tuple[str, ...], int]]:

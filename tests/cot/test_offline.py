@@ -22,10 +22,9 @@ from expllm.cot.offline import (
     observe,
     write_cot,
 )
-from expllm.cot.words.evidence import EVIDENCE
+from expllm.cot.words import tables
 from expllm.cot.words.observations import AT_REST, MENTION, MOVEMENTS
-from expllm.cot.words.phrases import ADJECTIVES, ADVERBS, WORDS
-from expllm.faces import FEAFA_NAMES, AUVector, Expression, Side
+from expllm.faces import AU_BY_NAME, AU_NAMES, FEAFA_NAMES, AUVector, Expression, Side
 from expllm.grounding import audit
 from expllm.grounding.audit import WRONG
 from expllm.records import CoT
@@ -36,34 +35,48 @@ PRONOUNS: Final = re.compile(
     re.IGNORECASE,
 )
 
+CORNER: Final = r"(?:lip corners?|mouth corners?|corners? of the mouth)"
+WHICH: Final = r"(?:the |both |left |right )*"
 VOCABULARY: Final[dict[str, str]] = {
     "eye close": r"closure|closed",
-    "lid raise": r"upper lids? (?!and|keep|are at rest|stay|show)",
-    "brow lower": r"lowered (?:left |right )?brows?|lowering of (?:both|the (?:left|right)) brow",
-    "brow raise": r"raised (?:left |right )?brows?|raising of (?:both|the (?:left|right)) brow",
+    "lid raise": rf"(?:raised|lifted) {WHICH}upper (?:eye)?lid|(?:raising|lift) of {WHICH}upper (?:eye)?lid",
+    "lid tightener": rf"(?:tightened|tensed) {WHICH}(?:eye)?lids|tightening of {WHICH}(?:eye)?lids",
+    "brow lower": rf"lowered {WHICH}(?:eye)?brow|lowering of {WHICH}(?:eye)?brow",
+    "brow raise": rf"(?:raised|lifted) {WHICH}(?:eye)?brow|(?:raising|lift) of {WHICH}(?:eye)?brow",
     "jaw drop": r"drop of the jaw|dropped",
     "jaw slide": r"shift of the jaw|shifted|slides",
-    "lip corner pull": r"smile|upward pull of (?:both|the (?:left|right))|lifted (?:left |right )?lip corner",
+    "lip corner pull": rf"smile|(?:upward pull|lift) of {WHICH}{CORNER}|(?:lifted|raised) {WHICH}{CORNER}",
+    "lip corner depressor": (
+        rf"(?<!no )(?:downward pull|lowering) of {WHICH}{CORNER}|(?:lowered|downturned) {WHICH}{CORNER}"
+    ),
+    "dimpler": rf"dimpl|inward pull|indrawn {WHICH}{CORNER}",
     "lip corner stretch": r"sideways|outwards|stretched",
-    "lip suck": r"drawing in|indrawn|inwards|sucked",
-    "jaw thrust": r"thrust|protruding|forward",
-    "upper lip raise": r"raised upper lip\b(?! lid)|raising of the upper lip\b",
-    "lower lip depress": r"drawn-down|downward pull|lower lip is (?:\w+ )?(?:drawn|pulled) down",
+    "lip suck": rf"drawing in|indrawn {WHICH}(?:upper |lower )?lips?(?! corner)|sucked",
+    "lip tightener": r"(?:tightened|tensed) lips|tightening of (?:the )?lips",
+    "lip pressor": r"press(?:ed|ing)",
+    "lips part": r"parted|parting",
+    "jaw thrust": r"thrust|protruding|pushed forward",
+    "upper lip raise": r"(?:raised|lifted) upper lip\b(?! lid)|(?:raising|lift) of the upper lip\b",
+    "lower lip depress": (
+        r"(?:drawn-down|lowered) lower lip|(?:downward pull|lowering) of the lower lip"
+        r"|lower lip is (?:\w+ )?(?:drawn|pulled) down"
+    ),
     "chin raise": r"chin",
-    "lip pucker": r"pucker",
-    "cheeks puff": r"cheek|puff",
+    "lip pucker": r"pucker|pursed",
+    "cheek raiser": r"raised cheeks|lifted cheeks|(?:raising|lift) of the cheeks|pushed up cheeks",
+    "cheeks puff": r"puff",
     "nose wrinkle": r"nose|wrinkl",
 }
 """Words that stand only where the movement was measured, or for some, only where it was seen."""
+UNKNOWN: Final = r"[^.]*\b(?:[Ww]hether|[Ii]f) the [^.]*\."
+"""A sentence on a region that nobody measured."""
 
 intensities = st.one_of(st.sampled_from([0.0, 1.0, 0.03, 0.05, 0.2, 0.4]), st.floats(0, 1))
-dense = st.fixed_dictionaries({name: st.one_of(st.none(), intensities) for name in FEAFA_NAMES})
-sparse = st.dictionaries(st.sampled_from(FEAFA_NAMES), intensities, max_size=8).map(
-    lambda some: dict.fromkeys(FEAFA_NAMES, 0.0) | some
+dense = st.fixed_dictionaries({name: st.one_of(st.none(), intensities) for name in AU_NAMES})
+sparse = st.dictionaries(st.sampled_from(AU_NAMES), intensities, max_size=8).map(
+    lambda some: dict.fromkeys(AU_NAMES, 0.0) | some
 )
-vectors = st.one_of(dense, sparse, st.fixed_dictionaries(dict.fromkeys(FEAFA_NAMES, intensities))).map(
-    AUVector
-)
+vectors = st.one_of(dense, sparse, st.fixed_dictionaries(dict.fromkeys(AU_NAMES, intensities))).map(AUVector)
 labels = st.sampled_from(list(Expression))
 chances = st.one_of(st.none(), st.fixed_dictionaries({e: st.floats(0, 1) for e in Expression}))
 
@@ -88,7 +101,9 @@ def test_every_text_keeps_the_rules_of_form(
     assert CoT.parse(cot.text) == cot
     body = " ".join(cot.parts)
     assert not PRONOUNS.search(body)
-    assert not re.search(r"\d|\bAUs?\b|[{}\[\]|_]|  | [,.;]|\.\.|,,|\.[A-Z]|\ba [aeiou]|\ban [^aeiou]", body)
+    assert not re.search(
+        r"\d|\bAUs?\b|[{}\[\]|_]|  | [,.;]|\.\.|,,|\.[A-Z]|\ba (?!one-)[aeiou]|\ban [^aeiou]", body
+    )
     assert not re.search(r"[.;] [a-z]", re.sub(r"; ", ", ", body))
     assert write_cot(AUVector(dict(aus)), label, chance) == cot
 
@@ -133,7 +148,7 @@ def test_observations_say_what_the_vector_says(aus: AUVector) -> None:
         assert o.alone is (bool(rest) and all(v is not None and v < AT_REST for v in rest))
     for movement in found.absent:
         assert all((v := aus[name]) is not None and v < AT_REST for name in MOVEMENTS[movement])
-    assert found.measured == len(aus.measured)
+    assert found.known == {AU_BY_NAME[name].action for name in aus.measured}
 
 
 @settings(max_examples=40)
@@ -141,7 +156,7 @@ def test_observations_say_what_the_vector_says(aus: AUVector) -> None:
 def test_no_word_of_a_movement_that_was_not_measured(
     aus: AUVector, label: Expression, chance: dict[Expression, float] | None
 ) -> None:
-    body = " ".join(write_cot(aus, label, chance).parts)
+    body = re.sub(UNKNOWN, "", " ".join(write_cot(aus, label, chance).parts))
     for movement, names in MOVEMENTS.items():
         if all(aus[name] is None for name in names):
             assert not re.search(VOCABULARY[movement], body, re.IGNORECASE), (movement, body)
@@ -149,11 +164,24 @@ def test_no_word_of_a_movement_that_was_not_measured(
 
 @pytest.mark.parametrize("movement", MOVEMENTS)
 def test_an_absent_movement_is_never_claimed(movement: str) -> None:
-    others = {name: 0.6 for name in FEAFA_NAMES if name not in MOVEMENTS[movement]}
+    others = {name: 0.6 for name in AU_NAMES if name not in MOVEMENTS[movement]}
     for label in Expression:
         body = " ".join(write_cot(AUVector.from_positive(others), label).parts)
         told = re.findall(rf"[^.;]*(?:{VOCABULARY[movement]})[^.;]*", body, re.IGNORECASE)
         assert all(re.search(r"\b(no|absence|absent)\b", clause, re.IGNORECASE) for clause in told), told
+
+
+def places(movement: str, unit: str) -> list[str]:
+    """What may say where a unit moves, in any of the names of its part."""
+    place = next((word for word in ("left", "right", "upper", "lower") if word in unit.split()), "")
+    if movement == "jaw slide":
+        return [rf"\bto the {place}\b", "both sides"]
+    found = []
+    for names in tables.parts()[tables.movements()[movement].part]:
+        one, _, several = names.partition("|")
+        found.append(rf"\b{place} {one}\b" if place and one.split()[0] != place else rf"\b{one}\b")
+        found += [rf"\bboth {several}\b", *([] if place else [rf"\bthe {several}\b"])] if several else []
+    return found
 
 
 @settings(max_examples=40)
@@ -162,13 +190,9 @@ def test_up_to_eight_clear_units_are_all_told(aus: AUVector, label: Expression) 
     cot = write_cot(aus, label)
     for name in aus.active(above=0.3):
         movement = next(m for m, names in MOVEMENTS.items() if name in names)
-        one, both = WORDS[movement].part
-        place = next((word for word in ("left", "right", "upper", "lower") if word in name.split()), "")
-        single = rf"\b{place} {one}\b" if place and one.split()[0] != place else rf"\b{one}\b"
-        if movement == "jaw slide":
-            single = rf"\bto the {place}\b|both sides"
-        pattern = rf"{single}|both {both}" if both else single
-        assert re.search(pattern, cot.key_observations, re.IGNORECASE), (name, cot.key_observations)
+        assert any(
+            re.search(pattern, cot.key_observations, re.IGNORECASE) for pattern in places(movement, name)
+        ), (name, cot.key_observations)
 
 
 @settings(max_examples=40)
@@ -179,17 +203,17 @@ def test_one_movement_is_told_with_its_own_degrees_only(
     values = dict(zip(MOVEMENTS[movement], (first, second), strict=False))
     told = {degree_word(v) for v in values.values() if v >= MENTION}
     text = write_cot(AUVector.from_positive(values), label).key_observations
-    for degree, adjectives in ADJECTIVES.items():
-        words = {*adjectives, *ADVERBS[degree]}
+    for degree, row in tables.degrees().items():
+        words = {*row["adjective"], *row["adverb"]}
         said = [word for word in words if re.search(rf"(?<!very )\b{word}\b", text, re.IGNORECASE)]
-        assert not said or degree.name.lower() in told, (said, told, text)
+        assert not said or degree in told, (said, told, text)
 
 
 @settings(max_examples=40)
 @given(st.sampled_from(list(Side)), st.floats(0.05, 1), labels)
 def test_a_one_sided_movement_is_told_of_that_side_only(side: Side, value: float, label: Expression) -> None:
     cot = write_cot(AUVector.from_positive({f"{side} lip corner pull": value}), label)
-    assert f"{side} lip corner" in cot.key_observations
+    assert re.search(rf"{side} (?:lip corner|mouth corner|corner of the mouth)", cot.key_observations)
     assert not re.search(rf"\b({side.other}|both)\b", cot.text)
     assert (
         Expression.CONTEMPT
@@ -201,10 +225,10 @@ def test_two_sides_within_tolerance_are_both_and_others_are_compared() -> None:
     def seen(left: float, right: float) -> str:
         return observe(describe(AUVector.from_positive({"left brow lower": left, "right brow lower": right})))
 
-    assert re.search("both brows", seen(0.5, 0.55), re.IGNORECASE)
+    assert re.search("both (?:eye)?brows", seen(0.5, 0.55), re.IGNORECASE)
     assert not re.search(r"\b(left|right)\b", seen(0.5, 0.55))
     assert re.search(
-        r"(strong|strongly) on the right and (slight|slightly|subtl[ey]|faint|faintly) on the left",
+        r"(strong|powerful|intense)(ly)? on the right and (slight|subt|faint|mild)l?[ey]? ?on the left",
         seen(0.1, 0.7),
     )
     assert "more on the right than on the left" in seen(0.45, 0.6)
@@ -224,15 +248,17 @@ def test_a_still_face_is_neutral_and_any_emotion_of_it_is_called_unexplained() -
     still = AUVector.from_positive({})
     assert fit(describe(still), Expression.NEUTRAL) is Fit.QUIET
     happy = write_cot(still, Expression.HAPPINESS)
-    assert re.search(r"no upward pull|pull .* absent", happy.overall_emotional_interpretation, re.IGNORECASE)
-    assert re.search(r"whole|overall impression|movements alone", happy.conclusion)
+    said = happy.overall_emotional_interpretation
+    assert re.search(rf"smile|(?:pull|lift) of the {CORNER}|(?:lifted|raised) {CORNER}", said, re.IGNORECASE)
+    assert re.search(r"\b(no|none|absent|lacks)\b", said, re.IGNORECASE)
+    assert re.search(r"whole|impression|movements?\b|measured", happy.conclusion)
 
 
 def test_a_label_that_the_movements_do_not_explain_is_told_as_such() -> None:
     smile = describe(AUVector.from_positive({"left lip corner pull": 0.6, "right lip corner pull": 0.6}))
     assert fit(smile, Expression.HAPPINESS) is Fit.EXPLAINED
     assert fit(smile, Expression.ANGER) is Fit.UNEXPLAINED
-    assert "happiness" in interpret(smile, Expression.ANGER)
+    assert "happiness" in interpret(smile, Expression.ANGER).lower()
     assert fit(smile, Expression.NEUTRAL) is Fit.UNEXPLAINED
     assert conclude(smile, Expression.ANGER) != conclude(smile, Expression.HAPPINESS)
 
@@ -259,8 +285,8 @@ def test_degrees_rise_with_intensity() -> None:
 
 
 def test_the_tables_cover_every_movement() -> None:
-    assert set(WORDS) == set(MOVEMENTS) == set(EVIDENCE) == set(VOCABULARY)
-    assert sorted(name for names in MOVEMENTS.values() for name in names) == sorted(FEAFA_NAMES)
+    assert set(tables.movements()) == set(MOVEMENTS) == set(tables.meanings()) == set(VOCABULARY)
+    assert sorted(name for names in MOVEMENTS.values() for name in names) == sorted(AU_NAMES)
 
 
 def test_the_reference_vectors_get_short_and_distinct_texts(shared: Path) -> None:
@@ -276,7 +302,8 @@ def test_the_reference_vectors_get_short_and_distinct_texts(shared: Path) -> Non
     assert len(set(texts.values())) > 0.99 * len(texts)
 
 
-@given(aus=vectors, label=labels)
+# The audit does not read the units that only FACS has.
+@given(aus=vectors.map(lambda aus: aus.without(set(AU_NAMES) - set(FEAFA_NAMES))), label=labels)
 @settings(max_examples=60, deadline=None)
 def test_the_audit_reads_every_sentence_and_refutes_none(aus: AUVector, label: Expression) -> None:
     report = audit(write_cot(aus, label), aus, label)

@@ -48,11 +48,11 @@ def test_a_course_is_told_in_its_order() -> None:
     cot = write_story(told, peaks)
     assert cot is not None
     first, second, third = re.split(r"(?<=\.)\s(?=[A-Z])", cot.key_observations)
-    assert first.startswith("First, at 0:02.0, both brows")
+    assert re.match(r"First, at 0:02\.0, both (eye)?brows", first)
     assert first.endswith("for about 2.0 s.")
-    assert second.startswith("While the brows are still raised, at 0:03.0, the jaw")
+    assert re.match(r"While the (eye)?brows are still (raised|lifted), at 0:03\.0, the jaw", second)
     assert second.endswith("briefly.")
-    assert third.startswith("Finally, at 0:06.0, both lip corners")
+    assert re.match(r"Finally, at 0:06\.0, both .*corners", third)
     assert "surprise" in cot.conclusion.lower()
     assert cot.word_count <= 130
 

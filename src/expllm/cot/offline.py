@@ -12,7 +12,6 @@ The same input always gives the same text; wordings vary by a hash of the vector
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from expllm.cot.words.frames import CONCLUSIONS, INTERPRETATIONS, TENTATIVE, TENTATIVE_ALONE, UNSETTLED
 from expllm.cot.words.observations import (
     DEGREES,
     Degree,
@@ -22,7 +21,6 @@ from expllm.cot.words.observations import (
     degree_word,
     describe,
 )
-from expllm.cot.words.phrases import sentence
 from expllm.cot.words.reading import Case, Fit, fit, noun_of, runner_up
 from expllm.cot.words.sentences import observe
 from expllm.faces import AUVector, Expression
@@ -105,10 +103,11 @@ def interpret(
     """
     told = observations.seen if told is None else told
     case = Case(observations, expression, told)
-    frame = case.voice.pick("interpretation", INTERPRETATIONS[case.interpretation])
-    lines = [case.fill(frame, label=noun_of(expression))]
+    lines = [case.fill("interpretation", case.interpretation)]
     if not short:
         lines += [line for line in (case.contrast(), case.absence(probabilities)) if line]
+    if unknown := case.unknown():
+        lines.append(unknown)
     return " ".join(_turned(lines))
 
 
@@ -121,12 +120,15 @@ def conclude(
     """The Conclusion: the label, what carries it, and how sure it is. Arguments as for `interpret`."""
     case = Case(observations, expression, observations.seen if told is None else told)
     if probabilities is None or probabilities.get(expression, 0.0) >= SURE:
-        return case.fill(case.voice.pick("conclusion", CONCLUSIONS[case.conclusion]))
+        return case.fill("conclusion", case.conclusion)
     runner = runner_up(expression, probabilities)
-    frames = TENTATIVE if runner else TENTATIVE_ALONE
-    lines = [case.fill(case.voice.pick("tentative", frames), r=noun_of(runner) if runner else "")]
+    lines = [
+        case.fill("tentative", "with_runner", r=noun_of(runner))
+        if runner
+        else case.fill("tentative", "alone")
+    ]
     if case.conclusion in ("other", "unmeasured"):
-        lines.append(sentence(case.voice.pick("unsettled", UNSETTLED)))
+        lines.append(case.fill("tentative", "unsettled"))
     return " ".join(lines)
 
 

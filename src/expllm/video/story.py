@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from expllm.cot.offline import WORD_LIMIT, conclude, interpret
+from expllm.cot.words.grammar import Voice, sentence
+from expllm.cot.words.naming import clause, part, state
 from expllm.cot.words.observations import MOVEMENTS, Observation, Observations, describe
-from expllm.cot.words.phrases import WORDS, Voice, sentence
-from expllm.cot.words.sentences import clause, part
 from expllm.faces import AU_NAMES, AUVector
 from expllm.grounding import Audit, audit
 from expllm.grounding.times import BRIEF, TOLERANCE, Movement, TimeClaim, audit_times
@@ -166,15 +166,15 @@ def _course_in_words(
     for i, move in enumerate(told):
         before = told[i - 1] if i else None
         opening = _opening(
-            move, before, seen, tolerance, last=i + 1 == len(told) and i > 1, alone=len(told) == 1
+            move, before, seen, tolerance, voice, last=i + 1 == len(told) and i > 1, alone=len(told) == 1
         )
         lines.append(sentence(f"{opening}{clause(seen[move.movement], voice)}{_lasting(move)}"))
     return " ".join(lines)
 
 
 def _opening(
-    move: _Move, before: _Move | None, seen: Mapping[str, Observation], tolerance: float, *, last: bool,
-    alone: bool,
+    move: _Move, before: _Move | None, seen: Mapping[str, Observation], tolerance: float, voice: Voice, *,
+    last: bool, alone: bool,
 ) -> str:  # fmt: skip
     """How a sentence says when its movement begins."""
     at = f"at {clock(move.onset)}, "
@@ -185,15 +185,15 @@ def _opening(
             return "at the same time, "
         if before.movement == "eye close":  # "partly closed" would claim a degree
             return f"meanwhile, {at}"
-        return f"while {_still(seen[before.movement])}, {at}"
+        return f"while {_still(seen[before.movement], voice)}, {at}"
     return f"finally, {at}" if last else f"then, {at}"
 
 
-def _still(observation: Observation) -> str:
+def _still(observation: Observation, voice: Voice) -> str:
     """ "the brows are still raised"."""
-    where, plural = part(observation)
+    where, plural = part(observation, voice)
     name = where.removeprefix("both ").removeprefix("the ")
-    return f"the {name} {'are' if plural else 'is'} still {WORDS[observation.movement].state}"
+    return f"the {name} {'are' if plural else 'is'} still {state(observation, voice)}"
 
 
 def _lasting(move: _Move) -> str:

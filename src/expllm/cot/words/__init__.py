@@ -1,4 +1,5 @@
-"""The parts of the offline writer, from the bottom up:
+"""The parts of the writer by rules, from the bottom up.
 
-evidence, observations, phrases, frames, sentences, reading.
+grammar, tables, observations, naming, sentences, reading. What it says stands in ``assets/words``: names of
+movements, what they may mean with sources, and the frames of sentences.
 """

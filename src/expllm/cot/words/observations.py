@@ -13,15 +13,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
-from expllm.cot.words.evidence import (
-    EVIDENCE,
-    ONE_SIDED_SMILE,
-    STILL,
-    TYPICAL,
-    WEIGHTS,
-    WITH_A_SMILE,
-)
-from expllm.faces import AU_BY_NAME, AU_NAMES, FEAFA_NAMES, AUVector, Expression, Side
+from expllm.cot.words.tables import meanings
+from expllm.faces import AU_BY_NAME, AU_NAMES, AUVector, Expression, Side
 
 
 class Degree(IntEnum):
@@ -58,6 +51,12 @@ AT_REST: Final = 0.03
 CLEAR: Final = 0.3
 """Movements from this intensity on are told before weaker ones, however much the weaker ones may mean."""
 
+STILL: Final = 0.25
+"""Score of neutral: what the support of the strongest emotion has to exceed."""
+
+TYPICAL: Final = 0.3
+"""Evidence from which a movement may be called typical of an expression."""
+
 TOLERANCE: Final = 0.08
 """Two sides that differ by no more are "both", without a comparison: about the error of an AU reader."""
 
@@ -83,8 +82,8 @@ def _movement(name: str) -> tuple[str, str]:
 
 MOVEMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        movement: tuple(name for name in FEAFA_NAMES if _movement(name)[0] == movement)
-        for movement in dict.fromkeys(_movement(name)[0] for name in FEAFA_NAMES)
+        movement: tuple(name for name in AU_NAMES if _movement(name)[0] == movement)
+        for movement in dict.fromkeys(_movement(name)[0] for name in AU_NAMES)
     }
 )
 """Movements that are told in one breath (both brows, both lips, the jaw to either side) -> names of units."""
@@ -152,7 +151,7 @@ class Observation:
 
     @property
     def salience(self) -> float:
-        return self.intensity * WEIGHTS.get(self.movement, 1.0)
+        return self.intensity * meanings()[self.movement].weight
 
     def mirrored(self) -> "Observation":
         """The observation of the same picture flipped left to right."""
@@ -168,7 +167,7 @@ class Observations:
     Attributes:
         seen: Movements at `MENTION` or above: those that are `CLEAR` first, then by salience.
         absent: Movements of which every unit was measured and is below `AT_REST`.
-        measured: Number of measured units, 0-31.
+        known: Actions of which any unit was measured.
         traces: Some measured unit lies between `AT_REST` and `MENTION`.
         seed: Hash of the vector; a vector and its mirror image share it, so that their texts differ in
             nothing but left and right.
@@ -176,7 +175,7 @@ class Observations:
 
     seen: tuple[Observation, ...]
     absent: frozenset[str]
-    measured: int
+    known: frozenset[str]
     traces: bool
     seed: str
 
@@ -194,6 +193,11 @@ class Observations:
                 totals[expression] += weight * observation.intensity
         totals[Expression.NEUTRAL] = STILL
         return totals
+
+    @property
+    def measured(self) -> bool:
+        """Whether any unit was measured."""
+        return bool(self.known)
 
     @property
     def leading(self) -> Expression:
@@ -219,7 +223,7 @@ def describe(aus: AUVector) -> Observations:
     return Observations(
         seen=tuple(sorted(seen, key=lambda o: (o.intensity < CLEAR, -o.salience))),
         absent=frozenset(absent),
-        measured=len(aus.measured),
+        known=frozenset(AU_BY_NAME[name].action for name in aus.measured),
         traces=any(AT_REST <= value < MENTION for value in aus.active().values()),
         seed=_seed(aus),
     )
@@ -247,12 +251,17 @@ def _ordered(sites: Iterable[Site]) -> tuple[Site, ...]:
 
 def evidence(observation: Observation, seen: Iterable[Observation]) -> Mapping[Expression, float]:
     """How much a full movement of this kind speaks for each expression, given the movements beside it."""
-    if observation.movement == "lip corner pull" and observation.one_sided:
-        return ONE_SIDED_SMILE
-    smile = next((o for o in seen if o.movement == "lip corner pull"), None)
-    if smile and smile.degree >= Degree.MODERATE and not smile.one_sided:
-        return WITH_A_SMILE.get(observation.movement, EVIDENCE[observation.movement])
-    return EVIDENCE[observation.movement]
+    return meanings()[observation.movement].evidence(company(observation, seen))
+
+
+def company(observation: Observation, seen: Iterable[Observation]) -> tuple[str, ...]:
+    """What changes the meaning of a movement: that it is one-sided, or clear movements beside it."""
+    others = (
+        o.movement
+        for o in seen
+        if o.degree >= Degree.MODERATE and not o.one_sided and o.movement != observation.movement
+    )
+    return ("one-sided", *others) if observation.one_sided else tuple(others)
 
 
 def _emotions(observation: Observation, seen: Iterable[Observation]) -> tuple[Expression, ...]:

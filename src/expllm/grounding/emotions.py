@@ -38,14 +38,15 @@ _DENIES: Final = re.compile(
     r"\b(?:no|not|without|absence of|absent|lack(?:s|ing)? (?:of )?|devoid of|free (?:from|of)|neither|nor|"
     r"never|rather than|instead of|as opposed to|contrary to|unlike|ruling out|rules? out|eliminat\w+|"
     r"exclud\w+|\w+n't|differentiat\w+|distinguish\w+|contrast\w* with|detract\w*|negat\w+|"
-    r"contradict\w*|despite|"
+    r"contradict\w*|despite|distinct from|other than|transcend\w*|minimi[sz]ing|"
     r"against)\b",
     re.IGNORECASE,
 )
 _HEDGES: Final = re.compile(
     r"\b(?:hints?|hinting|undertones?|elements?|traces?|touch|tinged?|nuances?|underlying|secondary|mixed|"
     r"tempered|alongside|possibl\w+|potential\w*|may|might|could|slight\w*|subtle|subtly|mild\w*|layers?|also|"
-    r"minor|notes?|amidst|shades?|aspects?|would|alternative|room|perhaps|linked|associated|accompanied)\b",
+    r"minor|notes?|amidst|shades?|aspects?|would|alternative|room|perhaps|linked|associated|accompanied|"
+    r"infused|intertwined|influenced|enriched|enhanced|punctuated|mingled|moments?|fleeting)\b",
     re.IGNORECASE,
 )
 _HEDGED_AFTER: Final = re.compile(
@@ -157,16 +158,33 @@ def label_in(mentions: tuple[EmotionMention, ...], part: str, label: Expression)
     return any(m.part == part and m.expression is label and not m.denied for m in mentions)
 
 
+def _secondary(mine: list[EmotionMention], other: list[EmotionMention]) -> bool:
+    """Whether a label that a conclusion names is not what it concludes with.
+
+    It is hedged wherever it is named, or another expression comes first and is named more often.
+    """
+    if not mine:
+        return True
+    first = [m for m in other if m.expression is other[0].expression]
+    return other[0].start < mine[0].start and len(first) > len(mine)
+
+
 def conflicts(mentions: tuple[EmotionMention, ...], label: Expression) -> tuple[str, ...]:
-    """Parts that affirm another expression and never the label, one sentence without a full stop each."""
+    """Parts that affirm another expression, one sentence without a full stop each.
+
+    An interpretation that names the label at all is none of them; a conclusion is one if it names the label
+    only as something secondary ("primarily happiness, with elements of surprise").
+    """
     found = []
     for part in ("overall_emotional_interpretation", "conclusion"):
         here = [m for m in mentions if m.part == part and not m.denied]
-        if any(m.expression is label for m in here):
-            continue
+        mine = [m for m in here if m.expression is label]
         # An interpretation goes through single movements: only what it calls the main thing counts.
-        other = [m for m in here if m.core and not m.hedged and (m.main or part == "conclusion")]
-        if other:
+        clear = [m for m in here if m.core and not m.hedged and (m.main or part == "conclusion")]
+        other = [m for m in clear if m.expression is not label]
+        if other and (
+            not mine or (part == "conclusion" and _secondary([m for m in clear if m in mine], other))
+        ):
             name = part.replace("_", " ")
             found.append(f'the {name} names "{other[0].word}", the label is {label.value}')
     return tuple(found)

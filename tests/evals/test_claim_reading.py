@@ -84,6 +84,20 @@ def test_a_movement_without_a_name_in_the_vocabulary() -> None:
     assert (found.claims[0].units, found.claims[0].outside) == ((), "brow knit")
 
 
+@pytest.mark.parametrize(
+    ("said", "only"),
+    [
+        ({"side": "left", "only": True}, True),
+        ({"side": "left"}, False),
+        ({"side": "both", "only": True}, False),
+        ({"more_on": "left", "only": True}, False),
+    ],
+)
+def test_one_side_alone(said: dict[str, Any], only: bool) -> None:
+    (claim,) = read(reply(entry("Both brows come down hard", **said))).claims
+    assert claim.only is only
+
+
 def test_json_may_stand_in_other_words() -> None:
     good = entry("Both brows come down hard")
     for before, after in (("Sure!\n```json\n", "\n```"), ('First {"claims": []} no: ', ""), ("{{ ", " }")):

@@ -9,7 +9,7 @@ from typing import Final
 
 from expllm.evals.claim_reading import ClaimReading
 from expllm.faces import AUVector
-from expllm.grounding import Audit, Checked, Reading, audit_reading, read
+from expllm.grounding import Audit, Checked, Claim, Reading, audit_reading, read
 
 KINDS: Final = ("another verdict", "read by the model only", "read by the rules only")
 """How rules and a model can disagree about words."""
@@ -134,8 +134,13 @@ def told(checked: Checked) -> str:
     """A claim and its verdict in short: `no brow raise, left: contradicted`."""
     claim = checked.claim
     what = " or ".join(claim.units) or claim.outside or "a movement"
-    where = f", more on the {claim.side}" if claim.both and claim.side else (
-        ", both sides" if claim.both else f", {claim.side}" if claim.side else ""
-    )  # fmt: skip
     degree = f", {claim.degree}" if claim.degree else ""
-    return f"{'no ' if claim.negated else ''}{what}{where}{degree}: {checked.verdict.value}"
+    return f"{'no ' if claim.negated else ''}{what}{_where(claim)}{degree}: {checked.verdict.value}"
+
+
+def _where(claim: Claim) -> str:
+    if claim.both:
+        return f", more on the {claim.side}" if claim.side else ", both sides"
+    if claim.only:
+        return f", only {claim.side}" if claim.side else ", one side only"
+    return f", {claim.side}" if claim.side else ""

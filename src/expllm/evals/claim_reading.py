@@ -42,10 +42,11 @@ class QuotedClaim(BaseModel):
 
     Attributes:
         quote: Words of the text.
-        action: One of FEAFA's 17 actions, or `other`.
+        action: One of the vocabulary's 24 actions, or `other`.
         other: The name of another movement.
         side: Which side is said to move.
         more_on: The side that is said to move more than the other.
+        only: The other side is said not to move; without `side`, one side is said to move, whichever.
         degree: How much.
         absent: The movement is said not to take place.
     """
@@ -57,6 +58,7 @@ class QuotedClaim(BaseModel):
     other: str | None = None
     side: Literal["left", "right", "both"] | None = None
     more_on: Literal["left", "right"] | None = None
+    only: bool = False
     degree: DegreeWord | None = None
     absent: bool = False
 
@@ -152,6 +154,7 @@ def _claim(quoted: QuotedClaim, text: str, start: int, end: int) -> Claim:
     known = quoted.action != OTHER
     named = None if known else _BLANKS.sub(" ", quoted.other or "a movement without a name").strip()
     side = quoted.more_on or (None if quoted.side == "both" else quoted.side)
+    both = quoted.side == "both" or quoted.more_on is not None
     return Claim(
         start=start,
         end=end,
@@ -159,8 +162,9 @@ def _claim(quoted: QuotedClaim, text: str, start: int, end: int) -> Claim:
         part=next((part for part, first, last in headed(text) if first <= start < last), "text"),
         units=(quoted.action,) if known else (),
         side=None if side is None else Side(side),
-        both=quoted.side == "both" or quoted.more_on is not None,
+        both=both,
         degree=quoted.degree,
         negated=quoted.absent,
         outside=named,
+        only=quoted.only and not both,
     )

@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 IMAGE  ?= examples/faces/astronaut.jpg
 
-.PHONY: analyze serve test test-slow test-all check format docs test-server test-web bench bench-server test-corpus test-llm evaluate-compact clean
+.PHONY: analyze serve test test-slow test-all check format docs test-server test-web bench bench-video bench-server test-corpus test-llm evaluate-compact clean
 
 ## Explain a face: make analyze [IMAGE=path]
 analyze: $(VENV)/.run
@@ -57,6 +57,10 @@ docs: $(VENV)/.docs
 ## Speed and memory, side by side with a bare MediaPipe loop. DATA=folder with the portraits.
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/analyze.py $(if $(DATA),--data $(DATA))
+
+## Videos: processor time a frame beside a bare PyAV and MediaPipe loop, and memory.
+bench-video: $(VENV)/.dev
+	$(BIN)/python benchmarks/video.py
 
 ## The server's cost, memory, and how it bears a flood. DATA=folder with the portraits.
 bench-server: $(VENV)/.dev

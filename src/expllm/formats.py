@@ -168,7 +168,7 @@ def advice(kind: str, name: str) -> str:
     if kind == VIDEO:
         quoted = shlex.quote(name) if "<" not in name else "VIDEO"
         return (
-            "is a video: take pictures out of it, and give their folder: "
+            f"is a video: 'expllm video {quoted} -o OUT' explains it over time; for single pictures of it "
             f"mkdir frames && ffmpeg -i {quoted} -vf fps=2 frames/%06d.jpg"
         )
     if kind == CAMERA_RAW:

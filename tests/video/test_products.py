@@ -22,7 +22,8 @@ from expllm.errors import UsageError
 from expllm.faces import AU_NAMES
 from expllm.runs import RunError
 from expllm.video.analysis import VideoAnalysis, VideoOptions
-from expllm.video.clip import Sampling
+from expllm.video.annotated import write_annotated
+from expllm.video.clip import Clip, Sampling
 from expllm.video.courses import Rest
 from expllm.video.events import Episode
 from expllm.video.frametable import write_frames
@@ -173,6 +174,20 @@ def test_a_video_without_a_face_has_rows_and_nobody() -> None:
     with expllm.analyze_video(data) as analysis:
         assert [row.person for row in analysis] == [None] * 20
         assert analysis.people == []
+
+
+def test_the_annotated_video_keeps_every_time_and_hides_faces(
+    run: tuple[Path, VideoAnalysis], video: Path, tmp_path: Path
+) -> None:
+    _, analysis = run
+    for blur in (False, True):
+        with Clip(video) as clip:
+            write_annotated(tmp_path / "a.webm", clip, analysis, blur=blur)
+        with Clip(tmp_path / "a.webm") as clip:
+            frames = [(frame.time, frame.pixels()) for frame in clip.frames()]
+        assert [time for time, _ in frames] == pytest.approx([i / 10 for i in range(60)], abs=2e-3)
+    with expllm.Predictor.load("offline") as predictor:
+        assert not [face for face in predictor.analyze(frames[5][1]) if face.status == "ok"]
 
 
 def test_names_of_folders() -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -60,6 +60,12 @@ Labels = Annotated[
 ]
 NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and events only, no texts.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Make no HTML page.")]
+Annotate = Annotated[
+    bool, typer.Option("--annotate", help="Also write annotated.webm: the video with boxes and bars.")
+]
+BlurFaces = Annotated[
+    bool, typer.Option("--blur-faces", help="The same with faces that were found made unrecognisable.")
+]
 Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, help="Processes that share each video.")
 ]
@@ -87,6 +93,8 @@ def video(
     labels: Labels = 8,
     no_explain: NoExplain = False,
     no_report: NoReport = False,
+    annotate: Annotate = False,
+    blur_faces: BlurFaces = False,
     workers: Workers = 1,
     quiet: Quiet = False,
 ) -> None:
@@ -108,7 +116,9 @@ def video(
         sampling, stream, mirrored, _rest(baseline, neutral, baseline_from), people, labels=labels,
         explain=not no_explain,
     )  # fmt: skip
-    products = _products(columns, table, labels, report=not no_report)
+    products = replace(
+        _products(columns, table, labels), report=not no_report, annotate=annotate, blur=blur_faces
+    )
     sources = list(_found(videos))
     folders = run_folders(sources, out)
     keep_stderr_to_ourselves()
@@ -119,7 +129,7 @@ def video(
     leave(batch.ending())
 
 
-def _products(columns: str, table: str, labels: int, *, report: bool) -> "Products":
+def _products(columns: str, table: str, labels: int) -> "Products":
     from expllm.faces import label_set
     from expllm.video.frametable import COLUMN_SETS, TABLE_FORMATS
     from expllm.video.videorun import Products
@@ -128,7 +138,7 @@ def _products(columns: str, table: str, labels: int, *, report: bool) -> "Produc
         if given not in known:
             raise UsageError(f"{option} {given}: use one of {', '.join(known)}")
     label_set(labels)
-    return Products(columns, table, report)
+    return Products(columns, table)
 
 
 def _rest(baseline: str, neutral: str | None, given: Path | None) -> "Rest":

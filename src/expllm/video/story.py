@@ -165,8 +165,15 @@ def _course_in_words(
     lines = []
     for i, move in enumerate(told):
         before = told[i - 1] if i else None
+        latest = all(event.onset <= move.onset + tolerance for other in told for event in other.events)
         opening = _opening(
-            move, before, seen, tolerance, voice, last=i + 1 == len(told) and i > 1, alone=len(told) == 1
+            move,
+            before,
+            seen,
+            tolerance,
+            voice,
+            last=i + 1 == len(told) and i > 1 and latest,
+            alone=len(told) == 1,
         )
         lines.append(sentence(f"{opening}{clause(seen[move.movement], voice)}{_lasting(move)}"))
     return " ".join(lines)

@@ -11,6 +11,7 @@ from typing import Final
 from expllm.faces import AU_NAMES
 from expllm.outfiles import whole_file
 from expllm.records import CoT
+from expllm.report.rows import percent_text
 from expllm.report.shell import escaped, foot, head
 from expllm.video.analysis import VideoAnalysis
 from expllm.video.events import BLINK, Episode, Event
@@ -151,7 +152,7 @@ def _ticks(start: float, end: float) -> Iterator[float]:
 def _episode(analysis: VideoAnalysis, episode: Episode) -> str:
     label = "no label" if episode.expression is None else episode.expression.value
     share = (episode.probabilities or {}).get(episode.expression) if episode.expression else None
-    sure = "" if share is None else f" {100 * share:.0f} %"
+    sure = "" if share is None else f" {percent_text(share)}"
     warnings = "".join(f'<p class="checks wrong">{escaped(one)}</p>' for one in episode.warnings)
     return (
         f'<article class="episode-card" id="episode-{episode.number}" tabindex="-1"><h3>Episode '

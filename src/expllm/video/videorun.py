@@ -7,6 +7,7 @@ OUT/NAME/run.json         settings, the file, what came of it
          episodes.jsonl   events that belong together, with label and text
          people.csv       who is seen, and their faces at rest
          NAME.eaf, NAME.vtt, report.html
+             annotated.webm            on request
 """
 
 import csv
@@ -25,6 +26,7 @@ from expllm.faces import AU_NAMES
 from expllm.outfiles import whole_file
 from expllm.runs import RunFolder
 from expllm.video.analysis import VideoAnalysis, VideoOptions, check_measured, measure_video
+from expllm.video.annotated import write_annotated
 from expllm.video.clip import Clip, ClipInfo
 from expllm.video.elan import write_elan
 from expllm.video.events import BLINK, Episode, Event
@@ -62,11 +64,15 @@ class Products:
         columns: Column set of the frames: expllm, pyfeat or openface.
         table: `parquet` or `csv`.
         report: Make the HTML page.
+        annotate: Make the annotated video.
+        blur: Make faces in it unrecognisable.
     """
 
     columns: str = "expllm"
     table: str = "parquet"
     report: bool = True
+    annotate: bool = False
+    blur: bool = False
 
 
 Explain = Callable[[VideoAnalysis, Clip], Sequence[Episode]]
@@ -141,6 +147,9 @@ class VideoRun:
         write_webvtt(self.path / f"{stem}.vtt", analysis.episodes)
         if products.report:
             write_report(self.path / "report.html", stem, analysis)
+        if products.annotate or products.blur:
+            with Clip(self.source, stream=self.options.stream) as clip:
+                write_annotated(self.path / "annotated.webm", clip, analysis, blur=products.blur)
         self._folder.begin({**self._settings(meter), "result": _result(analysis)})
 
     def _begin(self, clip: Clip, meter: StretchMeter) -> None:

@@ -66,7 +66,7 @@ def bare(data: bytes) -> None:
     with av.open(io.BytesIO(data), "r") as clip:
         clip.streams.video[0].thread_count = 1
         for frame in clip.decode(video=0):
-            landmarker.fit_blindly(frame.to_ndarray(format="rgb24"))
+            landmarker.fit_blindly(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
     landmarker.close()
 
 

@@ -19,6 +19,7 @@ from pympi import Elan
 
 import expllm
 from expllm.errors import UsageError
+from expllm.explainers import open_explainer
 from expllm.faces import AU_NAMES
 from expllm.runs import RunError
 from expllm.video.analysis import VideoAnalysis, VideoOptions
@@ -188,6 +189,21 @@ def test_the_annotated_video_keeps_every_time_and_hides_faces(
         assert [time for time, _ in frames] == pytest.approx([i / 10 for i in range(60)], abs=2e-3)
     with expllm.Predictor.load("offline") as predictor:
         assert not [face for face in predictor.analyze(frames[5][1]) if face.status == "ok"]
+
+
+@pytest.mark.slow
+def test_the_shipped_model_explains_the_apex(run: tuple[Path, VideoAnalysis], video: Path) -> None:
+    folder, analysis = run
+    before = list(analysis.episodes)
+    explainer = open_explainer("compact")
+    try:
+        VideoRun(video, folder, VideoOptions()).ask(explainer, analysis)
+        told = list(analysis.episodes)
+    finally:
+        explainer.close()
+        analysis.episodes = before
+    assert all(one.writer.startswith("compact") and one.explanation is not None for one in told)
+    assert all(one.expression is not None for one in told)
 
 
 def test_names_of_folders() -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -17,6 +17,7 @@ from expllm.errors import ExitCode, ExpllmError, UsageError, VideoError
 from expllm.packages import require
 
 if TYPE_CHECKING:
+    from expllm.explainers import FaceExplainer
     from expllm.video.analysis import VideoAnalysis, VideoOptions
     from expllm.video.clip import ClipInfo
     from expllm.video.courses import Rest
@@ -66,6 +67,15 @@ Annotate = Annotated[
 BlurFaces = Annotated[
     bool, typer.Option("--blur-faces", help="The same with faces that were found made unrecognisable.")
 ]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="Who explains: offline (rules, which tell the course), or a model that is shown the face at the "
+        "apex, as in 'expllm analyze'.",
+    ),
+]
 Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, help="Processes that share each video.")
 ]
@@ -91,6 +101,7 @@ def video(
     columns: Columns = "expllm",
     table: Table = "parquet",
     labels: Labels = 8,
+    model: Model = "offline",
     no_explain: NoExplain = False,
     no_report: NoReport = False,
     annotate: Annotate = False,
@@ -122,11 +133,28 @@ def video(
     sources = list(_found(videos))
     folders = run_folders(sources, out)
     keep_stderr_to_ourselves()
-    batch = _Batch(options, products, workers, quiet)
-    with StretchMeter(mirrored=mirrored) as meter:
+    with StretchMeter(mirrored=mirrored) as meter, _explainer(model, labels) as explainer:
+        batch = _Batch(options, products, workers, quiet, explainer)
         for source, folder in zip(sources, folders, strict=True):
             batch.take(source, folder, meter)
     leave(batch.ending())
+
+
+@contextmanager
+def _explainer(model: str, labels: int) -> "Iterator[FaceExplainer | None]":
+    """The model that explains; None for the rules."""
+    from expllm.shipped import OFFLINE
+
+    if model == OFFLINE:
+        yield None
+        return
+    from expllm.explainers import open_explainer
+
+    explainer = open_explainer(model, labels=None if model == "compact" else labels)
+    try:
+        yield explainer
+    finally:
+        explainer.close()
 
 
 def _products(columns: str, table: str, labels: int) -> "Products":
@@ -189,6 +217,7 @@ class _Batch:
     products: "Products"
     workers: int
     quiet: bool
+    explainer: "FaceExplainer | None" = None
     done: int = 0
     failed: int = 0
     damaged: int = 0
@@ -204,6 +233,8 @@ class _Batch:
             with run.locked():
                 analysis = run.analyze(meter, workers=self.workers, watch=progress.begin)
                 progress.clear()
+                if self.explainer is not None:
+                    run.ask(self.explainer, analysis)
                 run.write(analysis, self.products, meter)
         except ExpllmError as error:
             progress.clear()

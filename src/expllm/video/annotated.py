@@ -49,6 +49,7 @@ def write_annotated(path: Path, clip: Clip, analysis: VideoAnalysis, *, blur: bo
         OutputError: the file cannot be written.
     """
     import av
+    import numpy as np
 
     painter = _Painter(blur=blur)
     with whole_file(path, "wb") as file, av.open(file, "w", format="webm") as out:
@@ -59,7 +60,8 @@ def write_annotated(path: Path, clip: Clip, analysis: VideoAnalysis, *, blur: bo
             picture = painter.painted(frame, rows)
             if stream is None:
                 stream = _stream(out, picture.size)
-            drawn = av.VideoFrame.from_image(picture.resize((stream.width, stream.height)))
+            pixels = np.asarray(picture.resize((stream.width, stream.height)))
+            drawn = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             last = max(last + 1, round(_TICKS * frame.time))
             drawn.pts, drawn.time_base = last, Fraction(1, _TICKS)
             out.mux(stream.encode(drawn))

@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm import __version__
 from expllm.errors import OutputError, UsageError, VideoError
+from expllm.explainers import FaceExplainer
 from expllm.faces import AU_NAMES
 from expllm.outfiles import whole_file
 from expllm.runs import RunFolder
 from expllm.video.analysis import VideoAnalysis, VideoOptions, check_measured, measure_video
 from expllm.video.annotated import write_annotated
+from expllm.video.apexpictures import explained_by
 from expllm.video.clip import Clip, ClipInfo
 from expllm.video.elan import write_elan
-from expllm.video.events import BLINK, Episode, Event
+from expllm.video.events import BLINK, Event
 from expllm.video.frametable import write_frames
 from expllm.video.stretches import Share, StretchFolder, StretchMeter, Watcher
 from expllm.video.timelinepage import write_report
@@ -73,10 +75,6 @@ class Products:
     report: bool = True
     annotate: bool = False
     blur: bool = False
-
-
-Explain = Callable[[VideoAnalysis, Clip], Sequence[Episode]]
-"""Writes the texts of an analysis' episodes; the video is opened anew, for whoever looks at pictures."""
 
 
 class VideoRun:
@@ -126,6 +124,15 @@ class VideoRun:
                 _wait_for(helpers, self.source)
             check_measured(self.stretches, clip.name)
             return VideoAnalysis(self.stretches, clip.info, self.options)
+
+    def ask(self, explainer: FaceExplainer, analysis: VideoAnalysis) -> None:
+        """Gives the episodes the labels and texts of a model that looks at their apex.
+
+        Raises:
+            VideoError: the video cannot be read any more.
+        """
+        with Clip(self.source, stream=self.options.stream) as clip:
+            analysis.episodes = explained_by(explainer, clip, analysis, write=self.options.explain)
 
     def write(self, analysis: VideoAnalysis, products: Products, meter: StretchMeter) -> None:
         """Makes the files.

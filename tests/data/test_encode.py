@@ -93,7 +93,6 @@ def test_vicuna_learns_both_rounds_of_an_explanation() -> None:
     assert f"{COT.text}</s>USER: Which expression" in tokenizer.decode(encoded.input_ids)
 
 
-@pytest.mark.slow
 def test_smollm2_learns_the_word_and_the_end_but_not_the_line_break(encoders: Encoders) -> None:
     encoded = encoders("smollm2").encode(label_conversation(Expression.FEAR, LABELS))
     assert encoded.learned == [86, 517, 2]  # f, ear, <|im_end|>
@@ -102,7 +101,6 @@ def test_smollm2_learns_the_word_and_the_end_but_not_the_line_break(encoders: En
     assert set(encoded.labels[:-4]) == {IGNORE}
 
 
-@pytest.mark.slow
 def test_smollm2_learns_both_rounds_of_an_explanation(encoders: Encoders, smollm2: Any) -> None:
     encoded = encoders("smollm2").encode(explained())
     learned = [smollm2.decode(run) for run in runs(encoded)]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Final
 
 import torch
@@ -142,6 +143,12 @@ def sizes_of(preset: Preset) -> Sizes:
         MissingWeights: the configuration of an `hf:` model cannot be had.
     """
     preset = settled(preset, online=False)
+    return _own_sizes(preset) if preset.hf is None else _sizes(preset, _empty(preset))
+
+
+@cache
+def _own_sizes(preset: Preset) -> Sizes:
+    """Of a preset that says every size itself: each variant of a table and each stage asks for the same."""
     return _sizes(preset, _empty(preset))
 
 

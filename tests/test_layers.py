@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import expllm
@@ -148,3 +149,9 @@ def test_modules_and_functions_fit_a_screen() -> None:
                 if size > 60:
                     long.append(f"{path.name}: {node.name} has {size} lines")
     assert long == []
+
+
+def test_no_two_test_files_have_the_same_name() -> None:
+    """pytest imports them by it: with two of a name it collects none."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -18,6 +18,7 @@ from PIL import Image
 from pympi import Elan
 
 import expllm
+from expllm.data import open_dataset
 from expllm.errors import UsageError
 from expllm.explainers import open_explainer
 from expllm.faces import AU_NAMES
@@ -189,6 +190,25 @@ def test_the_annotated_video_keeps_every_time_and_hides_faces(
         assert [time for time, _ in frames] == pytest.approx([i / 10 for i in range(60)], abs=2e-3)
     with expllm.Predictor.load("offline") as predictor:
         assert not [face for face in predictor.analyze(frames[5][1]) if face.status == "ok"]
+
+
+def test_the_engine_takes_the_episodes_as_a_data_set(run: tuple[Path, VideoAnalysis]) -> None:
+    folder, analysis = run
+    dataset = open_dataset(str(folder / "apexes.csv"))
+    samples = list(dataset)
+    assert len(samples) == len(analysis.episodes)
+    smile = max(one.aus["left lip corner pull"] or 0.0 for one in samples if one.aus is not None)
+    assert smile > 0.5
+
+
+def test_what_a_killed_process_was_writing_is_taken_away(
+    run: tuple[Path, VideoAnalysis], video: Path, meter: StretchMeter
+) -> None:
+    folder, _ = run
+    left = folder / ".frames.csv.abc.partial"
+    left.write_bytes(b"half")
+    VideoRun(video, folder, VideoOptions()).analyze(meter)
+    assert not left.exists()
 
 
 @pytest.mark.slow

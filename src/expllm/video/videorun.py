@@ -5,9 +5,9 @@ OUT/NAME/run.json         settings, the file, what came of it
          frames.parquet   a row a face and frame (or frames.csv)
          events.csv       what moves when
          episodes.jsonl   events that belong together, with label and text
+         apexes.csv       units at the apex of each episode: a data set for `expllm cot make`
          people.csv       who is seen, and their faces at rest
-         NAME.eaf, NAME.vtt, report.html
-             annotated.webm            on request
+         NAME.eaf, NAME.vtt, report.html, and annotated.webm on request
 """
 
 import csv
@@ -25,7 +25,10 @@ from expllm.errors import OutputError, UsageError, VideoError
 from expllm.explainers import FaceExplainer
 from expllm.faces import AU_NAMES
 from expllm.outfiles import whole_file
+from expllm.outputs import CsvWriter
+from expllm.records import Box, FaceAnalysis
 from expllm.runs import RunFolder
+from expllm.tables import au_row
 from expllm.video.analysis import VideoAnalysis, VideoOptions, check_measured, measure_video
 from expllm.video.annotated import write_annotated
 from expllm.video.apexpictures import explained_by
@@ -33,7 +36,9 @@ from expllm.video.clip import Clip, ClipInfo
 from expllm.video.elan import write_elan
 from expllm.video.events import BLINK, Event
 from expllm.video.frametable import write_frames
+from expllm.video.story import peaks_of
 from expllm.video.stretches import Share, StretchFolder, StretchMeter, Watcher
+from expllm.video.timecode import clock
 from expllm.video.timelinepage import write_report
 from expllm.video.webvtt import write_webvtt
 
@@ -148,6 +153,7 @@ class VideoRun:
         with whole_file(self.path / "episodes.jsonl") as file:
             file.writelines(episode.to_json() + "\n" for episode in analysis.episodes)
         write_people(self.path / "people.csv", analysis)
+        write_apexes(self.path / "apexes.csv", name, analysis)
         media = os.path.relpath(self.source, self.path)
         mime = _MIME.get(self.source.suffix.lower(), "video/unknown")
         write_elan(self.path / f"{stem}.eaf", media, mime, analysis.episodes, analysis.events)
@@ -161,6 +167,8 @@ class VideoRun:
 
     def _begin(self, clip: Clip, meter: StretchMeter) -> None:
         """Writes the settings, or compares them with those that the run was begun with."""
+        for left in (*self.path.glob(".*.partial"), *self.stretches.path.glob(".*.partial")):
+            left.unlink(missing_ok=True)  # of a process that was killed while it wrote
         settings = self._settings(meter)
         if self._folder.exists:
             self._folder.resume(settings, MOVABLE)
@@ -275,6 +283,28 @@ def write_people(path: Path, analysis: VideoAnalysis) -> None:
                 {"person": person.name, "frames": person.frames, "first": round(person.start, 4),
                  "last": round(person.end, 4), **box, "blinks": blinks, **rest}
             )  # fmt: skip
+
+
+def write_apexes(path: Path, name: str, analysis: VideoAnalysis) -> None:
+    """One row an episode, in the columns of `expllm aus`: its apex frame, and the peaks of its events.
+
+    `expllm cot make` takes the file as a data set.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    numbers = {course.person.name: i for i, course in enumerate(analysis.courses)}
+    with whole_file(path) as file, CsvWriter(file, au_row) as table:
+        for episode in analysis.episodes:
+            course = analysis.course_of(episode)
+            x, y, width, height = course.box[int((course.number == episode.apex_frame).argmax())].tolist()
+            analysed = FaceAnalysis(
+                input=f"{name}#{clock(episode.apex, 2)}", frame=episode.apex_frame,
+                face_id=numbers[episode.person], status="ok",
+                box=Box(x=round(x, 1), y=round(y, 1), width=round(width, 1), height=round(height, 1)),
+                aus=peaks_of(course, episode), warnings=episode.warnings,
+            )  # fmt: skip
+            table.write([analysed], None)
 
 
 def read_rest(path: Path) -> dict[str, dict[str, float]]:

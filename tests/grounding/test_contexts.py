@@ -31,6 +31,8 @@ def only(text: str) -> Claim:
         "One would look for a wrinkled nose before calling the smile false.",
         "In contrast to a typical angry face, in which the brows descend, the picture points to calm.",
         "A true smile needs the eyes as well, said my teacher.",
+        "Lip puckering is ordinarily tested by asking the patient to whistle.",
+        "Unlike happiness, which involves lifted lip corners, this state is marked by withdrawal.",
         "This is what distinguishes the expression from a fearful grimace.",
     ],
 )
@@ -88,6 +90,41 @@ def test_what_is_as_ever_is_at_rest(text: str) -> None:
     claim = only(text)
     assert claim.negated
     assert set(claim.units) == {"eye close", "lid raise", "lid tightener"}
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("The smile had gone out of his mouth.", "lip corner pull"),
+        ("Neither eye would shut.", "eye close"),
+        ("Closure of the lids is not seen.", "eye close"),
+        ("The eyes would not so much as narrow.", "eye close"),
+        ("There is nothing in the brow region to suggest movement.", "brow lower"),
+    ],
+)
+def test_denials_that_refuse_follow_or_say_what_is_gone(text: str, action: str) -> None:
+    claims = read_claims(text)
+    assert all(claim.negated for claim in claims)
+    assert any(action in claim.units for claim in claims)
+
+
+def test_his_left_eye_alone() -> None:
+    claim = only("His left eye closed, and his left eye alone.")
+    assert (claim.side, claim.only) == (Side.LEFT, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Her right brow climbed higher than the left could follow.",
+        "The frown bit harder over the right eye than over the left.",
+        "The right brow exceeds the left in elevation.",
+        "The left brow is raised; the right is raised too, and further.",
+    ],
+)
+def test_the_right_moves_more(text: str) -> None:
+    sides = {claim.side for claim in read_claims(text) if claim.both}
+    assert sides == {Side.RIGHT}
 
 
 def test_a_question_that_is_answered() -> None:

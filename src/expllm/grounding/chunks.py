@@ -33,6 +33,9 @@ _GOES: Final = frozenset("go goes belong belongs occur occurs mean means need ne
 _REPORTED: Final = frozenset(("said my", "says my"))
 _OWN: Final = frozenset("the this these that his her their its both my".split())
 _VERBS: Final = frozenset("is are was were be been has have had does do did shows show seems".split())
+_UNLIKE: Final = frozenset(
+    ("unlike", "in contrast to", "contrary to", "compared to", "compared with", "as opposed to")
+)
 _RELATIVES: Final = frozenset(("which", "where", "that", "with", "in which", "by which", "on which"))
 _DEPENDS: Final = frozenset("for before after that when until till if with which who whose to unless".split())
 _WAYS: Final = frozenset(
@@ -170,6 +173,8 @@ def _look_for_suppositions(signs: list[Sign], chunk: Chunk) -> None:
         if _hypothetical(signs, chunk, i):
             chunk.supposed_from, chunk.general = chunk.first, True
             return
+        if signs[i].word == "would" and any(n < i for n in chunk.noes):
+            continue  # "neither eye *would* shut" refuses
         instead = signs[i].word in _INSTEAD and i > 0
         if chunk.supposed_from is None and (
             signs[i].has("supposed") or instead or (signs[i].has("like") and not later)
@@ -289,6 +294,9 @@ def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0
     if sign.kinds <= {"generic", "shift"} and chunk.noes and not sign.has("no"):
         far = 8 if any(signs[n].word == "nothing" for n in chunk.noes) else 4
         return not any(0 < i - n <= far or n > i for n in chunk.noes)
+    mood = bool(sign.kinds & {*_MOODS, "tense"}) and not chunk.parts and not chunk.noes
+    if mood and before.word in ("a", "an", "from", "of", "in"):
+        return True  # "presumably from *relaxed* pleasure"
     if sign.word == "together" and i + 1 < len(signs) and signs[i + 1].has("means"):
         return True
     if sign.word == "part":
@@ -310,6 +318,9 @@ def _go_on(signs: list[Sign], before: Chunk, chunk: Chunk) -> None:
     if before.nobodys and before.supposed_from == before.first and opens & _DEPENDS:
         chunk.supposed_from, chunk.general, chunk.nobodys = chunk.first, True, True
         return
+    if signs[before.first].word in _UNLIKE and opens & _RELATIVES:
+        chunk.supposed_from, chunk.general, chunk.nobodys = chunk.first, True, True
+        return  # "unlike happiness, *which involves* lifted corners"
     if signs[before.supposed_from].has("like"):
         return
     when = before.general and before.opened == "start" and signs[before.first].word.startswith("when")

@@ -37,6 +37,10 @@ _PLACES: Final = frozenset(
 _UNSEALED: Final = frozenset(
     "slackened broken lost breached incomplete open unsealed loosened fails failed".split()
 )
+_MAKES: Final = frozenset("make makes making give gives giving".split())
+_GONE: Final = frozenset(
+    "gone vanished vanishes faded fades fled disappeared disappears died erased wiped extinguished".split()
+)
 _HALVED: Final = frozenset({"mouth", "lips", "brows"})
 _BEFORE_ACTS: Final = frozenset("broad wide tight open flat thin big closed".split())
 _SIZES: Final = frozenset("small large big thin tiny huge".split())
@@ -54,7 +58,14 @@ _HIGH: Final = (DegreeWord.MARKED, DegreeWord.STRONG)
 def in_context(found: list[Sign]) -> list[Sign]:
     """The signs of a sentence with what they mean beside each other; phrases of several words made one."""
     for i, sign in enumerate(found):
-        if sign.flags or sign.kinds or sign.degree or sign.part or sign.word in ("upper", "lower"):
+        if (
+            sign.flags
+            or sign.kinds
+            or sign.acts
+            or sign.degree
+            or sign.part
+            or sign.word in ("upper", "lower")
+        ):
             _settle(found, i)
     return list(_merged(found))
 
@@ -70,8 +81,8 @@ def _settle(found: list[Sign], i: int) -> None:
         _of_amount(sign, after)
     if sign.has("means"):
         _of_meaning(found, i)
-    if sign.word == "further" and (after.has("means") or (_plain(after) and after.word)):
-        sign.flags = _NONE  # "further contributing to ..."
+    if sign.word in ("further", "leading") and (after.has("means") or (_plain(after) and after.word)):
+        sign.flags = _NONE  # "further contributing to ...", "the leading feature"
     if sign.kinds:
         _of_movement(found, i)
     owner = i + 1 + (after.word == "of")
@@ -79,10 +90,19 @@ def _settle(found: list[Sign], i: int) -> None:
         sign.degree, sign.flags = None, frozenset({"one"})  # "half her mouth smiled"
     if sign.word == "as" and after.word in ("a", "an") and (before.kinds or before.degree):
         _at(found, i + 2).kinds = _NONE  # "smooth as a pebble"
+    if sign.acts and not sign.part:
+        _of_acts(found, i)
     if sign.word == "between them" and not any(s.part == "brows" for s in found[:i]):
         sign.part, sign.flags = None, frozenset({"place"})
     if sign.word in ("upper", "lower") and before.word == "the" and not (after.part or after.acts):
         _stands_for_part(found, i)
+
+
+def _of_acts(found: list[Sign], i: int) -> None:
+    """ "the smile had *gone* out of his mouth", "the frown *faded*": it is there no more."""
+    for later in found[i + 1 : i + 5]:
+        if later.word in _GONE:
+            later.flags, later.kinds = later.flags | {"no", "after"}, _NONE
 
 
 def _of_amount(sign: Sign, after: Sign) -> None:
@@ -133,6 +153,8 @@ def _of_meaning(found: list[Sign], i: int) -> None:
     sign, after = found[i], _at(found, i + 1)
     if after.kinds == {"generic"} and any(s.has("no") for s in found[max(0, i - 7) : i]):
         sign.flags = sign.flags - {"means"}  # "nothing in the brows *to suggest* movement"
+    if sign.word in _MAKES and any(s.kinds or s.acts for s in found[i + 1 : i + 5]):
+        sign.flags = sign.flags - {"means"}  # "*making* small folds"
     points = sign.word.startswith("point") and after.kinds & {"up", "down", "stretch"}
     much = sign.degree and (
         after.word not in _BY

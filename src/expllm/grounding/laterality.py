@@ -29,9 +29,21 @@ def settle(signs: list[Sign], chunks: list[Chunk], found: list[Statement], *, in
             statement.side, statement.both, statement.only = None, False, False  # a chin has no sides
     if not found or not any(sign.side or "other" in sign.flags for sign in signs):
         return
+    for chunk in chunks:
+        _alone(signs, chunk, found)
     for c, _ in enumerate(chunks):
         _compare(signs, chunks, c, found)
         _contrast(signs, chunks, c, found)
+
+
+def _alone(signs: list[Sign], chunk: Chunk, found: list[Statement]) -> None:
+    """ "his left eye closed, and *his left eye alone*"."""
+    if chunk.linked or len(chunk.parts) != 1 or not _any(signs, chunk, "only"):
+        return
+    sides, part = _named(signs, chunk), signs[chunk.parts[0]].part
+    for one in found:
+        if one.part == part and one.side and sides == {one.side} and not one.negated and not one.both:
+            one.only = True
 
 
 def _span(chunk: Chunk) -> range:
@@ -64,7 +76,10 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
         return
     if interprets:
         return
-    for c in (of.chunk - 1, *([] if _any(signs, chunk, "means") else [of.chunk + 1])):
+    after = [] if _any(signs, chunk, "means") else [of.chunk + 1]
+    if after and after[0] + 1 < len(chunks) and chunks[after[0]].supposed_from == chunks[after[0]].first:
+        after.append(after[0] + 1)  # "as though on strings, *as high as they can go*"
+    for c in (of.chunk - 1, *after):
         if 0 <= c < len(chunks) and (degree := _aside(signs, chunks[c], chunk)):
             of.degree = degree
             return
@@ -220,7 +235,7 @@ def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Stateme
     if cues and signs[cues[0]].word in _CHIEFLY and chunk.linked and not _placed_side(signs, chunk):
         return  # "carried mainly by the raised left brow"
     idle = any(signs[i].kinds & {"still", "calm", "relaxed"} for i in chunk.moves)
-    if not cues or chunk.supposed_from is not None or idle:
+    if not cues or idle or (chunk.supposed_from is not None and chunk.supposed_from <= cues[0]):
         return
     cue = cues[0]
     if signs[cue].word == "lower" and signs[cue - 1].degree and not _any(signs, chunk, "than"):
@@ -231,10 +246,11 @@ def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Stateme
     )
     less = signs[cue].has("less") and not narrower
     sides = [i for i in _span(chunk) if signs[i].side]
-    than = next((i for i in range(cue, chunk.last) if signs[i].has("than")), None)
+    thans = [i for i in range(cue, chunk.last) if signs[i].has("than")]
+    than = next((i for i in thans if signs[i].word == "than"), thans[0] if thans else None)
     if not sides and c > 0 and _empty(chunks[c - 1]):
         sides = [i for i in _span(chunks[c - 1]) if signs[i].side][:1]
-    brief = not chunk.parts and (bool(chunk.moves) or chunk.last - chunk.first <= _BRIEF)
+    brief = not chunk.parts and not chunk.noes and (bool(chunk.moves) or chunk.last - chunk.first <= _BRIEF)
     if not sides and than is None and c > 0 and brief and chunk.opened in ("and", "comma"):
         last = next((s for s in reversed(found) if s.chunk == c - 1 and s.side and not s.both), None)
         if last and not last.negated:  # "has closed, and closed *further*"

@@ -75,7 +75,7 @@ MEANINGS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = MappingProxyType(
             "corners+stretch": "lip corner stretch",
             "corners+slide": "lip corner stretch",
             "corners+down": "lip corner depressor",
-            "corners+press": "dimpler",
+            "corners+press": "dimpler | lip corner stretch",
             "corners+inward": "dimpler",
             "corners+retract": "lip corner pull | lip corner stretch",
             "corners+generic": "lip corner pull | lip corner stretch",

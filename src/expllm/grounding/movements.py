@@ -49,10 +49,10 @@ MOVES: Final = _meanings(
         "pull | lip corner stretch; pull=lip corner pull | lip corner stretch; still calm=*mouth; "
         "generic=*mouth; level=lip corner pull | lip corner depressor",
         "corners": "kept_down=not lip corner pull; kept_up up=lip corner pull; down inverted=lip corner "
-        "depressor; inward tense=dimpler; stretch=lip corner stretch; back=lip corner pull | lip corner "
-        "stretch; curve arch=lip corner depressor | lip corner pull; pull=lip corner pull | lip corner "
-        "stretch; level still calm generic=lip corner pull | lip corner stretch | lip corner depressor | "
-        "dimpler; relaxed slack=lip corner pull | lip corner stretch",
+        "depressor; inward=dimpler; tense=dimpler | lip corner stretch; stretch=lip corner stretch; "
+        "back=lip corner pull | lip corner stretch; curve arch=lip corner depressor | lip corner pull; "
+        "pull=lip corner pull | lip corner stretch; level still calm generic=lip corner pull | lip corner "
+        "stretch | lip corner depressor | dimpler; relaxed slack=lip corner pull | lip corner stretch",
         "upper lip": "kept_down=not upper lip raise; suck=upper lip suck; up=upper lip raise; inward=upper "
         "lip suck; tense=lip tightener; press=lip pressor; curve pull wrinkle=upper lip raise; back=upper "
         "lip raise | upper lip suck; thrust pucker=lip pucker; still calm generic=upper lip raise | upper "

@@ -19,6 +19,7 @@ _SAME: Final = frozenset("after too also likewise follow following alike well sa
 _BINDS: Final = frozenset("of the a both his her its their in at each one".split())
 _TAKES_UP: Final = frozenset("one they it these both each".split())
 _SOMEONE: Final = frozenset("he she person man woman subject patient face i we gaze".split())
+_MOODS: Final = frozenset("tension tensions strain pressure stress composure".split())
 _NOUNS: Final = frozenset("pull generic shift curve".split())
 _RESTS: Final = frozenset("still calm relaxed level slack".split())
 _BRIEF: Final = frozenset("not never cannot".split())
@@ -136,6 +137,8 @@ class Reader:
         tiny = bool(chunk.noes) or chunk.last - chunk.first <= 3
         tiny = tiny or any(self.signs[m].word not in _PARTICLES for m in chunk.moves)
         taken_up = self._taken_up(chunk, move)
+        if self.signs[move].word in _MOODS and not chunk.noes:
+            return []  # "a likely companion of *strain*"
         if (self.signs[move].side and not chunk.noes) or (
             self.signs[move].word in _PARTICLES and not tiny and not taken_up
         ):

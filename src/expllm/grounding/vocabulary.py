@@ -160,7 +160,8 @@ _WORDS: Final = {
     "shut, slide shut, slid shut, creep shut, crept shut, fall shut, fell shut, fallen shut, snap shut, "
     "clamp, clamp shut, clap, batten, drowsy, heavy lidded, heavy lid, wince, blinker, cloak, roof, "
     "firmly closed, tightly closed, tightly shut, clamped shut, pressed shut, squeezed shut, screw shut, "
-    "tight shut, tight closed, nail shut",
+    "tight shut, tight closed, nail shut, apposition, apposed, in apposition, competent, lightly "
+    "touching, light contact, in contact, in light contact",
     "narrow": "narrow, squint, slits, screw, pinch, scrunch, crinkle, thinner, slit, slit like, peer, peep, "
     "smaller, more small",
     "open": "open, ajar, unclench, opening, aperture, openness, wide open, unlatch, oval opening",
@@ -210,7 +211,8 @@ _WORDS: Final = {
     "gone inside, curl under, curled under, curls under, curled over, curled inside, wrapped over, wrap "
     "over, wraps over, wrapped around the teeth, pulled inside, drawn inward, drawn inwards, retract "
     "behind, inturn, inturned, slip under, slips under, slipped under, slip behind, slipped behind, "
-    "tucked away, withdraw, withdrawn, withdrew, imprison, mumble",
+    "tucked away, withdraw, withdrawn, withdrew, imprison, mumble, rolled in, folded in, sucked in, "
+    "rolled inwards, folded inwards",
     "inward": "inward, inwards, inside, in, tuck, indrawn, pinch, tighten, tight, tight inside, tense, "
     "tauten, taut, tightness, dimple, dent, indent, hollow, pit, press, deepen, buccinator, medially, "
     "dig, compress, tension, valley, small hole, crimp, nip, smirk, bracket, clench, screw, firm, "
@@ -223,15 +225,14 @@ _WORDS: Final = {
     "oh, make kiss, kiss mouth, blow a kiss, blowing a kiss, cone, conical, nozzle, bugle, muzzle, "
     "forward projecting, come forward, comes forward, came forward, coming forward, stick forward, out in "
     "front, to a point, pointed, duck, ducklike, trunk, teat, stopper, cork, cherry, bunch, bunched",
-    "press": "press, compress, compression, clamp, clench, squash, squeeze, apposition, jam, bear down, "
-    "bears down, pressure, together, pressing, clampdown, crush, weld, flatten, against each other, lock, "
-    "meet, glue, each other, one another, against one another, pursed shut, hard closed, iron, rivet, "
-    "zip, hem, bite, one against the other, one on the other, one upon the other, one against other, one "
-    "on other, one onto the other, against the other, against its fellow, apply, appose, apposed, "
-    "sandwich, grind, ground, screw shut, clap together, bolted, bolt, fasten, fastened, fuse, fused, "
-    "cement, tight shut, locked together, hard together, hard against, firmly closed, tightly closed, "
-    "tightly shut, tight closed, squeezed shut, clamped shut, pressed shut, pinch together, stamped shut, "
-    "nail shut, lockjaw",
+    "press": "press, compress, compression, clamp, clench, squash, squeeze, jam, bear down, bears down, "
+    "pressure, together, pressing, clampdown, crush, weld, flatten, against each other, lock, meet, glue, "
+    "each other, one another, against one another, pursed shut, hard closed, iron, rivet, zip, hem, bite, "
+    "one against the other, one on the other, one upon the other, one against other, one on other, one "
+    "onto the other, against the other, against its fellow, apply, sandwich, grind, screw shut, clap "
+    "together, bolted, bolt, fasten, fastened, fuse, fused, cement, tight shut, locked together, hard "
+    "together, hard against, firmly closed, tightly closed, tightly shut, tight closed, squeezed shut, "
+    "clamped shut, pressed shut, pinch together, stamped shut, nail shut, lockjaw",
     "tense": "tighten, tight, tightly, tense, tension, tensing, tauten, taut, stiffen, stiff, firm, "
     "harden, strain, rigid, tightness, tautness, brace, steel, thin, thinned, thinning, thinner, wire, "
     "pinch, contract, contraction, narrow, narrowed, narrowing, narrower, slim, lean, hard, hardness, "
@@ -269,7 +270,7 @@ _WORDS: Final = {
     "wrinkles, line free, wrinkle free, free of creases, free of wrinkles, free of furrows, ironed out",
     "flare": "flare, dilate, dilation, widen",
     "slide": "left, right, slide, deviate, deviation, swing, sway, wander, drift, sidle, skew, to one "
-    "side, sideways, sideway, laterally, lateral, side, askew, aslant, excursion, off centre, off center, "
+    "side, sideways, sideway, laterally, lateral, side, askew, aslant, off centre, off center, "
     "lateralise, sideward, sidewards, side shift, crooked, off to the side, lateralization, lateralize, "
     "slew, veer, leftward, leftwards, rightward, rightwards, swerve, skid, crosswise, sidelong, off the "
     "midline, laterotrusion, offset, off the middle, crab, aside, jog, stray, straggle, lurch, cant, "
@@ -277,7 +278,7 @@ _WORDS: Final = {
     "hitched over, cocked to, out of the midline, from the midline, deviates, sideslip, deflect, "
     "deflection, displaced, ruminate, like a cow, grind sideways, move to the side, moved to the side, "
     "shunt",
-    "shift": "shift, displace, displacement, translate, translation, slip, off its line, walk, away",
+    "shift": "shift, displace, displacement, translate, translation, slip, off its line, walk, excursion",
     "small": "small, smaller, slit, slits",
     "arch": "arch, archly",
     "gape": "gape, agape, yawn, drops open, fall open, falls open, fell open, fallen open, hang open, "
@@ -333,7 +334,10 @@ _WORDS: Final = {
     "keep its own counsel, keeps its own counsel, kept its own counsel, keep their own counsel, left in "
     "peace, left at peace, let alone, at peace, lay idle, lies idle, lie idle, stay out of it, stays out "
     "of it, stayed out of it, keep out of it, keeps out of it, kept out of it, made no move, makes no "
-    "move, make no move, bide, neither here nor there",
+    "move, make no move, bide, neither here nor there, normal width, of normal width, of normal height, "
+    "normal aperture, normal size, of normal size, normal length, usual width, of usual width, ordinary "
+    "width, average width, average height, normal shape, normal opening, physiological, within the normal "
+    "range",
     "slack": "slack, loose, limp, lax, loosen, slacken, unhinge, floppy, hang loose",
     "relaxed": "relaxed, relax, soft, softly, at its ease, easy, untense, looseness, softness",
     "kept_down": "stay down, stays down, stayed down, staying down, remain down, remains down, remained "

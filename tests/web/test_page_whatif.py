@@ -1,5 +1,6 @@
 """Sliders: label, text and face follow; the smallest change; a model is asked."""
 
+import re
 from typing import Any
 
 import pytest
@@ -59,9 +60,7 @@ def test_a_smile_grows_and_happiness_never_falls(opened: Visit) -> None:
         slide(opened, dict.fromkeys(SMILE, step))
         shares.append(share(opened, "happiness"))
         told = opened.page.locator("#whatif .part").first.inner_text()
-        assert ("lip corner" in told or "corners of the mouth" in told or "smil" in told) == (step > 0.05), (
-            told
-        )
+        assert bool(re.search("corner|smil", told)) == (step > 0.05), told
     assert shares == sorted(shares)
     assert shares[-1] > 90
     assert opened.label("#whatif") == "happiness"

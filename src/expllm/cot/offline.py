@@ -123,7 +123,7 @@ def conclude(
         return case.fill("conclusion", case.conclusion)
     runner = runner_up(expression, probabilities)
     lines = [
-        case.fill("tentative", "with_runner", r=noun_of(runner))
+        case.fill("tentative", "with_runner", r=noun_of(runner, case.voice))
         if runner
         else case.fill("tentative", "alone")
     ]

@@ -145,7 +145,7 @@ class Case:
         subject = names.get(first, [])
         plural = len(subject) > 1 or any(many for _, many in subject)
         texts = {key: join([text for text, _ in refs]) for key, refs in names.items()}
-        common = {"label": self.expression.value, "e": noun_of(self.other)}
+        common = {"label": self.expression.value, "e": noun_of(self.other, self.voice)}
         return sentence(say(frame, plural, **{**common, **texts, **fields}))
 
     @property
@@ -185,9 +185,9 @@ class Case:
         rivals = [r for r in (runner_up(self.expression, probabilities or {}), self._rival()) if r]
         for rival in rivals:
             if np := self._absent(rival):
-                return self.fill("absence", "ruled_out", sign=np, r=noun_of(rival))
+                return self.fill("absence", "ruled_out", sign=np, r=noun_of(rival, self.voice))
         if any(self._fits_better(rival) for rival in rivals[:1]):
-            return self.fill("absence", "less_fitting", r=noun_of(rivals[0]))
+            return self.fill("absence", "less_fitting", r=noun_of(rivals[0], self.voice))
         return None
 
     def _fits_better(self, rival: Expression) -> bool:
@@ -253,9 +253,10 @@ def _gaps(wording: str) -> list[str]:
     return [name for name in wording.replace("}", "{").split("{")[1::2] if name]
 
 
-def noun_of(expression: Expression) -> str:
+def noun_of(expression: Expression, voice: Voice) -> str:
     """The expression as a noun that stands alone."""
-    return "a neutral face" if expression is Expression.NEUTRAL else expression.value
+    nouns = tables.frames("labels").get(expression.value)
+    return voice.pick(f"noun of {expression}", nouns) if nouns else expression.value
 
 
 def runner_up(expression: Expression, probabilities: Mapping[Expression, float]) -> Expression | None:

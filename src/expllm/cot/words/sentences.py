@@ -4,7 +4,7 @@ The leading observations get a sentence of their own with what they may mean; tw
 share one, and the others follow by degree.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
 from expllm.cot.words import tables
@@ -39,9 +39,9 @@ def observe(observations: Observations, leads: int = 3, keep: int | None = None)
 def _told(observations: Observations, told: Sequence[Observation], leads: int, voice: Voice) -> list[str]:
     """The sentences about movements."""
     lines: list[str] = []
-    pair = _pair(told[:leads], voice) if leads >= 2 else None
+    pair = _pair(told, leads, voice) if leads >= 2 else None
     if pair:
-        lines.append(_paired(pair, voice))
+        lines.append(_paired(pair, told, voice))
         told = [*pair, *(o for o in told if o not in pair)]
     highest = max(o.intensity for o in observations.seen)
     alone = len(observations.seen) == 1
@@ -99,15 +99,22 @@ def _link(place: int, told: Sequence[Observation], voice: Voice) -> str:
     return voice.pick("link", tables.frames("observations")[kind], place)
 
 
-def _pair(told: Sequence[Observation], voice: Voice) -> tuple[Observation, Observation] | None:
+def _pair(told: Sequence[Observation], leads: int, voice: Voice) -> tuple[Observation, Observation] | None:
     """Two movements that mean something together, or the first two where both speak most for the same."""
-    clear = {o.movement: o for o in told if o.even and o.degree >= Degree.MODERATE and not o.one_sided}
-    for row in tables.combinations():
-        if set(row.movements) <= clear.keys():
-            return clear[row.movements[0]], clear[row.movements[1]]
+    first = told[:leads]
+    clear = {o.movement: o for o in first if o.even and o.degree >= Degree.MODERATE and not o.one_sided}
+    if row := _combination(clear.keys(), told):
+        return clear[row.movements[0]], clear[row.movements[1]]
     if not {o.movement for o in told[:2]} <= clear.keys() or voice.pick("pair", ("yes", "no", "yes")) == "no":
         return None
     return (told[0], told[1]) if _shared(told) else None
+
+
+def _combination(movements: Set[str], told: Sequence[Observation]) -> tables.Combination | None:
+    """The first row of ``meanings.toml`` on two of these movements."""
+    beside = {o.movement for o in told}
+    rows = (row for row in tables.combinations() if set(row.movements) <= movements)
+    return next((row for row in rows if row.unless not in beside), None)
 
 
 def _shared(told: Sequence[Observation]) -> Expression | None:
@@ -119,10 +126,9 @@ def _shared(told: Sequence[Observation]) -> Expression | None:
     return emotion if enough else None
 
 
-def _paired(pair: tuple[Observation, Observation], voice: Voice) -> str:
+def _paired(pair: tuple[Observation, Observation], told: Sequence[Observation], voice: Voice) -> str:
     """One sentence on two movements and what they mean together."""
-    names = {o.movement for o in pair}
-    row = next((row for row in tables.combinations() if set(row.movements) == names), None)
+    row = _combination({o.movement for o in pair}, told)
     says = row.says if row else tables.frames("observations")["paired"]
     tail = voice.pick("paired", says).format(e=_shared(pair))
     return sentence(f"{clause(pair[0], voice)} and {clause(pair[1], voice)}, {tail}")

@@ -61,9 +61,10 @@ class MovementMeaning:
 
 @dataclass(frozen=True)
 class Combination:
-    """Two movements that mean something together."""
+    """Two movements that mean something together, but not beside the movement `unless`."""
 
     movements: tuple[str, str]
+    unless: str
     expression: Expression
     says: tuple[str, ...]
     sources: tuple[str, ...]
@@ -112,7 +113,11 @@ def combinations() -> tuple[Combination, ...]:
     """Pairs of movements that mean something together."""
     return tuple(
         Combination(
-            (row["of"][0], row["of"][1]), Expression(row["expression"]), tuple(row["says"]), _sources(row)
+            movements=(row["of"][0], row["of"][1]),
+            unless=row.get("unless", ""),
+            expression=Expression(row["expression"]),
+            says=tuple(row["says"]),
+            sources=_sources(row),
         )
         for row in _table("meanings")["combinations"]
     )

@@ -54,6 +54,7 @@ class Faces:
     units: [N, 17] teacher's readings, NaN where they cannot be trusted.
     channels: [N, 45] MediaPipe's channels, NaN where no face was found.
     clear: [N] 1 where the teacher can be trusted, 0 where not, NaN where no face was found.
+    rows: [N] numbers of the rows over all shards.
     """
 
     pixels: Tensor
@@ -62,6 +63,7 @@ class Faces:
     units: Tensor
     channels: Tensor
     clear: Tensor
+    rows: Tensor
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -117,19 +119,20 @@ def _is_expression(row: dict[str, Any]) -> bool:
     return max(order, key=lambda name: row[f"votes_{name}"]) in LABELS
 
 
-def _readings(path: Path, kept: list[tuple[int, dict[str, Any]]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Units, channels and clearness of these rows."""
+def _readings(path: Path, kept: list[tuple[int, dict[str, Any]]]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Units, channels, clearness and numbers of these rows."""
     table = pq.read_table(path)
     place = {int(row): at for at, row in enumerate(table["row"].to_pylist())}
     clear = table["frontal_clear"].to_numpy(zero_copy_only=False).astype(np.float32)
     units = _columns(table, [f"ens_AU{number:02}" for number in FACS])
     units[clear == 0] = np.nan
     channels = _columns(table, [f"mp_{name}" for name in CHANNELS])
-    found = np.array([place.get(number, -1) for number, _ in kept])
-    return tuple(  # type: ignore[return-value]
-        torch.from_numpy(np.where((found >= 0).reshape(-1, *[1] * (part.ndim - 1)), part[found], np.nan))
-        for part in (units, channels, clear)
-    )
+    rows = np.array([number for number, _ in kept])
+    found = np.array([place.get(number, -1) for number in rows.tolist()])
+    measured = [part[found] for part in (units, channels, clear)]
+    for part in measured:
+        part[found < 0] = np.nan
+    return (*map(torch.from_numpy, measured), torch.from_numpy(rows))  # type: ignore[return-value]
 
 
 def _columns(table: Any, names: list[str]) -> Any:

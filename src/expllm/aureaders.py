@@ -69,7 +69,7 @@ class BlendshapeReader:
         try:
             entries = {name: raw["aus"][name] for name in FEAFA_NAMES}
             self._channels = {
-                name: None if not entry["measured"] else _channel(entry) for name, entry in entries.items()
+                name: None if not entry["measured"] else channel_of(entry) for name, entry in entries.items()
             }
             self.identity = f"mediapipe-blendshapes/{raw['card']['date']}"
         except (KeyError, TypeError, ValueError) as error:
@@ -111,7 +111,12 @@ def load_calibration() -> dict[str, Any]:
     return loaded
 
 
-def _channel(entry: Mapping[str, Any]) -> Channel:
+def channel_of(entry: Mapping[str, Any]) -> Channel:
+    """The channel that an entry of an asset describes.
+
+    Raises:
+        KeyError, ValueError: it describes none.
+    """
     channel = Channel(entry["channels"], entry["combine"], entry["dead_zone"], entry["full_scale"])
     if channel.combine not in ("sum", "max") or not channel.weights:
         raise ValueError(f"cannot combine {entry['channels']} by {entry['combine']!r}")

@@ -45,7 +45,7 @@ class Network:
         ):
             if size == 0:
                 values = values.reshape(len(values), -1)
-            values = _windows(values, size, stride) if size > 1 else values
+            values = windows(values, size, stride) if size > 1 else values
             values = values.astype(np.float32, copy=False) @ weights
             values += bias
             if number < len(self.layers) - 1:
@@ -89,8 +89,11 @@ def _patches(values: NDArray[Any], size: int) -> NDArray[Any]:
     return cut.reshape(count, high, wide, -1)
 
 
-def _windows(values: NDArray[Any], size: int, stride: int) -> NDArray[Any]:
-    """The same of windows that overlap, or lie apart."""
+def windows(values: NDArray[Any], size: int, stride: int) -> NDArray[Any]:
+    """Every window of a convolution as a row: [N, H, W, C] -> [N, h, w, size * size * C].
+
+    Windows that overlap look half their size beyond the border, where there are zeros.
+    """
     if size == stride:
         return _patches(values, size)
     reach = size // 2
@@ -123,6 +126,6 @@ def read_network(name: str) -> Network:
 
 
 def _matrix(weights: NDArray[np.float16]) -> Array:
-    """[O, I, k, k] -> [k * k * I, O] in the order of `_windows`; [O, I] -> [I, O]."""
+    """[O, I, k, k] -> [k * k * I, O] in the order of `windows`; [O, I] -> [I, O]."""
     turned = weights.transpose(2, 3, 1, 0) if weights.ndim == 4 else weights.T
     return np.ascontiguousarray(turned.reshape(-1, len(weights)), np.float32)

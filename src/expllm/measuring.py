@@ -3,9 +3,10 @@
 import os
 
 from expllm import __version__
-from expllm.aureaders import BlendshapeReader, reading_warnings
+from expllm.aupixels import AUSource, UnitReader
+from expllm.aureaders import reading_warnings
 from expllm.facefinder import MAX_FACES, MIN_FACE_SIDE, FaceFinder, smallest_seen
-from expllm.faces import Side
+from expllm.faces import AUVector, Side
 from expllm.images import Picture
 from expllm.landmarks import Face
 from expllm.records import Box, FaceAnalysis, HeadPose, Provenance
@@ -19,6 +20,7 @@ class FaceMeasurer:
         detector: `"mediapipe"`, or the path of a SCRFD ONNX file.
         landmarker: Path of `face_landmarker.task`; found by itself when None.
         max_faces: At most so many faces a picture, the largest.
+        au_source: What action units are read from.
 
     Raises:
         MissingWeights: a model file is missing.
@@ -31,8 +33,9 @@ class FaceMeasurer:
         *,
         landmarker: str | os.PathLike[str] | None = None,
         max_faces: int = MAX_FACES,
+        au_source: AUSource | str = AUSource.BLENDSHAPES,
     ) -> None:
-        self._reader = BlendshapeReader()
+        self._reader = UnitReader(au_source)
         self._finder = FaceFinder(detector, landmarker=landmarker, max_faces=max_faces)
         self._max_faces = max_faces
 
@@ -44,14 +47,20 @@ class FaceMeasurer:
         """
         found = self._finder.find_all(picture)
         faces = found[: self._max_faces]
-        measured = [self._measured(picture, i, face, mirrored) for i, face in enumerate(faces)]
+        read = self._reader.read(picture, faces, mirrored=mirrored)
+        measured = [
+            self._measured(picture, i, face, aus, mirrored)
+            for i, (face, aus) in enumerate(zip(faces, read, strict=True))
+        ]
         return faces, counted(measured, len(found))
 
     def close(self) -> None:
         """Frees the native models."""
         self._finder.close()
 
-    def _measured(self, picture: Picture, face_id: int, face: Face, mirrored: bool) -> FaceAnalysis:
+    def _measured(
+        self, picture: Picture, face_id: int, face: Face, aus: AUVector | None, mirrored: bool
+    ) -> FaceAnalysis:
         width, height = picture.full_size
         hidden = mirrored_parts(face.hidden) if mirrored else face.hidden
         return FaceAnalysis(
@@ -63,7 +72,7 @@ class FaceMeasurer:
             box=_box(face),
             score=None if face.score is None else round(face.score, 4),
             pose=_pose(face),
-            aus=self._reader.read(face, mirrored=mirrored),
+            aus=aus,
             hidden=tuple(sorted(hidden)),
             warnings=(*reading_warnings(face), *_hidden_warnings(hidden), *_status_warnings(face)),
             landmarks=None if face.landmarks is None else face.landmarks.round(2).tolist(),

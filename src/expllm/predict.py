@@ -14,11 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from expllm.aupixels import AUSource
 from expllm.conversations import Order
+from expllm.crops import crops_of
 from expllm.errors import NoFaceError
 from expllm.explainers import ChatOptions, FaceExplainer, Said, Shown, open_explainer
 from expllm.explainers.abstaining import abstained, check_abstain
-from expllm.explainers.crops import crops_of
 from expllm.explainers.hidden import seen_label, withheld
 from expllm.explainers.measured import OTHER_SCALE, Explainer, measured_row
 from expllm.explainers.rules import RuleExplainer
@@ -88,7 +89,8 @@ class Predictor:
         write: False: expressions and probabilities, but no text.
         abstain: Where no expression is so probable (0-1), the answer is "uncertain".
         measurer: Finds and measures the faces, in place of one of its own; whoever opened it closes it.
-            `detector`, `landmarker` and `max_faces` are then the measurer's.
+            `detector`, `landmarker`, `max_faces` and `au_source` are then the measurer's.
+        au_source: What action units are read from: `blendshapes`, `pixels`, or `both`.
 
     Raises:
         MissingWeights: a model file is missing.
@@ -111,6 +113,7 @@ class Predictor:
         write: bool = True,
         abstain: float | None = None,
         measurer: FaceMeasurer | None = None,
+        au_source: AUSource | str = AUSource.BLENDSHAPES,
     ) -> None:
         self._owned: FaceExplainer | None = None
         self._explainer = (explainer or RuleExplainer(labels)) if explain else None
@@ -119,7 +122,9 @@ class Predictor:
             self.together = self._explainer.together
         self._write, self._abstain, self._mirrored = write, abstain, mirrored
         self._own_measurer = measurer is None
-        self._measurer = measurer or FaceMeasurer(detector, landmarker=landmarker, max_faces=max_faces)
+        self._measurer = measurer or FaceMeasurer(
+            detector, landmarker=landmarker, max_faces=max_faces, au_source=au_source
+        )
 
     @classmethod
     def load(

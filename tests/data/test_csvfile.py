@@ -150,9 +150,10 @@ def test_a_name_in_the_wrong_encoding_is_doubted(tmp_path: Path) -> None:
 CELLS = st.one_of(st.none(), st.floats(0, 1))
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(Expression), st.lists(CELLS, min_size=24, max_size=24)), min_size=1)
-)
+READINGS = st.lists(CELLS, min_size=len(AU_NAMES), max_size=len(AU_NAMES))
+
+
+@given(st.lists(st.tuples(st.sampled_from(Expression), READINGS), min_size=1))
 @settings(max_examples=30)
 def test_action_units_survive_a_table(
     tmp_path: Path, faces: list[tuple[Expression, list[float | None]]]

@@ -13,11 +13,11 @@ from PIL import Image
 from randommodels import run_with_model
 
 from expllm import Predictor
+from expllm.crops import crops_of
 from expllm.data.boxes import crop
 from expllm.errors import MissingWeights, NoFaceError, UsageError
 from expllm.explainers import open_explainer
 from expllm.explainers.base import Shown
-from expllm.explainers.crops import crops_of
 from expllm.images import open_image
 from expllm.model.answers import Answerer
 from expllm.records import FaceAnalysis

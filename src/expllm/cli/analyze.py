@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -45,6 +45,14 @@ Columns = Annotated[
 ]
 Detector = Annotated[
     str, typer.Option("--detector", metavar="NAME|FILE", help="mediapipe, or the path of a SCRFD .onnx file.")
+]
+AuSource = Annotated[
+    Literal["blendshapes", "pixels", "both"],
+    typer.Option(
+        "--au-source",
+        help="What action units are read from: MediaPipe's blendshapes (Apache-2.0), the pixels (weights for "
+        "academic use only), or both.",
+    ),
 ]
 Landmarker = Annotated[
     Path | None,
@@ -155,6 +163,7 @@ def analyze(
     questions: chat.ServedQuestions = None,
     served_name: chat.ServedName = None,
     detector: Detector = "mediapipe",
+    au_source: AuSource = "blendshapes",
     landmarker: Landmarker = None,
     labels: Labels = None,
     mirrored: Mirrored = False,
@@ -173,7 +182,7 @@ def analyze(
     )
     predictor = {
         "detector": detector, "landmarker": landmarker, "mirrored": mirrored, "write": not no_explain,
-        "abstain": abstain,
+        "abstain": abstain, "au_source": au_source,
     }  # fmt: skip
     _run(
         inputs, render=lambda analyses: analysis_view(analyses, verbose=verbose), predictor=predictor,
@@ -194,6 +203,7 @@ def aus(
     as_json: AsJson = False,
     columns: Columns = "expllm",
     detector: Detector = "mediapipe",
+    au_source: AuSource = "blendshapes",
     landmarker: Landmarker = None,
     mirrored: Mirrored = False,
     on_no_face: OnNoFace = "row",
@@ -212,7 +222,13 @@ def aus(
     _run(
         inputs,
         render=aus_view,
-        predictor={"detector": detector, "landmarker": landmarker, "mirrored": mirrored, "explain": False},
+        predictor={
+            "detector": detector,
+            "landmarker": landmarker,
+            "mirrored": mirrored,
+            "explain": False,
+            "au_source": au_source,
+        },  # fmt: skip
         output=output,
         format_=_format(format_, as_json),
         overlay=None,

@@ -228,7 +228,7 @@ def aus(
             "mirrored": mirrored,
             "explain": False,
             "au_source": au_source,
-        },  # fmt: skip
+        },
         output=output,
         format_=_format(format_, as_json),
         overlay=None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from tower_views import plain
 
 from expllm.progress import Progress
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 PARTS: Final = ("ferplus:train", "ferplus:valid", "portraits:train", "portraits:valid", "ferplus:test")
 MOST: Final = 6000
 """Faces of a training part that are read: the calibration needs no more."""
@@ -59,8 +59,8 @@ class Read:
         """[N, 17] the mean of both mirror images."""
         return (self.straight + self.flipped) / 2
 
-    def at(self, rows: NDArray[np.bool_]) -> Read:
-        return Read(*(getattr(self, field.name)[rows] for field in fields(self)))
+    def at(self, rows: NDArray[np.bool_]) -> Self:
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def read(part: str, tower: Path, data: Path, crops: Path) -> Read:

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from au_evidence import LEAST_FLIP, LEAST_R, by_labels, by_raters, correlation, is_shown, ratings
 from au_readings import Array, Read, read
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from tower_faces import CHANNELS, FACS, LABELS
 
 from expllm.aupixels import Ramp
@@ -109,7 +109,7 @@ class Fitter:
         return {
             "measured": sum(weights.values()) > 0,
             "pixels": pixels and vars(pixels) | {"facs": list(pixels.facs)},
-            "channel": channels and vars(channels),
+            "channel": channels and _as_entry(channels),
             "weights": weights,
             "error": self._error(action, pixels, channels, weights),
             "figures": rounded(figures),
@@ -137,7 +137,7 @@ class Fitter:
         """Correlations with the teacher on people whom nobody learned from, and of both mirror images."""
         figures: dict[str, Any] = {}
         for name, part in self.held_out.items():
-            known = ~np.isnan(part.teacher).any(axis=1)
+            known = np.asarray(~np.isnan(part.teacher).any(axis=1))
             teacher = pixels.value(part.teacher)
             figures[f"r_{name}"] = correlation(pixels.value(part.units), teacher, known)
             flip = correlation(pixels.value(part.straight), pixels.value(part.flipped), known)
@@ -191,6 +191,12 @@ class Fitter:
         return round(float(np.sqrt(np.mean(differences**2))), 3)
 
 
+def _as_entry(channel: Channel) -> dict[str, Any]:
+    """As `aureaders.channel_of` reads it."""
+    values = vars(channel)
+    return {"channels": values["weights"], **{name: values[name] for name in values if name != "weights"}}
+
+
 def clear(faces: Read) -> Read:
     """The faces that are read: those that the network itself takes for clear, and where a face was found."""
     return faces.at((faces.clear >= LEAST_CLEAR) & ~np.isnan(faces.channels[:, 0]))
@@ -218,7 +224,7 @@ def ship(tower: Path, folder: Path) -> None:
     for name in ("out.weight", "out.bias"):
         kept[name] = np.ascontiguousarray(kept[name][read_])
     halves = {f"units.{name}": part.astype(np.float16) for name, part in kept.items()}
-    save_file(halves, folder / "units.safetensors")
+    (folder / "units.safetensors").write_bytes(save(halves))
     (folder / "tower.safetensors").write_bytes((tower / "tower.safetensors").read_bytes())
 
 

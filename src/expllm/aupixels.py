@@ -168,9 +168,9 @@ class UnitReader:
         """Names of the units that this source can measure."""
         if self._pixels is None:
             return self._blendshapes.measured
-        everything = dict.fromkeys((au.name for au in ACTION_UNITS), 1.0)
-        seen = dict.fromkeys(self._pixels.table.actions, 1.0)
-        return self._joined(AUVector(everything), everything, seen).measured
+        first = 0 if self.source is AUSource.BOTH else 1
+        actions = self._pixels.table.actions
+        return tuple(au.name for au in ACTION_UNITS if sum(actions[au.action].weights[first:]) > 0)
 
     def read(
         self, picture: Picture, faces: Sequence[Face], *, mirrored: bool = False
@@ -203,9 +203,10 @@ class UnitReader:
         for name, action in self._pixels.table.actions.items():
             sides = [au.name for au in ACTION_UNITS if au.action == name]
             shapes: list[float | None] = [None] * len(sides)
-            if self.source is AUSource.BOTH and action.weights[0] > 0:
-                one = action.channel and action.channel.read(blendshapes)
-                shapes = [calibrated[side] if one is None else one for side in sides]
+            if self.source is AUSource.BOTH:  # how sides differ, they know even where their level is no good
+                shapes = [calibrated[side] for side in sides]
+                if action.channel is not None:
+                    shapes = [action.channel.read(blendshapes)] * len(sides)
             joined |= dict(zip(sides, join(shapes, seen.get(name), action.weights), strict=True))
         return AUVector(joined)
 

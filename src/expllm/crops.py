@@ -73,6 +73,6 @@ def upright_crop(picture: Picture, box: Rect, roll: float, enough: int) -> "Imag
     if abs(roll) < TURNED:
         return straight
     wide = Image.fromarray(crop(picture, box, MARGIN + TURNING))
-    turned = wide.rotate(-roll, Image.Resampling.BICUBIC)
+    turned = wide.rotate(roll, Image.Resampling.BICUBIC)
     inset = round(wide.width * TURNING / (1 + 2 * (MARGIN + TURNING)))
     return turned.crop((inset, inset, wide.width - inset, wide.height - inset))

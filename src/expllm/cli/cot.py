@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from expllm.cli.analyze import AuSource
 from expllm.cli.audit_model_options import AuditMaxTokensOption, AuditModelOption
 from expllm.cli.chat_options import MaxTokens, Temperature
 from expllm.cli.ending import complain, leave
@@ -121,6 +122,7 @@ def make(
     quiet: Quiet = False,
     ray: Ray = None,
     shards: Shards = None,
+    au_source: AuSource = "blendshapes",
     as_json: JsonOption = False,
 ) -> None:
     """Make an explanation for every face of a data set, each checked against its action units.
@@ -145,7 +147,7 @@ def make(
         verify=verify, prompts=prompts, temperature=temperature, seed=seed, retry_failed=retry_failed,
         max_tokens=max_tokens, timeout=timeout, requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute, cache=cache, quiet=quiet, ray=ray,
-        shards=(shards or 2) if ray else None,
+        shards=(shards or 2) if ray else None, au_source=au_source,
     )  # fmt: skip
     leave(*work(order, as_json=as_json))
 

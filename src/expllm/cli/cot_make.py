@@ -63,6 +63,7 @@ class Order:
     cache: Path | None = None
     ray: str | None = None
     shards: int | None = None
+    au_source: str = "blendshapes"
 
     @property
     def rules(self) -> Rules:
@@ -142,6 +143,7 @@ def _begin(folder: RunFolder, order: Order, prompts: Prompts, dataset: Dataset) 
         "model": order.model, "base_url": order.base_url, "verify": order.verify,
         "hint_after": order.hint_after, "max_rounds": order.max_rounds, "temperature": order.temperature,
         "max_tokens": order.max_tokens, "seed": order.seed,
+        "au_source": None if order.au_source == "blendshapes" else order.au_source,  # not in earlier runs
         "labels": [label.value for label in dataset.labels],
         "prompt_hash": prompts.hash, "prompts": prompts.texts,
     }  # fmt: skip
@@ -221,7 +223,7 @@ def make_engine(order: Order, prompts: Prompts, labels: tuple[Expression, ...]) 
     Raises:
         ExpllmError: the endpoint's settings make no sense, or its key is missing.
     """
-    reader = FaceReader()
+    reader = FaceReader(order.au_source)
     return Engine(
         writer=_writer(order, prompts), labels=labels, rules=order.rules, img2au=reader,
         release=reader.close, gate=Gate(order.concurrency, order.budget),

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
+from expllm.aupixels import AUSource
 from expllm.data import Sample, image_bytes
 from expllm.data.boxes import overlap
 from expllm.data.sample import Rect
@@ -20,9 +21,13 @@ class FaceReader:
     """Img2AU by this package's own reader, one predictor a thread.
 
     The face is the one that the data set has boxed, else the largest.
+
+    Args:
+        au_source: What action units are read from.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, au_source: AUSource | str = AUSource.BLENDSHAPES) -> None:
+        self._source = AUSource(au_source)
         self._local = threading.local()
         self._opening = threading.Lock()
         self._all: list[Predictor] = []
@@ -32,7 +37,7 @@ class FaceReader:
             raise NoFaceError("has neither action units nor a picture")
         with self._opening:
             if not hasattr(self._local, "predictor"):
-                self._local.predictor = Predictor(explain=False)
+                self._local.predictor = Predictor(explain=False, au_source=self._source)
                 self._all.append(self._local.predictor)
         faces = self._local.predictor.analyze(image_bytes(sample.image), name=sample.id)
         measured = [face for face in faces if face.aus is not None]

@@ -6,6 +6,7 @@ from typing import Any, Final
 from doc_parts import table
 
 from expllm.auclassifier import read_asset
+from expllm.aupixels import load_units
 from expllm.aureaders import load_calibration
 from expllm.faces import ACTION_UNITS
 
@@ -80,6 +81,43 @@ def au_rejected() -> str:
                 )
             )
     return table(("no.", "unit", "tried", "r", "AUC", "why it is not measured"), rows)
+
+
+def au_sources() -> str:
+    """What each action is read from if pixels are read as well, and on what evidence."""
+    rows = []
+    for action, entry in load_units()["actions"].items():
+        figures = entry["figures"]
+        used = [f"{name} {share:.1f}" for name, share in entry["weights"].items() if share]
+        rows.append(
+            (
+                action,
+                ", ".join(used) or "**not measured**",
+                *(_two(figures.get(name)) for name in ("r_ferplus", "r_portraits", "flip_r_portraits")),
+                _labels_of(figures.get("labels", {})),
+                _labels_of(figures.get("labels_blendshapes", {})),
+                ", ".join(f"{one['top']} / {one['random']}" for one in figures["raters"].values()) or "-",
+                "-" if entry["error"] is None else f"{entry['error']:.2f}",
+            )
+        )
+    heads = (
+        "action", "read from (share)", "r, FER+", "r, portraits", "mirror r", "AUC of pixels",
+        "AUC of blendshapes", "raters: top / random", "error",
+    )  # fmt: skip
+    return table(heads, rows)
+
+
+def au_sources_card() -> str:
+    """Where the table of sources comes from."""
+    return table(CARD, [(key.replace("_", " "), _text(value)) for key, value in load_units()["card"].items()])
+
+
+def _two(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _labels_of(labels: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in labels.items()) or "-"
 
 
 def classifier_card() -> str:

@@ -38,6 +38,8 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "au-constants": doc_cards.au_constants,
     "au-figures": doc_cards.au_figures,
     "au-rejected": doc_cards.au_rejected,
+    "au-sources": doc_cards.au_sources,
+    "au-sources-card": doc_cards.au_sources_card,
     "chat-dialects": doc_chat.dialects,
     "chat-errors-of-all": doc_chat.errors_of_all,
     "chat-errors-of-one": doc_chat.errors_of_one,

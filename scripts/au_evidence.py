@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +16,10 @@ from tower_faces import CHANNELS, LABELS
 
 LEAST_R, LEAST_FLIP, LEAST_AUC, LEAST_SEEN = 0.8, 0.9, 0.7, 8
 """A unit counts if student and teacher agree so on held-out people, mirror images agree so, and faces with
-an expression that shows it stand apart from neutral ones by so much, or raters who knew nothing saw it so
-much more often among the top 20 than among 20 random faces."""
-SHUT: Final = 0.1
+an expression that shows it stand apart from neutral ones by so much (AUC), or faces on which raters who
+knew nothing saw it from those on which they did not; or they saw it so much more often among the top 20 of
+a reader than among 20 random faces."""
+SHUT: Final = 0.02
 """Most of MediaPipe's `jawOpen` of a mouth that is shut: movements of the lips are looked for there."""
 
 SHOWN: Final[Mapping[str, Sequence[str]]] = {
@@ -88,9 +89,33 @@ def by_raters(action: str, all_: Sequence[Rating]) -> dict[str, Any]:
     }
 
 
-def is_shown(labels: Mapping[str, float], seen: Mapping[str, Any]) -> bool:
+def by_rated_faces(
+    action: str, read: Callable[[Read], Array], faces: Mapping[str, Read], all_: Sequence[Rating]
+) -> float | None:
+    """How well what is read tells the faces on which raters saw the action from the others (AUC).
+
+    Args:
+        action: Of all its readers, the ratings are pooled.
+        read: What is read of faces.
+        faces: Those that were rated, by set.
+        all_: All ratings.
+    """
+    values = {
+        (f"{name}_train", int(row)): float(value)
+        for name, part in faces.items()
+        for row, value in zip(part.row, read(part), strict=True)
+    }
+    rated = [one for one in all_ if one.reader in RATED.get(action, ()) and one.place in values]
+    seen, not_seen = (
+        np.array([values[one.place] for one in rated if one.seen is yes]) for yes in (True, False)
+    )
+    return auc(seen, not_seen) if min(len(seen), len(not_seen)) >= 5 else None
+
+
+def is_shown(labels: Mapping[str, float], seen: Mapping[str, Any], rated: float | None) -> bool:
     """Whether anything but the teacher says that this is the action."""
-    return any(one >= LEAST_AUC for one in labels.values()) or any(
+    aucs = [*labels.values(), *([] if rated is None else [rated])]
+    return any(one >= LEAST_AUC for one in aucs) or any(
         one["top"] - one["random"] >= LEAST_SEEN for one in seen.values()
     )
 

@@ -6,6 +6,7 @@ with: the teacher's readings, MediaPipe's channels, the votes and the label.
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
@@ -76,12 +77,27 @@ def read(part: str, tower: Path, data: Path, crops: Path) -> Read:
 
 def _faces(part: str, data: Path, crops: Path) -> Faces:
     name, _, split = part.partition(":")
+    if name == "rated":
+        return _rated(split, data, crops)
     faces = ferplus(data, split) if name == "ferplus" else portraits(data, crops, split)
     if split == "train" and len(faces) > MOST:
         faces = faces.at(
             torch.randperm(len(faces), generator=torch.Generator().manual_seed(0))[:MOST].sort()[0]
         )
     return faces
+
+
+def _rated(name: str, data: Path, crops: Path) -> Faces:
+    """The training faces of a set that were rated blind."""
+    with (data / "blind_ratings.csv").open(encoding="utf-8") as file:
+        rows = {int(row["row"]) for row in csv.DictReader(file) if row["set"] == f"{name}_train"}
+    wanted = torch.tensor(sorted(rows))
+    if name == "ferplus":
+        faces = ferplus(data, "train")
+        return faces.at(torch.isin(faces.rows, wanted))
+    parts = [portraits(data, crops, part) for part in ("train", "valid")]
+    both = [torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Faces)]
+    return Faces(*both).at(torch.isin(torch.cat([part.rows for part in parts]), wanted))
 
 
 def _net(tower: Path, heads: dict[str, Tensor]) -> Seeing:

@@ -164,7 +164,9 @@ def passes(row: dict[str, Any], entry: dict[str, Any]) -> bool:
     ):
         return False
     calibrated = entry["weights"]["pixels"] == 0 and entry["channel"] is None
-    return calibrated or is_shown({**row["labels"], **row.get("labels_pixels", {})}, row["raters"])
+    return calibrated or is_shown(
+        {**row["labels"], **row.get("labels_pixels", {})}, row["raters"], entry["figures"].get("rated_auc")
+    )
 
 
 def show(rows: list[dict[str, Any]], counts: dict[str, int]) -> None:
@@ -177,7 +179,7 @@ def show(rows: list[dict[str, Any]], counts: dict[str, int]) -> None:
         cells = (
             row["action"], _sources(row), _number(row.get("r_ferplus")), _number(row.get("r_portraits")),
             _number(row.get("flip_r")), _aucs(row.get("labels_pixels", {})), _aucs(row["labels_blendshapes"]),
-            _aucs(row["labels"]), _raters(row["raters"]),
+            _aucs(row["labels"]), _raters(row["raters"], entry["figures"].get("rated_auc")),
             "" if row["passes"] or not row["measured"] else "FAILS",
         )  # fmt: skip
         print(f"| {' | '.join(cells)} |")

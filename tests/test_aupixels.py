@@ -42,7 +42,7 @@ def reading(reader: UnitReader, finder: FaceFinder, image: Any, **options: Any) 
 
 
 def test_an_intensity_rises_along_two_lines() -> None:
-    ramp = Ramp((9,), floor=-0.5, dead_zone=0.5, full_scale=2.5)
+    ramp = Ramp({9: 1.0}, floor=-0.5, dead_zone=0.5, full_scale=2.5)
     units = np.zeros((6, len(FACS)))
     units[:, FACS.index(9)] = [-3, -0.5, 0.0, 0.5, 1.5, 9]
     assert ramp.intensity(units) == pytest.approx([0, 0, TRACE / 2, TRACE, 0.525, 1])
@@ -86,7 +86,7 @@ def test_the_table_speaks_of_every_action_with_its_evidence() -> None:
     "damage",
     [
         lambda raw: raw["actions"].pop("nose wrinkle"),
-        lambda raw: raw["actions"]["nose wrinkle"]["pixels"].update(facs=[99]),
+        lambda raw: raw["actions"]["nose wrinkle"]["pixels"].update(facs={"99": 1.0}),
         lambda raw: raw["actions"]["nose wrinkle"]["pixels"].update(full_scale=-9.0),
         lambda raw: raw["actions"]["nose wrinkle"].update(pixels=None),
         lambda raw: raw.pop("card"),
@@ -108,7 +108,7 @@ def test_blendshapes_alone_read_as_before(finder: FaceFinder) -> None:
 def test_a_laugh_shows_more_from_both_sources(both: UnitReader, finder: FaceFinder) -> None:
     aus = reading(both, finder, ASTRONAUT)
     assert set(aus.measured) == set(both.measured)
-    assert len(both.measured) > len(BlendshapeReader().measured) + 7
+    assert len(both.measured) >= len(BlendshapeReader().measured) + 6
     for name in ("cheek raiser", "lips part", "left lip corner pull", "right lip corner pull"):
         assert (aus[name] or 0) > 0.4, name
     for name in ("lip corner depressor", "nose wrinkle"):

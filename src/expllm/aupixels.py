@@ -44,21 +44,22 @@ class Ramp:
     """How the network's value becomes an intensity: along two straight lines, as for blendshapes.
 
     Attributes:
-        facs: Units of FACS whose mean is the action.
+        facs: Units of FACS whose weighted sum is the action, by their numbers.
         floor: Value up to which nothing is read: the middle of faces at rest.
         dead_zone: Value up to which the reading is no more than a trace (0.05).
         full_scale: Value from which the reading is 1.
     """
 
-    facs: tuple[int, ...]
+    facs: Mapping[int, float]
     floor: float
     dead_zone: float
     full_scale: float
 
     def value(self, units: NDArray[Any]) -> NDArray[Any]:
         """The action's value of faces: [..., 17] -> [...]."""
-        chosen: NDArray[Any] = units[..., [FACS.index(number) for number in self.facs]].mean(axis=-1)
-        return chosen
+        chosen = units[..., [FACS.index(number) for number in self.facs]]
+        value: NDArray[Any] = chosen @ np.array([*self.facs.values()], chosen.dtype)
+        return value
 
     def intensity(self, units: NDArray[Any]) -> NDArray[Any]:
         """The action's intensity, 0-1: [..., 17] -> [...]."""
@@ -249,8 +250,9 @@ def _action(raw: Mapping[str, Any]) -> Action:
 
 
 def _ramp(raw: Mapping[str, Any]) -> Ramp:
-    ramp = Ramp(tuple(raw["facs"]), raw["floor"], raw["dead_zone"], raw["full_scale"])
-    if not ramp.floor < ramp.dead_zone < ramp.full_scale or not {*ramp.facs} <= {*FACS}:
+    facs = {int(number): float(weight) for number, weight in raw["facs"].items()}
+    ramp = Ramp(facs, raw["floor"], raw["dead_zone"], raw["full_scale"])
+    if not ramp.floor < ramp.dead_zone < ramp.full_scale or not {*facs} <= {*FACS}:
         raise ValueError(f"cannot read {raw}")
     return ramp
 

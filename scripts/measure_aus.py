@@ -179,7 +179,7 @@ def show(rows: list[dict[str, Any]], counts: dict[str, int]) -> None:
         cells = (
             row["action"], _sources(row), _number(row.get("r_ferplus")), _number(row.get("r_portraits")),
             _number(row.get("flip_r")), _aucs(row.get("labels_pixels", {})), _aucs(row["labels_blendshapes"]),
-            _aucs(row["labels"]), _raters(row["raters"], entry["figures"].get("rated_auc")),
+            _aucs(row["labels"]), _raters(row["raters"]),
             "" if row["passes"] or not row["measured"] else "FAILS",
         )  # fmt: skip
         print(f"| {' | '.join(cells)} |")

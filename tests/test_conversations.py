@@ -5,6 +5,7 @@ import json
 import pytest
 
 from expllm.conversations import (
+    HINT,
     Conversation,
     Questions,
     Turn,
@@ -15,7 +16,7 @@ from expllm.conversations import (
     label_question,
 )
 from expllm.errors import RecordError
-from expllm.faces import Expression, label_set
+from expllm.faces import AUVector, Expression, label_set
 from expllm.records import CoT
 
 LABELS = label_set(7)
@@ -152,8 +153,21 @@ def test_faulty_questions_are_refused(changes: dict[str, str]) -> None:
         Questions.from_dict({**Questions().to_dict(), **changes})
 
 
+def test_a_model_from_before_the_units_of_facs_hears_of_feafas_alone() -> None:
+    aus = AUVector({"lips part": 0.9, "left brow lower": 0.4, "right brow lower": 0.4})
+    before = {name: text for name, text in Questions(hint=HINT).to_dict().items() if name != "hinted"}
+    (old,) = explanation_question(Questions.from_dict(before), aus).turns
+    (new,) = explanation_question(Questions(hint=HINT), aus).turns
+    assert old.text.endswith("Measured, in percent: left brow lower 40, right brow lower 40.")
+    assert new.text.endswith("Measured, in percent: lips part 90, left brow lower 40, right brow lower 40.")
+    with pytest.raises(RecordError, match="all or feafa"):
+        Questions(hinted="some")
+
+
 def test_questions_of_another_version_are_refused() -> None:
-    with pytest.raises(RecordError, match="questions must be the texts caption, explanation, hint, label"):
+    with pytest.raises(
+        RecordError, match="questions must be the texts caption, explanation, hint, hinted, label"
+    ):
         Questions.from_dict({"label": "{labels}?"})
     with pytest.raises(RecordError, match="questions must be"):
         Questions.from_dict({**Questions().to_dict(), "title": "?"})

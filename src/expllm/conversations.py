@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, Self
 
 from expllm.errors import RecordError
-from expllm.faces import AU_BY_NAME, AUVector, Expression
+from expllm.faces import AU_BY_NAME, AU_NAMES, FEAFA_NAMES, AUVector, Expression
 from expllm.records import CoT
 
 Role = Literal["user", "assistant", "system"]
@@ -26,6 +26,7 @@ HINTED_ABOVE: Final = 0.05
 """Below this the engine's texts claim nothing (`cot.words.observations.MENTION`)."""
 HINTED_MOST: Final = 6
 """Of the strongest units; more would not fit into the 130 words of an explanation."""
+HINTED: Final = ("all", "feafa")
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ class Questions:
         caption: Asks for the caption of any picture; the template of stage 1 leaves it out.
         hint: Follows the question for an explanation where action units were measured, which stand in place
             of `{units}`; empty for a model that is to see them by itself, as the paper's.
+        hinted: Which action units a hint may name: `all`, or `feafa` for a model that learned from
+            FEAFA's 24 alone.
 
     Raises:
         RecordError: `{labels}` does not stand once in `label`, or `{units}` in `hint`, or a question is no
@@ -136,11 +139,14 @@ class Questions:
     )
     caption: str = "What does this picture show? Answer in one sentence."
     hint: str = ""
+    hinted: str = "all"
 
     def __post_init__(self) -> None:
         for name, question in asdict(self).items():
-            if name != "hint" or question:
+            if name not in ("hint", "hinted") or (name == "hint" and question):
                 Turn("user", question)
+        if self.hinted not in HINTED:
+            raise RecordError(f"a hint names {' or '.join(HINTED)} action units, not {self.hinted!r}")
         if self.hint and self.hint.count(UNITS_HERE) != 1:
             raise RecordError(f"the hint must hold {UNITS_HERE} once: {self.hint!r}")
         if self.label.count(LABELS_HERE) != 1:
@@ -158,7 +164,7 @@ class Questions:
             RecordError: a question is missing, unknown or no text.
         """
         names = {field.name for field in fields(cls)}
-        values = {"hint": "", **values}  # models from before there were hints
+        values = {"hint": "", "hinted": "feafa", **values}  # models from before there were hints, or others
         if set(values) != names or not all(isinstance(text, str) for text in values.values()):
             raise RecordError(f"questions must be the texts {', '.join(sorted(names))}, not {dict(values)!r}")
         return cls(**values)
@@ -200,12 +206,13 @@ def explanation_text(questions: Questions, aus: AUVector | None) -> str:
     """The words of the question for an explanation, with the hint if there is one."""
     if not questions.hint or aus is None:
         return questions.explanation
-    return f"{questions.explanation} {questions.hint.replace(UNITS_HERE, _told(aus))}"
+    return f"{questions.explanation} {questions.hint.replace(UNITS_HERE, _told(aus, questions.hinted))}"
 
 
-def _told(aus: AUVector) -> str:
+def _told(aus: AUVector, hinted: str) -> str:
     """The measured units that moved most, the strongest first, none without its other side."""
-    active = aus.active(HINTED_ABOVE)
+    known = AU_NAMES if hinted == "all" else FEAFA_NAMES
+    active = {name: value for name, value in aus.active(HINTED_ABOVE).items() if name in known}
     strongest = sorted(active, key=lambda name: -active[name])
     told = {side for name in strongest[:HINTED_MOST] for side in (name, AU_BY_NAME[name].mirror)}
     listed = [f"{name} {round(100 * active[name])}" for name in strongest if name in told]

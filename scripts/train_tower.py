@@ -36,6 +36,8 @@ from expllm.model.presets import CONV_TOWER
 SIDE = CONV_TOWER.image
 UNITS, CHANNELS, CLEAR = 6.0, 3.0, 0.3
 """Weights of the losses beside the one of expressions."""
+UNCLEAR = 0.5
+"""How often a face is drawn that teaches expressions alone, beside others of its label."""
 
 
 @dataclass
@@ -171,7 +173,7 @@ class Learner:
         state = {
             "net": self.net.state_dict(), "average": self.average.state_dict(), "step": self.step,
             "optimizer": self.optimizer.state_dict(), "chance": self.chance.get_state(),
-            "luck": self.luck.getstate(), "torch": torch.get_rng_state(),
+            "luck": self.luck.getstate(), "losses": self.losses, "torch": torch.get_rng_state(),
             "seconds": self.seconds + time.monotonic() - self.begun,
         }  # fmt: skip
         fresh = self.options.output / "state.new"
@@ -193,7 +195,7 @@ class Learner:
         self.chance.set_state(state["chance"])
         self.luck.setstate(state["luck"])
         torch.set_rng_state(state["torch"])
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.seconds, self.losses = state["step"], state["seconds"], state["losses"]
 
     def tell(self, scores: dict[str, Any]) -> None:
         """Writes down how well it reads."""
@@ -218,8 +220,9 @@ def _distance(said: Tensor, told: Tensor, scale: tuple[Tensor, Tensor]) -> Tenso
 
 
 def _rarity(faces: Faces, power: float) -> Tensor:
+    """How often each face is drawn: rare labels more, faces whose units nobody can read less."""
     counts = torch.bincount(faces.majority, minlength=8).float().clamp(min=20)
-    return counts.pow(-power)[faces.majority]
+    return counts.pow(-power)[faces.majority] * torch.where(faces.clear == 1, 1.0, UNCLEAR)
 
 
 @torch.no_grad()

@@ -71,9 +71,13 @@ class Seeing(nn.Module):
 
 
 def begun(folder: Path) -> Seeing:
-    """A network whose tower is that of a model folder; its heads are new."""
+    """A network whose tower is that of a folder; its heads are new unless the folder has them, too."""
     stored = load_file(folder / "tower.safetensors")
     net = Seeing()
     net.tower.load_state_dict({name.removeprefix(PREFIX): part.float() for name, part in stored.items()})
     nn.init.zeros_(net.label.weight)
+    heads = folder / "units.safetensors"
+    if heads.exists():
+        found = {name: part for name, part in load_file(heads).items() if not name.startswith("scale.")}
+        net.load_state_dict({**net.state_dict(), **found})
     return net

@@ -19,7 +19,9 @@ COARSE: Final = (0.3, 0.6)
 """Least part of its side that is left of a coarse portrait (48 of 112 is 0.43); how often it is coarse."""
 
 
-def views(pixels: Tensor, side: int, chance: torch.Generator, luck: random.Random) -> tuple[Tensor, Tensor]:
+def views(
+    pixels: Tensor, side: int, chance: torch.Generator, luck: random.Random, strength: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Random views, normalised to -1..1.
 
     Args:
@@ -27,26 +29,28 @@ def views(pixels: Tensor, side: int, chance: torch.Generator, luck: random.Rando
         side: Of the views.
         chance: Draws on the device that learns, for each picture.
         luck: Draws on the host, for all at once.
+        strength: How far views differ from the pictures: 0 for mirror images alone.
 
     Returns:
         [N, 3, side, side] float32, and [N] whether each was mirrored.
     """
     count, device = len(pixels), pixels.device
     if pixels.shape[1] == 3:
-        pixels = _coarse(pixels, chance, luck)
+        pixels = _coarse(pixels, chance, luck, strength)
     pixels = pixels.float()
 
     def evenly(low: float, high: float) -> Tensor:
         return torch.rand(count, device=device, generator=chance) * (high - low) + low
 
     mirrored = evenly(0, 1) < 0.5
-    angle, zoom = evenly(-TURN, TURN), 1 + evenly(-SCALE, SCALE)
+    turn, scale, shift = TURN * strength, SCALE * strength, SHIFT * strength
+    angle, zoom = evenly(-turn, turn), 1 + evenly(-scale, scale)
     flip = torch.where(mirrored, -1.0, 1.0)
-    stretch = 1 + evenly(-0.08, 0.08)
+    stretch = 1 + evenly(-0.08, 0.08) * strength
     rows = torch.stack(
         [
-            torch.stack([flip * zoom * stretch * angle.cos(), -zoom * angle.sin(), evenly(-SHIFT, SHIFT)], 1),
-            torch.stack([flip * zoom * angle.sin(), zoom * angle.cos(), evenly(-SHIFT, SHIFT)], 1),
+            torch.stack([flip * zoom * stretch * angle.cos(), -zoom * angle.sin(), evenly(-shift, shift)], 1),
+            torch.stack([flip * zoom * angle.sin(), zoom * angle.cos(), evenly(-shift, shift)], 1),
         ],
         1,
     )
@@ -58,23 +62,22 @@ def views(pixels: Tensor, side: int, chance: torch.Generator, luck: random.Rando
         grey = (evenly(0, 1) < 0.4)[:, None, None, None]
         seen = torch.where(grey, seen.mean(1, keepdim=True), seen)
     mean = seen.mean((1, 2, 3), keepdim=True)
-    seen = (seen - mean) * evenly(0.65, 1.35)[:, None, None, None] + mean * evenly(0.7, 1.3)[
-        :, None, None, None
-    ]
+    contrast, light = (1 + evenly(-most, most)[:, None, None, None] * strength for most in (0.35, 0.3))
+    seen = (seen - mean) * contrast + mean * light
     seen = seen.clamp(0, 255) / 127.5 - 1
-    return _covered(seen, chance), mirrored
+    return _covered(seen, chance, COVERED * strength), mirrored
 
 
-def _coarse(pixels: Tensor, chance: torch.Generator, luck: random.Random) -> Tensor:
+def _coarse(pixels: Tensor, chance: torch.Generator, luck: random.Random, strength: float) -> Tensor:
     """Some pictures as if they had been smaller: one size a batch, drawn anew."""
     share = luck.uniform(COARSE[0], 1)
     small = interpolate(pixels.float(), scale_factor=share, mode="area")
     back = interpolate(small, size=pixels.shape[-2:], mode="bicubic").clamp(0, 255).to(pixels.dtype)
-    chosen = torch.rand(len(pixels), device=pixels.device, generator=chance) < COARSE[1]
+    chosen = torch.rand(len(pixels), device=pixels.device, generator=chance) < COARSE[1] * strength
     return torch.where(chosen[:, None, None, None], back, pixels)
 
 
-def _covered(seen: Tensor, chance: torch.Generator) -> Tensor:
+def _covered(seen: Tensor, chance: torch.Generator, share: float) -> Tensor:
     """A rectangle of up to a quarter of the picture is grey, in some of the pictures."""
     count, _, side, _ = seen.shape
     draw = torch.rand(5, count, 1, device=seen.device, generator=chance)
@@ -83,7 +86,7 @@ def _covered(seen: Tensor, chance: torch.Generator) -> Tensor:
     place = torch.arange(side, device=seen.device)[None]
     x, y = draw[2] * (side - wide), draw[3] * (side - high)
     columns, rows = (place >= x) & (place < x + wide), (place >= y) & (place < y + high)
-    hidden = rows[:, :, None] & columns[:, None, :] & (draw[4][:, :, None] < COVERED)
+    hidden = rows[:, :, None] & columns[:, None, :] & (draw[4][:, :, None] < share)
     return seen.masked_fill(hidden[:, None], 0.0)
 
 

@@ -81,7 +81,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--crops", type=Path, required=True, help="where the cut portraits are")
-    parser.add_argument("--begin", type=Path, required=True, help="model folder whose tower learns on")
+    parser.add_argument(
+        "--begin", type=Path, required=True, help="model folder, or one of this script, whose tower learns on"
+    )
     parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--batch", type=int, nargs=2, default=(96, 32), help="faces of FER+ and portraits")
     parser.add_argument(
@@ -92,6 +94,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--head-lr", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.05)
     parser.add_argument("--mix", type=float, default=0.2, help="part of the batches that is mixed")
+    parser.add_argument("--strength", type=float, default=1.0, help="of the views: 0 for mirror images alone")
+    parser.add_argument("--units", type=float, default=UNITS, help="weight of the loss of action units")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=100, help="steps from one state to the next")
     parser.add_argument("--score-every", type=int, default=500)
@@ -142,7 +146,7 @@ class Learner:
             faces.at(torch.multinomial(rare, count, replacement=True, generator=self.chance))
             for faces, rare, count in zip(self.train, self.rarity, self.options.batch, strict=True)
         ]
-        seen = [views(faces.pixels, SIDE, self.chance, self.luck) for faces in drawn]
+        seen = [views(faces.pixels, SIDE, self.chance, self.luck, self.options.strength) for faces in drawn]
         pictures, flipped = torch.cat([one for one, _ in seen]), torch.cat([one for _, one in seen])
         target, units, channels, clear = (
             torch.cat([getattr(one, part) for one in drawn])
@@ -163,7 +167,7 @@ class Learner:
         sure = binary_cross_entropy_with_logits(said.clear[known], clear[known], reduction="sum")
         return torch.stack([
             -(target * log_softmax(said.logits, 1)).sum(1).mean(),
-            UNITS * _distance(said.units, units, self.scales.units),
+            self.options.units * _distance(said.units, units, self.scales.units),
             CHANNELS * _distance(said.channels, channels, self.scales.channels),
             CLEAR * sure / known.sum().clamp(min=1),
         ])  # fmt: skip

@@ -209,6 +209,8 @@ class UnitReader:
                 if action.channel is not None:
                     shapes = [action.channel.read(blendshapes)] * len(sides)
             joined |= dict(zip(sides, join(shapes, seen.get(name), action.weights), strict=True))
+        if (joined["lips part"] or 0.0) > TRACE and joined["lip pressor"] is not None:
+            joined["lip pressor"] = 0.0  # FACS: lips that part are not pressed together
         return AUVector(joined)
 
 

@@ -1,5 +1,6 @@
 """Audited decoding: no refuted sentence stands, and what stands is what the model itself would go on from."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
@@ -92,6 +93,7 @@ def test_a_sample_takes_the_place_of_a_refuted_sentence() -> None:
             assert one.replacement is not None
             assert text.text[one.start :].startswith(one.replacement)
     assert {1, 2, 3, 4} & {one.sample for one in text.rejected}
+    assert not re.search(r":\*\*\S", text.text), "no sentence is glued to its heading"
 
 
 def test_where_nothing_was_measured_nothing_is_refuted() -> None:

@@ -248,6 +248,8 @@ class _Text:
         first, other = self._string(self._sentence), self._string(sample.ids)
         if verifier is None or sample.then is None or not other.strip() or heading(other.strip()):
             return False
+        if first[:1].isspace() != other[:1].isspace():  # it would be glued to what stands before it
+            return False
         if _breaks(first) != _breaks(other) or not verifier.replaceable(before, first, other):
             return False
         return self._refuted(sample.ids) is None

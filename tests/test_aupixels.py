@@ -109,8 +109,9 @@ def test_a_laugh_shows_more_from_both_sources(both: UnitReader, finder: FaceFind
     aus = reading(both, finder, ASTRONAUT)
     assert set(aus.measured) == set(both.measured)
     assert len(both.measured) >= len(BlendshapeReader().measured) + 6
-    for name in ("cheek raiser", "lips part", "left lip corner pull", "right lip corner pull"):
+    for name in ("cheek raiser", "left lip corner pull", "right lip corner pull"):
         assert (aus[name] or 0) > 0.4, name
+    assert (aus["lips part"] or 0) > TRACE
     for name in ("lip corner depressor", "lip pressor", "nose wrinkle"):
         assert (aus[name] or 0) < 0.3, name
 

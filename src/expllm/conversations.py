@@ -27,6 +27,8 @@ HINTED_ABOVE: Final = 0.05
 HINTED_MOST: Final = 6
 """Of the strongest units; more would not fit into the 130 words of an explanation."""
 HINTED: Final = ("all", "feafa")
+BEFORE: Final = {"hint": "", "hinted": "feafa"}
+"""What holds for models from before there were hints, or hints at other units."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,11 @@ class Questions:
             raise RecordError(f"the question for the label must hold {LABELS_HERE} once: {self.label!r}")
 
     def to_dict(self) -> dict[str, str]:
-        """As JSON values."""
-        return asdict(self)
+        """As JSON values. Models are known by them: hints of before keep the form that they had."""
+        values: dict[str, str] = asdict(self)
+        if self.hinted == BEFORE["hinted"]:
+            del values["hinted"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -164,7 +169,7 @@ class Questions:
             RecordError: a question is missing, unknown or no text.
         """
         names = {field.name for field in fields(cls)}
-        values = {"hint": "", "hinted": "feafa", **values}  # models from before there were hints, or others
+        values = {**BEFORE, **values}
         if set(values) != names or not all(isinstance(text, str) for text in values.values()):
             raise RecordError(f"questions must be the texts {', '.join(sorted(names))}, not {dict(values)!r}")
         return cls(**values)

@@ -38,7 +38,7 @@ _DENIES: Final = re.compile(
     r"\b(?:no|not|without|absence of|absent|lack(?:s|ing)? (?:of )?|devoid of|free (?:from|of)|neither|nor|"
     r"never|rather than|instead of|as opposed to|contrary to|unlike|ruling out|rules? out|eliminat\w+|"
     r"exclud\w+|\w+n't|differentiat\w+|distinguish\w+|contrast\w* with|detract\w*|negat\w+|"
-    r"contradict\w*|despite|distinct from|other than|transcend\w*|minimi[sz]ing|"
+    r"contradict\w*|despite(?!.*,)|distinct from|other than|transcend\w*|minimi[sz]ing|"
     r"against)\b",
     re.IGNORECASE,
 )

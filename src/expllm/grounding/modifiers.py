@@ -283,7 +283,7 @@ NO_WORDS: Final = frozenset(
 
 SUPPOSED_WORDS: Final = frozenset(
     _phrases(
-        "would, could, might, if, asked to, told to, instructed to, attempt to, trying to, tries to, try "
+        "would call for, calls for, would, could, might, if, asked to, told to, instructed to, attempt to, trying to, tries to, try "
         "to, unless, as if, as though, should, had she, had he, had it, were she, were he, whether, had "
         "they, imagine, suppose, supposing, were the, had the, were there, had there, expected, waiting "
         "for, one would, about to, as happens when, when someone, like someone, look of someone, look of "

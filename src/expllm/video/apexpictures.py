@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from expllm.explainers.base import FaceExplainer, Shown
-from expllm.explainers.crops import crops_of
+from expllm.crops import crops_of
 from expllm.images import Picture
 from expllm.video.analysis import VideoAnalysis
 from expllm.video.clip import Clip

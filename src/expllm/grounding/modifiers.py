@@ -285,9 +285,10 @@ SUPPOSED_WORDS: Final = frozenset(
     _phrases(
         "would call for, calls for, would, could, might, if, asked to, told to, instructed to, attempt "
         "to, trying to, tries to, try to, unless, as if, as though, should, had she, had he, had it, "
-        "were she, were he, whether, had they, imagine, suppose, supposing, were the, had the, were there, had there, expected, waiting "
-        "for, one would, about to, as happens when, when someone, like someone, look of someone, look of "
-        "one who, as one does, manner of, as in, in anger, in surprise, in fear, in disgust, in contempt, "
+        "were she, were he, whether, had they, imagine, suppose, supposing, were the, had the, "
+        "were there, had there, expected, waiting for, one would, about to, as happens "
+        "when, when someone, like someone, look of someone, look of one who, as one does, manner of, as in, "
+        "in anger, in surprise, in fear, in disgust, in contempt, "
         "unlike, would be, in order to, ready to, tempted to, want to, wants to, wish to, wanted to, "
         "hypothetically, as when, threatens to, threaten to, threatening to, on the verge of, on the "
         "point of, compared to, compared with, as it would, able to, capable of, need to, needs to, "

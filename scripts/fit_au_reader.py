@@ -29,7 +29,7 @@ from au_evidence import (
 )
 from au_readings import Array, Read, read
 from safetensors.numpy import load_file, save
-from tower_faces import CHANNELS, FACS, LABELS
+from tower_faces import CHANNELS, LABELS
 
 from expllm.aupixels import Ramp
 from expllm.aureaders import Channel, channel_of, load_calibration
@@ -233,17 +233,10 @@ def rounded(figures: Any) -> Any:
 
 
 def ship(tower: Path, folder: Path) -> None:
-    """The network in 16 bits: the tower, and of its heads what is read."""
+    """The network in 16 bits, with all its heads: training goes on from what ships."""
     folder.mkdir(exist_ok=True)
-    heads = load_file(tower / "units.safetensors")
-    read_ = [*range(len(FACS)), len(FACS) + len(CHANNELS)]
-    kept = {
-        name: heads[f"units.{name}"] for name in ("hidden.weight", "hidden.bias", "out.weight", "out.bias")
-    }
-    for name in ("out.weight", "out.bias"):
-        kept[name] = np.ascontiguousarray(kept[name][read_])
-    halves = {f"units.{name}": part.astype(np.float16) for name, part in kept.items()}
-    (folder / "units.safetensors").write_bytes(save(halves))
+    heads = {name: part.astype(np.float16) for name, part in load_file(tower / "units.safetensors").items()}
+    (folder / "units.safetensors").write_bytes(save(heads))
     (folder / "tower.safetensors").write_bytes((tower / "tower.safetensors").read_bytes())
 
 

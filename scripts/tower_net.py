@@ -78,6 +78,8 @@ def begun(folder: Path) -> Seeing:
     nn.init.zeros_(net.label.weight)
     heads = folder / "units.safetensors"
     if heads.exists():
-        found = {name: part for name, part in load_file(heads).items() if not name.startswith("scale.")}
+        found = {
+            name: part.float() for name, part in load_file(heads).items() if not name.startswith("scale.")
+        }
         net.load_state_dict({**net.state_dict(), **found})
     return net

@@ -48,7 +48,7 @@ def test_without_torch_every_command_says_what_to_install(place: Path, command: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["transformers", "peft", "yaml", "safetensors"])
+@pytest.mark.parametrize("module", ["transformers", "peft", "yaml"])
 @pytest.mark.parametrize("command", ["model show", "model merge", "train"])
 def test_without_another_package(place: Path, command: str, module: str) -> None:
     result = process(*NEED_THE_MODEL[command], cwd=place, env=without(place / "hook", module))

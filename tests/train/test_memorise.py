@@ -20,7 +20,7 @@ from expllm.train.sources import read_faces
 
 pytestmark = pytest.mark.slow
 
-COUNT, EPOCHS = 16, 220
+COUNT, EPOCHS = 16, 320
 LEARNS = replace(
     small.INSTRUCT, trains=("projector", "tower", "language"), batch=COUNT, micro_batch=COUNT, epochs=EPOCHS,
     max_steps=None, lr=5e-3, weight_decay=0.0, warmup_share=0.1, augment=False, save_steps=10**6,

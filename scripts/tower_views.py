@@ -61,11 +61,15 @@ def views(
     else:
         grey = (evenly(0, 1) < 0.4)[:, None, None, None]
         seen = torch.where(grey, seen.mean(1, keepdim=True), seen)
+    return _covered(_lit(seen, chance, strength), chance, COVERED * strength), mirrored
+
+
+def _lit(seen: Tensor, chance: torch.Generator, strength: float) -> Tensor:
+    """In another light: contrast and brightness of each picture; [N, 3, H, W], 0-255 to -1..1."""
+    draw = torch.rand(2, len(seen), 1, 1, 1, device=seen.device, generator=chance) * 2 - 1
+    contrast, light = 1 + 0.35 * strength * draw[0], 1 + 0.3 * strength * draw[1]
     mean = seen.mean((1, 2, 3), keepdim=True)
-    contrast, light = (1 + evenly(-most, most)[:, None, None, None] * strength for most in (0.35, 0.3))
-    seen = (seen - mean) * contrast + mean * light
-    seen = seen.clamp(0, 255) / 127.5 - 1
-    return _covered(seen, chance, COVERED * strength), mirrored
+    return ((seen - mean) * contrast + mean * light).clamp(0, 255) / 127.5 - 1
 
 
 def _coarse(pixels: Tensor, chance: torch.Generator, luck: random.Random, strength: float) -> Tensor:

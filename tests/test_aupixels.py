@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from expllm.aupixels import AUSource, PixelReader, Ramp, UnitReader, UnitTable, join, load_units
-from expllm.aureaders import TRACE, BlendshapeReader
+from expllm.aureaders import DECIMALS, TRACE, BlendshapeReader
 from expllm.errors import RecordError
 from expllm.facefinder import FaceFinder
 from expllm.facenet import FACS
@@ -109,6 +109,7 @@ def test_a_laugh_shows_more_from_both_sources(both: UnitReader, finder: FaceFind
     aus = reading(both, finder, ASTRONAUT)
     assert set(aus.measured) == set(both.measured)
     assert len(both.measured) >= len(BlendshapeReader().measured) + 6
+    assert all(value is None or value == round(value, DECIMALS) for value in aus.values())
     for name in ("cheek raiser", "left lip corner pull", "right lip corner pull"):
         assert (aus[name] or 0) > 0.4, name
     assert (aus["lips part"] or 0) > TRACE

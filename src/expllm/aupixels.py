@@ -207,7 +207,7 @@ class UnitReader:
             if self.source is AUSource.BOTH:  # how sides differ, they know even where their level is no good
                 shapes = [calibrated[side] for side in sides]
                 if action.channel is not None:
-                    shapes = [action.channel.read(blendshapes)] * len(sides)
+                    shapes = [round(action.channel.read(blendshapes), DECIMALS)] * len(sides)
             joined |= dict(zip(sides, join(shapes, seen.get(name), action.weights), strict=True))
         if (joined["lips part"] or 0.0) > TRACE and joined["lip pressor"] is not None:
             joined["lip pressor"] = 0.0  # FACS: lips that part are not pressed together

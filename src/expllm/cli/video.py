@@ -259,7 +259,7 @@ class _Batch:
         for warning in analysis.warnings:
             complain(f"{source}: {warning}")
         complain(
-            f"{source}: {analysis.frames:,} frames, {len(analysis.people)} people, "
+            f"{source}: {analysis.frames:,} frames, {_counted(len(analysis.people))}, "
             f"{len(analysis.events)} events, {len(analysis.episodes)} episodes -> {folder}"
         )
 
@@ -330,3 +330,7 @@ class _Progress:
             with suppress(OSError):
                 sys.stderr.write("\r\033[K")
                 sys.stderr.flush()
+
+
+def _counted(people: int) -> str:
+    return "1 person" if people == 1 else f"{people} people"

@@ -14,7 +14,7 @@ def test_a_video_gets_a_folder_and_the_second_call_does_nothing_again(tmp_path: 
     out = tmp_path / "out"
     done = call("video", str(video), "-o", str(out))
     assert done.code == 0, done.err
-    assert "50 frames, 1 people" in done.err
+    assert "50 frames, 1 person" in done.err
     assert "Traceback" not in done.err
     names = {path.name for path in (out / "walk").iterdir()}
     assert {

@@ -53,7 +53,7 @@ LAYERS = (
         "model",
         "shipped",
     },
-    {"predict", "measuring", "explainers", "cot"},
+    {"predict", "measuring", "explainers", "cot", "rewards"},
     {"report", "batch", "tables", "outputs", "train", "evals"},
     {"video"},
     {"serve"},

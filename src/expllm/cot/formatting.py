@@ -47,11 +47,11 @@ def format_problems(text: str, expression: Expression) -> tuple[CoT | None, tupl
         cot = CoT.parse(text)
     except RecordError as error:
         return None, (f"{str(error).capitalize()}.",)
-    problems = [*_surface_problems(text, cot), *_label_problems(cot, expression)]
+    problems = [*surface_problems(text, cot), *_label_problems(cot, expression)]
     return cot, tuple(problems)
 
 
-def _surface_problems(text: str, cot: CoT) -> list[str]:
+def surface_problems(text: str, cot: CoT) -> list[str]:
     problems = []
     before = re.split(r"key\s+observations", text, maxsplit=1, flags=re.IGNORECASE)[0]
     if _WORD.search(before):

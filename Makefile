@@ -31,7 +31,7 @@ test-all: $(VENV)/.dev $(if $(and $(shell command -v chromium),$(shell command -
 
 ## The server: real sockets, the openai client, schemathesis.
 test-server: $(VENV)/.dev
-	@$(PYTEST) tests/serve
+	@$(PYTEST) tests/server
 
 ## The page, in a real Chromium with a fake camera; axe-core and MediaPipe's build for the web come from npm.
 test-web: $(VENV)/.web
@@ -42,7 +42,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_layers.py
+	$(BIN)/python -m pytest tests/test_structure.py
 	$(BIN)/python scripts/make_docs.py --check
 
 format: $(VENV)/.dev

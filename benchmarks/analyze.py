@@ -27,11 +27,11 @@ import numpy as np
 from parts import decoding, parts
 from timing import Line, load, portraits, side_by_side
 
-from expllm.batch import Source, analyze_many, default_workers
-from expllm.images import open_image
-from expllm.native import load_mediapipe, native_silence
-from expllm.predict import Predictor
-from expllm.weights import FACE_LANDMARKER, locate
+from expllm.files.images import open_image
+from expllm.files.native import load_mediapipe, native_silence
+from expllm.files.weights import FACE_LANDMARKER, locate
+from expllm.predict.batch import Source, analyze_many, default_workers
+from expllm.predict.predictor import Predictor
 
 
 def aus_only() -> Predictor:

@@ -30,17 +30,17 @@ from llamacpp import LlamaCpp, llama_cpp, missing
 from PIL import Image
 from timing import ASTRONAUT, Clock, Line, load, side_by_side
 
-from expllm.conversations import explanation_question, label_question
-from expllm.data.encode import label_tokens
-from expllm.faces import label_set
-from expllm.model.answers import Answerer
+from expllm.core.conversations import explanation_question, label_question
+from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.expllm import inner
-from expllm.model.prepare import preparer
+from expllm.model.inference.backend import OwnModel
+from expllm.model.inference.backend_choice import without_adapters
+from expllm.model.inference.generate import Answerer
+from expllm.model.inference.label_scoring import score
+from expllm.model.model_inputs import preparer
 from expllm.model.presets import DINOV2_LARGE, Preset, preset
-from expllm.model.scoring import score
-from expllm.model.talkers import without_adapters
-from expllm.model.writing import OwnModel
+from expllm.model.tokenize import label_tokens
+from expllm.model.vlm import inner
 
 NEVER: Final = -1
 """No token: a text that waits for it goes on to its limit."""

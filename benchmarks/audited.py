@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 
 # isort: split
-from expllm.cot.img2au import FaceReader
-from expllm.errors import ExpllmError
-from expllm.evals.answers import Answer
+from expllm.core.errors import ExpllmError
+from expllm.core.vocabulary import AUVector
 from expllm.evals.explaining import trained_order
 from expllm.evals.labellers import ModelLabeller
+from expllm.evals.runner import Question
+from expllm.evals.saved_answers import Answer
 from expllm.evals.splits import open_named
-from expllm.evals.tasks import Question
-from expllm.explainers.verifying import REFUTED, verifier
-from expllm.faces import AUVector
 from expllm.grounding import audit
+from expllm.predict.img2au import FaceReader
+from expllm.predict.verifying import REFUTED, verifier
 
 if TYPE_CHECKING:
     from PIL import Image

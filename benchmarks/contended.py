@@ -22,7 +22,7 @@ from typing import Final
 
 from timing import ASTRONAUT, Line, load
 
-from expllm.threads import WAITING, cores
+from expllm.core.threads import WAITING, cores
 
 BUSY: Final = (0, 1, 2)
 """Other processes at work."""

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from expllm.model import writing
-from expllm.model.language import Language
-from expllm.model.memory import Memory
-from expllm.model.writing import Foretold, foretold
+from expllm.model.inference import backend
+from expllm.model.inference.backend import Foretold, foretold
+from expllm.model.inference.kv_cache import Memory
+from expllm.model.inference.llama import Language
 
 
 def still_step(
@@ -96,18 +96,18 @@ class Recorded:
 @contextmanager
 def recorded_steps() -> Iterator[list[Recorded]]:
     """Inside, texts are written by recorded steps; gives those that were made."""
-    plain, made = writing.read_tokens, list[Recorded]()
+    plain, made = backend.read_tokens, list[Recorded]()
 
     def step(language: Language, memory: Memory, tokens: list[int], places: list[int]) -> Foretold:
         if not made or made[-1].memory is not memory:
             made.append(Recorded(language, memory))
         return made[-1](tokens, places)
 
-    writing.read_tokens = step
+    backend.read_tokens = step
     try:
         yield made
     finally:
-        writing.read_tokens = plain
+        backend.read_tokens = plain
 
 
 @cache

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 
-from expllm.faces import label_set
+from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle
-from expllm.model.expllm import empty_model, with_lora
 from expllm.model.presets import Preset, preset
 from expllm.model.quiet import quiet_transformers
-from expllm.model.tiny import tiny_tokenizer
+from expllm.model.tiny_tokenizer import tiny_tokenizer
+from expllm.model.vlm import empty_model, with_lora
 
 
 def without_sources(name: str) -> Preset:

@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import Final
 
 from expllm.chat import OpenAIChat, ScriptedChat
-from expllm.chat.base import as_payload
+from expllm.chat.protocol import as_payload
+from expllm.core.vocabulary import AUVector, Expression, label_set
 from expllm.cot.case import Rules
 from expllm.cot.engine import Engine
 from expllm.cot.journal import Journal
-from expllm.cot.memory import Gate
-from expllm.cot.prompts import Prompts
+from expllm.cot.prompt_set import Prompts
+from expllm.cot.sample_session import Gate
 from expllm.cot.writers import LLMWriter
 from expllm.data import Sample
-from expllm.faces import AUVector, Expression, label_set
 
 TESTS: Final = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS / "cot"))

@@ -11,12 +11,12 @@ import random
 
 import numpy as np
 
+from expllm.core.records import Rect
 from expllm.data import image_bytes, open_dataset
-from expllm.data.boxes import MARGIN
-from expllm.data.sample import Rect
-from expllm.detectors import ScrfdDetector
-from expllm.facefinder import FaceFinder
-from expllm.images import Picture, open_image
+from expllm.faces.boxes import MARGIN
+from expllm.faces.detectors import ScrfdDetector
+from expllm.faces.finder import FaceFinder
+from expllm.files.images import Picture, open_image
 
 
 def scrfd_box(picture: Picture, detector: ScrfdDetector) -> Rect | None:

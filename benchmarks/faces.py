@@ -5,7 +5,8 @@
     python benchmarks/faces.py --pictures FOLDER        # also photographs of animals, things and places
 
 Prints each figure beside its bound and leaves with 1 where one is broken. Portraits are read from
-``portraits_*.parquet``. Behind the figures in `docs/experiments.md` and the comments of `expllm.facefinder`.
+``portraits_*.parquet``. Behind the figures in
+`docs/experiments.md` and the comments of `expllm.faces.finder`.
 """
 
 import argparse
@@ -27,13 +28,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 import covers
 from crowds import HEADS, Crowd, Head, backgrounds_of, crowds, cut_out, drawn_face, faceless
 
-import expllm.facefinder
-from expllm.aureaders import BlendshapeReader
-from expllm.facefinder import FaceFinder
-from expllm.faces import AUVector
-from expllm.images import Picture, open_image
-from expllm.landmarks import Face
-from expllm.visibility import PARTS, is_unseen
+import expllm.faces.finder
+from expllm.core.vocabulary import AUVector
+from expllm.faces.au_reader import BlendshapeReader
+from expllm.faces.finder import FaceFinder
+from expllm.faces.landmarks import Face
+from expllm.faces.visibility import PARTS, is_unseen
+from expllm.files.images import Picture, open_image
 
 Pixels = NDArray[np.uint8]
 SHRUNK_TO = (64, 48, 40, 32, 24, 20, 16)  # pixels, longer side of the face
@@ -193,12 +194,12 @@ def uncovered_faces(finder: FaceFinder, sets: dict[str, list[Pixels]]) -> Iterat
 def first_pass(finder: FaceFinder, pixels: Pixels) -> None:
     """What the finder did before it searched for small faces and looked at covers."""
     height, width = pixels.shape[:2]
-    if max(height, width) < expllm.facefinder.ENLARGED_SIDE:
+    if max(height, width) < expllm.faces.finder.ENLARGED_SIDE:
         finder._look_again(pixels, upright=False)
         return
     faces = finder._landmarker.fit_blindly(pixels)
     scores = [one.score for one in finder._detector.detect(pixels)]
-    if max(scores, default=0.0) < expllm.facefinder.SURE:
+    if max(scores, default=0.0) < expllm.faces.finder.SURE:
         finder._look_again(pixels, upright=bool(faces))
     if faces and max(height, width) > 480 and faces[0].box[2] * faces[0].box[3] < 0.1 * height * width:
         for top in (0, height - 480):
@@ -291,12 +292,12 @@ def kind(faces: list[Face], expected: int) -> str:
 def of_photographs(finder: FaceFinder, pictures: list[Pixels]) -> None:
     """Turned and shrunk portraits."""
     print(f"\n## Turned ({len(pictures)} portraits)", *turned(finder, pictures), sep="\n", flush=True)
-    smallest = expllm.facefinder.MIN_FACE_SIDE
-    expllm.facefinder.MIN_FACE_SIDE = 1.0  # type: ignore[misc]
+    smallest = expllm.faces.finder.MIN_FACE_SIDE
+    expllm.faces.finder.MIN_FACE_SIDE = 1.0  # type: ignore[misc]
     print(f"\n## Shrunk (100 portraits; {smallest:.0f} pixels is the limit, lifted here)", flush=True)
     for line in shrunk(finder, pictures[:100]):
         print(line, flush=True)
-    expllm.facefinder.MIN_FACE_SIDE = smallest  # type: ignore[misc]
+    expllm.faces.finder.MIN_FACE_SIDE = smallest  # type: ignore[misc]
 
 
 def examples() -> dict[str, list[Pixels]]:

@@ -42,19 +42,19 @@ from PIL import Image
 from timing import ASTRONAUT
 from train import LABELS, TRAINS, Clock, again, faces, learned, timed
 
-from expllm.conversations import explanation_question
-from expllm.model.answers import Answerer
+from expllm.core.conversations import explanation_question
 from expllm.model.bundle import Bundle
 from expllm.model.costs import Sizes, Text, answer_flops, training_flops
-from expllm.model.expllm import inner, train_only
-from expllm.model.prepare import preparer
+from expllm.model.inference.generate import Answerer
+from expllm.model.model_inputs import preparer
 from expllm.model.quiet import quiet_transformers
-from expllm.model.show import sizes_of
-from expllm.train.config import StageConfig
-from expllm.train.faces import Faces
-from expllm.train.loop import Place, make_trainer
-from expllm.train.planning import this_device
+from expllm.model.summary import sizes_of
+from expllm.model.vlm import inner, train_only
+from expllm.train.dry_run import this_device
+from expllm.train.recipe import StageConfig
+from expllm.train.stages import Place, make_trainer
 from expllm.train.trainer import StageTrainer
+from expllm.train.training_sets import Faces
 
 NEVER: Final = -1
 """No token: a text that waits for it goes on to its limit."""

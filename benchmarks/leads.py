@@ -27,11 +27,11 @@ import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 import torch
 from timing import ASTRONAUT, load
 
-from expllm.explainers.base import Shown
-from expllm.images import open_image
-from expllm.model.answers import Answerer
-from expllm.predict import Predictor
-from expllm.shipped import model_folder
+from expllm.files.images import open_image
+from expllm.model.inference.generate import Answerer
+from expllm.model.shipped import model_folder
+from expllm.predict.base import Shown
+from expllm.predict.predictor import Predictor
 
 Leads = list[list[float]]
 """Of each token of each text."""

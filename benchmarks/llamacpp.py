@@ -81,7 +81,7 @@ def write_bf16(target: Path) -> None:
     import gguf
     from gguf.quants import dequantize, quantize
 
-    from expllm.model.carried import carried_gguf
+    from expllm.model.gguf_cache import carried_gguf
     from expllm.model.presets import preset
 
     read: Any = gguf.GGUFReader(carried_gguf(preset("compact").language))

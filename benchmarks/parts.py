@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from timing import ASTRONAUT, Line, side_by_side
 
-from expllm.aureaders import BlendshapeReader
-from expllm.detectors import MediaPipeDetector
-from expllm.facefinder import FaceFinder
-from expllm.images import Picture, open_image
-from expllm.landmarks import Landmarker
-from expllm.predict import Predictor
-from expllm.weights import FACE_LANDMARKER, locate
+from expllm.faces.au_reader import BlendshapeReader
+from expllm.faces.detectors import MediaPipeDetector
+from expllm.faces.finder import FaceFinder
+from expllm.faces.landmarks import Landmarker
+from expllm.files.images import Picture, open_image
+from expllm.files.weights import FACE_LANDMARKER, locate
+from expllm.predict.predictor import Predictor
 
 LARGE = (4000, 3000)
 SMALL = (640, 480)

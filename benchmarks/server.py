@@ -37,7 +37,7 @@ from typing import Final
 import aiohttp
 from timing import Line, load, portraits, side_by_side
 
-from expllm.predict import Predictor
+from expllm.predict.predictor import Predictor
 
 CLIENTS: Final = 64
 PLACES: Final = 5

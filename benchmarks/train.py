@@ -30,24 +30,24 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from expllm.conversations import QUESTIONS
-from expllm.cot.offline import write_cot
+from expllm.core.conversations import QUESTIONS
+from expllm.core.vocabulary import AU_NAMES, AUVector, label_set
+from expllm.cot.rule_writer import write_cot
 from expllm.data import ImageRef
 from expllm.data.augment import NO_AUGMENTATION
-from expllm.faces import AU_NAMES, AUVector, label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.costs import Text, training_flops
-from expllm.model.expllm import train_only
-from expllm.model.prepare import preparer
+from expllm.model.model_inputs import preparer
 from expllm.model.presets import preset
 from expllm.model.quiet import quiet_transformers
-from expllm.model.show import sizes_of
-from expllm.train.batches import Batches, Collate, Examples
-from expllm.train.config import StageConfig
-from expllm.train.faces import Face, Faces
-from expllm.train.loop import Place, make_trainer
-from expllm.train.planning import this_device
+from expllm.model.summary import sizes_of
+from expllm.model.vlm import train_only
+from expllm.train.dataloader import Batches, Collate, Examples
+from expllm.train.dry_run import this_device
+from expllm.train.recipe import StageConfig
+from expllm.train.stages import Place, make_trainer
 from expllm.train.trainer import StageTrainer
+from expllm.train.training_sets import Face, Faces
 
 LABELS: Final = label_set(8)
 TRAINS: Final = ("projector", "tower_lora", "language_lora")

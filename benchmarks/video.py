@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from timing import ASTRONAUT, Line, load, side_by_side
 
-from expllm.landmarks import Landmarker
+from expllm.faces.landmarks import Landmarker
+from expllm.files.weights import FACE_LANDMARKER, locate
 from expllm.video.clip import Clip, Sampling
 from expllm.video.stretches import StretchFolder, StretchMeter
-from expllm.weights import FACE_LANDMARKER, locate
 
 WALL = (128, 126, 122)
 

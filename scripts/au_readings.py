@@ -20,7 +20,7 @@ from tower_faces import Faces, ferplus, portraits
 from tower_net import PREFIX, Seeing
 from tower_views import plain
 
-from expllm.progress import Progress
+from expllm.files.progress import Progress
 
 Array = NDArray[np.floating[Any]]
 PARTS: Final = ("ferplus:train", "ferplus:valid", "portraits:train", "portraits:valid", "ferplus:test")

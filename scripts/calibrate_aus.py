@@ -12,7 +12,7 @@ with expression labels say what a face at rest reads, and how high real faces re
 rendered identity is held out of the fit; figures on renders are from those only.
 
 A reading rises from 0 to a trace (0.05) over the dead zone, then to 1 at full scale, with x the weighted
-sum of channels: what `expllm.aureaders.Channel` does. A channel that does not follow its action gives
+sum of channels: what `expllm.faces.au_reader.Channel` does. A channel that does not follow its action gives
 measured = false: unknown is never written as zero. Left and right share one set of constants, so
 flipping a picture swaps the readings. Left is the subject's left.
 """
@@ -32,7 +32,7 @@ import numpy as np
 from au_sources import Array, Faces, Labelled, Renders, Sources, load_ferplus, load_portraits, load_renders
 from scipy.stats import pearsonr, rankdata, spearmanr
 
-from expllm.aureaders import TRACE
+from expllm.faces.au_reader import TRACE
 
 PORTRAITS, RENDERS = "portraits p99", "renders"
 # One in seven neutral-labelled portraits reads above zero: labels are noisy, people speak and squint.

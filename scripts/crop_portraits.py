@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from expllm.data.boxes import boxed, crop
-from expllm.errors import ImageError
-from expllm.facefinder import FaceFinder
-from expllm.images import open_image
-from expllm.progress import Progress
+from expllm.core.errors import ImageError
+from expllm.faces.boxes import boxed, crop
+from expllm.faces.finder import FaceFinder
+from expllm.files.images import open_image
+from expllm.files.progress import Progress
 
 SIDE = 112
 QUALITY = 92

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from doc_parts import table
 
-from expllm.auclassifier import read_asset
-from expllm.aupixels import load_units
-from expllm.aureaders import load_calibration
-from expllm.faces import ACTION_UNITS
+from expllm.core.vocabulary import ACTION_UNITS
+from expllm.faces.au_classifier import read_asset
+from expllm.faces.au_reader import load_calibration
+from expllm.faces.pixel_reader import load_units
 
 FIGURES: Final = {
     "renders_pearson": "r",

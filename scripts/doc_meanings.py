@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from expllm.cot.words import tables
-from expllm.cot.words.tables import Meaning
-from expllm.faces import Expression
+from expllm.core.vocabulary import Expression
+from expllm.cot.words import word_tables
+from expllm.cot.words.word_tables import Meaning
 
 
 def meanings() -> str:
@@ -14,7 +14,7 @@ def meanings() -> str:
         "| movement | beside | speaks for | said to be seen in, for example | sources |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for name, movement in tables.meanings().items():
+    for name, movement in word_tables.meanings().items():
         for row in (movement.alone, *movement.beside):
             lines.append(_row(name if row is movement.alone else "", row))
     return "\n".join(lines)
@@ -23,14 +23,14 @@ def meanings() -> str:
 def combinations() -> str:
     """Pairs of movements that mean something together."""
     lines = ["| together | speak for | sources |", "| --- | --- | --- |"]
-    for pair in tables.combinations():
+    for pair in word_tables.combinations():
         lines.append(f"| {' + '.join(pair.movements)} | {pair.expression} | {' '.join(pair.sources)} |")
     return "\n".join(lines)
 
 
 def sources() -> str:
     """What the keys of the other tables stand for."""
-    return "\n".join(f"* **{key}**: {text}." for key, text in tables.sources().items())
+    return "\n".join(f"* **{key}**: {text}." for key, text in word_tables.sources().items())
 
 
 def _row(name: str, row: Meaning) -> str:

@@ -10,19 +10,26 @@ import typer.main
 from rich.console import Console
 from typer.testing import CliRunner
 
-from expllm.aureaders import FAR_TURNED, BlendshapeReader
 from expllm.cli.main import app
 from expllm.cli.view import analysis_view
-from expllm.cot.offline import DEGREES, WORD_LIMIT, degree_word
-from expllm.errors import ExitCode
-from expllm.facefinder import MIN_FACE_SIDE
-from expllm.faces import ACTION_UNITS, AU_NAMES, EXPRESSION_SYNONYMS, LABEL_ORDERS, AUVector, Expression
-from expllm.images import ImageLimits
-from expllm.model.layout import read_manifest, seal
-from expllm.predict import Explainer, Predictor
-from expllm.records import FaceAnalysis
-from expllm.shipped import model_folder
-from expllm.tables import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS, au_row
+from expllm.core.errors import ExitCode
+from expllm.core.records import FaceAnalysis
+from expllm.core.vocabulary import (
+    ACTION_UNITS,
+    AU_NAMES,
+    EXPRESSION_SYNONYMS,
+    LABEL_ORDERS,
+    AUVector,
+    Expression,
+)
+from expllm.cot.rule_writer import DEGREES, WORD_LIMIT, degree_word
+from expllm.faces.au_reader import FAR_TURNED, BlendshapeReader
+from expllm.faces.finder import MIN_FACE_SIDE
+from expllm.files.images import ImageLimits
+from expllm.model.manifest import read_manifest, seal
+from expllm.model.shipped import model_folder
+from expllm.predict.predictor import Explainer, Predictor
+from expllm.report.columns import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS, au_row
 
 PICTURE: Final = "examples/faces/astronaut.jpg"
 COMPACT: Final = "compact"

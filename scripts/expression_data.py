@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from expllm.aureaders import TRACE, BlendshapeReader
-from expllm.facefinder import FaceFinder
-from expllm.faces import LABEL_ORDERS, AUVector, label_set
-from expllm.images import open_image
+from expllm.core.vocabulary import LABEL_ORDERS, AUVector, label_set
+from expllm.faces.au_reader import TRACE, BlendshapeReader
+from expllm.faces.finder import FaceFinder
+from expllm.files.images import open_image
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -9,8 +9,8 @@ from expression_data import Array, Data, Faces, Ints
 from expression_figures import figures, nll
 from scipy.optimize import minimize, minimize_scalar
 
-from expllm.auclassifier import ACTIONS, Coefficients, expand, softmax, units_of
-from expllm.faces import ACTION_UNITS, AU_NAMES, label_set
+from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, label_set
+from expllm.faces.au_classifier import ACTIONS, Coefficients, expand, softmax, units_of
 
 DECIMALS: Final = 4
 MAY_COST: Final = 0.002

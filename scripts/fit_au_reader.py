@@ -31,9 +31,9 @@ from au_readings import Array, Read, read
 from safetensors.numpy import load_file, save
 from tower_faces import CHANNELS, LABELS
 
-from expllm.aupixels import Ramp
-from expllm.aureaders import Channel, channel_of, load_calibration
-from expllm.faces import ACTION_UNITS
+from expllm.core.vocabulary import ACTION_UNITS
+from expllm.faces.au_reader import Channel, channel_of, load_calibration
+from expllm.faces.pixel_reader import Ramp
 
 ASSETS: Final = Path(__file__).parents[1] / "src" / "expllm" / "assets"
 DEAD: Final = 0.85

@@ -21,12 +21,12 @@ from expression_data import PARTS, Array, Data, Faces, load
 from expression_figures import HEAD, class_table, figures, short
 from expression_fitting import MAJORITY_ONLY, TRIAL_HEAD, Fitter, Setting, Trial, choose
 
-import expllm.auclassifier
-from expllm.auclassifier import AUClassifier, softmax
-from expllm.aureaders import BlendshapeReader, load_calibration
+import expllm.faces.au_classifier
+from expllm.faces.au_classifier import AUClassifier, softmax
+from expllm.faces.au_reader import BlendshapeReader, load_calibration
 
 DATE: Final = "2026-11-23"
-OUTPUT: Final = Path(expllm.auclassifier.__file__).parent / "assets" / expllm.auclassifier.ASSET
+OUTPUT: Final = Path(expllm.faces.au_classifier.__file__).parent / "assets" / expllm.faces.au_classifier.ASSET
 LIMITS: Final = (
     "Trained on posed and web photographs labelled by viewers: it says what viewers would call the face, "
     "not what its owner feels.",
@@ -117,7 +117,7 @@ def constants_digest() -> str:
 def describe(reader: BlendshapeReader, data: Data, chosen: Trial, trials: list[Trial]) -> dict[str, Any]:
     """The card without its figures."""
     return {
-        "about": "expression from action units: logistic regression on the terms of expllm.auclassifier",
+        "about": "expression from action units: logistic regression (expllm.faces.au_classifier)",
         "date": DATE,
         "command": "python scripts/fit_expression_classifier.py --data ../shared/data --cache faces.npz",
         "seed": "0 for random traces; the loss is convex, started at zero; identities split by SHA-256",

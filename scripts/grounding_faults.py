@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from expllm.faces import AU_BY_NAME, AUVector, Expression
+from expllm.core.vocabulary import AU_BY_NAME, AUVector, Expression
 from expllm.grounding import Verdict, audit
 
 PHRASES: Final = {

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from grounding_faults import names
 
-from expllm.faces import AU_NAMES, AUVector, Side
+from expllm.core.vocabulary import AU_NAMES, AUVector, Side
 from expllm.grounding import Audit, Checked, Verdict, audit
 from expllm.grounding.audit import WRONG
 from expllm.grounding.meanings import FACS_ONLY

@@ -10,7 +10,7 @@ from typing import Final
 
 from grounding_faults import PHRASES, Fault, Row, names, noticed, peak
 
-from expllm.faces import Expression
+from expllm.core.vocabulary import Expression
 from expllm.grounding import Checked, Claim, DegreeWord, Verdict, audit
 from expllm.grounding.audit import WRONG
 

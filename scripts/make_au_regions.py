@@ -26,7 +26,7 @@ import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 import numpy as np
 import numpy.typing as npt
 
-from expllm.faces import ACTION_UNITS, ActionUnit, Side
+from expllm.core.vocabulary import ACTION_UNITS, ActionUnit, Side
 
 TARGET = Path(__file__).parents[1] / "src/expllm/assets/au_regions.json"
 LANDMARKS = 478
@@ -54,9 +54,9 @@ def measured(heads: int, size: int) -> tuple[dict[str, Array], Array]:
     from head_renderer import Look, load_head, render
     from render_heads import draw_identity, weight_vector
 
-    from expllm.landmarks import Landmarker
-    from expllm.progress import Progress
-    from expllm.weights import FACE_LANDMARKER, locate
+    from expllm.faces.landmarks import Landmarker
+    from expllm.files.progress import Progress
+    from expllm.files.weights import FACE_LANDMARKER, locate
 
     head, landmarker = load_head(), Landmarker(locate(FACE_LANDMARKER), 1)
     names = [name for name in head.names if not name.startswith(STILL)]

@@ -23,7 +23,7 @@ import doc_grounding
 import doc_meanings
 import doc_parts
 
-from expllm.errors import ExpllmError
+from expllm.core.errors import ExpllmError
 
 ROOT: Final = Path(__file__).parents[1]
 EXAMPLE: Final = ROOT / "docs" / "example.json"

@@ -31,14 +31,14 @@ from au_evidence import (
 from au_readings import Array, Read
 from tower_faces import CHANNELS, FACS, LABELS, OTHERS
 
-from expllm.aupixels import AUSource, PixelReader, Ramp, UnitReader, load_units
-from expllm.crops import upright_crop
+from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES
 from expllm.data.people import part_of
-from expllm.facefinder import FaceFinder
-from expllm.facenet import SIDE, face_net
-from expllm.faces import ACTION_UNITS, AU_NAMES
-from expllm.images import open_image
-from expllm.progress import Progress
+from expllm.faces.crops import upright_crop
+from expllm.faces.finder import FaceFinder
+from expllm.faces.pixel_reader import AUSource, PixelReader, Ramp, UnitReader, load_units
+from expllm.faces.unit_network import SIDE, face_net
+from expllm.files.images import open_image
+from expllm.files.progress import Progress
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from grounding_faults import Fault, Row, strangers_of, unit_faults
 from grounding_sentences import read_sentences, table, trials
 from grounding_text_faults import text_faults
 
-from expllm.cot.offline import write_cot
+from expllm.cot.rule_writer import write_cot
 from expllm.data import open_dataset
 from expllm.grounding import Audit, Verdict, audit
 from expllm.grounding.audit import REFUTED, WRONG

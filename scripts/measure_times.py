@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from expllm.auclassifier import AUClassifier
-from expllm.aureaders import BlendshapeReader
-from expllm.faces import AU_BY_NAME, AU_NAMES, AUVector
+from expllm.core.vocabulary import AU_BY_NAME, AU_NAMES, AUVector
+from expllm.faces.au_classifier import AUClassifier
+from expllm.faces.au_reader import BlendshapeReader
 from expllm.grounding.times import WRONG_TIMES, Movement, audit_times
 from expllm.video.events import Episode, Event, letter_of
 from expllm.video.story import audit_story, write_story

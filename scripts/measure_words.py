@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from expllm.aureaders import BlendshapeReader
-from expllm.cot.offline import write_cot
+from expllm.core.records import CoT
+from expllm.core.vocabulary import EXPRESSION_SYNONYMS, AUVector, Expression
+from expllm.cot.rule_writer import write_cot
 from expllm.data import open_dataset
-from expllm.explainers.rules import RuleExplainer
-from expllm.faces import EXPRESSION_SYNONYMS, AUVector, Expression
+from expllm.faces.au_reader import BlendshapeReader
 from expllm.grounding import audit, cues, lexicon
 from expllm.grounding.audit import WRONG
-from expllm.records import CoT
+from expllm.predict.rules import RuleExplainer
 
 SHORTEST, LONGEST = 3, 8
 FORMULA: Final = 0.04

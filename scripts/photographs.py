@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from expllm.facefinder import FaceFinder
-from expllm.images import open_image
+from expllm.faces.finder import FaceFinder
+from expllm.files.images import open_image
 
 Things = TypeVar("Things")
 SETS = ("portraits_train-*.parquet", "ferplus_train-*.parquet")

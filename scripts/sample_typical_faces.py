@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from expllm.auclassifier import TYPICAL
-from expllm.aureaders import BlendshapeReader
-from expllm.facefinder import FaceFinder
-from expllm.images import open_image
+from expllm.faces.au_classifier import TYPICAL
+from expllm.faces.au_reader import BlendshapeReader
+from expllm.faces.finder import FaceFinder
+from expllm.files.images import open_image
 
 ASSETS = Path(__file__).parent.parent / "src" / "expllm" / "assets"
 SETS = {"FER+ train": "ferplus_train-*.parquet", "portraits": "portraits_train-*.parquet"}

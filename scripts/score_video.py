@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from expllm.faces import ACTION_UNITS, AU_NAMES
+from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES
 
 STRONG, LONG = 0.5, 0.160
 """Peak and seconds from which a true event must be found."""

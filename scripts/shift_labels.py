@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from expllm.evals.answers import EvalRun
+from expllm.evals.saved_answers import EvalRun
 from expllm.evals.scores import log_probabilities
 
 Floats = npt.NDArray[np.float64]

@@ -20,12 +20,12 @@ import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 # isort: split
 import torch
 
-from expllm.model.expllm import part_of
-from expllm.model.keys import check_fit
-from expllm.model.layout import read_manifest
-from expllm.model.store import load, save
+from expllm.model.checkpoint import load, save
+from expllm.model.manifest import read_manifest
 from expllm.model.tensors import load_weights
-from expllm.train.history import History
+from expllm.model.vlm import part_of
+from expllm.model.weight_keys import check_fit
+from expllm.train.step_history import History
 
 MOST_BYTES: Final = 25_000_000
 _PATHS: Final = (("model", "begin"), ("model", "tower"), ("data", "root"))

@@ -15,8 +15,8 @@ from typing import Final
 
 from PIL import Image, ImageDraw
 
-from expllm.faces import Expression
-from expllm.predict import Predictor
+from expllm.core.vocabulary import Expression
+from expllm.predict.predictor import Predictor
 from expllm.report.panel import font
 
 FACES: Final = Path(__file__).parents[1] / "examples" / "faces"

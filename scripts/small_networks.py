@@ -1,4 +1,4 @@
-"""The two small networks as PyTorch modules, and the assets that `expllm.convnets` reads."""
+"""The two small networks as PyTorch modules, and the assets that `expllm.faces.convnets` reads."""
 
 import json
 import sys

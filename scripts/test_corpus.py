@@ -3,7 +3,7 @@
     python scripts/test_corpus.py [--what open|analyze] [--folder DIR] [--jobs 2]
 
 Takes Pillow's source archive from PyPI (47 MB, kept in the cache folder, checked by its SHA-256) and puts
-every file of Tests/images through `expllm.images.open_image`, or through `expllm.analyze`, in workers.
+every file of Tests/images through `expllm.files.images.open_image`, or through `expllm.analyze`, in workers.
 Fails if a file raises anything but this package's own error, kills its worker, or needs more than 5 s or
 500 MB.
 """
@@ -143,11 +143,11 @@ def _drive(todo: queue.SimpleQueue[str], outcomes: list[Outcome], what: str) -> 
 def work(what: str) -> int:
     """A worker: a path a line in, an outcome a line out."""
     results, sys.stdout = sys.stdout, sys.stderr  # the function under test may print
-    from expllm.errors import ExpllmError, ImageError
+    from expllm.core.errors import ExpllmError, ImageError
 
     expected: type[ExpllmError] = ImageError if what == "open" else ExpllmError
     function = (
-        import_module("expllm.images").open_image if what == "open" else import_module("expllm").analyze
+        import_module("expllm.files.images").open_image if what == "open" else import_module("expllm").analyze
     )
     import_module("PIL.Image").init()  # so that the first file does not pay for the imports
     for line in sys.stdin:

@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data.people import part_of
-from expllm.faces import LABEL_ORDERS
 
 LABELS: Final = [label.value for label in LABEL_ORDERS["ferplus"].labels]
 OTHERS: Final = ("unknown", "NF")

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, dropout, relu
 from tower_faces import CHANNELS, FACS, LABELS
 
-from expllm.model.convtower import ConvConfig, ConvTower
 from expllm.model.presets import CONV_TOWER
+from expllm.model.vision import ConvConfig, ConvTower
 
 PREFIX: Final = "model.vision_tower."
 REGIONS: Final = 3

@@ -1,4 +1,4 @@
-"""Train the network that tells which parts of a face are covered (`expllm.visibility`).
+"""Train the network that tells which parts of a face are covered (`expllm.faces.visibility`).
 
     python scripts/render_heads.py RENDERS --first 2000 --identities 200 --per-identity 3 --size 200
     python scripts/train_face_parts.py --data ../shared/data --renders RENDERS
@@ -32,10 +32,10 @@ from photographs import SETS, Photograph, kept, photographs, renders
 from PIL import Image, ImageFilter
 from small_networks import PartNetwork, ship
 
-from expllm.facefinder import ENLARGED_SIDE
-from expllm.landmarks import Landmarker
-from expllm.visibility import ASSET, PARTS, SIDE, THRESHOLD, upright
-from expllm.weights import FACE_LANDMARKER, locate
+from expllm.faces.finder import ENLARGED_SIDE
+from expllm.faces.landmarks import Landmarker
+from expllm.faces.visibility import ASSET, PARTS, SIDE, THRESHOLD, upright
+from expllm.files.weights import FACE_LANDMARKER, locate
 
 OTHER_SIDE = [1, 0, 3, 2, 5, 4]
 BATCH, RATE = 64, 2e-3

@@ -1,4 +1,4 @@
-"""Train the network that proposes where small faces may be (`expllm.smallfaces`).
+"""Train the network that proposes where small faces may be (`expllm.faces.small_faces`).
 
     python scripts/train_small_faces.py --data ../shared/data
 
@@ -27,7 +27,7 @@ from photographs import SETS, Photograph, photographs
 from PIL import Image, ImageDraw, ImageFilter
 from small_networks import PlaceNetwork, ship
 
-from expllm.smallfaces import ASSET, LIKELY
+from expllm.faces.small_faces import ASSET, LIKELY
 
 SIDE, CROP, STRIDE = 160, 128, 8
 LOWEST, LARGEST = 10.5, 28.0

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from expllm.chat.retries import Backoff
-from expllm.facefinder import FaceFinder
-from expllm.model.carried import MARK
-from expllm.weights import cache_folder
+from expllm.faces.finder import FaceFinder
+from expllm.files.weights import cache_folder
+from expllm.model.gguf_cache import MARK
 
 if TYPE_CHECKING:
     from browsing import Visit

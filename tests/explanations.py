@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from expllm.cot.offline import write_cot
+from expllm.core.vocabulary import AUVector, Expression, label_set
+from expllm.cot.rule_writer import write_cot
 from expllm.data import Sample
-from expllm.evals import scripted_judge
-from expllm.evals.answers import Answer
+from expllm.evals.judge import scripted_judge
 from expllm.evals.labellers import answered
-from expllm.faces import AUVector, Expression, label_set
+from expllm.evals.saved_answers import Answer
 
 E = Expression
 SEVEN = label_set(7)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from expllm.faces import label_set
-from expllm.model import store
+from expllm.core.vocabulary import label_set
+from expllm.model import checkpoint
 from expllm.model.bundle import new_bundle
 from expllm.model.presets import preset
 
@@ -20,5 +20,5 @@ def run_with_model(folder: Path, boxes: bool = False) -> Path:
     for name, parameter in bundle.model.named_parameters():
         if ".lora_B." in name:  # zero when it is new
             parameter.data = torch.randn(parameter.shape, generator=drawn) * 0.3
-    store.save(folder / "model", bundle, {"recipe": {"data": {"boxes": boxes}}})
+    checkpoint.save(folder / "model", bundle, {"recipe": {"data": {"boxes": boxes}}})
     return folder

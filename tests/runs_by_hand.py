@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from expllm.core.records import CoT
+from expllm.core.vocabulary import AUVector, Expression
+from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Call, Journal, Outcome, Row, Verdict
-from expllm.cot.records import CotRecord
-from expllm.faces import AUVector, Expression
-from expllm.records import CoT
-from expllm.runs import RunFolder
+from expllm.files.runs import RunFolder
 
 LABELS = ("neutral", "happiness", "sadness")
 TEXT = CoT(

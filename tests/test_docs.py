@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from expllm.faces import AU_NAMES
-from expllm.predict import Predictor
-from expllm.records import FaceAnalysis
+from expllm.core.records import FaceAnalysis
+from expllm.core.vocabulary import AU_NAMES
+from expllm.predict.predictor import Predictor
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]

@@ -1,34 +1,34 @@
 """ExpLLM: facial expressions, explained through action units.
 
 `import expllm` is cheap: MediaPipe, Pillow and pydantic load when they are first needed. It settles how many
-threads native code starts and how these wait ([`threads`][expllm.threads]): import it before PyTorch.
+threads native code starts and how these wait ([`threads`][expllm.core.threads]): import it before PyTorch.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from expllm.threads import settle
+from expllm.core.threads import settle
 
 __version__ = "0.1.0"
 
 settle()
 
 if TYPE_CHECKING:
-    from expllm.errors import ExpllmError
-    from expllm.faces import ActionUnit, AUVector, Expression
+    from expllm.core.errors import ExpllmError
+    from expllm.core.records import CoT, FaceAnalysis
+    from expllm.core.vocabulary import ActionUnit, AUVector, Expression
     from expllm.grounding import audit
-    from expllm.predict import Predictor, analyze
-    from expllm.records import CoT, FaceAnalysis
+    from expllm.predict.predictor import Predictor, analyze
     from expllm.video.analysis import analyze_video
 
 _HOME = {
-    "AUVector": "expllm.faces",
-    "ActionUnit": "expllm.faces",
-    "CoT": "expllm.records",
-    "Expression": "expllm.faces",
-    "ExpllmError": "expllm.errors",
-    "FaceAnalysis": "expllm.records",
-    "Predictor": "expllm.predict",
-    "analyze": "expllm.predict",
+    "AUVector": "expllm.core.vocabulary",
+    "ActionUnit": "expllm.core.vocabulary",
+    "CoT": "expllm.core.records",
+    "Expression": "expllm.core.vocabulary",
+    "ExpllmError": "expllm.core.errors",
+    "FaceAnalysis": "expllm.core.records",
+    "Predictor": "expllm.predict.predictor",
+    "analyze": "expllm.predict.predictor",
     "analyze_video": "expllm.video.analysis",
     "audit": "expllm.grounding",
 }

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from expllm.chat import ChatError, KeyRejected, QuotaSpent, UnknownModel, Unreachable, Usage
 from expllm.chat.address import Address
-from expllm.chat.answers import understand
 from expllm.chat.outcomes import Completion, Trouble
+from expllm.chat.replies import understand
 from expllm.chat.transport import Answer
 
 ADDRESS = Address.of("http://127.0.0.1:8000/v1", "EXPLLM_NO_SUCH_KEY")

@@ -18,7 +18,7 @@ from expllm.chat import (
     Prices,
     Usage,
 )
-from expllm.errors import OutputError
+from expllm.core.errors import OutputError
 
 
 def test_a_cached_reply_is_not_asked_for_again(tmp_path: Path) -> None:

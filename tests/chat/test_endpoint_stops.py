@@ -19,7 +19,7 @@ from expllm.chat import (
     UnknownModel,
     Unreachable,
 )
-from expllm.errors import ExitCode, UsageError
+from expllm.core.errors import ExitCode, UsageError
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from expllm.chat import BadPrices, Price, Prices, Usage
-from expllm.errors import ExitCode
+from expllm.core.errors import ExitCode
 
 TOML = 'dated = "2026-11-05"\n[models."gpt-4o"]\ninput = 2.5\noutput = 10\n'
 JSON = '{"dated": "2026-11-05", "models": {"gpt-4o": {"input": 2.5, "output": 10}}}'

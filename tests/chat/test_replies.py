@@ -10,7 +10,7 @@ from chatserver import Canned, ChatServer
 from replies import AGAIN, ANSWER, CASES, FILTERED, Case
 
 from expllm.chat import ChatError, ChatFailed, Reply
-from expllm.errors import ExitCode
+from expllm.core.errors import ExitCode
 
 SHARED = Path(__file__).parents[3] / "shared" / "cases" / "replies.json"
 

@@ -25,7 +25,7 @@ from PIL import Image
 from waiting import HANG_S
 
 from expllm.cli.main import run
-from expllm.records import FaceAnalysis
+from expllm.core.records import FaceAnalysis
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ CANNOT_RUN: Final[Mapping[str, str]] = {
     r"exp_cot_reference": "needs the published texts, which may not be passed on",
     r"^(eval calibrate|eval accuracy compact) ": "needs 50 labelled faces, or the shipped model, or both",
     r"compact_ablation": "needs a folder of `eval ablate`",
-    r"^serve( |$)": "serves until it is ended; tests/serve does that",
+    r"^serve( |$)": "serves until it is ended; tests/server does that",
     r"^video ": "needs a video; tests/cli/test_video.py makes some",
     r"runs/own/|runs/ablation|\bcheck own\.csv": "needs what the commands above it made",
 }
@@ -39,7 +39,7 @@ PYTHON_CANNOT_RUN: Final[Mapping[str, str]] = {
     "LLaVA-CC3M": "needs captions with their pictures, 6 GB",
     "near=sample.box": "goes on with a sample of the data set above it",
     "interview.mp4": "needs a video; tests/video/test_products.py makes some",
-    "127.0.0.1:8000/v1": "needs a server; tests/serve/test_openai.py gives it one",
+    "127.0.0.1:8000/v1": "needs a server; tests/server/test_openai.py gives it one",
 }
 """Words of Python examples that cannot run in a test -> why."""
 

@@ -14,10 +14,10 @@ from groups import rows
 from PIL import Image
 
 from expllm.cli.analyze import analyze, aus
-from expllm.errors import ExitCode
-from expllm.facefinder import MAX_FACES
-from expllm.faces import AU_NAMES, AUVector
-from expllm.records import FaceAnalysis
+from expllm.core.errors import ExitCode
+from expllm.core.records import FaceAnalysis
+from expllm.core.vocabulary import AU_NAMES, AUVector
+from expllm.faces.finder import MAX_FACES
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from conftest import ASTRONAUT
 from corpus import corpus
 from PIL import Image
 
-from expllm.errors import one_line
-from expllm.facefinder import MIN_FACE_SIDE, FaceFinder
-from expllm.images import ImageLimits, Picture, read_stream
-from expllm.landmarks import Face
+from expllm.core.errors import one_line
+from expllm.faces.finder import MIN_FACE_SIDE, FaceFinder
+from expllm.faces.landmarks import Face
+from expllm.files.images import ImageLimits, Picture, read_stream
 
 CORPUS = corpus()
 ODD_NAMES = (

@@ -12,9 +12,9 @@ import pytest
 from calling import call, faceless
 from conftest import ASTRONAUT
 
-from expllm.faces import AU_NAMES, Expression
-from expllm.records import CoT, FaceAnalysis
-from expllm.tables import OPENFACE_AUS, OPENFACE_PRESENCES, PYFEAT_AUS
+from expllm.core.records import CoT, FaceAnalysis
+from expllm.core.vocabulary import AU_NAMES, Expression
+from expllm.report.columns import OPENFACE_AUS, OPENFACE_PRESENCES, PYFEAT_AUS
 
 TEXTS = ("key_observations", "overall_emotional_interpretation", "conclusion")
 

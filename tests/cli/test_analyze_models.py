@@ -14,7 +14,7 @@ from randommodels import run_with_model
 from replies import CASES
 from serving import served
 
-from expllm.faces import Expression
+from expllm.core.vocabulary import Expression
 
 TEXT = (
     "**Key Observations:** Both lip corners are strongly pulled up.\n\n"

@@ -15,7 +15,7 @@ from conftest import ASTRONAUT
 from randommodels import run_with_model
 from waiting import HANG_S, wait_until
 
-from expllm import signals
+from expllm.files import signals
 
 COMMAND = [sys.executable, "-m", "expllm"]
 

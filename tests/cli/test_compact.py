@@ -8,11 +8,11 @@ import pytest
 from calling import call, process
 from conftest import ASTRONAUT
 
-from expllm import shipped
-from expllm.faces import Expression
+from expllm.core.vocabulary import Expression
 from expllm.grounding import Verdict, audit
-from expllm.model.layout import check_files, read_manifest
-from expllm.model.publish import published_files
+from expllm.model import shipped
+from expllm.model.hub.push import published_files
+from expllm.model.manifest import check_files, read_manifest
 
 FOLDER = shipped.model_folder("compact")
 MOST_BYTES = 25_000_000

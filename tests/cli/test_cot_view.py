@@ -7,12 +7,13 @@ import pytest
 from rich.console import Console, RenderableType
 from runs_by_hand import begin, call, outcome, record, run_of, verdict, write
 
-from expllm.cli.cot_view import ledger_view, show_sample
+from expllm.cli.cot_show import sample_view
+from expllm.cli.cot_view import ledger_view
+from expllm.core.errors import UsageError
+from expllm.core.vocabulary import Expression
 from expllm.cot.journal import Row
 from expllm.cot.ledger import Ledger
-from expllm.errors import UsageError
-from expllm.faces import Expression
-from expllm.runs import RunFolder
+from expllm.files.runs import RunFolder
 
 HAPPY, SAD = Expression.HAPPINESS, Expression.SADNESS
 
@@ -86,7 +87,7 @@ def test_accuracy_above_chance_is_not_called_chance(tmp_path: Path) -> None:
 
 
 def test_a_sample_is_shown_with_all_that_was_said(tmp_path: Path) -> None:
-    said = printed(show_sample(a_run(tmp_path), "b"))
+    said = printed(sample_view(a_run(tmp_path), "b"))
     expected = (
         "Round 1", "AU2Des", "Describe {'jaw drop': 0.4}.", "A smile.", "10 + 5 tokens, 0.010000 USD",
         "Result Verification by rules: did not pass", "- Wrong.", "Round 2", "no answer: timeout",
@@ -102,16 +103,16 @@ def test_a_sample_is_shown_with_all_that_was_said(tmp_path: Path) -> None:
 
 
 def test_the_first_sample_is_shown_if_none_is_named(tmp_path: Path) -> None:
-    assert printed(show_sample(a_run(tmp_path))).startswith("a\n")
+    assert printed(sample_view(a_run(tmp_path))).startswith("a\n")
 
 
 def test_a_sample_under_way_and_one_that_is_not_there(tmp_path: Path) -> None:
     run = write(begin(tmp_path), [call("x")])
-    assert "It has not ended yet." in printed(show_sample(run))
+    assert "It has not ended yet." in printed(sample_view(run))
     with pytest.raises(UsageError, match="no sample 'y'"):
-        show_sample(run, "y")
+        sample_view(run, "y")
     with pytest.raises(UsageError, match="no sample has begun"):
-        show_sample(begin(tmp_path / "empty"))
+        sample_view(begin(tmp_path / "empty"))
 
 
 def test_a_failed_call_that_was_tried_again_is_still_shown(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_a_failed_call_that_was_tried_again_is_still_shown(tmp_path: Path) -> No
     with closing(JournalReader(tmp_path / "journal.sqlite")) as reader:
         reader.reopen_failed()
     write(run, [call("a", 1), outcome(0, record("a"))])
-    assert "no answer: timeout; tried again later" in printed(show_sample(run, "a"))
+    assert "no answer: timeout; tried again later" in printed(sample_view(run, "a"))
     assert "1 of these were tried again" in words(ledger_view(Ledger.of(run)))
 
 
@@ -131,25 +132,25 @@ def test_both_workers_that_had_a_sample_are_shown(tmp_path: Path) -> None:
     run = begin(tmp_path)
     write(run, [call("a", text="First try.")], shard=0)
     write(run, [call("a", text="Second try."), outcome(0, record("a"))], shard=1)
-    said = printed(show_sample(run, "a"))
+    said = printed(sample_view(run, "a"))
     assert said.index("First try.") < said.index("another worker") < said.index("Second try.")
 
 
 def test_what_a_model_says_cannot_move_the_cursor_or_style_the_text(tmp_path: Path) -> None:
     evil = "[bold red]x[/] \x1b[2J\x07 \u202e"
     run = write(begin(tmp_path), [call(evil, text=evil), outcome(0, record(evil, reason=evil))])
-    for view in (show_sample(run, evil), ledger_view(Ledger.of(run))):
+    for view in (sample_view(run, evil), ledger_view(Ledger.of(run))):
         said = printed(view)
         assert "\x1b" not in said
         assert "\x07" not in said
-    assert "[bold red]x[/]" in printed(show_sample(run, evil))
+    assert "[bold red]x[/]" in printed(sample_view(run, evil))
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_narrow_wide_and_ascii_terminals(tmp_path: Path, width: int) -> None:
     run = a_run(tmp_path)
     write(run, [call("é", text="ü"), outcome(9, record("é"))])
-    for view in (ledger_view(Ledger.of(run)), show_sample(run, "é")):
+    for view in (ledger_view(Ledger.of(run)), sample_view(run, "é")):
         said = printed(view, width=width, encoding="ascii")
         assert max(map(len, said.splitlines())) <= min(width, 110)
-    assert "\\xfc" in printed(show_sample(run, "é"), encoding="ascii")
+    assert "\\xfc" in printed(sample_view(run, "é"), encoding="ascii")

@@ -11,10 +11,10 @@ from randommodels import run_with_model
 from expllm.cli import doctor
 from expllm.cli.doctor_model import the_model
 from expllm.cli.finding import Finding
-from expllm.errors import ExitCode, MissingDependency
-from expllm.native import SYSTEM_LIBRARIES, missing_library
-from expllm.packages import SERVER, distribution
-from expllm.shipped import NEEDED
+from expllm.core.errors import ExitCode, MissingDependency
+from expllm.core.packages import SERVER, distribution
+from expllm.files.native import SYSTEM_LIBRARIES, missing_library
+from expllm.model.shipped import NEEDED
 
 APT_GET = "sudo apt-get install -y libegl1 libgl1 libgles2 libglib2.0-0 libxcb1"
 
@@ -97,7 +97,7 @@ def test_doctor_splits_the_command_from_the_complaint(monkeypatch: pytest.Monkey
     def fail() -> None:
         raise MissingDependency(missing_library("libGL.so.1: cannot open shared object file"))
 
-    monkeypatch.setattr("expllm.native.load_mediapipe", fail)
+    monkeypatch.setattr("expllm.files.native.load_mediapipe", fail)
     monkeypatch.setattr(doctor, "CHECKS", (doctor._system_libraries,))
     result = call("doctor")
     first, second, _ = result.out.splitlines()

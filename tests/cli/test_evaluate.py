@@ -14,18 +14,18 @@ from calling import call, faceless
 from conftest import ASTRONAUT
 from PIL import Image
 
+from expllm.core.errors import ImageError
+from expllm.core.vocabulary import label_set
 from expllm.data import Sample, image_bytes
-from expllm.errors import ImageError
-from expllm.evals.answers import Answer, EvalRun
-from expllm.evals.cutting import refused
+from expllm.evals.face_cutting import refused
 from expllm.evals.labellers import answered
-from expllm.evals.tasks import Identity, Labeller
-from expllm.faces import label_set
-from expllm.images import open_image
-from expllm.model import store
-from expllm.model.answers import Answerer
+from expllm.evals.runner import Identity, Labeller
+from expllm.evals.saved_answers import Answer, EvalRun
+from expllm.files.images import open_image
+from expllm.model import checkpoint
 from expllm.model.bundle import new_bundle
-from expllm.model.layout import read_manifest
+from expllm.model.inference.generate import Answerer
+from expllm.model.manifest import read_manifest
 from expllm.model.presets import preset
 
 torch.set_num_threads(1)
@@ -37,7 +37,7 @@ COUNT = 70
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`model`, and `faces/CLASS/N.png` of which one in ten pictures is of class contempt in `eight`."""
     path = tmp_path_factory.mktemp("place")
-    store.save(path / "model", new_bundle(preset("tiny"), SEVEN, seed=3), {})
+    checkpoint.save(path / "model", new_bundle(preset("tiny"), SEVEN, seed=3), {})
     for n in range(COUNT):
         target = path / "faces" / SEVEN[n % 7].value / f"{n}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -226,7 +226,7 @@ def test_transfer(place: Path, tmp_path: Path) -> None:
 
 
 def test_no_common_labels(place: Path, tmp_path: Path) -> None:
-    store.save(tmp_path / "model", new_bundle(preset("tiny"), SEVEN[:2], seed=3), {})
+    checkpoint.save(tmp_path / "model", new_bundle(preset("tiny"), SEVEN[:2], seed=3), {})
     for label in SEVEN[2:4]:
         shutil.copytree(place / "faces" / label.value, tmp_path / "faces" / label.value)
     for task, problem in (("accuracy", "give another data set"), ("transfer", "0 labels in common")):
@@ -236,7 +236,7 @@ def test_no_common_labels(place: Path, tmp_path: Path) -> None:
 
 
 def test_compare(place: Path, scored: tuple[Path, str], tmp_path: Path) -> None:
-    store.save(tmp_path / "other", new_bundle(preset("tiny"), SEVEN, seed=9), {})
+    checkpoint.save(tmp_path / "other", new_bundle(preset("tiny"), SEVEN, seed=9), {})
     other = tmp_path / "run"
     as_json("accuracy", tmp_path / "other", place / "faces", "--limit", "50", "-o", other)
     found = as_json("compare", scored[0], other)

@@ -17,9 +17,9 @@ from replies import CASES, canned
 from serving import served
 from waiting import HANG_S
 
-from expllm.evals.answers import EvalRun
-from expllm.faces import label_set
-from expllm.model import store
+from expllm.core.vocabulary import label_set
+from expllm.evals.saved_answers import EvalRun
+from expllm.model import checkpoint
 from expllm.model.bundle import new_bundle
 from expllm.model.presets import preset
 
@@ -30,7 +30,7 @@ torch.set_num_threads(1)
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`model`, `faces/CLASS/N.png` without a face but for one, and `texts.jsonl` with units and texts."""
     path = tmp_path_factory.mktemp("place")
-    store.save(path / "model", new_bundle(preset("tiny"), label_set(7), seed=3), {})
+    checkpoint.save(path / "model", new_bundle(preset("tiny"), label_set(7), seed=3), {})
     for number, label in enumerate(("fear", "anger", "sadness")):
         (path / "faces" / label).mkdir(parents=True)
         colour = (80 * number, 99, 255 - 80 * number)

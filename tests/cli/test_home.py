@@ -9,7 +9,7 @@ import pytest
 from calling import call, checked, class_folders, process
 from conftest import ASTRONAUT
 
-from expllm.settings import NO_HOME, home
+from expllm.files.settings import NO_HOME, home
 
 ENDINGS = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "MPLCONFIGDIR", "HF_HOME")
 """Variables that say where a user's files lie."""

@@ -12,7 +12,7 @@ from calling import call, checked, class_folders, faceless
 from conftest import ASTRONAUT
 from waiting import HANG_S
 
-from expllm import signals
+from expllm.files import signals
 
 LONG = {
     "analyze": ("analyze", "FACES", "-o", "OUT.csv"),

@@ -54,10 +54,10 @@ def test_an_hf_folder_that_is_not_there(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved model."""
-    from expllm.faces import label_set
+    from expllm.core.vocabulary import label_set
     from expllm.model.bundle import new_bundle
+    from expllm.model.checkpoint import save
     from expllm.model.presets import preset
-    from expllm.model.store import save
 
     path = tmp_path_factory.mktemp("models") / "tiny"
     save(path, new_bundle(preset("tiny"), label_set(7)), {})

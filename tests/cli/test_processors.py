@@ -7,11 +7,11 @@ import torch
 from calling import Result, process
 from conftest import ASTRONAUT
 
-from expllm.faces import Expression
+from expllm.core.vocabulary import Expression
 from expllm.grounding import Verdict, audit
-from expllm.model.load import unpack_carried
+from expllm.model.build import unpack_carried
 from expllm.model.presets import SMOLLM2_135M
-from expllm.shipped import missing_packages
+from expllm.model.shipped import missing_packages
 
 pytestmark = [
     pytest.mark.slow,

@@ -8,13 +8,13 @@ import pytest
 from calling import call, faceless
 from conftest import ROOT
 
-from expllm.autables import read_au_table, to_facs
+from expllm.core.records import FaceAnalysis
+from expllm.core.vocabulary import AUVector
 from expllm.data import open_dataset
-from expllm.faces import AUVector
-from expllm.outfiles import whole_file
-from expllm.outputs import BINARY_FORMATS, FORMATS, TABLE_FORMATS, writer_for
-from expllm.records import FaceAnalysis
-from expllm.tables import COLUMNS
+from expllm.faces.au_tables import read_au_table, to_facs
+from expllm.files.atomic import whole_file
+from expllm.report.columns import COLUMNS
+from expllm.report.output_writers import BINARY_FORMATS, FORMATS, TABLE_FORMATS, writer_for
 
 PAIR = "pa\u2028ir, no. 1.jpg"
 """A comma for CSV, and a line separator, which ends a line for Python's `splitlines` only."""

@@ -10,10 +10,10 @@ from conftest import ASTRONAUT
 from modelserver import ModelServer, model_server
 from smallconv import SMALL
 
-from expllm.faces import label_set
+from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
-from expllm.model.merge import merge
-from expllm.model.store import save
+from expllm.model.checkpoint import save
+from expllm.model.hub.merge import merge
 
 
 @pytest.fixture(scope="module")

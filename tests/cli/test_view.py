@@ -6,9 +6,9 @@ from explanations import UNREADABLE
 from rich.console import Console, RenderableType
 
 from expllm.cli.view import analysis_view, aus_view, vocabulary_view
-from expllm.explainers.base import examined
-from expllm.faces import AU_NAMES, AUVector, Expression
-from expllm.records import Box, CoT, FaceAnalysis, Provenance
+from expllm.core.records import Box, CoT, FaceAnalysis, Provenance
+from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
+from expllm.predict.base import examined
 
 COT = CoT(
     key_observations="The lip corners are pulled up, an [bold]open[/bold] smile \N{EM DASH} on both sides.",

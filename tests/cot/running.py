@@ -10,9 +10,9 @@ from typing import Any
 from honest import ranked
 from serving import served
 
-from expllm.cli.cot_make import Order
+from expllm.cli.cot_engine import Order
+from expllm.core.vocabulary import AU_NAMES, AUVector, label_set
 from expllm.cot.case import positive_text
-from expllm.faces import AU_NAMES, AUVector, label_set
 
 __all__ = ["KEY_ENV", "order", "served", "write_reference"]
 

@@ -14,11 +14,11 @@ from expllm.cli.cot_make import work
 from expllm.cot.cluster import Opening, Shard, run_on_cluster
 from expllm.cot.engine import Engine
 from expllm.cot.export import export
-from expllm.cot.memory import Gate
-from expllm.cot.prompts import Prompts
+from expllm.cot.prompt_set import Prompts
+from expllm.cot.sample_session import Gate
 from expllm.cot.writers import LLMWriter
 from expllm.data import Sample, open_dataset
-from expllm.runs import RunFolder
+from expllm.files.runs import RunFolder
 
 SAMPLES = 40
 

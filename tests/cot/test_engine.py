@@ -11,15 +11,15 @@ import pytest
 from explanations import UNREADABLE
 
 from expllm.chat import ChatFailed, Message, Reply, ScriptedChat, Usage
+from expllm.core.vocabulary import AUVector, Expression, label_set
 from expllm.cot.case import Rules
 from expllm.cot.engine import Engine
+from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Journal, JournalReader
-from expllm.cot.memory import Gate
-from expllm.cot.prompts import Prompts
-from expllm.cot.records import CotRecord
+from expllm.cot.prompt_set import Prompts
+from expllm.cot.sample_session import Gate
 from expllm.cot.writers import LLMWriter, OfflineWriter, Writer
 from expllm.data import Sample
-from expllm.faces import AUVector, Expression, label_set
 
 SMILE = AUVector.from_positive({"left lip corner pull": 0.7, "right lip corner pull": 0.72})
 FROWN = AUVector.from_positive({"left brow lower": 0.5, "right brow lower": 0.5})

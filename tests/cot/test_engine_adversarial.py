@@ -11,8 +11,8 @@ from running import write_reference
 from test_engine import honestly, llm, work
 
 from expllm.chat import Message
+from expllm.core.vocabulary import Expression
 from expllm.data import open_dataset
-from expllm.faces import Expression
 
 Spoil = Callable[[str, str], str]
 """A good answer and the right label -> a bad answer."""

@@ -19,8 +19,8 @@ from waiting import wait_until
 from expllm.cli.cot_make import work
 from expllm.cot.export import export
 from expllm.cot.journal import JournalReader
-from expllm.cot.memory import key_of
-from expllm.runs import RunFolder
+from expllm.cot.sample_session import key_of
+from expllm.files.runs import RunFolder
 
 SAMPLES = 60
 EVERY = ("resolved", "unresolved", "invalid")

@@ -16,16 +16,16 @@ import pytest
 from PIL import Image
 from runs_by_hand import SMILE, TEXT, begin, call, outcome, record, run_of, write
 
-from expllm.autables import read_au_table
+from expllm.core.errors import ExpllmError, ImageError, OutputError, UsageError
+from expllm.core.records import CoT
+from expllm.core.vocabulary import AU_NAMES, FEAFA_NAMES, AUVector, Expression
+from expllm.cot.explanation import CotRecord
 from expllm.cot.export import FORMATS, NothingToExport, default_output, export
-from expllm.cot.export import parquet as parquet_module
+from expllm.cot.export import parquet_export as parquet_module
 from expllm.cot.journal import Row
-from expllm.cot.records import CotRecord
 from expllm.data import open_dataset
-from expllm.errors import ExpllmError, ImageError, OutputError, UsageError
-from expllm.faces import AU_NAMES, FEAFA_NAMES, AUVector, Expression
-from expllm.records import CoT
-from expllm.runs import NoRun, RunFolder
+from expllm.faces.au_tables import read_au_table
+from expllm.files.runs import NoRun, RunFolder
 
 HAPPY, SAD = Expression.HAPPINESS, Expression.SADNESS
 UNMEASURED = AUVector({name: None if name == "nose wrinkle" else 0.1 for name in AU_NAMES})

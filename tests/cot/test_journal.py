@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from expllm.core.errors import OutputError
 from expllm.cot.journal import Call, Journal, JournalReader, Outcome, Verdict
-from expllm.errors import OutputError
 
 
 def call(sample: str, number: int, **given: object) -> Call:

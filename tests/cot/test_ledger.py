@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs_by_hand import begin, call, outcome, record, run_of, verdict, write
 
-from expllm.cot.figures import Accuracy, Share, reason_kind
+from expllm.core.errors import UsageError
+from expllm.core.vocabulary import Expression
 from expllm.cot.journal import Row, Verdict
 from expllm.cot.ledger import Ledger, sample_ledger
+from expllm.cot.shares import Accuracy, Share, reason_kind
 from expllm.cot.usage import Audited
-from expllm.errors import UsageError
-from expllm.faces import Expression
-from expllm.runs import RunError, RunFolder
+from expllm.files.runs import RunError, RunFolder
 
 HAPPY, SAD, FEAR = Expression.HAPPINESS, Expression.SADNESS, Expression.FEAR
 

@@ -8,12 +8,12 @@ import voices
 from running import order, served
 
 from expllm.cli.cot_make import work
+from expllm.cot.explanation import CotRecord
 from expllm.cot.ledger import Ledger
-from expllm.cot.merged import merged
-from expllm.cot.records import CotRecord
+from expllm.cot.merged_journal import merged
+from expllm.files.runs import RunFolder
 from expllm.grounding import audit
 from expllm.grounding.audit import WRONG
-from expllm.runs import RunFolder
 
 ANSWERS = {"novelist": voices.novelist, "clinician": voices.clinician, "learner": voices.learner}
 

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import honest
 
+from expllm.core.vocabulary import AU_BY_NAME, AUVector, Expression
 from expllm.cot.case import positive_text
-from expllm.cot.offline import describe
+from expllm.cot.rule_writer import describe
 from expllm.cot.steps import WRONG_LABEL
-from expllm.faces import AU_BY_NAME, AUVector, Expression
 from expllm.grounding.checking import MENTION
 
 Messages = Sequence[Mapping[str, str]]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from trees import labels_by_id, picture_file, write_csv
 
+from expllm.core.errors import MissingData
+from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import open_dataset
-from expllm.data.affectnet import COLUMNS
-from expllm.errors import MissingData
-from expllm.faces import LABEL_ORDERS
+from expllm.data.readers.affectnet import COLUMNS
 
 NAMES = "neutral happiness sadness surprise fear disgust anger contempt".split()
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from expllm.core.errors import UsageError
 from expllm.data.augment import NO_AUGMENTATION, Augmentation, Change
-from expllm.errors import UsageError
 
 KEYS = st.integers(0, 2**63)
 STRONG = Change(flip=True, degrees=30, brightness=1.5, contrast=0.5, saturation=2, hue=0.3)

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from trees import picture_file
 
+from expllm.core.errors import ExpllmError, ImageError, MissingData, RecordError, UsageError
 from expllm.data import image_bytes
 from expllm.data.captions import Captions, open_captions
-from expllm.data.spans import json_spans
-from expllm.errors import ExpllmError, ImageError, MissingData, RecordError, UsageError
-from expllm.images import open_image
+from expllm.data.readers.spans import json_spans
+from expllm.files.images import open_image
 
 QUESTION = "Provide a brief description of the given image.\n<image>"
 FUZZ = settings(max_examples=60)
@@ -274,7 +274,7 @@ def test_items_stand_where_they_are_said_to(
     path.write_text(json.dumps(values, ensure_ascii=escape, indent=1), encoding="utf-8", errors="replace")
     expected = json.loads(path.read_bytes())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("expllm.data.spans.CHUNK", chunk)  # items that go over the end of a chunk
+        patch.setattr("expllm.data.readers.spans.CHUNK", chunk)  # items that go over the end of a chunk
         found = list(json_spans(path))
     data = path.read_bytes()
     assert [value for _, _, value in found] == expected

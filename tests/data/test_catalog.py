@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from trees import ferplus_shard, labels_by_id, picture_file, rafdb_tree, votes_of, write_csv
 
+from expllm.core.errors import MissingData, RecordError, UsageError
 from expllm.data import KINDS, image_bytes, open_dataset
-from expllm.errors import MissingData, RecordError, UsageError
 
 
 def class_tree(root: Path) -> Path:

@@ -9,11 +9,11 @@ from test_captions import chat_row, jpeg, llava_tree, pairs, shard
 from test_expw import LINES, expw_tree
 from trees import picture_file, rafdb_tree, write_csv
 
+from expllm.core.errors import MissingData
+from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import KINDS, open_dataset
 from expllm.data.about import ABOUT, CAPTIONS, about
 from expllm.data.check import check
-from expllm.errors import MissingData
-from expllm.faces import LABEL_ORDERS
 
 
 def cut(path: Path) -> None:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trees import labels_by_id, picture_file
 
+from expllm.core.errors import MissingData, RecordError, UsageError
+from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import open_dataset
-from expllm.errors import MissingData, RecordError, UsageError
-from expllm.faces import LABEL_ORDERS
 
 FUZZ = settings(max_examples=100)
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from trees import labels_by_id, votes_of, write_csv
 
+from expllm.core.errors import ImageError, MissingData, RecordError, UsageError
+from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import image_bytes, open_dataset
 from expllm.data.check import check
-from expllm.data.ferplus import VOTES
+from expllm.data.readers.ferplus import VOTES
 from expllm.data.sample import ImageRef
-from expllm.errors import ImageError, MissingData, RecordError, UsageError
-from expllm.faces import LABEL_ORDERS
 
 HEADER = ("emotion", "pixels", "Usage")
 USAGE = ("Training", "Training", "PublicTest", "PrivateTest", "PrivateTest")

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from trees import ferplus_shard, labels_by_id, picture_file, votes_of, write_csv
 
+from expllm.core.errors import MissingData, RecordError, VocabularyError
 from expllm.data import image_bytes, open_dataset
-from expllm.data.ferplus import LABELS, VOTES, majority
-from expllm.errors import MissingData, RecordError, VocabularyError
+from expllm.data.readers.ferplus import LABELS, VOTES, majority
 
 ROWS = [
     votes_of(neutral=6, fear=4),

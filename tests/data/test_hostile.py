@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trees import ferplus_shard, votes_of
 
+from expllm.core.errors import ExpllmError
 from expllm.data import KINDS, Dataset, open_dataset
-from expllm.errors import ExpllmError
 
 FUZZ = settings(max_examples=150)
 

@@ -6,11 +6,11 @@ import pytest
 from test_fer2013 import cell
 from trees import labels_by_id, picture_file, write_csv
 
+from expllm.core.errors import MissingData, RecordError
+from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import open_dataset
 from expllm.data.check import check
 from expllm.data.people import part_of
-from expllm.errors import MissingData, RecordError
-from expllm.faces import LABEL_ORDERS
 
 EMOTIONS = {1: "anger", 2: "contempt", 3: "disgust", 4: "fear", 5: "happiness", 6: "sadness", 7: "surprise"}
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expllm.cot.offline import write_cot
+from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
+from expllm.cot.rule_writer import write_cot
 from expllm.data import Sample, open_dataset
 from expllm.data.mirror import mirrored_text
-from expllm.faces import AU_NAMES, AUVector, Expression
 from expllm.grounding import Audit, Verdict, audit
 
 SIDES = [

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from trees import write_people
 
-from expllm.conversations import Questions
+from expllm.core.conversations import Questions
+from expllm.core.errors import MissingData, UsageError
 from expllm.data import Dataset, open_dataset
 from expllm.data.check import check
 from expllm.data.people import VALID_SHARE, part_of
 from expllm.data.roots import open_named
-from expllm.errors import MissingData, UsageError
-from expllm.train.config import DataConfig, StageConfig
-from expllm.train.faces import Faces
-from expllm.train.sources import read_faces
+from expllm.train.data_sources import read_faces
+from expllm.train.recipe import DataConfig, StageConfig
+from expllm.train.training_sets import Faces
 
 
 def write_picture(path: Path) -> None:

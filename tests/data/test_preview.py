@@ -10,11 +10,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from expllm.cli.data_preview import preview
+from expllm.core.errors import ExpllmError, ImageError, MissingData, UsageError
+from expllm.core.vocabulary import Expression
 from expllm.data import ImageRef, Sample
 from expllm.data.augment import NO_AUGMENTATION, Augmentation, Change
 from expllm.data.preview import contact_sheet, single_changes, words_beside
-from expllm.errors import ExpllmError, ImageError, MissingData, UsageError
-from expllm.faces import Expression
 
 COLUMN = 178  # pixels, gap included
 

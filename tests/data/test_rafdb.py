@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from trees import labels_by_id, picture_file, rafdb_tree, write_csv
 
+from expllm.core.errors import MissingData
+from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import open_dataset
 from expllm.data.check import check
-from expllm.errors import MissingData
-from expllm.faces import LABEL_ORDERS
 
 LINES = [f"train_{number:05d}.jpg {number}" for number in range(1, 8)] + ["test_0001.jpg 7"]
 

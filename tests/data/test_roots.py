@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from trees import rafdb_tree, write_csv, write_people
 
+from expllm.core.errors import MissingData, UsageError
 from expllm.data.roots import ROOT_VARIABLE, located, open_named
-from expllm.errors import MissingData, UsageError
-from expllm.settings import VARIABLE
+from expllm.files.settings import VARIABLE
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def test_a_path_is_a_path(here: Path) -> None:
 
 
 def test_a_recipe_finds_its_data_by_the_settings(here: Path) -> None:
-    from expllm.conversations import Questions
-    from expllm.train.config import DataConfig, StageConfig
-    from expllm.train.sources import read_faces
+    from expllm.core.conversations import Questions
+    from expllm.train.data_sources import read_faces
+    from expllm.train.recipe import DataConfig, StageConfig
 
     (here / "settings.toml").write_text('data_root = "root"')
     data = DataConfig(train="people.csv:train", valid="people.csv:valid")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from expllm.data import image_bytes, open_dataset
-from expllm.images import open_image
+from expllm.files.images import open_image
 
 FERPLUS = {
     "train": {

@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 from trees import labels_by_id
 
+from expllm.core.errors import MissingData, RecordError
+from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import open_dataset
 from expllm.data.check import check
-from expllm.errors import MissingData, RecordError
-from expllm.faces import LABEL_ORDERS
 
 ALPHABETICAL = ("Anger", "Contempt", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
 YAML = "train: ../train/images\nval: ../valid/images\nnc: 8\nnames: [{}]\n".format(", ".join(ALPHABETICAL))

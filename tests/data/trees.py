@@ -10,9 +10,9 @@ import pyarrow as pa
 from PIL import Image
 from pyarrow import parquet
 
+from expllm.core.vocabulary import label_set
 from expllm.data import Dataset
-from expllm.data.ferplus import VOTES
-from expllm.faces import label_set
+from expllm.data.readers.ferplus import VOTES
 
 
 def picture_file(path: Path, shade: int = 128) -> Path:

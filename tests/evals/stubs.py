@@ -6,12 +6,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from expllm.core.vocabulary import Expression, label_set
 from expllm.data import Sample
-from expllm.evals.answers import Answer, Settings
-from expllm.evals.cutting import refused
+from expllm.evals.face_cutting import refused
 from expllm.evals.labellers import answered
-from expllm.evals.tasks import Identity
-from expllm.faces import Expression, label_set
+from expllm.evals.runner import Identity
+from expllm.evals.saved_answers import Answer, Settings
 
 SEVEN = label_set(7)
 RAFDB_COUNTS = {

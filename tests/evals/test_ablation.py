@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from expllm.errors import UsageError
-from expllm.evals.ablating import Ablation
+from expllm.core.errors import UsageError
 from expllm.evals.ablation import Variant, chosen, variants, with_seed
-from expllm.train.config import Recipe, StageConfig, load_recipe
+from expllm.evals.ablation_run import Ablation
+from expllm.train.recipe import Recipe, StageConfig, load_recipe
 
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
 ALIGN = StageConfig(name="align", reads="captions", trains=("projector",))

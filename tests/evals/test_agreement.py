@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expllm.errors import RecordError, UsageError
-from expllm.evals.agreement import LEVELS, Level, krippendorff_alpha
+from expllm.core.errors import RecordError, UsageError
+from expllm.evals.metrics.agreement import LEVELS, Level, krippendorff_alpha
 
 N = None
 # Krippendorff, Computing Krippendorff's Alpha-Reliability (2011): two observers with 0 and 1, two with names,

@@ -11,8 +11,8 @@ from scoredrows import scored
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
-from expllm.errors import RecordError
-from expllm.evals.calibration import (
+from expllm.core.errors import RecordError
+from expllm.evals.metrics.calibration import (
     COLDEST,
     HOTTEST,
     abstain,
@@ -22,7 +22,7 @@ from expllm.evals.calibration import (
     risk_coverage,
     with_temperature,
 )
-from expllm.evals.metrics import confusion_matrix, figures
+from expllm.evals.metrics.classification import confusion_matrix, figures
 
 SEEDS = st.integers(0, 10_000)
 SHARPNESS = st.floats(0.05, 12)

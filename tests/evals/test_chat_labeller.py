@@ -6,10 +6,10 @@ import pytest
 from conftest import ASTRONAUT
 from serving import served
 
+from expllm.core.vocabulary import AUVector, Expression, label_set
 from expllm.data import ImageRef, Sample
 from expllm.evals.labellers import labeller
-from expllm.explainers import ChatOptions
-from expllm.faces import AUVector, Expression, label_set
+from expllm.predict import ChatOptions
 
 SEVEN = label_set(7)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from expllm.core.vocabulary import Side
 from expllm.evals.claim_reading import ACTIONS, ClaimReading, question, question_hash, read_reply
-from expllm.faces import Side
 from expllm.grounding import DegreeWord
 
 TEXT = (

@@ -9,18 +9,18 @@ import torch
 from conftest import ASTRONAUT
 from PIL import Image
 
+from expllm.core.errors import MissingWeights, UsageError
+from expllm.core.vocabulary import Expression, label_set
 from expllm.data import ImageRef, Sample
-from expllm.errors import MissingWeights, UsageError
 from expllm.evals.labellers import SMALLEST, ModelLabeller, OfflineLabeller, labeller
-from expllm.faces import Expression, label_set
-from expllm.model import store
-from expllm.model.answers import Answerer
+from expllm.model import checkpoint
 from expllm.model.bundle import new_bundle
-from expllm.model.layout import ModelError, add_extra
+from expllm.model.inference.generate import Answerer
+from expllm.model.manifest import ModelError, add_extra
 from expllm.model.presets import preset
-from expllm.predict import analyze
-from expllm.train.config import DataConfig, StageConfig
-from expllm.train.sources import read_faces
+from expllm.predict.predictor import analyze
+from expllm.train.data_sources import read_faces
+from expllm.train.recipe import DataConfig, StageConfig
 
 torch.set_num_threads(1)
 SEVEN = label_set(7)
@@ -29,7 +29,7 @@ SEVEN = label_set(7)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("saved") / "model"
-    store.save(path, new_bundle(preset("tiny"), SEVEN, seed=3), {"recipe": {"data": {"boxes": False}}})
+    checkpoint.save(path, new_bundle(preset("tiny"), SEVEN, seed=3), {"recipe": {"data": {"boxes": False}}})
     return path
 
 

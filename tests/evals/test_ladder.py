@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from explanations import LABELS, text, units
 
+from expllm.core.errors import UsageError
+from expllm.core.records import CoT
+from expllm.core.vocabulary import Expression
 from expllm.data import open_dataset
-from expllm.errors import UsageError
 from expllm.evals.ladder import (
     FILLER,
     OTHER,
@@ -24,10 +26,8 @@ from expllm.evals.ladder import (
     swap_label,
 )
 from expllm.evals.ladder_runs import LadderRun, LadderSettings
-from expllm.faces import Expression
 from expllm.grounding import read_claims
 from expllm.grounding.emotions import label_in, read_emotions
-from expllm.records import CoT
 
 E = Expression
 FACES = [Told(f"f{n}", LABELS[n % 4], units(LABELS[n % 4], n), text(LABELS[n % 4], n)) for n in range(12)]

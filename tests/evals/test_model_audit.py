@@ -10,11 +10,11 @@ from serving import served
 from waiting import HANG_S
 
 from expllm.chat import OpenAIChat
-from expllm.cot.memory import Gate
+from expllm.core.vocabulary import AU_NAMES, AUVector
+from expllm.cot.sample_session import Gate
 from expllm.evals.claim_comparison import AuditedText
 from expllm.evals.claim_reading import question_hash
 from expllm.evals.model_audit import NO_CLAIMS, AuditRun, ClaimReader, ModelAudit, Passport, model_audit
-from expllm.faces import AU_NAMES, AUVector
 
 UNITS = AUVector(dict.fromkeys(AU_NAMES, 0.0) | {"left brow lower": 0.6, "right brow lower": 0.6})
 TEXTS = [

@@ -8,10 +8,10 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 from stubs import SEVEN, given, settings
 
-from expllm.errors import ExitCode, RecordError
-from expllm.evals.answers import Answer, EvalRun, Settings
-from expllm.faces import AUVector, Expression
-from expllm.runs import NoRun, RunError
+from expllm.core.errors import ExitCode, RecordError
+from expllm.core.vocabulary import AUVector, Expression
+from expllm.evals.saved_answers import Answer, EvalRun, Settings
+from expllm.files.runs import NoRun, RunError
 
 TWO = given([("fear", "fear"), ("anger", None)])
 

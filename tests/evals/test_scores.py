@@ -10,11 +10,11 @@ from hypothesis import settings as quickly
 from hypothesis import strategies as st
 from stubs import RAFDB_COUNTS, SEVEN, given, settings
 
-from expllm.errors import RecordError, UsageError
-from expllm.evals.answers import Answer
-from expllm.evals.metrics import mcnemar
+from expllm.core.errors import RecordError, UsageError
+from expllm.core.vocabulary import label_set
+from expllm.evals.metrics.classification import mcnemar
+from expllm.evals.saved_answers import Answer
 from expllm.evals.scores import compare, log_probabilities, score
-from expllm.faces import label_set
 
 EIGHT = label_set(8)
 

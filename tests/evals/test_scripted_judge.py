@@ -3,11 +3,11 @@
 import pytest
 from explanations import LABELS, text
 
-from expllm.evals import scripted_judge
-from expllm.evals.judge import JudgeFile, Scores
+from expllm.core.records import CoT
+from expllm.core.vocabulary import Expression
+from expllm.evals.judge import scripted_judge
+from expllm.evals.judge.rubric import JudgeFile, Scores
 from expllm.evals.ladder import padded
-from expllm.faces import Expression
-from expllm.records import CoT
 
 FILE = JudgeFile.load()
 

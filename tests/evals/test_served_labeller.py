@@ -14,17 +14,17 @@ from conftest import ASTRONAUT, ROOT, SHARED
 from modelserver import model_server
 from smallconv import SMALL
 
+from expllm.core.vocabulary import AUVector, label_set
 from expllm.data import ImageRef, Sample
-from expllm.evals.answers import Answer
 from expllm.evals.labellers import labeller
+from expllm.evals.runner import Question
+from expllm.evals.saved_answers import Answer
 from expllm.evals.splits import open_named
-from expllm.evals.tasks import Question
-from expllm.explainers import ChatOptions
-from expllm.faces import AUVector, label_set
 from expllm.model.bundle import new_bundle
-from expllm.model.merge import merge
-from expllm.model.store import save
-from expllm.shipped import model_folder
+from expllm.model.checkpoint import save
+from expllm.model.hub.merge import merge
+from expllm.model.shipped import model_folder
+from expllm.predict import ChatOptions
 
 SEVEN = label_set(7)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import expllm
-from expllm.faces import AUVector, Expression
+from expllm.core.vocabulary import AUVector, Expression
 from expllm.grounding import Audit, Verdict, audit
 
 FACE = AUVector.from_positive(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from expllm.core.vocabulary import Expression
 from expllm.data import open_dataset
-from expllm.faces import Expression
 from expllm.grounding import concluded
 
 E = Expression

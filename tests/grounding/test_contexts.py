@@ -2,7 +2,7 @@
 
 import pytest
 
-from expllm.faces import AU_NAMES, AUVector, Side
+from expllm.core.vocabulary import AU_NAMES, AUVector, Side
 from expllm.grounding import Claim, DegreeWord, Verdict, audit, read_claims
 
 AT_REST = dict.fromkeys(AU_NAMES, 0.0)

@@ -3,7 +3,7 @@
 import pytest
 
 import expllm
-from expllm.faces import AU_NAMES, FEAFA_NAMES, AUVector, Side
+from expllm.core.vocabulary import AU_NAMES, FEAFA_NAMES, AUVector, Side
 from expllm.grounding import Claim, DegreeWord, Verdict, audit, read, read_claims
 
 L, R = Side.LEFT, Side.RIGHT

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from expllm.core.vocabulary import AU_NAMES, AUVector
 from expllm.cot.words.observations import describe
 from expllm.cot.words.sentences import observe
-from expllm.faces import AU_NAMES, AUVector
 from expllm.grounding import Half, Verdict, audit, half_of, read_claims
 
 UPPER, LOWER = Half.UPPER, Half.LOWER

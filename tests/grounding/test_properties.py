@@ -6,8 +6,8 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from expllm.cot.offline import write_cot
-from expllm.faces import AU_NAMES, AUVector, Expression
+from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
+from expllm.cot.rule_writer import write_cot
 from expllm.grounding import Verdict, audit, read_claims
 
 intensities = st.one_of(st.none(), st.floats(0, 1), st.sampled_from([0.0, 0.02, 0.05, 0.3, 1.0]))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from expllm.faces import Side
+from expllm.core.records import CoT
+from expllm.core.vocabulary import Side
 from expllm.grounding import Claim, DegreeWord, read_claims
-from expllm.records import CoT
 
 L, R = Side.LEFT, Side.RIGHT
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from expllm.cot.offline import write_cot
+from expllm.cot.rule_writer import write_cot
 from expllm.data import Sample, open_dataset
 from expllm.grounding import Verdict, audit
 

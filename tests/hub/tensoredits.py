@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from expllm.errors import ExitCode
-from expllm.model.layout import ModelError, seal
+from expllm.core.errors import ExitCode
+from expllm.model.manifest import ModelError, seal
 
 State = dict[str, Tensor]
 Edit = Callable[[State, str], str]

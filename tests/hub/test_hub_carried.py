@@ -15,15 +15,15 @@ from safetensors.torch import load_file, save_file
 from tensoredits import EDITS, Edit, cases, refused, vouch
 from tinycarrier import LANGUAGE, PRESET, carried_bundle, lay_package, plain_state
 
-from expllm.errors import ExpllmError, MissingWeights
-from expllm.model import carried
-from expllm.model.answers import Answerer
-from expllm.model.layout import ADAPTER
-from expllm.model.light import LightBundle, light_bundle
-from expllm.model.load import load_language, load_tokenizer
-from expllm.model.merge import merge
+from expllm.core.errors import ExpllmError, MissingWeights
+from expllm.model import gguf_cache
+from expllm.model.build import load_language, load_tokenizer
+from expllm.model.checkpoint import load, save
+from expllm.model.hub.merge import merge
+from expllm.model.inference.generate import Answerer
+from expllm.model.inference.loader import LightBundle, light_bundle
+from expllm.model.manifest import ADAPTER
 from expllm.model.presets import Language
-from expllm.model.store import load, save
 
 GGUF = ("token_embd.weight", "blk.1.attn_k.weight", "blk.0.ffn_norm.weight", "output_norm.weight")
 
@@ -55,7 +55,7 @@ def test_a_tensor_of_a_gguf_file(name: str, edit: Edit, place: Path) -> None:
     named: list[str] = []
     lay_package(place, lambda state: named.append(edit(state, name)))
     refused(opened, named[0])
-    assert carried.unpacked(LANGUAGE) is None
+    assert gguf_cache.unpacked(LANGUAGE) is None
 
 
 def test_a_tensor_of_a_gguf_file_that_cannot_be_unpacked(
@@ -95,13 +95,13 @@ def test_a_gguf_file_that_is_cut(share: float, place: Path) -> None:
 
 @pytest.mark.slow
 def test_names_and_shapes_are_those_of_smollm2() -> None:
-    from expllm.model.gguffile import check_gguf
+    from expllm.model.gguf import check_gguf
     from expllm.model.presets import SMOLLM2_135M
-    from expllm.shipped import missing_packages
+    from expllm.model.shipped import missing_packages
 
     if missing_packages():
         pytest.skip("needs the model's packages")
-    check_gguf(carried.carried_gguf(SMOLLM2_135M), SMOLLM2_135M, "again")
+    check_gguf(gguf_cache.carried_gguf(SMOLLM2_135M), SMOLLM2_135M, "again")
 
 
 @pytest.fixture
@@ -146,9 +146,9 @@ def test_a_tensor_of_what_was_unpacked(model: Path) -> None:
             changed = dict(whole)
             named = edit(changed, name)
             save_file(changed, path, {"format": "pt"})
-            files = json.loads((folder / carried.MARK).read_text())
+            files = json.loads((folder / gguf_cache.MARK).read_text())
             files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-            (folder / carried.MARK).write_text(json.dumps(files))
+            (folder / gguf_cache.MARK).write_text(json.dumps(files))
             refused(lambda: Answerer(light(model)), named)
         refused(lambda: load(model), named)
     path.unlink()  # it is unpacked again

@@ -8,7 +8,7 @@ import pytest
 from tinyhub import COMMIT, DINOV2, VICUNA_REPO, TinyHub, as_folder, tiny_hub, tower_files, vicuna_files
 
 from expllm.cli.main import run
-from expllm.errors import ExitCode
+from expllm.core.errors import ExitCode
 
 
 class Doctor:
@@ -86,10 +86,10 @@ def test_folders(cached: TinyHub, doctor: Doctor, tmp_path: Path) -> None:
 
 
 def test_a_trained_model(cached: TinyHub, doctor: Doctor, tmp_path: Path) -> None:
-    from expllm.faces import label_set
+    from expllm.core.vocabulary import label_set
     from expllm.model.bundle import new_bundle
+    from expllm.model.checkpoint import save
     from expllm.model.presets import PRESETS
-    from expllm.model.store import save
 
     save(tmp_path / "m", new_bundle(PRESETS["paper"], label_set(7)), {})
     code, found = doctor.told(tmp_path / "m")

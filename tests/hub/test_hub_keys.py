@@ -25,16 +25,16 @@ from tinyhub import (
     vicuna_files,
 )
 
-from expllm.errors import ExitCode, ExpllmError, MissingWeights
-from expllm.faces import label_set
+from expllm.core.errors import ExitCode, ExpllmError, MissingWeights
+from expllm.core.vocabulary import label_set
+from expllm.model.build import load_base, load_tower
 from expllm.model.bundle import Bundle
-from expllm.model.layout import ModelError
-from expllm.model.load import load_base, load_tower
-from expllm.model.merge import merge
+from expllm.model.checkpoint import load, save
+from expllm.model.hub.import_released import import_released
+from expllm.model.hub.merge import merge
+from expllm.model.hub.snapshots import settled
+from expllm.model.manifest import ModelError
 from expllm.model.presets import PRESETS, preset
-from expllm.model.released import import_released
-from expllm.model.snapshots import settled
-from expllm.model.store import load, save
 
 TOWER = (
     "embeddings.cls_token", "encoder.layer.1.attention.attention.query.weight",

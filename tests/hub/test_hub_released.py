@@ -9,9 +9,9 @@ from tensoredits import Edit, cases
 from tinyhub import COMMIT, RELEASED, released_files, released_state, sharded, tiny_hub
 
 from expllm.cli.main import run
-from expllm.errors import ExitCode
-from expllm.model.layout import read_manifest
-from expllm.model.store import load
+from expllm.core.errors import ExitCode
+from expllm.model.checkpoint import load
+from expllm.model.manifest import read_manifest
 
 AT = f"{RELEASED}@{COMMIT[RELEASED]}"
 INSIDE = "RAFDB_91.03"

@@ -19,16 +19,16 @@ from tinyhub import (
     vicuna_files,
 )
 
-from expllm.errors import MissingWeights, UsageError
-from expllm.faces import label_set
+from expllm.core.errors import MissingWeights, UsageError
+from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
-from expllm.model.layout import read_manifest, seal
+from expllm.model.checkpoint import load, save
+from expllm.model.hub.snapshots import fetch, find, settled
+from expllm.model.manifest import read_manifest, seal
 from expllm.model.presets import PRESETS, preset
-from expllm.model.show import sizes_of
-from expllm.model.snapshots import fetch, find, settled
-from expllm.model.store import load, save
-from expllm.shipped import model_folder
-from expllm.train.bases import moved, revisions
+from expllm.model.shipped import model_folder
+from expllm.model.summary import sizes_of
+from expllm.train.base_weights import moved, revisions
 
 PAPER = PRESETS["paper"]
 OTHER = "f" * 40

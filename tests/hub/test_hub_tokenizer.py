@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinyhub import TinyHub, as_folder, sentencepiece_model, vicuna_files
 
-from expllm.conversations import explanation_question, label_conversation, label_question
-from expllm.data.chat_templates import VICUNA
-from expllm.data.encode import Encoder
-from expllm.errors import MissingDependency, MissingWeights
-from expllm.faces import Expression, label_set
-from expllm.model.load import load_tokenizer
+from expllm.core.conversations import explanation_question, label_conversation, label_question
+from expllm.core.errors import MissingDependency, MissingWeights
+from expllm.core.vocabulary import Expression, label_set
+from expllm.model.build import load_tokenizer
+from expllm.model.chat_templates import VICUNA
+from expllm.model.hub.snapshots import settled
 from expllm.model.presets import PRESETS
-from expllm.model.snapshots import settled
+from expllm.model.tokenize import Encoder
 
 TEXTS = (
     "The left lip corner is pulled, slightly.", "two  spaces and\ttabs", "naïve 笑顔 \U0001f600", "a\n\nb\n",
@@ -86,7 +86,7 @@ def test_padding_is_never_the_picture(tokenizer: Any) -> None:
 
 
 def test_without_sentencepiece_one_line_says_so(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    module: Any = import_module("expllm.model.weightfiles")
+    module: Any = import_module("expllm.model.weight_files")
     folder = as_folder(tmp_path / "vicuna", vicuna_files())
     language = settled(PRESETS["paper"].with_sources(language=str(folder)), online=False).language
     found = module.find_spec
@@ -120,7 +120,7 @@ def test_a_damaged_tokenizer_is_named(name: str, content: bytes | None, problem:
 def test_a_tokenizer_of_another_model_is_refused(tmp_path: Any) -> None:
     import json
 
-    from expllm.model.layout import ModelError
+    from expllm.model.manifest import ModelError
 
     files = vicuna_files()
     config = {**json.loads(files["config.json"]), "vocab_size": 700}

@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import Dinov2Model
 
-from expllm.model.expllm import PatchTower
-from expllm.model.load import load_base, load_tower
+from expllm.model.build import load_base, load_tower
+from expllm.model.hub.snapshots import settled
 from expllm.model.presets import DINOV2_LARGE, PRESETS, Tower
-from expllm.model.snapshots import settled
+from expllm.model.vlm import PatchTower
 
 SIDE = 224
 

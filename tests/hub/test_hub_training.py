@@ -26,11 +26,11 @@ from tinyhub import (
     tower_files,
 )
 
-from expllm.conversations import explanation_question, label_question
-from expllm.data.rafdb import ORDER
-from expllm.faces import label_set
-from expllm.model.answers import Answerer
-from expllm.model.store import load
+from expllm.core.conversations import explanation_question, label_question
+from expllm.core.vocabulary import label_set
+from expllm.data.readers.rafdb import ORDER
+from expllm.model.checkpoint import load
+from expllm.model.inference.generate import Answerer
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "rafdb.yaml"

@@ -11,11 +11,11 @@ import torch
 from tinyhub import drawn
 from torch import Tensor
 
-from expllm.faces import label_set
+from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.expected import llama_shapes
+from expllm.model.expected_weights import llama_shapes
 from expllm.model.presets import CONV_TOWER, TINY_LANGUAGE, Language, Lora, Preset
-from expllm.model.tiny import tiny_tokenizer
+from expllm.model.tiny_tokenizer import tiny_tokenizer
 
 State = dict[str, Tensor]
 PACKAGE: Final = "a_carrier"

@@ -18,10 +18,10 @@ import torch
 from safetensors.torch import save as as_safetensors
 from torch import Tensor
 
-from expllm.data.chat_templates import VICUNA
-from expllm.faces import AU_NAMES
-from expllm.model.tiny import WORDS
-from expllm.records import CoT
+from expllm.core.records import CoT
+from expllm.core.vocabulary import AU_NAMES
+from expllm.model.chat_templates import VICUNA
+from expllm.model.tiny_tokenizer import WORDS
 
 Form = Literal["safetensors", "bin"]
 Files = dict[str, bytes]

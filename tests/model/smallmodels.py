@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from expllm.faces import label_set
+from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.expllm import inner
 from expllm.model.presets import preset
+from expllm.model.vlm import inner
 
 torch.set_num_threads(1)
 

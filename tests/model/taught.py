@@ -7,15 +7,15 @@ from typing import Any, Final
 import torch
 from PIL import Image
 
-from expllm.conversations import Order, Questions, explanation_conversation, label_conversation
-from expllm.faces import Expression, label_set
+from expllm.core.conversations import Order, Questions, explanation_conversation, label_conversation
+from expllm.core.records import CoT
+from expllm.core.vocabulary import Expression, label_set
+from expllm.files.atomic import whole_file
+from expllm.files.weights import cache_folder
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.expllm import supervised_losses, train_only
-from expllm.model.prepare import preparer
+from expllm.model.model_inputs import preparer
 from expllm.model.presets import preset
-from expllm.outfiles import whole_file
-from expllm.records import CoT
-from expllm.weights import cache_folder
+from expllm.model.vlm import supervised_losses, train_only
 
 torch.set_num_threads(1)
 COLOURS = ("red", "green", "blue", "yellow", "black", "white", "purple")

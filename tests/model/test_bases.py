@@ -14,19 +14,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from expllm.conversations import Conversation, Turn, explanation_question, label_question
-from expllm.data.encode import IGNORE, Encoded, control_tokens, label_tokens
-from expllm.errors import RecordError
-from expllm.faces import label_set
-from expllm.model.answers import Answerer
-from expllm.model.anymodel import AnyModel
+from expllm.core.conversations import Conversation, Turn, explanation_question, label_question
+from expllm.core.errors import RecordError
+from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.decoding import Draft
-from expllm.model.expllm import inner, part_of, places, supervised_losses, train_only
 from expllm.model.families import crop_side
-from expllm.model.prepare import HfPreparer
+from expllm.model.inference.audited_decoding import Draft
+from expllm.model.inference.generate import Answerer
+from expllm.model.inference.hf_backend import AnyModel
+from expllm.model.inference.label_scoring import token_tree
+from expllm.model.model_inputs import HfPreparer
 from expllm.model.presets import HF_SIDE, preset
-from expllm.model.scoring import token_tree
+from expllm.model.tokenize import IGNORE, Encoded, control_tokens, label_tokens
+from expllm.model.vlm import inner, part_of, places, supervised_losses, train_only
 
 FAST = ("qwen3_vl", "llava_onevision", "gemma3")
 NAMES = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in tinybases.BASES]

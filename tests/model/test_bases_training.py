@@ -7,16 +7,16 @@ import tinybases
 import torch
 from PIL import Image, ImageDraw
 
-from expllm.faces import label_set
-from expllm.model.answers import Answerer
+from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
-from expllm.model.layout import read_manifest
+from expllm.model.checkpoint import load, part_state
+from expllm.model.inference.generate import Answerer
+from expllm.model.manifest import read_manifest
 from expllm.model.presets import preset
-from expllm.model.show import sizes_of
-from expllm.model.store import load, part_state
-from expllm.train.config import load_recipe
-from expllm.train.loop import train
-from expllm.train.planning import plan_recipe
+from expllm.model.summary import sizes_of
+from expllm.train.dry_run import plan_recipe
+from expllm.train.recipe import load_recipe
+from expllm.train.stages import train
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "qwen3vl.yaml"
 SIZES = {"2B": 2_127_532_032, "4B": 4_437_815_808, "8B": 8_767_123_696}

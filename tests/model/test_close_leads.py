@@ -4,13 +4,13 @@ import taught
 import torch
 from torch import Tensor
 
-from expllm.conversations import explanation_question
-from expllm.model.answers import Answerer
+from expllm.core.conversations import explanation_question
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.expllm import inner
-from expllm.model.prepare import preparer
+from expllm.model.inference.generate import Answerer
+from expllm.model.inference.packed_linear import answering_type
+from expllm.model.model_inputs import preparer
 from expllm.model.presets import PRESETS, preset
-from expllm.model.products import answering_type
+from expllm.model.vlm import inner
 
 TOKENS = 24
 FACES = [taught.picture(label) for label in taught.LABELS[:3]]

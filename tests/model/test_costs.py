@@ -10,12 +10,12 @@ from smallmodels import inputs
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from expllm.faces import label_set
+from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.costs import Text, answer_flops, answer_memory, training_flops, training_memory
-from expllm.model.expllm import inner, supervised_losses, train_only
 from expllm.model.presets import PRESETS
-from expllm.model.show import LEARNED, sizes_of
+from expllm.model.summary import LEARNED, sizes_of
+from expllm.model.vlm import inner, supervised_losses, train_only
 
 TINY: Final = PRESETS["tiny"]
 MIDDLE: Final = replace(

@@ -11,7 +11,7 @@ import pytest
 import taught
 import torch
 
-from expllm.model.answers import Answerer
+from expllm.model.inference.generate import Answerer
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ from runs_by_hand import TEXT, record, run_of
 
 from expllm.cot.export import export
 from expllm.model.families import one_picture
-from expllm.model.videos import without_videos
+from expllm.model.video_processors import without_videos
 
 
 def exported(folder: Path) -> Path:

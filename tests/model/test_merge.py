@@ -17,15 +17,15 @@ from safetensors.torch import load_file, save_file
 from smallmodels import features, inputs, logits, shared_bundle, tiny_bundle
 from transformers import AutoProcessor, AutoTokenizer, Dinov2Model
 
-from expllm.conversations import explanation_question, label_conversation, label_question
-from expllm.data.chat_templates import TEMPLATES, Marks
-from expllm.errors import OutputError, UsageError
-from expllm.faces import Expression
-from expllm.model.expllm import PatchTower, tower_config
-from expllm.model.merge import as_vit, jinja_template, merge
-from expllm.model.prepare import preparer
+from expllm.core.conversations import explanation_question, label_conversation, label_question
+from expllm.core.errors import OutputError, UsageError
+from expllm.core.vocabulary import Expression
+from expllm.model.chat_templates import TEMPLATES, Marks
+from expllm.model.checkpoint import save
+from expllm.model.hub.merge import as_vit, jinja_template, merge
+from expllm.model.model_inputs import preparer
 from expllm.model.presets import PRESETS, TINY_TOWER
-from expllm.model.store import save
+from expllm.model.vlm import PatchTower, tower_config
 
 
 def ask_plain(folder: str) -> None:

@@ -17,18 +17,18 @@ from safetensors.torch import load_file, save_file
 from smallconv import SMALL
 from smallmodels import logits, shared_bundle
 
-from expllm.conversations import HINT, Questions, explanation_question, label_question
-from expllm.errors import UsageError
-from expllm.faces import Expression, label_set
-from expllm.model.answers import Answerer
+from expllm.core.conversations import HINT, Questions, explanation_question, label_question
+from expllm.core.errors import UsageError
+from expllm.core.vocabulary import Expression, label_set
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.layout import add_extra, is_model, read_manifest
-from expllm.model.merge import merge
-from expllm.model.prepare import preparer
+from expllm.model.checkpoint import load, save
+from expllm.model.hub.merge import merge
+from expllm.model.hub.push import model_card, published_files
+from expllm.model.inference.generate import Answerer
+from expllm.model.manifest import add_extra, is_model, read_manifest
+from expllm.model.model_inputs import preparer
 from expllm.model.presets import preset
-from expllm.model.publish import model_card, published_files
-from expllm.model.store import load, save
-from expllm.shipped import model_folder
+from expllm.model.shipped import model_folder
 
 ROOT = Path(__file__).parents[2]
 FACE = ROOT / "examples" / "faces" / "astronaut.jpg"
@@ -184,7 +184,7 @@ def given(bundle: Bundle) -> dict[str, torch.Tensor]:
 
 
 def test_a_renamed_tensor_is_named(folders: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
-    from expllm.model.layout import ModelError, sha256, write_manifest
+    from expllm.model.manifest import ModelError, sha256, write_manifest
 
     shutil.copytree(folders["conv"][1], tmp_path / "m")
     file = tmp_path / "m" / "model.safetensors"
@@ -205,8 +205,8 @@ def test_names_in_the_file_are_those_of_the_parameters(folders: dict[str, tuple[
 
 
 def test_it_is_not_merged_again_nor_trained_on(folders: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
-    from expllm.train.config import load_recipe
-    from expllm.train.loop import open_model
+    from expllm.train.recipe import load_recipe
+    from expllm.train.stages import open_model
 
     with pytest.raises(UsageError, match="merged already"):
         merge(folders["tiny"][1], tmp_path / "again")
@@ -225,7 +225,7 @@ def test_quantized_weights_are_refused(folders: dict[str, tuple[Path, Path]], tm
     config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_4bit": True}
     (base / "config.json").write_text(json.dumps(config))
     manifest = read_manifest(tmp_path / "m")
-    from expllm.model.layout import write_manifest
+    from expllm.model.manifest import write_manifest
 
     write_manifest(tmp_path / "m", replace(manifest, preset=replace(manifest.preset, revision=None)))
     with pytest.raises(UsageError, match=r"quantized \(bitsandbytes\)"):

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from smallmodels import features, inputs, logits, shared_bundle, tiny_bundle
 from transformers import Dinov2Model
 
-from expllm.errors import UsageError
-from expllm.faces import label_set
+from expllm.core.errors import UsageError
+from expllm.core.vocabulary import label_set
+from expllm.model.build import load_base
 from expllm.model.bundle import new_bundle
-from expllm.model.expllm import (
+from expllm.model.presets import PRESETS, TINY_TOWER, Lora
+from expllm.model.vlm import (
     IGNORE,
     PARTS,
     Doubt,
@@ -24,8 +26,6 @@ from expllm.model.expllm import (
     train_only,
     with_lora,
 )
-from expllm.model.load import load_base
-from expllm.model.presets import PRESETS, TINY_TOWER, Lora
 
 
 @pytest.mark.parametrize("side", [28, 70])

@@ -9,9 +9,9 @@ import tinybases
 import torch
 from PIL import Image
 
-from expllm.faces import AUVector
+from expllm.core.vocabulary import AUVector
 from expllm.model.families import one_picture
-from expllm.model.videos import without_videos
+from expllm.model.video_processors import without_videos
 from expllm.rewards import DEFAULT_WEIGHTS, REWARDS, action_units_reward
 
 SMILE = AUVector.from_positive({"left lip corner pull": 0.7, "right lip corner pull": 0.6})

@@ -14,9 +14,9 @@ import transformers
 from tokenizers import AddedToken
 from transformers import AutoTokenizer, GemmaTokenizer, GPT2Tokenizer, Qwen2Tokenizer
 
-from expllm.faces import Expression
-from expllm.model.tiny import WORDS
-from expllm.model.videos import NoVideos, without_videos
+from expllm.core.vocabulary import Expression
+from expllm.model.tiny_tokenizer import WORDS
+from expllm.model.video_processors import NoVideos, without_videos
 
 SIDE: Final = 56
 TEXT: Final = {

@@ -9,11 +9,11 @@ import taught
 import torch
 from taught import LABELS, QUESTIONS
 
-from expllm.conversations import Conversation, explanation_conversation
-from expllm.faces import AUVector, Expression
+from expllm.core.conversations import Conversation, explanation_conversation
+from expllm.core.records import CoT
+from expllm.core.vocabulary import AUVector, Expression
 from expllm.model.bundle import Bundle
-from expllm.model.prepare import preparer
-from expllm.records import CoT
+from expllm.model.model_inputs import preparer
 
 SEEN: Final = ("The jaw drops.", "The brows rise.", "The lips pucker.", "The eyes close.", "The chin rises.")
 MEANT: Final = ("The open jaw means {}.", "It means {}.", "The closed eyes mean {}.")

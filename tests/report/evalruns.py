@@ -9,15 +9,15 @@ from typing import Any
 
 from PIL import Image
 
-from expllm.cot.memory import Gate
-from expllm.cot.offline import write_cot
+from expllm.core.vocabulary import AUVector, Expression, label_set
+from expllm.cot.rule_writer import write_cot
+from expllm.cot.sample_session import Gate
 from expllm.data.roots import open_named
-from expllm.evals.answers import Answer, EvalRun, Settings
-from expllm.evals.cot_scores import pairs_of
-from expllm.evals.judge import JudgeFile
-from expllm.evals.judging import JudgeRun, Passport, RuleJudge, readings_of
-from expllm.evals.scripted_judge import NAME, reply
-from expllm.faces import AUVector, Expression, label_set
+from expllm.evals.explanation_scores import pairs_of
+from expllm.evals.judge.judge_run import JudgeRun, Passport, RuleJudge, readings_of
+from expllm.evals.judge.rubric import JudgeFile
+from expllm.evals.judge.scripted_judge import NAME, reply
+from expllm.evals.saved_answers import Answer, EvalRun, Settings
 
 SEVEN = label_set(7)
 SMILE = AUVector.from_positive({"left lip corner pull": 0.7, "right lip corner pull": 0.7})

@@ -15,11 +15,11 @@ from evalruns import ablation, answer, drawn_faces, good, judge, save, told
 from PIL import Image
 from waiting import HANG_S
 
-from expllm.faces import Expression
-from expllm.report.evaluation.faces import PATCHES, Shown, open_faces
+from expllm.core.vocabulary import Expression
+from expllm.report.evaluation.evaluated_runs import read
+from expllm.report.evaluation.evaluation_report import Report, write_report
 from expllm.report.evaluation.gallery import ENGINE, gallery
-from expllm.report.evaluation.runs import read
-from expllm.report.evaluation.writing import Report, write_report
+from expllm.report.evaluation.gallery_faces import PATCHES, Shown, open_faces
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (

@@ -8,13 +8,13 @@ from evalruns import ablation, drawn_faces, good, judge, pairs, save, settings, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expllm.errors import ExpllmError, RecordError, UsageError
-from expllm.report.evaluation.ablations import ablation_tables
+from expllm.core.errors import ExpllmError, RecordError, UsageError
+from expllm.files.runs import NoRun
+from expllm.report.evaluation.ablation_tables import ablation_tables
+from expllm.report.evaluation.evaluated_runs import ScoredRun, model_name, read
+from expllm.report.evaluation.explanation_tables import text_tables
 from expllm.report.evaluation.markdown import markdown
-from expllm.report.evaluation.runs import ScoredRun, model_name, read
-from expllm.report.evaluation.tables import Column, Table, accuracy_tables, overview, published
-from expllm.report.evaluation.texts import text_tables
-from expllm.runs import NoRun
+from expllm.report.evaluation.paper_tables import Column, Table, accuracy_tables, overview, published
 
 
 def by_column(table: Table, row: str) -> dict[str, str]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from expllm.cot.offline import write_cot
-from expllm.errors import RecordError, UsageError
-from expllm.faces import AUVector, Expression
+from expllm.core.errors import RecordError, UsageError
+from expllm.core.vocabulary import AUVector, Expression
+from expllm.cot.rule_writer import write_cot
 from expllm.rewards import (
     DEFAULT_WEIGHTS,
     REWARDS,

@@ -20,9 +20,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 from waiting import HANG_S
 
-from expllm.faces import Expression, label_set
-from expllm.records import CoT
-from expllm.train.config import DataConfig, ModelConfig, Recipe, StageConfig
+from expllm.core.records import CoT
+from expllm.core.vocabulary import Expression, label_set
+from expllm.train.recipe import DataConfig, ModelConfig, Recipe, StageConfig
 
 torch.set_num_threads(1)
 
@@ -145,7 +145,8 @@ def work(made: Recipe, output: Path, slow_write: float, place: Mapping[str, str]
     Ends as `expllm train` does: with a line on standard error and an exit code.
     """
     from expllm.cli.main import _answer
-    from expllm.train import loop, trainer
+    from expllm.train import stages as loop
+    from expllm.train import trainer
     from expllm.train.checkpoints import save_tensors
 
     torch.set_num_threads(1)

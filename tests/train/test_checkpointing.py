@@ -6,10 +6,10 @@ import torch
 from small import INSTRUCT
 from torch import Tensor
 
-from expllm.faces import label_set
+from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
-from expllm.model.expllm import IGNORE, inner, train_only
 from expllm.model.presets import preset
+from expllm.model.vlm import IGNORE, inner, train_only
 from expllm.train.learner import Learner, trainable
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small import INSTRUCT, code, complaint, draw_faces, learned, recipe, same, train_apart
 
-from expllm.errors import ExitCode, ExpllmError, OutputError
+from expllm.core.errors import ExitCode, ExpllmError, OutputError
 from expllm.train.checkpoints import (
     MANIFEST,
     OPTIMIZER,

@@ -26,12 +26,12 @@ from torch import Tensor
 from torch.distributed.fsdp import fully_shard
 from waiting import wait_until
 
-from expllm.errors import ExitCode
-from expllm.model.expllm import IGNORE, train_only
+from expllm.core.errors import ExitCode
+from expllm.model.vlm import IGNORE, train_only
 from expllm.train.checkpoints import latest, load_tensors, save_tensors
-from expllm.train.config import DataConfig, Recipe
 from expllm.train.learner import Learner, put, trainable, whole
-from expllm.train.loop import open_model
+from expllm.train.recipe import DataConfig, Recipe
+from expllm.train.stages import open_model
 
 pytestmark = pytest.mark.slow
 

@@ -9,17 +9,17 @@ import torch
 from small import INSTRUCT, draw_faces, recipe
 from torch import Tensor
 
-from expllm.conversations import Questions
-from expllm.data.encode import IGNORE
+from expllm.core.conversations import Questions
 from expllm.model.bundle import Bundle
-from expllm.model.expllm import PARTS, inner, part_of, train_only
-from expllm.model.prepare import preparer
-from expllm.train.batches import Batches, Examples, loader
-from expllm.train.config import DataConfig
-from expllm.train.faces import TASKS, Faces
+from expllm.model.model_inputs import preparer
+from expllm.model.tokenize import IGNORE
+from expllm.model.vlm import PARTS, inner, part_of, train_only
+from expllm.train.data_sources import read_stage
+from expllm.train.dataloader import Batches, Examples, loader
 from expllm.train.learner import Learner, put, trainable, whole
-from expllm.train.loop import open_model
-from expllm.train.sources import read_stage
+from expllm.train.recipe import DataConfig
+from expllm.train.stages import open_model
+from expllm.train.training_sets import TASKS, Faces
 
 
 @cache

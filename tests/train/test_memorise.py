@@ -6,17 +6,17 @@ import pytest
 import small
 import torch
 
-from expllm.conversations import explanation_question, label_question
-from expllm.cot.offline import write_cot
-from expllm.faces import AU_NAMES, AUVector
+from expllm.core.conversations import explanation_question, label_question
+from expllm.core.vocabulary import AU_NAMES, AUVector
+from expllm.cot.rule_writer import write_cot
 from expllm.model.bundle import Bundle
-from expllm.model.expllm import inner
-from expllm.model.prepare import preparer
-from expllm.model.store import load
-from expllm.train.config import Recipe
-from expllm.train.faces import Faces
-from expllm.train.loop import train
-from expllm.train.sources import read_faces
+from expllm.model.checkpoint import load
+from expllm.model.model_inputs import preparer
+from expllm.model.vlm import inner
+from expllm.train.data_sources import read_faces
+from expllm.train.recipe import Recipe
+from expllm.train.stages import train
+from expllm.train.training_sets import Faces
 
 pytestmark = pytest.mark.slow
 

@@ -19,11 +19,11 @@ from small import INSTRUCT, code, complaint, draw_faces, learned, recipe, same, 
 from torch import Tensor
 from waiting import HANG_S, wait_until
 
-from expllm.errors import ExitCode
-from expllm.model.layout import ModelError
+from expllm.core.errors import ExitCode
+from expllm.model.manifest import ModelError
 from expllm.train.checkpoints import MANIFEST, OPTIMIZER, WEIGHTS, latest, load_tensors, save_tensors, step_of
-from expllm.train.config import Part, Recipe
-from expllm.train.loop import train
+from expllm.train.recipe import Part, Recipe
+from expllm.train.stages import train
 
 STEPS, RUNS, KILLS = 25, 4, 5
 STAGE = replace(INSTRUCT, max_steps=STEPS, save_steps=1, workers=2, augment=True, keep=2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small import INSTRUCT
 from transformers import get_cosine_schedule_with_warmup
 
-from expllm.errors import UsageError
+from expllm.core.errors import UsageError
 from expllm.train.schedule import Schedule, curve, schedule_of
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from small import INSTRUCT, recipe
 
-from expllm.evals.plots import loss_curves
-from expllm.train.config import DataConfig
-from expllm.train.loop import open_model
+from expllm.train.loss_curves import loss_curves
+from expllm.train.recipe import DataConfig
+from expllm.train.stages import open_model
 
 torch.set_num_threads(1)
 open_model(recipe(DataConfig(), INSTRUCT), INSTRUCT, None)

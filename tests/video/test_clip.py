@@ -14,7 +14,7 @@ import pytest
 from encoding import broken_in, encode, marked, number_in, saved, sound_only
 from PIL import Image
 
-from expllm.errors import UsageError, VideoError
+from expllm.core.errors import UsageError, VideoError
 from expllm.video.clip import Clip, Damage, Frame, Sampling, VideoLimits, damage_lines
 
 

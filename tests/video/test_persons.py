@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from expllm.faces import AU_NAMES
+from expllm.core.vocabulary import AU_NAMES
 from expllm.video.persons import Joiner, longest_first
 from expllm.video.stretches import Stretch
 

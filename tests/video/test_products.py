@@ -18,11 +18,11 @@ from PIL import Image
 from pympi import Elan
 
 import expllm
+from expllm.core.errors import UsageError
+from expllm.core.vocabulary import AU_NAMES
 from expllm.data import open_dataset
-from expllm.errors import UsageError
-from expllm.explainers import open_explainer
-from expllm.faces import AU_NAMES
-from expllm.runs import RunError
+from expllm.files.runs import RunError
+from expllm.predict import open_explainer
 from expllm.video.analysis import VideoAnalysis, VideoOptions
 from expllm.video.annotated import write_annotated
 from expllm.video.clip import Clip, Sampling

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from expllm.faces import AU_NAMES, Expression
+from expllm.core.vocabulary import AU_NAMES, Expression
 from expllm.grounding.times import WRONG_TIMES
 from expllm.video.events import Episode, Event, letter_of
 from expllm.video.story import audit_story, write_story

@@ -10,7 +10,7 @@ import pytest
 from encoding import saved
 from faces_in_motion import small_walk
 
-from expllm.errors import OutputError
+from expllm.core.errors import OutputError
 from expllm.video.clip import Clip, Sampling
 from expllm.video.stretches import Share, StretchFolder, StretchMeter
 

@@ -9,7 +9,7 @@ from browsing import FACES, Visit, chromium, npm_package, visiting, write_y4m
 from serving_expllm import running
 from waiting import wait_until
 
-from expllm.serve import measurer
+from expllm.server import measurer
 
 pytestmark = pytest.mark.slow
 PACKAGE = "mediapipe-tasks-vision-1.1.0.tgz"
@@ -109,8 +109,8 @@ def test_the_browser_gives_pythons_numbers(filmed: Any, record_property: Any) ->
     import numpy as np
     from PIL import Image
 
-    from expllm.landmarks import Landmarker
-    from expllm.weights import FACE_LANDMARKER, locate
+    from expllm.faces.landmarks import Landmarker
+    from expllm.files.weights import FACE_LANDMARKER, locate
 
     measurer.unpack(npm_package(PACKAGE))
     landmarker = Landmarker(locate(FACE_LANDMARKER), 1)

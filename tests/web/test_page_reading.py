@@ -7,7 +7,7 @@ import pytest
 from browsing import Visit, visiting
 from serving_expllm import Running, portrait
 
-from expllm.faces import ACTION_UNITS, AU_BY_NAME, AU_NAMES
+from expllm.core.vocabulary import ACTION_UNITS, AU_BY_NAME, AU_NAMES
 
 pytestmark = pytest.mark.slow
 MIDDLE = 0.06

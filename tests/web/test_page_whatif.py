@@ -7,7 +7,7 @@ import pytest
 from browsing import Visit, visiting
 from serving_expllm import running
 
-from expllm.faces import AU_BY_NAME
+from expllm.core.vocabulary import AU_BY_NAME
 
 pytestmark = pytest.mark.slow
 SMILE = ("right lip corner pull", "left lip corner pull")

@@ -5,8 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from expllm.chat.base import ChatModel, Message, Reply, Role, Token, Usage, picture_uri, request_key
-from expllm.chat.errors import (
+from expllm.chat.chat_errors import (
     BadPrices,
     BadRequest,
     ChatError,
@@ -16,6 +15,7 @@ from expllm.chat.errors import (
     UnknownModel,
     Unreachable,
 )
+from expllm.chat.protocol import ChatModel, Message, Reply, Role, Token, Usage, picture_uri, request_key
 
 if TYPE_CHECKING:
     from expllm.chat.cache import ReplyCache

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
+from expllm.chat.chat_errors import KeyRejected
 from expllm.chat.dialects import Dialect, dialect_of
-from expllm.chat.errors import KeyRejected
-from expllm.errors import UsageError, one_line
+from expllm.core.errors import UsageError, one_line
 
 OPENAI: Final = "https://api.openai.com/v1"
 BEARER: Final = "Authorization"

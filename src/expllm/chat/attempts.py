@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from expllm.chat.address import Address
-from expllm.chat.answers import understand
-from expllm.chat.base import NOTHING_USED, Usage
-from expllm.chat.errors import ChatFailed, Unreachable
+from expllm.chat.chat_errors import ChatFailed, Unreachable
 from expllm.chat.failures import refused_for_good
 from expllm.chat.limits import Budget, Gate
 from expllm.chat.outcomes import Completion, TokenLimit, Trouble
 from expllm.chat.prices import Prices
+from expllm.chat.protocol import NOTHING_USED, Usage
+from expllm.chat.replies import understand
 from expllm.chat.retries import Backoff
 from expllm.chat.transport import Broken, Transport
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from expllm.chat.base import NOTHING_USED, Reply
-from expllm.chat.errors import ChatError
-from expllm.errors import OutputError
+from expllm.chat.chat_errors import ChatError
+from expllm.chat.protocol import NOTHING_USED, Reply
+from expllm.core.errors import OutputError
 
 SCHEMA: Final = 1
 _TABLE: Final = """

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from expllm.chat.address import Address
 from expllm.chat.attempts import Attempts, Course, Request
-from expllm.chat.base import Message, Reply, as_payload, body_key, canonical
-from expllm.chat.errors import Unreachable
+from expllm.chat.chat_errors import Unreachable
 from expllm.chat.failures import refused_for_good
 from expllm.chat.limits import Budget, Gate
 from expllm.chat.listing import listed_models
 from expllm.chat.outcomes import Completion, TokenLimit, Trouble
 from expllm.chat.prices import Prices
+from expllm.chat.protocol import Message, Reply, as_payload, body_key, canonical
 from expllm.chat.retries import Backoff
 from expllm.chat.transport import Broken, Transport
-from expllm.errors import UsageError
+from expllm.core.errors import UsageError
 
 if TYPE_CHECKING:
     from expllm.chat.cache import ReplyCache

@@ -4,12 +4,12 @@ import re
 from typing import Final
 
 from expllm.chat.address import Address
-from expllm.chat.base import FILTERED, NOTHING_USED
+from expllm.chat.chat_errors import BadRequest, ChatError, KeyRejected, QuotaSpent, UnknownModel, Unreachable
 from expllm.chat.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS
 from expllm.chat.error_kinds import Kind, kind_of
 from expllm.chat.error_response import ErrorResponse
-from expllm.chat.errors import BadRequest, ChatError, KeyRejected, QuotaSpent, UnknownModel, Unreachable
 from expllm.chat.outcomes import Completion, TokenLimit, Trouble
+from expllm.chat.protocol import FILTERED, NOTHING_USED
 
 _PARAMETERS: Final = {
     MAX_COMPLETION_TOKENS: "lower {option}, or leave it out",

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from expllm.chat.base import NOTHING_USED, Token, Usage
 from expllm.chat.dialects import MAX_TOKENS
+from expllm.chat.protocol import NOTHING_USED, Token, Usage
 
 
 @dataclass(slots=True)

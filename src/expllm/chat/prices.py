@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from expllm.chat.base import Usage
-from expllm.chat.errors import BadPrices
+from expllm.chat.chat_errors import BadPrices
+from expllm.chat.protocol import Usage
 
 ENVIRONMENT: Final = "EXPLLM_PRICES"
 SHIPPED: Final = Path(__file__).parent.parent / "assets" / "chat_prices.json"

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from expllm.chat.base import Message, Reply, Usage
-from expllm.chat.errors import ChatError
+from expllm.chat.chat_errors import ChatError
+from expllm.chat.protocol import Message, Reply, Usage
 from expllm.chat.refusals import is_refusal
 
 Line = str | Reply | Exception

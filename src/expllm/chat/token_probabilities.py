@@ -6,7 +6,7 @@ What is malformed is left out whole: half a list would make up a probability.
 import math
 from typing import Any
 
-from expllm.chat.base import Token
+from expllm.chat.protocol import Token
 
 
 def answer_tokens(choice: dict[str, Any]) -> tuple[Token, ...]:

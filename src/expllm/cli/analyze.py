@@ -8,7 +8,7 @@ import typer
 
 from expllm.cli import chat_options as chat
 from expllm.cli.figures import print_json, print_view
-from expllm.errors import UsageError
+from expllm.core.errors import UsageError
 
 Inputs = Annotated[
     list[str] | None,
@@ -246,7 +246,7 @@ def _list_units(as_json: bool) -> None:
     if as_json:
         from dataclasses import asdict
 
-        from expllm.faces import ACTION_UNITS
+        from expllm.core.vocabulary import ACTION_UNITS
 
         print_json([asdict(unit) for unit in ACTION_UNITS])
         return
@@ -286,8 +286,8 @@ def _run(
     if labels not in (None, 7, 8):
         raise UsageError(f"--labels is {labels}: use 7, or 8 with contempt")
     from expllm.cli.session import Session
-    from expllm.outputs import TABLE_FORMATS, format_for
-    from expllm.tables import row_maker
+    from expllm.report.columns import row_maker
+    from expllm.report.output_writers import TABLE_FORMATS, format_for
 
     chosen = format_for(output, format_)
     row_maker(columns)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from expllm.chat import OpenAIChat, Prices
+from expllm.core.errors import UsageError
+from expllm.cot.calls import Named
 from expllm.cot.journal import Outcome
-from expllm.cot.memory import Gate
-from expllm.cot.workers import Named
-from expllm.errors import UsageError
-from expllm.evals.asking import Asker, Passport, QuestionRun
-from expllm.progress import Progress
-from expllm.signals import stopped_by_signals
+from expllm.cot.sample_session import Gate
+from expllm.evals.journaled_questions import Asker, Passport, QuestionRun
+from expllm.files.progress import Progress
+from expllm.files.signals import stopped_by_signals
 
 Asked = TypeVar("Asked", bound=Named)
 Who = TypeVar("Who", bound=Passport)

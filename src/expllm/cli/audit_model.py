@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from expllm.cli.asking import ChatSettings, ask_all
-from expllm.errors import ExitCode, UsageError
+from expllm.core.errors import ExitCode, UsageError
 from expllm.evals.claim_comparison import AuditedText
 from expllm.evals.claim_reading import question_hash
 from expllm.evals.model_audit import AuditRun, ClaimReader, ModelAudit, Passport

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from expllm.errors import UsageError
+from expllm.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from expllm.explainers import ChatOptions
+    from expllm.predict import ChatOptions
 
 
 def temperature_of(text: str | float) -> float | None:
@@ -126,7 +126,7 @@ def chat_options(
     known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not known:
         return None
-    from expllm.explainers import ChatOptions
+    from expllm.predict import ChatOptions
 
     if not known.get("budget", 1) > 0:
         raise UsageError(f"--budget is {known['budget']:g}: nothing can be asked for that")

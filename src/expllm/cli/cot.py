@@ -10,7 +10,7 @@ from expllm.cli.audit_model_options import AuditMaxTokensOption, AuditModelOptio
 from expllm.cli.chat_options import MaxTokens, Temperature
 from expllm.cli.ending import complain, leave
 from expllm.cli.figures import JsonOption, print_json, print_view
-from expllm.errors import UsageError
+from expllm.core.errors import UsageError
 
 if TYPE_CHECKING:
     from expllm.cot.estimate import Estimate
@@ -131,7 +131,8 @@ def make(
     Samples without an explanation are counted at the end, with the reasons. Exit code 3: some could not be
     measured or their calls failed, or not one has an explanation; 4: no face was found in any picture.
     """
-    from expllm.cli.cot_make import Order, work
+    from expllm.cli.cot_engine import Order
+    from expllm.cli.cot_make import work
 
     if verify not in ("llm", "rules", "both"):
         raise UsageError(f"--verify is {verify!r}: use llm, rules or both")
@@ -247,7 +248,7 @@ def status(
 ) -> None:
     """Print the ledger of a run; also while it works."""
     from expllm.cot.ledger import Ledger
-    from expllm.runs import RunFolder
+    from expllm.files.runs import RunFolder
 
     folder = RunFolder(run)
     folder.settings()
@@ -269,7 +270,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Print a sample's whole conversation, each verdict, and how it ended."""
-    from expllm.runs import RunFolder
+    from expllm.files.runs import RunFolder
 
     folder = RunFolder(run)
     folder.settings()
@@ -278,9 +279,9 @@ def show(
 
         print_json(sample_figures(folder, sample))
         return
-    from expllm.cli.cot_view import show_sample
+    from expllm.cli.cot_show import sample_view
 
-    print_view(show_sample(folder, sample))
+    print_view(sample_view(folder, sample))
 
 
 @app.command("export", short_help="Write a run's explanations as a data set.")
@@ -302,7 +303,7 @@ def export(
     from expllm.cot.export import default_output
     from expllm.cot.export import export as write
     from expllm.cot.ledger import Ledger
-    from expllm.runs import RunFolder
+    from expllm.files.runs import RunFolder
 
     folder = RunFolder(run)
     folder.settings()

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm.cli.ending import Ending, complain, leave, listed, of_data, of_run
 from expllm.cli.figures import print_json, print_view
+from expllm.core.errors import ExitCode, RecordError
 from expllm.cot.ledger import Ledger
 from expllm.data import Sample, open_dataset
-from expllm.errors import ExitCode, RecordError
 from expllm.evals.references import explained
+from expllm.files.atomic import refuse_inputs
+from expllm.files.runs import RunFolder
 from expllm.grounding import Audit, Checked, Unread, Verdict, audit
 from expllm.grounding.audit import REFUTED
-from expllm.outfiles import refuse_inputs
-from expllm.runs import RunFolder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

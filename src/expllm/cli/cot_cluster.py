@@ -4,19 +4,16 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from expllm.cli.cot_engine import Order, limited, make_engine
+from expllm.core.errors import UsageError
 from expllm.cot.cluster import join_cluster, run_on_cluster
 from expllm.cot.engine import Engine
 from expllm.cot.journal import JournalReader
-from expllm.cot.prompts import Prompts
+from expllm.cot.prompt_set import Prompts
 from expllm.data import Sample
-from expllm.errors import UsageError
-from expllm.progress import Progress
-from expllm.runs import RunFolder
-
-if TYPE_CHECKING:
-    from expllm.cli.cot_make import Order
+from expllm.files.progress import Progress
+from expllm.files.runs import RunFolder
 
 
 @dataclass(frozen=True)
@@ -27,12 +24,11 @@ class Opening:
         shards: Workers of the run; each gets its part of the concurrency and of the budget.
     """
 
-    order: "Order"
+    order: Order
     prompts: dict[str, str]
     shards: int
 
     def __call__(self) -> tuple[Engine, Iterable[Sample]]:
-        from expllm.cli.cot_make import limited, make_engine
         from expllm.data import open_dataset
 
         dataset = open_dataset(self.order.dataset)
@@ -40,7 +36,7 @@ class Opening:
         return engine, limited(dataset, self.order.limit)
 
 
-def work_on_cluster(order: "Order", prompts: Prompts, folder: RunFolder, total: int) -> int:
+def work_on_cluster(order: Order, prompts: Prompts, folder: RunFolder, total: int) -> int:
     """Runs all shards and returns how many samples have ended.
 
     Raises:

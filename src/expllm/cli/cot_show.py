@@ -9,14 +9,14 @@ from rich.padding import Padding
 from rich.text import Text
 
 from expllm.cli.cot_view import STYLES, Narrow, audited_table, text, usage_lines
-from expllm.cot.history import Asked, Event, history
+from expllm.core.records import CoT
+from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Call, Verdict
 from expllm.cot.ledger import SampleLedger, read_sample
-from expllm.cot.merged import merged
-from expllm.cot.records import CotRecord
+from expllm.cot.merged_journal import merged
+from expllm.cot.transcript import Asked, Event, history
 from expllm.cot.usage import WRITTEN
-from expllm.records import CoT
-from expllm.runs import RunFolder
+from expllm.files.runs import RunFolder
 
 
 def sample_view(run: RunFolder, sample: str | None = None) -> RenderableType:

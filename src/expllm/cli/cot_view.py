@@ -12,11 +12,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from expllm.cot.figures import Accuracy, Share
+from expllm.core.errors import one_line
 from expllm.cot.ledger import Ledger
+from expllm.cot.shares import Accuracy, Share
 from expllm.cot.usage import VIEWS, Audited, Usage, Verdicts
-from expllm.errors import one_line
-from expllm.runs import RunFolder
 
 MOST_REASONS: Final = 12
 """Kinds of reasons that are listed; the others are counted."""
@@ -58,13 +57,6 @@ class Foreign:
     def _text(self, options: ConsoleOptions) -> Text:
         ascii_only = self._content.encode("ascii", "backslashreplace").decode("ascii")
         return Text(ascii_only if options.ascii_only else self._content, style=self._style)
-
-
-def show_sample(run: RunFolder, sample: str | None = None) -> RenderableType:
-    """Everything that was asked and answered for a sample: see `cot_show`."""
-    from expllm.cli.cot_show import sample_view
-
-    return sample_view(run, sample)
 
 
 def _ledger(ledger: Ledger) -> Iterator[RenderableType]:

@@ -8,7 +8,7 @@ import typer
 from expllm.cli import data_preview
 from expllm.cli.ending import Ending, leave, listed
 from expllm.cli.figures import JsonOption, print_json, print_view
-from expllm.errors import ExitCode, UsageError
+from expllm.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from expllm.data.check import Report

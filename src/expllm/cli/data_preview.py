@@ -7,8 +7,8 @@ import typer
 
 from expllm.cli.cot import DatasetArgument
 from expllm.cli.ending import Ending, leave, of_data
-from expllm.errors import ExitCode, ImageError, UsageError
-from expllm.outfiles import refuse_inputs
+from expllm.core.errors import ExitCode, ImageError, UsageError
+from expllm.files.atomic import refuse_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +32,8 @@ def preview(dataset: DatasetArgument, output: Sheet, rows: Rows = 4, seed: Seed 
     from expllm.data import open_dataset
     from expllm.data.augment import Augmentation
     from expllm.data.preview import contact_sheet
-    from expllm.formats import our_mark
-    from expllm.outfiles import whole_file
+    from expllm.files.atomic import whole_file
+    from expllm.files.formats import our_mark
 
     if output.suffix.lower() != ".png":
         raise UsageError(f"cannot write {output}: the sheet is a PNG picture; name a file that ends in .png")
@@ -55,7 +55,7 @@ def _readable(samples: "Iterable[Sample]", most: int) -> "tuple[list[Sample], li
         ImageError: none does; the line is that of the first.
     """
     from expllm.data import image_bytes
-    from expllm.images import open_image
+    from expllm.files.images import open_image
 
     kept: list[Sample] = []
     lost: list[ImageError] = []

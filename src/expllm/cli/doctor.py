@@ -11,8 +11,8 @@ from expllm.cli.ending import Ending, leave
 from expllm.cli.figures import JsonOption, print_json
 from expllm.cli.finding import Finding, package_finding
 from expllm.cli.terminal import keep_stderr_to_ourselves
-from expllm.errors import ExpllmError
-from expllm.packages import CORE, SERVER, distribution
+from expllm.core.errors import ExpllmError
+from expllm.core.packages import CORE, SERVER, distribution
 
 PACKAGES: Final = tuple(sorted(map(distribution, CORE)))
 
@@ -80,7 +80,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _system_libraries() -> Iterator[Finding]:
-    from expllm.native import load_mediapipe
+    from expllm.files.native import load_mediapipe
 
     try:
         load_mediapipe()
@@ -92,7 +92,7 @@ def _system_libraries() -> Iterator[Finding]:
 
 
 def _model_file() -> Iterator[Finding]:
-    from expllm.weights import FACE_LANDMARKER, locate
+    from expllm.files.weights import FACE_LANDMARKER, locate
 
     try:
         path = locate(FACE_LANDMARKER)
@@ -103,9 +103,9 @@ def _model_file() -> Iterator[Finding]:
 
 
 def _assets() -> Iterator[Finding]:
-    from expllm.auclassifier import AUClassifier
-    from expllm.aureaders import BlendshapeReader
-    from expllm.faces import AU_NAMES
+    from expllm.core.vocabulary import AU_NAMES
+    from expllm.faces.au_classifier import AUClassifier
+    from expllm.faces.au_reader import BlendshapeReader
 
     try:
         reader, classifier = BlendshapeReader(), AUClassifier.from_asset()
@@ -120,7 +120,7 @@ def _assets() -> Iterator[Finding]:
 
 def _settings() -> Iterator[Finding]:
     """The settings file, and whether the folders that it names are there."""
-    from expllm.settings import user_settings
+    from expllm.files.settings import user_settings
 
     try:
         found = user_settings()
@@ -144,7 +144,7 @@ def _run_through() -> Iterator[Finding]:
     """Opens the models and looks at an empty picture: no face, no error."""
     import numpy as np
 
-    from expllm.predict import Predictor
+    from expllm.predict.predictor import Predictor
 
     try:
         with Predictor() as predictor:

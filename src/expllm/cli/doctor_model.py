@@ -7,8 +7,16 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final
 
 from expllm.cli.finding import Finding, package_finding
-from expllm.errors import ExitCode, ExpllmError
-from expllm.shipped import NEEDED, OFFLINE, SHIPPED, VARIABLE, default_model, missing_packages, model_folder
+from expllm.core.errors import ExitCode, ExpllmError
+from expllm.model.shipped import (
+    NEEDED,
+    OFFLINE,
+    SHIPPED,
+    VARIABLE,
+    default_model,
+    missing_packages,
+    model_folder,
+)
 
 if TYPE_CHECKING:
     from expllm.model.presets import Language
@@ -42,7 +50,7 @@ def _chats(name: str) -> bool:
 
 
 def _trained(name: str, why: str) -> Iterator[Finding]:
-    from expllm.model.layout import check_files, read_manifest
+    from expllm.model.manifest import check_files, read_manifest
 
     try:
         folder = model_folder(name)
@@ -67,8 +75,8 @@ def _reinstall(name: str) -> str:
 
 def _carrier(language: "Language") -> Iterator[Finding]:
     """The language model in its carrier package, and its copy in the cache that opens at once."""
-    from expllm.model.carried import carried_gguf, unpacked
-    from expllm.weights import cache_folder
+    from expllm.files.weights import cache_folder
+    from expllm.model.gguf_cache import carried_gguf, unpacked
 
     try:
         packed = carried_gguf(language)
@@ -105,7 +113,7 @@ def _trial(name: str) -> Iterator[Finding]:
 
     from PIL import Image
 
-    from expllm.explainers import Shown, open_explainer
+    from expllm.predict import Shown, open_explainer
 
     blank = Shown(Image.new("RGB", (TRIAL_SIDE, TRIAL_SIDE)), None)
     try:

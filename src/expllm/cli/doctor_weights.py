@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from expllm.cli.finding import Finding
-from expllm.errors import ExitCode, ExpllmError, UsageError
-from expllm.shipped import SHIPPED, model_folder
+from expllm.core.errors import ExitCode, ExpllmError, UsageError
+from expllm.model.shipped import SHIPPED, model_folder
 
 if TYPE_CHECKING:
     from expllm.model.costs import Sizes
-    from expllm.model.inventory import Holding
+    from expllm.model.hub.inventory import Holding
     from expllm.model.presets import Preset
 
 NEEDED: Final = ("torch", "transformers", "peft", "safetensors")
@@ -46,9 +46,9 @@ def examined(name: str) -> Examined:
         install = "pip install 'expllm[model]'"
         return Examined([Finding(module, "wrong", "not installed", install) for module in absent])
     found = Examined()
-    from expllm.model.inventory import holdings
-    from expllm.model.show import sizes_of
-    from expllm.model.snapshots import settled
+    from expllm.model.hub.inventory import holdings
+    from expllm.model.hub.snapshots import settled
+    from expllm.model.summary import sizes_of
 
     preset, own = _meant(name)
     held = list(holdings(preset))
@@ -68,7 +68,7 @@ def examined(name: str) -> Examined:
 
 def _meant(name: str) -> "tuple[Preset, Finding | None]":
     """The preset that a name stands for, and what its own folder holds."""
-    from expllm.model.layout import base_preset, check_files, is_model, read_manifest
+    from expllm.model.manifest import base_preset, check_files, is_model, read_manifest
     from expllm.model.presets import PRESETS
     from expllm.model.presets import preset as by_name
 
@@ -120,9 +120,9 @@ def _memory(preset: "Preset", sizes: "Sizes", figures: dict[str, Any]) -> Iterat
     import torch
 
     from expllm.model.costs import answer_memory, training_memory
-    from expllm.model.show import EXPLANATION, LEARNED, TRAINING
-    from expllm.train.config import StageConfig
-    from expllm.train.planning import this_device
+    from expllm.model.summary import EXPLANATION, LEARNED, TRAINING
+    from expllm.train.dry_run import this_device
+    from expllm.train.recipe import StageConfig
 
     device = this_device(StageConfig(), measure=False)
     card = torch.cuda.is_available()

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
-from expllm.errors import ExitCode, one_line
+from expllm.core.errors import ExitCode, one_line
 
 if TYPE_CHECKING:
     from expllm.cot.ledger import Ledger
     from expllm.data import Dataset
-    from expllm.evals.ablating import Measured
-    from expllm.evals.answers import Answer
-    from expllm.evals.cot_scores import Grounding
-    from expllm.evals.judged import Judged
+    from expllm.evals.ablation_run import Measured
+    from expllm.evals.explanation_scores import Grounding
+    from expllm.evals.judge.judge_scores import Judged
+    from expllm.evals.saved_answers import Answer
     from expllm.evals.scores import Scores
 
 MOST_REASONS: Final = 4
@@ -96,7 +96,7 @@ def of_run(ledger: "Ledger") -> Ending:
     A text that never passed its checks is an outcome as good as another, as long as others passed. A sample
     that could not be measured, or whose call failed, is a failed input.
     """
-    from expllm.cot.img2au import FACELESS
+    from expllm.predict.img2au import FACELESS
 
     counts: Counter[str] = Counter()
     for kinds in ledger.reasons.values():
@@ -147,7 +147,7 @@ _NAMES: Final = {
 
 def _lost(answers: "Sequence[Answer]") -> tuple[Counter[str], dict[str, str]]:
     """Faces without an answer by reason, and what a chat model's server said of one of each."""
-    from expllm.explainers.asked import unanswered
+    from expllm.predict.chat import unanswered
 
     lost: Counter[str] = Counter()
     said: dict[str, str] = {}

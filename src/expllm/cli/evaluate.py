@@ -2,21 +2,37 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from expllm.cli import chat_options as chat
 from expllm.cli import evaluate_report
 from expllm.cli.ending import all_lost, leave, of_answers
+from expllm.cli.evaluate_options import (
+    AbstainOption,
+    BatchOption,
+    BoxesOption,
+    DatasetArgument,
+    DtypeOption,
+    KindOption,
+    LimitOption,
+    MirroredOption,
+    ModelArgument,
+    OutputOption,
+    PlotOption,
+    QuietOption,
+    RootOption,
+    RunArgument,
+)
 from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.cli.terminal import keep_stderr_to_ourselves
-from expllm.errors import UsageError
-from expllm.outfiles import refuse_inputs
-from expllm.packages import PLOTS, require
+from expllm.core.errors import UsageError
+from expllm.core.packages import PLOTS, require
+from expllm.files.atomic import refuse_inputs
 
 if TYPE_CHECKING:
-    from expllm.evals.answers import Answer, Settings, Task
+    from expllm.evals.saved_answers import Answer, Settings, Task
 
 app = typer.Typer(
     help="How good a model is; every answer is saved, every figure can be computed again.",
@@ -24,62 +40,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-ModelArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="compact (the model that ships), a trained model's folder, offline (rules), chat:NAME, or "
-        "endpoint:URL (a server that runs a merged model).",
-    ),
-]
-DatasetArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATASET", help="NAME:SPLIT, such as ferplus:test or portraits:valid, a folder or a file."
-    ),
-]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of an evaluation.")]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="RUN", help="Folder of the run; runs/eval/... if not given."),
-]
-RootOption = Annotated[
-    str | None,
-    typer.Option(
-        "--data-root", metavar="DIR", help="Where data sets lie; else EXPLLM_DATA, the settings file."
-    ),
-]
-KindOption = Annotated[
-    str | None, typer.Option("--kind", help="How to read the data set, as for 'expllm data check'.")
-]
-BatchOption = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Faces at a time.")]
-LimitOption = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="N faces only, the same ones every time.")
-]
-BoxesOption = Annotated[
-    bool | None,
-    typer.Option("--boxes/--no-boxes", help="Box faces by the detector first; by default as in training."),
-]
-DtypeOption = Annotated[
-    str, typer.Option("--dtype", metavar="float32|bfloat16", help="Precision of a model's weights.")
-]
-MirroredOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--mirrored/--no-mirrored",
-        help="From now on, whether a label is the mean of the answers for a face and its mirror image.",
-        show_default=False,
-    ),
-]
-AbstainOption = Annotated[
-    float | None,
-    typer.Option(
-        "--abstain", metavar="P", min=0.0, max=1.0, help="Count answers below this probability as uncertain."
-    ),
-]
-PlotOption = Annotated[bool, typer.Option("--plot", help="Write plots into the run's folder.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
 @app.command("accuracy", short_help="Accuracy and its kin on a test set, with intervals and alarms.")
@@ -171,8 +131,8 @@ def rescore(
 ) -> None:
     """Compute every figure of a run again from its saved answers, and from the replies of its judges."""
     from expllm.cli.evaluate_cot import report_cot, report_ladder
-    from expllm.evals.answers import EvalRun
     from expllm.evals.ladder_runs import LadderRun
+    from expllm.evals.saved_answers import EvalRun
 
     if LadderRun.at(run):
         report_ladder(run, as_json)
@@ -185,7 +145,7 @@ def rescore(
 @app.command("compare", short_help="McNemar's test between two runs on the same faces.")
 def compare(run: RunArgument, other: RunArgument, as_json: JsonOption = False) -> None:
     """Say whether two runs differ surely in accuracy, on the faces that both answered."""
-    from expllm.evals.answers import EvalRun
+    from expllm.evals.saved_answers import EvalRun
     from expllm.evals.scores import compare as compared
 
     runs = [EvalRun(path) for path in (run, other)]
@@ -223,13 +183,13 @@ def calibrate(
     The calibration error before and after is that of the same faces; a plot goes into the run's folder.
     With --mirrored the model looks twice for a label, which takes longer and is right a little more often.
     """
-    from expllm.shipped import OFFLINE, model_folder
+    from expllm.model.shipped import OFFLINE, model_folder
 
     if model == OFFLINE:
         raise UsageError("offline has no folder for a temperature, and is calibrated: give a model's folder")
     if model.startswith(("chat:", "endpoint:")):
         raise UsageError(f"{model.partition(':')[0]}: has no folder for a temperature: give a model's folder")
-    from expllm.evals.calibrating import calibrated, look_twice
+    from expllm.evals.calibrate import calibrated, look_twice
 
     if mirrored is not None:
         look_twice(model_folder(model), mirrored)
@@ -253,8 +213,8 @@ def _asked(
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder and all answers; without a task they are for calibration."""
     from expllm.evals.labellers import labeller
+    from expllm.evals.runner import Question, answer_all, default_folder
     from expllm.evals.splits import open_named
-    from expllm.evals.tasks import Question, answer_all, default_folder
 
     keep_stderr_to_ourselves()
     require(*(PLOTS if plot else ()))
@@ -262,7 +222,7 @@ def _asked(
     options = chat.chat_options(*endpoint)
     with labeller(model, dataset.labels, boxes=boxes, dtype=dtype, kind=dataset.kind, chat=options) as who:
         if task is None:
-            from expllm.evals.calibrating import check_validation
+            from expllm.evals.calibrate import check_validation
 
             check_validation(dataset, name)
             task = "accuracy" if set(dataset.labels) <= set(who.identity.labels) else "transfer"
@@ -286,13 +246,13 @@ def _report(
     Args:
         fitted: The temperature that was fitted just now; it is printed only.
     """
-    from expllm.evals.answers import EvalRun
+    from expllm.evals.saved_answers import EvalRun
     from expllm.evals.scores import score
 
     scores = score(settings, answers, abstain=abstain)
     EvalRun(run).write_scores(scores.to_dict())
     if plot or abstain is not None:
-        from expllm.evals.calibrating import write_plots
+        from expllm.evals.calibrate import write_plots
 
         write_plots(scores, run)
     if as_json:

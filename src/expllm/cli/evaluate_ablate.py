@@ -7,12 +7,12 @@ import typer
 
 from expllm.cli.ending import leave, of_trainings
 from expllm.cli.figures import JsonOption, print_json
-from expllm.errors import UsageError
-from expllm.packages import TRAINING, require
+from expllm.core.errors import UsageError
+from expllm.core.packages import TRAINING, require
 
 if TYPE_CHECKING:
-    from expllm.evals.ablating import Ablation
-    from expllm.train.config import Recipe
+    from expllm.evals.ablation_run import Ablation
+    from expllm.train.recipe import Recipe
 
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe, such as recipes/compact.yaml.")]
@@ -62,9 +62,9 @@ def ablate(
     says why.
     """
     require(*TRAINING)
-    from expllm.evals.ablating import Ablation, run, write
     from expllm.evals.ablation import chosen, variants
-    from expllm.train.config import load_recipe
+    from expllm.evals.ablation_run import Ablation, run, write
+    from expllm.train.recipe import load_recipe
 
     plan = load_recipe(recipe, overrides or ())
     every = variants(plan)
@@ -108,7 +108,7 @@ def _validation(plan: "Recipe", data: str | None) -> tuple[Any, str]:
 
 
 def _tell(table: dict[str, Any], as_json: bool) -> None:
-    from expllm.evals.ablating import markdown
+    from expllm.evals.ablation_run import markdown
 
     if as_json:
         print_json(table)

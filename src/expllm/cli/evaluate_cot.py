@@ -11,7 +11,7 @@ from expllm.cli.audit_model_options import AuditMaxTokensOption, AuditModelOptio
 from expllm.cli.chat_options import ServedName, ServedQuestions
 from expllm.cli.cot import BaseUrl, Budget, Cache, KeyEnv, Prices, RetryFailed, Timeout
 from expllm.cli.ending import Ending, all_lost, complain, leave, of_answers, of_data, of_judges, of_texts
-from expllm.cli.evaluate import (
+from expllm.cli.evaluate_options import (
     BatchOption,
     BoxesOption,
     DatasetArgument,
@@ -34,14 +34,14 @@ from expllm.cli.judge_options import (
     TemperatureOption,
 )
 from expllm.cli.terminal import keep_stderr_to_ourselves
-from expllm.errors import ExitCode, UsageError
-from expllm.outfiles import refuse_inputs
+from expllm.core.errors import ExitCode, UsageError
+from expllm.files.atomic import refuse_inputs
 
 if TYPE_CHECKING:
     from expllm.cli.asking import ChatSettings
-    from expllm.evals.answers import Answer, Settings
     from expllm.evals.references import References
-    from expllm.explainers import ChatOptions
+    from expllm.evals.saved_answers import Answer, Settings
+    from expllm.predict import ChatOptions
 
 LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Faces, drawn by --seed.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Another one draws other faces.")]
@@ -148,8 +148,8 @@ def _evaluated(
     Raises:
         UsageError: those of a served model are given for another.
     """
-    from expllm.explainers import ChatOptions
-    from expllm.explainers.opening import CHAT, ENDPOINT, check_chat_options
+    from expllm.predict import ChatOptions
+    from expllm.predict.opening import CHAT, ENDPOINT, check_chat_options
 
     served = ChatOptions(questions=Path(questions) if questions else None, served_name=served_name)
     if questions or served_name:
@@ -169,13 +169,13 @@ def _answers(
     kind: str | None, batch: int, boxes: bool | None, dtype: str, chat: "ChatOptions | None", quiet: bool,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder, and every face's answer with its explanation."""
-    from expllm.conversations import Order
-    from expllm.evals.answers import Explained
+    from expllm.core.conversations import Order
     from expllm.evals.explaining import Wishes, explainer, trained_order
     from expllm.evals.references import EngineReferences, SavedReferences
+    from expllm.evals.runner import Question, answer_all, default_folder
+    from expllm.evals.saved_answers import Explained
     from expllm.evals.splits import open_named
-    from expllm.evals.tasks import Question, answer_all, default_folder
-    from expllm.explainers.opening import audited_by_default
+    from expllm.predict.opening import audited_by_default
 
     order = trained_order(model, chat) if order is None else order
     if order not in get_args(Order):
@@ -209,10 +209,10 @@ def _answers(
 def report_cot(run: Path, settings: "Settings", answers: "list[Answer]", as_json: bool) -> NoReturn:
     """Writes the figures of a run with explanations, prints them, and leaves with the exit code."""
     from expllm.cli.audit_model import of_audit_models
-    from expllm.evals.answers import EvalRun
-    from expllm.evals.cot_scores import audited_texts, grounding, pairs_of
-    from expllm.evals.judged import all_judged
+    from expllm.evals.explanation_scores import audited_texts, grounding, pairs_of
+    from expllm.evals.judge.judge_scores import all_judged
     from expllm.evals.model_audit import all_model_audits
+    from expllm.evals.saved_answers import EvalRun
     from expllm.evals.scores import score
 
     scores, grounded = score(settings, answers), grounding(answers)
@@ -299,7 +299,7 @@ def report_ladder(path: Path, as_json: bool, data: Ending = Ending()) -> NoRetur
     Args:
         data: How the data set was read, if it was read just now.
     """
-    from expllm.evals.judged import all_judged
+    from expllm.evals.judge.judge_scores import all_judged
     from expllm.evals.ladder import audited, climbed
     from expllm.evals.ladder_runs import LadderRun
 

@@ -10,14 +10,14 @@ from rich.table import Table
 from expllm.cli.audit_model import model_audit_view
 from expllm.cli.cot_view import Foreign, Narrow
 from expllm.cli.evaluate_view import bounds, percent, scores_view, table_of
-from expllm.evals.answers import Answer
-from expllm.evals.cot_scores import Grounding, pairs_of
-from expllm.evals.intervals import Interval
-from expllm.evals.judge import PARTS
-from expllm.evals.judged import Judged
+from expllm.evals.explanation_scores import Grounding, pairs_of
+from expllm.evals.judge.judge_scores import Judged
+from expllm.evals.judge.rubric import PARTS
 from expllm.evals.ladder import Climbed, Step
 from expllm.evals.ladder_runs import LadderSettings
+from expllm.evals.metrics.bootstrap import Interval
 from expllm.evals.model_audit import ModelAudit
+from expllm.evals.saved_answers import Answer
 from expllm.evals.scores import Scores
 
 _PARTS: Final = dict(

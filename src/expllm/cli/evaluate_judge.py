@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from expllm.cli.asking import ChatSettings, ask_all
 from expllm.cli.audit_model import CHAT, AuditOrder, ask_audit_model
-from expllm.errors import UsageError
-from expllm.evals import scripted_judge
-from expllm.evals.judge import JudgeFile
-from expllm.evals.judging import ChatJudge, Judge, JudgeRun, Pair, Passport, RuleJudge, readings_of
+from expllm.core.errors import UsageError
+from expllm.evals.judge import scripted_judge
+from expllm.evals.judge.judge_run import ChatJudge, Judge, JudgeRun, Pair, Passport, RuleJudge, readings_of
+from expllm.evals.judge.rubric import JudgeFile
 from expllm.evals.model_audit import ClaimReader
 
 if TYPE_CHECKING:
-    from expllm.evals.answers import Answer
+    from expllm.evals.saved_answers import Answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class Beside:
         Raises:
             ChatError, RunError, OutputError: as `ask_all`.
         """
-        from expllm.evals.cot_scores import audited_texts, pairs_of
+        from expllm.evals.explanation_scores import audited_texts, pairs_of
 
         if self.judge is not None:
             ask_judge(self.judging, self.judge, self.file, run, pairs_of(answers))

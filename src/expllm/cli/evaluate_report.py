@@ -7,10 +7,10 @@ import typer
 
 from expllm.cli.ending import Ending, all_lost, leave
 from expllm.cli.figures import JsonOption, print_json
-from expllm.errors import ExitCode, UsageError
+from expllm.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from expllm.report.evaluation.writing import Report
+    from expllm.report.evaluation.evaluation_report import Report
 
 Shown = Literal["blur", "show", "none"]
 
@@ -49,9 +49,9 @@ def report(
         raise UsageError(f"--faces is {faces!r}: use blur, show or none")
     if output.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"cannot write {output}: the report is a page; end its name with .html")
+    from expllm.report.evaluation.evaluated_runs import read
+    from expllm.report.evaluation.evaluation_report import TITLE, write_report
     from expllm.report.evaluation.markdown import is_ours
-    from expllm.report.evaluation.runs import read
-    from expllm.report.evaluation.writing import TITLE, write_report
 
     if not is_ours(tables := output.with_suffix(".md")):
         raise UsageError(f"{tables} is another document: the tables would overwrite it; give -o another name")

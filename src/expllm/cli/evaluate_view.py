@@ -9,12 +9,12 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from expllm.cli.cot_view import Foreign, Narrow
-from expllm.evals.intervals import Interval
-from expllm.evals.metrics import COMMON
+from expllm.evals.metrics.bootstrap import Interval
+from expllm.evals.metrics.classification import COMMON
 from expllm.evals.scores import Comparison, Scores
 
 if TYPE_CHECKING:
-    from expllm.evals.calibration import Temperature
+    from expllm.evals.metrics.calibration import Temperature
 
 MOST_NAMED: Final = 12
 """Pictures that are named; all of them stand in scores.json."""

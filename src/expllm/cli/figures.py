@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from expllm.outfiles import stdout_for_programs
+from expllm.files.atomic import stdout_for_programs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from expllm.errors import ExitCode
-from expllm.packages import distribution, is_installed, remedy
+from expllm.core.errors import ExitCode
+from expllm.core.packages import distribution, is_installed, remedy
 
 
 @dataclass(frozen=True)

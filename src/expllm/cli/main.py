@@ -25,8 +25,8 @@ from expllm.cli import (
 )
 from expllm.cli.ending import complain
 from expllm.cli.terminal import silence_libraries, take_stderr
-from expllm.errors import ExitCode, ExpllmError, one_line
-from expllm.signals import unwind_on_signals
+from expllm.core.errors import ExitCode, ExpllmError, one_line
+from expllm.files.signals import unwind_on_signals
 
 EPILOG = (
     "Exit codes: 0 done, 1 failure, 2 usage, 3 done but some inputs failed, 4 no face anywhere, "
@@ -129,7 +129,7 @@ def _answer(error: BaseException) -> ExitCode:
 
 def _unforeseen(error: BaseException) -> str:
     """What to say of an error that no part of the program has taken: the machine's trouble, or our fault."""
-    from expllm.packages import import_line
+    from expllm.core.packages import import_line
 
     if isinstance(error, ImportError) and (line := import_line(error)):
         return line
@@ -141,7 +141,7 @@ def _unforeseen(error: BaseException) -> str:
 
 def _end_output(error: BaseException) -> ExitCode:
     """Standard output takes no more: its reader has what it wanted (`expllm ... | head`), or it is full."""
-    from expllm.outfiles import discard_stdout, write_reason
+    from expllm.files.atomic import discard_stdout, write_reason
 
     discard_stdout()
     if isinstance(error, BrokenPipeError):

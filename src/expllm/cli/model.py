@@ -8,7 +8,7 @@ import typer
 
 from expllm.cli.ending import complain
 from expllm.cli.figures import JsonOption, print_json, print_view
-from expllm.packages import CONVERSION, require
+from expllm.core.packages import CONVERSION, require
 
 app = typer.Typer(
     help="Look at a model; merge, import or publish a trained one.",
@@ -46,9 +46,9 @@ def show(
     Works without weights and, but for hf:REPO, without a network.
     """
     require(*CONVERSION)
-    from expllm.model.layout import read_manifest
+    from expllm.model.manifest import read_manifest
     from expllm.model.presets import preset as by_name
-    from expllm.model.show import summary
+    from expllm.model.summary import summary
 
     folder = Path(preset)
     chosen = read_manifest(folder).preset if folder.is_dir() else by_name(preset)
@@ -74,16 +74,16 @@ def merge(
     ExpLLM takes it as a model, too. The adapters are added in 32-bit floats, so the whole model must fit into
     memory so: 28 GB for `paper`.
     """
-    from expllm.errors import UsageError
+    from expllm.core.errors import UsageError
 
     if dtype not in ("float32", "bfloat16"):
         raise UsageError(f"--dtype is {dtype!r}: use float32 or bfloat16")
     require(*CONVERSION)
     import torch
 
-    from expllm.model.merge import REMOTE_CODE, carries_modules
-    from expllm.model.merge import merge as write
-    from expllm.shipped import model_folder
+    from expllm.model.hub.merge import REMOTE_CODE, carries_modules
+    from expllm.model.hub.merge import merge as write
+    from expllm.model.shipped import model_folder
 
     write(model_folder(model), output, getattr(torch, dtype))
     more = f" (with {REMOTE_CODE})" if carries_modules(output) else ""
@@ -117,10 +117,10 @@ def import_(
     Pickled files are read by PyTorch's restricted reader, which runs no code.
     """
     require(*CONVERSION)
-    from expllm.faces import label_set
+    from expllm.core.vocabulary import label_set
+    from expllm.model.hub.import_released import PROMPT_WARNING, import_released
+    from expllm.model.hub.snapshots import kept
     from expllm.model.presets import preset as by_name
-    from expllm.model.released import PROMPT_WARNING, import_released
-    from expllm.model.snapshots import kept
 
     path = kept(checkpoint)
     report = import_released(path, output, by_name(preset), label_set(labels))
@@ -142,9 +142,9 @@ def push(
     ] = False,
 ) -> None:
     """Upload a trained model with a generated card. The hub's own login is used (`hf auth login`)."""
-    from expllm.model.publish import model_card, published_files
-    from expllm.model.publish import push as upload
-    from expllm.shipped import model_folder
+    from expllm.model.hub.push import model_card, published_files
+    from expllm.model.hub.push import push as upload
+    from expllm.model.shipped import model_folder
 
     folder = model_folder(model)
     if dry_run:

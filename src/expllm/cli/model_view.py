@@ -9,7 +9,7 @@ from rich.table import Table
 
 from expllm.cli.cot_view import Foreign, Narrow
 from expllm.model.costs import Memory
-from expllm.model.show import EXPLANATION, TRAINING, Summary
+from expllm.model.summary import EXPLANATION, TRAINING, Summary
 
 PART_NAMES: Final = {
     "projector": "projector, whole",

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from expllm.cli.ending import complain
-from expllm.errors import UsageError
-from expllm.packages import SERVER, require
+from expllm.core.errors import UsageError
+from expllm.core.packages import SERVER, require
 
 Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")]
@@ -76,10 +76,10 @@ def serve(
     are served with --key-env or --no-key only.
     """
     require(*SERVER)
-    from expllm.batch import default_workers
     from expllm.cli.terminal import keep_stderr_to_ourselves
-    from expllm.serve.config import ServerConfig
-    from expllm.serve.run import Server
+    from expllm.predict.batch import default_workers
+    from expllm.server.server_config import ServerConfig
+    from expllm.server.uvicorn_server import Server
 
     config = ServerConfig(
         host=host, port=port, models=tuple(model or ()), workers=workers or default_workers(),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from expllm.cli.ending import complain
 from expllm.cli.terminal import Status, keep_stderr_to_ourselves
-from expllm.errors import (
+from expllm.core.errors import (
     ExitCode,
     ExpllmError,
     MissingWeights,
@@ -22,17 +22,17 @@ from expllm.errors import (
     UsageError,
     one_line,
 )
-from expllm.folders import Entry
-from expllm.inputs import STDIN, Input, expand, is_url, recorded_name
-from expllm.outfiles import output_stream, whole_file
-from expllm.outputs import BINARY_FORMATS, Writer, writer_for
-from expllm.records import FaceAnalysis
-from expllm.signals import check
+from expllm.core.records import FaceAnalysis
+from expllm.files.atomic import output_stream, whole_file
+from expllm.files.folders import Entry
+from expllm.files.inputs import STDIN, Input, expand, is_url, recorded_name
+from expllm.files.signals import check
+from expllm.report.output_writers import BINARY_FORMATS, Writer, writer_for
 
 if TYPE_CHECKING:
-    from expllm.batch import Outcome
-    from expllm.explainers import FaceExplainer
-    from expllm.progress import Progress
+    from expllm.files.progress import Progress
+    from expllm.predict import FaceExplainer
+    from expllm.predict.batch import Outcome
 
 MOST_NAMED: Final = 3
 """Files left out for one reason that are named without `--verbose`."""
@@ -43,8 +43,8 @@ class Session:
     """The settings of a call, and what it has seen so far.
 
     Attributes:
-        predictor: Arguments of [`Predictor`][expllm.predict.Predictor].
-        model: Arguments of [`open_explainer`][expllm.explainers.open_explainer]; None for action units only.
+        predictor: Arguments of [`Predictor`][expllm.predict.predictor.Predictor].
+        model: Arguments of [`open_explainer`][expllm.predict.open_explainer]; None for action units only.
         render: Turns the analyses of one input into something that rich prints.
         on_no_face: `row`, `skip` or `error`.
     """
@@ -74,7 +74,7 @@ class Session:
 
     def run(self, arguments: list[str]) -> ExitCode:
         """Works through every input and returns the exit code."""
-        from expllm.progress import Progress
+        from expllm.files.progress import Progress
 
         keep_stderr_to_ourselves()
         left_out: list[Entry] = []
@@ -113,8 +113,8 @@ class Session:
         """One for all threads; what is wrong with the model is said before any picture is opened."""
         if self.model is None:
             return
-        from expllm.explainers import open_explainer
-        from expllm.explainers.abstaining import check_abstain
+        from expllm.predict import open_explainer
+        from expllm.predict.abstention import check_abstain
 
         self._say_who_explains(self.model)
         status.begin("starting")
@@ -124,8 +124,8 @@ class Session:
 
     def _say_who_explains(self, model: dict[str, Any]) -> None:
         """Says so where rules stand in for the model that ships."""
-        from expllm.packages import missing_line
-        from expllm.shipped import VARIABLE, missing_packages
+        from expllm.core.packages import missing_line
+        from expllm.model.shipped import VARIABLE, missing_packages
 
         named = model.get("model") or model.get("labels") or os.environ.get(VARIABLE)
         if not self.quiet and not named and (lacking := missing_packages()):
@@ -161,7 +161,7 @@ class Session:
         return self.output is None and sys.stdout.isatty()
 
     def _outcomes(self, inputs: Iterable[Input]) -> "Generator[Outcome, None, None]":
-        from expllm.batch import Outcome
+        from expllm.predict.batch import Outcome
 
         def kind(one: Input) -> str:
             return "failed" if one.error else "table" if one.is_table else "picture"
@@ -176,8 +176,8 @@ class Session:
                 yield from self._picture_outcomes(members)
 
     def _picture_outcomes(self, inputs: Iterable[Input]) -> "Generator[Outcome, None, None]":
-        from expllm.batch import Source, analyze_many
-        from expllm.predict import Predictor
+        from expllm.predict.batch import Source, analyze_many
+        from expllm.predict.predictor import Predictor
 
         def source(one: Input) -> Source:
             return Source(one.name) if one.name != STDIN else Source("<stdin>", _standard_input())
@@ -191,9 +191,9 @@ class Session:
 
     def _table_outcomes(self, table: Input) -> "Generator[Outcome, None, None]":
         """One outcome a row; what is wrong with the table ends it, and what came before stays."""
-        from expllm.autables import read_au_table
-        from expllm.batch import Outcome
-        from expllm.predict import Explainer, measured_row
+        from expllm.faces.au_tables import read_au_table
+        from expllm.predict.batch import Outcome
+        from expllm.predict.predictor import Explainer, measured_row
 
         name, empty = recorded_name(table.name), True
         chosen = self.model is not None and self.model.get("model") is not None
@@ -266,7 +266,7 @@ class Session:
     def _draw(self, outcome: "Outcome") -> None:
         if self.overlay is None or outcome.picture is None:
             return
-        from expllm.formats import our_mark
+        from expllm.files.formats import our_mark
         from expllm.report import draw_overlay
 
         image = draw_overlay(outcome.picture, outcome.analyses)
@@ -294,7 +294,7 @@ class Session:
 
 def _standard_input() -> "bytes | ExpllmError":
     """All of standard input, or why it cannot be read: that is one failed input, not the end of the run."""
-    from expllm.images import read_stream
+    from expllm.files.images import read_stream
 
     try:
         return read_stream(sys.stdin.buffer, "<stdin>")
@@ -321,7 +321,7 @@ def _counted(why: str, names: list[str]) -> str:
 
 def _blank(outcome: "Outcome", status: str, error: str | None = None, note: str = "") -> FaceAnalysis:
     """The row of an input without a face."""
-    from expllm.measuring import missed_warnings
+    from expllm.faces.measure import missed_warnings
 
     size = outcome.picture.full_size if outcome.picture is not None else None
     width, height = size or (None, None)

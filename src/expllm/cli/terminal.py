@@ -9,7 +9,7 @@ from io import FileIO, TextIOWrapper
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from expllm.native import lose_native_stderr, own_stderr
+from expllm.files.native import lose_native_stderr, own_stderr
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from expllm.cli.figures import JsonOption, print_json
-from expllm.packages import TRAINING, require
+from expllm.core.packages import TRAINING, require
 
 
 def train(
@@ -29,11 +29,11 @@ def train(
     Prints the folder of the finished model. Ctrl-C saves after the step under way.
     """
     require(*TRAINING)
-    from expllm.train.config import load_recipe
+    from expllm.train.recipe import load_recipe
 
     chosen = load_recipe(recipe, overrides or ())
     if dry_run:
-        from expllm.train.planning import plan_recipe
+        from expllm.train.dry_run import plan_recipe
 
         plan = plan_recipe(chosen)
         if as_json:
@@ -43,7 +43,7 @@ def train(
         return
     if any(stage.report_to == "tensorboard" for stage in chosen.stages):
         require("tensorboard")
-    from expllm.train.loop import train as work
+    from expllm.train.stages import train as work
 
     model = work(chosen, output or Path("runs") / recipe.stem, quiet=quiet)
     if as_json:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from expllm.cli.ending import Ending, complain, leave
-from expllm.errors import ExitCode, ExpllmError, UsageError, VideoError
-from expllm.packages import require
+from expllm.core.errors import ExitCode, ExpllmError, UsageError, VideoError
+from expllm.core.packages import require
 
 if TYPE_CHECKING:
-    from expllm.explainers import FaceExplainer
+    from expllm.predict import FaceExplainer
     from expllm.video.analysis import VideoAnalysis, VideoOptions
     from expllm.video.clip import ClipInfo
     from expllm.video.courses import Rest
@@ -143,12 +143,12 @@ def video(
 @contextmanager
 def _explainer(model: str, labels: int) -> "Iterator[FaceExplainer | None]":
     """The model that explains; None for the rules."""
-    from expllm.shipped import OFFLINE
+    from expllm.model.shipped import OFFLINE
 
     if model == OFFLINE:
         yield None
         return
-    from expllm.explainers import open_explainer
+    from expllm.predict import open_explainer
 
     explainer = open_explainer(model, labels=None if model == "compact" else labels)
     try:
@@ -158,7 +158,7 @@ def _explainer(model: str, labels: int) -> "Iterator[FaceExplainer | None]":
 
 
 def _products(columns: str, table: str, labels: int) -> "Products":
-    from expllm.faces import label_set
+    from expllm.core.vocabulary import label_set
     from expllm.video.frametable import COLUMN_SETS, TABLE_FORMATS
     from expllm.video.videorun import Products
 
@@ -186,8 +186,8 @@ def _rest(baseline: str, neutral: str | None, given: Path | None) -> "Rest":
 
 def _found(arguments: Sequence[str]) -> Iterator[Path]:
     """Every video that the arguments name; of folders and globs those with a video's suffix."""
-    from expllm.folders import below
-    from expllm.globs import matching
+    from expllm.files.folders import below
+    from expllm.files.globs import matching
     from expllm.video.clip import SUFFIXES
 
     def of_folder(folder: str) -> Iterator[Path]:

@@ -14,12 +14,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from expllm.errors import one_line
-from expllm.faces import ACTION_UNITS, ActionUnit, AUVector
+from expllm.core.errors import one_line
+from expllm.core.vocabulary import ACTION_UNITS, ActionUnit, AUVector
 from expllm.report import rows
 
 if TYPE_CHECKING:
-    from expllm.records import Explanation, FaceAnalysis
+    from expllm.core.records import Explanation, FaceAnalysis
 
 _Justify: TypeAlias = Literal["left", "center", "right"]
 _Draw: TypeAlias = "Callable[[FaceAnalysis, _Screen], RenderableType]"

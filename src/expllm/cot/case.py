@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from expllm.faces import AU_NAMES, AUVector, Expression
+from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
 
 Verifier = Literal["llm", "rules", "both"]
 

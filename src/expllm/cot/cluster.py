@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from expllm.core.errors import ExpllmError, MissingDependency, UsageError, one_line
 from expllm.cot.engine import Engine
 from expllm.cot.journal import Journal, JournalReader
 from expllm.data import Sample
-from expllm.errors import ExpllmError, MissingDependency, UsageError, one_line
-from expllm.runs import RunFolder, held
+from expllm.files.runs import RunFolder, held
 
 RESTARTS: Final = 5
 """How often a shard may lose its node before the run gives up."""

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from expllm.chat import ChatFailed
+from expllm.core.errors import ExpllmError
+from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot import steps
+from expllm.cot.calls import Ending, Workers
 from expllm.cot.case import Case, Feedback, Rules
+from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Journal, Outcome
-from expllm.cot.memory import Filtered, Gate, Memory
-from expllm.cot.records import CotRecord
-from expllm.cot.workers import Ending, Workers
+from expllm.cot.sample_session import Filtered, Gate, Memory
 from expllm.cot.writers import Writer
 from expllm.data import Sample
-from expllm.errors import ExpllmError
-from expllm.faces import AUVector, Expression
 
 Img2AU = Callable[[Sample], tuple[AUVector, str]]
 """A sample's action units and where they come from; ExpllmError where the face cannot be measured."""

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Final
 
+from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.case import Rules, labels_text, positive_text, unknown_text
-from expllm.cot.prompts import Prompts
+from expllm.cot.prompt_set import Prompts
 from expllm.data import Sample
-from expllm.faces import AUVector, Expression
 
 CHARACTERS_A_TOKEN: Final = 4
 DESCRIPTION_TOKENS: Final = 300

@@ -15,8 +15,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from expllm.chat.base import is_filtered
-from expllm.errors import OutputError
+from expllm.chat.protocol import is_filtered
+from expllm.core.errors import OutputError
 
 SCHEMA: Final = 1
 """Changes when old journals cannot be read any more."""

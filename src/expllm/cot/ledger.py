@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from expllm.cot.figures import Accuracy, Share, ranked, reason_kind, said_by_server
 from expllm.cot.journal import Outcome
-from expllm.cot.merged import Merged, add_up, merged
+from expllm.cot.merged_journal import Merged, add_up, merged
+from expllm.cot.shares import Accuracy, Share, ranked, reason_kind, said_by_server
 from expllm.cot.usage import Audited, Usage, Verdicts, read_audited, read_usage, read_verdicts
-from expllm.runs import RunFolder
+from expllm.files.runs import RunFolder
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ answer has the wrong form, and says so where none has the right one.
 from dataclasses import dataclass, replace
 from typing import Final
 
+from expllm.core.records import CoT
+from expllm.core.vocabulary import Expression
 from expllm.cot.case import Case, Feedback, Rules
-from expllm.cot.formatting import format_problems
-from expllm.cot.memory import Memory
+from expllm.cot.format_check import format_problems
+from expllm.cot.sample_session import Memory
 from expllm.cot.writers import Writer
-from expllm.faces import Expression
 from expllm.grounding import Audit, Verdict, audit
 from expllm.grounding.audit import WRONG
-from expllm.records import CoT
 
 COVER: Final = 0.1
 """Units from this intensity on must be described; weaker ones may be."""

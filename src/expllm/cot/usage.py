@@ -6,8 +6,8 @@ from dataclasses import asdict, astuple, dataclass, field, fields
 from operator import add
 from typing import Any, Final
 
-from expllm.cot.figures import ranked
-from expllm.cot.merged import Merged, add_up
+from expllm.cot.merged_journal import Merged, add_up
+from expllm.cot.shares import ranked
 
 VIEWS: Final = ("units", "degrees", "label", "readable")
 """The three views of Result Verification (paper, section III-B4), as a verdict's detail names them; and

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from expllm.chat import ChatModel, Message, Reply, Usage
+from expllm.core.vocabulary import Expression
 from expllm.cot.case import Case, Feedback, labels_text, positive_text, unknown_text
-from expllm.cot.memory import Memory
-from expllm.cot.offline import conclude, describe, interpret, observe, write_cot
-from expllm.cot.prompts import Prompts
-from expllm.faces import Expression
+from expllm.cot.prompt_set import Prompts
+from expllm.cot.rule_writer import conclude, describe, interpret, observe, write_cot
+from expllm.cot.sample_session import Memory
 
 
 class Writer(Protocol):

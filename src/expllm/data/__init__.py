@@ -2,7 +2,7 @@
 
 from expllm.data.catalog import KINDS, open_dataset
 from expllm.data.dataset import Dataset
-from expllm.data.pictures import image_bytes
+from expllm.data.image_bytes import image_bytes
 from expllm.data.sample import ImageRef, Row, Sample
 
 __all__ = ["KINDS", "Dataset", "ImageRef", "Row", "Sample", "image_bytes", "open_dataset"]

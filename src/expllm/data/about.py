@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from expllm.faces import Expression
+from expllm.core.vocabulary import Expression
 
 CAPTIONS: Final = "cc3m"
 """What the captions of stage 1 are called beside the kinds of data sets."""

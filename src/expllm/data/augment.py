@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from expllm.errors import UsageError
+from expllm.core.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np

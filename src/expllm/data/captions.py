@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from expllm.data import llava, webdataset
-from expllm.data.cells import undecodable
+from expllm.core.errors import ImageError, MissingData, RecordError, UsageError
 from expllm.data.dataset import NO_PICTURE
-from expllm.data.pictures import read_span
+from expllm.data.image_bytes import read_span
+from expllm.data.readers import llava_captions, webdataset
+from expllm.data.readers.cells import undecodable
+from expllm.data.readers.spans import Found, Lost, Span, caption_text
 from expllm.data.sample import ImageRef, MemberRef, escaped
-from expllm.data.spans import Found, Lost, Span, caption_text
-from expllm.errors import ImageError, MissingData, RecordError, UsageError
 
 ZIP_HEADER: Final = struct.Struct("<4s4xH16xHH")
 """Of a member of a zip file: mark, packing, lengths of its name and of its extra field."""
@@ -165,9 +165,9 @@ def _layout(path: Path) -> tuple[list[Path], Iterator[Found | Lost]]:
         raise MissingData(f"{path}: a name in this path is not valid UTF-8: rename it")
     if not path.exists():
         raise MissingData(f"{path}: no such file or folder; docs/data.md says how to obtain captions")
-    if table := llava.table_in(path):
-        files = llava.files_of(table)
-        return files, llava.found_in(files)
+    if table := llava_captions.table_in(path):
+        files = llava_captions.files_of(table)
+        return files, llava_captions.found_in(files)
     if shards := webdataset.shards_in(path):
         return shards, webdataset.found_in(shards)
     raise MissingData(

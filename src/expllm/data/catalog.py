@@ -6,27 +6,27 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from expllm.data import (
+from expllm.core.errors import MissingData, RecordError, UsageError
+from expllm.core.vocabulary import LABEL_ORDERS
+from expllm.data import people
+from expllm.data.dataset import Dataset, Source, survey
+from expllm.data.readers import (
     affectnet,
+    au_rows,
     ckplus,
-    csvfile,
+    class_folders,
+    cot_texts,
+    csv_table,
     expw,
     fer2013,
     ferplus,
-    folder,
-    measured,
-    namedfiles,
-    parquet,
-    people,
+    named_files,
+    parquet_images,
     rafdb,
-    texts,
     yolo,
 )
-from expllm.data.cells import split_name, undecodable
-from expllm.data.dataset import Dataset, Source, survey
-from expllm.data.shards import find_shards
-from expllm.errors import MissingData, RecordError, UsageError
-from expllm.faces import LABEL_ORDERS
+from expllm.data.readers.cells import split_name, undecodable
+from expllm.data.readers.shards import find_shards
 
 TABLE_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 
@@ -50,7 +50,7 @@ def _ckplus(path: Path) -> Source:
 
 
 def _rafdb(path: Path) -> Source:
-    if path.is_file() or (not rafdb.is_rafdb(path) and folder.is_class_tree(path, rafdb.ORDER)):
+    if path.is_file() or (not rafdb.is_rafdb(path) and class_folders.is_class_tree(path, rafdb.ORDER)):
         return _by_order("rafdb", path)
     return rafdb.load(path)
 
@@ -64,8 +64,8 @@ def _affectnet(kind: str) -> Callable[[Path], Source]:
         labels = LABEL_ORDERS[kind].labels
         if yolo.is_yolo(path):
             return yolo.load(path, kind, labels)
-        if folder.is_class_tree(path, affectnet.ORDER):
-            return folder.load(path, affectnet.ORDER, kind, labels)
+        if class_folders.is_class_tree(path, affectnet.ORDER):
+            return class_folders.load(path, affectnet.ORDER, kind, labels)
         return affectnet.load(path, kind)
 
     return load
@@ -74,11 +74,11 @@ def _affectnet(kind: str) -> Callable[[Path], Source]:
 def _by_order(kind: str, path: Path) -> Source:
     """Class folders or a CSV with the numbers of a data set."""
     order = LABEL_ORDERS[kind]
-    return folder.load(path, order, kind) if path.is_dir() else csvfile.load(path, order, kind)
+    return class_folders.load(path, order, kind) if path.is_dir() else csv_table.load(path, order, kind)
 
 
 def _expw(path: Path) -> Source:
-    if path.is_file() or (not expw.is_expw(path) and folder.is_class_tree(path, expw.ORDER)):
+    if path.is_file() or (not expw.is_expw(path) and class_folders.is_class_tree(path, expw.ORDER)):
         return _by_order("expw", path)
     return expw.load(path)
 
@@ -92,23 +92,23 @@ def _parquet(path: Path) -> Source:
         raise UsageError(
             f"{path} holds several data sets: give one of {', '.join(families)} after the folder"
         )
-    return ferplus.load_parquet(shards) if ferplus.is_ferplus(shards[0]) else parquet.load(shards)
+    return ferplus.load_parquet(shards) if ferplus.is_ferplus(shards[0]) else parquet_images.load(shards)
 
 
 def _texts(kind: str) -> Callable[[Path], Source]:
-    return lambda path: texts.load(path, kind)
+    return lambda path: cot_texts.load(path, kind)
 
 
 def _class_folders(path: Path) -> Source:
-    return folder.load(path)
+    return class_folders.load(path)
 
 
 def _table(path: Path) -> Source:
-    return csvfile.load(path)
+    return csv_table.load(path)
 
 
 def _measured(path: Path) -> Source:
-    return measured.load(path)
+    return au_rows.load(path)
 
 
 KINDS: Final[Mapping[str, Callable[[Path], Source]]] = MappingProxyType(
@@ -120,15 +120,15 @@ KINDS: Final[Mapping[str, Callable[[Path], Source]]] = MappingProxyType(
         "fer2013": _fer2013,
         "expw": _expw,
         "ckplus": _ckplus,
-        "jaffe": lambda path: namedfiles.load(path, namedfiles.JAFFE),
-        "kdef": lambda path: namedfiles.load(path, namedfiles.KDEF),
+        "jaffe": lambda path: named_files.load(path, named_files.JAFFE),
+        "kdef": lambda path: named_files.load(path, named_files.KDEF),
         "yolo": yolo.load,
         "parquet": _parquet,
         "reference": _texts("reference"),
         "released": _texts("released"),
         "folder": _class_folders,
         "csv": _table,
-        measured.KIND: _measured,
+        au_rows.KIND: _measured,
     }
 )
 """Kind -> what reads it. A further kind is one more entry: a function from a path to a `Source`."""
@@ -141,9 +141,9 @@ LAYOUTS: Final[tuple[tuple[Callable[[Path], bool], Callable[[Path], Source]], ..
     (ferplus.is_folder, ferplus.load_folder),
     (expw.is_expw, expw.load),
     (ckplus.is_ckplus, ckplus.load),
-    (lambda path: namedfiles.is_here(path, namedfiles.JAFFE), KINDS["jaffe"]),
-    (lambda path: namedfiles.is_here(path, namedfiles.KDEF), KINDS["kdef"]),
-    (folder.is_class_tree, folder.load),
+    (lambda path: named_files.is_here(path, named_files.JAFFE), KINDS["jaffe"]),
+    (lambda path: named_files.is_here(path, named_files.KDEF), KINDS["kdef"]),
+    (class_folders.is_class_tree, class_folders.load),
     (fer2013.is_here, fer2013.load),
 )
 """How a folder's layout is told, and what reads it; the first that fits is taken."""
@@ -203,11 +203,11 @@ def _source(path: Path) -> Source:
         return _parquet(path)
     if fer2013.is_here(path):
         return fer2013.load(path)
-    if found := texts.kind_of(path):
-        return texts.load(path, found)
+    if found := cot_texts.kind_of(path):
+        return cot_texts.load(path, found)
     if _starts_with(path, b"{", b"["):
         raise RecordError(f"{path}: JSON, but its rows have neither 'aus' nor 'au': see docs/data.md")
-    return csvfile.load(path)
+    return csv_table.load(path)
 
 
 def _folder_source(path: Path) -> Source:
@@ -223,8 +223,8 @@ def _folder_source(path: Path) -> Source:
         return _parquet(path)
     if tables:
         return _source(tables[0])
-    if folder.is_numbered_tree(path):
-        raise UsageError(f"{path}: class folders are named by numbers: {folder.ASK_KIND}")
+    if class_folders.is_numbered_tree(path):
+        raise UsageError(f"{path}: class folders are named by numbers: {class_folders.ASK_KIND}")
     raise MissingData(
         f"{path}: no data set in a known layout (class folders, a table, Parquet, ...): see docs/data.md"
     )
@@ -234,8 +234,8 @@ def _is_table(path: Path) -> bool:
     if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
         return False
     if _starts_with(path, b"{", b"["):
-        return texts.kind_of(path) is not None
-    return csvfile.is_table(csvfile.read_header(path))
+        return cot_texts.kind_of(path) is not None
+    return csv_table.is_table(csv_table.read_header(path))
 
 
 def _is_parquet(path: Path) -> bool:

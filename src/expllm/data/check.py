@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from expllm.core.errors import ImageError, MissingData, RecordError
+from expllm.core.vocabulary import DID_YOU_MEAN
 from expllm.data.about import CAPTIONS, About, about
 from expllm.data.captions import open_captions
 from expllm.data.catalog import open_dataset
 from expllm.data.dataset import NO_PICTURE
-from expllm.data.pictures import image_bytes
+from expllm.data.image_bytes import image_bytes
 from expllm.data.sample import ImageRef
-from expllm.errors import ImageError, MissingData, RecordError
-from expllm.faces import DID_YOU_MEAN
-from expllm.images import open_image
-from expllm.progress import Progress
+from expllm.files.images import open_image
+from expllm.files.progress import Progress
 
 UNREADABLE: Final = (
     *("cannot be read", "no readable file", "is empty", "cut short", "damaged", "develop it", "is a video"),

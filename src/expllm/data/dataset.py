@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from expllm.core.errors import MissingData, RecordError, UsageError
+from expllm.core.vocabulary import Expression
 from expllm.data.sample import Row, Sample
-from expllm.errors import MissingData, RecordError, UsageError
-from expllm.faces import Expression
-from expllm.folders import HIDDEN
+from expllm.files.folders import HIDDEN
 
 SPLITS: Final = ("train", "valid", "test")
 NO_PICTURE: Final = "no picture at"

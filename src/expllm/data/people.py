@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from expllm.core.errors import UsageError
 from expllm.data.dataset import Dataset, Source
 from expllm.data.sample import Row, Sample
-from expllm.errors import UsageError
 
 SEED: Final = 0
 VALID_SHARE: Final = 0.2

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from expllm.core.errors import MissingData, one_line
 from expllm.data.augment import Augmentation, Change
+from expllm.data.image_bytes import image_bytes
 from expllm.data.mirror import mirrored_text
-from expllm.data.pictures import image_bytes
 from expllm.data.sample import Sample
-from expllm.errors import MissingData, one_line
-from expllm.images import open_image
+from expllm.files.images import open_image
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from expllm.core.errors import MissingData, UsageError
 from expllm.data.catalog import KINDS, open_dataset
-from expllm.data.cells import split_name
 from expllm.data.dataset import Dataset
-from expllm.data.shards import find_shards
-from expllm.errors import MissingData, UsageError
-from expllm.settings import user_settings
+from expllm.data.readers.cells import split_name
+from expllm.data.readers.shards import find_shards
+from expllm.files.settings import user_settings
 
 ROOT_VARIABLE: Final = "EXPLLM_DATA"
 _NAMED: Final = ("rafdb", "affectnet7", "affectnet8", "expw", "ferplus", "fer2013", "ckplus", "jaffe", "kdef")

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from expllm.faces import Expression
-from expllm.records import AUs, Record
+from expllm.core.records import AUs, Record, Rect
+from expllm.core.vocabulary import Expression
 
 
 def escaped(text: str) -> str:
@@ -15,10 +15,6 @@ def escaped(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(escaped)]
-
-
-Rect = tuple[float, float, float, float]
-"""Left, top, width, height of a face in pixels of the upright, full-size picture."""
 
 
 class ImageRef(Record):

@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
 
-from expllm.errors import UsageError
-from expllm.train.config import Recipe, StageConfig
+from expllm.core.errors import UsageError
+from expllm.train.recipe import Recipe, StageConfig
 
 TableName = Literal["IV", "V"]
 RATIOS: Final = ((1.0, 0.0), (0.8, 0.2), (0.75, 0.25), (0.67, 0.33), (0.0, 1.0))

@@ -4,15 +4,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+from expllm.core.records import Explanation
+from expllm.core.vocabulary import Expression, label_set
 from expllm.data import Sample
-from expllm.evals.answers import Answer
-from expllm.evals.cutting import refused
+from expllm.evals.face_cutting import refused
 from expllm.evals.remote_labeller import RemoteLabeller
-from expllm.evals.tasks import Identity
-from expllm.explainers import ChatOptions, FaceExplainer, Said, Shown, open_explainer
-from expllm.explainers.asked import explanation_text
-from expllm.faces import Expression, label_set
-from expllm.records import Explanation
+from expllm.evals.runner import Identity
+from expllm.evals.saved_answers import Answer
+from expllm.predict import ChatOptions, FaceExplainer, Said, Shown, open_explainer
+from expllm.predict.chat import explanation_text
 
 
 class ChatLabeller(RemoteLabeller[Said]):

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from expllm.core.vocabulary import AUVector
 from expllm.evals.claim_reading import ClaimReading
-from expllm.faces import AUVector
 from expllm.grounding import Audit, Checked, Claim, Reading, audit_reading, read
 
 KINDS: Final = ("another verdict", "read by the model only", "read by the rules only")

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from expllm.faces import ACTION_UNITS, Side
+from expllm.core.vocabulary import ACTION_UNITS, Side
 from expllm.grounding import Claim, DegreeWord
 from expllm.grounding.tags import headed
 

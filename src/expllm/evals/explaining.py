@@ -5,13 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from expllm.conversations import Order
-from expllm.cot.img2au import FaceReader
+from expllm.core.conversations import Order
+from expllm.core.errors import ExpllmError, ImageError
+from expllm.core.vocabulary import AUVector, Expression
 from expllm.data import Sample
-from expllm.errors import ExpllmError, ImageError
-from expllm.evals.answers import Answer, Status
 from expllm.evals.chat_labeller import ChatLabeller
-from expllm.evals.cutting import refused
+from expllm.evals.face_cutting import refused
 from expllm.evals.labellers import (
     ModelLabeller,
     OfflineLabeller,
@@ -20,13 +19,14 @@ from expllm.evals.labellers import (
     normalised,
 )
 from expllm.evals.references import References
+from expllm.evals.runner import Identity, Labeller
+from expllm.evals.saved_answers import Answer, Status
 from expllm.evals.served_labeller import ServedLabeller
-from expllm.evals.tasks import Identity, Labeller
-from expllm.explainers.opening import CHAT, ENDPOINT, ChatOptions, served_folder
-from expllm.explainers.verifying import verifier
-from expllm.faces import AUVector, Expression
-from expllm.predict import Explainer
-from expllm.shipped import OFFLINE, model_folder
+from expllm.model.shipped import OFFLINE, model_folder
+from expllm.predict.img2au import FaceReader
+from expllm.predict.opening import CHAT, ENDPOINT, ChatOptions, served_folder
+from expllm.predict.predictor import Explainer
+from expllm.predict.verifying import verifier
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -60,7 +60,7 @@ def trained_order(model: str, chat: ChatOptions | None = None) -> Order:
     """
     if model == OFFLINE or model.startswith(CHAT):
         return "explanation-first"
-    from expllm.model.layout import read_manifest
+    from expllm.model.manifest import read_manifest
 
     folder = (
         served_folder(model, chat or ChatOptions()) if model.startswith(ENDPOINT) else model_folder(model)

@@ -7,28 +7,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from expllm.auclassifier import AUClassifier
+from expllm.core.errors import ImageError, UsageError
+from expllm.core.packages import WEIGHTS, require
+from expllm.core.records import Rect
+from expllm.core.vocabulary import Expression, label_set
 from expllm.data import Sample
-from expllm.data.boxes import needs_boxes, overlap, trained_boxes
-from expllm.data.sample import Rect
-from expllm.errors import ImageError, UsageError
-from expllm.evals.answers import Answer
-from expllm.evals.cutting import FaceCutter, refused, sample_bytes
-from expllm.evals.tasks import Identity, Labeller
-from expllm.explainers import ChatOptions
-from expllm.explainers.opening import CHAT, ENDPOINT, check_chat_options
-from expllm.faces import Expression, label_set
-from expllm.packages import WEIGHTS, require
-from expllm.shipped import OFFLINE, SHIPPED, model_folder
+from expllm.evals.face_cutting import FaceCutter, refused, sample_bytes
+from expllm.evals.runner import Identity, Labeller
+from expllm.evals.saved_answers import Answer
+from expllm.faces.au_classifier import AUClassifier
+from expllm.faces.boxes import needs_boxes, overlap, trained_boxes
+from expllm.model.shipped import OFFLINE, SHIPPED, model_folder
+from expllm.predict import ChatOptions
+from expllm.predict.opening import CHAT, ENDPOINT, check_chat_options
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
-    from expllm.model.answers import Answerer
-    from expllm.predict import Predictor
-    from expllm.records import FaceAnalysis
+    from expllm.core.records import FaceAnalysis
+    from expllm.model.inference.generate import Answerer
+    from expllm.predict.predictor import Predictor
 
 SMALLEST: Final = 5e-7
 """The offline classifier's probabilities are rounded to six digits: a 0 counts as half of the last one."""
@@ -113,7 +113,7 @@ class OfflineLabeller:
 
     def _answer(self, sample: Sample) -> Answer:
         if self._predictor is None:
-            from expllm.predict import Predictor
+            from expllm.predict.predictor import Predictor
 
             self._predictor = Predictor(labels=self._count)
         try:
@@ -167,7 +167,7 @@ class ModelLabeller:
         self, model: str | Path, *, boxes: bool | None = None, dtype: str = "float32", kind: str = ""
     ) -> None:
         require(*WEIGHTS)
-        from expllm.model.layout import read_manifest, seal
+        from expllm.model.manifest import read_manifest, seal
 
         if dtype not in ("float32", "bfloat16"):
             raise UsageError(f"the weights cannot be {dtype!r}: use float32 or bfloat16")
@@ -210,7 +210,7 @@ class ModelLabeller:
         if self._answerer is None:
             import torch
 
-            from expllm.model.answers import Answerer
+            from expllm.model.inference.generate import Answerer
 
             device = "cuda" if torch.cuda.is_available() else "cpu"
             self._answerer = Answerer.load(self._folder, getattr(torch, self.identity.dtype), device)
@@ -227,7 +227,7 @@ def _temperature(folder: Path, extra: Mapping[str, Any]) -> float:
     Raises:
         ModelError: it is no number above 0.
     """
-    from expllm.model.layout import ModelError
+    from expllm.model.manifest import ModelError
 
     found = extra.get("temperature", 1.0)
     if not isinstance(found, int | float) or not 0 < found < math.inf:

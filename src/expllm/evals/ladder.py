@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any, Final
 
-from expllm.errors import UsageError
-from expllm.evals.intervals import Interval, mean_interval
-from expllm.evals.judging import Pair
-from expllm.faces import Expression
+from expllm.core.errors import UsageError
+from expllm.core.records import AUs, CoT, Record
+from expllm.core.vocabulary import Expression
+from expllm.evals.judge.judge_run import Pair
+from expllm.evals.metrics.bootstrap import Interval, mean_interval
 from expllm.grounding import audit
 from expllm.grounding.emotions import read_emotions
-from expllm.records import AUs, CoT, Record
 
 OTHER: Final = "another face's text"
 SWAPPED: Final = "label swapped"

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Final
 
 from expllm import __version__
-from expllm.cot.img2au import FaceReader
-from expllm.cot.memory import key_of
+from expllm.core.errors import ExpllmError, MissingData, NoFaceError, RecordError
+from expllm.core.records import Record
+from expllm.cot.sample_session import key_of
 from expllm.data import Dataset, Sample
-from expllm.errors import ExpllmError, MissingData, NoFaceError, RecordError
 from expllm.evals.ladder import Ladder, Told
 from expllm.evals.references import EngineReferences, explained
+from expllm.evals.runner import lot
 from expllm.evals.splits import open_named
-from expllm.evals.tasks import lot
-from expllm.outfiles import whole_file
-from expllm.progress import Progress
-from expllm.records import Record
-from expllm.runs import RunError, RunFolder
+from expllm.files.atomic import whole_file
+from expllm.files.progress import Progress
+from expllm.files.runs import RunError, RunFolder
+from expllm.predict.img2au import FaceReader
 
 FORMAT: Final = 1
 """Format of a ladder's folder."""

@@ -13,16 +13,16 @@ from typing import Any, Final
 
 from expllm import __version__
 from expllm.chat import ChatModel, Message, Reply
-from expllm.cot.memory import key_of
-from expllm.evals import asking
-from expllm.evals.asking import FORMAT, QuestionRun
+from expllm.cot.sample_session import key_of
+from expllm.evals import journaled_questions
 from expllm.evals.claim_comparison import AuditedText, Comparison, Disagreement
 from expllm.evals.claim_reading import MAX_TOKENS, question, read_reply
+from expllm.evals.journaled_questions import FORMAT, QuestionRun
 
 NO_CLAIMS: Final = "no JSON of the asked form in the reply"
 
 
-class Passport(asking.Passport):
+class Passport(journaled_questions.Passport):
     """Which model reads claims, and what it is asked.
 
     Attributes:

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from expllm.core.errors import MissingData
+from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.engine import Engine
+from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Row
-from expllm.cot.memory import Memory
-from expllm.cot.merged import merged
-from expllm.cot.records import CotRecord
+from expllm.cot.merged_journal import merged
+from expllm.cot.sample_session import Memory
 from expllm.cot.writers import OfflineWriter
 from expllm.data import Dataset, Sample, open_dataset
 from expllm.data import Row as DataRow
-from expllm.errors import MissingData
-from expllm.faces import AUVector, Expression
-from expllm.runs import RunFolder
+from expllm.files.runs import RunFolder
 
 ON_THE_WAY: Final = "offline engine"
 CARRIED: Final = "the data set's own texts"

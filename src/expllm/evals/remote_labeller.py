@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
+from expllm.core.vocabulary import AUVector
 from expllm.data import Sample
-from expllm.evals.answers import Answer
-from expllm.evals.cutting import FaceCutter
-from expllm.explainers import FaceExplainer, Shown
-from expllm.faces import AUVector
+from expllm.evals.face_cutting import FaceCutter
+from expllm.evals.saved_answers import Answer
+from expllm.predict import FaceExplainer, Shown
 
 if TYPE_CHECKING:
-    from expllm.errors import ExpllmError
+    from expllm.core.errors import ExpllmError
 
 Told = TypeVar("Told")
 

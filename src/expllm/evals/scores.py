@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from expllm.errors import RecordError, UsageError
-from expllm.evals.abstaining import Abstaining, abstaining, risk_of
-from expllm.evals.alignment import Alignment, align
-from expllm.evals.answers import Answer, Settings
-from expllm.evals.calibration import Reliability, RiskCoverage, reliability, with_temperature
-from expllm.evals.intervals import FigureIntervals, figure_intervals
-from expllm.evals.metrics import (
+from expllm.core.errors import RecordError, UsageError
+from expllm.evals.label_mapping import Alignment, align
+from expllm.evals.metrics.bootstrap import FigureIntervals, figure_intervals
+from expllm.evals.metrics.calibration import Reliability, RiskCoverage, reliability, with_temperature
+from expllm.evals.metrics.classification import (
     NO_ANSWER,
     Figures,
     Floats,
@@ -24,9 +22,11 @@ from expllm.evals.metrics import (
     figures,
     mcnemar,
 )
+from expllm.evals.metrics.selective import Abstaining, abstaining, risk_of
+from expllm.evals.saved_answers import Answer, Settings
 
 if TYPE_CHECKING:
-    from expllm.faces import Expression
+    from expllm.core.vocabulary import Expression
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,17 +3,17 @@
 import hashlib
 
 from expllm.chat import ChatFailed
-from expllm.conversations import Order
+from expllm.core.conversations import Order
 from expllm.data import Sample
-from expllm.data.boxes import needs_boxes, trained_boxes
-from expllm.evals.answers import Answer
-from expllm.evals.cutting import refused
+from expllm.evals.face_cutting import refused
 from expllm.evals.remote_labeller import RemoteLabeller
-from expllm.evals.tasks import Identity
-from expllm.explainers import Shown
-from expllm.explainers.opening import ChatOptions, open_served
-from expllm.explainers.served import ServedAnswer
-from expllm.explainers.served_labels import normalised
+from expllm.evals.runner import Identity
+from expllm.evals.saved_answers import Answer
+from expllm.faces.boxes import needs_boxes, trained_boxes
+from expllm.predict import Shown
+from expllm.predict.endpoint_labels import normalised
+from expllm.predict.endpoint_model import ServedAnswer
+from expllm.predict.opening import ChatOptions, open_served
 
 
 class ServedLabeller(RemoteLabeller[ServedAnswer | ChatFailed]):

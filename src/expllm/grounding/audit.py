@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from expllm.faces import AU_BY_NAME, AUVector, Expression
+from expllm.core.vocabulary import AU_BY_NAME, AUVector, Expression
 from expllm.grounding.checking import MENTION, check
 from expllm.grounding.claims import Checked, Claim, Unread, Verdict
 from expllm.grounding.emotions import EmotionMention, conflicts, label_in, read_emotions
 from expllm.grounding.reader import Reading, read
 
 if TYPE_CHECKING:
-    from expllm.records import CoT
+    from expllm.core.records import CoT
 
 UNCHECKABLE: Final = (Verdict.NOT_MEASURABLE, Verdict.OUTSIDE)
 REFUTED: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from expllm.faces import ACTION_UNITS, AUVector, Side
+from expllm.core.vocabulary import ACTION_UNITS, AUVector, Side
 from expllm.grounding.claims import Checked, Claim, DegreeWord, Verdict
 from expllm.grounding.meanings import FACS_ONLY
 from expllm.grounding.places import half_of, misplaced

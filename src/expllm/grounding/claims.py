@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from expllm.faces import Side
+from expllm.core.vocabulary import Side
 
 
 class Verdict(StrEnum):

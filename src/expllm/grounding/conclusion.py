@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from expllm.faces import Expression
+from expllm.core.vocabulary import Expression
 from expllm.grounding.emotions import EmotionMention, read_emotions
 
 _Test = Callable[[EmotionMention], bool]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from expllm.faces import Side
+from expllm.core.vocabulary import Side
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.signs import Sign
 

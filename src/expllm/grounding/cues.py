@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from expllm.faces import Side
+from expllm.core.vocabulary import Side
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.lexicon import words
 

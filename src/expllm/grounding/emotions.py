@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from expllm.faces import EXPRESSION_SYNONYMS, Expression
+from expllm.core.vocabulary import EXPRESSION_SYNONYMS, Expression
 from expllm.grounding.tags import headed
 
 E = Expression

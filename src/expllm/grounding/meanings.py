@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from expllm.faces import ACTION_UNITS
+from expllm.core.vocabulary import ACTION_UNITS
 
 FACS_ONLY: Final = frozenset(unit.action for unit in ACTION_UNITS if unit.number is None)
 """Actions that FEAFA lacks: most readers of action units do not measure them."""

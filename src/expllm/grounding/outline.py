@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from expllm.records import CoT
+from expllm.core.records import CoT
 
 _CLOSED: Final = re.compile(r"[.!?\u2026][\"'\u201d\u2019)\]*_]*$")
 _MARKED: Final = re.compile(rf"({'|'.join(CoT.HEADINGS)})\s*(?:[*_]+\s*:?|:\s*[*_]*)", re.IGNORECASE)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from expllm.faces import Side
+from expllm.core.vocabulary import Side
 from expllm.grounding import cues
 from expllm.grounding.claims import Claim, DegreeWord, Unread
 from expllm.grounding.clauses import Motion, attach, clauses, is_act, meaning, motions
@@ -17,7 +17,7 @@ from expllm.grounding.sides import Draft, add_numbers, add_sides
 from expllm.grounding.tags import Item, headed, sentences
 
 if TYPE_CHECKING:
-    from expllm.records import CoT
+    from expllm.core.records import CoT
 
 _LEADING: Final = frozenset("degree filler side both".split())
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from expllm.faces import Side
+from expllm.core.vocabulary import Side
 from expllm.grounding import cues
 from expllm.grounding.claims import DegreeWord, Half
 from expllm.grounding.meanings import MEANINGS

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from expllm.faces import Side
-from expllm.grounding import cues, modifiers, movements, vocabulary
+from expllm.core.vocabulary import Side
+from expllm.grounding import cues, modifiers, movements, sign_words
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.tags import Item
 
@@ -109,8 +109,8 @@ def _table() -> dict[str, Sign]:
     for flag, some in _FLAGS.items():
         for phrase in some:
             flags.setdefault(_key(phrase), set()).add(flag)
-    parts = {_key(k): v for k, v in vocabulary.PART_NAMES.items()}
-    kinds = {_key(k): v for k, v in vocabulary.KINDS.items()}
+    parts = {_key(k): v for k, v in sign_words.PART_NAMES.items()}
+    kinds = {_key(k): v for k, v in sign_words.KINDS.items()}
     acts = {_key(k): v for k, v in movements.WHOLE_ACTS.items()}
     degrees = {_key(k): v for k, v in modifiers.AMOUNTS.items()}
     for key in degrees:
@@ -131,7 +131,7 @@ def _key(phrase: str) -> str:
 
 
 TABLE: Final = _table()
-_LONGER: Final = vocabulary.longest_first(key for key in TABLE if " " in key)
+_LONGER: Final = sign_words.longest_first(key for key in TABLE if " " in key)
 _WHOLE: Final = frozenset(
     "upper lower inner outer under over other rather after proper neither either never ever together "
     "corner center number finger shoulder utter matter manner feather leather weather father mother "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from expllm.faces import Side
+from expllm.core.vocabulary import Side
 from expllm.grounding.chunks import Chunk, located
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.movements import MOVES, NEGATIVE, TABLES

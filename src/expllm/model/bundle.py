@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from expllm.conversations import Questions
-from expllm.faces import Expression
-from expllm.model.expllm import with_lora
-from expllm.model.load import load_base
+from expllm.core.conversations import Questions
+from expllm.core.vocabulary import Expression
+from expllm.model.build import load_base
 from expllm.model.presets import Preset
+from expllm.model.vlm import with_lora
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from expllm.model.decoding import Ids
-    from expllm.model.prepare import Preparer
-    from expllm.model.writing import Talker
+    from expllm.model.inference.audited_decoding import Ids
+    from expllm.model.inference.backend import Talker
+    from expllm.model.model_inputs import Preparer
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Bundle:
 
     def talker(self, prepared: "Preparer", dtype: torch.dtype | None, prompt: "Ids") -> "Talker":
         """The model, ready to answer, used up; `prompt` is one of those that it will be given."""
-        from expllm.model.talkers import talker
+        from expllm.model.inference.backend_choice import talker
 
         return talker(self, prepared, dtype, prompt)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from expllm.errors import UsageError
+from expllm.core.errors import UsageError
 
 Weights = Literal["hub", "carrier", "random"]
 Quantization = Literal["none", "nf4"]

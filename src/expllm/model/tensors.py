@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from expllm.errors import MissingWeights
+from expllm.core.errors import MissingWeights
 
 AT_ONCE: Final = 32
 """Tensors that are read while a file is open."""

@@ -9,8 +9,8 @@ from expllm.report import mesh, panel
 from expllm.report.panel import INK, PAPER, Colour
 
 if TYPE_CHECKING:
-    from expllm.images import Picture
-    from expllm.records import Box, FaceAnalysis
+    from expllm.core.records import Box, FaceAnalysis
+    from expllm.files.images import Picture
 
 MAX_PANELS: Final = 6
 _SMALLEST_SIDE, _LARGEST_SIDE = 720, 1600  # display size of the picture's longer side, pixels

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from expllm.report import rows
 
 if TYPE_CHECKING:
-    from expllm.records import FaceAnalysis
+    from expllm.core.records import FaceAnalysis
 
 Colour = tuple[int, int, int]
 PAPER: Final[Colour] = (250, 249, 246)

@@ -6,9 +6,9 @@ right side at the left, as in the picture.
 
 from typing import Final
 
-from expllm.errors import one_line
-from expllm.faces import ACTION_UNITS, AUVector, Expression, Side
-from expllm.records import Explanation, FaceAnalysis, Provenance
+from expllm.core.errors import one_line
+from expllm.core.records import Explanation, FaceAnalysis, Provenance
+from expllm.core.vocabulary import ACTION_UNITS, AUVector, Expression, Side
 
 NOT_MEASURED: Final = "not measured"
 UNCERTAIN: Final = "uncertain"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from expllm.errors import UsageError
+from expllm.core.errors import UsageError
 from expllm.rewards.functions import (
     Completion,
     Rewards,

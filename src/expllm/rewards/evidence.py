@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from expllm.core.vocabulary import AUVector
 from expllm.cot.words.observations import Degree, degree_of
-from expllm.faces import AUVector
 from expllm.grounding.audit import REFUTED, UNCHECKABLE, audit, units_of
 from expllm.grounding.checking import MENTION
 from expllm.grounding.claims import Checked, Claim, DegreeWord, Verdict

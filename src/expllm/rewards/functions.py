@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Final
 
-from expllm.cot.formatting import WORD_LIMIT, surface_problems
-from expllm.errors import RecordError
-from expllm.faces import AUVector, Expression
+from expllm.core.errors import RecordError
+from expllm.core.records import CoT
+from expllm.core.vocabulary import AUVector, Expression
+from expllm.cot.format_check import WORD_LIMIT, surface_problems
 from expllm.grounding.conclusion import concluded
 from expllm.grounding.emotions import conflicts, read_emotions
 from expllm.grounding.outline import split
-from expllm.records import CoT
 from expllm.rewards.evidence import Evidence, evidence
 
 Completion = str | Sequence[Mapping[str, Any]]

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from expllm.errors import UsageError
+from expllm.core.errors import UsageError
 
 Made = TypeVar("Made")
 

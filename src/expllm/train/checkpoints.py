@@ -15,8 +15,8 @@ from typing import Final
 
 from torch import Tensor
 
-from expllm.errors import ExpllmError, OutputError
-from expllm.outfolders import fsync
+from expllm.core.errors import ExpllmError, OutputError
+from expllm.files.atomic_folders import fsync
 
 MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "trained.safetensors"

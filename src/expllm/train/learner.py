@@ -6,8 +6,8 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from expllm.model.expllm import Doubt, supervised_losses
-from expllm.train.faces import TASKS
+from expllm.model.vlm import Doubt, supervised_losses
+from expllm.train.training_sets import TASKS
 
 
 class Learner(nn.Module):

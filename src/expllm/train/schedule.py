@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from expllm.errors import UsageError
-from expllm.train.config import StageConfig
+from expllm.core.errors import UsageError
+from expllm.train.recipe import StageConfig
 
 LONGEST_WARMUP: Final = 0.5
 """Of all steps. The paper's 20,000 steps are more than its training has: the rate would only ever rise."""

@@ -13,17 +13,17 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from expllm.errors import ExpllmError, UsageError
-from expllm.model.expllm import IGNORE, part_of, places
-from expllm.model.keys import Shape, check_fit
-from expllm.train.batches import Batches, Examples, loader
+from expllm.core.errors import ExpllmError, UsageError
+from expllm.model.vlm import IGNORE, part_of, places
+from expllm.model.weight_keys import Shape, check_fit
 from expllm.train.checkpoints import OPTIMIZER, WEIGHTS, load_tensors, save_tensors, step_of, write
-from expllm.train.config import StageConfig
-from expllm.train.faces import TASKS
-from expllm.train.history import Step
+from expllm.train.dataloader import Batches, Examples, loader
 from expllm.train.learner import Learner, put, trainable, whole
+from expllm.train.recipe import StageConfig
 from expllm.train.schedule import schedule_of
-from expllm.train.validating import Validation
+from expllm.train.step_history import Step
+from expllm.train.training_sets import TASKS
+from expllm.train.validation import Validation
 
 Batch = dict[str, Tensor]
 _MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from expllm.errors import UsageError, VideoError
-from expllm.faces import AUVector
+from expllm.core.errors import UsageError, VideoError
+from expllm.core.vocabulary import AUVector
 from expllm.video.clip import Clip, ClipInfo, Damage, Sampling
 from expllm.video.courses import Course, Rest, courses_of
 from expllm.video.episodes import episodes_of, vector_of
@@ -182,7 +182,7 @@ def people_of(folder: StretchFolder, most: int | None) -> dict[Piece, int]:
     """
     import json
 
-    from expllm.outfiles import whole_file
+    from expllm.files.atomic import whole_file
 
     kept = folder.path / "people.json"
     if kept.is_file():

@@ -9,10 +9,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from expllm.faces import AU_BY_NAME, AUVector
-from expllm.outfiles import whole_file
+from expllm.core.vocabulary import AU_BY_NAME, AUVector
+from expllm.files.atomic import whole_file
+from expllm.files.signals import check
 from expllm.report.panel import INK, LEFT, PAPER, RIGHT, WHOLE, font
-from expllm.signals import check
 from expllm.video.analysis import VideoAnalysis, VideoRow
 from expllm.video.clip import Clip, Frame
 from expllm.video.events import BEGINS

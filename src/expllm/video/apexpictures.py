@@ -7,9 +7,9 @@ peaks of the whole episode, and what it says of time against the events.
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from expllm.crops import crops_of
-from expllm.explainers.base import FaceExplainer, Shown
-from expllm.images import Picture
+from expllm.faces.crops import crops_of
+from expllm.files.images import Picture
+from expllm.predict.base import FaceExplainer, Shown
 from expllm.video.analysis import VideoAnalysis
 from expllm.video.clip import Clip
 from expllm.video.events import Episode

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from expllm.errors import UsageError, VideoError, one_line
-from expllm.packages import require
+from expllm.core.errors import UsageError, VideoError, one_line
+from expllm.core.packages import require
 from expllm.video.timecode import clock
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from expllm.faces import AU_NAMES
+from expllm.core.vocabulary import AU_NAMES
 from expllm.video.curves import (
     AFTER_A_BLINK,
     BEFORE_A_BLINK,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from expllm.outfiles import whole_file
+from expllm.files.atomic import whole_file
 from expllm.video.events import Episode, Event
 
 _SCHEMA: Final = "http://www.mpi.nl/tools/elan/EAFv2.8.xsd"

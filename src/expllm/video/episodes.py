@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from expllm.auclassifier import AUClassifier
-from expllm.faces import AU_NAMES, AUVector, Expression
+from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
+from expllm.faces.au_classifier import AUClassifier
 from expllm.video.courses import Course
 from expllm.video.events import Episode, Event, grouped
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
-from expllm.faces import AU_BY_NAME, Expression
-from expllm.records import CoT, Explanation, Probability, Record
+from expllm.core.records import CoT, Explanation, Probability, Record
+from expllm.core.vocabulary import AU_BY_NAME, Expression
 from expllm.video.curves import spans
 
 if TYPE_CHECKING:

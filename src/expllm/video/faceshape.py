@@ -7,7 +7,7 @@ person among many. It is never written into results.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from expllm.landmarks import Face
+from expllm.faces.landmarks import Face
 
 if TYPE_CHECKING:
     import numpy as np

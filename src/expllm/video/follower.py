@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from expllm.detectors import Detection, MediaPipeDetector, Rect
-from expllm.facefinder import FaceFinder
-from expllm.images import Picture
-from expllm.landmarks import Face, Landmarker, Placement
+from expllm.faces.detectors import Detection, MediaPipeDetector, Rect
+from expllm.faces.finder import FaceFinder
+from expllm.faces.landmarks import Face, Landmarker, Placement
+from expllm.faces.visibility import covered_parts, is_unseen, parts_outside
+from expllm.files.images import Picture
+from expllm.files.weights import FACE_LANDMARKER, locate
 from expllm.video.faceshape import Shape, difference, shape_of
-from expllm.visibility import covered_parts, is_unseen, parts_outside
-from expllm.weights import FACE_LANDMARKER, locate
 
 if TYPE_CHECKING:
     import os

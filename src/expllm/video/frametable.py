@@ -10,12 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from expllm.auclassifier import AUClassifier
-from expllm.errors import UsageError
-from expllm.faces import AU_NAMES, AUVector, Expression
-from expllm.outfiles import whole_file
-from expllm.records import Box, FaceAnalysis, HeadPose
-from expllm.tables import Cell, Row, openface_row, pyfeat_row
+from expllm.core.errors import UsageError
+from expllm.core.records import Box, FaceAnalysis, HeadPose
+from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
+from expllm.faces.au_classifier import AUClassifier
+from expllm.files.atomic import whole_file
+from expllm.report.columns import Cell, Row, openface_row, pyfeat_row
 from expllm.video.analysis import VideoRow
 from expllm.video.readings import Doubt
 from expllm.video.timecode import clock

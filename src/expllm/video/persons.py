@@ -13,7 +13,7 @@ from expllm.video.follower import REMEMBERED
 from expllm.video.stretches import Stretch
 
 if TYPE_CHECKING:
-    from expllm.detectors import Rect
+    from expllm.faces.detectors import Rect
 
 LIKELY: Final = 9.0
 """Costs up to which a track may go on with a person: three standard deviations in all."""

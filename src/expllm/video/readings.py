@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
-from expllm.aureaders import FAR_TURNED, BlendshapeReader
-from expllm.faces import AU_NAMES
+from expllm.core.vocabulary import AU_NAMES
+from expllm.faces.au_reader import FAR_TURNED, BlendshapeReader
 from expllm.video.follower import Followed
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from expllm.cot.offline import WORD_LIMIT, conclude, interpret
+from expllm.core.records import CoT
+from expllm.core.vocabulary import AU_NAMES, AUVector
+from expllm.cot.rule_writer import WORD_LIMIT, conclude, interpret
 from expllm.cot.words.grammar import Voice, sentence
 from expllm.cot.words.naming import clause, part, state
 from expllm.cot.words.observations import MOVEMENTS, Observation, Observations, describe
-from expllm.faces import AU_NAMES, AUVector
 from expllm.grounding import Audit, audit
 from expllm.grounding.times import BRIEF, TOLERANCE, Movement, TimeClaim, audit_times
-from expllm.records import CoT
 from expllm.video.courses import Course
 from expllm.video.events import Episode, Event
 from expllm.video.timecode import clock

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from expllm.errors import OutputError
-from expllm.faces import AU_NAMES
-from expllm.outfiles import whole_file
-from expllm.signals import check
+from expllm.core.errors import OutputError
+from expllm.core.vocabulary import AU_NAMES
+from expllm.files.atomic import whole_file
+from expllm.files.signals import check
 from expllm.video.clip import Clip, Damage, Frame, Sampling
 from expllm.video.faceshape import Shape
 from expllm.video.follower import Follower

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from expllm.errors import UsageError
+from expllm.core.errors import UsageError
 
 _TIME: Final = re.compile(r"(?:(?:(\d+):)?([0-5]?\d):)?(\d+(?:\.\d+)?)s?")
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from expllm.faces import AU_NAMES
-from expllm.outfiles import whole_file
-from expllm.records import CoT
+from expllm.core.records import CoT
+from expllm.core.vocabulary import AU_NAMES
+from expllm.files.atomic import whole_file
+from expllm.report.html_shell import escaped, foot, head
 from expllm.report.rows import percent_text
-from expllm.report.shell import escaped, foot, head
 from expllm.video.analysis import VideoAnalysis
 from expllm.video.events import BLINK, Episode, Event
 from expllm.video.story import audit_story, peaks_of

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from expllm import __version__
-from expllm.errors import OutputError, UsageError, VideoError
-from expllm.explainers import FaceExplainer
-from expllm.faces import AU_NAMES
-from expllm.outfiles import whole_file
-from expllm.outputs import CsvWriter
-from expllm.records import Box, FaceAnalysis
-from expllm.runs import RunFolder
-from expllm.tables import au_row
+from expllm.core.errors import OutputError, UsageError, VideoError
+from expllm.core.records import Box, FaceAnalysis
+from expllm.core.vocabulary import AU_NAMES
+from expllm.files.atomic import whole_file
+from expllm.files.runs import RunFolder
+from expllm.predict import FaceExplainer
+from expllm.report.columns import au_row
+from expllm.report.output_writers import CsvWriter
 from expllm.video.analysis import VideoAnalysis, VideoOptions, check_measured, measure_video
 from expllm.video.annotated import write_annotated
 from expllm.video.apexpictures import explained_by
@@ -201,7 +201,7 @@ def run_folders(sources: Sequence[Path], out: Path) -> list[Path]:
 
 def measure_share(source: str, path: str, options: VideoOptions, share: Share) -> None:
     """Measures some stretches of a video, in a process of its own."""
-    from expllm.native import lose_native_stderr
+    from expllm.files.native import lose_native_stderr
 
     lose_native_stderr()
     folder = StretchFolder(Path(path))

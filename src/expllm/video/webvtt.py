@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from expllm.outfiles import whole_file
+from expllm.files.atomic import whole_file
 from expllm.video.events import Episode
 
 

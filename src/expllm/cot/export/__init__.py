@@ -9,17 +9,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from expllm.cot.export.card import card
-from expllm.cot.export.lines import jsonl, messages, reference, released
-from expllm.cot.export.llava import llava_folder
-from expllm.cot.export.parquet import hub_folder, parquet_file
+from expllm.core.errors import UsageError
+from expllm.cot.export.dataset_card import card
+from expllm.cot.export.json_lines import jsonl, messages, reference, released
+from expllm.cot.export.llava_json import llava_folder
+from expllm.cot.export.parquet_export import hub_folder, parquet_file
 from expllm.cot.export.selection import NothingToExport, Selection
-from expllm.cot.export.trl import trl_folder
-from expllm.cot.merged import merged
-from expllm.errors import UsageError
-from expllm.outfiles import whole_file
-from expllm.outfolders import durable_file, is_export, whole_folder
-from expllm.runs import RunFolder
+from expllm.cot.export.trl_messages import trl_folder
+from expllm.cot.merged_journal import merged
+from expllm.files.atomic import whole_file
+from expllm.files.atomic_folders import durable_file, is_export, whole_folder
+from expllm.files.runs import RunFolder
 
 DEFAULT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from expllm.cot.merged import Merged
-from expllm.cot.records import CotRecord, Status
-from expllm.errors import ExpllmError, UsageError
-from expllm.faces import Expression
+from expllm.core.errors import ExpllmError, UsageError
+from expllm.core.vocabulary import Expression
+from expllm.cot.explanation import CotRecord, Status
+from expllm.cot.merged_journal import Merged
 
 
 class NothingToExport(ExpllmError):  # noqa: N818 - named for what is missing

@@ -6,20 +6,20 @@ vector alone, and not the label, gives a movement the same name throughout a tex
 
 from collections.abc import Sequence
 
-from expllm.cot.words import tables
+from expllm.cot.words import word_tables
 from expllm.cot.words.grammar import Voice, say, with_article
 from expllm.cot.words.observations import Degree, Observation
 
 
 def part_name(part: str, voice: Voice) -> tuple[str, str]:
     """What a part of the face is called in this text: one, and several (empty where there is only one)."""
-    one, _, several = voice.pick(f"part {part}", tables.parts()[part]).partition("|")
+    one, _, several = voice.pick(f"part {part}", word_tables.parts()[part]).partition("|")
     return one, several
 
 
 def part(observation: Observation, voice: Voice) -> tuple[str, bool]:
     """What moves, with its article ("both brows", "the left lip corner"), and whether it is plural."""
-    one, several = part_name(tables.movements()[observation.movement].part, voice)
+    one, several = part_name(word_tables.movements()[observation.movement].part, voice)
     if not several or observation.movement == "jaw slide":
         return f"the {one}", False
     if len(observation.sites) == 2:
@@ -30,8 +30,8 @@ def part(observation: Observation, voice: Voice) -> tuple[str, bool]:
 
 def adverb(observation: Observation, degree: Degree, voice: Voice) -> str:
     """The adverb of a degree."""
-    own = tables.movements()[observation.movement].how.get(degree.name.lower())
-    words = own or tables.degrees()[degree.name.lower()]["adverb"]
+    own = word_tables.movements()[observation.movement].how.get(degree.name.lower())
+    words = own or word_tables.degrees()[degree.name.lower()]["adverb"]
     return voice.pick(f"adverb {degree} {observation.movement}", words)
 
 
@@ -39,7 +39,8 @@ def adjective(observation: Observation, degrees: Sequence[Degree], voice: Voice)
     """The adjective of a degree, or of a span of two: "moderate to marked"."""
     words = [
         voice.pick(
-            f"adjective {degree} {observation.movement}", tables.degrees()[degree.name.lower()]["adjective"]
+            f"adjective {degree} {observation.movement}",
+            word_tables.degrees()[degree.name.lower()]["adjective"],
         )
         for degree in degrees
     ]
@@ -50,21 +51,23 @@ def clause(observation: Observation, voice: Voice) -> str:
     """A main clause: "both brows are lowered, strongly on the left and slightly on the right"."""
     subject, plural = part(observation, voice)
     if observation.alone and observation.movement != "jaw slide":
-        subject = voice.pick("alone", tables.frames("observations")["alone"]).format(subject)
+        subject = voice.pick("alone", word_tables.frames("observations")["alone"]).format(subject)
     degrees, tail = observation.degrees, ""
     if not observation.even:
         words = [adverb(observation, s.degree, voice) for s in observation.sites]
         tail = _comparison(observation, words)
         degrees = degrees if len(degrees) == 1 else ()
     adverbs = " to ".join(adverb(observation, degree, voice) for degree in degrees)
-    frame = voice.pick(f"clause {observation.movement}", tables.movements()[observation.movement].clauses)
+    frame = voice.pick(
+        f"clause {observation.movement}", word_tables.movements()[observation.movement].clauses
+    )
     return say(frame, plural, part=subject, how=adverbs, to=_to(observation)) + tail
 
 
 def noun(observation: Observation, voice: Voice) -> str:
     """A noun with its degree: "a marked lowering of both brows"."""
     where, _ = part(observation, voice)
-    name = voice.pick(f"noun {observation.movement}", tables.movements()[observation.movement].nouns)
+    name = voice.pick(f"noun {observation.movement}", word_tables.movements()[observation.movement].nouns)
     to = f" to {_to(observation)}" if observation.movement == "jaw slide" else ""
     alone = ", one-sided" if observation.alone and observation.one_sided and not to else ""
     if observation.even:
@@ -88,12 +91,12 @@ def reference(observation: Observation, voice: Voice) -> tuple[str, bool]:
 
 def state(observation: Observation, voice: Voice) -> str:
     """A participle that is true at any degree: "lowered"."""
-    return voice.pick(f"state {observation.movement}", tables.movements()[observation.movement].states)
+    return voice.pick(f"state {observation.movement}", word_tables.movements()[observation.movement].states)
 
 
 def _comparison(observation: Observation, words: Sequence[str]) -> str:
     """``, markedly on the left and slightly on the right``, or ``, more on the left than on the right``."""
-    pattern = tables.movements()[observation.movement].where
+    pattern = word_tables.movements()[observation.movement].where
     first, second = (pattern.format(site.place) for site in observation.sites)
     if words[0] == words[1]:
         return f", more {first} than {second}"

@@ -13,8 +13,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
-from expllm.cot.words.tables import meanings
-from expllm.faces import AU_BY_NAME, AU_NAMES, AUVector, Expression, Side
+from expllm.core.vocabulary import AU_BY_NAME, AU_NAMES, AUVector, Expression, Side
+from expllm.cot.words.word_tables import meanings
 
 
 class Degree(IntEnum):

@@ -7,11 +7,11 @@ share one, and the others follow by degree.
 from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
-from expllm.cot.words import tables
+from expllm.core.vocabulary import Expression
+from expllm.cot.words import word_tables
 from expllm.cot.words.grammar import Voice, join, say, sentence
 from expllm.cot.words.naming import clause, noun, part_name
 from expllm.cot.words.observations import Degree, Observation, Observations, Site, company, evidence
-from expllm.faces import Expression
 from expllm.grounding import Half, half_of
 
 REST: Final[Mapping[str, frozenset[str]]] = {
@@ -26,7 +26,7 @@ REST: Final[Mapping[str, frozenset[str]]] = {
 
 def observe(observations: Observations, leads: int = 3, keep: int | None = None) -> str:
     """The Key Observations: `leads` movements with their meanings, the others up to `keep` listed."""
-    voice, frames = Voice(observations.seed), tables.frames("observations")
+    voice, frames = Voice(observations.seed), word_tables.frames("observations")
     if not observations.measured:
         return sentence(voice.pick("unmeasured", frames["unmeasured"]))
     told = observations.seen[:keep]
@@ -60,7 +60,7 @@ def _meaning(
 ) -> str:
     """What the movement may stand for beside the others, in words that were not used before if possible."""
     clear = [o for o in told if o.intensity >= observation.intensity / 2]
-    row = tables.meanings()[observation.movement].among(company(observation, clear))
+    row = word_tables.meanings()[observation.movement].among(company(observation, clear))
     choice = [voice.pick(f"meaning {observation.movement}", row.may, turn) for turn in range(6)]
     used = {word for m in chosen for word in m.split()} - {"or", "a", "an", "the", "of"}
     return next((m for m in choice if not used & set(m.split())), choice[0])
@@ -68,7 +68,7 @@ def _meaning(
 
 def _lead(place: int, told: Sequence[Observation], m: str, strongest: bool, voice: Voice) -> str:
     """A sentence on the observation at `place`, with what it may mean."""
-    observation, frames = told[place], tables.frames("observations")
+    observation, frames = told[place], word_tables.frames("observations")
     faint = "faint_" if observation.degree is Degree.SLIGHT else ""
     tail = voice.pick("tail", frames[f"{faint}tails"], place).format(m=m)
     form = voice.pick("form", ("clause", "noun", "frame", "noun"), place)
@@ -96,7 +96,7 @@ def _link(place: int, told: Sequence[Observation], voice: Voice) -> str:
         kind = "links"
     else:
         kind = "upper_links" if half is Half.UPPER else "lower_links"
-    return voice.pick("link", tables.frames("observations")[kind], place)
+    return voice.pick("link", word_tables.frames("observations")[kind], place)
 
 
 def _pair(told: Sequence[Observation], leads: int, voice: Voice) -> tuple[Observation, Observation] | None:
@@ -110,10 +110,10 @@ def _pair(told: Sequence[Observation], leads: int, voice: Voice) -> tuple[Observ
     return (told[0], told[1]) if _shared(told) else None
 
 
-def _combination(movements: Set[str], told: Sequence[Observation]) -> tables.Combination | None:
+def _combination(movements: Set[str], told: Sequence[Observation]) -> word_tables.Combination | None:
     """The first row of ``meanings.toml`` on two of these movements."""
     beside = {o.movement for o in told}
-    rows = (row for row in tables.combinations() if set(row.movements) <= movements)
+    rows = (row for row in word_tables.combinations() if set(row.movements) <= movements)
     return next((row for row in rows if row.unless not in beside), None)
 
 
@@ -129,7 +129,7 @@ def _shared(told: Sequence[Observation]) -> Expression | None:
 def _paired(pair: tuple[Observation, Observation], told: Sequence[Observation], voice: Voice) -> str:
     """One sentence on two movements and what they mean together."""
     row = _combination({o.movement for o in pair}, told)
-    says = row.says if row else tables.frames("observations")["paired"]
+    says = row.says if row else word_tables.frames("observations")["paired"]
     tail = voice.pick("paired", says).format(e=_shared(pair))
     return sentence(f"{clause(pair[0], voice)} and {clause(pair[1], voice)}, {tail}")
 
@@ -139,7 +139,7 @@ def _listed(rest: Sequence[Observation], voice: Voice) -> list[str]:
     single = _single(rest)
     if voice.pick("listed as", ("clauses", "nouns", "clauses")) == "nouns" and 1 < len(single) <= 4:
         nouns = [noun(o, voice) for o in single]
-        frame = voice.pick("listed", tables.frames("observations")["listed"])
+        frame = voice.pick("listed", word_tables.frames("observations")["listed"])
         return [sentence(say(frame, True, nouns=join(nouns)))]
     clauses = [clause(o, voice) for o in single]
     return [_joined(clauses[i : i + 2], voice, i) for i in range(0, len(clauses), 2)]
@@ -163,21 +163,21 @@ def _single(rest: Sequence[Observation]) -> list[Observation]:
 
 def _nothing(observations: Observations, voice: Voice) -> str:
     """A sentence on a face in which no measured movement is worth a word."""
-    frames = tables.frames("observations")
+    frames = word_tables.frames("observations")
     traces = voice.pick("traces", frames["traces"]) if observations.traces else ""
     return sentence(voice.pick("nothing", frames["nothing"]) + traces)
 
 
 def _at_rest(observations: Observations, told: bool, voice: Voice) -> list[str]:
     """At most one sentence, where movements were told, on what was measured and does not move."""
-    more = sentence(voice.pick("more", tables.frames("observations")["nothing_more"])) if told else None
+    more = sentence(voice.pick("more", word_tables.frames("observations")["nothing_more"])) if told else None
     lines = [line for line in (_resting(observations, voice), more) if line]
     return lines[: int(voice.pick("rest lines", ("0", "1", "1")))]
 
 
 def _resting(observations: Observations, voice: Voice) -> str | None:
     """A sentence on parts that were measured and are at rest, at most three of them."""
-    moving = {tables.movements()[o.movement].part for o in observations.seen}
+    moving = {word_tables.movements()[o.movement].part for o in observations.seen}
     resting = [name for name, needed in REST.items() if needed <= observations.absent and name not in moving]
     if len(resting) < 2:
         return None
@@ -185,6 +185,6 @@ def _resting(observations: Observations, voice: Voice) -> str | None:
     chosen = (resting[start:] + resting[:start])[: int(voice.pick("rest count", "23"))]
     chosen.sort(key=list(REST).index)
     names = [part_name(name, voice) for name in chosen]
-    frame = voice.pick("rest", tables.frames("observations")["at_rest"])
+    frame = voice.pick("rest", word_tables.frames("observations")["at_rest"])
     parts = join([f"the {several or one}" for one, several in names])
     return sentence(say(frame, len(names) > 1, parts=parts))

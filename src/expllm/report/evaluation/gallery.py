@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from expllm.errors import RecordError
-from expllm.evals.answers import Answer
-from expllm.faces import AUVector, Expression
+from expllm.core.errors import RecordError
+from expllm.core.records import CoT
+from expllm.core.vocabulary import AUVector, Expression
+from expllm.evals.saved_answers import Answer
 from expllm.grounding import concluded
-from expllm.records import CoT
-from expllm.report.evaluation.runs import Material, ScoredRun
+from expllm.report.evaluation.evaluated_runs import Material, ScoredRun
 
 ENGINE: Final = "Exp-CoT Engine"
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from expllm.errors import one_line
-from expllm.report.evaluation.tables import Column, Table
+from expllm.core.errors import one_line
+from expllm.report.evaluation.paper_tables import Column, Table
 
 _SIGN: Final = 'Columns marked "paper" hold published figures'
 

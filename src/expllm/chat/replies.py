@@ -1,0 +1,175 @@
+"""What the HTTP reply of a server means: a completion, trouble of one call, or the end of the run."""
+
+from typing import Any, Final
+
+from expllm.chat.address import Address
+from expllm.chat.dialects import BROKEN_ENDINGS, FILTER_ENDINGS, LENGTH_ENDINGS, REASONING
+from expllm.chat.error_response import error_within, read_error
+from expllm.chat.event_stream import read_body
+from expllm.chat.failures import failure
+from expllm.chat.final_text import final_text
+from expllm.chat.outcomes import Completion, TokenLimit, Trouble
+from expllm.chat.protocol import FILTERED, Usage
+from expllm.chat.refusals import is_refusal
+from expllm.chat.retries import retry_after
+from expllm.chat.token_probabilities import answer_tokens, prompt_tokens
+from expllm.chat.transport import Answer
+
+_MOST_TOKENS: Final = 2**53
+
+
+def understand(
+    answer: Answer, model: str, address: Address, limit: TokenLimit | None = None
+) -> Completion | Trouble:
+    """Reads a reply to a request for `model`.
+
+    Raises:
+        ChatError: every further request would be answered like this.
+    """
+    data, limit = read_body(answer.body), limit or TokenLimit()
+    if 200 <= answer.status < 300:
+        if data is None:
+            return _no_json(answer, address)
+        said = error_within(data)
+        if said is None:
+            return _completion(data, model, address, limit)
+        error = read_error(said, answer.status)
+    else:
+        plain = answer.body.decode("utf-8", "replace") if data is None else ""
+        error = read_error(data, answer.status, plain)
+    return failure(error, model, address, limit, retry_after(answer.headers))
+
+
+def _completion(data: Any, model: str, address: Address, limit: TokenLimit) -> Completion | Trouble:
+    if (blocked := _blocked_prompt(data)) is not None:
+        blocked = address.scrub(blocked, 80)
+        return Completion("", model, f"{FILTERED}: {blocked}", _usage(data.get("usage")), refused=True)
+    try:
+        choice = data["choices"][0]
+        message, finish = _message(choice), address.scrub(_finish(choice.get("finish_reason")), 80)
+    except (TypeError, KeyError, IndexError, AttributeError):
+        return Trouble("bad-json", "no choices" if isinstance(data, dict) else "")
+    named = data.get("model")
+    named = _clean(named) if isinstance(named, str) and named else model
+    final = final_text(_clean(_text(message.get("content"))))
+    usage = _usage(data.get("usage"))
+    if refusal := _refusal(message):
+        return Completion(_clean(refusal), named, finish, usage, refused=True)
+    if finish.casefold().startswith(FILTER_ENDINGS):
+        finish = finish if finish.casefold().startswith(FILTERED) else f"{FILTERED}: {finish}"
+        return Completion(final.text, named, finish, usage, refused=True)
+    tokens, prompt = answer_tokens(choice), prompt_tokens(data)
+    if finish.casefold() not in BROKEN_ENDINGS and (final.text.strip() or prompt):
+        refused = is_refusal(final.text)
+        return Completion(final.text, named, finish, usage, refused, tokens, prompt)
+    reasoned = final.reasoned or any(message.get(name) for name in REASONING)
+    return _empty(finish, usage, _reasoning_tokens(data.get("usage"), usage), limit.option, reasoned)
+
+
+def _no_json(answer: Answer, address: Address) -> Trouble:
+    """A body that is neither JSON nor an event stream."""
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip()
+    if not answer.body.strip():
+        return Trouble("bad-json", "the body is empty")
+    said = read_error(None, answer.status, answer.body.decode("utf-8", "replace")).text
+    quoted = f'"{address.scrub(said, 100)}"' if said else ""
+    if "json" in kind or "event-stream" in kind or not kind:
+        return Trouble("bad-json", quoted and f"it begins with {quoted}")
+    return Trouble("content-type", kind[:60] + (quoted and f": {quoted}"))
+
+
+def _blocked_prompt(data: Any) -> str | None:
+    """Why a filter stopped the prompt, where a reply says so instead of holding a choice (Gemini, Azure)."""
+    if not isinstance(data, dict) or data.get("choices"):
+        return None
+    for name in ("promptFeedback", "prompt_feedback"):
+        feedback = data.get(name)
+        reason = (
+            feedback.get("blockReason") or feedback.get("block_reason")
+            if isinstance(feedback, dict)
+            else None
+        )
+        if isinstance(reason, str):
+            return _clean(reason)[:60]
+    return None
+
+
+def _message(choice: dict[str, Any]) -> dict[str, Any]:
+    """The message of a choice; an empty one where it has none, as after a filter."""
+    for name in ("message", "delta"):
+        if choice.get(name) is not None:
+            return dict(choice[name].items())
+    text = choice.get("text")
+    return {"content": text} if isinstance(text, str) else {}
+
+
+def _finish(value: Any) -> str:
+    """Why a reply ended, as the server says it; SGLang has an object with a type."""
+    value = value.get("type") if isinstance(value, dict) else value
+    return _clean(value)[:200] if isinstance(value, str) and value else "unknown"
+
+
+def _text(content: Any) -> str:
+    """The message: a text, or the texts of its parts, those of reasoning left out."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, dict):
+        content = [content] if content.get("type") in ("text", "output_text") else []
+    parts = content if isinstance(content, list) else []
+    texts = [
+        part.get("text")
+        for part in parts
+        if isinstance(part, dict) and part.get("type") not in ("thinking", "reasoning", "thought")
+    ]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _refusal(message: dict[str, Any]) -> str:
+    """What the model said in the place that is kept for refusals."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    said = [message.get("refusal")]
+    said += [
+        part.get("refusal") for part in parts if isinstance(part, dict) and part.get("type") == "refusal"
+    ]
+    return next((text for text in said if isinstance(text, str) and text), "")
+
+
+def _empty(finish: str, usage: Usage, used: int | None, option: str, reasoned: bool) -> Trouble:
+    """No answer. Where the tokens were used up before it, the next attempt would meet that as well."""
+    if finish.casefold() in BROKEN_ENDINGS:
+        return Trouble("broken-off", f"the server ended the reply with {finish[:40]!r}", usage=usage)
+    if finish.casefold() not in LENGTH_ENDINGS:
+        said = "reasoning without an answer, ended" if reasoned else "it ended"
+        return Trouble("empty", f"{said} with {finish[:40]!r}", usage=usage)
+    if used == 0 and not reasoned:
+        said = "the prompt left no tokens for an answer"
+        return Trouble("context-length", said, again=False, usage=usage)
+    count = f"its {used:,} tokens" if used else "its tokens"
+    said = f"the model used up {count} thinking, before it answered: raise {option}"
+    return Trouble("out-of-tokens", said, again=False, usage=usage)
+
+
+def _reasoning_tokens(data: Any, usage: Usage) -> int | None:
+    """Tokens of a reply that holds no answer; Gemini counts reasoning in the total only."""
+    total = _tokens(data.get("total_tokens")) if isinstance(data, dict) else None
+    if not usage.completion_tokens and total is not None and usage.prompt_tokens is not None:
+        return max(0, total - usage.prompt_tokens)
+    return usage.completion_tokens
+
+
+def _clean(text: str) -> str:
+    """`text` with U+FFFD for half a surrogate pair, which JSON may hold and no file."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _usage(data: Any) -> Usage:
+    if not isinstance(data, dict):
+        return Usage(None, None)
+    asked = data.get("prompt_tokens", data.get("input_tokens"))
+    return Usage(_tokens(asked), _tokens(data.get("completion_tokens", data.get("output_tokens"))))
+
+
+def _tokens(value: Any) -> int | None:
+    known = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
+    return value if known else None

@@ -1,0 +1,1 @@
+"""The vocabulary of the field: action units, expressions, records and conversations."""

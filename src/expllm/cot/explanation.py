@@ -1,0 +1,41 @@
+"""What the engine makes of a face: a record with its text, or with the reason why there is none."""
+
+from typing import Literal
+
+from expllm.core.records import AUs, CoT, Record
+from expllm.core.vocabulary import Expression
+
+Status = Literal["resolved", "unresolved", "invalid"]
+"""`resolved`: a checked text; `unresolved`: the rounds or a call failed, or a filter declined; `invalid`: no
+answer of the asked form, or nothing to explain."""
+
+
+class CotRecord(Record):
+    """One face's way through the six processes. Nothing in it depends on time: equal runs, equal records.
+
+    Attributes:
+        predictions: What Des2Exp named in each round.
+        hinted: The true label was told.
+        grounding: Share of the text's checkable claims that the action units bear out, 0-1.
+        recall: Share of the active units, weighted by intensity, that the text tells, 0-1.
+        refusals: Answers that refused the task.
+    """
+
+    id: str
+    expression: Expression | None
+    status: Status
+    reason: str | None = None
+    cot: CoT | None = None
+    predictions: tuple[Expression, ...] = ()
+    rounds: int = 0
+    hinted: bool = False
+    aus: AUs | None = None
+    au_source: str | None = None
+    writer: str
+    model: str | None = None
+    prompt_hash: str | None = None
+    grounding: float | None = None
+    recall: float | None = None
+    refusals: int = 0
+    image: dict[str, str | int | None] | None = None
+    split: str | None = None

@@ -1,0 +1,1 @@
+"""One module for each dataset layout; `expllm.data.catalog` chooses among them."""

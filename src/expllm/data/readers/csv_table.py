@@ -1,0 +1,102 @@
+"""A table of pictures and labels: CSV in any of its dialects."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from expllm.core.errors import RecordError, VocabularyError
+from expllm.core.vocabulary import LabelOrder
+from expllm.data.dataset import NO_PICTURE, Source
+from expllm.data.readers import au_rows
+from expllm.data.readers.cells import any_split, cell_text, find_columns, find_picture, read_aus, read_label
+from expllm.data.sample import Row, Sample
+from expllm.faces.au_tables import unit_columns
+from expllm.files.tabular import WINDOWS, DelimitedFile
+
+
+def load(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> Source:
+    """A CSV with a header: a picture or action units in each row, and a label.
+
+    Raises:
+        RecordError: its header names neither pictures nor action units.
+    """
+    header = read_header(path)
+    if au_rows.is_table(tuple(header)):
+        return au_rows.load(path, order)
+    if not is_table(header):
+        raise RecordError(
+            f"{path}: no column names a picture ('path', 'image', ...) or an action unit: "
+            f"its columns are {', '.join(header)[:200] or 'none'}"
+        )
+    return Source(path.name, kind, lambda: _rows(path, order), order.labels if order else None)
+
+
+def is_table(header: list[str]) -> bool:
+    """Whether a header is that of a table of faces."""
+    return "image" in find_columns(header) or bool(unit_columns(header)) or au_rows.is_table(tuple(header))
+
+
+def read_header(path: Path) -> list[str]:
+    """The names of a table's columns; empty if it is not text."""
+    try:
+        return list(DelimitedFile(path).header)
+    except RecordError:
+        return []
+
+
+def _rows(path: Path, order: LabelOrder | None) -> Iterator[Row]:
+    header = read_header(path)
+    columns, units = find_columns(header), unit_columns(header)
+    table = DelimitedFile(path)
+    for row in table.rows():
+        where = f"row {row.number}"
+        split = any_split(cell_text(row.cells, columns, "split"))
+        if row.problem:
+            yield Row(where, reason=f"cannot be read: {row.problem}", split=split)
+            continue
+        try:
+            read = _row(path.parent, where, row.cells, columns, units, order, split)
+            yield replace(read, reason=f"{read.reason}{_doubt(read.reason, table.encoding)}")
+        except VocabularyError as error:
+            yield Row(where, reason=str(error), split=split)
+
+
+def _doubt(reason: str, encoding: str) -> str:
+    """What may be behind a picture that is not there: a name that was read in the wrong encoding."""
+    if encoding != WINDOWS or not reason.startswith(NO_PICTURE) or reason.isascii():
+        return ""
+    return f" (the table was read as {encoding}: save it as UTF-8 if the name is another)"
+
+
+def _row(
+    folder: Path,
+    where: str,
+    cells: Mapping[str, Any],
+    columns: Mapping[str, str],
+    units: Mapping[str, str],
+    order: LabelOrder | None,
+    split: str | None,
+) -> Row:
+    def cell(meaning: str) -> str:
+        return cell_text(cells, columns, meaning)
+
+    aus = read_aus(cells, units)
+    image, size, name = None, "", cell("image")
+    if name:
+        image, size = find_picture(folder, name)
+        if image is None and aus is None:
+            return Row(where, reason=size, split=split)
+    elif aus is None:
+        return Row(where, reason="neither a picture nor an action unit", split=split)
+    sample = Sample(
+        id=cell("id") or name or where,
+        expression=read_label(cell("label"), order) if "label" in columns else None,
+        aus=aus,
+        image=image,
+        split=split,
+        identity=cell("identity") or None,
+        text=cell("text") or None,
+        au_source=(cell("au_source") or "csv") if aus is not None else None,
+    )
+    return Row.of(where, sample, size)

@@ -1,0 +1,1 @@
+"""A language model as judge of explanations: rubric, run, scores."""

@@ -1,0 +1,1 @@
+"""Figures over saved answers, with their intervals: plain arithmetic on arrays."""

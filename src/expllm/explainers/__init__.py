@@ -1,6 +1,0 @@
-"""Who says what a face shows: rules, a trained model, or a chat model, behind one protocol."""
-
-from expllm.explainers.base import FaceExplainer, Said, Shown
-from expllm.explainers.opening import ChatOptions, open_explainer
-
-__all__ = ["ChatOptions", "FaceExplainer", "Said", "Shown", "open_explainer"]

@@ -1,0 +1,1 @@
+"""From pixels to action units: detectors, landmarks, readers, tables of other tools, the label from units."""

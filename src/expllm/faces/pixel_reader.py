@@ -1,0 +1,270 @@
+"""Action units from the pixels of a face, and how they join those from blendshapes.
+
+`assets/au_units.json` says for every action which sources measure it, how, with what error, and on what
+evidence (`scripts/fit_au_reader.py` writes it). The network behind the pixels (`facenet`) learned from
+readings of the published OpenFace models: it is for academic use only.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expllm.core.errors import RecordError
+from expllm.core.vocabulary import ACTION_UNITS, AUVector
+from expllm.faces.au_reader import DECIMALS, TRACE, BlendshapeReader, Channel, channel_of
+from expllm.faces.crops import upright_crop
+from expllm.faces.landmarks import Face
+from expllm.faces.unit_network import FACS, SIDE, FaceNet, face_net
+from expllm.faces.visibility import hides
+from expllm.files.images import Picture
+
+ASSET: Final = "au_units.json"
+MOST_TURNED: Final = 30.0
+"""Degrees of yaw or pitch beyond which pixels are not read: the network learned from frontal faces."""
+
+
+class AUSource(StrEnum):
+    """What action units are read from."""
+
+    BLENDSHAPES = "blendshapes"
+    PIXELS = "pixels"
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """How the network's value becomes an intensity: along two straight lines, as for blendshapes.
+
+    Attributes:
+        facs: Units of FACS whose weighted sum is the action, by their numbers.
+        floor: Value up to which nothing is read: the middle of faces at rest.
+        dead_zone: Value up to which the reading is no more than a trace (0.05).
+        full_scale: Value from which the reading is 1.
+    """
+
+    facs: Mapping[int, float]
+    floor: float
+    dead_zone: float
+    full_scale: float
+
+    def value(self, units: NDArray[Any]) -> NDArray[Any]:
+        """The action's value of faces: [..., 17] -> [...]."""
+        chosen = units[..., [FACS.index(number) for number in self.facs]]
+        value: NDArray[Any] = chosen @ np.array([*self.facs.values()], chosen.dtype)
+        return value
+
+    def intensity(self, units: NDArray[Any]) -> NDArray[Any]:
+        """The action's intensity, 0-1: [..., 17] -> [...]."""
+        points = [self.floor, self.dead_zone, self.full_scale]
+        read: NDArray[Any] = np.interp(self.value(units), points, [0.0, TRACE, 1.0])
+        return read
+
+
+@dataclass(frozen=True)
+class Action:
+    """How an action is measured.
+
+    Attributes:
+        pixels: How the network measures it; None where it cannot.
+        channel: How blendshapes measure it where the calibration of FEAFA's units does not say so.
+        weights: Of blendshapes and of pixels where both are there; 0 for a source that cannot be trusted.
+        error: Typical difference from the published models on people that nobody learned from, as an
+            intensity; None where nothing is known.
+    """
+
+    pixels: Ramp | None
+    channel: Channel | None
+    weights: tuple[float, float]
+    error: float | None
+
+
+class UnitTable:
+    """The asset: how each action is measured.
+
+    Raises:
+        RecordError: it is damaged.
+    """
+
+    def __init__(self, raw: Mapping[str, Any] | None = None) -> None:
+        raw = load_units() if raw is None else raw
+        try:
+            self.actions: Mapping[str, Action] = MappingProxyType(
+                {au.action: _action(raw["actions"][au.action]) for au in ACTION_UNITS}
+            )
+            self.least_clear = float(raw["least_clear"])
+            self.identity = f"face-pixels/{raw['card']['date']}"
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"{ASSET} is not a table of action units: {error!r}") from None
+
+
+class PixelReader:
+    """Reads action units from the pixels of faces.
+
+    Args:
+        table: How the network's values become intensities; the one that ships when None.
+        net: The network; the one that ships when None.
+    """
+
+    def __init__(self, table: UnitTable | None = None, net: FaceNet | None = None) -> None:
+        self.table = table or UnitTable()
+        self._given = net
+
+    @cached_property
+    def _net(self) -> FaceNet:
+        return self._given or face_net()
+
+    def read(self, picture: Picture, faces: Sequence[Face]) -> list[Mapping[str, float]]:
+        """The intensity of each action that pixels measure; nothing where a face cannot be read.
+
+        Args:
+            picture: The picture that the faces were found in.
+            faces: Those found, with their landmarks.
+        """
+        read: list[Mapping[str, float]] = [{}] * len(faces)
+        places = [place for place, face in enumerate(faces) if _looks_ahead(face)]
+        crops = [upright_crop(picture, faces[at].box, _roll(faces[at]), SIDE) for at in places]
+        seen = self._net(crops)
+        for at, units, clear in zip(places, seen.units, seen.clear, strict=True):
+            if clear >= self.table.least_clear:
+                read[at] = self.intensities(units)
+        return read
+
+    def intensities(self, units: NDArray[Any]) -> dict[str, float]:
+        """The actions of one face, from the 17 values of the network."""
+        return {
+            name: round(float(action.pixels.intensity(units)), DECIMALS)
+            for name, action in self.table.actions.items()
+            if action.pixels is not None and action.weights[1] > 0
+        }
+
+
+class UnitReader:
+    """Reads action units from blendshapes, from pixels, or from both.
+
+    Args:
+        source: What to read from.
+    """
+
+    def __init__(self, source: AUSource | str = AUSource.BLENDSHAPES) -> None:
+        self.source = AUSource(source)
+        self._blendshapes = BlendshapeReader()
+        self._pixels = None if self.source is AUSource.BLENDSHAPES else PixelReader()
+
+    @property
+    def identity(self) -> str:
+        """For provenance."""
+        names = [self._blendshapes.identity] if self.source is not AUSource.PIXELS else []
+        return "+".join([*names, *([self._pixels.table.identity] if self._pixels else [])])
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of the units that this source can measure."""
+        if self._pixels is None:
+            return self._blendshapes.measured
+        first = 0 if self.source is AUSource.BOTH else 1
+        actions = self._pixels.table.actions
+        return tuple(au.name for au in ACTION_UNITS if sum(actions[au.action].weights[first:]) > 0)
+
+    def read(
+        self, picture: Picture, faces: Sequence[Face], *, mirrored: bool = False
+    ) -> list[AUVector | None]:
+        """The action units of each face; None of one without landmarks. What is hidden was not measured.
+
+        Args:
+            picture: The picture that the faces were found in.
+            faces: Those found in it.
+            mirrored: The picture is a mirror image (a selfie preview): swap left and right.
+        """
+        if self._pixels is None:
+            return [self._blendshapes.read(face, mirrored=mirrored) for face in faces]
+        seen = self._pixels.read(picture, faces)
+        return [self._read(face, units, mirrored) for face, units in zip(faces, seen, strict=True)]
+
+    def _read(self, face: Face, seen: Mapping[str, float], mirrored: bool) -> AUVector | None:
+        if face.blendshapes is None:
+            return None
+        aus = self._joined(self._blendshapes.read_blendshapes(face.blendshapes), face.blendshapes, seen)
+        if face.hidden:
+            aus = aus.without(au.name for au in ACTION_UNITS if hides(face.hidden, au))
+        return aus.mirrored() if mirrored else aus
+
+    def _joined(
+        self, calibrated: AUVector, blendshapes: Mapping[str, float], seen: Mapping[str, float]
+    ) -> AUVector:
+        assert self._pixels is not None
+        joined: dict[str, float | None] = {}
+        for name, action in self._pixels.table.actions.items():
+            sides = [au.name for au in ACTION_UNITS if au.action == name]
+            shapes: list[float | None] = [None] * len(sides)
+            if self.source is AUSource.BOTH:  # how sides differ, they know even where their level is no good
+                shapes = [calibrated[side] for side in sides]
+                if action.channel is not None:
+                    shapes = [round(action.channel.read(blendshapes), DECIMALS)] * len(sides)
+            joined |= dict(zip(sides, join(shapes, seen.get(name), action.weights), strict=True))
+        if (joined["lips part"] or 0.0) > TRACE and joined["lip pressor"] is not None:
+            joined["lip pressor"] = 0.0  # FACS: lips that part are not pressed together
+        return AUVector(joined)
+
+
+def join(
+    sides: Sequence[float | None], seen: float | None, weights: tuple[float, float]
+) -> list[float | None]:
+    """The sides of an action from what blendshapes say of each and pixels of both.
+
+    The level is the weighted mean of both sources; how much the sides differ, only blendshapes know.
+
+    Args:
+        sides: Intensity of each side by blendshapes, None where they do not measure it.
+        seen: Intensity of the action by pixels, None where they do not measure it.
+        weights: Of blendshapes and of pixels.
+    """
+    known = [side for side in sides if side is not None]
+    if seen is None:
+        return list(sides)
+    if len(known) < len(sides):
+        return [seen] * len(sides)
+    mean = sum(known) / len(known)
+    level = (weights[0] * mean + weights[1] * seen) / sum(weights)
+    return [round(min(1.0, max(0.0, level + side - mean)), DECIMALS) for side in known]
+
+
+def load_units() -> dict[str, Any]:
+    """The shipped table with its card and figures."""
+    text = files("expllm").joinpath("assets", ASSET).read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _action(raw: Mapping[str, Any]) -> Action:
+    pixels, channel = raw["pixels"], raw["channel"]
+    weights = (float(raw["weights"]["blendshapes"]), float(raw["weights"]["pixels"]))
+    if min(weights) < 0 or (weights[1] > 0) > (pixels is not None):
+        raise ValueError(f"weights {weights} for what cannot be measured")
+    return Action(pixels and _ramp(pixels), channel and channel_of(channel), weights, raw["error"])
+
+
+def _ramp(raw: Mapping[str, Any]) -> Ramp:
+    facs = {int(number): float(weight) for number, weight in raw["facs"].items()}
+    ramp = Ramp(facs, raw["floor"], raw["dead_zone"], raw["full_scale"])
+    if not ramp.floor < ramp.dead_zone < ramp.full_scale or not {*facs} <= {*FACS}:
+        raise ValueError(f"cannot read {raw}")
+    return ramp
+
+
+def _looks_ahead(face: Face) -> bool:
+    if face.status != "ok" or face.pose is None:
+        return False
+    pitch, yaw, _ = face.pose
+    return max(abs(pitch), abs(yaw)) <= MOST_TURNED
+
+
+def _roll(face: Face) -> float:
+    return 0.0 if face.pose is None else face.pose[2]

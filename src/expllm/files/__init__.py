@@ -1,0 +1,1 @@
+"""Files in and out: images, downloads, tables, atomic writes, run folders, weights, settings, progress."""

@@ -1,0 +1,87 @@
+"""In which encoding a text file is written: told by its bytes."""
+
+import codecs
+from pathlib import Path
+from typing import Final
+
+from expllm.core.errors import RecordError
+
+CHUNK: Final = 1 << 20
+BYTE_ORDER_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+NO_TEXTS: Final = (
+    (b"PK\x03\x04", "an Excel workbook, or another ZIP file: save it as CSV, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
+    (b"\x1f\x8b", "compressed (gzip): unpack it first"),
+)
+WINDOWS: Final = "cp1252"
+"""What is neither UTF-8 nor UTF-16 comes from a Windows program in western Europe or America, mostly."""
+
+
+def encoding_of(path: Path) -> str:
+    """The encoding of a text file: UTF-8, UTF-16 or UTF-32 with or without mark, else Windows-1252.
+
+    The whole file is decoded once: half of one is no proof of UTF-8.
+
+    Raises:
+        RecordError: it cannot be read, or is not text.
+    """
+    try:
+        with open(path, "rb") as file:
+            start = file.read(1 << 12)
+        if kind := next((kind for mark, kind in NO_TEXTS if start.startswith(mark)), None):
+            raise RecordError(f"{path}: {kind}")
+        named = _by_its_start(start)
+        problem = _undecodable(path, named)
+        if problem is not None and named == "utf-8" and _undecodable(path, WINDOWS) is None:
+            named, problem = WINDOWS, None
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read as text ({error.strerror or error})") from None
+    if problem is not None:
+        raise RecordError(f"{path}: cannot be read as text ({problem})")
+    return named
+
+
+def first_sign(path: Path) -> str:
+    """The first character of a text that is no blank; empty for an empty text.
+
+    Raises:
+        RecordError: as `encoding_of`.
+    """
+    with open(path, encoding=encoding_of(path), newline="") as file:
+        while text := file.read(CHUNK):
+            if text.lstrip():
+                return text.lstrip()[0]
+    return ""
+
+
+def _by_its_start(start: bytes) -> str:
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if start.startswith(mark):
+            return encoding
+    # Without a mark: of western text in UTF-16, every other byte is zero, and none of the others.
+    for zeros, letters, encoding in ((1, 0, "utf-16-le"), (0, 1, "utf-16-be")):
+        if start[zeros::2].count(0) > len(start) // 4 and not start[letters::2].count(0):
+            return encoding
+    return "utf-8"
+
+
+def _undecodable(path: Path, encoding: str) -> str | None:
+    """Why a file is not text in this encoding; None if it is."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with open(path, "rb") as file:
+        while True:
+            data = file.read(CHUNK)
+            try:
+                text = decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                return str(error)
+            if encoding == WINDOWS and "\0" in text:  # any bytes at all are text in it, but for five
+                return "it is not text"
+            if not data:
+                return None

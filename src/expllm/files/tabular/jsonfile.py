@@ -1,0 +1,100 @@
+"""JSON and JSON Lines, told apart by what is in them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from expllm.core.errors import RecordError
+from expllm.files.tabular.encodings import encoding_of
+from expllm.files.tabular.table_rows import TableRow
+
+_DECODER: Final = json.JSONDecoder()
+
+
+def json_rows(path: Path) -> Iterator[TableRow]:
+    """The objects of a JSON array, of JSON Lines (read line by line), or a single one.
+
+    A line that is no object is a row with a problem. What stands behind a fault in an array cannot be found
+    any more: it is one row with a problem, the last.
+
+    Raises:
+        RecordError: it cannot be read, is not text, or is nested too deeply.
+    """
+    encoding = encoding_of(path)
+    try:
+        # Only \n and \r\n end a line: U+2028 and its like are letters of a string, a file's name for example.
+        with open(path, encoding=encoding, newline="\n") as file:
+            first = next((line for line in file if line.strip()), "")
+            if first.lstrip().startswith("[") or not _whole(first):
+                file.seek(0)
+                text = file.read()
+                if (values := _values(text)) is not None:
+                    yield from values
+                    return
+            file.seek(0)
+            yield from _lines(file)
+    except RecursionError:
+        raise RecordError(f"{path}: the JSON is nested too deeply") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path}: cannot be read as text ({error})") from None
+
+
+def _whole(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _values(text: str) -> Iterator[TableRow] | None:
+    """The rows of an array, or a single object written over several lines; None for JSON Lines."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return _of_broken_array(text) if text.lstrip().startswith("[") else None
+    return (_row(number, one) for number, one in enumerate(value if isinstance(value, list) else [value], 1))
+
+
+def _of_broken_array(text: str) -> Iterator[TableRow]:
+    at, number = _skip(text, text.index("[") + 1), 0
+    while at < len(text) and text[at] != "]":
+        number += 1
+        try:
+            value, at = _DECODER.raw_decode(text, at)
+        except ValueError as error:
+            yield TableRow(number, problem=f"not JSON, or cut short, and all behind it is lost ({error})")
+            return
+        yield _row(number, value)
+        at = _skip(text, at)
+        if text[at : at + 1] == ",":
+            at = _skip(text, at + 1)
+    rest = "is not valid JSON" if at < len(text) else "is cut short: it does not end with ]"
+    yield TableRow(number + 1, problem=f"the array {rest}")
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _lines(file: Iterator[str]) -> Iterator[TableRow]:
+    number = 0
+    for line_number, line in enumerate(file, start=1):
+        if line.strip():
+            number += 1
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                reason = getattr(error, "msg", error)
+                yield TableRow(number, problem=f"line {line_number} is not JSON, or cut short ({reason})")
+            else:
+                yield _row(number, value)
+
+
+def _row(number: int, value: Any) -> TableRow:
+    if not isinstance(value, dict):
+        return TableRow(number, problem="not a JSON object")
+    return TableRow(number, value)

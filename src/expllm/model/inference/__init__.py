@@ -1,0 +1,1 @@
+"""Text and label scores from a loaded model: decoders, KV cache, audited decoding."""

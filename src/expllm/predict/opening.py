@@ -1,0 +1,212 @@
+"""From the name of a model to whoever explains faces."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from expllm.core.conversations import Order
+from expllm.core.errors import UsageError
+from expllm.core.vocabulary import label_set
+from expllm.model.shipped import OFFLINE, SHIPPED, default_model, model_folder
+from expllm.predict.base import FaceExplainer
+from expllm.predict.rules import RuleExplainer
+
+if TYPE_CHECKING:
+    from expllm.predict.endpoint_model import ServedExplainer
+
+CHAT: Final = "chat:"
+"""Stands before the name of a chat model."""
+ENDPOINT: Final = "endpoint:"
+"""Stands before the address of a server that runs a trained model."""
+
+
+@dataclass(frozen=True)
+class ChatOptions:
+    """How a server is asked, for a chat model or a trained one; see
+    [`OpenAIChat`][expllm.chat.endpoint.OpenAIChat].
+
+    Attributes:
+        base_url: None takes `OPENAI_BASE_URL`, else OpenAI's own.
+        key_env: The environment variable that holds the key.
+        temperature: None leaves it to the server.
+        max_tokens: Of a reply, reasoning included; None leaves it to the server.
+        budget: USD that may be spent.
+        prices: File of prices; None takes `EXPLLM_PRICES`, else the shipped one.
+        questions: Of `endpoint:`, the merged folder that is served; None: the one that the server names.
+        served_name: Of `endpoint:`, what the model is called there; None: the only one that it lists.
+    """
+
+    base_url: str | None = None
+    key_env: str = "OPENAI_API_KEY"
+    temperature: float | None = None
+    max_tokens: int | None = None
+    timeout: float = 60.0
+    concurrency: int = 8
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    cache: Path | None = None
+    budget: float | None = None
+    prices: Path | None = None
+    questions: Path | None = None
+    served_name: str | None = None
+
+
+def open_explainer(
+    model: str | Path | None = None,
+    *,
+    labels: int | None = None,
+    order: Order | None = None,
+    dtype: str = "auto",
+    audited: bool | None = None,
+    chat: ChatOptions | None = None,
+    heard: Callable[[str], object] | None = None,
+    on_status: Callable[[str], object] = lambda _: None,
+    shown_as: str | None = None,
+) -> FaceExplainer:
+    """Who is called `model`. Nothing heavy is loaded before the first face.
+
+    Args:
+        model: `offline`, `compact`, a trained model's folder or run, `chat:NAME` or `endpoint:URL`.
+            None: `offline` if a number of labels is given, else
+            [`default_model`][expllm.model.shipped.default_model].
+        labels: Tell 7 or 8 expressions apart (8 if None); a trained model has a label set of its own.
+        order: Of a trained model: whether the label comes before the text; None: as it was trained.
+        dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: 32 bits for a small model, whose
+            words are then the same on every processor, else the faster on this machine.
+        audited: Sentences of a model that the measured action units refute are written anew, or left out.
+            None: for models that write here; a model behind an address is asked once more for each sentence.
+        chat: How a chat model is asked.
+        heard: Told the text of a face by a trained model, piece by piece, while it is written.
+        on_status: Given what a model does ("loading compact"), whenever it begins something, on any thread.
+        shown_as: How results call a trained model; a shipped one by its name, others by their folder if None.
+
+    Raises:
+        UsageError: there is no such model, or an option is not for it.
+        MissingWeights, ModelError, MissingDependency: as `ModelExplainer`.
+        KeyRejected, BadPrices, OutputError: as `OpenAIChat`.
+        Unreachable: as `open_served`.
+    """
+    if model is None:
+        model = OFFLINE if labels is not None else default_model()
+    name = str(model)
+    if labels not in (None, 7, 8):
+        raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")
+    check_chat_options(name, chat)
+    if name == OFFLINE:
+        return RuleExplainer(labels or 8)
+    if name.startswith(CHAT):
+        return _chat(
+            name.removeprefix(CHAT), labels or 8, chat or ChatOptions(), on_status, audited=bool(audited)
+        )
+    if labels is not None:
+        raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
+    if name.startswith(ENDPOINT):
+        options = chat or ChatOptions()
+        return open_served(name, options, order=order, audited=bool(audited), on_status=on_status)
+    from expllm.predict.trained import ModelExplainer
+
+    shown = shown_as or (name if name in SHIPPED else None)
+    return ModelExplainer(
+        model_folder(model), name=shown, order=order, dtype=dtype, audited=audited is not False, heard=heard,
+        on_status=on_status,
+    )  # fmt: skip
+
+
+def audited_by_default(model: str | Path) -> bool:
+    """Whether a model's refuted sentences are written anew where nobody chose: those that write here."""
+    return str(model) != OFFLINE and not str(model).startswith((CHAT, ENDPOINT))
+
+
+def _chat(
+    name: str, labels: int, options: ChatOptions, on_status: Callable[[str], object], *, audited: bool
+) -> FaceExplainer:
+    from expllm.chat import OpenAIChat, Prices
+    from expllm.predict.chat import ChatExplainer
+
+    if not name:
+        raise UsageError(f"{CHAT} needs the name of a model, such as {CHAT}gpt-4o")
+    prices = Prices.load(options.prices)
+    if options.budget is not None and name not in prices.models:
+        raise UsageError(f"a budget needs a price, and none is known for {name!r}: give a file of prices")
+    chat = OpenAIChat(
+        name, base_url=options.base_url, api_key_env=options.key_env, temperature=options.temperature,
+        max_tokens=options.max_tokens, timeout=options.timeout, concurrency=options.concurrency,
+        requests_per_minute=options.requests_per_minute, tokens_per_minute=options.tokens_per_minute,
+        cache=options.cache, prices=prices,
+    )  # fmt: skip
+    return ChatExplainer(chat, label_set(labels), budget=options.budget, audited=audited, on_status=on_status)
+
+
+def check_chat_options(name: str, options: ChatOptions | None) -> None:
+    """Whether the options of a server are for this model.
+
+    Raises:
+        UsageError: they are not.
+    """
+    if options is None:
+        return
+    if not name.startswith((CHAT, ENDPOINT)):
+        raise UsageError(
+            f"{name} is no chat model: the options of an endpoint are for {CHAT}NAME and {ENDPOINT}URL"
+        )
+    theirs: tuple[str, ...] = ("questions", "served_name")
+    if name.startswith(ENDPOINT):
+        theirs = ("base_url", "temperature", "cache", "budget", "prices")
+    given = [one for one in theirs if getattr(options, one) is not None]
+    if given:
+        option = "served-model-name" if given[0] == "served_name" else given[0].replace("_", "-")
+        other = f"{CHAT}NAME" if name.startswith(ENDPOINT) else f"{ENDPOINT}URL"
+        raise UsageError(f"--{option} is for {other}, not for {name.partition(':')[0]}: leave it out")
+
+
+def open_served(
+    name: str,
+    options: ChatOptions,
+    *,
+    order: Order | None = None,
+    hint: bool = True,
+    audited: bool = False,
+    on_status: Callable[[str], object] = lambda _: None,
+) -> "ServedExplainer":
+    """A trained model that a server runs.
+
+    Args:
+        name: `endpoint:URL`.
+
+    Raises:
+        UsageError: it is not known which model is meant, or what it is to be asked.
+        MissingWeights, ModelError: as `ServedModel.read`.
+        KeyRejected: as `OpenAIChat`.
+        Unreachable: nothing answers at the address.
+    """
+    from expllm.chat import OpenAIChat
+    from expllm.model.served_model import ServedModel
+    from expllm.predict.endpoint_model import ServedExplainer
+    from expllm.predict.endpoint_names import ADDRESS, served_model
+
+    url = name.removeprefix(ENDPOINT)
+    known, folder = served_model(url, options.key_env, options.served_name, options.questions)
+    chat = OpenAIChat(
+        known, base_url=url, api_key_env=options.key_env, temperature=0.0, timeout=options.timeout,
+        concurrency=options.concurrency, requests_per_minute=options.requests_per_minute,
+        tokens_per_minute=options.tokens_per_minute, address_option=ADDRESS,
+        model_option="--served-model-name",
+    )  # fmt: skip
+    return ServedExplainer(
+        chat, ServedModel.read(folder), name=f"{ENDPOINT}{chat.shown}", order=order,
+        max_tokens=options.max_tokens, hint=hint, audited=audited, on_status=on_status,
+    )  # fmt: skip
+
+
+def served_folder(name: str, options: ChatOptions) -> Path:
+    """The merged folder that says what the model behind `endpoint:URL` is asked.
+
+    Raises:
+        UsageError, KeyRejected, Unreachable: as `open_served`.
+    """
+    from expllm.predict.endpoint_names import served_model
+
+    return served_model(name.removeprefix(ENDPOINT), options.key_env, options.served_name, options.questions)[
+        1
+    ]

@@ -1,0 +1,66 @@
+"""Rules over the action units: no language model, and no look at the picture."""
+
+from collections.abc import Generator, Sequence
+
+from expllm.core.vocabulary import AUVector, Expression
+from expllm.cot.rule_writer import write_cot
+from expllm.faces.au_classifier import AUClassifier, typical_faces
+from expllm.model.shipped import OFFLINE
+from expllm.predict.base import Said, Shown, rounded
+
+
+class RuleExplainer:
+    """The classifier on action units, and the rules that explain its label.
+
+    Args:
+        labels: Tell 7 or 8 expressions apart.
+
+    Raises:
+        VocabularyError: it is another number.
+    """
+
+    writer = OFFLINE
+    looks = False
+    boxed = False
+    gives_probabilities = True
+    spent = 0.0
+    together = 1
+
+    def __init__(self, labels: int = 8) -> None:
+        self._classifier = AUClassifier.from_asset(labels)
+        self.identity = self._classifier.identity
+
+    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
+        """See `FaceExplainer`; nothing is said where too little was measured."""
+        return [self.of(face.aus, write=write, hidden=face.hidden) for face in faces]
+
+    def of(self, aus: AUVector | None, *, write: bool = True, hidden: bool = False) -> Said:
+        """The same for one face.
+
+        Args:
+            hidden: What was not measured could not be seen.
+        """
+        probabilities = None if aus is None else self._probabilities(aus, hidden)
+        if aus is None or probabilities is None:
+            return Said()
+        expression = max(probabilities, key=probabilities.__getitem__)
+        cot = write_cot(aus, expression, probabilities) if write else None
+        return Said(expression, rounded(probabilities), cot)
+
+    def _probabilities(self, aus: AUVector, hidden: bool) -> dict[Expression, float] | None:
+        if hidden:
+            return self._classifier.open_probabilities(aus, typical_faces())
+        return self._classifier.probabilities(aus)
+
+    def stream(self, face: Shown) -> Generator[str, None, Said]:
+        """See `FaceExplainer`; the text is there at once."""
+        said = self.of(face.aus, hidden=face.hidden)
+        if said.cot is not None:
+            yield said.cot.text
+        return said
+
+    def begin(self) -> None:
+        """Nothing is to be fetched."""
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,149 @@
+"""The page of a report: tables, plots and the gallery, in one HTML file."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from expllm.core.vocabulary import Expression
+from expllm.report.audit_html import LEGEND, audited_html, audited_text
+from expllm.report.evaluation.evaluated_runs import Material, ScoredRun
+from expllm.report.evaluation.gallery import Exhibit, Gallery, Told
+from expllm.report.evaluation.gallery_faces import Faces
+from expllm.report.evaluation.paper_tables import Column, Table, classes
+from expllm.report.evaluation.plots_html import plots
+from expllm.report.html_shell import escaped, foot, head, jpeg_uri
+
+STYLES: Final = ("report.css", "report_evaluation.css")
+_MARKS: Final = (
+    f'<p class="marks">Marks in the texts: {LEGEND} <b class="emotion">words for an expression</b></p>'
+)
+
+
+def page(
+    title: str,
+    tables: Sequence[Table],
+    material: Material,
+    shown: tuple[Gallery, Faces] | None,
+    left_out: Sequence[str],
+    source: str,
+) -> Iterator[str]:
+    """The page in pieces.
+
+    Args:
+        title: Its heading.
+        tables: In their order.
+        material: The runs, of which each gets its classes and plots.
+        shown: The gallery and its faces.
+        left_out: Sentences about what is not there.
+        source: Where the paper's figures come from.
+    """
+    told = (
+        f'<p class="key">Columns marked <em>paper</em> hold published figures ({escaped(source)}); those '
+        "marked <em>here</em> were computed from saved answers, with 95 % intervals in brackets.</p>"
+    )
+    yield head(title, told, STYLES)
+    names = material.names()
+    yield from _alarms(material, names)
+    yield from map(_sheet, tables)
+    for run in material.runs:
+        if run.settings.task == "cot":  # a few faces: their labels are no measurement
+            continue
+        yield from _run(run, names[run.settings.digest])
+    if shown is not None:
+        yield from _gallery(*shown)
+    if left_out:
+        items = "".join(f"<li>{escaped(line)}</li>" for line in left_out)
+        yield f'<section class="sheet"><h2>Left out</h2><ul class="left-out">{items}</ul></section>\n'
+    yield f"</main>\n{foot()}"
+
+
+def _alarms(material: Material, names: dict[str, str]) -> Iterator[str]:
+    for run in material.runs:
+        for alarm in run.scores.alarms:
+            told = escaped(f"{names[run.settings.digest]} on {run.dataset}: {alarm}")
+            yield f'<p class="alarm" role="alert"><strong>Alarm:</strong> {told}</p>\n'
+
+
+def _sheet(table: Table) -> str:
+    notes = "".join(f"<li>{escaped(note)}</li>" for note in table.notes)
+    told = f'<ul class="notes">{notes}</ul>' if notes else ""
+    heading = escaped(table.heading)
+    return f'<section class="sheet"><h2>{heading}</h2>{_table(table, heading)}{told}</section>\n'
+
+
+def _table(table: Table, name: str) -> str:
+    heads = "".join(f'<th scope="col">{_head(column)}</th>' for column in table.columns)
+    rows = []
+    for row, own in zip(table.rows, table.own, strict=True):
+        cells = "".join(
+            f'<td class="{column.source}">{escaped(cell)}</td>'
+            for column, cell in zip(table.columns[1:], row[1:], strict=True)
+        )
+        rows.append(f'<tr{" class=own" if own else ""}><th scope="row">{escaped(row[0])}</th>{cells}</tr>')
+    # Focusable, so that a keyboard can scroll what is wider than the window.
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{name}"><table class="figures">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _head(column: Column) -> str:
+    source = f"<small>{column.source}</small>" if column.source else ""
+    return f"{escaped(column.name)}{source}"
+
+
+def _run(run: ScoredRun, name: str) -> Iterator[str]:
+    heading = escaped(f"{name} on {run.dataset}")
+    table = classes(run)
+    yield f'<section class="sheet"><h2>{heading}</h2><h3>{table.title}</h3>'
+    yield f'{_table(table, f"{heading}: classes")}<div class="plots">'
+    for plot in plots(run):
+        yield f'<img src="{plot.address}" alt="{escaped(plot.told)}">'
+    again = escaped(f"expllm eval rescore {run.path}")
+    yield f'</div><p class="notes">Computed again without the model: <code>{again}</code></p></section>\n'
+
+
+def _gallery(shown: Gallery, faces: Faces) -> Iterator[str]:
+    drawn = f"{len(shown.exhibits)} faces of {shown.run.dataset}, drawn by their ids from each class in turn."
+    told = escaped(f"{drawn} {faces.note}")
+    yield f'<section class="sheet"><h2>What is said of faces</h2><p class="notes">{told}</p>'
+    yield _MARKS
+    for exhibit in shown.exhibits:
+        yield from _exhibit(exhibit, shown.writers, faces)
+    yield "</section>\n"
+
+
+def _exhibit(exhibit: Exhibit, writers: Sequence[str], faces: Faces) -> Iterator[str]:
+    picture = faces.pictures.get(exhibit.id)
+    seen = '<div class="blank">no picture</div>' if picture is None else (
+        f'<img width="{picture.width}" height="{picture.height}" src="{jpeg_uri(picture)}" '
+        f'alt="Face {escaped(exhibit.id)}">'
+    )  # fmt: skip
+    yield f'<article class="exhibit" style="--writers:{len(writers)}"><div class="seen">{seen}'
+    yield f"<p>truth <strong>{exhibit.truth.value}</strong>{escaped(exhibit.id)}</p></div>"
+    for writer in writers:
+        told = next((one for one in exhibit.told if one.writer == writer), None)
+        yield f'<div class="told"><h3>{escaped(writer)}</h3>'
+        yield "<p>no text</p>" if told is None else _told(told, exhibit)
+        yield "</div>"
+    yield "</article>\n"
+
+
+def _told(told: Told, exhibit: Exhibit) -> str:
+    labels = _verdict("concludes", told.label, exhibit.truth)
+    if told.answer is not None and told.answer is not told.label:
+        labels += _verdict("asked for the label alone, it says", told.answer, exhibit.truth)
+    problem = f'<p class="malformed">malformed: {escaped(told.problem)}</p>' if told.problem else ""
+    text = (
+        audited_html(told.cot, exhibit.aus, emotions=True)
+        if told.cot
+        else audited_text(told.text, exhibit.aus)
+    )
+    return f"{labels}{problem}{text}"
+
+
+def _verdict(does: str, label: Expression | None, truth: Expression) -> str:
+    if label is None:
+        return '<p class="verdict wrong">\N{BALLOT X} concludes with no expression, or with several</p>'
+    right = label is truth
+    mark, word = ("\N{CHECK MARK}", "right") if right else ("\N{BALLOT X}", "wrong")
+    return f'<p class="verdict {word}">{mark} {does} {label.value}: {word}</p>'

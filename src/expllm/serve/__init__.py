@@ -1,6 +1,0 @@
-"""The HTTP server: faces explained over REST, and over OpenAI's chat protocol.
-
-[`create_app`][expllm.serve.app.create_app] makes the ASGI application,
-[`Server`][expllm.serve.run.Server] runs it.
-Nothing of a picture is written or logged, anywhere.
-"""

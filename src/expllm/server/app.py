@@ -1,0 +1,62 @@
+"""The ASGI application: the same for `expllm serve` and behind any other ASGI server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from expllm import __version__
+from expllm.server.access import Access
+from expllm.server.analysis_routes import analysis_routes
+from expllm.server.analyzer import Analyzer
+from expllm.server.bodies import BodyLimits
+from expllm.server.chat_routes import chat_routes
+from expllm.server.envelope import Envelope
+from expllm.server.export_routes import export_routes
+from expllm.server.http_errors import handle_errors
+from expllm.server.page_routes import page_routes
+from expllm.server.server_config import ServerConfig
+from expllm.server.status_routes import status_routes
+from expllm.server.text_routes import text_routes
+
+
+def create_app(config: ServerConfig, on_failure: Callable[[], object] = lambda: None) -> FastAPI:
+    """The application. It loads its models when it starts, and answers `/health/ready` once they work.
+
+    Args:
+        config: What to serve, and to whom.
+        on_failure: Called when a model cannot be loaded; `app.state.analyzer.failure` says why.
+
+    Raises:
+        ExpllmError: as `Analyzer`.
+    """
+    analyzer = Analyzer(config)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.ensure_future(analyzer.warm_up(on_failure))
+        try:
+            yield
+        finally:
+            loading.cancel()
+            with suppress(asyncio.CancelledError):
+                await loading
+            await asyncio.to_thread(analyzer.close)
+
+    # FastAPI's own pages load scripts from elsewhere: /docs is ours.
+    app = FastAPI(title="ExpLLM", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.analyzer = analyzer
+    for routes in (analysis_routes, text_routes, chat_routes, export_routes, status_routes, page_routes):
+        app.include_router(routes(analyzer))
+    handle_errors(app, config.log)
+    # The last one that is added is the outermost.
+    app.add_middleware(Access, config=config)
+    if config.cors:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=config.cors, allow_methods=["GET", "POST"], allow_headers=["*"]
+        )
+    app.add_middleware(BodyLimits, limits=config.limits, queue=analyzer.queue)
+    app.add_middleware(Envelope, metrics=analyzer.metrics, log=config.log)
+    return app

@@ -1,0 +1,115 @@
+"""What a server is started with, and its limits."""
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from expllm.core.errors import UsageError
+from expllm.files.images import ImageLimits
+
+MEBIBYTE: Final = 2**20
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """What one request may cost; times in seconds.
+
+    Attributes:
+        body_bytes: Of a request's body, by its head and while it is read.
+        held_bytes: Of all bodies that are in memory at one time.
+        max_pixels: Of a picture.
+        batch_pictures: Of one batch request.
+        text_characters: Of a text to be audited.
+        waiting_per_worker: Pictures that wait for each thread; beyond that the answer is 503.
+        head_s: Until a request's head is there, counted from the connection or from the last answer.
+        stall_s: Between two pieces of a body.
+        body_s: For a whole body.
+        work_s: From the last byte of a request to its answer.
+        write_s: A client that reads nothing for so long is cut off.
+        drain_s: For requests in progress at shutdown.
+        together_s: A face waits so long for others to be explained with it.
+    """
+
+    body_bytes: int = 8 * MEBIBYTE
+    held_bytes: int = 256 * MEBIBYTE
+    max_pixels: int = 40_000_000
+    batch_pictures: int = 16
+    text_characters: int = 20_000
+    waiting_per_worker: int = 4
+    head_s: float = 10.0
+    stall_s: float = 10.0
+    body_s: float = 30.0
+    work_s: float = 60.0
+    write_s: float = 20.0
+    drain_s: float = 20.0
+    together_s: float = 0.02
+
+    @property
+    def image(self) -> ImageLimits:
+        """The same for the decoder."""
+        return ImageLimits(max_bytes=self.body_bytes, max_pixels=self.max_pixels, timeout_s=self.stall_s)
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """What a server is started with.
+
+    Attributes:
+        host: The address to listen on.
+        port: 0 takes a free one.
+        models: Names as `expllm analyze --model` takes them; the first is the default. The rules are always
+            served.
+        workers: Threads that find and measure faces, each with a measurer of its own.
+        keys: Any of them opens the server; none: everybody may use it.
+        no_key: Serve other machines without a key.
+        allowed_hosts: Names by which clients may call this server, besides `localhost` and IP addresses.
+        cors: Origins whose pages may read the answers.
+        allow_url: Pictures may be given as public http(s) addresses.
+        camera: The page may measure a camera's pictures in the browser: see `serve.measurer`.
+        rate: Requests a minute of one key or address; None for no bound.
+        limits: What one request may cost.
+        log: Takes the lines of the server's log. They hold nothing that a client sent.
+
+    Raises:
+        UsageError: other machines could use it without a key, or a number is out of range.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    models: tuple[str, ...] = ()
+    workers: int = 1
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    no_key: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    cors: tuple[str, ...] = ()
+    allow_url: bool = False
+    camera: bool = False
+    rate: float | None = None
+    limits: ServerLimits = ServerLimits()
+    log: Callable[[str], object] = field(default=lambda _: None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not is_loopback(self.host) and not self.keys and not self.no_key:
+            raise UsageError(
+                f"--host {self.host} can be reached from other machines: give --key-env VAR, or --no-key "
+                "to serve everybody"
+            )
+        if self.workers < 1:
+            raise UsageError(f"--workers is {self.workers}: use at least 1")
+        if self.rate is not None and not self.rate > 0:
+            raise UsageError(f"the rate is {self.rate:g} requests a minute: use more than 0")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address to listen on.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

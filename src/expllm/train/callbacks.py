@@ -1,0 +1,116 @@
+"""What a training says while it runs: a line, a bar with losses, a history, a plot; and how it is stopped."""
+
+import re
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from expllm.files.progress import Progress
+from expllm.train.dataloader import Batches
+from expllm.train.recipe import StageConfig
+from expllm.train.step_history import History, Step
+from expllm.train.trainer import StageTrainer, TrainingError
+from expllm.train.training_sets import Reading
+
+
+def announce(
+    stage: StageConfig, learns: dict[str, int], reading: Reading, order: Batches, quiet: bool
+) -> None:
+    """One line on standard error: what trains, on what, how long."""
+    if quiet:
+        return
+    parts = ", ".join(f"{part} {count:,}" for part, count in learns.items())
+    counts = order.counts()
+    told = f"{counts.label:,} labels, {counts.explanation:,} explanations, {counts.caption:,} captions"
+    short = f"; {counts.fell_back:,} without an explanation train their label" if counts.fell_back else ""
+    left = getattr(reading, "left_out", ())
+    out = f"; {len(left):,} rows left out, such as {left[0][0]}: {left[0][1]}" if left else ""
+    sys.stderr.write(
+        f"expllm: stage {stage.name}: trains {parts} weights on {len(reading):,} examples "
+        f"({told} in the first epoch{short}{out}), {order.steps:,} steps\n"
+    )
+
+
+@contextmanager
+def watched(stage: StageConfig, trainer: StageTrainer, history: History, quiet: bool) -> Iterator[None]:
+    """Bar, rate and losses on standard error; every step into the history."""
+    last: list[Step] = []
+
+    def note() -> str:
+        if not last:
+            return ""
+        losses = ", ".join(f"{task} {loss:.3f}" for task, loss in last[-1].by_task.items())
+        rate = last[-1].tokens / max(last[-1].seconds, 1e-9)
+        return f"loss {losses}, lr {last[-1].lr:.1e}, {rate:.0f} tokens/s"
+
+    total = trainer.batches.steps - trainer.from_step
+    with Progress(total, shown=not quiet, doing=stage.name, note=note, things="steps") as progress:
+
+        def told(step: Step) -> None:
+            history.add(step)
+            last[:] = [step]
+            progress.step(0)
+
+        trainer.on_step = told
+        yield
+
+
+@contextmanager
+def stopping(trainer: StageTrainer) -> Iterator[None]:
+    """The first Ctrl-C lets the step under way end and saves; the second does not wait."""
+
+    def stop(*_: Any) -> None:
+        if trainer.stopping:
+            raise KeyboardInterrupt
+        trainer.stopping = True
+
+    before: dict[int, Any] = {}
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ValueError):  # not the main thread
+            before[name] = signal.signal(name, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def plainly(stage: StageConfig) -> Iterator[None]:
+    """Says in a line what PyTorch tells of too little memory, and of other processes that are gone.
+
+    Raises:
+        TrainingError: one of these.
+    """
+    safe = "what was learned up to the last checkpoint is safe"
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise TrainingError(
+            f"stage {stage.name}: the card has too little memory for train.micro_batch {stage.micro_batch}: "
+            f"take a smaller one, or train.checkpointing=true; {safe}"
+        ) from None
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        if not re.search("gloo|nccl|connection", reason, re.IGNORECASE):
+            raise
+        raise TrainingError(
+            f"stage {stage.name}: another process of this training is gone ({reason}); {safe}: start all "
+            "again"
+        ) from None
+
+
+def plot(done: Sequence[Step], valid: Mapping[int, Mapping[str, float]], path: Path) -> None:
+    """The losses of a stage by task, those of validation beside them, as a picture."""
+    from expllm.train.loss_curves import loss_curves
+
+    tasks = sorted({task for step in done for task in step.by_task})
+    curves = {task: [step.by_task.get(task) for step in done] for task in tasks}
+    for task in sorted({task for losses in valid.values() for task in losses}):
+        curves[f"{task}, validation"] = [valid.get(step.step, {}).get(task) for step in done]
+    loss_curves([step.step for step in done], curves, path)

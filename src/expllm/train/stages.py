@@ -1,0 +1,278 @@
+"""A recipe from its first stage to its last: each goes on where it was cut."""
+
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from accelerate import PartialState
+
+from expllm import __version__
+from expllm.core.conversations import HINT
+from expllm.core.errors import NoFaceError, UsageError
+from expllm.core.vocabulary import label_set
+from expllm.faces.boxes import needs_boxes
+from expllm.files.runs import RunFolder
+from expllm.model.bundle import Bundle, new_bundle
+from expllm.model.checkpoint import load, save
+from expllm.model.manifest import WEIGHTS, read_manifest
+from expllm.model.model_inputs import preparer
+from expllm.model.presets import Preset
+from expllm.model.quiet import quiet_transformers
+from expllm.model.shipped import SHIPPED, model_folder
+from expllm.model.vlm import inner, train_only
+from expllm.train.base_weights import base_preset, moved, revisions
+from expllm.train.callbacks import announce, plainly, plot, stopping, watched
+from expllm.train.checkpoints import latest, step_of
+from expllm.train.data_sources import read_stage
+from expllm.train.dataloader import Examples, check_lengths
+from expllm.train.dry_run import refuse_unfit
+from expllm.train.face_boxing import boxed_faces
+from expllm.train.learner import Learner
+from expllm.train.picture_cache import unpacked
+from expllm.train.recipe import Recipe, StageConfig, chosen_preset
+from expllm.train.step_history import History
+from expllm.train.trainer import StageTrainer
+from expllm.train.training_sets import Faces, Reading, augmentation, check_labels
+from expllm.train.validation import read_losses, validation_of
+
+CHANGEABLE: Final = ("workers", "keep", "report_to", "save_steps")
+"""Settings of a stage that change nothing in what is learned."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage keeps its files."""
+
+    folder: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def valid(self) -> Path:
+        return self.folder / "valid.jsonl"
+
+    @property
+    def history(self) -> History:
+        return History(self.folder / "history.jsonl")
+
+
+def places(output: Path, recipe: Recipe) -> list[Place]:
+    """One folder a stage, in order."""
+    return [Place(output / f"{i}-{stage.name}") for i, stage in enumerate(recipe.stages, 1)]
+
+
+def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
+    """Trains all stages of a recipe that are not done yet; the folder of the finished model.
+
+    Raises:
+        ExpllmError: data, model or folder stand in the way; the line says which and what to do.
+        TrainingError: the loss is NaN or infinite.
+        KeyboardInterrupt: it was stopped, and has saved.
+    """
+    refuse_unfit(recipe)
+    base = base_preset(recipe)
+    # Told where there is no card: processes that share a CPU would else not know of each other.
+    state = PartialState(cpu=not torch.cuda.is_available())
+    first = state.is_main_process
+    folder = RunFolder(output)
+    with folder.locked() if first else nullcontext():
+        if first:
+            read = revisions(base)
+            read = moved(read, folder.settings()) if folder.exists else read
+            _begin(folder, {"kind": "training", "expllm": __version__, **_by_key(recipe), **read})
+        state.wait_for_everyone()
+        before: Path | None = None
+        for stage, place in zip(recipe.stages, places(output, recipe), strict=True):
+            if not (place.model / "expllm.json").is_file():
+                _train_stage(recipe, stage, place, before or base, quiet=quiet or not first)
+            before = place.model
+    assert before is not None
+    return before
+
+
+def _begin(folder: RunFolder, settings: dict[str, Any]) -> None:
+    """Writes what is about to be done, or compares it with what was begun."""
+    packages = ("torch", "transformers", "peft", "accelerate")
+    settings = {**settings, "versions": {name: version(name) for name in packages}}
+    if folder.exists:
+        folder.resume(settings, frozenset({"versions"}))
+    else:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.begin(settings)
+
+
+def _by_key(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as one value a key, so that the key that differs can be named: `stages.align.lr`."""
+    values = recorded(recipe)
+    names = [f"{number}. {stage['name']}" for number, stage in enumerate(values["stages"], 1)]
+    found: dict[str, Any] = {"stages": names}
+    for part in ("model", "data"):
+        found |= {f"{part}.{key}": value for key, value in values[part].items()}
+    for stage in values["stages"]:
+        found |= {f"stages.{stage['name']}.{key}": value for key, value in stage.items()}
+    return found
+
+
+def recorded(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON values, without what changes nothing in what is learned."""
+    values: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
+    for stage in [values["train"], *values["stages"]]:
+        for name in CHANGEABLE:
+            stage.pop(name)
+    return values
+
+
+def open_model(recipe: Recipe, stage: StageConfig, before: Path | Preset | None) -> Bundle:
+    """The model that a stage begins with: the one before it, the one that the recipe names, or a new one.
+
+    Args:
+        before: Its folder; before the first stage the preset, with the revisions that are to be read.
+
+    Raises:
+        UsageError: the model that the recipe names is of another preset, or has other adapters.
+    """
+    dtype = torch.bfloat16 if stage.precision == "bf16" else torch.float32
+    chosen = chosen_preset(recipe)
+    if isinstance(before, Path):
+        bundle = load(before, dtype)
+    elif recipe.model.begin is not None:
+        bundle = _begun(model_folder(recipe.model.begin), chosen, dtype, before)
+    else:
+        bundle = new_bundle(
+            before or chosen, label_set(8), seed=recipe.model.seed, dtype=dtype,
+            tower_file=_tower_file(recipe.model.tower),
+        )  # fmt: skip
+    bundle.questions = replace(bundle.questions, hint=HINT if recipe.data.hint else "")
+    return bundle
+
+
+def _tower_file(name: str | None) -> Path | None:
+    """The file of a tower's weights; the name of a model that ships stands for its tower."""
+    if name is None:
+        return None
+    return model_folder(name) / WEIGHTS["tower"] if name in SHIPPED else Path(name)
+
+
+def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None) -> Bundle:
+    """The model that a recipe goes on with, if it is of the same kind; its base weights may have moved."""
+    manifest = read_manifest(folder)
+    if manifest.merged:
+        raise UsageError(
+            f"model.begin: {folder} is merged and has no adapters to train: use the folder that was merged"
+        )
+    had = manifest.preset
+    for name in ("name", "lora"):
+        if getattr(had, name) != getattr(chosen, name):
+            key = "model.preset" if name == "name" else "model.lora"
+            raise UsageError(
+                f"model.begin: the model in {folder} has {key} {getattr(had, name)}, and the recipe "
+                f"{getattr(chosen, name)}: say the same"
+            )
+    return load(folder, dtype, preset=base)
+
+
+def _train_stage(
+    recipe: Recipe, stage: StageConfig, place: Place, before: Path | Preset, *, quiet: bool
+) -> None:
+    bundle = open_model(recipe, stage, before)
+    reading = prepared(recipe, read_stage(recipe.data, stage, bundle.questions), stage, place.folder)
+    if PartialState().is_main_process:
+        data = {"examples": len(reading), "data fingerprint": reading.fingerprint}
+        _begin(RunFolder(place.folder), {"kind": "stage", **data})
+    if isinstance(reading, Faces):
+        bundle.labels = reading.labels
+    counts = train_only(bundle.model, stage.trains)
+    bundle.trained = tuple(sorted({*bundle.trained, *({"tower", "language"} & set(stage.trains))}))
+    trainer = make_trainer(bundle, reading, stage, place)
+    trainer.validation = validation_of(recipe, stage, bundle, trainer.examples, place.valid)
+    announce(stage, counts, reading, trainer.batches, quiet)
+    checkpoint = latest(place.checkpoints)
+    if checkpoint is not None:
+        trainer.resume(checkpoint)
+    if PartialState().is_main_process:
+        place.history.cut(step_of(checkpoint) if checkpoint else 0)
+    with (
+        plainly(stage),
+        watched(stage, trainer, place.history, quiet),
+        stopping(trainer),
+        quiet_transformers(),
+    ):
+        trainer.train()
+    if trainer.stopping:
+        raise KeyboardInterrupt
+    if PartialState().is_main_process:
+        _finish(recipe, stage, place, bundle, reading, counts)
+    PartialState().wait_for_everyone()
+
+
+def prepared(recipe: Recipe, reading: Reading, stage: StageConfig, folder: Path) -> Reading:
+    """The faces of a stage, boxed and checked, with their pictures where they can be read in any order.
+
+    Raises:
+        NoFaceError: none is left.
+        ExpllmError: no classifier can be trained on them.
+    """
+    if not isinstance(reading, Faces):
+        return reading
+    wanting = {face.id: face for face in reading.faces if needs_boxes(recipe.data.boxes, face.kind)}
+    if wanting:
+        found, left_out = boxed_faces(list(wanting.values()), folder.parent / "boxes.sqlite")
+        boxed = {face.id: face for face in found}
+        faces = [
+            boxed.get(face.id, face) for face in reading.faces if face.id in boxed or face.id not in wanting
+        ]
+        if not faces:
+            raise NoFaceError(f"no face in any of {len(wanting):,} pictures, such as {left_out[0][0]}")
+        reading = replace(reading, faces=tuple(faces), left_out=(*reading.left_out, *left_out))
+    if stage.reads == "talks":
+        check_labels(reading.faces, reading.labels)
+    return replace(reading, faces=unpacked(reading.faces, folder.parent))
+
+
+def make_trainer(bundle: Bundle, reading: Reading, stage: StageConfig, place: Place) -> StageTrainer:
+    """The trainer of a stage.
+
+    Raises:
+        ExpllmError: a text is longer than the model's context, or the batch cannot be shared out.
+    """
+    way = preparer(bundle, stage.max_length, plain=stage.reads == "captions")
+    tasks = ("caption",) if stage.reads == "captions" else ("explanation",) if stage.explanation else ()
+    check_lengths(reading, way, tasks)
+    examples = Examples(reading, way, augmentation(stage), stage.seed)
+    with quiet_transformers():
+        if not torch.cuda.is_available():
+            # The fused attention of a CPU takes half as long again on the way back (docs/speed.md).
+            inner(bundle.model).set_attn_implementation("eager")
+        if stage.checkpointing:
+            inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
+            # It lets gradients into the pictures' embeddings; nothing before the projector needs them.
+            inner(bundle.model).disable_input_require_grads()
+        learner = Learner(bundle.model, stage.label_weight)
+        return StageTrainer(learner, stage, examples, place.folder, place.checkpoints)
+
+
+def _finish(
+    recipe: Recipe, stage: StageConfig, place: Place, bundle: Bundle, reading: Reading,
+    counts: dict[str, int],
+) -> None:  # fmt: skip
+    """Plot and model; the model comes last, for with it the stage is done."""
+    done = list(place.history)
+    if done:
+        plot(done, read_losses(place.valid), place.folder / "losses.png")
+    card = {
+        "recipe": recorded(recipe), "stage": stage.name, "trained_weights": counts,
+        "examples": len(reading), "fingerprint": reading.fingerprint,
+        "left_out": len(getattr(reading, "left_out", ())),
+        "steps": done[-1].step if done else 0, "last_losses": done[-1].by_task if done else {},
+    }  # fmt: skip
+    save(place.model, bundle, card)

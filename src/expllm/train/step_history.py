@@ -1,0 +1,81 @@
+"""What each step of a training cost: one line of JSON a step, cut back to the checkpoint on resumption."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from expllm.core.errors import OutputError
+from expllm.files.atomic import whole_file
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Attributes:
+        step: Its number, from 1.
+        loss: Nats a supervised token, over all devices.
+        by_task: The same by task; a task without a token in the step is missing.
+        lr: Learning rate of the step.
+        gradient: Length of the gradient before it was clipped.
+        tokens: Supervised tokens.
+        seconds: Wall time of the step.
+    """
+
+    step: int
+    loss: float
+    by_task: dict[str, float]
+    lr: float
+    gradient: float
+    tokens: int
+    seconds: float
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Reads a line that `History` wrote."""
+        return cls(**values)
+
+
+class History:
+    """The steps of a stage, in a file.
+
+    Args:
+        path: The file; begun when the first step comes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __iter__(self) -> Iterator[Step]:
+        if not self.path.exists():
+            return
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                yield Step.from_dict(json.loads(line))
+            except (ValueError, TypeError):  # the line that was being written when the process was killed
+                return
+
+    def add(self, step: Step) -> None:
+        """Appends a step.
+
+        Raises:
+            OutputError: it cannot be written; the last checkpoint is safe.
+        """
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(step)) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: cannot be written ({error.strerror}); what was learned up to the last "
+                "checkpoint is safe: free space, then go on"
+            ) from None
+
+    def cut(self, step: int) -> None:
+        """Forgets what came after `step`: it is about to be done again."""
+        kept = [one for one in self if one.step <= step]
+        os.makedirs(self.path.parent, exist_ok=True)
+        with whole_file(str(self.path), "w") as file:
+            file.writelines(json.dumps(asdict(one)) + "\n" for one in kept)

@@ -1,0 +1,248 @@
+"""What a stage reads: faces with labels and explanations, or captions; each example made from its draw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, Protocol
+
+from expllm.core.conversations import (
+    Conversation,
+    Order,
+    Questions,
+    Task,
+    caption_conversation,
+    explanation_conversation,
+    label_conversation,
+)
+from expllm.core.errors import ExpllmError
+from expllm.core.records import CoT, Rect
+from expllm.core.vocabulary import AUVector, Expression
+from expllm.data import ImageRef, image_bytes
+from expllm.data.augment import Augmentation, Change, chances
+from expllm.data.captions import Captions
+from expllm.data.mirror import mirrored_text
+from expllm.faces.boxes import crop
+from expllm.files.images import open_image
+from expllm.train.recipe import StageConfig
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+UNAUGMENTED: Final = Change()
+TASKS: Final[tuple[Task, ...]] = ("label", "explanation", "caption")
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face to learn from.
+
+    Attributes:
+        kind: How its data set is laid out, a key of `data.KINDS`.
+        aus: Its action units, measured.
+        votes: Shares of the annotators, by the labels of the data set.
+    """
+
+    id: str
+    label: Expression
+    image: ImageRef
+    box: Rect | None = None
+    kind: str = ""
+    cot: CoT | None = None
+    aus: AUVector | None = None
+    votes: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What is drawn beside the picture's changes, 0 to below 1 each.
+
+    Attributes:
+        label: Which of the annotators is believed this time, where their votes are learned.
+        hint: Whether the measured units are told.
+        order: Which round comes first, where both orders are learned.
+    """
+
+    label: float
+    hint: float
+    order: float
+
+
+def drawn_chance(seed: int, epoch: int, place: int) -> Chance:
+    """What is drawn for an example, the same in every process."""
+    return Chance(**chances("conversation", seed, epoch, place, ("label", "hint", "order")))
+
+
+class Reading(Protocol):
+    """The examples of a stage, by number."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """What messages call an example."""
+        ...
+
+    def image(self, index: int) -> "Image.Image":
+        """Its picture, RGB, cut to the face."""
+        ...
+
+    def conversation(
+        self, index: int, task: Task, *, mirrored: bool = False, chance: Chance | None = None
+    ) -> Conversation: ...
+
+    def shares(self, index: int, task: Task) -> tuple[float, ...] | None:
+        """How likely each label is, where that is learned in place of one label."""
+        ...
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Faces of a data set, with the explanations that go with them.
+
+    Attributes:
+        left_out: (id, reason) of faces that cannot be learned from.
+        votes: Whether a label task learns the annotators' votes, instead of the majority's label.
+        label_first: Part of the explanation tasks in which the label comes first, 0-1.
+        unhinted: Part of the explanations that are learned without the measured units, though they are there.
+    """
+
+    faces: tuple[Face, ...]
+    labels: tuple[Expression, ...]
+    questions: Questions
+    label_first: float
+    fingerprint: str
+    left_out: tuple[tuple[str, str], ...] = ()
+    votes: bool = False
+    unhinted: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    def name(self, index: int) -> str:
+        """See `Reading`."""
+        return self.faces[index].id
+
+    @property
+    def explained(self) -> list[bool]:
+        """Whether each face has an explanation."""
+        return [face.cot is not None for face in self.faces]
+
+    def image(self, index: int) -> "Image.Image":
+        """See `Reading`."""
+        face = self.faces[index]
+        return _opened(face.image, face.id, face.box)
+
+    def conversation(
+        self, index: int, task: Task, *, mirrored: bool = False, chance: Chance | None = None
+    ) -> Conversation:
+        """See `Reading`. A mirrored face is told of with left and right exchanged."""
+        face = self.faces[index]
+        if task == "label" or face.cot is None:
+            return label_conversation(self._label(face, chance), self.labels, self.questions)
+        cot = _mirrored(face.cot) if mirrored else face.cot
+        if task == "caption":
+            return caption_conversation(cot.key_observations, self.questions)
+        told = face.aus is not None and (chance is None or chance.hint >= self.unhinted)
+        aus = face.aus.mirrored() if told and mirrored and face.aus else face.aus if told else None
+        return explanation_conversation(
+            cot, face.label, self.labels, self._order(chance), self.questions, aus
+        )
+
+    def shares(self, index: int, task: Task) -> tuple[float, ...] | None:
+        """See `Reading`. A label task learns all votes; an explanation goes with the majority's label."""
+        return self.faces[index].votes if self.votes and task == "label" else None
+
+    def _order(self, chance: Chance | None) -> Order:
+        drawn = 1 - self.label_first if chance is None else chance.order
+        return (
+            "label-first" if self.label_first > 0 and drawn >= 1 - self.label_first else "explanation-first"
+        )
+
+    def _label(self, face: Face, chance: Chance | None) -> Expression:
+        """The majority's, or that of an annotator who is drawn: what a word goes on with once it is begun."""
+        if not self.votes or chance is None or face.votes is None:
+            return face.label
+        bounds = accumulate(face.votes)
+        return next(
+            (label for label, bound in zip(self.labels, bounds, strict=True) if chance.label < bound),
+            face.label,
+        )
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """Pictures with captions of what is seen (stage 1)."""
+
+    captions: Captions
+    questions: Questions
+
+    @property
+    def fingerprint(self) -> str:
+        """Of pictures and captions."""
+        return self.captions.fingerprint
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def name(self, index: int) -> str:
+        """See `Reading`."""
+        return self.captions[index].id
+
+    def image(self, index: int) -> "Image.Image":
+        """See `Reading`."""
+        caption = self.captions[index]
+        return _opened(caption.image, caption.id, None)
+
+    def conversation(
+        self, index: int, task: Task, *, mirrored: bool = False, chance: Chance | None = None
+    ) -> Conversation:
+        """See `Reading`."""
+        text = self.captions[index].text
+        return caption_conversation(mirrored_text(text) if mirrored else text, self.questions)
+
+    def shares(self, index: int, task: Task) -> tuple[float, ...] | None:
+        """See `Reading`. There are no labels."""
+        return None
+
+
+def _mirrored(cot: CoT) -> CoT:
+    return CoT(**{name: mirrored_text(getattr(cot, name)) for name in CoT.model_fields})
+
+
+def _opened(ref: ImageRef, name: str, box: Rect | None) -> "Image.Image":
+    from PIL import Image
+
+    if box is None:
+        return Image.fromarray(open_image(image_bytes(ref), name=name).pixels)
+    # In full size: a small face in a large picture has no pixels to lose.
+    return Image.fromarray(crop(open_image(image_bytes(ref), name=name, analysis_side=None), box))
+
+
+def augmentation(stage: StageConfig) -> Augmentation | None:
+    """How far the stage's pictures are changed; None: not at all.
+
+    Raises:
+        UsageError: a range has no such name, or is out of bounds.
+    """
+    from expllm.train.checked import made
+
+    if stage.augment is False:
+        return None
+    return made(Augmentation, stage.augment if isinstance(stage.augment, dict) else {}, "train.augment")
+
+
+def check_labels(faces: Sequence[Face], labels: Sequence[Expression]) -> None:
+    """Refuses what no classifier can be trained on.
+
+    Raises:
+        ExpllmError: a label is outside the set, or all faces show the same one.
+    """
+    found = {face.label for face in faces}
+    if outside := found - set(labels):
+        raise ExpllmError(f"the label {min(outside).value!r} is not in the label set: {', '.join(labels)}")
+    if len(found) == 1:
+        raise ExpllmError(
+            f"all faces show {next(iter(found)).value!r}: a data set needs two classes at least"
+        )

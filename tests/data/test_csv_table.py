@@ -1,0 +1,167 @@
+"""CSV tables of pictures, labels and action units."""
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trees import labels_by_id, picture_file, write_csv
+
+from expllm.core.errors import MissingData, RecordError
+from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
+from expllm.data import open_dataset
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_and_columns_in_any_case(delimiter: str, tmp_path: Path) -> None:
+    picture_file(tmp_path / "faces" / "a.png")
+    rows = [("File_Name", "Emotion", "Usage", "Subject"), ("faces/a.png", "Happy", "Training", "p1")]
+    dataset = open_dataset(str(write_csv(tmp_path / "t.csv", rows, delimiter)))
+    (sample,) = dataset
+    assert (sample.id, sample.expression, sample.split) == ("faces/a.png", "happiness", "train")
+    assert sample.identity == "p1"
+    assert sample.image is not None
+    assert Path(sample.image.path) == tmp_path / "faces" / "a.png"
+    assert sample.aus is None
+    assert sample.au_source is None
+
+
+def test_the_index_that_pandas_writes_is_no_id_and_no_split(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    (sample,) = open_dataset(
+        str(write_csv(tmp_path / "t.csv", [("", "path", "label"), ("0", "a.png", "fear")]))
+    )
+    assert (sample.id, sample.split, sample.identity, sample.text) == ("a.png", None, None, None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_encodings_and_decimal_commas(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "t.csv").write_text("id;label;Jaw Drop\r\nZoë;Fear;0,5\r\n\r\n", encoding=encoding)
+    (sample,) = open_dataset(str(tmp_path / "t.csv"))
+    assert (sample.id, sample.expression, sample.aus) == ("Zoë", Expression.FEAR, AUVector({"jaw drop": 0.5}))
+
+
+def test_action_units_by_name_without_a_picture(tmp_path: Path) -> None:
+    rows = [("id", "label", "Jaw Drop", "left_eye_close", "cot"), ("x", "surprise", "0.5", "", "Because.")]
+    (sample,) = open_dataset(str(write_csv(tmp_path / "t.csv", rows)))
+    assert sample.aus == AUVector({"jaw drop": 0.5})
+    assert (sample.text, sample.au_source, sample.image) == ("Because.", "csv", None)
+
+
+def test_bad_rows_are_skipped_with_their_reason(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    rows: list[tuple[str, ...]] = [
+        ("path", "label", "jaw drop"),
+        ("a.png", "fear", ""),
+        ("a.png", "boredom", ""),
+        ("a.png", "", ""),
+        ("a.png", "3", ""),
+        ("gone.png", "fear", ""),
+        ("a.png", "fear", "1.5"),
+        ("a.png", "fear", "much"),
+        ("https://example.org/a.png", "fear", ""),
+        ("", "fear", ""),
+        ("a.png",),
+    ]
+    dataset = open_dataset(str(write_csv(tmp_path / "t.csv", rows)))
+    assert len(dataset) == 1
+    reasons = dict(dataset.skipped)
+    assert list(reasons) == [f"row {number}" for number in range(2, 11)]
+    for number, part in {
+        2: "unknown expression 'boredom'",
+        3: "no label",
+        4: "label 3 is a number",
+        5: "no picture at",
+        6: "intensity of 'jaw drop' is 1.5",
+        7: "'much': it must be a number",
+        8: "web address",
+        9: "neither a picture nor an action unit",
+        10: "cut off after 1 of 3 cells",
+    }.items():
+        assert part in reasons[f"row {number}"]
+
+
+def test_numbers_are_read_if_the_kind_says_whose(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    table = write_csv(tmp_path / "t.csv", [("path", "label"), ("a.png", "1")])
+    assert labels_by_id(open_dataset(str(table), kind="rafdb")) == {"a.png": "surprise"}
+    assert labels_by_id(open_dataset(str(table), kind="affectnet7")) == {"a.png": "happiness"}
+    with pytest.raises(RecordError, match=r"none of its 1 rows .* number differently"):
+        open_dataset(str(table))
+
+
+def test_all_pictures_missing_is_missing_data(tmp_path: Path) -> None:
+    table = write_csv(tmp_path / "t.csv", [("path", "label"), ("a.png", "fear"), ("b.png", "fear")])
+    with pytest.raises(MissingData, match=r"none of its 2 rows.*no picture at"):
+        open_dataset(str(table))
+
+
+def test_an_output_of_expllm_has_no_labels(tmp_path: Path) -> None:
+    rows = [("input", "status", "jaw drop", "expression"), ("a.png", "ok", "0.5", "fear")]
+    (sample,) = open_dataset(str(write_csv(tmp_path / "t.csv", rows)))
+    assert sample.expression is None
+    assert sample.aus is not None
+
+
+def test_what_is_no_table(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.csv"
+    broken.write_text('path,label\n"a.png" x,fear\n')
+    with pytest.raises(RecordError, match=r"none of its 1 rows .* row 1: cannot be read: not valid CSV"):
+        open_dataset(str(broken))
+    other = write_csv(tmp_path / "other.csv", [("when", "where"), ("now", "here")])
+    with pytest.raises(RecordError, match="no column names a picture"):
+        open_dataset(str(other))
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_labels_as_spreadsheets_save_them(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    picture_file(tmp_path / "Bilder" / "Süß" / "é.png")
+    rows = [("path", "label"), ("Bilder\\Süß\\é.png", "Glück?"), ("Bilder\\Süß\\é.png", "happy")]
+    text = "\r\n".join(map(delimiter.join, rows)) + "\r\n"
+    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+    (sample,) = open_dataset(str(tmp_path))
+    assert (sample.id, sample.expression) == ("Bilder\\Süß\\é.png", "happiness")
+    assert sample.image is not None
+    assert Path(sample.image.path) == tmp_path / "Bilder" / "Süß" / "é.png"
+
+
+def test_accents_as_another_system_writes_them(tmp_path: Path) -> None:
+    picture_file(tmp_path / unicodedata.normalize("NFD", "né.png"))
+    table = write_csv(
+        tmp_path / "t.csv", [("path", "label"), (unicodedata.normalize("NFC", "né.png"), "fear")]
+    )
+    assert len(open_dataset(str(table))) == 1
+
+
+def test_a_name_in_the_wrong_encoding_is_doubted(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    picture_file(tmp_path / "Süß.png")
+    text = "path,label\na.png,happy\nSüß.png,sad\nmissing.png,sad\n"
+    (tmp_path / "t.csv").write_bytes(text.encode("mac-roman"))
+    skipped = dict(open_dataset(str(tmp_path / "t.csv")).skipped)
+    assert skipped["row 2"].endswith(
+        "(the table was read as cp1252: save it as UTF-8 if the name is another)"
+    )
+    assert skipped["row 3"] == "no picture at missing.png"
+
+
+CELLS = st.one_of(st.none(), st.floats(0, 1))
+
+
+READINGS = st.lists(CELLS, min_size=len(AU_NAMES), max_size=len(AU_NAMES))
+
+
+@given(st.lists(st.tuples(st.sampled_from(Expression), READINGS), min_size=1))
+@settings(max_examples=30)
+def test_action_units_survive_a_table(
+    tmp_path: Path, faces: list[tuple[Expression, list[float | None]]]
+) -> None:
+    faces = [face for face in faces if any(value is not None for value in face[1])]
+    if not faces:
+        return
+    rows = [[label, *("" if v is None else repr(v) for v in values)] for label, values in faces]
+    dataset = open_dataset(str(write_csv(tmp_path / "t.csv", [("label", *AU_NAMES), *rows])))
+    expected = [(label, AUVector(dict(zip(AU_NAMES, values, strict=True)))) for label, values in faces]
+    assert [(sample.expression, sample.aus) for sample in dataset] == expected

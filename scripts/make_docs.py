@@ -7,13 +7,13 @@ A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`
 `PARTS`. The example's measurements are kept in docs/example.json, so that a check needs no MediaPipe and a
 processor that rounds otherwise makes nothing stale; the text of the model that ships is kept beside them, in
 docs/example_compact.json, and asked for again when other weights ship. The model card is copied to the
-weights. The tree in README.md is written by hand, and checked.
+weights.
 """
 
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -70,9 +70,6 @@ PART = re.compile(
     r"^(?P<head><!-- generated: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(?P<tail>^<!-- end -->)",
     re.DOTALL | re.MULTILINE,
 )
-FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
-TREE_FOLDERS: Final = ("src/expllm", "scripts", "benchmarks")
-TREE_SUFFIXES: Final = (".py", ".json", ".css", ".md")
 
 
 def pages() -> list[Path]:
@@ -92,43 +89,6 @@ def updated(text: str) -> tuple[str, list[str]]:
         return found["head"] + body + found["tail"]
 
     return PART.sub(renew, text), stale
-
-
-def present_files() -> set[str]:
-    """Every source file that the tree may name, as a path from the root."""
-    files = {path for folder in TREE_FOLDERS for path in (ROOT / folder).rglob("*")}
-    return {
-        path.relative_to(ROOT).as_posix()
-        for path in files
-        if path.suffix in TREE_SUFFIXES and "__pycache__" not in path.parts
-    }
-
-
-def tree_files(block: str) -> Iterator[str]:
-    """The files that an indented tree names: two blanks a level, `/` ends a folder, then what it is for."""
-    folders: list[str] = []
-    for line in filter(str.strip, block.splitlines()):
-        depth = (len(line) - len(line.lstrip())) // 2
-        name = line.split()[0]
-        if depth > len(folders):  # the second line of a description
-            continue
-        del folders[depth:]
-        if name.endswith("/"):
-            folders.append(name)
-        else:
-            yield "".join(folders) + name
-
-
-def tree_problems(readme: str) -> list[str]:
-    """What the tree of README.md lacks, and what it names that is gone."""
-    blocks = [block for block in FENCED.findall(readme) if block.startswith(f"{TREE_FOLDERS[0]}/")]
-    if not blocks:
-        return [f"README.md: no code block that begins with the line {TREE_FOLDERS[0]}/ names the files"]
-    named = {name for block in blocks for name in tree_files(block) if name.startswith(tuple(TREE_FOLDERS))}
-    present = present_files()
-    needed = {name for name in present if not name.endswith("/__init__.py")}
-    missing = [f"README.md: the tree does not name {name}" for name in sorted(needed - named)]
-    return missing + [f"README.md: the tree names {name}, which is gone" for name in sorted(named - present)]
 
 
 def card_of_weights() -> str:
@@ -158,7 +118,7 @@ def check() -> list[str]:
         problems.append(f"docs/example_compact.json: other weights ship now: run {COMMAND}")
     if not CARD_OF_WEIGHTS.is_file() or CARD_OF_WEIGHTS.read_text(encoding="utf-8") != card_of_weights():
         problems.append(f"{CARD_OF_WEIGHTS.relative_to(ROOT)}: is no copy of the model card: run {COMMAND}")
-    return problems + tree_problems((ROOT / "README.md").read_text(encoding="utf-8"))
+    return problems
 
 
 def write() -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from PIL import Image
 
 ROOT: Final = Path(__file__).parents[1]
-sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "serve"), str(ROOT / "tests" / "web")]
+sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "server"), str(ROOT / "tests" / "web")]
 
 from browsing import FACES, Visit, chromium, write_y4m  # noqa: E402
 from serving_expllm import running  # noqa: E402

@@ -13,7 +13,7 @@ from expllm.faces import small_faces, visibility
 from expllm.faces.convnets import STRIP, Network, read_network
 
 ASSETS = (small_faces.ASSET, visibility.ASSET)
-FOLDER = Path(small_faces.__file__).parent / "assets"
+FOLDER = Path(small_faces.__file__).parents[1] / "assets"
 DRAWS = np.random.default_rng(0)
 
 

@@ -240,7 +240,7 @@ def test_its_card_and_what_is_published(folders: dict[str, tuple[Path, Path]]) -
     assert "trust_remote_code" not in model_card(folders["tiny"][1])
     assert "adapters of rank" not in card
     names = {path.name for path in published_files(folders["conv"][1])}
-    assert {"model.safetensors", "config.json", "convtower.py", "expllm.json"} <= names
+    assert {"model.safetensors", "config.json", "vision.py", "expllm.json"} <= names
 
 
 @pytest.mark.slow

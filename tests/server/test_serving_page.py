@@ -25,7 +25,7 @@ from expllm.server import measurer
 from expllm.server.page_routes import page_files
 from expllm.server.text_routes import CLASSIFIERS
 
-PAGE = files("expllm") / "serve" / "page"
+PAGE = files("expllm") / "server" / "page"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "faces"
 SMILE = dict.fromkeys(AU_NAMES, 0.0) | {"left lip corner pull": 0.7, "right lip corner pull": 0.65}
 MOST_BYTES = 150_000

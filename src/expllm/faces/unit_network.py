@@ -1,6 +1,6 @@
 """What the pixels of a face say: the vision tower and its heads, computed with NumPy.
 
-The tower is the one that the compact model looks through (`model.convtower`); beside expressions it learned
+The tower is the one that the compact model looks through (`model.vision`); beside expressions it learned
 action units (`scripts/train_tower.py`). Two heads stand on it here: one reads 17 action units of FACS as the
 published OpenFace models read them, the other says whether those could be trusted on such a face. NumPy
 takes as long as PyTorch for one face, and nothing has to be installed or loaded for it.

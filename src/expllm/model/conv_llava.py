@@ -1,6 +1,6 @@
 """Llava with a `ConvTower`: the one class of a merged folder that plain `transformers` does not have.
 
-This module, `convtower` and `convnet` are copied into such a folder (`merge`), so they may import nothing
+This module, `vision` and `residual_network` are copied into such a folder (`hub.merge`), so they may import nothing
 else of ExpLLM. `transformers` runs them with `trust_remote_code=True`.
 """
 

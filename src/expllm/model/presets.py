@@ -17,7 +17,7 @@ HF_SIDE: Final = 224
 
 @dataclass(frozen=True)
 class Tower:
-    """A vision tower: of DINOv2's architecture, or a small convolutional one (`convtower`).
+    """A vision tower: of DINOv2's architecture, or a small convolutional one (`vision`).
 
     Attributes:
         source: Hub id or folder of the weights; None: drawn at random.

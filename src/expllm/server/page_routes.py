@@ -130,6 +130,6 @@ def page_routes(analyzer: Analyzer) -> APIRouter:
 def page_files() -> dict[str, PageFile]:
     """Everything that the page loads from this package, by name."""
     package = files("expllm")
-    own = {path.name: path for path in package.joinpath("serve", "page").iterdir() if path.is_file()}
+    own = {path.name: path for path in package.joinpath("server", "page").iterdir() if path.is_file()}
     shared = {name: package.joinpath("assets", name) for name in SHARED}
     return {name: PageFile.of(path) for name, path in sorted((own | shared).items())}

@@ -44,9 +44,9 @@ RENAMED: Final = {
 CARRIED_MODULES: Final = (residual_network, vision, conv_llava)
 """Modules that a folder with a `ConvTower` carries."""
 AUTO_MAP: Final = {
-    "AutoConfig": "convllava.ConvLlavaConfig",
-    "AutoModel": "convllava.ConvLlavaModel",
-    "AutoModelForImageTextToText": "convllava.ConvLlava",
+    "AutoConfig": "conv_llava.ConvLlavaConfig",
+    "AutoModel": "conv_llava.ConvLlavaModel",
+    "AutoModelForImageTextToText": "conv_llava.ConvLlava",
 }
 """Where `transformers` finds their classes, once it may run them."""
 REMOTE_CODE: Final = "trust_remote_code=True"

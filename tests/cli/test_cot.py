@@ -105,11 +105,11 @@ def test_estimate_asks_nothing_and_names_a_span(data: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "line"),
     [
-        (["--verify", "maybe"], 2, "--verify is 'maybe': use llm, rules or both"),
-        (["--budget", "0"], 2, "--budget is 0: nothing can be asked"),
+        (["--verify", "maybe"], 2, "'--verify': 'maybe' is not one of 'llm', 'rules', 'both'"),
+        (["--budget", "0"], 2, "--budget is 0: give an amount in USD above 0"),
         (["--model", "mine", "--budget", "1", "--base-url", "http://127.0.0.1:9/v1"], 2, "needs a price"),
         (["--prompts", "nowhere"], 1, "holds no prompt"),
-        (["--shards", "2"], 2, "--shards goes with --ray"),
+        (["--shards", "2"], 2, "--shards needs --ray"),
     ],
 )
 def test_options_that_make_no_sense(

@@ -14,8 +14,8 @@ from replies import AGAIN, ANSWER, CASES, FILTERED, Case, canned
 
 from expllm.chat import OpenAIChat
 from expllm.chat.retries import Backoff
-from expllm.cli import cot_engine
 from expllm.core.vocabulary import AUVector
+from expllm.cot import engine_setup
 from expllm.cot.case import positive_text
 from expllm.cot.journal import JournalReader, Outcome
 from expllm.cot.ledger import Ledger
@@ -208,14 +208,14 @@ def test_a_token_limit_reaches_the_server_under_the_name_that_it_takes(tmp_path:
 def test_what_does_not_pass_ends_one_sample_after_all_attempts(
     tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def writer(asked: cot_engine.Order, prompts: Prompts) -> LLMWriter:
+    def writer(asked: engine_setup.CotMakeOptions, prompts: Prompts) -> LLMWriter:
         quick = Backoff(base=0.005, cap=0.02)
         chat = OpenAIChat(
             asked.model, base_url=asked.base_url, api_key_env=asked.key_env, max_attempts=3, backoff=quick
         )
         return LLMWriter(chat, prompts)
 
-    monkeypatch.setattr(cot_engine, "_writer", writer)
+    monkeypatch.setattr(engine_setup, "_writer", writer)
     data, run = write_reference(tmp_path / "reference.jsonl", 3, fitting=True), tmp_path / "run"
     question = question_of(data, 0)
     with served(honest.of_payload, canned=about(question, case.reply)) as server:

@@ -10,9 +10,9 @@ from typing import Any
 from honest import ranked
 from serving import served
 
-from expllm.cli.cot_engine import Order
 from expllm.core.vocabulary import AU_NAMES, AUVector, label_set
 from expllm.cot.case import positive_text
+from expllm.cot.engine_setup import CotMakeOptions
 
 __all__ = ["KEY_ENV", "order", "served", "write_reference"]
 
@@ -44,10 +44,10 @@ def write_reference(path: Path, count: int, seed: int = 0, *, fitting: bool = Fa
     return path
 
 
-def order(data: Path, run: Path, url: str, **given: Any) -> Order:
+def order(data: Path, run: Path, url: str, **given: Any) -> CotMakeOptions:
     """What `expllm cot make DATA -o RUN --model honest --base-url URL` asks for."""
     os.environ.setdefault(KEY_ENV, "sk-test")
-    usual = Order(
+    usual = CotMakeOptions(
         dataset=str(data), output=run, model="honest", base_url=url, key_env=KEY_ENV, concurrency=16,
         limit=None, budget=None, prices=None, hint_after=2, max_rounds=5, verify="both", prompts=None,
         temperature=0.7, seed=None, retry_failed=False, quiet=True,

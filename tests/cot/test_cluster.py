@@ -26,7 +26,7 @@ SAMPLES = 40
 def opening(data: Path, url: str) -> Opening:
     """What a worker opens; it travels, so it names only files and addresses."""
 
-    def opened() -> tuple[Engine, Iterable[Sample]]:
+    def opened() -> tuple[Engine, Iterable[tuple[int, Sample]]]:
         from expllm.chat import OpenAIChat
 
         os.environ["EXPLLM_TEST_KEY"] = "sk-test"
@@ -34,7 +34,9 @@ def opening(data: Path, url: str) -> Opening:
         chat = OpenAIChat("honest", base_url=url, api_key_env="EXPLLM_TEST_KEY", concurrency=4)
         prompts = Prompts.load()
         writer = LLMWriter(chat, prompts)
-        return Engine(writer=writer, labels=dataset.labels, gate=Gate(4), prompt_hash=prompts.hash), dataset
+        return Engine(
+            writer=writer, labels=dataset.labels, gate=Gate(4), prompt_hash=prompts.hash
+        ), enumerate(dataset)
 
     return opened
 

@@ -14,7 +14,8 @@ from running import KEY_ENV, order, served, write_reference
 
 from expllm.chat import OpenAIChat
 from expllm.chat.retries import Backoff
-from expllm.cli import cot_engine, cot_make
+from expllm.cli import cot_make
+from expllm.cot import engine_setup
 from expllm.cot.ledger import Ledger
 from expllm.cot.prompt_set import Prompts
 from expllm.cot.writers import LLMWriter
@@ -25,7 +26,7 @@ from expllm.files.runs import RunFolder
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same client with waits of milliseconds, so that ten thousand calls fit a test."""
 
-    def writer(asked: cot_engine.Order, prompts: Prompts) -> LLMWriter:
+    def writer(asked: engine_setup.CotMakeOptions, prompts: Prompts) -> LLMWriter:
         chat = OpenAIChat(
             asked.model, base_url=asked.base_url, api_key_env=asked.key_env, concurrency=asked.concurrency,
             max_attempts=5, most_bytes=2**18,
@@ -33,7 +34,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         )  # fmt: skip
         return LLMWriter(chat, prompts)
 
-    monkeypatch.setattr(cot_engine, "_writer", writer)
+    monkeypatch.setattr(engine_setup, "_writer", writer)
 
 
 @pytest.mark.parametrize("samples", [40, pytest.param(950, marks=pytest.mark.slow)])

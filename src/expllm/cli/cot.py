@@ -1,14 +1,15 @@
 """`expllm cot`: make checked explanations for a data set, look at a run, audit texts, export."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from expllm.cli.analyze import AuSource
 from expllm.cli.audit_model_options import AuditMaxTokensOption, AuditModelOption
 from expllm.cli.chat_options import MaxTokens, Temperature
-from expllm.cli.ending import complain, leave
+from expllm.cli.ending import complain, leave, of_data
+from expllm.cli.evaluate_options import DatasetArgument, KindOption, RootOption
 from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.core.errors import UsageError
 
@@ -22,14 +23,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-DatasetArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATASET",
-        help="A folder by class, a CSV, FER+ Parquet, reference JSONL, released JSON, RAF-DB or AffectNet "
-        "folder; 'NAME:SPLIT' takes one split.",
-    ),
-]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Model = Annotated[
     str, typer.Option("--model", metavar="NAME", help="Model at the endpoint; 'offline' writes by rules.")
@@ -49,8 +42,8 @@ MaxRounds = Annotated[
     int, typer.Option("--max-rounds", metavar="N", min=1, help="Rounds before a sample stays unresolved.")
 ]
 Verify = Annotated[
-    str,
-    typer.Option("--verify", metavar="llm|rules|both", help="Who verifies: the model, the audit, or both."),
+    Literal["llm", "rules", "both"],
+    typer.Option("--verify", help="What verifies a description: the model, the audit, or both."),
 ]
 PromptsFolder = Annotated[
     Path | None,
@@ -123,6 +116,8 @@ def make(
     ray: Ray = None,
     shards: Shards = None,
     au_source: AuSource = "blendshapes",
+    data_root: RootOption = None,
+    kind: KindOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an explanation for every face of a data set, each checked against its action units.
@@ -131,26 +126,20 @@ def make(
     Samples without an explanation are counted at the end, with the reasons. Exit code 3: some could not be
     measured or their calls failed, or not one has an explanation; 4: no face was found in any picture.
     """
-    from expllm.cli.cot_engine import Order
     from expllm.cli.cot_make import work
+    from expllm.cot.engine_setup import CotMakeOptions
 
-    if verify not in ("llm", "rules", "both"):
-        raise UsageError(f"--verify is {verify!r}: use llm, rules or both")
-    if budget is not None and not budget > 0:
-        raise UsageError(
-            f"--budget is {budget:g}: nothing can be asked for that; give an amount in USD above 0"
-        )
     if shards and not ray:
-        raise UsageError("--shards goes with --ray")
-    order = Order(
+        raise UsageError("--shards needs --ray")
+    options = CotMakeOptions(
         dataset=dataset, output=output, model=model, base_url=base_url, key_env=key_env, limit=limit,
         concurrency=concurrency, budget=budget, prices=prices, hint_after=hint_after, max_rounds=max_rounds,
         verify=verify, prompts=prompts, temperature=temperature, seed=seed, retry_failed=retry_failed,
         max_tokens=max_tokens, timeout=timeout, requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute, cache=cache, quiet=quiet, ray=ray,
-        shards=(shards or 2) if ray else None, au_source=au_source,
+        shards=(shards or 2) if ray else None, au_source=au_source, data_root=data_root, kind=kind,
     )  # fmt: skip
-    leave(*work(order, as_json=as_json))
+    leave(*work(options, as_json=as_json))
 
 
 @app.command("estimate", short_help="Calls, tokens and USD that a run would take.")
@@ -162,19 +151,19 @@ def estimate(
     max_rounds: MaxRounds = 5,
     verify: Verify = "both",
     prompts: PromptsFolder = None,
+    data_root: RootOption = None,
+    kind: KindOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Estimate what `make` would take, from the data and the prompts; nothing is asked."""
-    from expllm.cli.cot_make import estimated
+    from expllm.cot.make_run import estimated
 
-    if verify not in ("llm", "rules", "both"):
-        raise UsageError(f"--verify is {verify!r}: use llm, rules or both")
-    found, incomplete = estimated(dataset, model, limit, prices, max_rounds, verify, prompts)
+    found, data = estimated(dataset, model, limit, prices, max_rounds, verify, prompts, data_root, kind)
     if as_json:
         print_json(found.to_dict())
     else:
         _print_estimate(found, model)
-    leave(incomplete)
+    leave(of_data(data))
 
 
 def _print_estimate(found: "Estimate", model: str) -> None:

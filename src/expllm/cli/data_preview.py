@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from expllm.cli.cot import DatasetArgument
 from expllm.cli.ending import Ending, leave, of_data
+from expllm.cli.evaluate_options import DatasetArgument, KindOption, RootOption
 from expllm.core.errors import ExitCode, ImageError, UsageError
 from expllm.files.atomic import refuse_inputs
 
@@ -23,21 +23,24 @@ Rows = Annotated[int, typer.Option("--rows", metavar="N", min=1, max=100, help="
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of what is drawn.")]
 
 
-def preview(dataset: DatasetArgument, output: Sheet, rows: Rows = 4, seed: Seed = 0) -> None:
+def preview(
+    dataset: DatasetArgument, output: Sheet, rows: Rows = 4, seed: Seed = 0, data_root: RootOption = None,
+    kind: KindOption = None,
+) -> None:  # fmt: skip
     """Draw each augmentation alone, at both ends of its range, and three pictures as training draws them.
 
     Faces without a picture are passed over, and those whose picture cannot be read are named (exit code 3).
     Under the pictures of a face stand words of its text, as they are and as the flipped picture gets them.
     """
-    from expllm.data import open_dataset
     from expllm.data.augment import Augmentation
     from expllm.data.preview import contact_sheet
+    from expllm.data.roots import open_named
     from expllm.files.atomic import whole_file
     from expllm.files.formats import our_mark
 
     if output.suffix.lower() != ".png":
         raise UsageError(f"cannot write {output}: the sheet is a PNG picture; name a file that ends in .png")
-    found = open_dataset(dataset)
+    found = open_named(dataset, data_root, kind)
     samples, unreadable = _readable(found, rows)
     refuse_inputs(output, *(sample.image.path for sample in found if sample.image))
     sheet = contact_sheet(samples, Augmentation(), seed)

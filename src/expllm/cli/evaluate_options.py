@@ -16,7 +16,9 @@ ModelArgument = Annotated[
 DatasetArgument = Annotated[
     str,
     typer.Argument(
-        metavar="DATASET", help="NAME:SPLIT, such as ferplus:test or portraits:valid, a folder or a file."
+        metavar="DATASET",
+        help="NAME:SPLIT, such as ferplus:test or portraits:valid, a folder, or a file ('expllm datasets "
+        "list').",
     ),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of an evaluation.")]

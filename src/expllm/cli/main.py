@@ -116,7 +116,8 @@ def _answer(error: BaseException) -> ExitCode:
         complain(error.line)
         return error.exit_code
     if isinstance(error, typer.TyperException):
-        complain(f"{error.format_message()} (see 'expllm --help')")
+        what = error.format_message().replace("Value error, ", "")  # typer's own words for any conversion
+        complain(f"{what} (see 'expllm --help')")
         return ExitCode.USAGE
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         complain("interrupted")

@@ -45,8 +45,8 @@ class Shard:
         return zlib.crc32(sample.encode("utf-8", "surrogatepass")) % self.count == self.index
 
 
-Opening = Callable[[], tuple[Engine, Iterable[Sample]]]
-"""Opens the engine and the data on a worker: neither travels, only what opens them."""
+Opening = Callable[[], tuple[Engine, Iterable[tuple[int, Sample]]]]
+"""Opens the engine, and the samples with their places, on a worker: only what opens them travels."""
 
 
 def work_shard(shard: Shard, opening: Opening) -> int:
@@ -59,7 +59,9 @@ def work_shard(shard: Shard, opening: Opening) -> int:
         return len(reader.finished())
 
 
-async def _work(engine: Engine, samples: Iterable[Sample], shard: Shard, journal: Journal) -> None:
+async def _work(
+    engine: Engine, samples: Iterable[tuple[int, Sample]], shard: Shard, journal: Journal
+) -> None:
     try:
         # Positions count the whole data set, so that an export is in its order whoever did the work.
         await engine.run_placed(_mine(samples, shard), journal)
@@ -67,8 +69,8 @@ async def _work(engine: Engine, samples: Iterable[Sample], shard: Shard, journal
         await engine.close()
 
 
-def _mine(samples: Iterable[Sample], shard: Shard) -> Iterator[tuple[int, Sample]]:
-    return ((position, sample) for position, sample in enumerate(samples) if shard.holds(sample.id))
+def _mine(samples: Iterable[tuple[int, Sample]], shard: Shard) -> Iterator[tuple[int, Sample]]:
+    return ((position, sample) for position, sample in samples if shard.holds(sample.id))
 
 
 def run_on_cluster(folder: Path, count: int, opening: Opening, on_ended: Callable[[int], None]) -> int:

@@ -12,9 +12,9 @@ from expllm.core.errors import ExpllmError, MissingData, NoFaceError, RecordErro
 from expllm.core.records import Record
 from expllm.cot.sample_session import key_of
 from expllm.data import Dataset, Sample
+from expllm.data.drawn import lot
 from expllm.evals.ladder import Ladder, Told
 from expllm.evals.references import EngineReferences, explained
-from expllm.evals.runner import lot
 from expllm.evals.splits import open_named
 from expllm.files.atomic import whole_file
 from expllm.files.progress import Progress

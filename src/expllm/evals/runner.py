@@ -14,6 +14,7 @@ from expllm.core.errors import MissingData
 from expllm.core.vocabulary import Expression
 from expllm.data import Dataset, Sample
 from expllm.data.dataset import NO_PICTURE
+from expllm.data.drawn import lot
 from expllm.evals.saved_answers import Answer, EvalRun, Explained, Settings, Task
 from expllm.evals.scores import check_labels
 from expllm.files.progress import Progress
@@ -88,12 +89,6 @@ class Question:
         lots = (lot(one.id, self.seed) for one in self.dataset if one.expression)
         drawn = set(heapq.nsmallest(self.limit, lots))
         return (sample for sample in labelled if lot(sample.id, self.seed) in drawn)
-
-
-def lot(name: str, seed: int | None) -> bytes:
-    """What an id draws: those with the smallest lots are taken."""
-    seeded = name if seed is None else f"{seed}:{name}"
-    return hashlib.sha256(seeded.encode("utf-8", "surrogatepass")).digest()
 
 
 def settings_of(labeller: Labeller, question: Question) -> Settings:

@@ -5,38 +5,42 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from expllm.cli.cot_engine import Order, limited, make_engine
 from expllm.core.errors import UsageError
 from expllm.cot.cluster import join_cluster, run_on_cluster
 from expllm.cot.engine import Engine
+from expllm.cot.engine_setup import CotMakeOptions, FaceReaders, make_engine
 from expllm.cot.journal import JournalReader
 from expllm.cot.prompt_set import Prompts
 from expllm.data import Sample
+from expllm.data.drawn import drawn
 from expllm.files.progress import Progress
 from expllm.files.runs import RunFolder
 
 
 @dataclass(frozen=True)
-class Opening:
-    """Opens engine and data on a worker: what travels is the order and the prompts, never a key.
+class EngineOpening:
+    """Opens engine and data on a worker: options and prompts travel, never a key.
 
     Attributes:
         shards: Workers of the run; each gets its part of the concurrency and of the budget.
     """
 
-    order: Order
+    options: CotMakeOptions
     prompts: dict[str, str]
     shards: int
+    face_reader: FaceReaders | None = None
 
-    def __call__(self) -> tuple[Engine, Iterable[Sample]]:
-        from expllm.data import open_dataset
+    def __call__(self) -> tuple[Engine, Iterable[tuple[int, Sample]]]:
+        dataset = self.options.opened()
+        engine = make_engine(
+            self.options.part(self.shards), Prompts(self.prompts), dataset.labels, self.face_reader
+        )
+        return engine, drawn(dataset, self.options.limit)
 
-        dataset = open_dataset(self.order.dataset)
-        engine = make_engine(self.order.part(self.shards), Prompts(self.prompts), dataset.labels)
-        return engine, limited(dataset, self.order.limit)
 
-
-def work_on_cluster(order: Order, prompts: Prompts, folder: RunFolder, total: int) -> int:
+def work_on_cluster(
+    options: CotMakeOptions, prompts: Prompts, folder: RunFolder, total: int, face_reader: FaceReaders | None
+) -> int:
     """Runs all shards and returns how many samples have ended.
 
     Raises:
@@ -44,16 +48,17 @@ def work_on_cluster(order: Order, prompts: Prompts, folder: RunFolder, total: in
         UsageError: the cluster cannot be joined.
         ExpllmError: a shard was stopped; the line says by what.
     """
-    assert order.ray is not None
-    join_cluster(order.ray)
-    shards = order.shards or 1
-    with Progress(total, shown=not order.quiet, doing="explaining") as progress:
+    assert options.ray is not None
+    join_cluster(options.ray)
+    shards = options.shards or 1
+    with Progress(total, shown=not options.quiet, doing="explaining") as progress:
 
         def count(ended: int) -> None:
             for _ in range(ended):
                 progress.step(0)
 
-        return run_on_cluster(folder.path, shards, Opening(order, prompts.texts, shards), count)
+        opening = EngineOpening(options, prompts.texts, shards, face_reader)
+        return run_on_cluster(folder.path, shards, opening, count)
 
 
 def check_shards(folder: RunFolder, shards: int | None) -> None:

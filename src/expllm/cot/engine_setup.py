@@ -1,0 +1,192 @@
+"""What a run of the engine is made with, and the engine made from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal, Protocol, get_args
+
+from expllm.chat import OpenAIChat, Prices
+from expllm.core.errors import UsageError
+from expllm.core.vocabulary import AUVector, Expression
+from expllm.cot.case import Rules
+from expllm.cot.engine import Engine, carried_aus
+from expllm.cot.prompt_set import Prompts
+from expllm.cot.sample_session import Gate
+from expllm.cot.writers import LLMWriter, OfflineWriter, Writer
+from expllm.data import Dataset, Sample
+from expllm.data.roots import open_named
+
+CHAT: Final = "chat:"
+"""Stands before the name of a chat model."""
+OFFLINE: Final = "offline"
+"""How runs name the writer by rules."""
+RULES: Final = "rules"
+"""How a user names it."""
+Verify = Literal["llm", "rules", "both"]
+"""Who verifies a description: the model, the audit, or both."""
+
+
+class MeasuresFaces(Protocol):
+    """Reads the action units of a sample's picture (`expllm.FaceReader`)."""
+
+    def __call__(self, sample: Sample) -> tuple[AUVector, str]:
+        """The action units and the name of their reader; ExpllmError where no face can be measured."""
+        ...
+
+    def close(self) -> None:
+        """Frees native models."""
+        ...
+
+
+FaceReaders = Callable[[str], MeasuresFaces]
+"""Opens a reader of faces, from `au_source`; a class that can be pickled, where Ray is used."""
+
+
+@dataclass(frozen=True)
+class CotMakeOptions:
+    """What a run is made with; defaults are those of `expllm cot make`.
+
+    Attributes:
+        dataset: A folder or file, with `:SPLIT` behind it if wanted, or `NAME:SPLIT`.
+        output: The folder of the run; an interrupted one is resumed.
+        model: `rules`, or `chat:NAME` (a model at `base_url`; NAME alone means the same).
+        base_url: An OpenAI-compatible endpoint; None takes `OPENAI_BASE_URL`, else OpenAI's own.
+        key_env: The environment variable that holds the key.
+        concurrency: Calls in flight.
+        limit: At most so many samples, drawn by their ids (`data.drawn`); None for all.
+        budget: USD that may be spent.
+        prices: File of prices; None takes `EXPLLM_PRICES`, else the shipped one.
+        hint_after: Rounds before the true label is revealed.
+        max_rounds: Rounds before a sample stays unresolved.
+        verify: Who verifies.
+        prompts: Folder of Markdown files that replace the shipped prompts.
+        temperature: None leaves it to the server.
+        seed: Passed to the endpoint.
+        retry_failed: Try samples again whose last call failed.
+        quiet: No progress bar.
+        max_tokens: Of a reply, reasoning included; None leaves it to the server.
+        timeout: Seconds for one reply.
+        requests_per_minute, tokens_per_minute: At most; None for no limit.
+        cache: SQLite file of replies.
+        ray: Address of a Ray cluster, `auto` or `local`; None works in this process.
+        shards: Workers of the cluster; a run keeps their number.
+        au_source: What action units are read from: `blendshapes`, `pixels`, or `both`.
+        data_root: Where data sets lie; None takes `EXPLLM_DATA`, else the settings file.
+        kind: How to read the data set; None goes by what it looks like.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+
+    dataset: str
+    output: Path
+    model: str = OFFLINE
+    base_url: str | None = None
+    key_env: str = "OPENAI_API_KEY"
+    concurrency: int = 64
+    limit: int | None = None
+    budget: float | None = None
+    prices: Path | None = None
+    hint_after: int = 2
+    max_rounds: int = 5
+    verify: Verify = "both"
+    prompts: Path | None = None
+    temperature: float | None = 0.7
+    seed: int | None = None
+    retry_failed: bool = False
+    quiet: bool = False
+    max_tokens: int | None = None
+    timeout: float = 60.0
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    cache: Path | None = None
+    ray: str | None = None
+    shards: int | None = None
+    au_source: str = "blendshapes"
+    data_root: str | None = None
+    kind: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", engine_model(self.model))
+        if self.verify not in get_args(Verify):
+            raise UsageError(f"--verify is {self.verify!r}: use llm, rules or both")
+        if self.budget is not None and not self.budget > 0:
+            raise UsageError(f"--budget is {self.budget:g}: give an amount in USD above 0")
+        if self.shards and not self.ray:
+            raise UsageError("--shards needs --ray")
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(self.verify, self.hint_after, self.max_rounds)
+
+    def opened(self) -> Dataset:
+        """The data set.
+
+        Raises:
+            MissingData, RecordError, UsageError: as `open_named`.
+        """
+        return open_named(self.dataset, self.data_root, self.kind)
+
+    def part(self, shards: int) -> "CotMakeOptions":
+        """The options of one of `shards` workers: its share of the calls in flight and of the budgets."""
+
+        def share(whole: float | None) -> float | None:
+            return None if whole is None else whole / shards
+
+        return replace(
+            self, concurrency=max(1, self.concurrency // shards), budget=share(self.budget), quiet=True,
+            requests_per_minute=share(self.requests_per_minute),
+            tokens_per_minute=share(self.tokens_per_minute), cache=None,
+        )  # fmt: skip
+
+
+def engine_model(name: str) -> str:
+    """What a run's settings call a model: `offline` for the rules, else its name at the endpoint.
+
+    Raises:
+        UsageError: `chat:` without a name.
+    """
+    bare = OFFLINE if name == RULES else name.removeprefix(CHAT)
+    if not bare:
+        raise UsageError(f"{CHAT} needs the name of a model, such as {CHAT}gpt-4o")
+    return bare
+
+
+def make_engine(
+    options: CotMakeOptions, prompts: Prompts, labels: tuple[Expression, ...],
+    face_reader: FaceReaders | None = None,
+) -> Engine:  # fmt: skip
+    """The engine for these options.
+
+    Args:
+        face_reader: Opens whatever measures faces; None: samples must carry their action units.
+
+    Raises:
+        ExpllmError: the endpoint's settings make no sense, or its key is missing.
+    """
+    writer = _writer(options, prompts)
+    reader = None if face_reader is None else face_reader(options.au_source)
+    return Engine(
+        writer=writer, labels=labels, rules=options.rules, img2au=reader or carried_aus,
+        release=(lambda: None) if reader is None else reader.close,
+        gate=Gate(options.concurrency, options.budget),
+        prompt_hash=None if options.model == OFFLINE else prompts.hash,
+    )  # fmt: skip
+
+
+def _writer(options: CotMakeOptions, prompts: Prompts) -> Writer:
+    if options.model == OFFLINE:
+        return OfflineWriter()
+    prices = Prices.load(options.prices)
+    if options.budget is not None and options.model not in prices.models:
+        raise UsageError(
+            f"--budget needs a price, and none is known for {options.model!r}: give a file with --prices"
+        )
+    chat = OpenAIChat(
+        options.model, base_url=options.base_url, api_key_env=options.key_env,
+        temperature=options.temperature,
+        seed=options.seed, max_tokens=options.max_tokens, concurrency=options.concurrency, prices=prices,
+        timeout=options.timeout, requests_per_minute=options.requests_per_minute,
+        tokens_per_minute=options.tokens_per_minute, cache=options.cache,
+    )  # fmt: skip
+    return LLMWriter(chat, prompts)

@@ -1,0 +1,204 @@
+"""One run of the engine: opens the data, the writer and the run's folder, and works through the samples."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from expllm import __version__
+from expllm.chat import Prices
+from expllm.cot.case import Rules
+from expllm.cot.cluster_run import check_shards, work_on_cluster
+from expllm.cot.engine import Engine
+from expllm.cot.engine_setup import CotMakeOptions, FaceReaders, Verify, engine_model, make_engine
+from expllm.cot.estimate import Estimate, estimate
+from expllm.cot.journal import Journal, JournalReader, Outcome
+from expllm.cot.ledger import Ledger
+from expllm.cot.prompt_set import Prompts
+from expllm.cot.sample_session import Gate
+from expllm.data import Dataset, Sample
+from expllm.data.drawn import drawn
+from expllm.data.roots import open_named
+from expllm.files.atomic import refuse_inputs
+from expllm.files.progress import Progress
+from expllm.files.runs import RunFolder
+from expllm.files.signals import stopped_by_signals
+
+CHANGEABLE: Final = frozenset({"base_url", "max_tokens"})
+"""Settings that may differ when a run is resumed: they do not change what is asked."""
+
+
+@dataclass(frozen=True)
+class MadeRun:
+    """A run after its end.
+
+    Attributes:
+        folder: Where it is.
+        ledger: What was done, and what it cost.
+        dataset: What it was made of; `dataset.skipped` names the rows that no run can use.
+        stopped: Why it ended before its last sample; empty if it did not.
+    """
+
+    folder: Path
+    ledger: Ledger
+    dataset: Dataset
+    stopped: str = ""
+
+
+def run(options: CotMakeOptions, *, face_reader: FaceReaders | None = None) -> MadeRun:
+    """Makes an explanation for every face of a data set, or resumes a run that was interrupted.
+
+    Args:
+        face_reader: Opens whatever measures faces, such as `expllm.FaceReader`; None: the data must carry
+            action units.
+
+    Raises:
+        ExpllmError: the data, the endpoint, the settings or the folder stand in the way.
+        KeyboardInterrupt: it was interrupted; what was answered is kept.
+    """
+    refuse_inputs(options.output, options.dataset)
+    prompts = Prompts.load(options.prompts)
+    dataset = options.opened()
+    folder = RunFolder(options.output)
+    with folder.locked():
+        _begin(folder, options, prompts, dataset)
+        check_shards(folder, options.shards)
+        stopped = _work(options, prompts, dataset, folder, face_reader)
+    return MadeRun(folder.path, Ledger.of(folder), dataset, stopped)
+
+
+def _work(
+    options: CotMakeOptions, prompts: Prompts, dataset: Dataset, folder: RunFolder,
+    face_reader: FaceReaders | None,
+) -> str:  # fmt: skip
+    """All samples that are open; why it ended, if by something else than their end."""
+    if options.ray is not None:
+        work_on_cluster(options, prompts, folder, _total(dataset, options.limit), face_reader)
+        return ""
+    with closing(Journal(folder.path / "journal.sqlite")) as journal:
+        if options.retry_failed:
+            _reopen(journal.path)
+        return _run(options, prompts, dataset, journal, face_reader)
+
+
+def estimated(
+    dataset: str,
+    model: str,
+    limit: int | None = None,
+    prices: Path | None = None,
+    max_rounds: int = 5,
+    verify: Verify = "both",
+    prompts: Path | None = None,
+    data_root: str | None = None,
+    kind: str | None = None,
+) -> tuple[Estimate, Dataset]:
+    """What a run over `dataset` would take, and the data set; see `CotMakeOptions`."""
+    data = open_named(dataset, data_root, kind)
+    price = Prices.load(prices).models.get(engine_model(model))
+    count = min(len(data), limit or len(data))
+    found = estimate(
+        (sample for _, sample in drawn(data, limit)), count, data.labels, Prompts.load(prompts),
+        Rules(verify, max_rounds=max_rounds), None if price is None else (price.input, price.output),
+    )  # fmt: skip
+    return found, data
+
+
+def _begin(folder: RunFolder, options: CotMakeOptions, prompts: Prompts, dataset: Dataset) -> None:
+    settings = {
+        "expllm": __version__, "dataset": dataset.name, "fingerprint": dataset.fingerprint,
+        "model": options.model, "base_url": options.base_url, "verify": options.verify,
+        "hint_after": options.hint_after, "max_rounds": options.max_rounds,
+        "temperature": options.temperature,
+        "max_tokens": options.max_tokens, "seed": options.seed,
+        "au_source": None if options.au_source == "blendshapes" else options.au_source,  # not in earlier runs
+        "labels": [label.value for label in dataset.labels],
+        "prompt_hash": prompts.hash, "prompts": prompts.texts,
+    }  # fmt: skip
+    if not folder.exists:
+        folder.begin(settings)
+        return
+    folder.resume(settings, CHANGEABLE if _has_answers(folder) else CHANGEABLE | settings.keys())
+
+
+def _has_answers(folder: RunFolder) -> bool:
+    """Whether any call was answered: until then, nothing binds the run to its settings."""
+    for path in folder.journals():
+        with closing(JournalReader(path)) as reader:
+            if reader.db.execute("SELECT 1 FROM calls WHERE failure IS NULL LIMIT 1").fetchone():
+                return True
+    return False
+
+
+def _reopen(path: Path) -> None:
+    with closing(JournalReader(path)) as reader:
+        reader.reopen_failed()
+
+
+def _run(
+    options: CotMakeOptions,
+    prompts: Prompts,
+    dataset: Dataset,
+    journal: Journal,
+    face_reader: FaceReaders | None,
+) -> str:
+    samples = drawn(dataset, options.limit)
+    total = _total(dataset, options.limit)
+    with closing(JournalReader(journal.path)) as reader:
+        done = len(reader.finished())
+    engine = make_engine(options, prompts, dataset.labels, face_reader)
+    live = Live(engine.gate)
+    with Progress(
+        max(total - done, 0), shown=not options.quiet, doing="explaining", note=live.note
+    ) as progress:
+
+        def count(outcome: Outcome) -> None:
+            live.count(outcome)
+            progress.step(live.unresolved)
+
+        engine.on_outcome = count
+        asyncio.run(_with_signals(engine, samples, journal))
+    if engine.gate.broke:
+        return (
+            f"the budget of {options.budget:g} USD is spent ({engine.gate.spent:.4f}): "
+            "run the same command with a higher --budget to continue"
+        )
+    if engine.gate.stopping:
+        raise KeyboardInterrupt
+    return ""
+
+
+@dataclass
+class Live:
+    """What the progress bar says beside rate and time left."""
+
+    gate: Gate
+    ended: int = 0
+    unresolved: int = 0
+    hinted: int = 0
+
+    def count(self, outcome: Outcome) -> None:
+        self.ended += 1
+        self.unresolved += outcome.status != "resolved"
+        self.hinted += bool(outcome.record["hinted"])
+
+    def note(self) -> str:
+        """Share that was given the label, and USD of the whole run where anything was paid."""
+        if not self.ended:
+            return ""
+        cost = f", {self.gate.spent:.2f} USD" if self.gate.spent else ""
+        return f"{self.hinted / self.ended:.0%} given the label{cost}"
+
+
+def _total(dataset: Dataset, limit: int | None) -> int:
+    return min(len(dataset), limit or len(dataset))
+
+
+async def _with_signals(engine: Engine, samples: Iterator[tuple[int, Sample]], journal: Journal) -> None:
+    """Runs the engine; the first Ctrl-C lets the calls under way end, the second does not wait."""
+    try:
+        with stopped_by_signals(engine.gate.stop):
+            await engine.run_placed(samples, journal)
+    finally:
+        await engine.close()

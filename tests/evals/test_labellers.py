@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,15 +112,23 @@ def test_a_temperature_that_is_none(folder: Path, tmp_path: Path) -> None:
             ModelLabeller(odd)
 
 
-def test_offline_takes_no_options_of_a_model() -> None:
-    with pytest.raises(UsageError, match="leave out"), labeller("offline", SEVEN, boxes=False):
+@pytest.mark.parametrize("options", [{"boxes": False}, {"dtype": "bfloat16"}, {"device": "cpu"}])
+def test_the_rules_take_no_options_of_a_model(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="leave out"), labeller("rules", SEVEN, **options):
         pass
+
+
+def test_auto_is_the_precision_that_the_model_computes_in(folder: Path) -> None:
+    with labeller(str(folder), SEVEN, device="cpu") as found:
+        assert found.identity.dtype == "float32"
+    with labeller(str(folder), SEVEN, dtype="bfloat16") as found:
+        assert found.identity.dtype == "bfloat16"
 
 
 def test_no_model(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(UsageError, match="is no model's folder"), labeller(str(tmp_path), SEVEN):
         pass
-    with pytest.raises(UsageError, match="use float32 or bfloat16"):
+    with pytest.raises(UsageError, match="use auto, float32, bfloat16"):
         ModelLabeller(folder, dtype="int3")
     cut = tmp_path / "cut"
     shutil.copytree(folder, cut)

@@ -197,7 +197,7 @@ def test_options_that_are_for_others(run: Path) -> None:
         open_explainer(run, labels=7)
     with pytest.raises(UsageError, match="use label-first"):
         open_explainer(run, order="backwards")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="cannot be 'int3'"):
+    with pytest.raises(UsageError, match="--dtype is 'int3'"):
         open_explainer(run, dtype="int3")
     with pytest.raises(UsageError, match="use 7, or 8"):
         open_explainer("offline", labels=9)

@@ -22,7 +22,7 @@ from expllm.evals.references import References
 from expllm.evals.runner import Identity, Labeller
 from expllm.evals.saved_answers import Answer, Status
 from expllm.evals.served_labeller import ServedLabeller
-from expllm.model.shipped import OFFLINE, model_folder
+from expllm.model.shipped import OFFLINE, canonical, model_folder
 from expllm.predict.img2au import FaceReader
 from expllm.predict.opening import CHAT, ENDPOINT, ChatOptions, served_folder
 from expllm.predict.predictor import Explainer
@@ -58,7 +58,7 @@ def trained_order(model: str, chat: ChatOptions | None = None) -> Order:
     Raises:
         UsageError, MissingWeights, ModelError, ChatError: as `labellers.labeller`.
     """
-    if model == OFFLINE or model.startswith(CHAT):
+    if canonical(model) == OFFLINE or model.startswith(CHAT):
         return "explanation-first"
     from expllm.model.manifest import read_manifest
 
@@ -87,7 +87,8 @@ def explainer(
     wishes: Wishes,
     *,
     boxes: bool | None = None,
-    dtype: str = "float32",
+    dtype: str = "auto",
+    device: str = "auto",
     kind: str = "",
     chat: ChatOptions | None = None,
 ) -> Iterator[Labeller]:
@@ -96,6 +97,7 @@ def explainer(
     Raises:
         UsageError, MissingWeights, ModelError, MissingDependency: as `labellers.labeller`.
     """
+    model = canonical(model)
     reader = FaceReader()
     try:
         if model == OFFLINE:
@@ -120,7 +122,7 @@ def explainer(
             ).opened() as asked:
                 yield Explaining(asked, reader, references)
             return
-        with ModelLabeller(model, boxes=boxes, dtype=dtype, kind=kind).opened() as own:
+        with ModelLabeller(model, boxes=boxes, dtype=dtype, device=device, kind=kind).opened() as own:
             yield Explaining(ModelExplainer(own, wishes), reader, references)
     finally:
         reader.close()

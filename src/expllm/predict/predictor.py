@@ -134,6 +134,7 @@ class Predictor:
         labels: int | None = None,
         order: Order | None = None,
         dtype: str = "auto",
+        device: str = "auto",
         audited: bool | None = None,
         chat: ChatOptions | None = None,
         heard: Callable[[str], object] | None = None,
@@ -142,9 +143,9 @@ class Predictor:
         """A predictor with the model of that name.
 
         Args:
-            model: `offline`, `compact`, a trained model's folder or run, or `chat:NAME`; by default
+            model: `rules`, `compact`, a trained model's folder or run, or `chat:NAME`; by default
                 [`default_model`][expllm.model.shipped.default_model].
-            labels, order, dtype, audited, chat, heard: As for
+            labels, order, dtype, device, audited, chat, heard: As for
                 [`open_explainer`][expllm.predict.open_explainer].
             **options: As for [`Predictor`][expllm.predict.predictor.Predictor].
 
@@ -154,8 +155,9 @@ class Predictor:
             ChatError: a chat model cannot be asked.
         """
         explainer = open_explainer(
-            model, labels=labels, order=order, dtype=dtype, audited=audited, chat=chat, heard=heard
-        )
+            model, labels=labels, order=order, dtype=dtype, device=device, audited=audited, chat=chat,
+            heard=heard,
+        )  # fmt: skip
         try:
             predictor = cls(explainer=explainer, **options)
         except BaseException:

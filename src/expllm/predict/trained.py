@@ -12,6 +12,7 @@ from expllm.core.errors import UsageError
 from expllm.core.packages import WEIGHTS, require
 from expllm.core.vocabulary import Expression
 from expllm.faces.boxes import trained_boxes
+from expllm.model.device import check_device, check_dtype, device_for, dtype_for
 from expllm.predict.base import Said, Shown, examined, rounded
 from expllm.predict.verifying import SentenceVerifier, verifier
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from expllm.model.inference.generate import Answerer
     from expllm.model.inference.vlm_output import LabelScores, Written
 
-DTYPES: Final = ("auto", "float32", "bfloat16")
 ORDERS: Final[tuple[Order, ...]] = ("label-first", "explanation-first")
 BATCH: Final = 8
 """Faces that are explained together: a step costs little more for eight than for one."""
@@ -38,6 +38,7 @@ class ModelExplainer:
         dtype: Of the weights, `float32` or `bfloat16`; `auto` as
             [`answering_type`][expllm.model.inference.packed_linear.answering_type]: 32 bits for a small
             model.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         audited: Sentences that the measured action units refute are written anew, or left out.
         max_new_tokens: Most tokens of a text; the model's own limit if None.
         heard: Told the text of a face that is explained alone, piece by piece, while it is written.
@@ -60,6 +61,7 @@ class ModelExplainer:
         name: str | None = None,
         order: Order | None = None,
         dtype: str = "auto",
+        device: str = "auto",
         audited: bool = True,
         max_new_tokens: int | None = None,
         heard: Callable[[str], object] | None = None,
@@ -68,15 +70,16 @@ class ModelExplainer:
         require(*WEIGHTS)
         from expllm.model.manifest import read_manifest, seal
 
-        if dtype not in DTYPES:
-            raise UsageError(f"the weights cannot be {dtype!r}: use {', '.join(DTYPES)}")
+        check_device(device)
+        check_dtype(dtype)
         if order is not None and order not in ORDERS:
             raise UsageError(f"the order cannot be {order!r}: use {' or '.join(ORDERS)}")
         manifest = read_manifest(folder)
         self.labels, self._preset = manifest.labels, manifest.preset
         self.boxed = trained_boxes(manifest.card) is True  # `auto` spares face crops
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
-        self._folder, self._order, self._dtype = folder, order or manifest.order, dtype
+        self._folder, self._order = folder, order or manifest.order
+        self._dtype, self._device = dtype, device
         self._audited = audited
         self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
         self._heard, self._name, self._on_status = heard, name or str(folder), on_status
@@ -132,15 +135,11 @@ class ModelExplainer:
 
     def _loaded(self) -> "Answerer":
         if self._answerer is None:
-            import torch
-
             from expllm.model.inference.generate import Answerer
-            from expllm.model.inference.packed_linear import answering_type
 
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+            device = device_for(self._device, self._preset)
             self._on_status(f"{self._first_step()} {self._name}")
-            auto = self._dtype == "auto"
-            dtype = answering_type(self._preset, device) if auto else getattr(torch, self._dtype)
+            dtype = dtype_for(self._dtype, self._preset, device)
             self._answerer = Answerer.load(self._folder, dtype, device)
         return self._answerer
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from expllm.core.errors import UsageError
-from expllm.model.shipped import OFFLINE, default_model
+from expllm.model.shipped import OFFLINE, canonical, default_model
 from expllm.predict import FaceExplainer, open_explainer
 from expllm.predict.opening import CHAT, ENDPOINT
 from expllm.server.http_errors import ApiError, bad_request
@@ -32,7 +32,7 @@ class ServedModels:
         self.created = int(time.time())
         self._rules = {labels: open_explainer(OFFLINE, labels=labels) for labels in LABEL_SETS}
         self._others: dict[str, FaceExplainer] = {}
-        given = models or (default_model(),)
+        given = tuple(map(canonical, models)) or (default_model(),)
         self.default = public_name(given[0])
         for model in given:
             if model.startswith((CHAT, ENDPOINT)):
@@ -59,7 +59,7 @@ class ServedModels:
         Raises:
             ApiError: 404; there is none.
         """
-        if name not in self.names:
+        if canonical(name) not in self.names:
             known = ", ".join(self.names)
             raise ApiError(
                 404, f"The model is not served here: use one of {known}.", "model_not_found", param="model"
@@ -72,7 +72,7 @@ class ServedModels:
             ApiError: as `explainer`.
         """
         self.explainer(name, labels)
-        return name or (self.default if labels is None else OFFLINE)
+        return canonical(name or (self.default if labels is None else OFFLINE))
 
     def explainer(self, name: str | None, labels: int | None = None) -> FaceExplainer:
         """Who answers.
@@ -84,7 +84,7 @@ class ServedModels:
         Raises:
             ApiError: 404, there is no such model; 400, it has a label set of its own.
         """
-        name = name or (self.default if labels is None else OFFLINE)
+        name = canonical(name or (self.default if labels is None else OFFLINE))
         self.check(name)
         if name == OFFLINE:
             return self._rules[labels or 8]

@@ -69,11 +69,11 @@ def answering_type(preset: Preset, device: str) -> torch.dtype:
     processors by so much that its words differ. Larger ones take what the device is fastest in.
 
     Args:
-        device: `cuda` or `cpu`.
+        device: `cuda`, `cuda:N`, `mps` or `cpu`.
     """
     if preset.hf is None and preset.language.parameters <= SMALL:
         return torch.float32
-    halves = torch.cuda.is_bf16_supported() if device == "cuda" else _packs()
+    halves = torch.cuda.is_bf16_supported() if device.startswith("cuda") else device == "cpu" and _packs()
     return torch.bfloat16 if halves else torch.float32
 
 

@@ -33,7 +33,7 @@ from timing import ASTRONAUT, Clock, Line, load, side_by_side
 from expllm.core.conversations import explanation_question, label_question
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.inference.backend import OwnModel
+from expllm.model.inference.backend import LlamaBackend
 from expllm.model.inference.backend_choice import without_adapters
 from expllm.model.inference.generate import Answerer
 from expllm.model.inference.label_scoring import score
@@ -146,8 +146,8 @@ def labels(sides: Sides, rounds: int, bound: float) -> Iterator[Line]:
 
 def tree(sides: Sides, rounds: int) -> Iterator[Line]:
     """What the tree costs behind a prompt. That it is exact is the tests' to say."""
-    own: Any = sides.ours._talker
-    assert isinstance(own, OwnModel)
+    own: Any = sides.ours._backend
+    assert isinstance(own, LlamaBackend)
     language, seen = own.language, own.look([sides.ours._preparer.pixels(sides.image)])
     ids = torch.tensor([sides.label])
     places = torch.arange(ids.shape[1])[None]

@@ -15,13 +15,13 @@ from typing import Any
 import torch
 
 from expllm.model.inference import backend
-from expllm.model.inference.backend import Foretold, foretold
-from expllm.model.inference.kv_cache import Memory
-from expllm.model.inference.llama import Language
+from expllm.model.inference.backend import NextTokens, next_tokens
+from expllm.model.inference.kv_cache import KVCache
+from expllm.model.inference.llama import LlamaDecoder
 
 
 def still_step(
-    language: Any, ids: torch.Tensor, places: torch.Tensor, at: torch.Tensor, memory: Memory
+    language: Any, ids: torch.Tensor, places: torch.Tensor, at: torch.Tensor, memory: KVCache
 ) -> torch.Tensor:
     """Reads one token a row and foretells the next, with no shape or value that changes from step to step.
 
@@ -47,12 +47,12 @@ class Recorded:
     addresses only: where memory has grown, another is recorded.
     """
 
-    def __init__(self, language: Language, memory: Memory) -> None:
+    def __init__(self, language: LlamaDecoder, memory: KVCache) -> None:
         self._language, self.memory = language, memory
         self._rows, self._keys = 0, memory.keys
         self.recordings: list[int] = []
 
-    def __call__(self, tokens: Sequence[int], places: Sequence[int]) -> Foretold:
+    def __call__(self, tokens: Sequence[int], places: Sequence[int]) -> NextTokens:
         """One step, as `writing.read_tokens`."""
         active = len(tokens)
         moved = self._keys is not self.memory.keys
@@ -62,7 +62,7 @@ class Recorded:
         at = [self.memory.length] * self._rows
         self._given.copy_(torch.tensor([[*tokens, *over], [*places, *over], at]))
         self._replay()
-        return foretold(self._next[:, :active])
+        return next_tokens(self._next[:, :active])
 
     def _record(self, rows: int) -> None:
         """Once by itself, as kernels are loaded and memory is sought at their first use; then recorded."""
@@ -96,18 +96,18 @@ class Recorded:
 @contextmanager
 def recorded_steps() -> Iterator[list[Recorded]]:
     """Inside, texts are written by recorded steps; gives those that were made."""
-    plain, made = backend.read_tokens, list[Recorded]()
+    plain, made = backend.decode_step, list[Recorded]()
 
-    def step(language: Language, memory: Memory, tokens: list[int], places: list[int]) -> Foretold:
+    def step(language: LlamaDecoder, memory: KVCache, tokens: list[int], places: list[int]) -> NextTokens:
         if not made or made[-1].memory is not memory:
             made.append(Recorded(language, memory))
         return made[-1](tokens, places)
 
-    backend.read_tokens = step
+    backend.decode_step = step
     try:
         yield made
     finally:
-        backend.read_tokens = plain
+        backend.decode_step = plain
 
 
 @cache

@@ -29,7 +29,7 @@ from expllm.cot.case import Rules
 from expllm.cot.engine import Engine
 from expllm.cot.journal import Journal
 from expllm.cot.prompt_set import Prompts
-from expllm.cot.sample_session import Gate
+from expllm.cot.sample_session import RunBudget
 from expllm.cot.writers import LLMWriter
 from expllm.data import Sample
 
@@ -108,7 +108,7 @@ def engine_side(url: str, count: int, in_flight: int) -> Callable[[], Awaitable[
             chat = OpenAIChat("bench", base_url=url, api_key_env=KEY_ENV, concurrency=in_flight)
             engine = Engine(
                 writer=LLMWriter(chat, Prompts.load()), labels=label_set(7), rules=Rules(verify="llm"),
-                gate=Gate(in_flight),
+                gate=RunBudget(in_flight),
             )  # fmt: skip
             await engine.run(samples(count), journal)
             await chat.close()

@@ -52,9 +52,9 @@ from expllm.model.summary import sizes_of
 from expllm.model.vlm import inner, train_only
 from expllm.train.dry_run import this_device
 from expllm.train.recipe import StageConfig
-from expllm.train.stages import Place, make_trainer
+from expllm.train.stages import StageDir, make_trainer
 from expllm.train.trainer import StageTrainer
-from expllm.train.training_sets import Faces
+from expllm.train.training_sets import FaceTrainingSet
 
 NEVER: Final = -1
 """No token: a text that waits for it goes on to its limit."""
@@ -310,11 +310,11 @@ def flops_of(trainer: StageTrainer, sizes: Sizes) -> list[float]:
 
 
 def one_training(
-    bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path, rate: float
+    bundle: Bundle, reading: FaceTrainingSet, stage: StageConfig, folder: Path, rate: float
 ) -> dict[str, Any]:
     """A few steps in the project's own loop."""
     clock = Clock()
-    trainer = make_trainer(bundle, reading, stage, Place(folder))
+    trainer = make_trainer(bundle, reading, stage, StageDir(folder))
     timed(trainer, clock)
     flops = flops_of(trainer, sizes_of(bundle.preset))
     with quiet_transformers():

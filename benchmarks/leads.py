@@ -72,7 +72,7 @@ class Reader:
     def __init__(self, dtype: str, faces: list[Shown]) -> None:
         self._faces = faces
         self._answerer = Answerer.load(model_folder("compact"), getattr(torch, dtype))
-        self._talker: Any = self._answerer._talker
+        self._backend: Any = self._answerer._backend
 
     def prompts(self, rows: slice) -> list[list[int]]:
         """The question for an explanation of each face, as `expllm analyze` asks it."""
@@ -98,9 +98,9 @@ class Reader:
             rows = slice(start, start + batch)
             seen = self._look(rows)
             whole = [asked + text for asked, text in zip(prompts[rows], texts[rows], strict=True)]
-            ids, places, real = self._talker._unread(seen, whole)
-            language = self._talker.language
-            hidden = language.read(self._talker._embedded(seen, ids), seen.memory, places, real=real)
+            ids, places, real = self._backend._unread(seen, whole)
+            language = self._backend.language
+            hidden = language.read(self._backend._embedded(seen, ids), seen.memory, places, real=real)
             for row, text in zip(hidden, texts[rows], strict=True):
                 logits = language.logits(row[-len(text) - 1 : -1]).float()
                 written = torch.tensor(text)[:, None]

@@ -45,9 +45,9 @@ from expllm.model.vlm import train_only
 from expllm.train.dataloader import Batches, Collate, Examples
 from expllm.train.dry_run import this_device
 from expllm.train.recipe import StageConfig
-from expllm.train.stages import Place, make_trainer
+from expllm.train.stages import StageDir, make_trainer
 from expllm.train.trainer import StageTrainer
-from expllm.train.training_sets import Face, Faces
+from expllm.train.training_sets import Face, FaceTrainingSet
 
 LABELS: Final = label_set(8)
 TRAINS: Final = ("projector", "tower_lora", "language_lora")
@@ -98,7 +98,7 @@ class Clock:
         return Run(sum(self.tokens), self.ends[-1] - self.began, self.losses)
 
 
-def faces(folder: Path, count: int, side: int = 224) -> Faces:
+def faces(folder: Path, count: int, side: int = 224) -> FaceTrainingSet:
     """Pictures of noise, each with units, a label and the offline writer's text."""
     chance = random.Random(0)
     found = []
@@ -111,14 +111,14 @@ def faces(folder: Path, count: int, side: int = 224) -> Faces:
         label = chance.choice(LABELS)
         ref = ImageRef(path=str(path))
         found.append(Face(str(number), label, ref, cot=write_cot(aus, label)))
-    return Faces(tuple(found), LABELS, QUESTIONS, 0.0, "benchmark")
+    return FaceTrainingSet(tuple(found), LABELS, QUESTIONS, 0.0, "benchmark")
 
 
-def ours(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -> Run:
+def ours(bundle: Bundle, reading: FaceTrainingSet, stage: StageConfig, folder: Path) -> Run:
     """The project's own loop."""
     clock = Clock()
 
-    trainer = make_trainer(bundle, reading, stage, Place(folder))
+    trainer = make_trainer(bundle, reading, stage, StageDir(folder))
     timed(trainer, clock)
     with quiet_transformers():
         trainer.train()
@@ -174,7 +174,7 @@ class PlainTrainer(Trainer):  # type: ignore[misc]
         return loss
 
 
-def plain(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -> Run:
+def plain(bundle: Bundle, reading: FaceTrainingSet, stage: StageConfig, folder: Path) -> Run:
     """What one writes with `transformers` and `peft`."""
     way = preparer(bundle)
     examples = Examples(reading, way, NO_AUGMENTATION, stage.seed)
@@ -205,10 +205,12 @@ def plain(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -> R
     return clock.run()
 
 
-def pipeline(bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -> tuple[float, float]:
+def pipeline(
+    bundle: Bundle, reading: FaceTrainingSet, stage: StageConfig, folder: Path
+) -> tuple[float, float]:
     """Seconds of the same steps: with pictures decoded, changed and encoded by a worker; all made before."""
     live = ours(bundle, reading, stage, folder / "live").seconds
-    trainer = make_trainer(bundle, reading, stage, Place(folder / "ready"))
+    trainer = make_trainer(bundle, reading, stage, StageDir(folder / "ready"))
     clock = Clock()
     timed(trainer, clock)
     collate, made = Collate(trainer.examples.preparer), trainer.examples
@@ -239,7 +241,7 @@ def learned(model: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
 
 
-def compare(rounds: int, bundle: Bundle, reading: Faces, stage: StageConfig, folder: Path) -> float:
+def compare(rounds: int, bundle: Bundle, reading: FaceTrainingSet, stage: StageConfig, folder: Path) -> float:
     """Prints both sides' rates and losses; the ratio."""
     start = learned(bundle.model)
     sides: dict[str, Callable[..., Run]] = {"plain Trainer loop": plain, "expllm train": ours}

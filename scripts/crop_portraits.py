@@ -1,4 +1,4 @@
-"""Cuts the faces out of the portraits, once, for `train_tower.py`: as `data.boxes` does.
+"""Cuts the faces out of the portraits, once, for `train_tower.py`: as `faces.boxes` does.
 
     python scripts/crop_portraits.py ../shared/data/portraits_train-*.parquet -o crops
 

@@ -211,7 +211,7 @@ class Fitter:
 
 
 def _as_entry(channel: Channel) -> dict[str, Any]:
-    """As `aureaders.channel_of` reads it."""
+    """As `au_reader.channel_of` reads it."""
     values = vars(channel)
     return {"channels": values["weights"], **{name: values[name] for name in values if name != "weights"}}
 

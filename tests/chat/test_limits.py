@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from waiting import HANG_S
 
-from expllm.chat.limits import CUT, Budget, Gate
+from expllm.chat.limits import CUT, AdaptiveLimiter, Budget
 
 
 def spent_by(budget: Budget, clock: list[float], amounts: Iterable[float], pause: float = 0.0) -> list[float]:
@@ -60,7 +60,7 @@ def test_nothing_saves_up_while_nobody_asks() -> None:
 
 def test_the_gate_admits_in_order_and_no_more_than_its_limit() -> None:
     async def scene() -> None:
-        gate = Gate(2)
+        gate = AdaptiveLimiter(2)
         order: list[int] = []
         most = 0
 
@@ -81,7 +81,7 @@ def test_the_gate_admits_in_order_and_no_more_than_its_limit() -> None:
 
 def test_an_overload_cuts_once_for_all_calls_of_the_time() -> None:
     async def scene() -> None:
-        gate = Gate(20)
+        gate = AdaptiveLimiter(20)
         tickets = [await gate.enter() for _ in range(20)]
         for ticket in tickets:
             gate.leave(ticket, overloaded=True)
@@ -102,7 +102,7 @@ def test_an_overload_cuts_once_for_all_calls_of_the_time() -> None:
 @pytest.mark.parametrize(("share", "low", "high"), [(0.05, 40, 64), (0.5, 1, 4)])
 def test_few_overloads_are_borne_and_many_are_not(share: float, low: float, high: float) -> None:
     async def scene() -> None:
-        gate, chance = Gate(64), random.Random(5)
+        gate, chance = AdaptiveLimiter(64), random.Random(5)
         for _ in range(3000):
             gate.leave(await gate.enter(), overloaded=chance.random() < share)
         assert low <= gate.limit <= high
@@ -112,7 +112,7 @@ def test_few_overloads_are_borne_and_many_are_not(share: float, low: float, high
 
 def test_the_limit_settles_where_a_server_bears_no_more() -> None:
     async def scene() -> None:
-        gate = Gate(64)
+        gate = AdaptiveLimiter(64)
         tickets: list[int] = []
         limits: list[float] = []
         for _ in range(4000):
@@ -127,7 +127,7 @@ def test_the_limit_settles_where_a_server_bears_no_more() -> None:
 
 def test_who_stops_waiting_takes_no_place() -> None:
     async def scene() -> None:
-        gate = Gate(1)
+        gate = AdaptiveLimiter(1)
         ticket = await gate.enter()
         leaving = asyncio.create_task(gate.enter())
         staying = asyncio.create_task(gate.enter())

@@ -15,7 +15,7 @@ from expllm.cot.cluster import Opening, Shard, run_on_cluster
 from expllm.cot.engine import Engine
 from expllm.cot.export import export
 from expllm.cot.prompt_set import Prompts
-from expllm.cot.sample_session import Gate
+from expllm.cot.sample_session import RunBudget
 from expllm.cot.writers import LLMWriter
 from expllm.data import Sample, open_dataset
 from expllm.files.runs import RunFolder
@@ -35,7 +35,7 @@ def opening(data: Path, url: str) -> Opening:
         prompts = Prompts.load()
         writer = LLMWriter(chat, prompts)
         return Engine(
-            writer=writer, labels=dataset.labels, gate=Gate(4), prompt_hash=prompts.hash
+            writer=writer, labels=dataset.labels, gate=RunBudget(4), prompt_hash=prompts.hash
         ), enumerate(dataset)
 
     return opened

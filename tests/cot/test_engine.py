@@ -17,8 +17,8 @@ from expllm.cot.engine import Engine
 from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Journal, JournalReader
 from expllm.cot.prompt_set import Prompts
-from expllm.cot.sample_session import Gate
-from expllm.cot.writers import LLMWriter, OfflineWriter, Writer
+from expllm.cot.sample_session import RunBudget
+from expllm.cot.writers import LLMWriter, RuleWriter, Writer
 from expllm.data import Sample
 
 SMILE = AUVector.from_positive({"left lip corner pull": 0.7, "right lip corner pull": 0.72})
@@ -42,7 +42,7 @@ def llm(answer: Answer = honestly) -> tuple[LLMWriter, ScriptedChat]:
 
 def work(path: Path, writer: Writer, samples: list[Sample], **given: object) -> dict[str, CotRecord]:
     """Runs an engine to its end and returns the records."""
-    engine = Engine(writer=writer, labels=label_set(7), **{"gate": Gate(4), **given})  # type: ignore[arg-type]
+    engine = Engine(writer=writer, labels=label_set(7), **{"gate": RunBudget(4), **given})  # type: ignore[arg-type]
     with closing(Journal(path / "journal.sqlite")) as journal:
         asyncio.run(engine.run(samples, journal))
     with closing(JournalReader(path / "journal.sqlite")) as reader:
@@ -267,9 +267,9 @@ def test_an_interrupted_run_goes_on_and_asks_nothing_twice(tmp_path: Path) -> No
     whole = work(tmp_path / "whole", writer, samples)
     total, asked = len(chat.asked), 0
     for after in (5, 17, 40, 10_000):
-        gate = Gate(4)
+        gate = RunBudget(4)
 
-        def stopping(messages: Sequence[Message], gate: Gate = gate, after: int = after) -> str:
+        def stopping(messages: Sequence[Message], gate: RunBudget = gate, after: int = after) -> str:
             gate.stopping = gate.calls >= after
             return honestly(messages)
 
@@ -286,16 +286,16 @@ def test_a_budget_ends_the_run_and_a_higher_one_goes_on(tmp_path: Path) -> None:
 
     samples = [sample(f"s{i}", SMILE, Expression.HAPPINESS) for i in range(20)]
     writer, chat = llm(dearly)
-    work(tmp_path, writer, samples, gate=Gate(4, 10.0))
+    work(tmp_path, writer, samples, gate=RunBudget(4, 10.0))
     assert 10 <= len(chat.asked) <= 10 + 4
     writer, chat = llm(dearly)
-    records = work(tmp_path, writer, samples, gate=Gate(4, 1000.0))
+    records = work(tmp_path, writer, samples, gate=RunBudget(4, 1000.0))
     assert {record.status for record in records.values()} == {"resolved"}
 
 
 def test_the_offline_writer_takes_the_same_steps(tmp_path: Path) -> None:
     samples = [sample("a", SMILE, Expression.HAPPINESS), sample("b", SMILE, Expression.FEAR)]
-    records = work(tmp_path, OfflineWriter(), samples)
+    records = work(tmp_path, RuleWriter(), samples)
     assert {name: record.status for name, record in records.items()} == {"a": "resolved", "b": "resolved"}
     assert not records["a"].hinted
     assert records["b"].hinted

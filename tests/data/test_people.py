@@ -16,7 +16,7 @@ from expllm.data.people import VALID_SHARE, part_of
 from expllm.data.roots import open_named
 from expllm.train.data_sources import read_faces
 from expllm.train.recipe import DataConfig, StageConfig
-from expllm.train.training_sets import Faces
+from expllm.train.training_sets import FaceTrainingSet
 
 
 def write_picture(path: Path) -> None:
@@ -85,7 +85,7 @@ def test_all_ways_to_a_data_set_draw_the_same(tmp_path: Path) -> None:
         assert found.labels == open_dataset(str(path)).labels
 
 
-def read(data: DataConfig, split: str) -> Faces:
+def read(data: DataConfig, split: str) -> FaceTrainingSet:
     return read_faces(data, StageConfig(), Questions(), split)
 
 

@@ -15,7 +15,7 @@ from waiting import HANG_S
 from expllm.chat import BadRequest, OpenAIChat, Prices, Reply, ScriptedChat, Usage
 from expllm.chat.retries import Backoff
 from expllm.cot.journal import JournalReader
-from expllm.cot.sample_session import AnotherRun, Gate
+from expllm.cot.sample_session import AnotherRun, RunBudget
 from expllm.evals.judge import scripted_judge
 from expllm.evals.judge.judge_run import ChatJudge, JudgeRun, Pair, Passport, readings_of
 from expllm.evals.judge.judge_scores import NO_VERDICT, Judged, judged
@@ -44,14 +44,14 @@ def chats(url: str, repeats: int = 1, **options: Any) -> list[OpenAIChat]:
 
 
 def asked(
-    run: JudgeRun, judge: ChatJudge, who: Passport, *, gate: Gate | None = None, **given: Any
+    run: JudgeRun, judge: ChatJudge, who: Passport, *, gate: RunBudget | None = None, **given: Any
 ) -> Judged:
     """What comes of asking about all pairs."""
 
     async def scene() -> None:
         readings = [reading for pair in PAIRS for reading in readings_of(pair, who.repeats)]
         try:
-            await run.ask(judge, readings, gate or Gate(4), **given)
+            await run.ask(judge, readings, gate or RunBudget(4), **given)
         finally:
             await judge.close()
 
@@ -119,7 +119,7 @@ def test_a_judge_that_fails_half_of_the_time(tmp_path: Path) -> None:
         with pytest.raises(BadRequest):  # wrong for all: the run stops, and can go on
             asked(run, judge, who)
     with served(fair, faults=lambda number: Fault.ERROR if number % 2 else None) as server:
-        found = asked(run, ChatJudge(chats(server.url, max_attempts=1), FILE), who, gate=Gate(1))
+        found = asked(run, ChatJudge(chats(server.url, max_attempts=1), FILE), who, gate=RunBudget(1))
     failed = sum(found.unscored.values())
     assert found.unscored == {"the call failed: http-500": failed}
     assert 5 <= failed <= 8
@@ -137,7 +137,7 @@ def test_a_judge_that_fails_half_of_the_time(tmp_path: Path) -> None:
 
 
 def test_a_cut_run_goes_on(tmp_path: Path) -> None:
-    who, gate = passport(), Gate(1)
+    who, gate = passport(), RunBudget(1)
     run = JudgeRun.within(tmp_path, who)
 
     def stopping(payload: dict[str, Any]) -> str:
@@ -161,7 +161,7 @@ def test_a_budget_is_kept(tmp_path: Path) -> None:
         for n in range(16)
     ]
     judge = ChatJudge([ScriptedChat(replies, identity="m")], FILE)
-    found = asked(JudgeRun.within(tmp_path, who), judge, who, gate=Gate(1, budget=0.045))
+    found = asked(JudgeRun.within(tmp_path, who), judge, who, gate=RunBudget(1, budget=0.045))
     assert found.open == 11
     assert found.cost == pytest.approx(0.05)
     assert found.models == ("m-2",)

@@ -11,7 +11,7 @@ from waiting import HANG_S
 
 from expllm.chat import OpenAIChat
 from expllm.core.vocabulary import AU_NAMES, AUVector
-from expllm.cot.sample_session import Gate
+from expllm.cot.sample_session import RunBudget
 from expllm.evals.claim_comparison import AuditedText
 from expllm.evals.claim_reading import question_hash
 from expllm.evals.model_audit import NO_CLAIMS, AuditRun, ClaimReader, ModelAudit, Passport, model_audit
@@ -49,7 +49,7 @@ def asked(path: Path, url: str, texts: list[AuditedText], **given: Any) -> Model
     async def ask() -> None:
         reader = ClaimReader(chat)
         try:
-            await run.ask(reader, texts, Gate(4), **given)
+            await run.ask(reader, texts, RunBudget(4), **given)
         finally:
             await reader.close()
 

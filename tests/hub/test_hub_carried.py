@@ -21,9 +21,9 @@ from expllm.model.build import load_language, load_tokenizer
 from expllm.model.checkpoint import load, save
 from expllm.model.hub.merge import merge
 from expllm.model.inference.generate import Answerer
-from expllm.model.inference.loader import LightBundle, light_bundle
+from expllm.model.inference.loader import FastRuntime, load_fast_runtime
 from expllm.model.manifest import ADAPTER
-from expllm.model.presets import Language
+from expllm.model.presets import LanguageConfig
 
 GGUF = ("token_embd.weight", "blk.1.attn_k.weight", "blk.0.ffn_norm.weight", "output_norm.weight")
 
@@ -38,7 +38,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def opened(language: Language = LANGUAGE) -> torch.nn.Module:
+def opened(language: LanguageConfig = LANGUAGE) -> torch.nn.Module:
     return load_language(replace(PRESET, language=language), 0, torch.float32)
 
 
@@ -77,7 +77,7 @@ def test_a_tensor_of_a_gguf_file_that_cannot_be_unpacked(
         (replace(LANGUAGE, intermediate=128), "blk.0.ffn_down.weight has the shape [64, 96], not [64, 128]"),
     ],
 )
-def test_a_gguf_file_of_other_sizes(language: Language, name: str, place: Path) -> None:
+def test_a_gguf_file_of_other_sizes(language: LanguageConfig, name: str, place: Path) -> None:
     lay_package(place)
     refused(lambda: opened(language), name)
 
@@ -112,8 +112,8 @@ def model(place: Path) -> Path:
     return place.parent / "model"
 
 
-def light(folder: Path) -> LightBundle:
-    found = light_bundle(folder, "cpu")
+def light(folder: Path) -> FastRuntime:
+    found = load_fast_runtime(folder, "cpu")
     assert found is not None
     return found
 

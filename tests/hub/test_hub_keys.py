@@ -32,7 +32,7 @@ from expllm.model.bundle import Bundle
 from expllm.model.checkpoint import load, save
 from expllm.model.hub.import_released import import_released
 from expllm.model.hub.merge import merge
-from expllm.model.hub.snapshots import settled
+from expllm.model.hub.snapshots import resolve_revisions
 from expllm.model.manifest import ModelError
 from expllm.model.presets import PRESETS, preset
 
@@ -60,7 +60,7 @@ def test_a_tensor_of_the_tower(form: Form, name: str, edit: Edit, tmp_path: Path
 
 
 def opened_tower(folder: Path) -> Any:
-    chosen = settled(PRESETS["paper"].with_sources(tower=str(folder)), online=False)
+    chosen = resolve_revisions(PRESETS["paper"].with_sources(tower=str(folder)), online=False)
     return load_tower(chosen.tower, 0, torch.float32)
 
 

@@ -23,7 +23,7 @@ from expllm.core.errors import MissingWeights, UsageError
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import load, save
-from expllm.model.hub.snapshots import fetch, find, settled
+from expllm.model.hub.snapshots import fetch, find, resolve_revisions
 from expllm.model.manifest import read_manifest, seal
 from expllm.model.presets import PRESETS, preset
 from expllm.model.shipped import model_folder
@@ -35,7 +35,7 @@ OTHER = "f" * 40
 
 
 def test_sizes_and_revisions_are_those_of_the_files(cached: TinyHub) -> None:
-    found = settled(PAPER)
+    found = resolve_revisions(PAPER)
     tower, language = found.tower, found.language
     assert (tower.hidden, tower.layers, tower.heads, tower.patch) == (128, LAYERS, 2, 14)
     assert (tower.image, tower.native_image, tower.tokens) == (224, 518, 256)
@@ -43,38 +43,38 @@ def test_sizes_and_revisions_are_those_of_the_files(cached: TinyHub) -> None:
     assert (tower.source, tower.revision) == (DINOV2, COMMIT[DINOV2])
     assert (language.source, language.revision) == (VICUNA_REPO, COMMIT[VICUNA_REPO])
     assert language.template == "vicuna"
-    assert settled(found) == found
-    assert settled(PAPER, online=False) == found
+    assert resolve_revisions(found) == found
+    assert resolve_revisions(PAPER, online=False) == found
     assert sizes_of(PAPER).parameters["projector"] == 64 * 128 + 64 + 64 * 64 + 64
 
 
 def test_without_a_cache_the_published_sizes_stand(tmp_path: Path, cached: TinyHub) -> None:
     elsewhere = replace(PAPER.tower, source="someone/else")
     chosen = replace(PAPER, tower=elsewhere)
-    assert settled(chosen, online=False).tower == elsewhere
+    assert resolve_revisions(chosen, online=False).tower == elsewhere
     with pytest.raises(MissingWeights, match=r"someone/else: the weights cannot be had .*looked in"):
-        settled(chosen)
+        resolve_revisions(chosen)
 
 
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "./nowhere", "three/parts/here", "a b", "x@"])
 def test_what_is_neither_a_folder_nor_a_name(name: str, cached: TinyHub) -> None:
     with pytest.raises(MissingWeights):
-        settled(PAPER.with_sources(tower=name))
+        resolve_revisions(PAPER.with_sources(tower=name))
 
 
 def test_a_folder_stands_in_for_a_name(cached: TinyHub, tmp_path: Path) -> None:
     folder = as_folder(tmp_path / "dinov2", tower_files("bin"))
-    found = settled(PAPER.with_sources(tower=str(folder)))
+    found = resolve_revisions(PAPER.with_sources(tower=str(folder)))
     assert found.tower.source == str(folder)
     assert str(found.tower.revision).startswith("sha256:")
     assert found.language.revision == COMMIT[VICUNA_REPO]
     (folder / "README.md").write_text("about")
-    assert settled(found) == found
+    assert resolve_revisions(found) == found
     folder.rename(tmp_path / "elsewhere")
-    again = settled(PAPER.with_sources(tower=str(tmp_path / "elsewhere")))
+    again = resolve_revisions(PAPER.with_sources(tower=str(tmp_path / "elsewhere")))
     assert again.tower.revision == found.tower.revision
     with pytest.raises(MissingWeights, match="the folder is not there"):
-        settled(found)
+        resolve_revisions(found)
 
 
 def test_a_folder_with_other_weights_is_not_taken_for_the_same(tmp_path: Path) -> None:
@@ -96,9 +96,9 @@ def test_a_folder_with_other_weights_is_not_taken_for_the_same(tmp_path: Path) -
 def test_a_revision_can_be_named(cached: TinyHub) -> None:
     named = PAPER.with_sources(tower=f"{DINOV2}@{COMMIT[DINOV2]}")
     assert (named.tower.source, named.tower.revision) == (DINOV2, COMMIT[DINOV2])
-    assert settled(named).tower.layers == LAYERS
+    assert resolve_revisions(named).tower.layers == LAYERS
     with pytest.raises(MissingWeights, match="cannot be had"):
-        settled(PAPER.with_sources(tower=f"{DINOV2}@{OTHER}"))
+        resolve_revisions(PAPER.with_sources(tower=f"{DINOV2}@{OTHER}"))
     other = preset(f"hf:someone/model@{OTHER}")
     assert (other.hf, other.revision) == ("someone/model", OTHER)
 
@@ -106,9 +106,9 @@ def test_a_revision_can_be_named(cached: TinyHub) -> None:
 def test_a_part_of_another_architecture_is_refused(cached: TinyHub, tmp_path: Path) -> None:
     clip = as_folder(tmp_path / "clip", {"config.json": as_json({**TOWER_CONFIG, "model_type": "clip"})})
     with pytest.raises(UsageError, match="model_type is 'clip'"):
-        settled(PAPER.with_sources(tower=str(clip)))
+        resolve_revisions(PAPER.with_sources(tower=str(clip)))
     with pytest.raises(UsageError, match="the language model of this preset has to be 'llama'"):
-        settled(PAPER.with_sources(language=DINOV2))
+        resolve_revisions(PAPER.with_sources(language=DINOV2))
     with pytest.raises(UsageError, match="not a DINOv2"):
         PRESETS["compact"].with_sources(tower=str(clip))
     with pytest.raises(UsageError, match="is one model"):
@@ -119,7 +119,7 @@ def test_a_config_that_is_damaged_is_named(tmp_path: Path) -> None:
     for content in (b"", b"{", b"[1]", b"\xff\xfe"):
         folder = as_folder(tmp_path / f"x{content.hex()}", {**tower_files("bin"), "config.json": content})
         with pytest.raises(MissingWeights, match=r"config\.json"):
-            settled(PAPER.with_sources(tower=str(folder)))
+            resolve_revisions(PAPER.with_sources(tower=str(folder)))
 
 
 def test_a_saved_model_reads_the_same_revision_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,20 +135,20 @@ def test_a_saved_model_reads_the_same_revision_again(tmp_path: Path, monkeypatch
     assert read_manifest(tmp_path / "m").preset.tower.revision == COMMIT[DINOV2]
     newer = {**TOWER_CONFIG, "num_hidden_layers": 1}
     hub.lay(DINOV2, {**tower_files("safetensors"), "config.json": as_json(newer)}, OTHER)
-    assert settled(PAPER).tower.layers == 1
+    assert resolve_revisions(PAPER).tower.layers == 1
     assert load(tmp_path / "m").preset.tower.layers == LAYERS
 
 
 def test_what_a_run_writes_down_and_compares(cached: TinyHub, tmp_path: Path) -> None:
     folder = as_folder(tmp_path / "vicuna", vicuna_files())
-    found = settled(PAPER.with_sources(language=str(folder)))
+    found = resolve_revisions(PAPER.with_sources(language=str(folder)))
     read = revisions(found)
     assert read == {
         "model.tower_source": f"{DINOV2}@{COMMIT[DINOV2]}",
         "model.language_source": f"{folder}@{found.language.revision}",
     }
     folder.rename(tmp_path / "moved")
-    later = revisions(settled(PAPER.with_sources(language=str(tmp_path / "moved"))))
+    later = revisions(resolve_revisions(PAPER.with_sources(language=str(tmp_path / "moved"))))
     assert later != read
     assert moved(later, read) == read
     assert moved({"model.tower_source": f"{DINOV2}@{OTHER}"}, read) != read
@@ -159,7 +159,7 @@ def test_what_a_run_writes_down_and_compares(cached: TinyHub, tmp_path: Path) ->
 def test_the_size_of_a_head_follows_the_configuration(tmp_path: Path) -> None:
     grouped = {**LANGUAGE_CONFIG, "num_key_value_heads": 2, "rope_theta": 500_000.0}
     folder = as_folder(tmp_path / "llama", {"config.json": json.dumps(grouped).encode()})
-    language = settled(PAPER.with_sources(language=str(folder)), online=False).language
+    language = resolve_revisions(PAPER.with_sources(language=str(folder)), online=False).language
     assert (language.kv_heads, language.rope_theta) == (2, 500_000.0)
 
 

@@ -14,7 +14,7 @@ from expllm.core.errors import MissingDependency, MissingWeights
 from expllm.core.vocabulary import Expression, label_set
 from expllm.model.build import load_tokenizer
 from expllm.model.chat_templates import VICUNA
-from expllm.model.hub.snapshots import settled
+from expllm.model.hub.snapshots import resolve_revisions
 from expllm.model.presets import PRESETS
 from expllm.model.tokenize import Encoder
 
@@ -32,7 +32,9 @@ def reference() -> Any:
 @pytest.fixture(scope="module")
 def tokenizer(hub: TinyHub, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = as_folder(tmp_path_factory.mktemp("language") / "vicuna", vicuna_files())
-    return load_tokenizer(settled(PRESETS["paper"].with_sources(language=str(folder)), online=False).language)
+    return load_tokenizer(
+        resolve_revisions(PRESETS["paper"].with_sources(language=str(folder)), online=False).language
+    )
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -88,7 +90,7 @@ def test_padding_is_never_the_picture(tokenizer: Any) -> None:
 def test_without_sentencepiece_one_line_says_so(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     module: Any = import_module("expllm.model.weight_files")
     folder = as_folder(tmp_path / "vicuna", vicuna_files())
-    language = settled(PRESETS["paper"].with_sources(language=str(folder)), online=False).language
+    language = resolve_revisions(PRESETS["paper"].with_sources(language=str(folder)), online=False).language
     found = module.find_spec
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "sentencepiece" else found(name))
     with pytest.raises(MissingDependency, match=r"tokenizer\.model: needs sentencepiece: run \"pip install"):
@@ -112,7 +114,7 @@ def test_a_damaged_tokenizer_is_named(name: str, content: bytes | None, problem:
     """`transformers` makes a tokenizer of three tokens where there is no file."""
     files = {**vicuna_files(), name: content}
     folder = as_folder(tmp_path / "vicuna", {key: one for key, one in files.items() if one is not None})
-    language = settled(PRESETS["paper"].with_sources(language=str(folder)), online=False).language
+    language = resolve_revisions(PRESETS["paper"].with_sources(language=str(folder)), online=False).language
     with pytest.raises(MissingWeights, match=problem):
         load_tokenizer(language)
 
@@ -125,7 +127,7 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path: Any) -> None:
     files = vicuna_files()
     config = {**json.loads(files["config.json"]), "vocab_size": 700}
     folder = as_folder(tmp_path / "vicuna", {**files, "config.json": json.dumps(config).encode()})
-    language = settled(PRESETS["paper"].with_sources(language=str(folder)), online=False).language
+    language = resolve_revisions(PRESETS["paper"].with_sources(language=str(folder)), online=False).language
     with pytest.raises(ModelError, match="800 tokens, and the model has rows for 700"):
         load_tokenizer(language)
 

@@ -21,8 +21,8 @@ from torch.nn import functional
 from transformers import Dinov2Model
 
 from expllm.model.build import load_base, load_tower
-from expllm.model.hub.snapshots import settled
-from expllm.model.presets import DINOV2_LARGE, PRESETS, Tower
+from expllm.model.hub.snapshots import resolve_revisions
+from expllm.model.presets import DINOV2_LARGE, PRESETS, VisionConfig
 from expllm.model.vlm import PatchTower
 
 SIDE = 224
@@ -103,8 +103,8 @@ def test_features_are_those_of_the_formulas(
     assert torch.equal(tower(pixels()).last_hidden_state, plain)
 
 
-def settled_tower(source: str) -> Tower:
-    return settled(PRESETS["paper"].with_sources(tower=source), online=False).tower
+def settled_tower(source: str) -> VisionConfig:
+    return resolve_revisions(PRESETS["paper"].with_sources(tower=source), online=False).tower
 
 
 @torch.no_grad()

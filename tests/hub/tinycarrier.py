@@ -14,7 +14,7 @@ from torch import Tensor
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.expected_weights import llama_shapes
-from expllm.model.presets import CONV_TOWER, TINY_LANGUAGE, Language, Lora, Preset
+from expllm.model.presets import CONV_TOWER, TINY_LANGUAGE, LanguageConfig, Lora, Preset
 from expllm.model.tiny_tokenizer import tiny_tokenizer
 
 State = dict[str, Tensor]
@@ -120,7 +120,7 @@ def lay_package(place: Path, edit: Callable[[State], object] = lambda _: None) -
     return folder / FILE
 
 
-def carried_bundle(language: Language = LANGUAGE) -> Bundle:
+def carried_bundle(language: LanguageConfig = LANGUAGE) -> Bundle:
     """A new model on it, all of whose adapters do something."""
     bundle = new_bundle(replace(PRESET, language=language), label_set(7))
     generator = torch.Generator().manual_seed(6)

@@ -20,7 +20,7 @@ from expllm.grounding import audit
 from expllm.grounding.outline import ends_here, heading, split
 from expllm.model.inference import audited_decoding
 from expllm.model.inference.audited_decoding import Choice, Draft, Fed
-from expllm.model.inference.backend import OwnRows
+from expllm.model.inference.backend import LlamaRows
 from expllm.model.inference.generate import Answerer
 from expllm.model.inference.vlm_output import Written
 from expllm.model.model_inputs import preparer
@@ -182,13 +182,13 @@ def test_a_text_that_ends_at_the_limit_is_audited_too() -> None:
 def test_copies_of_a_row_read_on_as_the_row_itself() -> None:
     """A text that goes back, waits and goes on beside others foretells what it does alone."""
     own = answerer()
-    talker: Any = own._talker
+    backend: Any = own._backend
     prompts = own._explanation_prompts(2, None, 60)
     drafts = [Draft(own._tokenizer) for _ in prompts]
     own._write(own._look(FACES[:2]), prompts, drafts, 40)
     texts = [draft.text for draft in drafts]
 
-    rows = OwnRows(talker, talker.look([own._preparer.pixels(face) for face in FACES[:2]]), prompts, 60)
+    rows = LlamaRows(backend, backend.look([own._preparer.pixels(face) for face in FACES[:2]]), prompts, 60)
     found = rows.start()
     assert [found[number].token for number in (0, 1)] == [text[0] for text in texts]
     for place in range(10):

@@ -21,12 +21,12 @@ from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.families import crop_side
 from expllm.model.inference.audited_decoding import Draft
 from expllm.model.inference.generate import Answerer
-from expllm.model.inference.hf_backend import AnyModel
+from expllm.model.inference.hf_backend import TransformersBackend
 from expllm.model.inference.label_scoring import token_tree
 from expllm.model.model_inputs import HfPreparer
 from expllm.model.presets import HF_SIDE, preset
 from expllm.model.tokenize import IGNORE, Encoded, control_tokens, label_tokens
-from expllm.model.vlm import inner, part_of, places, supervised_losses, train_only
+from expllm.model.vlm import inner, module_names, part_of, supervised_losses, train_only
 
 FAST = ("qwen3_vl", "llava_onevision", "gemma3")
 NAMES = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in tinybases.BASES]
@@ -174,7 +174,7 @@ def test_a_step_moves_the_intended_weights_and_no_others(bundle: Bundle) -> None
     losses.total.backward()  # type: ignore[no-untyped-call]
     torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2).step()
     moved = {key for key, parameter in model.named_parameters() if not torch.equal(parameter, before[key])}
-    where = places(model)
+    where = module_names(model)
     assert moved == {key for key in before if part_of(key, where) in PARTS}
     names = {key.rpartition(".lora_")[0] for key in moved if ".lora_" in key}
     assert {part_of(key, where) for key in names} == {"tower", "language"}
@@ -192,7 +192,7 @@ def test_the_loss_is_the_models_own(bundle: Bundle) -> None:
 def test_labels_are_scored_as_separate_sequences_would_be(bundle: Bundle) -> None:
     way = HfPreparer(bundle.processor, 4096)
     model = inner(bundle.model).eval()
-    asked = AnyModel(model, way)
+    asked = TransformersBackend(model, way)
     prompt = way.encoder.prompt(label_question(LABELS))
     words = [label_tokens(way.encoder, label) for label in LABELS]
     seen = [way.pixels(face(number)) for number in (0, 1)]
@@ -212,7 +212,7 @@ def test_labels_are_scored_as_separate_sequences_would_be(bundle: Bundle) -> Non
 def test_a_text_is_what_generate_writes(bundle: Bundle) -> None:
     way = HfPreparer(bundle.processor, 4096)
     model = inner(bundle.model).eval()
-    asked = AnyModel(model, way)
+    asked = TransformersBackend(model, way)
     question = rounds()[0]
     prompt = way.encoder.prompt(question)
     faces = [face(0), face(1)]

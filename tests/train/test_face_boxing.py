@@ -13,7 +13,7 @@ from expllm.core.errors import ExitCode, NoFaceError
 from expllm.data import ImageRef
 from expllm.train.face_boxing import boxed_faces
 from expllm.train.stages import prepared
-from expllm.train.training_sets import Face, Faces
+from expllm.train.training_sets import Face, FaceTrainingSet
 
 NOBODY = "nobody"
 
@@ -35,11 +35,11 @@ def test_a_face_gets_its_box_and_a_picture_without_one_is_left_out(tmp_path: Pat
 
 def test_what_is_seen_is_the_face(tmp_path: Path) -> None:
     """Cut out square around the box, and smaller than the picture."""
-    reading = Faces(faces(tmp_path), small.LABELS, QUESTIONS, 0.0, "test")
+    reading = FaceTrainingSet(faces(tmp_path), small.LABELS, QUESTIONS, 0.0, "test")
     recipe = small.recipe(small.draw_faces(tmp_path), small.ALIGN)
     boxed = replace(recipe, data=replace(recipe.data, boxes=True))
     seen = prepared(boxed, reading, small.ALIGN, tmp_path / "1-align")
-    assert isinstance(seen, Faces)
+    assert isinstance(seen, FaceTrainingSet)
     assert (len(seen), len(seen.left_out)) == (1, 2)
     width, height = seen.image(0).size
     whole, _ = reading.image(0).size
@@ -47,7 +47,7 @@ def test_what_is_seen_is_the_face(tmp_path: Path) -> None:
 
 
 def test_no_face_in_any_picture_is_one_line(tmp_path: Path) -> None:
-    reading = Faces(faces(tmp_path)[1:], small.LABELS, QUESTIONS, 0.0, "test")
+    reading = FaceTrainingSet(faces(tmp_path)[1:], small.LABELS, QUESTIONS, 0.0, "test")
     recipe = small.recipe(small.draw_faces(tmp_path), small.ALIGN)
     boxed = replace(recipe, data=replace(recipe.data, boxes=True))
     with pytest.raises(NoFaceError, match="no face in any of 2 pictures, such as nobody") as raised:

@@ -16,10 +16,10 @@ from expllm.model.tokenize import IGNORE
 from expllm.model.vlm import PARTS, inner, part_of, train_only
 from expllm.train.data_sources import read_stage
 from expllm.train.dataloader import Batches, Examples, loader
-from expllm.train.learner import Learner, put, trainable, whole
+from expllm.train.learner import Learner, copy_to_dtensor, full_tensor, trainable
 from expllm.train.recipe import DataConfig
 from expllm.train.stages import open_model
-from expllm.train.training_sets import TASKS, Faces
+from expllm.train.training_sets import TASKS, FaceTrainingSet
 
 
 @cache
@@ -32,7 +32,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     """Labels, explanations: texts of different lengths, filled up."""
     stage = replace(INSTRUCT, batch=8, micro_batch=8, max_steps=1)
     reading = read_stage(draw_faces(tmp_path_factory.mktemp("data")), stage, Questions())
-    assert isinstance(reading, Faces)
+    assert isinstance(reading, FaceTrainingSet)
     examples = Examples(reading, preparer(bundle()), None, 0)
     made: dict[str, Tensor] = next(iter(loader(examples, Batches(reading, stage), 0)))
     assert set(made["tasks"].tolist()) == {0, 1}
@@ -127,8 +127,8 @@ def test_what_learns_is_held_in_32_bits_also_where_the_rest_is_not() -> None:
 
 def test_tensors_go_out_and_come_back_bit_for_bit(learner: Learner) -> None:
     for parameter in trainable(learner).values():
-        before = whole(parameter)
+        before = full_tensor(parameter)
         drawn = torch.randn(parameter.shape)
-        put(parameter, drawn)
-        assert torch.equal(whole(parameter), drawn)
-        put(parameter, before)
+        copy_to_dtensor(parameter, drawn)
+        assert torch.equal(full_tensor(parameter), drawn)
+        copy_to_dtensor(parameter, before)

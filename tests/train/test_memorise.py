@@ -16,7 +16,7 @@ from expllm.model.vlm import inner
 from expllm.train.data_sources import read_faces
 from expllm.train.recipe import Recipe
 from expllm.train.stages import train
-from expllm.train.training_sets import Faces
+from expllm.train.training_sets import FaceTrainingSet
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ def aus_of(number: int) -> AUVector:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Bundle, Faces]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Bundle, FaceTrainingSet]:
     folder = tmp_path_factory.mktemp("memorise")
     data = small.draw_faces(folder, COUNT, texts=lambda number, label: write_cot(aus_of(number), label))
     recipe = small.recipe(data, LEARNS)
@@ -42,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Bundle, Face
     return recipe, bundle, read_faces(recipe.data, LEARNS, bundle.questions, "train")
 
 
-def written(bundle: Bundle, reading: Faces, index: int, what: str) -> str:
+def written(bundle: Bundle, reading: FaceTrainingSet, index: int, what: str) -> str:
     """What the model writes about a face, with the libraries' own greedy generation."""
     way = preparer(bundle)
     question = explanation_question() if what == "explanation" else label_question(bundle.labels)
@@ -55,19 +55,19 @@ def written(bundle: Bundle, reading: Faces, index: int, what: str) -> str:
     return str(bundle.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True))
 
 
-def test_every_label_is_right(made: tuple[Recipe, Bundle, Faces]) -> None:
+def test_every_label_is_right(made: tuple[Recipe, Bundle, FaceTrainingSet]) -> None:
     _, bundle, reading = made
     labels = [written(bundle, reading, i, "label") for i in range(COUNT)]
     assert labels == [face.label.value for face in reading.faces]
 
 
-def test_every_explanation_is_written_word_for_word(made: tuple[Recipe, Bundle, Faces]) -> None:
+def test_every_explanation_is_written_word_for_word(made: tuple[Recipe, Bundle, FaceTrainingSet]) -> None:
     _, bundle, reading = made
     texts = [written(bundle, reading, i, "explanation") for i in range(COUNT)]
     assert texts == [face.cot.text if face.cot else None for face in reading.faces]
 
 
-def test_texts_are_those_of_a_writer(made: tuple[Recipe, Bundle, Faces]) -> None:
+def test_texts_are_those_of_a_writer(made: tuple[Recipe, Bundle, FaceTrainingSet]) -> None:
     """Not the short ones of the other tests: 16 different texts of the length that the paper asks for."""
     texts = {face.cot.text for face in made[2].faces if face.cot}
     assert len(texts) == COUNT

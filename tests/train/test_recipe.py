@@ -217,10 +217,10 @@ def test_the_papers_values() -> None:
 
 
 def test_stage_two_begins_where_stage_one_ends() -> None:
-    from expllm.train.stages import places
+    from expllm.train.stages import stage_dirs
 
     first = RECIPES / "stage1_cc3m.yaml"
-    model = places(Path("runs") / first.stem, load_recipe(first))[-1].model
+    model = stage_dirs(Path("runs") / first.stem, load_recipe(first))[-1].model
     for name in ("rafdb", "affectnet7", "affectnet8"):
         assert load_recipe(RECIPES / f"{name}.yaml").model.begin == str(model)
 

@@ -21,14 +21,14 @@ from expllm.train.data_sources import read_stage
 from expllm.train.picture_cache import unpacked
 from expllm.train.recipe import DataConfig
 from expllm.train.stages import prepared, train
-from expllm.train.training_sets import Captioned, Face, Faces, check_labels
+from expllm.train.training_sets import CaptionTrainingSet, Face, FaceTrainingSet, check_labels
 
 QUESTIONS = Questions()
 
 
-def read(data: DataConfig) -> Faces:
+def read(data: DataConfig) -> FaceTrainingSet:
     found = read_stage(data, INSTRUCT, QUESTIONS)
-    assert isinstance(found, Faces)
+    assert isinstance(found, FaceTrainingSet)
     return found
 
 
@@ -106,7 +106,7 @@ def test_a_box_cuts_a_square_with_a_margin(tmp_path: Path) -> None:
     pixels[30:50, 30:70] = (10, 200, 30)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     face = Face("a", LABELS[0], ImageRef(path=str(tmp_path / "a.png")), box=(30.0, 30.0, 40.0, 20.0))
-    faces = Faces((face,), LABELS, QUESTIONS, 0.0, "")
+    faces = FaceTrainingSet((face,), LABELS, QUESTIONS, 0.0, "")
     side = round(40 * (1 + 2 * MARGIN))
     cut = np.asarray(faces.image(0))
     assert cut.shape == (side, side, 3)
@@ -121,7 +121,7 @@ def test_a_small_face_in_a_large_picture_keeps_its_pixels(tmp_path: Path) -> Non
     face = Face(
         "a", LABELS[0], ImageRef(path=str(tmp_path / "large.png")), box=(2000.0, 1000.0, 100.0, 100.0)
     )
-    cut = np.asarray(Faces((face,), LABELS, QUESTIONS, 0.0, "").image(0))
+    cut = np.asarray(FaceTrainingSet((face,), LABELS, QUESTIONS, 0.0, "").image(0))
     assert (cut == (200, 0, 0)).all(axis=2).sum() == 100 * 100
 
 
@@ -163,7 +163,7 @@ def test_stage_one_reads_captions_of_their_own(tmp_path: Path) -> None:
         )
     )
     found = read_stage(DataConfig(captions=str(tmp_path)), ALIGN, QUESTIONS)
-    assert isinstance(found, Captioned)
+    assert isinstance(found, CaptionTrainingSet)
     assert (len(found), found.image(0).size) == (1, (30, 20))
     assert found.conversation(0, "caption").learned == ("a man to the left of a dog",)
     train(

@@ -7,7 +7,7 @@ import pytest
 import small
 
 from expllm.core.errors import UsageError
-from expllm.train.stages import places, train
+from expllm.train.stages import stage_dirs, train
 from expllm.train.validation import read_losses
 
 STAGE = replace(small.INSTRUCT, max_steps=4, save_steps=2, augment=True)
@@ -19,7 +19,7 @@ def test_a_loss_is_taken_after_every_checkpoint_and_changes_nothing(tmp_path: Pa
     train(plain, tmp_path / "plain", quiet=True)
     watched = small.recipe(checked, STAGE, dropout=0.1)
     train(watched, tmp_path / "watched", quiet=True)
-    stages = [places(tmp_path / name, plain)[0] for name in ("plain", "watched")]
+    stages = [stage_dirs(tmp_path / name, plain)[0] for name in ("plain", "watched")]
     one, other = (small.learned(stage.folder) for stage in stages)
     assert len(small.same(one, other)) == len(one)
     losses = read_losses(stages[1].valid)

@@ -10,7 +10,7 @@ from typing import Final
 from expllm.chat.address import Address
 from expllm.chat.chat_errors import ChatFailed, Unreachable
 from expllm.chat.failures import refused_for_good
-from expllm.chat.limits import Budget, Gate
+from expllm.chat.limits import AdaptiveLimiter, Budget
 from expllm.chat.outcomes import Completion, TokenLimit, Trouble
 from expllm.chat.prices import Prices
 from expllm.chat.protocol import NOTHING_USED, Usage
@@ -79,7 +79,8 @@ class Attempts:
     """
 
     def __init__(
-        self, model: str, address: Address, transport: Transport, backoff: Backoff, *, most: int, gate: Gate,
+        self, model: str, address: Address, transport: Transport, backoff: Backoff, *, most: int,
+        gate: AdaptiveLimiter,
         requests: Budget | None, tokens: Budget | None, prices: Prices,
     ) -> None:  # fmt: skip
         self._model, self._address, self._transport = model, address, transport

@@ -12,7 +12,7 @@ from expllm.chat.address import Address
 from expllm.chat.attempts import Attempts, Course, Request
 from expllm.chat.chat_errors import Unreachable
 from expllm.chat.failures import refused_for_good
-from expllm.chat.limits import Budget, Gate
+from expllm.chat.limits import AdaptiveLimiter, Budget
 from expllm.chat.listing import listed_models
 from expllm.chat.outcomes import Completion, TokenLimit, Trouble
 from expllm.chat.prices import Prices
@@ -104,7 +104,7 @@ class OpenAIChat:
         self._transport = Transport(
             self._address, timeout=timeout, between_bytes=between_bytes, most_bytes=most_bytes
         )
-        self.gate = Gate(concurrency)
+        self.gate = AdaptiveLimiter(concurrency)
         self._attempts = Attempts(
             model, self._address, self._transport, backoff or Backoff(), most=max_attempts, gate=self.gate,
             requests=Budget(requests_per_minute) if requests_per_minute else None,

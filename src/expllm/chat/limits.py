@@ -26,7 +26,7 @@ MARGIN: Final = 1.005
 """What is held back of a budget, as requests need not arrive as evenly as they leave."""
 
 
-class Gate:
+class AdaptiveLimiter:
     """Lets a limited number of calls in; the limit follows what the server bears.
 
     Additive increase, multiplicative decrease, as in TCP: a limit's worth of replies raises the limit by one,

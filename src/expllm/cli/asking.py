@@ -10,7 +10,7 @@ from expllm.chat import OpenAIChat, Prices
 from expllm.core.errors import UsageError
 from expllm.cot.calls import Named
 from expllm.cot.journal import Outcome
-from expllm.cot.sample_session import Gate
+from expllm.cot.sample_session import RunBudget
 from expllm.evals.journaled_questions import Asker, Passport, QuestionRun
 from expllm.files.progress import Progress
 from expllm.files.signals import stopped_by_signals
@@ -72,7 +72,7 @@ def ask_all(
         RunError: another process asks this model.
         OutputError: the folder cannot be written.
     """
-    gate = Gate(settings.concurrency, settings.budget)
+    gate = RunBudget(settings.concurrency, settings.budget)
     with run.folder.locked():
         run.begin(passport)
         open_ = run.open(questions, failed=settings.retry_failed)
@@ -89,7 +89,7 @@ def ask_all(
 
 async def _ask(
     settings: ChatSettings, run: QuestionRun[Asked, Who], asker: Asker[Asked], questions: Sequence[Asked],
-    gate: Gate, progress: Progress,
+    gate: RunBudget, progress: Progress,
 ) -> None:  # fmt: skip
     failed = 0
 

@@ -19,7 +19,7 @@ from expllm.model.shipped import (
 )
 
 if TYPE_CHECKING:
-    from expllm.model.presets import Language
+    from expllm.model.presets import LanguageConfig
 
 TRIAL_SIDE: Final = 64
 """Pixels of the blank picture that the model is asked about."""
@@ -73,7 +73,7 @@ def _reinstall(name: str) -> str:
     return "pip install --force-reinstall expllm" if name in SHIPPED else ""
 
 
-def _carrier(language: "Language") -> Iterator[Finding]:
+def _carrier(language: "LanguageConfig") -> Iterator[Finding]:
     """The language model in its carrier package, and its copy in the cache that opens at once."""
     from expllm.files.weights import cache_folder
     from expllm.model.gguf_cache import carried_gguf, unpacked

@@ -47,7 +47,7 @@ def examined(name: str) -> Examined:
         return Examined([Finding(module, "wrong", "not installed", install) for module in absent])
     found = Examined()
     from expllm.model.hub.inventory import holdings
-    from expllm.model.hub.snapshots import settled
+    from expllm.model.hub.snapshots import resolve_revisions
     from expllm.model.summary import sizes_of
 
     preset, own = _meant(name)
@@ -57,7 +57,7 @@ def examined(name: str) -> Examined:
     if preset.hf is None or all(one.whole for one in held):  # else nothing tells its sizes
         sizes: Sizes | None
         try:
-            sizes = sizes_of(settled(preset, online=False))
+            sizes = sizes_of(resolve_revisions(preset, online=False))
         except ExpllmError as error:
             sizes = sizes_of(preset) if preset.hf is None else None
             found.findings.append(Finding("sizes", "wrong", error.line, exit_code=error.exit_code))

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from expllm.cli.cot_view import Foreign, Narrow
-from expllm.model.costs import Memory
+from expllm.model.costs import MemoryEstimate
 from expllm.model.summary import EXPLANATION, TRAINING, Summary
 
 PART_NAMES: Final = {
@@ -94,7 +94,7 @@ def _memory(summary: Summary) -> Table:
     return table
 
 
-def _gib(memory: Memory) -> Iterator[str]:
+def _gib(memory: MemoryEstimate) -> Iterator[str]:
     for count in (memory.weights, memory.learned, memory.kept, memory.logits, memory.total):
         yield f"{count / 2**30:,.2f}" if count else "-"
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from expllm.core.errors import ExpllmError
 from expllm.cot.journal import Journal, JournalReader, Outcome
-from expllm.cot.sample_session import Gate, Memory, Paused
+from expllm.cot.sample_session import Paused, RunBudget, SampleSession
 
 
 class Named(Protocol):
@@ -31,15 +31,15 @@ class Workers(Generic[Thing]):
     """The tasks at work on a run.
 
     Attributes:
-        treat: Takes a thing to its end, asking through its memory.
+        treat: Takes a thing to its end, asking through its session.
         journal: Where calls and endings go.
         gate: How many calls may be under way, and until when any may begin.
         on_outcome: Told of each thing that has ended.
     """
 
-    treat: Callable[[Thing, Memory], Awaitable[Ending]]
+    treat: Callable[[Thing, SampleSession], Awaitable[Ending]]
     journal: Journal
-    gate: Gate
+    gate: RunBudget
     on_outcome: Callable[[Outcome], None] = lambda _: None
 
     async def run(self, placed: Iterable[tuple[int, Thing]]) -> None:
@@ -73,7 +73,7 @@ class Workers(Generic[Thing]):
                 return
             place, thing = taken
             try:
-                status, reason, record = await self.treat(thing, line.memory(thing, self.journal, self.gate))
+                status, reason, record = await self.treat(thing, line.session(thing, self.journal, self.gate))
             except Paused:
                 return
             except ExpllmError:
@@ -95,8 +95,8 @@ class _Line(Generic[Thing]):
     def take(self) -> tuple[int, Thing] | None:
         return next(self.waiting, None)
 
-    def memory(self, thing: Thing, journal: Journal, gate: Gate) -> Memory:
+    def session(self, thing: Thing, journal: Journal, gate: RunBudget) -> SampleSession:
         if thing.id not in self.begun:
-            return Memory(thing.id, journal, gate)
+            return SampleSession(thing.id, journal, gate)
         recorded, following = self.reader.calls(thing.id), self.reader.next_number(thing.id)
-        return Memory(thing.id, journal, gate, recorded, following)
+        return SampleSession(thing.id, journal, gate, recorded, following)

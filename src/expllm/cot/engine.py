@@ -13,7 +13,7 @@ from expllm.cot.calls import Ending, Workers
 from expllm.cot.case import Case, Feedback, Rules
 from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Journal, Outcome
-from expllm.cot.sample_session import Filtered, Gate, Memory
+from expllm.cot.sample_session import Filtered, RunBudget, SampleSession
 from expllm.cot.writers import Writer
 from expllm.data import Sample
 
@@ -21,7 +21,7 @@ Img2AU = Callable[[Sample], tuple[AUVector, str]]
 """A sample's action units and where they come from; ExpllmError where the face cannot be measured."""
 
 
-def carried_aus(sample: Sample) -> tuple[AUVector, str]:
+def dataset_aus(sample: Sample) -> tuple[AUVector, str]:
     """Img2AU for data that carry their action units.
 
     Raises:
@@ -50,10 +50,10 @@ class Engine:
     writer: Writer
     labels: tuple[Expression, ...]
     rules: Rules = field(default_factory=Rules)
-    img2au: Img2AU = carried_aus
+    img2au: Img2AU = dataset_aus
     prompt_hash: str | None = None
     on_outcome: Callable[[Outcome], None] = lambda _: None
-    gate: Gate = field(default_factory=Gate)
+    gate: RunBudget = field(default_factory=RunBudget)
     release: Callable[[], None] = lambda: None
 
     async def close(self) -> None:
@@ -69,11 +69,11 @@ class Engine:
         """Works through samples with their places; see `Workers.run`."""
         await Workers(self._ended, journal, self.gate, self.on_outcome).run(samples)
 
-    async def _ended(self, sample: Sample, memory: Memory) -> Ending:
-        record = await self.explain(sample, memory)
+    async def _ended(self, sample: Sample, session: SampleSession) -> Ending:
+        record = await self.explain(sample, session)
         return record.status, record.reason, record.to_dict()
 
-    async def explain(self, sample: Sample, memory: Memory) -> CotRecord:
+    async def explain(self, sample: Sample, session: SampleSession) -> CotRecord:
         """One sample through the six processes.
 
         Raises:
@@ -93,13 +93,13 @@ class Engine:
         case = Case(aus, self.labels, sample.expression)
         if not steps.worth_telling(case):
             return CotRecord(**known, status="invalid", reason="img2au: nothing could be measured")
-        talk = _Talk(self.writer, memory, case, self.rules)
+        talk = _Talk(self.writer, session, case, self.rules)
         ended = await talk.through()
-        return CotRecord(**known, **ended, model=memory.model, refusals=memory.refusals)
+        return CotRecord(**known, **ended, model=session.model, refusals=session.refusals)
 
     async def _measure(self, sample: Sample) -> tuple[AUVector, str]:
         if sample.aus is not None:
-            return carried_aus(sample)
+            return dataset_aus(sample)
         return await asyncio.to_thread(self.img2au, sample)
 
 
@@ -108,7 +108,7 @@ class _Talk:
     """Rounds of describing, naming and verifying, until one passes."""
 
     writer: Writer
-    memory: Memory
+    session: SampleSession
     case: Case
     rules: Rules
     predictions: list[Expression] = field(default_factory=list)
@@ -125,18 +125,22 @@ class _Talk:
             found = {"status": "unresolved", "reason": f"call failed: {failed.reason}{said}"}
         except Filtered as filtered:
             found = {"status": "unresolved", "reason": f"filtered: {filtered}"}
-        counted = {"predictions": tuple(self.predictions), "rounds": self.memory.round, "hinted": self.hinted}
+        counted = {
+            "predictions": tuple(self.predictions),
+            "rounds": self.session.round,
+            "hinted": self.hinted,
+        }
         return {**found, **counted}
 
     async def _rounds(self) -> dict[str, Any]:
         feedback: Feedback | None = None
         for number in range(1, self.rules.max_rounds + 1):
-            self.memory.round = number
+            self.session.round = number
             self.hinted = self.hinted or (feedback is not None and feedback.hint is not None)
-            await steps.au2des(self.writer, self.memory, self.case, feedback)
-            expression = await steps.des2exp(self.writer, self.memory, self.case, self.rules)
+            await steps.au2des(self.writer, self.session, self.case, feedback)
+            expression = await steps.des2exp(self.writer, self.session, self.case, self.rules)
             self.predictions.append(expression)
-            checked = await steps.verify(self.writer, self.memory, self.case, self.rules, expression)
+            checked = await steps.verify(self.writer, self.session, self.case, self.rules, expression)
             if checked.passed:
                 return await self._refined(expression)
             feedback = steps.reflect(self.case, self.rules, checked, number)
@@ -144,7 +148,7 @@ class _Talk:
 
     async def _refined(self, expression: Expression) -> dict[str, Any]:
         try:
-            cot, report = await steps.refine(self.writer, self.memory, self.case, self.rules, expression)
+            cot, report = await steps.refine(self.writer, self.session, self.case, self.rules, expression)
         except steps.NoAnswer as none:
             return {"status": "unresolved", "reason": str(none)}
         return {"status": "resolved", "cot": cot, "grounding": report.precision, "recall": report.recall}

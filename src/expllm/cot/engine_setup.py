@@ -9,10 +9,10 @@ from expllm.chat import OpenAIChat, Prices
 from expllm.core.errors import UsageError
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.case import Rules
-from expllm.cot.engine import Engine, carried_aus
+from expllm.cot.engine import Engine, dataset_aus
 from expllm.cot.prompt_set import Prompts
-from expllm.cot.sample_session import Gate
-from expllm.cot.writers import LLMWriter, OfflineWriter, Writer
+from expllm.cot.sample_session import RunBudget
+from expllm.cot.writers import LLMWriter, RuleWriter, Writer
 from expllm.data import Dataset, Sample
 from expllm.data.roots import open_named
 
@@ -167,16 +167,16 @@ def make_engine(
     writer = _writer(options, prompts)
     reader = None if face_reader is None else face_reader(options.au_source)
     return Engine(
-        writer=writer, labels=labels, rules=options.rules, img2au=reader or carried_aus,
+        writer=writer, labels=labels, rules=options.rules, img2au=reader or dataset_aus,
         release=(lambda: None) if reader is None else reader.close,
-        gate=Gate(options.concurrency, options.budget),
+        gate=RunBudget(options.concurrency, options.budget),
         prompt_hash=None if options.model == OFFLINE else prompts.hash,
     )  # fmt: skip
 
 
 def _writer(options: CotMakeOptions, prompts: Prompts) -> Writer:
     if options.model == OFFLINE:
-        return OfflineWriter()
+        return RuleWriter()
     prices = Prices.load(options.prices)
     if options.budget is not None and options.model not in prices.models:
         raise UsageError(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from expllm.cot.journal import Outcome
 from expllm.cot.merged_journal import Merged, add_up, merged
-from expllm.cot.shares import Accuracy, Share, ranked, reason_kind, said_by_server
+from expllm.cot.shares import Accuracy, Share, ranked, reason_kind, server_message
 from expllm.cot.usage import Audited, Usage, Verdicts, read_audited, read_usage, read_verdicts
 from expllm.files.runs import RunFolder
 
@@ -216,7 +216,7 @@ class _Tally:
         else:
             kind = reason_kind(reason)
             self.reasons[status][kind] += 1
-            if said := said_by_server(reason):  # the same one whatever the order of the journal
+            if said := server_message(reason):  # the same one whatever the order of the journal
                 self.said[kind] = min(said, self.said.get(kind, said))
         known = {"writers": writer, "models": model, "prompt_hashes": prompts, "au_sources": source}
         for name, value in known.items():

@@ -17,7 +17,7 @@ from expllm.cot.estimate import Estimate, estimate
 from expllm.cot.journal import Journal, JournalReader, Outcome
 from expllm.cot.ledger import Ledger
 from expllm.cot.prompt_set import Prompts
-from expllm.cot.sample_session import Gate
+from expllm.cot.sample_session import RunBudget
 from expllm.data import Dataset, Sample
 from expllm.data.drawn import drawn
 from expllm.data.roots import open_named
@@ -173,7 +173,7 @@ def _run(
 class Live:
     """What the progress bar says beside rate and time left."""
 
-    gate: Gate
+    gate: RunBudget
     ended: int = 0
     unresolved: int = 0
     hinted: int = 0

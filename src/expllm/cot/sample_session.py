@@ -1,8 +1,7 @@
-"""A sample's memory: its conversation so far, and the one way to ask something.
+"""One sample's session: its conversation so far, and the single path for calls to the writer.
 
-Whatever is asked goes through [`Memory.ask`][expllm.cot.sample_session.Memory.ask]. An answer that the
-journal already holds is taken from there: a run that was killed resumes by taking the same steps again,
-and pays for none of them twice.
+Every call goes through [`ask`][expllm.cot.sample_session.SampleSession.ask]. A reply that the journal already
+holds is replayed from there: a killed run resumes by taking the same steps again and pays for no call twice.
 """
 
 import asyncio
@@ -39,7 +38,7 @@ class Sink(Protocol):
     async def add(self, row: Row) -> None: ...
 
 
-class Gate:
+class RunBudget:
     """Decides whether a call may begin: shared by all samples of a run.
 
     Args:
@@ -91,19 +90,19 @@ class Gate:
         self.calls += 1
 
 
-class Memory:
-    """What one sample has said and heard.
+class SampleSession:
+    """The conversation about one sample, backed by the journal.
 
     Args:
         sample: Its id.
         sink: The journal.
-        gate: Whether calls may begin.
+        gate: Limits concurrency and spending.
         recorded: Calls that the journal already holds, in their order.
         next_number: The number of the first call that it does not hold.
     """
 
     def __init__(
-        self, sample: str, sink: Sink, gate: Gate, recorded: Sequence[Call] = (), next_number: int = 0
+        self, sample: str, sink: Sink, gate: RunBudget, recorded: Sequence[Call] = (), next_number: int = 0
     ) -> None:
         self.sample = sample
         self.conversation: list[Message] = []

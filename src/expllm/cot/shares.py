@@ -121,7 +121,7 @@ def reason_kind(reason: str | None) -> str:
     return f"img2au: {_general(tail.rpartition(': ')[2])}" if colon else head
 
 
-def said_by_server(reason: str | None) -> str:
+def server_message(reason: str | None) -> str:
     """What a server said within a reason; empty where it said nothing.
 
     >>> said_by_server("call failed: http-503 (Engine is busy)")

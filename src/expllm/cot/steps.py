@@ -11,7 +11,7 @@ from expllm.core.records import CoT
 from expllm.core.vocabulary import Expression
 from expllm.cot.case import Case, Feedback, Rules
 from expllm.cot.format_check import format_problems
-from expllm.cot.sample_session import Memory
+from expllm.cot.sample_session import SampleSession
 from expllm.cot.writers import Writer
 from expllm.grounding import Audit, Verdict, audit
 from expllm.grounding.audit import WRONG
@@ -48,27 +48,27 @@ class Verification:
     problems: tuple[str, ...] = ()
 
 
-async def au2des(writer: Writer, memory: Memory, case: Case, feedback: Feedback | None) -> str:
+async def au2des(writer: Writer, session: SampleSession, case: Case, feedback: Feedback | None) -> str:
     """AU2Des Generation, and after feedback Feedback Reflection: the face in words, and their audit."""
-    before = memory.refusals
-    memory.description = await writer.describe(memory, case, feedback)
-    memory.report = None
-    if memory.refusals == before:  # a refusal describes nothing
-        memory.report = audit(memory.description, case.aus)
-        counts = audit_counts(memory.report)
+    before = session.refusals
+    session.description = await writer.describe(session, case, feedback)
+    session.report = None
+    if session.refusals == before:  # a refusal describes nothing
+        session.report = audit(session.description, case.aus)
+        counts = audit_counts(session.report)
         clean = not counts["refuted"] and not counts["unread"]
-        await memory.verdict("AU2Des" if feedback is None else "Feedback Reflection", clean, audit=counts)
-    return memory.description
+        await session.verdict("AU2Des" if feedback is None else "Feedback Reflection", clean, audit=counts)
+    return session.description
 
 
-async def des2exp(writer: Writer, memory: Memory, case: Case, rules: Rules) -> Expression:
+async def des2exp(writer: Writer, session: SampleSession, case: Case, rules: Rules) -> Expression:
     """Des2Exp Generation: exactly one expression of the label set.
 
     Raises:
         NoAnswer: not one of the answers was.
     """
     for attempt in range(rules.retries + 1):
-        answer = await writer.express(memory, case, attempt > 0)
+        answer = await writer.express(session, case, attempt > 0)
         expression = read_expression(answer, case.labels)
         if expression:
             return expression
@@ -76,21 +76,21 @@ async def des2exp(writer: Writer, memory: Memory, case: Case, rules: Rules) -> E
 
 
 async def verify(
-    writer: Writer, memory: Memory, case: Case, rules: Rules, expression: Expression
+    writer: Writer, session: SampleSession, case: Case, rules: Rules, expression: Expression
 ) -> Verification:
     """Result Verification: are the units covered, are the degrees right, is the label right?"""
     found = Verification(passed=True, by="none")
-    if memory.report is None:
+    if session.report is None:
         found = Verification(False, "refusal", problems=("The answer does not describe the face.",))
     elif rules.verify in ("rules", "both"):
-        found = verify_by_rules(memory.report, case, expression)
+        found = verify_by_rules(session.report, case, expression)
     if found.passed and rules.verify in ("llm", "both"):
-        found = await _verify_by_llm(writer, memory, case, rules, found)
+        found = await _verify_by_llm(writer, session, case, rules, found)
     if found.passed and case.truth is not None and expression is not case.truth:
         # A judge that lets a wrong label pass is not believed.
         found = Verification(False, "label", label=False, problems=(WRONG_LABEL,))
     views = {"units": found.units, "degrees": found.degrees, "label": found.label, "readable": found.readable}
-    await memory.verdict(
+    await session.verdict(
         "Result Verification", found.passed, by=found.by, **views, problems=list(found.problems)
     )
     return found
@@ -141,10 +141,10 @@ def unread_problems(report: Audit) -> list[str]:
 
 
 async def _verify_by_llm(
-    writer: Writer, memory: Memory, case: Case, rules: Rules, so_far: Verification
+    writer: Writer, session: SampleSession, case: Case, rules: Rules, so_far: Verification
 ) -> Verification:
     for attempt in range(rules.retries + 1):
-        verdict = read_verdict(await writer.judge(memory, case, attempt > 0))
+        verdict = read_verdict(await writer.judge(session, case, attempt > 0))
         if verdict is not None:
             return replace(so_far, passed=verdict, by="both" if so_far.by == "rules" else "llm")
     problems = ("The verification gave no readable verdict.",)
@@ -159,21 +159,21 @@ def reflect(case: Case, rules: Rules, verification: Verification, finished_round
 
 
 async def refine(
-    writer: Writer, memory: Memory, case: Case, rules: Rules, expression: Expression
+    writer: Writer, session: SampleSession, case: Case, rules: Rules, expression: Expression
 ) -> tuple[CoT, Audit]:
     """Format Refinement, held against the rules of the format and once more against the action units.
 
     Raises:
         NoAnswer: no text broke none of them.
     """
-    text = memory.description
+    text = session.description
     problems: tuple[str, ...] = ()
     for _ in range(rules.retries + 1):
-        text = await writer.refine(memory, case, expression, text, problems)
+        text = await writer.refine(session, case, expression, text, problems)
         cot, problems = format_problems(text, expression)
         report = audit(text if cot is None else cot, case.aus, expression)
         problems = problems or smuggled(report)
-        await memory.verdict(
+        await session.verdict(
             "Format Refinement", not problems, problems=list(problems), audit=audit_counts(report)
         )
         if cot is not None and not problems:

@@ -12,7 +12,7 @@ from expllm.core.vocabulary import Expression
 from expllm.cot.case import Case, Feedback, labels_text, positive_text, unknown_text
 from expllm.cot.prompt_set import Prompts
 from expllm.cot.rule_writer import conclude, describe, interpret, observe, write_cot
-from expllm.cot.sample_session import Memory
+from expllm.cot.sample_session import SampleSession
 
 
 class Writer(Protocol):
@@ -20,17 +20,17 @@ class Writer(Protocol):
 
     identity: str
 
-    async def describe(self, memory: Memory, case: Case, feedback: Feedback | None) -> str:
+    async def describe(self, session: SampleSession, case: Case, feedback: Feedback | None) -> str:
         """AU2Des: the face in words, from the action units alone; after feedback, the revised words."""
 
-    async def express(self, memory: Memory, case: Case, again: bool) -> str:
+    async def express(self, session: SampleSession, case: Case, again: bool) -> str:
         """Des2Exp: the expression that the last description names, as it was answered."""
 
-    async def judge(self, memory: Memory, case: Case, again: bool) -> str:
+    async def judge(self, session: SampleSession, case: Case, again: bool) -> str:
         """Result Verification: 'Correct' or 'Incorrect', as it was answered."""
 
     async def refine(
-        self, memory: Memory, case: Case, expression: Expression, draft: str, problems: Sequence[str]
+        self, session: SampleSession, case: Case, expression: Expression, draft: str, problems: Sequence[str]
     ) -> str:
         """Format Refinement of `draft`; where `problems` are named, of what was refined before."""
 
@@ -51,60 +51,62 @@ class LLMWriter:
         self._chat = chat
         self._prompts = prompts
 
-    async def describe(self, memory: Memory, case: Case, feedback: Feedback | None) -> str:
+    async def describe(self, session: SampleSession, case: Case, feedback: Feedback | None) -> str:
         if feedback is None:
             prompt = self._prompts.fill(
                 "describe", positive=positive_text(case.aus), unknown=unknown_text(case.aus)
             )
-            return await self._say(memory, "AU2Des", prompt)
+            return await self._say(session, "AU2Des", prompt)
         problems = "".join(f"\n- {problem}" for problem in feedback.problems)
         if feedback.hint is None:
             return await self._say(
-                memory, "Feedback Reflection", self._prompts.fill("feedback", problems=problems)
+                session, "Feedback Reflection", self._prompts.fill("feedback", problems=problems)
             )
         prompt = self._prompts.fill("feedback_hint", expression=feedback.hint.capitalize(), problems=problems)
-        return await self._say(memory, "Feedback Reflection", prompt)
+        return await self._say(session, "Feedback Reflection", prompt)
 
-    async def express(self, memory: Memory, case: Case, again: bool) -> str:
+    async def express(self, session: SampleSession, case: Case, again: bool) -> str:
         name = "express_again" if again else "express"
-        return await self._say(memory, "Des2Exp", self._prompts.fill(name, labels=labels_text(case.labels)))
+        return await self._say(session, "Des2Exp", self._prompts.fill(name, labels=labels_text(case.labels)))
 
-    async def judge(self, memory: Memory, case: Case, again: bool) -> str:
+    async def judge(self, session: SampleSession, case: Case, again: bool) -> str:
         # Beside the conversation, not in it: this prompt names the true label, which nobody may be told yet.
         truth = case.truth.capitalize() if case.truth else "what the description says"
         prompt = self._prompts.fill("verify", positive=positive_text(case.aus), expression=truth)
         if again:
             prompt = f"{prompt}\n{self._prompts.fill('verify_again')}"
-        return await self._ask(memory, "Result Verification", [*memory.conversation, Message("user", prompt)])
+        return await self._ask(
+            session, "Result Verification", [*session.conversation, Message("user", prompt)]
+        )
 
     async def refine(
-        self, memory: Memory, case: Case, expression: Expression, draft: str, problems: Sequence[str]
+        self, session: SampleSession, case: Case, expression: Expression, draft: str, problems: Sequence[str]
     ) -> str:
-        original = memory.description
+        original = session.description
         prompt = self._prompts.fill("refine", analysis=original, expression=expression.capitalize())
         messages = [Message("user", prompt)]
         if problems:
             again = self._prompts.fill("refine_again", problems=" ".join(problems))
             messages += [Message("assistant", draft), Message("user", again)]
-        return await self._ask(memory, "Format Refinement", messages)
+        return await self._ask(session, "Format Refinement", messages)
 
     async def close(self) -> None:
         await self._chat.close()
 
-    async def _say(self, memory: Memory, step: str, prompt: str) -> str:
-        memory.conversation.append(Message("user", prompt))
-        text = await self._ask(memory, step, memory.conversation)
-        memory.conversation.append(Message("assistant", text))
+    async def _say(self, session: SampleSession, step: str, prompt: str) -> str:
+        session.conversation.append(Message("user", prompt))
+        text = await self._ask(session, step, session.conversation)
+        session.conversation.append(Message("assistant", text))
         return text
 
-    async def _ask(self, memory: Memory, step: str, messages: Sequence[Message]) -> str:
+    async def _ask(self, session: SampleSession, step: str, messages: Sequence[Message]) -> str:
         asked = list(messages)
         key = (text for message in asked for text in (message.role, message.content))
-        call = await memory.ask(step, str(asked[-1].content), key, lambda: self._chat.ask(asked))
+        call = await session.ask(step, str(asked[-1].content), key, lambda: self._chat.ask(asked))
         return call.text
 
 
-class OfflineWriter:
+class RuleWriter:
     """Writes by rules over the action units: no network, no model.
 
     It names the expression that the movements speak for most; told that it was wrong, the next likely one.
@@ -112,45 +114,45 @@ class OfflineWriter:
 
     identity = "offline"
 
-    async def describe(self, memory: Memory, case: Case, feedback: Feedback | None) -> str:
-        guess = feedback.hint if feedback and feedback.hint else self._guess(memory, case)
+    async def describe(self, session: SampleSession, case: Case, feedback: Feedback | None) -> str:
+        guess = feedback.hint if feedback and feedback.hint else self._guess(session, case)
         observations = describe(case.aus)
         parts = (observe(observations), interpret(observations, guess), conclude(observations, guess))
         step = "AU2Des" if feedback is None else "Feedback Reflection"
-        memory.guess = guess
-        return await self._answer(memory, step, " ".join(parts), guess)
+        session.guess = guess
+        return await self._answer(session, step, " ".join(parts), guess)
 
-    async def express(self, memory: Memory, case: Case, again: bool) -> str:
-        guess = memory.guess or self._guess(memory, case)
-        return await self._answer(memory, "Des2Exp", guess.capitalize(), guess)
+    async def express(self, session: SampleSession, case: Case, again: bool) -> str:
+        guess = session.guess or self._guess(session, case)
+        return await self._answer(session, "Des2Exp", guess.capitalize(), guess)
 
-    async def judge(self, memory: Memory, case: Case, again: bool) -> str:
-        right = case.truth is None or memory.guess is case.truth
+    async def judge(self, session: SampleSession, case: Case, again: bool) -> str:
+        right = case.truth is None or session.guess is case.truth
         return await self._answer(
-            memory, "Result Verification", "Correct" if right else "Incorrect", memory.guess
+            session, "Result Verification", "Correct" if right else "Incorrect", session.guess
         )
 
     async def refine(
-        self, memory: Memory, case: Case, expression: Expression, draft: str, problems: Sequence[str]
+        self, session: SampleSession, case: Case, expression: Expression, draft: str, problems: Sequence[str]
     ) -> str:
         return await self._answer(
-            memory, "Format Refinement", write_cot(case.aus, expression).text, expression
+            session, "Format Refinement", write_cot(case.aus, expression).text, expression
         )
 
     async def close(self) -> None:
         return None
 
-    def _guess(self, memory: Memory, case: Case) -> Expression:
+    def _guess(self, session: SampleSession, case: Case) -> Expression:
         scores = describe(case.aus).scores
         ranked = sorted(case.labels, key=lambda label: -scores[label])  # stable: the set's order breaks ties
-        return ranked[(memory.round - 1) % len(ranked)]
+        return ranked[(session.round - 1) % len(ranked)]
 
-    async def _answer(self, memory: Memory, step: str, text: str, about: Expression | None) -> str:
+    async def _answer(self, session: SampleSession, step: str, text: str, about: Expression | None) -> str:
         async def reply() -> Reply:
             return Reply(
                 text=text, model=self.identity, finish="stop", usage=Usage(0, 0), cost=0.0, seconds=0.0,
                 attempts=0, refused=False, cached=False,
             )  # fmt: skip
 
-        prompt = f"{step}, round {memory.round}" + (f": {about.value}" if about else "")
-        return (await memory.ask(step, prompt, (self.identity, step, str(memory.round), text), reply)).text
+        prompt = f"{step}, round {session.round}" + (f": {about.value}" if about else "")
+        return (await session.ask(step, prompt, (self.identity, step, str(session.round), text), reply)).text

@@ -134,7 +134,7 @@ class Augmentation:
 
     def draw(self, seed: int, epoch: int, index: int) -> Change:
         """What happens to the sample at `index` in this epoch, the same in every process."""
-        drawn = chances("augmentation", seed, epoch, index, _DRAWN)
+        drawn = hash_uniforms("augmentation", seed, epoch, index, _DRAWN)
 
         def spread(name: str, happens: str) -> float:
             """Evenly from -range to +range; 0 where it does not happen."""
@@ -160,7 +160,7 @@ class Augmentation:
         return drawn["x"] * (1 - width), drawn["y"] * (1 - height), width, height
 
 
-def chances(purpose: str, seed: int, epoch: int, index: int, names: Sequence[str]) -> dict[str, float]:
+def hash_uniforms(purpose: str, seed: int, epoch: int, index: int, names: Sequence[str]) -> dict[str, float]:
     """Numbers from 0 to below 1 by name, evenly spread, the same in every process."""
     digest = hashlib.shake_256(f"{purpose} {seed} {epoch} {index}".encode()).digest(8 * len(names))
     return {

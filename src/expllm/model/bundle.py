@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from expllm.model.inference.audited_decoding import Ids
-    from expllm.model.inference.backend import Talker
+    from expllm.model.inference.backend import InferenceBackend
     from expllm.model.model_inputs import Preparer
 
 
@@ -43,11 +43,11 @@ class Bundle:
     processor: Any | None = None
     trained: tuple[str, ...] = ()
 
-    def talker(self, prepared: "Preparer", dtype: torch.dtype | None, prompt: "Ids") -> "Talker":
+    def backend(self, prepared: "Preparer", dtype: torch.dtype | None, prompt: "Ids") -> "InferenceBackend":
         """The model, ready to answer, used up; `prompt` is one of those that it will be given."""
-        from expllm.model.inference.backend_choice import talker
+        from expllm.model.inference.backend_choice import backend_for
 
-        return talker(self, prepared, dtype, prompt)
+        return backend_for(self, prepared, dtype, prompt)
 
 
 def new_bundle(

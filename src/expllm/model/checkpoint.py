@@ -24,7 +24,7 @@ from expllm.files.atomic_folders import whole_folder
 from expllm.model.build import Base, load_base, load_language, load_tokenizer, load_tower, put_together
 from expllm.model.bundle import Bundle
 from expllm.model.hub.merged_folder import load_plain
-from expllm.model.hub.snapshots import settled
+from expllm.model.hub.snapshots import resolve_revisions
 from expllm.model.manifest import (
     ADAPTER,
     ADAPTER_CONFIG,
@@ -43,9 +43,9 @@ from expllm.model.tensors import as_os_error, load_weights, save_weights
 from expllm.model.vlm import (
     inner,
     language_config,
+    module_names,
     new_tower,
     part_of,
-    places,
     tower_config,
     with_lora,
 )
@@ -149,7 +149,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 def part_state(model: nn.Module, part: str) -> dict[str, Tensor]:
     """The parameters of `projector`, `tower` or `language`, by their names in the model without adapters."""
-    plain, where = inner(model).named_parameters(), places(model)
+    plain, where = inner(model).named_parameters(), module_names(model)
     return {
         name.replace(".base_layer.", "."): parameter.detach()
         for name, parameter in plain
@@ -190,7 +190,7 @@ def _written_parts(bundle: Bundle) -> tuple[str, ...]:
 
 def _load_base(folder: Path, manifest: Manifest, dtype: torch.dtype) -> Base:
     """The base model; parts whose only weights are in the folder have none yet."""
-    preset = settled(manifest.preset)
+    preset = resolve_revisions(manifest.preset)
     if preset.hf is not None:
         return load_base(preset, dtype=dtype)
     tokenizer: Any = load_tokenizer(preset.language)

@@ -1,7 +1,7 @@
 """Llava with a `ConvTower`: the one class of a merged folder that plain `transformers` does not have.
 
-This module, `vision` and `residual_network` are copied into such a folder (`hub.merge`), so they may import nothing
-else of ExpLLM. `transformers` runs them with `trust_remote_code=True`.
+This module, `vision` and `residual_network` are copied into such a folder (`hub.merge`), so they may import
+nothing else of ExpLLM. `transformers` runs them with `trust_remote_code=True`.
 """
 
 from typing import Any

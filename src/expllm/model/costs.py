@@ -44,7 +44,7 @@ class Sizes:
         visual_tokens: Places that a picture takes among the words.
         tower_tokens: Tokens inside the tower, with its class token.
         vocabulary: Rows of the output layer.
-        parameters: By part, for all of `model.expllm.PARTS`; `tower` and `language` are without adapters.
+        parameters: By part, for all of `model.vlm.PARTS`; `tower` and `language` are without adapters.
         packed: The language model's blocks are held in 4 bits.
     """
 
@@ -71,7 +71,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryEstimate:
     """Bytes.
 
     Attributes:
@@ -101,7 +101,7 @@ def training_memory(
     checkpointing: bool,
     element: int = HALF,
     mask: int = 1,
-) -> Memory:
+) -> MemoryEstimate:
     """Memory of a training step at its peak.
 
     Kept for each token and block, `h` being the hidden width, `k` that of keys, `m` the MLP's, `e` and `b`
@@ -130,7 +130,7 @@ def training_memory(
     # The output as it comes, in 32 bits, its logarithmic softmax, and the gradient of that.
     logits = text.answered * sizes.vocabulary * (element + 3 * 4)
     learned = TRAINED_BYTES * sum(sizes.parameters[part] for part in parts)
-    return Memory(frozen_bytes(sizes, parts, element), learned, batch * kept, batch * logits)
+    return MemoryEstimate(frozen_bytes(sizes, parts, element), learned, batch * kept, batch * logits)
 
 
 def block_bytes(stack: Stack, element: int, mask: int) -> int:
@@ -154,13 +154,13 @@ def frozen_bytes(sizes: Sizes, parts: Collection[str], element: int = HALF) -> f
     return count
 
 
-def answer_memory(sizes: Sizes, batch: int, text: Text, element: int = HALF) -> Memory:
+def answer_memory(sizes: Sizes, batch: int, text: Text, element: int = HALF) -> MemoryEstimate:
     """Memory of answering: weights with the adapters merged, and the keys and values of all tokens."""
     tokens = sizes.visual_tokens + text.asked + text.answered
     cache = 2 * sizes.language.layers * sizes.language.kv * tokens * element
     weights = frozen_bytes(sizes, ("tower_lora", "language_lora", "projector"), element)
     weights += sizes.parameters["projector"] * element
-    return Memory(weights, 0, batch * cache, batch * sizes.vocabulary * 4)
+    return MemoryEstimate(weights, 0, batch * cache, batch * sizes.vocabulary * 4)
 
 
 def training_flops(sizes: Sizes, parts: Collection[str], text: Text, *, checkpointing: bool) -> float:

@@ -1,8 +1,8 @@
 """Image-text-to-text models of `transformers` by family: what differs from one to the next, in one table.
 
 A family is the package of `transformers` that a class comes from, such as `qwen3_vl`. Prompts, inputs and
-parts need no entry: processors make the former, models tell the latter (`expllm.places`). A family without an
-entry has the defaults.
+parts need no entry: processors make the former, models name the latter (`vlm.module_names`). A family without
+an entry has the defaults.
 """
 
 from collections.abc import Mapping

@@ -13,11 +13,11 @@ from torch import Tensor
 from expllm.core.errors import MissingDependency, MissingWeights
 from expllm.model.expected_weights import llama_shapes
 from expllm.model.manifest import ModelError
-from expllm.model.presets import Language
+from expllm.model.presets import LanguageConfig
 from expllm.model.weight_keys import Differences, Shape, check_keys, check_shapes, not_finite
 
 
-def check_gguf(path: Path, language: Language, again: str) -> None:
+def check_gguf(path: Path, language: LanguageConfig, again: str) -> None:
     """Reads a file once, all of it, before it is unpacked.
 
     Args:
@@ -34,7 +34,7 @@ def check_gguf(path: Path, language: Language, again: str) -> None:
     check_keys(path, Differences(not_finite=damaged), again)
 
 
-def gguf_shapes(language: Language) -> dict[str, Shape]:
+def gguf_shapes(language: LanguageConfig) -> dict[str, Shape]:
     """Names in GGUF, and shapes, of all weights of a language model of Llama's architecture."""
     from gguf import MODEL_ARCH, get_tensor_name_map
 

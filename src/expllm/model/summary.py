@@ -11,7 +11,7 @@ import torch
 from expllm.core.errors import MissingWeights
 from expllm.model.build import fetched
 from expllm.model.costs import (
-    Memory,
+    MemoryEstimate,
     Sizes,
     Stack,
     Text,
@@ -22,10 +22,10 @@ from expllm.model.costs import (
 )
 from expllm.model.families import family_of
 from expllm.model.hub.published_sizes import PUBLISHED
-from expllm.model.hub.snapshots import find, settled
+from expllm.model.hub.snapshots import find, resolve_revisions
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
-from expllm.model.vlm import PARTS, empty_model, inner, part_of, places, with_lora
+from expllm.model.vlm import PARTS, empty_model, inner, module_names, part_of, with_lora
 
 LEARNED: Final = ("projector", "tower_lora", "language_lora")
 """What the second stage trains."""
@@ -77,9 +77,9 @@ class Summary:
     trainable: Mapping[str, int]
     visual_tokens: int
     batch: int
-    training: Mapping[str, Memory]
+    training: Mapping[str, MemoryEstimate]
     training_flops: Mapping[str, float]
-    answer_memory: Memory
+    answer_memory: MemoryEstimate
     answer_flops: Mapping[str, float]
     note: str
 
@@ -120,7 +120,7 @@ def summary(preset: Preset, batch: int = 16) -> Summary:
     Raises:
         MissingWeights: the configuration of an `hf:` model cannot be had.
     """
-    preset = settled(preset, online=False)
+    preset = resolve_revisions(preset, online=False)
     model = _empty(preset)
     sizes = _sizes(preset, model)
     modes = {"plain": False, "checkpointing": True}
@@ -142,7 +142,7 @@ def sizes_of(preset: Preset) -> Sizes:
     Raises:
         MissingWeights: the configuration of an `hf:` model cannot be had.
     """
-    preset = settled(preset, online=False)
+    preset = resolve_revisions(preset, online=False)
     return _own_sizes(preset) if preset.hf is None else _sizes(preset, _empty(preset))
 
 
@@ -155,7 +155,7 @@ def _own_sizes(preset: Preset) -> Sizes:
 def _sizes(preset: Preset, model: Any) -> Sizes:
     counts = dict.fromkeys((*PARTS, "other"), 0)
     blocks = {"tower": 0, "language": 0}
-    where = places(model)
+    where = module_names(model)
     for name, parameter in model.named_parameters():
         part = part_of(name, where)
         counts[part] += parameter.numel()
@@ -225,7 +225,7 @@ def _visual_tokens(config: Any, patches: int) -> int:
 
 
 def _modules(preset: Preset, model: Any, sizes: Sizes) -> tuple[Module, ...]:
-    plain, where = inner(model), places(model)
+    plain, where = inner(model), module_names(model)
     found = {
         "tower": type(plain.get_encoder("image")).__name__,
         "language": type(plain.get_decoder()).__name__,

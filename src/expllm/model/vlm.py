@@ -17,7 +17,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from expllm.core.errors import UsageError
 from expllm.model.families import family_of
-from expllm.model.presets import Language, Lora, Preset, Tower
+from expllm.model.presets import LanguageConfig, Lora, Preset, VisionConfig
 from expllm.model.quiet import quiet_transformers
 from expllm.model.vision import ConvConfig, ConvTower
 
@@ -41,7 +41,7 @@ class PatchTower(Dinov2Model):
         return found
 
 
-def tower_config(tower: Tower) -> Dinov2Config | ConvConfig:
+def tower_config(tower: VisionConfig) -> Dinov2Config | ConvConfig:
     """The sizes of a tower as `transformers` writes them."""
     if tower.kind == "conv":
         return ConvConfig(tower.widths, tower.image)
@@ -56,7 +56,7 @@ def new_tower(config: Dinov2Config | ConvConfig) -> PatchTower | ConvTower:
     return ConvTower(config) if isinstance(config, ConvConfig) else PatchTower(config)
 
 
-def language_config(language: Language) -> LlamaConfig:
+def language_config(language: LanguageConfig) -> LlamaConfig:
     """The sizes of a language model as `transformers` writes them."""
     return LlamaConfig(
         hidden_size=language.hidden, num_hidden_layers=language.layers, num_attention_heads=language.heads,
@@ -141,7 +141,7 @@ def adapted_layers(model: nn.Module, lora: Lora) -> tuple[str, ...]:
 def _targets(model: nn.Module, lora: Lora) -> str:
     """One pattern for all layers of both towers that get an adapter; the projector is trained whole and gets
     none."""
-    ends, where = adapted_layers(model, lora), places(model)
+    ends, where = adapted_layers(model, lora), module_names(model)
     layers = [path for path, module in model.named_modules() if not [*module.children()]]
     patterns = []
     for part, roots in (("tower", where.tower), ("language", where.language)):
@@ -160,7 +160,7 @@ def _any_of(names: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Places:
+class ModuleNames:
     """Where the parts of a model are: paths of modules in it. What is in none of them is the projector's.
 
     Attributes:
@@ -173,10 +173,10 @@ class Places:
     other: tuple[str, ...] = ()
 
 
-OWN: Final = Places(("vision_tower",), ("language_model", "lm_head"), ("multi_modal_projector",))
+OWN: Final = ModuleNames(("vision_tower",), ("language_model", "lm_head"), ("multi_modal_projector",))
 
 
-def places(model: nn.Module) -> Places:
+def module_names(model: nn.Module) -> ModuleNames:
     """The parts of a model, as `transformers` tells them.
 
     Raises:
@@ -193,10 +193,10 @@ def places(model: nn.Module) -> Places:
     inside = tuple(f"{encoder}.{name}" for name in family.projector)
     sound = paths.get(plain.get_encoder("audio"))
     other = (*family.other, *([sound] if sound else []))
-    return Places((encoder,), (decoder, *([output] if output else [])), inside, other)
+    return ModuleNames((encoder,), (decoder, *([output] if output else [])), inside, other)
 
 
-def part_of(name: str, where: Places = OWN) -> str:
+def part_of(name: str, where: ModuleNames = OWN) -> str:
     """Which of `PARTS` a parameter belongs to, by its name in the model, adapted or not; or "other"."""
     path = f".{name}."
     kinds = {
@@ -216,7 +216,7 @@ def train_only(model: nn.Module, parts: tuple[str, ...]) -> dict[str, int]:
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise UsageError(f"no part {unknown[0]!r} to train: choose among {', '.join(PARTS)}")
-    counts, where = dict.fromkeys(parts, 0), places(model)
+    counts, where = dict.fromkeys(parts, 0), module_names(model)
     for name, parameter in model.named_parameters():
         part = part_of(name, where)
         # DINOv2's mask token serves its pretraining alone: no gradient ever comes, and DDP would wait for it.
@@ -250,7 +250,7 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class SoftLabels:
     """How likely each answer of a set is right, where it is not one answer that is learned.
 
     Attributes:
@@ -266,7 +266,7 @@ def supervised_losses(
     model: nn.Module,
     inputs: dict[str, Tensor],
     labels: Tensor,
-    doubt: Doubt | None = None,
+    doubt: SoftLabels | None = None,
     weights: Tensor | None = None,
 ) -> Losses:
     """Loss over the supervised positions; no other position is projected onto the vocabulary.
@@ -303,7 +303,7 @@ def _foretold(model: Any, inputs: dict[str, Tensor], rows: Tensor, columns: Tens
     return model(**inputs, use_cache=False, logits_to_keep=kept).logits[rows, place]
 
 
-def _doubted(losses: Tensor, logits: Tensor, rows: Tensor, doubt: Doubt) -> Tensor:
+def _doubted(losses: Tensor, logits: Tensor, rows: Tensor, doubt: SoftLabels) -> Tensor:
     """The losses, with those of the doubted first tokens in their places."""
     first = torch.ones_like(rows, dtype=torch.bool)
     first[1:] = rows[1:] != rows[:-1]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from expllm.model.build import whole_snapshot
-from expllm.model.hub.snapshots import settled
+from expllm.model.hub.snapshots import resolve_revisions
 from expllm.model.manifest import read_manifest
 from expllm.model.presets import Preset
 from expllm.model.shipped import model_folder
@@ -21,7 +21,7 @@ def base_preset(recipe: Recipe) -> Preset:
     """
     chosen = chosen_preset(recipe)
     if recipe.model.begin is None:
-        return _whole(settled(chosen))
+        return _whole(resolve_revisions(chosen))
     begun = read_manifest(model_folder(recipe.model.begin)).preset
     tower, language = begun.tower, begun.language
     # Weights that have been moved since: the revision stays, so that they must be the same.
@@ -29,7 +29,7 @@ def base_preset(recipe: Recipe) -> Preset:
         tower = replace(tower, source=chosen.tower.source)
     if recipe.model.language_source is not None:
         language = replace(language, source=chosen.language.source)
-    return _whole(settled(replace(begun, tower=tower, language=language)))
+    return _whole(resolve_revisions(replace(begun, tower=tower, language=language)))
 
 
 def _whole(base: Preset) -> Preset:

@@ -15,11 +15,11 @@ from expllm.train.dataloader import Batches
 from expllm.train.recipe import StageConfig
 from expllm.train.step_history import History, Step
 from expllm.train.trainer import StageTrainer, TrainingError
-from expllm.train.training_sets import Reading
+from expllm.train.training_sets import TrainingSet
 
 
 def announce(
-    stage: StageConfig, learns: dict[str, int], reading: Reading, order: Batches, quiet: bool
+    stage: StageConfig, learns: dict[str, int], reading: TrainingSet, order: Batches, quiet: bool
 ) -> None:
     """One line on standard error: what trains, on what, how long."""
     if quiet:

@@ -15,10 +15,12 @@ from expllm.data.captions import open_captions
 from expllm.data.people import check_apart
 from expllm.data.roots import located
 from expllm.train.recipe import DataConfig, StageConfig
-from expllm.train.training_sets import Captioned, Face, Faces, Reading
+from expllm.train.training_sets import CaptionTrainingSet, Face, FaceTrainingSet, TrainingSet
 
 
-def read_stage(data: DataConfig, stage: StageConfig, questions: Questions, split: str = "train") -> Reading:
+def read_stage(
+    data: DataConfig, stage: StageConfig, questions: Questions, split: str = "train"
+) -> TrainingSet:
     """What a stage learns from.
 
     Args:
@@ -29,7 +31,7 @@ def read_stage(data: DataConfig, stage: StageConfig, questions: Questions, split
         ExpllmError: they are damaged.
     """
     if stage.reads == "captions" and data.captions not in (None, "texts"):
-        return Captioned(open_captions(_path(data, data.captions), data.limit), questions)
+        return CaptionTrainingSet(open_captions(_path(data, data.captions), data.limit), questions)
     faces = read_faces(data, stage, questions, split)
     if stage.reads == "captions":
         told = tuple(face for face in faces.faces if face.cot is not None)
@@ -41,7 +43,7 @@ def read_stage(data: DataConfig, stage: StageConfig, questions: Questions, split
     return faces
 
 
-def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split: str) -> Faces:
+def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split: str) -> FaceTrainingSet:
     """The faces of a recipe's data set, with their explanations.
 
     Raises:
@@ -74,7 +76,7 @@ def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split
         )
     fingerprint = _fingerprint("".join(dataset.fingerprint for dataset in datasets), faces)
     label_first = {"label-first": 1.0, "explanation-first": 0.0}.get(stage.order, stage.label_first)
-    return Faces(
+    return FaceTrainingSet(
         tuple(faces), labels, questions, label_first, fingerprint, tuple(left_out), data.votes, data.unhinted
     )
 
@@ -111,12 +113,12 @@ def _common_labels(datasets: Sequence[Dataset]) -> tuple[Expression, ...]:
 
 
 def _face(
-    sample: Sample, kind: str, told: "Told | None", labels: Sequence[Expression], data: DataConfig
+    sample: Sample, kind: str, told: "FaceTexts | None", labels: Sequence[Expression], data: DataConfig
 ) -> tuple[Face | None, str]:
     """A face to learn from, and what is wrong with it or its text."""
     if sample.expression is None or sample.image is None:
         return None, "no label" if sample.image is not None else "no picture"
-    told = told or Told(sample.text, None if sample.aus is None else AUVector(sample.aus))
+    told = told or FaceTexts(sample.text, None if sample.aus is None else AUVector(sample.aus))
     cot, problem = _cot(told.text)
     cot = cot if cot and _wanted(cot, data) else None
     shares = _shares(sample.votes, labels, sample.expression)
@@ -159,14 +161,14 @@ def _path(data: DataConfig, name: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
+class FaceTexts:
     """What an engine says of a face: its text, and the action units that it was written from."""
 
     text: str | None
     aus: AUVector | None
 
 
-def _texts(path: str) -> Iterator[tuple[str, Told]]:
+def _texts(path: str) -> Iterator[tuple[str, FaceTexts]]:
     """Explanations by id, of an engine's run or of what it exported."""
     if (Path(path) / "run.json").is_file():
         from expllm.cot.merged_journal import merged
@@ -177,11 +179,11 @@ def _texts(path: str) -> Iterator[tuple[str, Told]]:
                 record = run.outcome(ended).record
                 if cot := record.get("cot"):
                     aus = record.get("aus")
-                    yield ended.sample, Told(CoT.from_dict(cot).text, AUVector(aus) if aus else None)
+                    yield ended.sample, FaceTexts(CoT.from_dict(cot).text, AUVector(aus) if aus else None)
         return
     for sample in open_dataset(path):
         if sample.text:
-            yield sample.id, Told(sample.text, None if sample.aus is None else AUVector(sample.aus))
+            yield sample.id, FaceTexts(sample.text, None if sample.aus is None else AUVector(sample.aus))
 
 
 def _cot(text: str | None) -> tuple[CoT | None, str]:

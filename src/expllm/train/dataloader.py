@@ -23,8 +23,17 @@ from expllm.data.augment import Augmentation
 from expllm.model.model_inputs import Pixels, Preparer
 from expllm.model.tokenize import Encoded, TooLong, label_tokens
 from expllm.train.recipe import StageConfig
-from expllm.train.sampling import Counts, Draw, Mixture, Plan, balanced_within, batches, class_balanced, plan
-from expllm.train.training_sets import TASKS, UNAUGMENTED, Faces, Reading, drawn_chance
+from expllm.train.sampling import (
+    Counts,
+    Draw,
+    EpochPlan,
+    Mixture,
+    balanced_within,
+    batches,
+    class_balanced,
+    plan,
+)
+from expllm.train.training_sets import TASKS, UNAUGMENTED, FaceTrainingSet, TrainingSet, sample_draws
 
 Key = tuple[int, Draw]
 """An example: the epoch, and what is drawn in it."""
@@ -47,7 +56,7 @@ class Example:
 class Examples(Dataset[Example]):
     """Examples by key, each made from (seed, epoch, index) alone."""
 
-    reading: Reading
+    reading: TrainingSet
     preparer: Preparer
     augmentation: Augmentation | None
     seed: int
@@ -67,7 +76,7 @@ class Examples(Dataset[Example]):
         # Copies of a face in one epoch are changed each in its own way.
         place = draw.index + draw.repeat * len(self.reading)
         change = self.augmentation.draw(self.seed, epoch, place) if self.augmentation else UNAUGMENTED
-        chance = None if self.still else drawn_chance(self.seed, epoch, place)
+        chance = None if self.still else sample_draws(self.seed, epoch, place)
         name = self.reading.name(draw.index)
         talk = self.reading.conversation(draw.index, draw.task, mirrored=change.flip, chance=chance)
         text = self.preparer.encoder.encode(talk, name)
@@ -93,7 +102,7 @@ class Batches(Sampler[list[Key]]):
     """
 
     def __init__(
-        self, reading: Reading, stage: StageConfig, *, rank: int = 0, world: int = 1, from_step: int = 0
+        self, reading: TrainingSet, stage: StageConfig, *, rank: int = 0, world: int = 1, from_step: int = 0
     ) -> None:
         if stage.batch % (stage.micro_batch * world):
             raise UsageError(
@@ -151,7 +160,7 @@ class Batches(Sampler[list[Key]]):
         return [list(step) for step in zip(*parts, strict=True)]
 
 
-def epoch_plan(reading: Reading, stage: StageConfig, epoch: int) -> Plan:
+def epoch_plan(reading: TrainingSet, stage: StageConfig, epoch: int) -> EpochPlan:
     """What is drawn in an epoch, in order."""
     if stage.reads == "captions":
         return plan(len(reading), None, stage.seed, epoch)
@@ -159,14 +168,14 @@ def epoch_plan(reading: Reading, stage: StageConfig, epoch: int) -> Plan:
     mixture = Mixture(stage.label / whole, stage.explanation / whole)
     order = None
     explained: Sequence[bool] | None = None
-    if isinstance(reading, Faces):
+    if isinstance(reading, FaceTrainingSet):
         explained = reading.explained
         if stage.balanced:
             order = _balanced(reading, stage, epoch)
     return plan(len(reading), mixture, stage.seed, epoch, explained=explained, order=order)
 
 
-def _balanced(reading: Faces, stage: StageConfig, epoch: int) -> list[int]:
+def _balanced(reading: FaceTrainingSet, stage: StageConfig, epoch: int) -> list[int]:
     labels = [face.label.value for face in reading.faces]
     if isinstance(stage.balanced, dict):
         sets = [face.kind for face in reading.faces]
@@ -174,9 +183,9 @@ def _balanced(reading: Faces, stage: StageConfig, epoch: int) -> list[int]:
     return class_balanced(labels, stage.seed, epoch)
 
 
-def _length(reading: Reading, draw: Draw) -> int:
+def _length(reading: TrainingSet, draw: Draw) -> int:
     """About how many tokens; captions of a stage all count as equally long, which they nearly are."""
-    if not isinstance(reading, Faces) or draw.task == "label":
+    if not isinstance(reading, FaceTrainingSet) or draw.task == "label":
         return 0
     cot = reading.faces[draw.index].cot
     return 0 if cot is None else int(len(cot.text) / CHARACTERS_A_TOKEN)
@@ -274,7 +283,7 @@ def begin_worker(_: int) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def check_lengths(reading: Reading, preparer: Preparer, tasks: Sequence[Any]) -> None:
+def check_lengths(reading: TrainingSet, preparer: Preparer, tasks: Sequence[Any]) -> None:
     """Finds a text that is too long before training begins.
 
     Raises:
@@ -282,7 +291,7 @@ def check_lengths(reading: Reading, preparer: Preparer, tasks: Sequence[Any]) ->
     """
     most = preparer.encoder.max_length
     longest: list[TooLong] = []
-    for index in range(len(reading)) if isinstance(reading, Faces) else ():
+    for index in range(len(reading)) if isinstance(reading, FaceTrainingSet) else ():
         for task in tasks:
             talk = reading.conversation(index, task)
             # A token is a byte at least: shorter texts fit without being looked at.

@@ -11,14 +11,14 @@ import torch
 from expllm.core.conversations import QUESTIONS
 from expllm.core.errors import MissingData, UsageError
 from expllm.core.threads import cores
-from expllm.model.costs import Memory, Sizes, Text, training_flops, training_memory
-from expllm.model.hub.snapshots import settled
+from expllm.model.costs import MemoryEstimate, Sizes, Text, training_flops, training_memory
+from expllm.model.hub.snapshots import resolve_revisions
 from expllm.model.presets import Preset
 from expllm.model.summary import sizes_of
 from expllm.train.data_sources import read_stage
 from expllm.train.recipe import Recipe, StageConfig, chosen_preset
 from expllm.train.schedule import Schedule, curve, schedule_of
-from expllm.train.training_sets import Faces, Reading
+from expllm.train.training_sets import FaceTrainingSet, TrainingSet
 
 PUBLISHED: Final = {"rafdb": 12_271, "affectnet7": 283_901, "affectnet8": 287_651, "ferplus": 28_561}
 """Training faces, for a plan where they are not at hand; FER+ with the rows that its rule drops."""
@@ -38,7 +38,7 @@ TIMED_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True)
-class Plan:
+class StagePlan:
     """One stage, counted.
 
     Attributes:
@@ -60,7 +60,7 @@ class Plan:
     supervised: float
     tokens: float
     learns: dict[str, int]
-    memory: Memory
+    memory: MemoryEstimate
     gpus: dict[int, tuple[int, float] | None]
     flops: float
 
@@ -92,7 +92,7 @@ class RecipePlan:
     preset: str
     parameters: int
     device: Device
-    stages: tuple[Plan, ...]
+    stages: tuple[StagePlan, ...]
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -129,13 +129,13 @@ def plan_recipe(recipe: Recipe) -> "RecipePlan":
     Raises:
         UsageError, ExpllmError: as `planned`.
     """
-    chosen = settled(chosen_preset(recipe), online=False)
+    chosen = resolve_revisions(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
     stages = tuple(plan_stage(recipe, stage, sizes) for stage in recipe.stages)
     return RecipePlan(chosen.name, sum(sizes.parameters.values()), this_device(recipe.stages[0]), stages)
 
 
-def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> Plan:
+def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> StagePlan:
     """Counts one stage."""
     reading, missing = _reading(recipe, stage)
     count = len(reading) if reading is not None else _published(recipe, stage)
@@ -150,13 +150,13 @@ def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> Plan:
     )
     longest = max((text for text, share in shares if share), key=lambda text: text.answered)
 
-    def memory(samples: int) -> Memory:
+    def memory(samples: int) -> MemoryEstimate:
         return training_memory(
             sizes, stage.trains, samples, longest, checkpointing=stage.checkpointing,
             element=2 if stage.precision == "bf16" else 4,
         )  # fmt: skip
 
-    return Plan(
+    return StagePlan(
         stage, count, missing, schedule_of(stage, steps), count * supervised,
         count * (around + sizes.visual_tokens), {part: sizes.parameters[part] for part in stage.trains},
         memory(stage.micro_batch), {gpu: _largest(stage, memory, gpu) for gpu in GPUS},
@@ -164,14 +164,16 @@ def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> Plan:
     )  # fmt: skip
 
 
-def _largest(stage: StageConfig, memory: Callable[[int], Memory], gpu: int) -> tuple[int, float] | None:
+def _largest(
+    stage: StageConfig, memory: Callable[[int], MemoryEstimate], gpu: int
+) -> tuple[int, float] | None:
     """The most samples of a step that a GPU of so many GiB takes at once, and their bytes."""
     room = HEADROOM * gpu * 2**30
     samples = (n for n in range(stage.batch, 0, -1) if stage.batch % n == 0)
     return next(((n, size) for n in samples if (size := memory(n).total) <= room), None)
 
 
-def _reading(recipe: Recipe, stage: StageConfig) -> tuple[Reading | None, str]:
+def _reading(recipe: Recipe, stage: StageConfig) -> tuple[TrainingSet | None, str]:
     try:
         return read_stage(recipe.data, stage, QUESTIONS), ""
     except MissingData as error:
@@ -189,22 +191,22 @@ def _published(recipe: Recipe, stage: StageConfig) -> int:
     return count
 
 
-def _shares(stage: StageConfig, reading: Reading | None) -> list[tuple[Text, float]]:
+def _shares(stage: StageConfig, reading: TrainingSet | None) -> list[tuple[Text, float]]:
     """How often an example is which task; faces without an explanation train their label."""
     if stage.reads == "captions":
         return [(CAPTION, 1.0)]
     explained = 1.0
-    if isinstance(reading, Faces):
+    if isinstance(reading, FaceTrainingSet):
         explained = sum(reading.explained) / len(reading)
     share = explained * stage.explanation / (stage.label + stage.explanation)
     return [(LABEL, 1 - share), (EXPLANATION, share)]
 
 
-def _hours(plan: Plan, device: Device) -> float:
+def _hours(plan: StagePlan, device: Device) -> float:
     return plan.flops / (device.rate * UTILISATION * device.count) / 3600
 
 
-def _stage_values(plan: Plan, device: Device) -> dict[str, Any]:
+def _stage_values(plan: StagePlan, device: Device) -> dict[str, Any]:
     """What `_stage_lines` says, as JSON values."""
     memory = asdict(plan.memory) | {"total": plan.memory.total}
     return {
@@ -220,7 +222,7 @@ def _stage_values(plan: Plan, device: Device) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _stage_lines(plan: Plan, device: Device) -> Iterator[str]:
+def _stage_lines(plan: StagePlan, device: Device) -> Iterator[str]:
     stage = plan.stage
     where = f"as published; {plan.missing}" if plan.missing else "counted"
     hours = _hours(plan, device)
@@ -246,7 +248,7 @@ def _stage_lines(plan: Plan, device: Device) -> Iterator[str]:
     yield f"fits here  {'no: ' + problem if problem else 'yes'}"
 
 
-def _fit_text(plan: Plan, most: tuple[int, float] | None) -> str:
+def _fit_text(plan: StagePlan, most: tuple[int, float] | None) -> str:
     if most is not None:
         return f"up to {most[0]} at once ({_gib(most[1])}, about)"
     more = "" if plan.stage.checkpointing else "; try train.checkpointing=true"
@@ -279,7 +281,7 @@ def _accumulation(stage: StageConfig, device: Device) -> str:
     return f"{device.count} x {stage.micro_batch} at once, accumulated {micro} times"
 
 
-def misfit(memory: Memory, device: Device) -> str:
+def misfit(memory: MemoryEstimate, device: Device) -> str:
     """Why a stage does not fit on this device; empty if it does."""
     if memory.total <= device.memory:
         return ""
@@ -295,7 +297,7 @@ def refuse_unfit(recipe: Recipe) -> None:
     Raises:
         UsageError: a stage needs a card and there is none, or more memory than there is.
     """
-    chosen = settled(chosen_preset(recipe), online=False)
+    chosen = resolve_revisions(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
     for stage in recipe.stages:
         refuse_without_card(stage, chosen)

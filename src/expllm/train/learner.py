@@ -6,7 +6,7 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from expllm.model.vlm import Doubt, supervised_losses
+from expllm.model.vlm import SoftLabels, supervised_losses
 from expllm.train.training_sets import TASKS
 
 
@@ -45,7 +45,7 @@ class Learner(nn.Module):
             The sum in nats, labels by their weight, with gradient; [tasks, 2] sum, without weights, and
             number of tokens of each task.
         """
-        doubt = None if shares is None or answers is None else Doubt(answers, shares)
+        doubt = None if shares is None or answers is None else SoftLabels(answers, shares)
         weights = 1 + (self.label_weight - 1) * (tasks == TASKS.index("label"))
         # Adapters are held in 32 bits and compute in the towers' 16 under autocast: no casts back and forth.
         # It stays so behind this pass, as checkpointing goes there once more on the way back.
@@ -66,14 +66,14 @@ def trainable(learner: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def whole(tensor: Tensor) -> Tensor:
+def full_tensor(tensor: Tensor) -> Tensor:
     """A tensor on the CPU, put together where it is spread over devices; every process must ask."""
     full: Any = getattr(tensor, "full_tensor", None)
     return (full() if full is not None else tensor).detach().cpu().contiguous()
 
 
 @torch.no_grad()
-def put(target: Tensor, value: Tensor) -> None:
+def copy_to_dtensor(target: Tensor, value: Tensor) -> None:
     """Copies a whole tensor into one that may be spread over devices."""
     if hasattr(target, "full_tensor"):
         from torch.distributed.tensor import distribute_tensor

@@ -87,7 +87,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EpochPlan:
     """The draws of one epoch, in order, and what became of its samples."""
 
     draws: tuple[Draw, ...]
@@ -102,11 +102,11 @@ def plan(
     *,
     explained: Sequence[bool] | None = None,
     order: Sequence[int] | None = None,
-) -> Plan:
+) -> EpochPlan:
     """One epoch: every sample once, in an order drawn anew, each for a task drawn by the mixture.
 
     A sample without an explanation trains its label instead, where the mixture trains labels at all, and is
-    left out where it does not; `Plan.counts` tells.
+    left out where it does not; `EpochPlan.counts` tells.
 
     Args:
         count: Samples of the data set.
@@ -137,7 +137,7 @@ def plan(
         drawn[index] += 1
     if not draws:
         raise UsageError(f"none of {count:,} samples can be drawn: there are no explanations, or no samples")
-    return Plan(tuple(draws), Counts(**fates))
+    return EpochPlan(tuple(draws), Counts(**fates))
 
 
 class _Wishes:

@@ -36,7 +36,7 @@ from expllm.train.picture_cache import unpacked
 from expllm.train.recipe import Recipe, StageConfig, chosen_preset
 from expllm.train.step_history import History
 from expllm.train.trainer import StageTrainer
-from expllm.train.training_sets import Faces, Reading, augmentation, check_labels
+from expllm.train.training_sets import FaceTrainingSet, TrainingSet, augmentation, check_labels
 from expllm.train.validation import read_losses, validation_of
 
 CHANGEABLE: Final = ("workers", "keep", "report_to", "save_steps")
@@ -44,7 +44,7 @@ CHANGEABLE: Final = ("workers", "keep", "report_to", "save_steps")
 
 
 @dataclass(frozen=True)
-class Place:
+class StageDir:
     """Where a stage keeps its files."""
 
     folder: Path
@@ -66,9 +66,9 @@ class Place:
         return History(self.folder / "history.jsonl")
 
 
-def places(output: Path, recipe: Recipe) -> list[Place]:
+def stage_dirs(output: Path, recipe: Recipe) -> list[StageDir]:
     """One folder a stage, in order."""
-    return [Place(output / f"{i}-{stage.name}") for i, stage in enumerate(recipe.stages, 1)]
+    return [StageDir(output / f"{i}-{stage.name}") for i, stage in enumerate(recipe.stages, 1)]
 
 
 def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
@@ -92,7 +92,7 @@ def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
             _begin(folder, {"kind": "training", "expllm": __version__, **_by_key(recipe), **read})
         state.wait_for_everyone()
         before: Path | None = None
-        for stage, place in zip(recipe.stages, places(output, recipe), strict=True):
+        for stage, place in zip(recipe.stages, stage_dirs(output, recipe), strict=True):
             if not (place.model / "expllm.json").is_file():
                 _train_stage(recipe, stage, place, before or base, quiet=quiet or not first)
             before = place.model
@@ -182,14 +182,14 @@ def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None
 
 
 def _train_stage(
-    recipe: Recipe, stage: StageConfig, place: Place, before: Path | Preset, *, quiet: bool
+    recipe: Recipe, stage: StageConfig, place: StageDir, before: Path | Preset, *, quiet: bool
 ) -> None:
     bundle = open_model(recipe, stage, before)
     reading = prepared(recipe, read_stage(recipe.data, stage, bundle.questions), stage, place.folder)
     if PartialState().is_main_process:
         data = {"examples": len(reading), "data fingerprint": reading.fingerprint}
         _begin(RunFolder(place.folder), {"kind": "stage", **data})
-    if isinstance(reading, Faces):
+    if isinstance(reading, FaceTrainingSet):
         bundle.labels = reading.labels
     counts = train_only(bundle.model, stage.trains)
     bundle.trained = tuple(sorted({*bundle.trained, *({"tower", "language"} & set(stage.trains))}))
@@ -215,14 +215,14 @@ def _train_stage(
     PartialState().wait_for_everyone()
 
 
-def prepared(recipe: Recipe, reading: Reading, stage: StageConfig, folder: Path) -> Reading:
+def prepared(recipe: Recipe, reading: TrainingSet, stage: StageConfig, folder: Path) -> TrainingSet:
     """The faces of a stage, boxed and checked, with their pictures where they can be read in any order.
 
     Raises:
         NoFaceError: none is left.
         ExpllmError: no classifier can be trained on them.
     """
-    if not isinstance(reading, Faces):
+    if not isinstance(reading, FaceTrainingSet):
         return reading
     wanting = {face.id: face for face in reading.faces if needs_boxes(recipe.data.boxes, face.kind)}
     if wanting:
@@ -239,7 +239,7 @@ def prepared(recipe: Recipe, reading: Reading, stage: StageConfig, folder: Path)
     return replace(reading, faces=unpacked(reading.faces, folder.parent))
 
 
-def make_trainer(bundle: Bundle, reading: Reading, stage: StageConfig, place: Place) -> StageTrainer:
+def make_trainer(bundle: Bundle, reading: TrainingSet, stage: StageConfig, place: StageDir) -> StageTrainer:
     """The trainer of a stage.
 
     Raises:
@@ -262,7 +262,7 @@ def make_trainer(bundle: Bundle, reading: Reading, stage: StageConfig, place: Pl
 
 
 def _finish(
-    recipe: Recipe, stage: StageConfig, place: Place, bundle: Bundle, reading: Reading,
+    recipe: Recipe, stage: StageConfig, place: StageDir, bundle: Bundle, reading: TrainingSet,
     counts: dict[str, int],
 ) -> None:  # fmt: skip
     """Plot and model; the model comes last, for with it the stage is done."""

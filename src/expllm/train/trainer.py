@@ -14,11 +14,11 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from expllm.core.errors import ExpllmError, UsageError
-from expllm.model.vlm import IGNORE, part_of, places
+from expllm.model.vlm import IGNORE, module_names, part_of
 from expllm.model.weight_keys import Shape, check_fit
 from expllm.train.checkpoints import OPTIMIZER, WEIGHTS, load_tensors, save_tensors, step_of, write
 from expllm.train.dataloader import Batches, Examples, loader
-from expllm.train.learner import Learner, put, trainable, whole
+from expllm.train.learner import Learner, copy_to_dtensor, full_tensor, trainable
 from expllm.train.recipe import StageConfig
 from expllm.train.schedule import schedule_of
 from expllm.train.step_history import Step
@@ -119,7 +119,7 @@ class StageTrainer:
         tensors, learns = load_tensors(checkpoint / WEIGHTS), trainable(self.learner)
         check_fit(tensors, learns, checkpoint / WEIGHTS, _OTHERS)
         for name, parameter in learns.items():
-            put(parameter, tensors[name])
+            copy_to_dtensor(parameter, tensors[name])
         moments = load_tensors(checkpoint / OPTIMIZER)
         check_fit(moments, _expected(moments, learns), checkpoint / OPTIMIZER, _OTHERS)
         self._load_moments(moments)
@@ -151,7 +151,7 @@ class StageTrainer:
         gradient = self.accelerator.clip_grad_norm_(
             trainable(self.learner).values(), self.stage.clip or math.inf
         )
-        done = self._done(step + 1, self._sum(sums), float(whole(gradient)), began, share)
+        done = self._done(step + 1, self._sum(sums), float(full_tensor(gradient)), began, share)
         if not math.isfinite(done.loss) or not math.isfinite(done.gradient):
             raise self._not_finite(done.step, parts)
         self.optimizer.step()
@@ -199,7 +199,7 @@ class StageTrainer:
 
     def _save(self, step: int) -> None:
         """Every process gives its part, the first one writes; what was learned is safe, then validated."""
-        weights = {name: whole(parameter) for name, parameter in trainable(self.learner).items()}
+        weights = {name: full_tensor(parameter) for name, parameter in trainable(self.learner).items()}
         moments = self._moments()
         first = self.accelerator.is_main_process
 
@@ -217,7 +217,7 @@ class StageTrainer:
     def _moments(self) -> dict[str, Tensor]:
         state = self._adamw.state
         return {
-            f"{key}|{name}": whole(value)
+            f"{key}|{name}": full_tensor(value)
             for name, parameter in trainable(self.learner).items()
             for key, value in state.get(parameter, {}).items()
         }
@@ -231,7 +231,7 @@ class StageTrainer:
                 value = moments[f"{key}|{name}"]
                 state[key] = value if key == "step" else torch.zeros_like(parameter)
                 if key != "step":
-                    put(state[key], value)
+                    copy_to_dtensor(state[key], value)
 
     @property
     def _adamw(self) -> torch.optim.Optimizer:
@@ -253,7 +253,7 @@ def _expected(moments: Mapping[str, Tensor], learns: Mapping[str, Tensor]) -> di
 def optimizer_of(learner: Learner, stage: StageConfig) -> torch.optim.AdamW:
     """AdamW over what learns, each part at its own rate (`peak`); biases and norms do not decay."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
-    where = places(learner.model)
+    where = module_names(learner.model)
     for name, parameter in trainable(learner).items():
         decay = stage.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((stage.rate_of(part_of(name, where)), decay), []).append(parameter)

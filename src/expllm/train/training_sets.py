@@ -18,7 +18,7 @@ from expllm.core.errors import ExpllmError
 from expllm.core.records import CoT, Rect
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.data import ImageRef, image_bytes
-from expllm.data.augment import Augmentation, Change, chances
+from expllm.data.augment import Augmentation, Change, hash_uniforms
 from expllm.data.captions import Captions
 from expllm.data.mirror import mirrored_text
 from expllm.faces.boxes import crop
@@ -53,7 +53,7 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
+class SampleDraws:
     """What is drawn beside the picture's changes, 0 to below 1 each.
 
     Attributes:
@@ -67,12 +67,12 @@ class Chance:
     order: float
 
 
-def drawn_chance(seed: int, epoch: int, place: int) -> Chance:
+def sample_draws(seed: int, epoch: int, place: int) -> SampleDraws:
     """What is drawn for an example, the same in every process."""
-    return Chance(**chances("conversation", seed, epoch, place, ("label", "hint", "order")))
+    return SampleDraws(**hash_uniforms("conversation", seed, epoch, place, ("label", "hint", "order")))
 
 
-class Reading(Protocol):
+class TrainingSet(Protocol):
     """The examples of a stage, by number."""
 
     @property
@@ -89,7 +89,7 @@ class Reading(Protocol):
         ...
 
     def conversation(
-        self, index: int, task: Task, *, mirrored: bool = False, chance: Chance | None = None
+        self, index: int, task: Task, *, mirrored: bool = False, chance: SampleDraws | None = None
     ) -> Conversation: ...
 
     def shares(self, index: int, task: Task) -> tuple[float, ...] | None:
@@ -98,7 +98,7 @@ class Reading(Protocol):
 
 
 @dataclass(frozen=True)
-class Faces:
+class FaceTrainingSet:
     """Faces of a data set, with the explanations that go with them.
 
     Attributes:
@@ -121,7 +121,7 @@ class Faces:
         return len(self.faces)
 
     def name(self, index: int) -> str:
-        """See `Reading`."""
+        """See `TrainingSet`."""
         return self.faces[index].id
 
     @property
@@ -130,14 +130,14 @@ class Faces:
         return [face.cot is not None for face in self.faces]
 
     def image(self, index: int) -> "Image.Image":
-        """See `Reading`."""
+        """See `TrainingSet`."""
         face = self.faces[index]
         return _opened(face.image, face.id, face.box)
 
     def conversation(
-        self, index: int, task: Task, *, mirrored: bool = False, chance: Chance | None = None
+        self, index: int, task: Task, *, mirrored: bool = False, chance: SampleDraws | None = None
     ) -> Conversation:
-        """See `Reading`. A mirrored face is told of with left and right exchanged."""
+        """See `TrainingSet`. A mirrored face is told of with left and right exchanged."""
         face = self.faces[index]
         if task == "label" or face.cot is None:
             return label_conversation(self._label(face, chance), self.labels, self.questions)
@@ -151,16 +151,16 @@ class Faces:
         )
 
     def shares(self, index: int, task: Task) -> tuple[float, ...] | None:
-        """See `Reading`. A label task learns all votes; an explanation goes with the majority's label."""
+        """See `TrainingSet`. A label task learns all votes; an explanation goes with the majority's label."""
         return self.faces[index].votes if self.votes and task == "label" else None
 
-    def _order(self, chance: Chance | None) -> Order:
+    def _order(self, chance: SampleDraws | None) -> Order:
         drawn = 1 - self.label_first if chance is None else chance.order
         return (
             "label-first" if self.label_first > 0 and drawn >= 1 - self.label_first else "explanation-first"
         )
 
-    def _label(self, face: Face, chance: Chance | None) -> Expression:
+    def _label(self, face: Face, chance: SampleDraws | None) -> Expression:
         """The majority's, or that of an annotator who is drawn: what a word goes on with once it is begun."""
         if not self.votes or chance is None or face.votes is None:
             return face.label
@@ -172,7 +172,7 @@ class Faces:
 
 
 @dataclass(frozen=True)
-class Captioned:
+class CaptionTrainingSet:
     """Pictures with captions of what is seen (stage 1)."""
 
     captions: Captions
@@ -187,23 +187,23 @@ class Captioned:
         return len(self.captions)
 
     def name(self, index: int) -> str:
-        """See `Reading`."""
+        """See `TrainingSet`."""
         return self.captions[index].id
 
     def image(self, index: int) -> "Image.Image":
-        """See `Reading`."""
+        """See `TrainingSet`."""
         caption = self.captions[index]
         return _opened(caption.image, caption.id, None)
 
     def conversation(
-        self, index: int, task: Task, *, mirrored: bool = False, chance: Chance | None = None
+        self, index: int, task: Task, *, mirrored: bool = False, chance: SampleDraws | None = None
     ) -> Conversation:
-        """See `Reading`."""
+        """See `TrainingSet`."""
         text = self.captions[index].text
         return caption_conversation(mirrored_text(text) if mirrored else text, self.questions)
 
     def shares(self, index: int, task: Task) -> tuple[float, ...] | None:
-        """See `Reading`. There are no labels."""
+        """See `TrainingSet`. There are no labels."""
         return None
 
 

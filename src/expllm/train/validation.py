@@ -15,7 +15,7 @@ from expllm.train.data_sources import read_stage
 from expllm.train.dataloader import Collate, Examples
 from expllm.train.recipe import Recipe, StageConfig
 from expllm.train.sampling import Draw
-from expllm.train.training_sets import TASKS, Faces
+from expllm.train.training_sets import TASKS, FaceTrainingSet
 
 MOST_FACES: Final = 256
 """Enough to see where a loss goes; figures for a table come from an evaluation of the finished model."""
@@ -69,7 +69,7 @@ class Validation:
             yield from (Draw(index, "caption") for index in chosen)
             return
         yield from (Draw(index, "label") for index in chosen)
-        if self.stage.explanation and isinstance(reading, Faces):
+        if self.stage.explanation and isinstance(reading, FaceTrainingSet):
             yield from (Draw(i, "explanation") for i in chosen if reading.faces[i].cot is not None)
 
     def _write(self, step: int, losses: dict[str, float]) -> None:
@@ -91,7 +91,7 @@ def validation_of(
     if recipe.data.valid is None:
         return None
     reading = read_stage(recipe.data, stage, bundle.questions, "valid")
-    if isinstance(reading, Faces) and reading.labels != bundle.labels:
+    if isinstance(reading, FaceTrainingSet) and reading.labels != bundle.labels:
         raise UsageError(
             f"data.valid={recipe.data.valid}: its labels are {', '.join(reading.labels)}, and those of "
             f"data.train {', '.join(bundle.labels)}: validate on faces with the same"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from expllm.core.errors import ExpllmError
 from expllm.model.gguf_cache import carried_gguf
-from expllm.model.hub.snapshots import Snapshot, find, settled
+from expllm.model.hub.snapshots import Snapshot, find, resolve_revisions
 from expllm.model.presets import Preset
 from expllm.model.summary import sizes_of
 from expllm.model.weight_files import check_tokenizer, checked_files, weight_files
@@ -77,7 +77,7 @@ def holdings(preset: Preset) -> Iterator[Holding]:
 def _described(preset: Preset) -> Preset:
     """With the sizes of the files that are here, if they can be read."""
     try:
-        return settled(preset, online=False)
+        return resolve_revisions(preset, online=False)
     except ExpllmError:
         return preset
 

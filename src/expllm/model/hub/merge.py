@@ -58,7 +58,7 @@ def merge(folder: Path, output: Path, dtype: torch.dtype = torch.float32) -> Non
 
     Raises:
         UsageError: its base weights are quantized, or it is merged already.
-        UsageError, MissingWeights, ModelError: as `store.load`.
+        UsageError, MissingWeights, ModelError: as `checkpoint.load`.
         OutputError: the folder cannot be written, or something stands there.
     """
     check_new(output)

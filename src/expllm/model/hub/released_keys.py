@@ -13,7 +13,7 @@ from typing import Any, Final
 from torch import Tensor
 
 from expllm.core.errors import MissingWeights
-from expllm.model.presets import Language, Preset, Tower
+from expllm.model.presets import LanguageConfig, Preset, VisionConfig
 from expllm.model.weight_keys import Shape
 
 TOWER: Final = "model.vision_tower"
@@ -118,7 +118,7 @@ def sized(preset: Preset, state: Mapping[str, Tensor], folder: Path) -> Preset:
     return replace(preset, tower=tower, language=_configured(language, folder / "config.json"))
 
 
-def _tower(tower: Tower, shapes: Mapping[str, Shape]) -> Tower:
+def _tower(tower: VisionConfig, shapes: Mapping[str, Shape]) -> VisionConfig:
     hidden, patch = (
         _side(shapes, "vision_model.cls_token", -1),
         _side(shapes, "vision_model.patch_embed.proj.weight", -1),
@@ -132,7 +132,7 @@ def _tower(tower: Tower, shapes: Mapping[str, Shape]) -> Tower:
     )  # fmt: skip
 
 
-def _language(language: Language, shapes: Mapping[str, Shape]) -> Language:
+def _language(language: LanguageConfig, shapes: Mapping[str, Shape]) -> LanguageConfig:
     vocabulary, hidden = (_side(shapes, "model.embed_tokens.weight", side) for side in (0, -1))
     if hidden in (0, language.hidden):
         return language
@@ -154,7 +154,7 @@ def _blocks(shapes: Mapping[str, Shape], pattern: str) -> int:
     return 1 + max((int(found[1]) for key in shapes if (found := re.match(pattern, key))), default=-1)
 
 
-def _configured(language: Language, path: Path) -> Language:
+def _configured(language: LanguageConfig, path: Path) -> LanguageConfig:
     if not path.is_file():
         return language
     try:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from expllm.core.errors import MissingWeights, UsageError
 from expllm.model.manifest import sha256
-from expllm.model.presets import Language, Preset, Tower
+from expllm.model.presets import LanguageConfig, Preset, VisionConfig
 from expllm.model.weight_files import FORMS, check_no_pointer, weight_files
 
 BESIDE: Final = ("*.json", "*.model", "*.txt", "*.jinja")
@@ -187,7 +187,7 @@ def _downloaded(source: str, revision: str | None, weights: bool) -> Snapshot:
     return found
 
 
-def settled(preset: Preset, *, online: bool = True) -> Preset:
+def resolve_revisions(preset: Preset, *, online: bool = True) -> Preset:
     """The preset with the sizes and the revisions of the checkpoints that it names.
 
     Args:
@@ -210,7 +210,7 @@ def settled(preset: Preset, *, online: bool = True) -> Preset:
     return replace(preset, tower=tower, language=language)
 
 
-def _settled_tower(tower: Tower, found: Snapshot) -> Tower:
+def _settled_tower(tower: VisionConfig, found: Snapshot) -> VisionConfig:
     config = found.config()
     _check_kind(found, config, "dinov2", "the vision tower")
     image, patch = _number(config, "image_size", 224), _number(config, "patch_size", 14)
@@ -221,7 +221,7 @@ def _settled_tower(tower: Tower, found: Snapshot) -> Tower:
     )  # fmt: skip
 
 
-def _settled_language(language: Language, found: Snapshot) -> Language:
+def _settled_language(language: LanguageConfig, found: Snapshot) -> LanguageConfig:
     config = found.config()
     _check_kind(found, config, "llama", "the language model")
     heads = _number(config, "num_attention_heads", 32)

@@ -5,7 +5,7 @@ side, in rows of their own, while the texts of other pictures go on. The likelie
 its place. If there is none, it is left out: the model reads on from what it wrote, the text does not show it.
 
 Nothing here depends on the batch or on the threads: samples are drawn by adding Gumbel noise to the logits,
-from a seed of their own, and a lead that 32 bits cannot be trusted with is decided in 64 (`writing.CLOSE`).
+from a seed of their own, and a lead that 32 bits cannot be trusted with is decided in 64 (`backend.CLOSE`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

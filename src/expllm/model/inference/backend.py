@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from expllm.model.inference.audited_decoding import Choice, Draft, Fed, Ids, decode
-from expllm.model.inference.kv_cache import Memory
+from expllm.model.inference.kv_cache import KVCache
 from expllm.model.inference.label_scoring import TokenTree, score
-from expllm.model.inference.llama import Language
-from expllm.model.inference.packed_linear import fix
+from expllm.model.inference.llama import LlamaDecoder
+from expllm.model.inference.packed_linear import pack_linears
 from expllm.model.model_inputs import Pixels
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Step = list[tuple[int, int]]
 """What has come to stand in a step: the picture that it is about, and the token."""
-Foretold = tuple[list[int], list[float]]
+NextTokens = tuple[list[int], list[float]]
 """The likeliest next token of each row, and its lead over the second, in logits."""
 CLOSE: Final = 1e-3
 """A lead in logits that 32 bits are not trusted with. Of 2,351 tokens about the faces of `examples/faces` one
@@ -39,7 +39,7 @@ _HALF: Final = "\ufffd"
 """Stands in a text for a character whose bytes are not all there."""
 
 
-class Talker(Protocol):
+class InferenceBackend(Protocol):
     """A model that is shown pictures and asked."""
 
     def look(self, pictures: Sequence[Pixels]) -> Any:
@@ -75,7 +75,7 @@ class Row:
 
 
 @dataclass
-class Seen:
+class PrefilledBatch:
     """Pictures, and what was read about them.
 
     Attributes:
@@ -87,7 +87,7 @@ class Seen:
 
     pixels: Tensor
     features: Tensor
-    memory: Memory
+    memory: KVCache
     rows: list[Row]
 
     @property
@@ -102,28 +102,28 @@ class Seen:
             self.rows[one], self.rows[other] = self.rows[other], self.rows[one]
 
 
-def own_model(llava: Any, opening: Sequence[int] = ()) -> "OwnModel":
-    """Our two towers: the vision tower and the projector of Llava, and `Language`.
+def llama_backend(llava: Any, opening: Sequence[int] = ()) -> "LlamaBackend":
+    """Our two towers: the vision tower and the projector of Llava, and `LlamaDecoder`.
 
     Args:
         llava: `LlavaForConditionalGeneration` without adapters; it is used up.
-        opening: As `OwnModel`.
+        opening: As `LlamaBackend`.
     """
     inside = llava.model
-    fix(inside.vision_tower)
-    fix(inside.multi_modal_projector)
+    pack_linears(inside.vision_tower)
+    pack_linears(inside.multi_modal_projector)
 
     def see(pixels: Tensor) -> Tensor:
         exact = pixels.dtype is torch.float64
         seeing = deepcopy(inside).double() if exact else inside
         return torch.stack(list(seeing.get_image_features(pixel_values=pixels).pooler_output))
 
-    language = Language(inside.language_model, llava.lm_head)
-    return OwnModel(language, see, int(llava.config.image_token_id), opening)
+    language = LlamaDecoder(inside.language_model, llava.lm_head)
+    return LlamaBackend(language, see, int(llava.config.image_token_id), opening)
 
 
-class OwnModel:
-    """A way to see, and `Language`.
+class LlamaBackend:
+    """A way to see, and `LlamaDecoder`.
 
     Args:
         language: Reads and writes.
@@ -134,7 +134,11 @@ class OwnModel:
     """
 
     def __init__(
-        self, language: Language, see: Callable[[Tensor], Tensor], image_id: int, opening: Sequence[int] = ()
+        self,
+        language: LlamaDecoder,
+        see: Callable[[Tensor], Tensor],
+        image_id: int,
+        opening: Sequence[int] = (),
     ) -> None:
         self.language, self._see, self._image_id = language, see, image_id
         self._opening, self._begun = [*opening], self.language.memory(1)
@@ -149,18 +153,18 @@ class OwnModel:
         self._begun.keep(len(self._opening))
 
     @torch.inference_mode()
-    def look(self, pictures: Sequence[Pixels]) -> Seen:
-        """See `Talker`; the one place where pictures are encoded."""
+    def look(self, pictures: Sequence[Pixels]) -> PrefilledBatch:
+        """See `InferenceBackend`; the one place where pictures are encoded."""
         stacked = torch.from_numpy(np.stack([pixels["pixel_values"] for pixels in pictures]))
         stacked = stacked.to(self.language.device)
         features = self._see(stacked)
         rows = len(pictures)
         begun = [Row(picture, [*self._opening]) for picture in range(rows)]
-        return Seen(stacked, features, self._begun.copies(rows), begun)
+        return PrefilledBatch(stacked, features, self._begun.copies(rows), begun)
 
     @torch.inference_mode()
-    def scores(self, seen: Seen, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
-        """See `Talker`."""
+    def scores(self, seen: PrefilledBatch, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
+        """See `InferenceBackend`."""
         ids, places, real = self._unread(seen, prompts)
         sums = score(self.language, seen.memory, self._embedded(seen, ids), places, tree, real)
         self._keep(seen, prompts, ids, real)
@@ -170,12 +174,12 @@ class OwnModel:
 
     @torch.inference_mode()
     def write(
-        self, seen: Seen, prompts: Sequence[Ids], drafts: Sequence[Draft], end: int, most: int
+        self, seen: PrefilledBatch, prompts: Sequence[Ids], drafts: Sequence[Draft], end: int, most: int
     ) -> Iterator[Step]:
-        """See `Talker`."""
-        yield from decode(OwnRows(self, seen, prompts, most), drafts, end, most)
+        """See `InferenceBackend`."""
+        yield from decode(LlamaRows(self, seen, prompts, most), drafts, end, most)
 
-    def read_prompts(self, seen: Seen, prompts: Sequence[Ids], most: int) -> Tensor:
+    def read_prompts(self, seen: PrefilledBatch, prompts: Sequence[Ids], most: int) -> Tensor:
         """[rows, hidden] behind the prompts; memory is set aside for `most` more tokens."""
         ids, places, real = self._unread(seen, prompts)
         seen.memory.reserve(seen.memory.length + ids.shape[1] + most)
@@ -183,7 +187,7 @@ class OwnModel:
         self._keep(seen, prompts, ids, real)
         return hidden[:, -1]
 
-    def exactly(self, seen: Seen, row: Row, noise: "NDArray[np.float32] | None") -> int:
+    def exactly(self, seen: PrefilledBatch, row: Row, noise: "NDArray[np.float32] | None") -> int:
         """The next token of a row, all of which is read again in 64-bit floats."""
         language = self.language
         features = self._see(seen.pixels[row.picture : row.picture + 1].double())
@@ -194,7 +198,7 @@ class OwnModel:
         logits = language.logits(hidden[0, -1])
         return int((logits if noise is None else logits + torch.from_numpy(noise).to(logits)).argmax())
 
-    def _unread(self, seen: Seen, prompts: Sequence[Ids]) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _unread(self, seen: PrefilledBatch, prompts: Sequence[Ids]) -> tuple[Tensor, Tensor, Tensor | None]:
         """What of the prompts is not in memory, which is taken back to where all rows agree with theirs.
 
         Returns:
@@ -219,7 +223,7 @@ class OwnModel:
         real = numbers >= torch.tensor(blank, device=device)[:, None] if any(blank) else None
         return filled, places, real
 
-    def _embedded(self, seen: Seen, ids: Tensor) -> Tensor:
+    def _embedded(self, seen: PrefilledBatch, ids: Tensor) -> Tensor:
         """[rows, tokens, hidden], with the pictures' features at their places."""
         return self._pictured(self.language.embed(ids), ids, seen.features[seen.order])
 
@@ -229,12 +233,12 @@ class OwnModel:
         return embedded.masked_scatter(places, features.to(embedded.dtype))
 
     @staticmethod
-    def _keep(seen: Seen, prompts: Sequence[Ids], ids: Tensor, real: Tensor | None) -> None:
+    def _keep(seen: PrefilledBatch, prompts: Sequence[Ids], ids: Tensor, real: Tensor | None) -> None:
         seen.memory.keep(ids.shape[1], real)
         seen.rows = [Row(row.picture, [*prompts[row.picture]]) for row in seen.rows]
 
 
-def read_tokens(language: Language, memory: Memory, tokens: Ids, places: Ids) -> Foretold:
+def decode_step(language: LlamaDecoder, memory: KVCache, tokens: Ids, places: Ids) -> NextTokens:
     """Reads one token a row at `memory.length`, which stays; foretells the next ones.
 
     Args:
@@ -243,23 +247,23 @@ def read_tokens(language: Language, memory: Memory, tokens: Ids, places: Ids) ->
     """
     ids, there = torch.tensor([tokens, places], device=language.device)[:, :, None]
     hidden = language.read(language.embed(ids), memory, there)
-    return foretold(language.foretell(hidden[:, -1]))
+    return next_tokens(language.foretell(hidden[:, -1]))
 
 
-def foretold(found: Tensor) -> Foretold:
-    """What `Language.foretell` gives, off the device."""
+def next_tokens(found: Tensor) -> NextTokens:
+    """What `LlamaDecoder.foretell` gives, off the device."""
     tokens, leads = found.tolist()
     return [*map(int, tokens)], leads
 
 
-class OwnRows:
-    """Texts in the rows of a model's memory: see `decoding.Rows`.
+class LlamaRows:
+    """Texts in the rows of a model's memory: see `audited_decoding.Rows`.
 
     All rows use as many places. What a text takes back, and where it waits while others are read on, are
     holes in its row; rows that are read on with are the first ones.
     """
 
-    def __init__(self, model: OwnModel, seen: Seen, prompts: Sequence[Ids], most: int) -> None:
+    def __init__(self, model: LlamaBackend, seen: PrefilledBatch, prompts: Sequence[Ids], most: int) -> None:
         self._model, self._seen, self._prompts, self._most = model, seen, prompts, most
         self._language, self._memory = model.language, seen.memory
         self.vocabulary = model.language.vocabulary
@@ -270,7 +274,7 @@ class OwnRows:
         hidden = self._model.read_prompts(self._seen, self._prompts, self._most)
         for row in self._seen.rows:
             row.number, row.places = row.picture, [self._memory.length - 1]
-        return self._chosen(*foretold(self._language.foretell(hidden)), {})
+        return self._chosen(*next_tokens(self._language.foretell(hidden)), {})
 
     @torch.inference_mode()
     def step(self, fed: Mapping[int, Fed]) -> dict[int, Choice]:
@@ -284,7 +288,7 @@ class OwnRows:
         if noise:
             found, leads, logs = self._drawn(tokens, places, noise)
         else:
-            found, leads = read_tokens(self._language, memory, tokens, places)
+            found, leads = decode_step(self._language, memory, tokens, places)
             logs = [0.0] * len(active)
         memory.keep(1)
         memory.real[len(active) :, memory.length - 1] = False

@@ -7,8 +7,8 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from expllm.model.inference.audited_decoding import Ids
-from expllm.model.inference.backend import Talker, own_model
-from expllm.model.inference.hf_backend import AnyModel
+from expllm.model.inference.backend import InferenceBackend, llama_backend
+from expllm.model.inference.hf_backend import TransformersBackend
 from expllm.model.inference.llama import readable
 from expllm.model.model_inputs import Preparer
 from expllm.model.vlm import inner
@@ -20,13 +20,15 @@ PLAIN_LAYERS: Final = (nn.Linear, nn.Conv2d)
 """Layers whose weights an adapter can be added to as it is; those in 4 bits are subclasses."""
 
 
-def talker(bundle: "Bundle", prepared: Preparer, dtype: torch.dtype | None, prompt: Ids) -> Talker:
+def backend_for(
+    bundle: "Bundle", prepared: Preparer, dtype: torch.dtype | None, prompt: Ids
+) -> InferenceBackend:
     """The model, ready to answer; `prompt` is one of those that it will be given."""
     model = without_adapters(bundle.model).eval()
     if bundle.preset.hf is not None or not readable(model.model.language_model):
-        return AnyModel(model if dtype is None else model.to(dtype), prepared)
+        return TransformersBackend(model if dtype is None else model.to(dtype), prepared)
     opening = prompt[: prompt.index(model.config.image_token_id)]
-    return own_model(model.to(dtype or model.get_input_embeddings().weight.dtype), opening)
+    return llama_backend(model.to(dtype or model.get_input_embeddings().weight.dtype), opening)
 
 
 def without_adapters(model: nn.Module) -> Any:

@@ -14,9 +14,9 @@ from expllm.core.errors import RecordError, UsageError
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.model.inference.audited_decoding import Draft, Ids, Verifier
-from expllm.model.inference.backend import Talker, pieces, text_of
+from expllm.model.inference.backend import InferenceBackend, pieces, text_of
 from expllm.model.inference.label_scoring import token_tree
-from expllm.model.inference.loader import light_bundle
+from expllm.model.inference.loader import load_fast_runtime
 from expllm.model.inference.vlm_output import MOST_TOKENS, Answers, LabelScores, Written
 from expllm.model.manifest import ModelError, read_manifest
 from expllm.model.model_inputs import Prepared, Preparer, preparer
@@ -35,7 +35,7 @@ class Askable(Prepared, Protocol):
     @property
     def questions(self) -> Questions: ...
 
-    def talker(self, prepared: Preparer, dtype: torch.dtype | None, prompt: Ids) -> Talker:
+    def backend(self, prepared: Preparer, dtype: torch.dtype | None, prompt: Ids) -> InferenceBackend:
         """The model, ready to answer; `prompt` is one of those that it will be given."""
         ...
 
@@ -70,7 +70,7 @@ class Answerer:
         asked = label_question(bundle.labels, bundle.questions)
         self._label_prompt = self._encoder.prompt(asked)
         self._explanation_prompt = self._encoder.prompt(explanation_question(bundle.questions))
-        self._talker = bundle.talker(self._preparer, dtype, self._explanation_prompt)
+        self._backend = bundle.backend(self._preparer, dtype, self._explanation_prompt)
         explained = explanation_question(bundle.questions).answered("-")
         again = self._encoder.prompt(explained.asked(asked.turns[0].text))
         self._label_again = [self._end, *_behind(self._encoder.encode(explained).learned, again)]
@@ -83,13 +83,13 @@ class Answerer:
         """A saved model, with the temperature that was saved with it, and mirror images if it says so.
 
         Raises:
-            UsageError, MissingWeights, ModelError: as `store.load`; a temperature that is none.
+            UsageError, MissingWeights, ModelError: as `checkpoint.load`; a temperature that is none.
         """
         extra = read_manifest(folder).extra
         temperature = extra.get("temperature", 1.0)
         if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
             raise ModelError(f"{folder}: the temperature is {temperature!r}, not a number above 0")
-        bundle: Askable | None = light_bundle(folder, device)
+        bundle: Askable | None = load_fast_runtime(folder, device)
         if bundle is None:
             from expllm.model.checkpoint import load
 
@@ -192,7 +192,7 @@ class Answerer:
     def _look(self, images: Sequence["Image.Image"]) -> Any:
         if not images:
             raise UsageError("no picture to answer about: give at least one")
-        return self._talker.look([self._preparer.pixels(image) for image in images])
+        return self._backend.look([self._preparer.pixels(image) for image in images])
 
     def _labels(self, seen: Any, images: Sequence["Image.Image"]) -> LabelScores:
         prompts = [self._label_prompt] * len(images)
@@ -206,7 +206,7 @@ class Answerer:
         return self._told(self._sums(seen, prompts))
 
     def _sums(self, seen: Any, prompts: Sequence[Ids]) -> Tensor:
-        return self._talker.scores(seen, prompts, self._tree).double().cpu()
+        return self._backend.scores(seen, prompts, self._tree).double().cpu()
 
     def _told(self, sums: Tensor) -> LabelScores:
         logs = (sums / self._temperature).log_softmax(-1)
@@ -263,7 +263,7 @@ class Answerer:
         self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[Draft], max_new_tokens: int
     ) -> Iterator[int]:
         """Tokens of all texts, as they come to stand."""
-        for step in self._talker.write(seen, prompts, drafts, self._end, max_new_tokens):
+        for step in self._backend.write(seen, prompts, drafts, self._end, max_new_tokens):
             yield from (token for _, token in step)
 
     def _written(self, drafts: Sequence[Draft]) -> list[Written]:

@@ -1,6 +1,6 @@
-"""Answers of models that `language` does not read: through their own `forward`, as `transformers` has it.
+"""Inference through the model's own `forward`, for architectures that `LlamaDecoder` does not support.
 
-Slower than `writing.OwnModel`: every prompt is read from its start, and its picture encoded.
+Slower than `backend.LlamaBackend`: every prompt is prefilled from its start and its image encoded again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class AnyModel:
+class TransformersBackend:
     """An image-text-to-text model of `transformers`, with adapters or without.
 
     Attributes:
@@ -35,22 +35,22 @@ class AnyModel:
     preparer: Preparer
 
     def look(self, pictures: Sequence[Pixels]) -> list[Pixels]:
-        """See `Talker`; nothing is encoded yet."""
+        """See `InferenceBackend`; nothing is encoded yet."""
         return [*pictures]
 
     @torch.inference_mode()
     def scores(self, seen: Sequence[Pixels], prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
-        """See `Talker`. The continuations are a batch behind copies of what was kept of the prompt, or behind
-        the whole prompt where that cannot be copied."""
+        """See `InferenceBackend`. Continuations are scored as one batch on copies of the prompt's cache, or
+        behind the whole prompt where the cache cannot be copied."""
         return torch.stack([self._score(*pair, tree) for pair in zip(seen, prompts, strict=True)])
 
     @torch.inference_mode()
     def write(
         self, seen: Sequence[Pixels], prompts: Sequence[Ids], drafts: Sequence[Draft], end: int, most: int
     ) -> Iterator[Step]:
-        """See `Talker`; one picture after the other."""
+        """See `InferenceBackend`; one picture after the other."""
         for picture, (pixels, prompt, draft) in enumerate(zip(seen, prompts, drafts, strict=True)):
-            for step in decode(AnyRows(self, pixels, prompt), [draft], end, most):
+            for step in decode(TransformersRows(self, pixels, prompt), [draft], end, most):
                 yield [(picture, token) for _, token in step]
 
     def read(self, pixels: Pixels, prompt: Ids) -> Any:
@@ -112,13 +112,13 @@ class AnyModel:
         return next(self.model.parameters()).device
 
 
-class AnyRows:
-    """The text behind a prompt, and samples of its sentences, each with its own cache: see `decoding.Rows`.
+class TransformersRows:
+    """`audited_decoding.Rows` with one cache for each text and each sampled sentence.
 
-    A text goes back by being read again from its start: not every cache can be cut.
+    A text is rolled back by prefilling it again from its start: not every cache can be cropped.
     """
 
-    def __init__(self, model: AnyModel, pixels: Pixels, prompt: Ids) -> None:
+    def __init__(self, model: TransformersBackend, pixels: Pixels, prompt: Ids) -> None:
         self._model, self._pixels, self._prompt = model, pixels, prompt
         self._held: dict[int, Ids] = {}
         self._caches: dict[int, Any] = {}

@@ -12,7 +12,7 @@ STEP: Final = 64
 
 
 @dataclass
-class Memory:
+class KVCache:
     """Keys and values of what was read.
 
     Attributes:
@@ -33,9 +33,9 @@ class Memory:
         """Places that are set aside."""
         return self.keys.shape[3]
 
-    def copies(self, rows: int) -> "Memory":
+    def copies(self, rows: int) -> "KVCache":
         """The same for several rows; this one has one row, without holes."""
-        return Memory(
+        return KVCache(
             self.keys.repeat(1, rows, 1, 1, 1),
             self.values.repeat(1, rows, 1, 1, 1),
             self.length,

@@ -7,8 +7,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from expllm.model.inference.kv_cache import Memory
-from expllm.model.inference.llama import Language
+from expllm.model.inference.kv_cache import KVCache
+from expllm.model.inference.llama import LlamaDecoder
 
 PROMPT: Final = -1
 """Stands for the prompt's last token, where a tree has its root."""
@@ -71,8 +71,8 @@ def token_tree(continuations: Sequence[Sequence[int]]) -> TokenTree:
 
 
 def score(
-    language: Language,
-    memory: Memory,
+    language: LlamaDecoder,
+    memory: KVCache,
     embedded: Tensor,
     places: Tensor,
     tree: TokenTree,

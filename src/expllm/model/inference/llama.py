@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
 
-from expllm.model.inference.kv_cache import STEP, Memory
-from expllm.model.inference.packed_linear import Product, product
+from expllm.model.inference.kv_cache import STEP, KVCache
+from expllm.model.inference.packed_linear import LinearMap, packed_linear
 
 _STILL: Final = ("default", "linear", "llama3")
 """Rotary embeddings whose angles do not depend on how long a text is."""
@@ -23,14 +23,14 @@ class _Layer:
     """One block: two norms, four products."""
 
     before_attention: Tensor
-    queries_keys_values: Product
-    output: Product
+    queries_keys_values: LinearMap
+    output: LinearMap
     before_mlp: Tensor
-    gate_and_up: Product
-    down: Product
+    gate_and_up: LinearMap
+    down: LinearMap
 
 
-class Language:
+class LlamaDecoder:
     """A language model of Llama's architecture that reads on from what it has read.
 
     It takes the weights of the layers over: `llama` is not to be used again.
@@ -51,7 +51,7 @@ class Language:
         self._width = config.hidden_size // self._heads
         self.context = int(config.max_position_embeddings)
         self._layers = [_taken_over(layer) for layer in llama.layers]
-        self._head, self._vocabulary = product([head]), int(head.weight.shape[0])
+        self._head, self._vocabulary = packed_linear([head]), int(head.weight.shape[0])
         self.angles = self._turns(STEP)
 
     @property
@@ -93,16 +93,16 @@ class Language:
         """How many logits there are."""
         return self._vocabulary
 
-    def memory(self, rows: int, dtype: torch.dtype | None = None) -> Memory:
+    def memory(self, rows: int, dtype: torch.dtype | None = None) -> KVCache:
         """Memory in which nothing was read yet, of the weights' type."""
         shape = len(self._layers), rows, self._key_heads, 0, self._width
         empty = self._norm.new_zeros(shape, dtype=dtype)
-        return Memory(empty, empty.clone(), 0, torch.ones(rows, 0, dtype=torch.bool, device=self.device))
+        return KVCache(empty, empty.clone(), 0, torch.ones(rows, 0, dtype=torch.bool, device=self.device))
 
     def read(
         self,
         embedded: Tensor,
-        memory: Memory,
+        memory: KVCache,
         places: Tensor,
         *,
         among: Tensor | None = None,
@@ -125,7 +125,7 @@ class Language:
         return self._pass(embedded, memory, places, slice(start, start + tokens), start + tokens, mask)
 
     def _pass(
-        self, embedded: Tensor, memory: Memory, places: Tensor, new: slice | Tensor, length: int,
+        self, embedded: Tensor, memory: KVCache, places: Tensor, new: slice | Tensor, length: int,
         mask: Tensor | None,
     ) -> Tensor:  # fmt: skip
         """Through all layers: keys and values go to places `new`, and the first `length` are looked at."""
@@ -175,7 +175,7 @@ class Language:
 
 
 def readable(model: nn.Module) -> bool:
-    """Whether `Language` can read with a model: Llama's architecture, plain weights."""
+    """Whether `LlamaDecoder` can read with a model: Llama's architecture, plain weights."""
     from transformers import LlamaModel
 
     if type(model) is not LlamaModel:
@@ -187,7 +187,9 @@ def readable(model: nn.Module) -> bool:
     return plain and usual and config.hidden_size == config.num_attention_heads * config.head_dim
 
 
-def _mask(memory: Memory, tokens: int, rows: int, among: Tensor | None, real: Tensor | None) -> Tensor | None:
+def _mask(
+    memory: KVCache, tokens: int, rows: int, among: Tensor | None, real: Tensor | None
+) -> Tensor | None:
     """[rows or 1, 1, tokens, length + tokens] True where a token sees another; None where a kernel knows."""
     start = memory.length
     plain = among is None and real is None and not memory.holes
@@ -213,11 +215,11 @@ def _taken_over(layer: Any) -> _Layer:
     attention, mlp = layer.self_attn, layer.mlp
     taken = _Layer(
         layer.input_layernorm.weight.detach(),
-        product([attention.q_proj, attention.k_proj, attention.v_proj]),
-        product([attention.o_proj]),
+        packed_linear([attention.q_proj, attention.k_proj, attention.v_proj]),
+        packed_linear([attention.o_proj]),
         layer.post_attention_layernorm.weight.detach(),
-        product([mlp.gate_proj, mlp.up_proj]),
-        product([mlp.down_proj]),
+        packed_linear([mlp.gate_proj, mlp.up_proj]),
+        packed_linear([mlp.down_proj]),
     )
     if isinstance(layer, nn.Module):
         layer.to("meta")  # or two copies of a language model would be in memory

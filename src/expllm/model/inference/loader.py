@@ -1,7 +1,7 @@
 """The shipped model without the libraries that train it, which take longer to import than a label takes.
 
 Only a convolutional tower and a language model that a package carries are read this way, with the same
-weights, and so with the same answers (`tests/model/test_light.py`). All others go through `store.load`.
+weights, and so with the same answers (`tests/model/test_light.py`). All others go through `checkpoint.load`.
 """
 
 import json
@@ -22,9 +22,9 @@ from expllm.core.vocabulary import Expression
 from expllm.model.expected_weights import adapter_shapes, llama_shapes, projector_shapes
 from expllm.model.gguf_cache import unpacked
 from expllm.model.inference.audited_decoding import Ids
-from expllm.model.inference.backend import OwnModel, Talker
-from expllm.model.inference.llama import Language
-from expllm.model.inference.packed_linear import product
+from expllm.model.inference.backend import InferenceBackend, LlamaBackend
+from expllm.model.inference.llama import LlamaDecoder
+from expllm.model.inference.packed_linear import packed_linear
 from expllm.model.manifest import (
     ADAPTER,
     ADAPTER_CONFIG,
@@ -35,7 +35,7 @@ from expllm.model.manifest import (
     read_manifest,
 )
 from expllm.model.model_inputs import Preparer
-from expllm.model.presets import Preset, Tower
+from expllm.model.presets import Preset, VisionConfig
 from expllm.model.residual_network import blocks_of, look, stem_of
 from expllm.model.tensors import each_weight, load_weights
 from expllm.model.tokenizer import LightTokenizer
@@ -50,7 +50,7 @@ _BESIDE: Final = (*WEIGHTS.values(), ADAPTER, ADAPTER_CONFIG)
 
 
 @dataclass(frozen=True)
-class LightBundle:
+class FastRuntime:
     """What `bundle.Bundle` is to a model that answers only. Its weights are read when it is to talk."""
 
     folder: Path
@@ -75,21 +75,21 @@ class LightBundle:
         """What the model is asked, as it was in training."""
         return self.manifest.questions
 
-    def talker(self, _: Preparer, dtype: torch.dtype | None, prompt: Ids) -> Talker:
+    def backend(self, _: Preparer, dtype: torch.dtype | None, prompt: Ids) -> InferenceBackend:
         """The model, ready to answer; `prompt` is one of those that it will be given."""
         weights = _Weights(self, dtype or torch.float32)
         image_id = self.tokenizer.convert_tokens_to_ids(self.preset.language.image_token)
         assert image_id is not None
-        return OwnModel(_language(weights), _sight(weights), image_id, prompt[: prompt.index(image_id)])
+        return LlamaBackend(_language(weights), _sight(weights), image_id, prompt[: prompt.index(image_id)])
 
 
-def light_bundle(folder: Path, device: torch.device | str) -> LightBundle | None:
+def load_fast_runtime(folder: Path, device: torch.device | str) -> FastRuntime | None:
     """A model that can be read without the libraries; None for any other.
 
     Before the first answer on a machine SmolLM2 is unpacked, which needs them; None where it cannot be kept.
 
     Raises:
-        UsageError, MissingWeights, ModelError: as `store.load`.
+        UsageError, MissingWeights, ModelError: as `checkpoint.load`.
     """
     manifest = read_manifest(folder)
     preset = manifest.preset
@@ -108,7 +108,7 @@ def light_bundle(folder: Path, device: torch.device | str) -> LightBundle | None
         carrier = unpack_carried(preset.language)
     if carrier is None:
         return None
-    return LightBundle(folder, carrier, manifest, LightTokenizer(carrier), device)
+    return FastRuntime(folder, carrier, manifest, LightTokenizer(carrier), device)
 
 
 def _plain(name: str) -> str:
@@ -119,7 +119,7 @@ def _plain(name: str) -> str:
 class _Weights:
     """Weights by their names in Llava, adapters added, on the device and in the type asked for."""
 
-    def __init__(self, bundle: LightBundle, dtype: torch.dtype) -> None:
+    def __init__(self, bundle: FastRuntime, dtype: torch.dtype) -> None:
         self.preset, self.dtype, self.device = bundle.preset, dtype, bundle.device
         self._adapters = load_weights(bundle.folder / ADAPTER)
         self._scale = self.preset.lora.alpha / self.preset.lora.rank
@@ -160,7 +160,7 @@ class _Weights:
         return read
 
     def _adapted(self, name: str, weight: Tensor) -> Tensor:
-        """Adapters are added in 32-bit floats, and the sum rounded, as by `talkers.without_adapters`."""
+        """Adapters are added in 32-bit floats, and the sum rounded, as `without_adapters` does."""
         layer = f"{_ADAPTED}{name.removesuffix('.weight')}"
         down, up = (self._adapters.get(f"{layer}.lora_{side}.weight") for side in "AB")
         if down is not None and up is not None and name.endswith(".weight"):
@@ -177,7 +177,11 @@ def _sight(weights: _Weights) -> Any:
     net.eval().requires_grad_(requires_grad=False)
     projector = weights.part(_PROJECTOR)
     one, two = (_layer(projector, f"linear_{number}.") for number in (1, 2))
-    first, second, dtype = product([one]), product([two]), weights.dtype  # `weights` itself must not stay
+    first, second, dtype = (
+        packed_linear([one]),
+        packed_linear([two]),
+        weights.dtype,
+    )  # `weights` itself must not stay
 
     def see(pixels: Tensor) -> Tensor:
         exact = pixels.dtype is torch.float64
@@ -189,7 +193,7 @@ def _sight(weights: _Weights) -> Any:
     return see
 
 
-def _net(tower: Tower, device: str = "cpu") -> nn.ModuleDict:
+def _net(tower: VisionConfig, device: str = "cpu") -> nn.ModuleDict:
     """The tower, its weights yet to be read."""
     with torch.device(device):
         return nn.ModuleDict({"stem": stem_of(tower.widths), "blocks": blocks_of(tower.widths)})
@@ -200,18 +204,18 @@ def _layer(stored: dict[str, Tensor], prefix: str) -> SimpleNamespace:
     return SimpleNamespace(weight=stored.pop(f"{prefix}weight"), bias=stored.pop(f"{prefix}bias", None))
 
 
-def _language(weights: _Weights) -> Language:
-    """`Language` from weights alone."""
+def _language(weights: _Weights) -> LlamaDecoder:
+    """`LlamaDecoder` from weights alone."""
     stored = weights.part(_CARRIED)
     embedding = stored["embed_tokens.weight"]
-    # One by one: `Language` joins the weights of a layer, and two copies of all would be in memory.
+    # One by one: `LlamaDecoder` joins the weights of a layer, and two copies of all would be in memory.
     layers = (_block(stored, f"layers.{n}.") for n in range(weights.config["num_hidden_layers"]))
     config = SimpleNamespace(**weights.config)
     llama = SimpleNamespace(
         config=config, embed_tokens=partial(_embedded, embedding), layers=layers, rotary_emb=Rotary(config),
         norm=SimpleNamespace(weight=stored["norm.weight"]),
     )  # fmt: skip
-    return Language(llama, SimpleNamespace(weight=embedding, bias=None))
+    return LlamaDecoder(llama, SimpleNamespace(weight=embedding, bias=None))
 
 
 def _embedded(weight: Tensor, ids: Tensor) -> Tensor:

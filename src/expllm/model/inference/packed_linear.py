@@ -13,14 +13,14 @@ from torch.nn.functional import linear
 
 from expllm.model.presets import Preset
 
-Product = Callable[[Tensor], Tensor]
+LinearMap = Callable[[Tensor], Tensor]
 ROWS: Final = 32
 """For how many rows weights are laid out: for 8 to 512, all are as fast at 1 to 340 rows; for 1, slower."""
 SMALL: Final = 250_000_000
 """Up to so many weights, 32 bits take at most half a gigabyte more than 16."""
 
 
-def product(layers: list[Any]) -> Product:
+def packed_linear(layers: list[Any]) -> LinearMap:
     """One product for linear layers that are given the same; all of them have a bias, or none.
 
     Given 64-bit floats, 32-bit weights compute in 64 bits.
@@ -41,25 +41,25 @@ def product(layers: list[Any]) -> Product:
     return plain
 
 
-class Fixed(nn.Module):
+class PackedLinear(nn.Module):
     """A linear layer whose weights stay as they are."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
-        self._product = product([layer])
+        self._product = packed_linear([layer])
 
     def forward(self, given: Tensor) -> Tensor:
         """[..., in] to [..., out]."""
         return self._product(given)
 
 
-def fix(module: nn.Module) -> None:
-    """Puts `Fixed` in the place of each linear layer inside of a module."""
+def pack_linears(module: nn.Module) -> None:
+    """Puts `PackedLinear` in the place of each linear layer inside of a module."""
     for name, child in module.named_children():
         if type(child) is nn.Linear:
-            setattr(module, name, Fixed(child))
+            setattr(module, name, PackedLinear(child))
         else:
-            fix(child)
+            pack_linears(child)
 
 
 def answering_type(preset: Preset, device: str) -> torch.dtype:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from expllm.report.evaluation.ablation_runs import AblationRun
-from expllm.report.evaluation.evaluated_runs import Material
+from expllm.report.evaluation.evaluated_runs import EvalRuns
 from expllm.report.evaluation.paper_tables import NOTHING, Column, Table, figure, percent, published
 
 _TITLES: Final = {
@@ -14,7 +14,7 @@ _TITLES: Final = {
 _FIRST: Final = {"IV": "Labels : explanations", "V": "Training"}
 
 
-def ablation_tables(material: Material) -> Iterator[Table]:
+def ablation_tables(material: EvalRuns) -> Iterator[Table]:
     """Tables IV and V, as far as variants of them were trained."""
     for key in ("IV", "V"):
         runs = [run for run in material.ablations if _trained(run, key)]

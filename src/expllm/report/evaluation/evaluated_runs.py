@@ -60,7 +60,7 @@ class ScoredRun:
 
 
 @dataclass(frozen=True)
-class Material:
+class EvalRuns:
     """All that a report is made of."""
 
     runs: tuple[ScoredRun, ...]
@@ -85,7 +85,7 @@ def model_name(model: str) -> str:
     return named[-1] if named else model
 
 
-def read(paths: Sequence[Path], abstain: float | None = None) -> Material:
+def read(paths: Sequence[Path], abstain: float | None = None) -> EvalRuns:
     """Reads the folders of runs, each once, in the order given.
 
     Args:
@@ -101,7 +101,7 @@ def read(paths: Sequence[Path], abstain: float | None = None) -> Material:
     ablations = [read_ablation(path) for path in unique if is_ablation(path)]
     if not runs and not ablations:
         raise UsageError("nothing to report: give the folder of a run of 'expllm eval'")
-    return Material(tuple(runs), tuple(ablations))
+    return EvalRuns(tuple(runs), tuple(ablations))
 
 
 def _scored(path: Path, abstain: float | None) -> ScoredRun:

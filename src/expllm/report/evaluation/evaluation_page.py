@@ -5,9 +5,9 @@ from typing import Final
 
 from expllm.core.vocabulary import Expression
 from expllm.report.audit_html import LEGEND, audited_html, audited_text
-from expllm.report.evaluation.evaluated_runs import Material, ScoredRun
-from expllm.report.evaluation.gallery import Exhibit, Gallery, Told
-from expllm.report.evaluation.gallery_faces import Faces
+from expllm.report.evaluation.evaluated_runs import EvalRuns, ScoredRun
+from expllm.report.evaluation.gallery import Gallery, GalleryItem, GalleryText
+from expllm.report.evaluation.gallery_faces import GalleryFaces
 from expllm.report.evaluation.paper_tables import Column, Table, classes
 from expllm.report.evaluation.plots_html import plots
 from expllm.report.html_shell import escaped, foot, head, jpeg_uri
@@ -21,8 +21,8 @@ _MARKS: Final = (
 def page(
     title: str,
     tables: Sequence[Table],
-    material: Material,
-    shown: tuple[Gallery, Faces] | None,
+    material: EvalRuns,
+    shown: tuple[Gallery, GalleryFaces] | None,
     left_out: Sequence[str],
     source: str,
 ) -> Iterator[str]:
@@ -56,7 +56,7 @@ def page(
     yield f"</main>\n{foot()}"
 
 
-def _alarms(material: Material, names: dict[str, str]) -> Iterator[str]:
+def _alarms(material: EvalRuns, names: dict[str, str]) -> Iterator[str]:
     for run in material.runs:
         for alarm in run.scores.alarms:
             told = escaped(f"{names[run.settings.digest]} on {run.dataset}: {alarm}")
@@ -102,7 +102,7 @@ def _run(run: ScoredRun, name: str) -> Iterator[str]:
     yield f'</div><p class="notes">Computed again without the model: <code>{again}</code></p></section>\n'
 
 
-def _gallery(shown: Gallery, faces: Faces) -> Iterator[str]:
+def _gallery(shown: Gallery, faces: GalleryFaces) -> Iterator[str]:
     drawn = f"{len(shown.exhibits)} faces of {shown.run.dataset}, drawn by their ids from each class in turn."
     told = escaped(f"{drawn} {faces.note}")
     yield f'<section class="sheet"><h2>What is said of faces</h2><p class="notes">{told}</p>'
@@ -112,7 +112,7 @@ def _gallery(shown: Gallery, faces: Faces) -> Iterator[str]:
     yield "</section>\n"
 
 
-def _exhibit(exhibit: Exhibit, writers: Sequence[str], faces: Faces) -> Iterator[str]:
+def _exhibit(exhibit: GalleryItem, writers: Sequence[str], faces: GalleryFaces) -> Iterator[str]:
     picture = faces.pictures.get(exhibit.id)
     seen = '<div class="blank">no picture</div>' if picture is None else (
         f'<img width="{picture.width}" height="{picture.height}" src="{jpeg_uri(picture)}" '
@@ -128,7 +128,7 @@ def _exhibit(exhibit: Exhibit, writers: Sequence[str], faces: Faces) -> Iterator
     yield "</article>\n"
 
 
-def _told(told: Told, exhibit: Exhibit) -> str:
+def _told(told: GalleryText, exhibit: GalleryItem) -> str:
     labels = _verdict("concludes", told.label, exhibit.truth)
     if told.answer is not None and told.answer is not told.label:
         labels += _verdict("asked for the label alone, it says", told.answer, exhibit.truth)

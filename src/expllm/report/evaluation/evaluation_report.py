@@ -7,11 +7,11 @@ from typing import Final
 
 from expllm.files.atomic import whole_file
 from expllm.report.evaluation.ablation_tables import ablation_tables
-from expllm.report.evaluation.evaluated_runs import Material
+from expllm.report.evaluation.evaluated_runs import EvalRuns
 from expllm.report.evaluation.evaluation_page import page
 from expllm.report.evaluation.explanation_tables import text_tables
 from expllm.report.evaluation.gallery import Gallery, gallery
-from expllm.report.evaluation.gallery_faces import Faces, Shown, open_faces
+from expllm.report.evaluation.gallery_faces import GalleryFaces, Shown, open_faces
 from expllm.report.evaluation.markdown import markdown
 from expllm.report.evaluation.paper_tables import Table, accuracy_tables, overview, published
 
@@ -43,7 +43,7 @@ class Report:
 
 
 def write_report(
-    material: Material,
+    material: EvalRuns,
     out: Path,
     *,
     title: str = TITLE,
@@ -78,7 +78,9 @@ def write_report(
     return Report(out, beside, left_out)
 
 
-def _shown(material: Material, samples: int, faces: Shown, root: str | None) -> tuple[Gallery, Faces] | None:
+def _shown(
+    material: EvalRuns, samples: int, faces: Shown, root: str | None
+) -> tuple[Gallery, GalleryFaces] | None:
     found = gallery(material, samples)
     if found is None:
         return None

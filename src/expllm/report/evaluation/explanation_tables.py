@@ -10,14 +10,14 @@ from expllm.evals.judge.judge_scores import Judged, judged
 from expllm.evals.judge.rubric import PARTS
 from expllm.evals.metrics.bootstrap import Interval
 from expllm.evals.model_audit import ModelAudit, all_model_audits
-from expllm.report.evaluation.evaluated_runs import Material, ScoredRun
+from expllm.report.evaluation.evaluated_runs import EvalRuns, ScoredRun
 from expllm.report.evaluation.paper_tables import NOTHING, Column, Table, figure, percent, published
 
 DISAGREEMENTS: Final = 10
 """Of each audit model that a page quotes; the JSON of the run has all."""
 
 
-def text_tables(material: Material) -> Iterator[Table]:
+def text_tables(material: EvalRuns) -> Iterator[Table]:
     """Table III and the grounding of explanations, as far as there are runs for them."""
     names = material.names()
     runs = [run for run in material.runs if run.texts]

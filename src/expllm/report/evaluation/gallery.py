@@ -11,13 +11,13 @@ from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.evals.saved_answers import Answer
 from expllm.grounding import concluded
-from expllm.report.evaluation.evaluated_runs import Material, ScoredRun
+from expllm.report.evaluation.evaluated_runs import EvalRuns, ScoredRun
 
 ENGINE: Final = "Exp-CoT Engine"
 
 
 @dataclass(frozen=True)
-class Told:
+class GalleryText:
     """What one writer says of a face.
 
     Attributes:
@@ -38,7 +38,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class GalleryItem:
     """One face.
 
     Attributes:
@@ -51,7 +51,7 @@ class Exhibit:
     id: str
     truth: Expression
     aus: AUVector
-    told: tuple[Told, ...]
+    told: tuple[GalleryText, ...]
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ class Gallery:
 
     run: ScoredRun
     writers: tuple[str, ...]
-    exhibits: tuple[Exhibit, ...]
+    exhibits: tuple[GalleryItem, ...]
 
 
-def gallery(material: Material, most: int) -> Gallery | None:
+def gallery(material: EvalRuns, most: int) -> Gallery | None:
     """The gallery of the first two runs that hold explanations of the same faces; None if none does.
 
     Which faces are drawn nobody chooses: of each class in turn that with the smallest SHA-256 of its id.
@@ -115,11 +115,11 @@ def _drawn(answers: Sequence[Answer], most: int) -> list[Answer]:
     return [answer for turn in turns for answer in turn][:most]
 
 
-def _exhibit(answer: Answer, by_writer: Sequence[tuple[str, Answer | None]]) -> Exhibit:
-    return Exhibit(answer.id, answer.truth, answer.aus or AUVector({}), tuple(_told(answer, by_writer)))
+def _exhibit(answer: Answer, by_writer: Sequence[tuple[str, Answer | None]]) -> GalleryItem:
+    return GalleryItem(answer.id, answer.truth, answer.aus or AUVector({}), tuple(_told(answer, by_writer)))
 
 
-def _told(first: Answer, by_writer: Sequence[tuple[str, Answer | None]]) -> Iterator[Told]:
+def _told(first: Answer, by_writer: Sequence[tuple[str, Answer | None]]) -> Iterator[GalleryText]:
     if first.reference:
         yield _read(ENGINE, first.reference)
     for writer, answer in by_writer:
@@ -127,9 +127,11 @@ def _told(first: Answer, by_writer: Sequence[tuple[str, Answer | None]]) -> Iter
             yield _read(writer, answer.text, answer.label, answer.problem)
 
 
-def _read(writer: str, text: str, answer: Expression | None = None, problem: str | None = None) -> Told:
+def _read(
+    writer: str, text: str, answer: Expression | None = None, problem: str | None = None
+) -> GalleryText:
     try:
         cot = CoT.parse(text)
     except RecordError:
         cot = None
-    return Told(writer, text, cot, concluded(text), answer, problem)
+    return GalleryText(writer, text, cot, concluded(text), answer, problem)

@@ -28,7 +28,7 @@ PATCHES: Final = 6
 
 
 @dataclass(frozen=True)
-class Faces:
+class GalleryFaces:
     """Faces by the ids of their samples, and what the page has to say of them.
 
     Attributes:
@@ -40,7 +40,7 @@ class Faces:
     note: str
 
 
-def open_faces(settings: Settings, ids: Iterable[str], shown: Shown, root: str | None = None) -> Faces:
+def open_faces(settings: Settings, ids: Iterable[str], shown: Shown, root: str | None = None) -> GalleryFaces:
     """The faces with these ids, as squares of 208 pixels.
 
     Whatever stands in the way of a face - no data set, another one than was evaluated, a damaged picture - is
@@ -53,15 +53,15 @@ def open_faces(settings: Settings, ids: Iterable[str], shown: Shown, root: str |
         root: Where data sets lie; by default as for `open_named`.
     """
     if shown == "none":
-        return Faces({}, "Faces are left out, as was asked for.")
+        return GalleryFaces({}, "Faces are left out, as was asked for.")
     wanted = set(ids)
     try:
         dataset = open_named(settings.dataset, root)
         samples = [sample for sample in dataset if sample.id in wanted]
     except ExpllmError as error:
-        return Faces({}, f"Faces are left out: the data set cannot be opened ({error.line}).")
+        return GalleryFaces({}, f"Faces are left out: the data set cannot be opened ({error.line}).")
     if dataset.fingerprint != settings.fingerprint:
-        return Faces({}, f"Faces are left out: {settings.dataset} is another data set now.")
+        return GalleryFaces({}, f"Faces are left out: {settings.dataset} is another data set now.")
     known = own_cache() if settings.boxes else None
     try:
         found = {sample.id: _face(sample, known) for sample in samples}
@@ -69,7 +69,7 @@ def open_faces(settings: Settings, ids: Iterable[str], shown: Shown, root: str |
         if known is not None:
             known.close()
     pictures = {name: _blurred(face) if shown == "blur" else face for name, face in found.items() if face}
-    return Faces(pictures, _note(ABOUT.get(dataset.kind), shown, len(wanted) - len(pictures)))
+    return GalleryFaces(pictures, _note(ABOUT.get(dataset.kind), shown, len(wanted) - len(pictures)))
 
 
 def _note(about: About | None, shown: Shown, absent: int) -> str:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any, Final, Literal
 
 from expllm.evals.metrics.bootstrap import Interval
-from expllm.report.evaluation.evaluated_runs import Material, ScoredRun, largest
+from expllm.report.evaluation.evaluated_runs import EvalRuns, ScoredRun, largest
 
 Source = Literal["paper", "here", ""]
 NOTHING: Final = "\N{EN DASH}"
@@ -70,7 +70,7 @@ def figure(value: float | None, digits: int = 2) -> str:
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
-def accuracy_tables(material: Material) -> Iterator[Table]:
+def accuracy_tables(material: EvalRuns) -> Iterator[Table]:
     """Tables I and II, as far as there are runs for them."""
     for key, task, title in (
         ("I", "accuracy", "Accuracy (%) on data sets of facial expressions"),
@@ -122,7 +122,7 @@ def _faces(runs: Iterable[ScoredRun], names: dict[str, str]) -> Iterator[str]:
         yield f"{text}."
 
 
-def overview(material: Material) -> Table:
+def overview(material: EvalRuns) -> Table:
     """Every run, with the figures that an accuracy alone hides."""
     names = material.names()
     heads: dict[str, Callable[[ScoredRun], str]] = {

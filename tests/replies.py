@@ -5,6 +5,7 @@ Errors stand in `error_replies.json`. The values are our own, the shapes are tho
 """
 
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,9 +135,15 @@ def answers() -> Iterator[Case]:
         "thinking": [{"type": "thinking", "thinking": [{"type": "text", "text": "Fear?"}]}, told],
         "thinking-text": [{"type": "thinking", "text": "Fear?"}, told],
         "reasoning": [{"type": "reasoning", "text": "Fear?"}, told],
+        "texts-alone": ["Happi", None, "ness"],
+        "value": [{"type": "text", "text": {"value": "Happiness", "annotations": []}}],
         "output-text": [{"type": "output_text", "text": "Happi"}, {"type": "output_text", "text": "ness"}],
     }.items():
         yield Case(f"part-{name}", canned(completion(parts)))
+    other = completion("Fear")["choices"][0] | {"index": 1}
+    two = completion("Happiness") | {"choices": [other, *completion("Happiness")["choices"]]}
+    yield Case("choices-in-any-order", canned(two))
+    yield Case("marks-of-no-width", canned(completion("\u200bHappiness\ufeff")))
     yield from bodies(completion("Happiness"))
     yield from streams(completion("Happiness"))
 
@@ -237,6 +244,24 @@ def troubles() -> Iterator[Case]:
     cut = stream(chunk(content="Hap"), done=False)
     yield Case("cut-stream", canned(cut, kind=STREAM), f"bad-json{AGAIN}", ("it begins with",))
     yield Case("empty-body", canned(b""), f"bad-json{AGAIN}", ("body is empty",))
+    packed = Canned(zlib.compress(b"{}"), headers={"Content-Encoding": "deflate"})
+    yield Case("packed", packed, f"bad-json{AGAIN}", ("packed with deflate", "forbids"))
+    for name, value, words in (
+        ("null", None, "null"),
+        ("true", True, "not an object but True"),
+        ("list", [completion("Fear")], "not an object but [{'id'"),
+        ("ollama", {"message": {"role": "assistant", "content": "Fear"}}, "no choices, but message"),
+        ("gemini", {"candidates": []}, "no choices, but candidates"),
+        ("nothing", {}, "no choices"),
+        ("choices-null", {"id": "x", "choices": None}, "no choices, but id, choices"),
+        ("choices-object", {"choices": {"0": {}}}, "no choices"),
+        ("choices-text", {"choices": "Fear"}, "no choices"),
+    ):
+        yield Case(f"other-{name}", canned(json.dumps(value)), f"bad-json{AGAIN}", (words,))
+    long = {"error": {"message": "x" * 100_000, "code": 502}}
+    yield Case("error-of-one-word", canned(long), f"http-502{AGAIN}", ("xxxxxxxxxx",))
+    called = completion(None, "tool_calls", tool_calls=[{"id": "c", "type": "function"}])
+    yield Case("tool-call", canned(called), f"empty{AGAIN}", ("tool_calls",))
     yield Case("no-json", canned(b'{"choices": [{"mess'), f"bad-json{AGAIN}", ("choices",))
     only = completion(None, "stop", reasoning="Well")
     yield Case("reasoning-only", canned(only), f"empty{AGAIN}", ("reasoning without an answer",))

@@ -46,7 +46,7 @@ def test_a_usage_that_cannot_be_is_unknown(usage: Any) -> None:
 
 
 def test_parts_and_half_characters() -> None:
-    parts = [{"type": "text", "text": "jo"}, {"type": "text", "text": "y"}, {"type": "image"}, None, "x"]
+    parts = [{"type": "text", "text": "jo"}, {"type": "text", "text": "y"}, {"type": "image"}, None, 7]
     assert getattr(meaning(saying({"content": parts})), "text", None) == "joy"
     half = meaning(b'{"choices": [{"message": {"content": "a\\ud800b"}}], "model": "m\\udfff"}')
     assert isinstance(half, Completion)

@@ -55,7 +55,10 @@ async def raw(chunks: list[bytes], pause: float, options: dict[str, Any]) -> str
         ([b"\x15\x03\x01\x00\x02\x02\x16"], NO_HTTP),
         ([b""], "reset"),
         ([b"HTTP/1.1 200"], "reset"),
-        ([HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"[" * 10**7)], "bad-json"),
+        ([HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"[" * 10**7)], "too-long"),
+        ([HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(JOY)], "joy"),
+        ([HEAD + b"\r\n", gzip.compress(JOY)[:-9]], "joy"),
+        ([HEAD + b"\r\n", b"\x1f\x8b and no more"], "bad-json"),
     ],
 )
 def test_raw_bytes(chunks: list[bytes], expected: str) -> None:

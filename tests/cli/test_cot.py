@@ -102,6 +102,15 @@ def test_estimate_asks_nothing_and_names_a_span(data: Path) -> None:
     assert "no price is known" in call("cot", "estimate", str(data), "--model", "mine").out
 
 
+def test_pictures_without_labels_can_be_estimated(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("path\na.png\n")
+    done = call("cot", "estimate", str(tmp_path / "t.csv"), "--json")
+    assert (done.code, json.loads(done.out)["samples"]) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("options", "code", "line"),
     [

@@ -76,6 +76,30 @@ def test_a_misspelt_folder_is_never_whole(tmp_path: Path, name: str) -> None:
     assert not check("csv", str(labels)).is_whole
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "text"),
+    [
+        ("t.jsonl", None, '{"id": "b", "expression": "Fear", "aus": {"Jaw Drop": NaN}, "cot": ""}\n'),
+        ("t.jsonl", None, '{"id": "b", "expression": "Fear", "aus": {"Jaw Drop": true}, "cot": ""}\n'),
+        ("t.jsonl", None, '{"id": "b", "expression": "Fear", "aus": [["Jaw Drop", 0.5]], "cot": ""}\n'),
+        ("t.jsonl", None, '{"id": "b", "expression": "Fear", "aus": {"Jaw Flop": 0.5}, "cot": ""}\n'),
+        ("t.csv", "rafdb", "b.jpg,9,\n"),
+        ("t.csv", "rafdb", "b.jpg,1,much\n"),
+        ("t.csv", "rafdb", "b.jpg,1,1.5\n"),
+    ],
+)
+def test_a_bad_value_is_never_whole(tmp_path: Path, name: str, kind: str | None, text: str) -> None:
+    picture_file(tmp_path / "b.jpg", 10)
+    good = {"t.jsonl": '{"id": "a", "expression": "Fear", "aus": {"Jaw Drop": 0.5}, "cot": ""}\n',
+            "t.csv": "path,label,jaw drop\nb.jpg,1,\n"}[name]  # fmt: skip
+    (tmp_path / name).write_text(good)
+    assert not check(kind, str(tmp_path / name)).unreadable
+    (tmp_path / name).write_text(good + text)
+    report = check(kind, str(tmp_path / name))
+    assert (report.samples, [where for where, _ in report.unreadable]) == (1, ["row 2"])
+    assert not report.is_whole
+
+
 def test_rafdb_is_held_against_its_published_counts(tmp_path: Path) -> None:
     lines = [f"test_{number:04d}.jpg {number}" for number in range(1, 8)] + ["train_00001.jpg 7"]
     report = check("rafdb", str(rafdb_tree(tmp_path, lines, missing=["test_0002.jpg"])))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from trees import labels_by_id, picture_file, write_csv
 
 from expllm.core.errors import MissingData, RecordError
-from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
+from expllm.core.vocabulary import AU_NAMES, AUVector, Expression, label_set
 from expllm.data import open_dataset
 
 
@@ -125,6 +125,44 @@ def test_labels_as_spreadsheets_save_them(tmp_path: Path, encoding: str, delimit
     assert (sample.id, sample.expression) == ("Bilder\\Süß\\é.png", "happiness")
     assert sample.image is not None
     assert Path(sample.image.path) == tmp_path / "Bilder" / "Süß" / "é.png"
+
+
+def test_objects_of_json_are_rows_too(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    lines = ['{"file_name": "a.png", "label": "happy"}', '{"file_name": "b.png", "label": "sad"}', "rubbish"]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
+    dataset = open_dataset(str(tmp_path))
+    assert labels_by_id(dataset) == {"a.png": "happiness"}
+    assert [where for where, _ in dataset.skipped] == ["row 2", "row 3"]
+    assert "is not JSON" in dataset.skipped[1][1]
+
+
+def test_pictures_without_labels_have_the_seven(tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    dataset = open_dataset(str(write_csv(tmp_path / "t.csv", [("path",), ("a.png",)])))
+    assert (len(dataset), dataset.labels) == (1, label_set(7))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("a.csv", b"", "is empty"),
+        ("a.csv", b"\xef\xbb\xbf\n", "is empty"),
+        ("a.csv", b"\x1f\x8b", "unpack it first"),
+        ("a.xlsx", b"PK\3\4", "save it as CSV"),
+        ("a.csv", "имя,лицо\n".encode("cp1251"), "save it as UTF-8"),
+        ("a.jsonl", b"rubbish", "its columns are rubbish"),
+        ("a.jsonl", b'{"a": 1', "line 1 is not JSON, or cut short"),
+        ("a.jsonl", b"[]", "is empty"),
+        ("a.jsonl", b'{"a": ' + b"[" * 9999, "nested too deeply"),
+        ("a.jsonl", b'{"a": 1}', "no column names a picture"),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_why(tmp_path: Path, name: str, data: bytes, told: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(RecordError) as caught:
+        open_dataset(str(tmp_path / name))
+    assert told in caught.value.line
 
 
 def test_accents_as_another_system_writes_them(tmp_path: Path) -> None:

@@ -252,8 +252,11 @@ def test_the_reference_file_reads_whole(shared: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "no action units among its columns"),
-        ("a,b\n1,2\n", "no action units among its columns: known are those of expllm, OpenFace 2 (AU01_r)"),
+        ("", "is empty"),
+        (
+            "a,b\n1,2\n",
+            "no action units among its columns (a, b): known are those of expllm, OpenFace 2 (AU01_r)",
+        ),
         ("AU12_r,AU12_r\n1,2\n", "the column 'AU12_r' is there twice"),
         ("AU01_r,AU02_r,AU03_r,AU04_r\n1,0,0,0\n", "numbered by position, not by unit"),
         ("[1]", "row 1: not a JSON object"),

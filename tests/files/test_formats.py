@@ -1,5 +1,7 @@
 """What a file is, by its bytes: camera raw and videos are named, never read for their thumbnail."""
 
+import base64
+import re
 import struct
 import sys
 from pathlib import Path
@@ -212,3 +214,29 @@ def test_directories_made_to_waste_time_end() -> None:
     assert len(directories.pages(chain)) == directories.MOST_PAGES
     assert len(directories.pages(tiff([(254, 4, 1, 0)], next_ifd=8))) == 1  # a loop
     assert directories.pages(b"II*\0\xff\xff\xff\x7f" + bytes(16)) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"P5\n# by a camera\n8 8\n255\n" + bytes(64), "Netpbm: PGM, PPM or PBM"),
+        (b"P3 2 2 255 " + b"0 " * 12, "Netpbm"),
+        (b"P7\nWIDTH 8\nHEIGHT 8\n", "Netpbm"),
+        (b"v/1\1" + bytes(64), "OpenEXR"),
+        (b"#?RADIANCE\n", "high dynamic range"),
+        (b"icns" + bytes(64), "icon"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(64), "archive: unpack it first"),
+        (b"\x1f\x8b\x08" + bytes(64), "archive: unpack it first"),
+        (bytes(4096), "nothing but zeros: copy or download it again"),
+        (base64.b64encode(encoded(scene(), "JPEG")), "Base64 text: decode it first"),
+        (b"data:image/png;base64," + base64.b64encode(encoded(scene(), "PNG")), "Base64 text: decode it"),
+    ],
+)  # fmt: skip
+def test_what_else_lies_among_pictures_is_named(data: bytes, told: str) -> None:
+    with pytest.raises(ImageError, match=re.escape(told)):
+        open_image(data, name="a.jpg")
+
+
+def test_words_are_no_picture_of_numbers() -> None:
+    assert formats.kind_of(b"P5 and P6 are what they were called by") == "text"
+    assert formats.kind_of(b"iVBORw0KGgo is how a PNG begins in Base64, says the text.") == "text"

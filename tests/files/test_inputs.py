@@ -40,6 +40,9 @@ def test_a_file_whose_name_looks_like_a_glob_is_a_file(folder: Path) -> None:
 def test_tables_are_known_by_their_suffix(folder: Path) -> None:
     assert Input("data.csv").is_table
     assert Input("DATA.JSONL").is_table
+    assert Input("data.csv.gz").is_table
+    assert Input("data.xlsx").is_table
+    assert not Input("faces.zip").is_table
     assert not Input("https://example.org/data.csv").is_table
     assert not Input("a.png").is_table
     assert is_url("HTTP://x")

@@ -176,3 +176,76 @@ def test_what_is_no_number(word: object) -> None:
 def test_numbers_of_either_mark(value: float) -> None:
     assert number(repr(value)) == number(value) == value
     assert number(f" {value!r} ".replace("-", "\N{MINUS SIGN}")) == value
+
+
+@pytest.mark.parametrize(
+    "above",
+    ["# OpenFace 2.2.0, exported\n# by hand\n", "Results of the study\n\n", "\n# one; two\n", "sep=,\n# a\n"],
+)
+def test_comments_and_titles_above_a_header_are_passed_over(tmp_path: Path, above: str) -> None:
+    assert [dict(row.cells) for row in delimited(tmp_path, above + text_of())] == TWIN
+
+
+def test_a_header_that_begins_like_a_comment_is_one(tmp_path: Path) -> None:
+    assert [row.cells for row in delimited(tmp_path, "#name,frame\na,1\n")] == [{"#name": "a", "frame": "1"}]
+    assert [row.cells for row in delimited(tmp_path, "name\na\nb\n")] == [{"name": "a"}, {"name": "b"}]
+
+
+def test_tables_as_r_writes_them(tmp_path: Path) -> None:
+    plain = '"name" "AU01_r"\n"1" "b c.jpg" 0.25\n"2" "d.jpg" NA\n'
+    wanted = [{"": "1", "name": "b c.jpg", "AU01_r": "0.25"}, {"": "2", "name": "d.jpg", "AU01_r": "NA"}]
+    assert [row.cells for row in delimited(tmp_path, plain)] == wanted
+    assert [
+        row.cells for row in delimited(tmp_path, plain.replace('" ', '",').replace("g 0", "g,0"))
+    ] == wanted
+    aligned = "name   AU01_r\na.jpg  0.25\n"
+    assert [row.cells for row in delimited(tmp_path, aligned)] == [{"name": "a.jpg", "AU01_r": "0.25"}]
+
+
+def test_tables_that_were_joined_name_the_second_header(tmp_path: Path) -> None:
+    rows = delimited(tmp_path, text_of() + text_of())
+    assert [row.problem for row in rows] == [
+        "",
+        "",
+        "",
+        "the header once more: tables were joined here",
+        "",
+        "",
+        "",
+    ]
+    assert rows[4].cells == TWIN[0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("cp1251", "лицо"), ("koi8-r", "лицо"), ("cp1253", "πρόσωπο")]
+)
+def test_other_alphabets_are_not_read_as_accents(tmp_path: Path, encoding: str, name: str) -> None:
+    with pytest.raises(RecordError, match="neither in UTF-8 nor in the alphabet of western Europe: save it"):
+        delimited(tmp_path, f"name,frame\n{name},1\n", encoding)
+    assert delimited(tmp_path, "name,frame\nSüßœuvre,1\n", "cp1252")[0].cells["name"] == "Süßœuvre"
+
+
+def test_bytes_of_no_encoding_come_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"cannot be read as text \(.*\): save it as UTF-8"):
+        delimited(tmp_path, "name,frame\n表情,1\n", "shift_jis")
+
+
+def test_objects_one_after_another(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    for text in (
+        '{"a": 1},\n{"a": 2},\n',
+        '{\n "a": 1\n}\n{\n "a": 2\n}\n',
+        '{\n "a": 1\n},\n{\n "a": 2\n}',
+    ):
+        path.write_text(text)
+        assert [row.cells for row in json_rows(path)] == [{"a": 1}, {"a": 2}]
+    path.write_text('{\n "a": 1\n}\n{\n "a": \n')
+    assert [bool(row.problem) for row in json_rows(path)] == [False, True]
+
+
+def test_a_number_without_end_costs_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": 1}\n{"a": ' + "9" * 5000 + '}\n{"a": 3}\n')
+    assert [row.problem for row in json_rows(path)] == [
+        "", "line 2 is not JSON, or cut short (a number has too many digits)", "",
+    ]  # fmt: skip

@@ -13,6 +13,7 @@ _DEEPEST: Final = 8
 """Levels of an error that are looked into; real ones have up to six."""
 _MOST_TEXTS: Final = 8
 _LONGEST_TEXT: Final = 2000
+_LAST_WORD: Final = re.compile(r"\s\S*\Z")
 _CODES: Final = (
     "code",
     "type",
@@ -206,4 +207,8 @@ def _page_text(body: str) -> str:
 
 def _begun(text: str) -> str:
     """The beginning of a long text, cut at a blank: half a key would not be recognised as one."""
-    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT].rpartition(" ")[0]
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    begun = text[:_LONGEST_TEXT]
+    last = _LAST_WORD.search(begun)
+    return begun[: last.start()] if last else begun  # of one long word, only the beginning is ever shown

@@ -16,6 +16,7 @@ from expllm.chat.token_probabilities import answer_tokens, prompt_tokens
 from expllm.chat.transport import Answer
 
 _MOST_TOKENS: Final = 2**53
+_WIDTHLESS: Final = "\ufeff\u200b\u2060"
 
 
 def understand(
@@ -45,10 +46,10 @@ def _completion(data: Any, model: str, address: Address, limit: TokenLimit) -> C
         blocked = address.scrub(blocked, 80)
         return Completion("", model, f"{FILTERED}: {blocked}", _usage(data.get("usage")), refused=True)
     try:
-        choice = data["choices"][0]
+        choice = _first_choice(data["choices"])
         message, finish = _message(choice), address.scrub(_finish(choice.get("finish_reason")), 80)
     except (TypeError, KeyError, IndexError, AttributeError):
-        return Trouble("bad-json", "no choices" if isinstance(data, dict) else "")
+        return Trouble("bad-json", _without_choices(data, address))
     named = data.get("model")
     named = _clean(named) if isinstance(named, str) and named else model
     final = final_text(_clean(_text(message.get("content"))))
@@ -66,11 +67,27 @@ def _completion(data: Any, model: str, address: Address, limit: TokenLimit) -> C
     return _empty(finish, usage, _reasoning_tokens(data.get("usage"), usage), limit.option, reasoned)
 
 
+def _first_choice(choices: Any) -> Any:
+    """The choice with the number 0: a server may list several in any order."""
+    numbered = [one for one in choices if isinstance(one, dict) and one.get("index") == 0]
+    return numbered[0] if numbered else choices[0]
+
+
+def _without_choices(data: Any, address: Address) -> str:
+    """What a reply is that holds no completion: an object of another protocol, or no object at all."""
+    if isinstance(data, dict):
+        names = ", ".join(str(name) for name in list(data)[:8])
+        return address.scrub(f"no choices, but {names}" if names else "no choices", 100)
+    return f"not an object but {address.scrub(repr(data)[:200], 100)}"
+
+
 def _no_json(answer: Answer, address: Address) -> Trouble:
     """A body that is neither JSON nor an event stream."""
     kind = answer.headers.get("content-type", "").partition(";")[0].strip()
     if not answer.body.strip():
         return Trouble("bad-json", "the body is empty")
+    if (packed := answer.headers.get("content-encoding", "").strip().lower()) not in ("", "identity", "gzip"):
+        return Trouble("bad-json", f"packed with {address.scrub(packed, 40)}, though the request forbids it")
     said = read_error(None, answer.status, answer.body.decode("utf-8", "replace")).text
     quoted = f'"{address.scrub(said, 100)}"' if said else ""
     if "json" in kind or "event-stream" in kind or not kind:
@@ -116,12 +133,17 @@ def _text(content: Any) -> str:
     if isinstance(content, dict):
         content = [content] if content.get("type") in ("text", "output_text") else []
     parts = content if isinstance(content, list) else []
-    texts = [
-        part.get("text")
-        for part in parts
-        if isinstance(part, dict) and part.get("type") not in ("thinking", "reasoning", "thought")
-    ]
-    return "".join(text for text in texts if isinstance(text, str))
+    return "".join(text for part in parts if isinstance(text := _text_of_part(part), str))
+
+
+def _text_of_part(part: Any) -> Any:
+    """A part is a text, or an object that has one; that of OpenAI's assistants has one within it."""
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") in ("thinking", "reasoning", "thought"):
+        return None
+    text = part.get("text")
+    return text.get("value") if isinstance(text, dict) else text
 
 
 def _refusal(message: dict[str, Any]) -> str:
@@ -159,8 +181,13 @@ def _reasoning_tokens(data: Any, usage: Usage) -> int | None:
 
 
 def _clean(text: str) -> str:
-    """`text` with U+FFFD for half a surrogate pair, which JSON may hold and no file."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    """`text` with U+FFFD for half a surrogate pair, which JSON may hold and no file.
+
+    Marks of no width at its ends, which nobody sees, are left out.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip(_WIDTHLESS)
 
 
 def _usage(data: Any) -> Usage:

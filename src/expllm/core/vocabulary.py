@@ -346,7 +346,11 @@ def _au_name(name: str) -> str:
 def _intensity(name: str, value: float | None) -> float | None:
     if value is None:
         return None
-    number = float(value)
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)  # `true` says nothing of how strongly
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
     if not 0.0 <= number <= 1.0:  # also false for NaN
-        raise VocabularyError(f"intensity of {name!r} is {value}: it must be 0-1, or null if not measured")
+        told = (repr(value) if isinstance(value, str | bool) else str(value))[:40]
+        raise VocabularyError(f"intensity of {name!r} is {told}: it must be 0-1, or null if not measured")
     return number

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from expllm.core.errors import MissingData, RecordError, UsageError
+from expllm.core.errors import MissingData, UsageError
 from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import people
 from expllm.data.dataset import Dataset, Source, survey
@@ -27,6 +27,7 @@ from expllm.data.readers import (
 )
 from expllm.data.readers.cells import split_name, undecodable
 from expllm.data.readers.shards import find_shards
+from expllm.data.unknown_layout import what_to_do
 
 TABLE_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 
@@ -205,8 +206,6 @@ def _source(path: Path) -> Source:
         return fer2013.load(path)
     if found := cot_texts.kind_of(path):
         return cot_texts.load(path, found)
-    if _starts_with(path, b"{", b"["):
-        raise RecordError(f"{path}: JSON, but its rows have neither 'aus' nor 'au': see docs/data.md")
     return csv_table.load(path)
 
 
@@ -225,16 +224,22 @@ def _folder_source(path: Path) -> Source:
         return _source(tables[0])
     if class_folders.is_numbered_tree(path):
         raise UsageError(f"{path}: class folders are named by numbers: {class_folders.ASK_KIND}")
+    todo = what_to_do(path, _holds_one, _source)
     raise MissingData(
-        f"{path}: no data set in a known layout (class folders, a table, Parquet, ...): see docs/data.md"
+        f"{path}: no data set in a known layout (class folders, a table, Parquet, ...): {todo}; "
+        "see docs/data.md"
     )
+
+
+def _holds_one(path: Path) -> bool:
+    return any(is_there(path) for is_there, _ in LAYOUTS) or any(_is_table(child) for child in path.iterdir())
 
 
 def _is_table(path: Path) -> bool:
     if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
         return False
-    if _starts_with(path, b"{", b"["):
-        return cot_texts.kind_of(path) is not None
+    if cot_texts.kind_of(path) is not None:
+        return True
     return csv_table.is_table(csv_table.read_header(path))
 
 

@@ -125,6 +125,8 @@ def check(kind: str | None, root: str, *, fast: bool = False) -> Report:
         listed = _captions(root) if kind == CAPTIONS else _dataset(kind, root)
     except MissingData as error:
         known = about(kind or "")
+        if kind is None:
+            raise
         raise MissingData(f"{error}. {known.title}: {known.obtain}") from None
     counts: dict[str, Counter[str]] = {}
     look = _Look()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from expllm.core.errors import MissingData, RecordError, UsageError
-from expllm.core.vocabulary import Expression
+from expllm.core.vocabulary import Expression, label_set
 from expllm.data.sample import Row, Sample
 from expllm.files.folders import HIDDEN
 
@@ -25,7 +25,7 @@ class Source:
         name: What messages call it.
         kind: A key of `KINDS`.
         rows: All of them.
-        labels: The label set; None where the data set has those labels that are found in it.
+        labels: The label set; None where the data set has those labels that are found in it, or none at all.
         by_split: The rows of one split alone, where others need not be read for them.
         path: Where it lies, for messages.
     """
@@ -140,7 +140,7 @@ def survey(source: Source, split: str | None = None) -> Dataset:
     return Dataset(
         name=source.name,
         kind=source.kind,
-        labels=source.labels or tuple(label for label in Expression if label in found.labels),
+        labels=source.labels or _labels(found.labels),
         splits=_sorted(found.splits),
         split=split,
         fingerprint=found.digest.hexdigest(),
@@ -148,6 +148,11 @@ def survey(source: Source, split: str | None = None) -> Dataset:
         count=found.count,
         rows=rows,
     )
+
+
+def _labels(found: set[Expression]) -> tuple[Expression, ...]:
+    """The label set of a data set that has none of its own; where nothing is labelled, the seven."""
+    return tuple(label for label in Expression if label in found) or label_set(7)
 
 
 def _sorted(splits: set[str]) -> tuple[str, ...]:

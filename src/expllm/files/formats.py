@@ -1,6 +1,7 @@
 """What a file is, told by its bytes: a picture, or what else, and what to do then."""
 
 import os
+import re
 import shlex
 import stat
 from importlib import import_module
@@ -31,7 +32,8 @@ VIDEO: Final = "video"
 CAMERA_RAW: Final = "camera raw"
 SOUND: Final = "sound"
 _PHOTOSHOP, _JPEG_2000, _DICOM = "Photoshop file", "JPEG 2000 or JPEG XL", "DICOM"
-UNREAD: Final = frozenset((VIDEO, CAMERA_RAW, _PHOTOSHOP, _JPEG_2000, _DICOM))
+_NETPBM, _WIDE_RANGE = "Netpbm: PGM, PPM or PBM", "high dynamic range: OpenEXR or Radiance"
+UNREAD: Final = frozenset((VIDEO, CAMERA_RAW, _PHOTOSHOP, _JPEG_2000, _DICOM, _NETPBM, _WIDE_RANGE))
 """What shows faces and is not read here: where a folder holds one, it is named as an error."""
 
 _SIGNATURES: Final[
@@ -61,9 +63,11 @@ _SIGNATURES: Final[
     (0, (b"8BPS",), _PHOTOSHOP),
     (0, (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL ", b"\xff\x0a"), _JPEG_2000),
     (0, (b"\0\0\1\0",), "icon"),
-    (0, (b"PK\3\4", b"\x1f\x8b"), "ZIP or gzip archive"),
+    (0, (b"PK\3\4", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\7"), "archive: unpack it first"),
     (0, (b"\x93NUMPY",), "NumPy array file"),
     (128, (b"DICM",), _DICOM),
+    (0, (b"v/1\1", b"#?RADIANCE", b"#?RGBE"), _WIDE_RANGE),
+    (0, (b"icns",), "icon"),
     (0, (b"version https://git-lfs",), "Git LFS pointer, not the file itself: run `git lfs pull`"),
 )
 _TEXTS: Final = ("PDF", "PostScript", _SIGNATURES[-1][2])
@@ -82,6 +86,10 @@ _SUPPORTED: Final = "give JPEG, PNG, WebP, AVIF, HEIC, TIFF, BMP, GIF"
 _HEAD: Final = 4096
 """Bytes of a file that tell what it is."""
 
+_NETPBM_HEAD: Final = re.compile(rb"P[1-7]\s(?:#[^\n]*\n|\s)*(?:\d+\s|WIDTH\s)")
+_BASE64: Final = re.compile(r"(?:data:[\w/+.;=-]{0,80},)?(?:/9j/|iVBORw0KGgo|UklGR|R0lGOD)[\w+/\s]*=*")
+"""A JPEG, PNG, WebP or GIF as a web page or an API hands it out."""
+
 OURS: Final = MappingProxyType({"Software": "ExpLLM"})
 """A text in every PNG that we draw, so that no later run takes it for a photograph."""
 
@@ -93,6 +101,8 @@ def kind_of(data: bytes, name: str = "") -> str:
         data: The file, or its first few thousand bytes.
         name: Its name, which tells a camera's raw file where the bytes say only that it is a TIFF.
     """
+    if _NETPBM_HEAD.match(data):
+        return _NETPBM
     kind = _binary_kind(data, name)
     return _text_kind(data) if kind is None or (kind not in _TEXTS and _is_text(data[:256])) else kind
 
@@ -143,6 +153,10 @@ def _text_kind(data: bytes) -> str:
         return "SVG drawing"
     if text.startswith(("<!doctype html", "<html")):
         return "web page"
+    if _BASE64.fullmatch(head.strip()):
+        return "a picture as Base64 text: decode it first, such as with base64 -d"
+    if data and not data.strip(b"\0"):
+        return "nothing but zeros: copy or download it again"
     readable = len(head.encode()) >= min(len(data), 1024) - 6  # less a mark in front, a letter cut at the end
     return "text" if readable and len(data) > 6 and "".join(text.split()).isprintable() else "unknown format"
 

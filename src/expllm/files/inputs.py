@@ -24,6 +24,9 @@ TABLE_SUFFIXES: Final = frozenset(".json .jsonl .ndjson .csv .tsv .tab .txt .par
 """Tables of action units (see `autables`), when named outright. Excel calls its Unicode text `.txt`; of a
 workbook nothing comes but the advice to save it as CSV."""
 
+_PACKED: Final = (".gz", ".zip")
+"""Of a table that is packed nothing comes but the advice to unpack it."""
+
 _COPY_SUFFIXES: Final = (
     ".bak",
     ".orig",
@@ -59,7 +62,9 @@ class Input:
 
     @property
     def is_table(self) -> bool:
-        return Path(self.name).suffix.lower() in TABLE_SUFFIXES and not is_url(self.name)
+        path = Path(self.name)
+        path = path.with_suffix("") if path.suffix.lower() in _PACKED else path
+        return path.suffix.lower() in TABLE_SUFFIXES and not is_url(self.name)
 
 
 def is_url(name: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 from expllm.core.errors import MissingData, RecordError, VocabularyError
 from expllm.core.vocabulary import LABEL_ORDERS, Expression
 from expllm.data.dataset import NO_PICTURE, Source
-from expllm.data.readers.cells import find_picture, picture_size, split_name
+from expllm.data.readers.cells import find_picture, picture_size, read_label_cell, split_name
 from expllm.data.sample import ImageRef, Row, Sample
 from expllm.files.tabular import encoding_of
 
@@ -109,7 +109,7 @@ def read_number(cell: str, labels: tuple[Expression, ...]) -> Expression:
     beyond = number - ORDER.first - len(ORDER.labels)
     if 0 <= beyond < len(NO_EXPRESSION):
         raise VocabularyError(f"labelled as {NO_EXPRESSION[beyond]}")
-    expression = ORDER.decode(number)
+    expression = read_label_cell(number, ORDER)
     if expression not in labels:
         raise VocabularyError(f"{expression.value} is left out")
     return expression

@@ -11,7 +11,7 @@ from expllm.core.errors import RecordError, VocabularyError
 from expllm.core.records import CoT
 from expllm.core.vocabulary import LABEL_ORDERS, LabelOrder, label_set
 from expllm.data.dataset import Source
-from expllm.data.readers.cells import any_split, cell_text, find_columns, find_picture, read_label
+from expllm.data.readers.cells import any_split, cell_text, find_columns, find_picture, read_label_cell
 from expllm.data.sample import ImageRef, Row, Sample
 from expllm.faces.au_tables import AURow, Format, au_rows, format_of
 
@@ -71,7 +71,7 @@ def row_of(
         image, content = _picture(face, folder)
         sample = Sample(
             id=cell("id") or (face_key(face) if face.named else where),
-            expression=read_label(cells.get(label), order) if label else None,
+            expression=read_label_cell(cells.get(label), order) if label else None,
             aus=face.aus,
             image=image,
             box=face.box if image else None,

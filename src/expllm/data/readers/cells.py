@@ -79,14 +79,19 @@ def read_aus(row: Mapping[str, Any], columns: Mapping[str, str]) -> AUVector | N
         VocabularyError: a cell is no number between 0 and 1.
     """
     values = {name: _intensity(name, row.get(column)) for name, column in columns.items()}
-    return None if all(value is None for value in values.values()) else AUVector(values)
+    try:
+        return None if all(value is None for value in values.values()) else AUVector(values)
+    except VocabularyError as error:
+        raise VocabularyError(f"cannot be read: {error}") from None
 
 
 def _intensity(name: str, cell: Any) -> float | None:
     try:
         return number(cell)
     except ValueError:
-        raise VocabularyError(f"intensity of {name!r} is {cell!r}: it must be a number from 0 to 1") from None
+        raise VocabularyError(
+            f"cannot be read: intensity of {name!r} is {cell!r}: it must be a number from 0 to 1"
+        ) from None
 
 
 def read_label(cell: object, order: LabelOrder | None = None) -> Expression:
@@ -109,6 +114,27 @@ def read_label(cell: object, order: LabelOrder | None = None) -> Expression:
     if not number.is_integer():
         raise VocabularyError(f"label {word} is no whole number")
     return order.decode(int(number))
+
+
+def read_label_cell(cell: object, order: LabelOrder | None = None) -> Expression:
+    """As `read_label`; a number that the order does not have is damage, and no class that is left out.
+
+    Raises:
+        VocabularyError: see `read_label`.
+    """
+    try:
+        return read_label(cell, order)
+    except VocabularyError as error:
+        damaged = order is not None and _is_number(str(cell).strip())
+        raise VocabularyError(f"cannot be read: {error}" if damaged else str(error)) from None
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def read_class(name: str, order: LabelOrder | None = None) -> Expression:

@@ -67,7 +67,11 @@ def _row(values: Mapping[str, Any], where: str, folder: Path, split: str | None)
     found = format_of(tuple(values))
     if found is None:
         raise VocabularyError("neither 'au' (24 numbers) nor 'aus' (names and intensities)")
-    face = found.read(values, where)
+    try:
+        face = found.read(values, where)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        told = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise VocabularyError(f"cannot be read: {told}") from None
     if found.own:
         return au_rows.row_of(where, values, face, folder)
     return Row.of(where, *_sample(values, face, where, folder, split))

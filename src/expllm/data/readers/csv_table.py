@@ -1,4 +1,4 @@
-"""A table of pictures and labels: CSV in any of its dialects."""
+"""A table of pictures and labels: CSV in any of its dialects, or objects of JSON."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -9,10 +9,17 @@ from expllm.core.errors import RecordError, VocabularyError
 from expllm.core.vocabulary import LabelOrder
 from expllm.data.dataset import NO_PICTURE, Source
 from expllm.data.readers import au_rows
-from expllm.data.readers.cells import any_split, cell_text, find_columns, find_picture, read_aus, read_label
+from expllm.data.readers.cells import (
+    any_split,
+    cell_text,
+    find_columns,
+    find_picture,
+    read_aus,
+    read_label_cell,
+)
 from expllm.data.sample import Row, Sample
 from expllm.faces.au_tables import unit_columns
-from expllm.files.tabular import WINDOWS, DelimitedFile
+from expllm.files.tabular import WINDOWS, DelimitedFile, first_sign, json_rows
 
 
 def load(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> Source:
@@ -24,10 +31,13 @@ def load(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> Sour
     header = read_header(path)
     if au_rows.is_table(tuple(header)):
         return au_rows.load(path, order)
+    if not header:
+        raise RecordError(f"{path}: {_why_without_columns(path)}")
     if not is_table(header):
+        texts = "neither 'aus' nor 'au' of a text, and " if is_json(path) else ""
         raise RecordError(
-            f"{path}: no column names a picture ('path', 'image', ...) or an action unit: "
-            f"its columns are {', '.join(header)[:200] or 'none'}"
+            f"{path}: {texts}no column names a picture ('path', 'image', ...) or an action unit: "
+            f"its columns are {', '.join(header)[:200]}; see docs/data.md"
         )
     return Source(path.name, kind, lambda: _rows(path, order), order.labels if order else None)
 
@@ -38,18 +48,35 @@ def is_table(header: list[str]) -> bool:
 
 
 def read_header(path: Path) -> list[str]:
-    """The names of a table's columns; empty if it is not text."""
+    """The names of a table's columns; empty if it is not text, or has no rows that can be read."""
     try:
+        if is_json(path):
+            return list(next((row.cells for row in json_rows(path) if not row.problem), {}))
         return list(DelimitedFile(path).header)
     except RecordError:
         return []
+
+
+def _why_without_columns(path: Path) -> str:
+    """
+    Raises:
+        RecordError: it cannot be read.
+    """
+    if not is_json(path):
+        return "cannot be read" if DelimitedFile(path).header else "is empty"
+    return next((row.problem for row in json_rows(path)), "is empty")
+
+
+def is_json(path: Path) -> bool:
+    """Whether a table is written in JSON."""
+    return first_sign(path) in ("{", "[")
 
 
 def _rows(path: Path, order: LabelOrder | None) -> Iterator[Row]:
     header = read_header(path)
     columns, units = find_columns(header), unit_columns(header)
     table = DelimitedFile(path)
-    for row in table.rows():
+    for row in json_rows(path) if is_json(path) else table.rows():
         where = f"row {row.number}"
         split = any_split(cell_text(row.cells, columns, "split"))
         if row.problem:
@@ -91,7 +118,7 @@ def _row(
         return Row(where, reason="neither a picture nor an action unit", split=split)
     sample = Sample(
         id=cell("id") or name or where,
-        expression=read_label(cell("label"), order) if "label" in columns else None,
+        expression=read_label_cell(cell("label"), order) if "label" in columns else None,
         aus=aus,
         image=image,
         split=split,

@@ -14,7 +14,7 @@ from expllm.core.errors import MissingData, RecordError, UsageError, VocabularyE
 from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data.dataset import Source
 from expllm.data.readers import ferplus
-from expllm.data.readers.cells import any_split, read_label
+from expllm.data.readers.cells import any_split, read_label_cell
 from expllm.data.readers.pixel_table import LABEL, PIXELS, PixelRow, PixelTable
 from expllm.data.sample import ImageRef, Row, Sample
 from expllm.files.tabular import DelimitedFile
@@ -132,7 +132,7 @@ class _Table:
         self, where: str, pixels: PixelRow, votes: _Votes | None, image: ImageRef, split: str | None
     ) -> Row:
         try:
-            expression = read_label(pixels.label, ORDERS[self.kind])
+            expression = read_label_cell(pixels.label, ORDERS[self.kind])
         except VocabularyError as error:
             hint = (
                 "; ckextended.csv is the kind ckplus"

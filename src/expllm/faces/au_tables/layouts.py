@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import Any, Final, get_args
 
 from expllm.core.errors import VocabularyError
-from expllm.core.vocabulary import AUVector
+from expllm.core.vocabulary import FEAFA_NAMES, AUVector
 from expllm.faces.au_tables import facs
 from expllm.files.tabular import number
 
@@ -245,7 +245,7 @@ def _read_own(cells: Cells, where: str) -> AURow:
         str(cells.get("input") or where),
         _whole(cells, "frame"),
         _whole(cells, "face_id"),
-        AUVector(cells["aus"] or {}),
+        AUVector(_named_units(cells) or {}),
         "expllm",
         _known_status(str(cells["status"])),
         cells.get("error"),
@@ -255,19 +255,29 @@ def _read_own(cells: Cells, where: str) -> AURow:
 
 
 def _read_released(cells: Cells, where: str) -> AURow:
+    if not isinstance(cells["au"], Sequence) or isinstance(cells["au"], str):
+        raise VocabularyError(f"au must be a list of {len(FEAFA_NAMES)} numbers")
     values = [math.nan if value is None else value for value in cells["au"]]
     return _measured(cells, ("file_name",), where, AUVector.from_array(values), "expllm-released")
 
 
 def _read_named(cells: Cells, where: str) -> AURow:
-    aus = AUVector() if cells["aus"] is None else AUVector.from_positive(cells["aus"])
+    units = _named_units(cells)
+    aus = AUVector() if units is None else AUVector.from_positive(units)
     return _measured(cells, ("id", "file_name"), where, aus, "expllm-reference")
 
 
 def _read_export(cells: Cells, where: str) -> AURow:
     """A row of `expllm cot export --to jsonl`: all units, null where not measured."""
-    aus = AUVector(cells["aus"] or {})
+    aus = AUVector(_named_units(cells) or {})
     return _measured(cells, ("id",), where, aus, str(cells.get("au_source") or "expllm"))
+
+
+def _named_units(cells: Cells) -> Mapping[str, float | None] | None:
+    units = cells["aus"]
+    if units is not None and not isinstance(units, Mapping):
+        raise VocabularyError('aus must be an object of names and intensities, such as {"jaw drop": 0.5}')
+    return units
 
 
 def _measured(cells: Cells, names: Sequence[str], where: str, aus: AUVector, source: str) -> AURow:

@@ -74,8 +74,11 @@ def _of_header(header: tuple[str, ...], path: Path) -> Format:
         format_ = format_of(header)
     except VocabularyError as error:
         raise RecordError(f"{path}: {error}") from None
+    if not header:
+        raise RecordError(f"{path}: is empty")
     if format_ is None:
-        raise RecordError(f"{path}: no action units among its columns: {_KNOWN}")
+        named = ", ".join(filter(None, header))[:200]
+        raise RecordError(f"{path}: no action units among its columns ({named}): {_KNOWN}")
     return format_
 
 

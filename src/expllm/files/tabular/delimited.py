@@ -19,6 +19,11 @@ SNIFFED_ROWS: Final = 500
 """Rows whose numbers say which decimal mark a table has."""
 
 LONGEST_LINE: Final = 1 << 20
+LOOKED_AT: Final = 20
+"""Lines among which the header is."""
+FEWEST_BELOW_A_TITLE: Final = 3
+BLANK: Final = " "
+REPEATED: Final = "the header once more: tables were joined here"
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,15 @@ class DelimitedFile:
     @cached_property
     def delimiter(self) -> str:
         """What parts the cells: as Excel's first line `sep=;` says, else what gives most columns."""
-        first = self._first_line()
-        if (told := _told_delimiter(first)) is not None:
-            return told
-        return max(DELIMITERS, key=lambda delimiter: len(_cells(first, delimiter)))
+        return self._start.delimiter
 
     @cached_property
     def header(self) -> tuple[str, ...]:
-        """The names of the columns, without the blanks around them."""
-        return next((tuple(name.strip() for name in row.cells) for row in self._raw()), ())
+        """The names of the columns, without the blanks around them; R leaves that of row names out: ""."""
+        names, *rows = [row.cells for row in islice(self._raw(), 1 + SNIFFED_ROWS)] or [[]]
+        header = tuple(name.strip() for name in names)
+        unnamed = bool(rows) and all(len(row) == len(header) + 1 and row[-1].strip() for row in rows)
+        return ("", *header) if unnamed else header
 
     @cached_property
     def decimal_comma(self) -> bool:
@@ -68,7 +73,8 @@ class DelimitedFile:
                 number += 1
                 yield TableRow(number, dict.fromkeys(header, ""))
             number, blank = number + 1, 0
-            yield self._row(number, row)
+            again = tuple(cell.strip() for cell in row.cells) == header
+            yield TableRow(number, problem=REPEATED) if again else self._row(number, row)
 
     def _row(self, number: int, raw: "_RawRow") -> TableRow:
         texts = [with_decimal_point(cell) for cell in raw.cells] if self.decimal_comma else raw.cells
@@ -79,18 +85,59 @@ class DelimitedFile:
         """The cells of each line that is not blank, the header first."""
         try:
             with open(self.path, encoding=self.encoding, newline="") as file:
-                if _told_delimiter(self._first_line()) is not None:
+                for _ in range(self._start.lines):
                     file.readline()
                 yield from _raw_rows(file, self.delimiter)
         except (OSError, UnicodeDecodeError) as error:
             raise RecordError(f"{self.path}: cannot be read as text ({error})") from None
 
-    def _first_line(self) -> str:
+    @cached_property
+    def _start(self) -> "_Start":
         with open(self.path, encoding=self.encoding, newline="") as file:
-            while line := file.readline(LONGEST_LINE):
-                if line.strip():
-                    return line
-        return ""
+            lines = [line for _ in range(LOOKED_AT) if (line := file.readline(LONGEST_LINE))]
+        return _start_of(lines)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """How a table begins.
+
+    Attributes:
+        lines: That stand before the header: blank ones, `sep=;`, comments, a title.
+        delimiter: What parts the cells.
+    """
+
+    lines: int
+    delimiter: str
+
+
+def _start_of(lines: list[str]) -> _Start:
+    told = None
+    written = [(place, line) for place, line in enumerate(lines) if line.strip()]
+    if written and (told := _told_delimiter(written[0][1])) is not None:
+        del written[0]
+    while len(written) > 1 and _is_above(written[0][1], written[1][1], told):
+        del written[0]
+    if not written:
+        return _Start(len(lines), told or DELIMITERS[0])
+    header, below = written[0][1], written[1][1] if len(written) > 1 else ""
+    return _Start(written[0][0], told or _delimiter_of(header, below))
+
+
+def _is_above(line: str, below: str, told: str | None) -> bool:
+    """Whether a line is a comment or a title, and not the header: that below it has other cells."""
+    counts = [len(_cells(one, told or _delimiter_of(one, ""))) for one in (line, below)]
+    if line.lstrip().startswith("#"):
+        return below.lstrip().startswith("#") or counts[0] != counts[1]
+    return counts[0] == 1 and counts[1] >= FEWEST_BELOW_A_TITLE
+
+
+def _delimiter_of(header: str, below: str) -> str:
+    """What gives most columns; blanks where nothing else parts the header, and the row below it as well."""
+    best = max(DELIMITERS, key=lambda delimiter: len(_cells(header, delimiter)))
+    names, cells = len(_cells(header, BLANK)), len(_cells(below, BLANK))
+    aligned = names > 1 and cells - names in (0, 1)  # R writes names of rows, and none for their column
+    return BLANK if aligned and len(_cells(header, best)) == 1 and len(_cells(below, best)) == 1 else best
 
 
 @dataclass(frozen=True)

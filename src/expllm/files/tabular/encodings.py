@@ -1,6 +1,7 @@
 """In which encoding a text file is written: told by its bytes."""
 
 import codecs
+import re
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,10 @@ NO_TEXTS: Final = (
 )
 WINDOWS: Final = "cp1252"
 """What is neither UTF-8 nor UTF-16 comes from a Windows program in western Europe or America, mostly."""
+BINARY: Final = "it is not text"
+ODD: Final = "neither in UTF-8 nor in the alphabet of western Europe: save it as UTF-8"
+_ACCENTS: Final = re.compile("[\x80-\xff\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192]{4}")
+"""So many letters with accents in a row are of another alphabet: Cyrillic, Greek, Chinese, Japanese ..."""
 
 
 def encoding_of(path: Path) -> str:
@@ -38,12 +43,16 @@ def encoding_of(path: Path) -> str:
             raise RecordError(f"{path}: {kind}")
         named = _by_its_start(start)
         problem = _undecodable(path, named)
-        if problem is not None and named == "utf-8" and _undecodable(path, WINDOWS) is None:
-            named, problem = WINDOWS, None
+        if problem is not None and named == "utf-8":
+            doubt = _undecodable(path, WINDOWS)
+            named, problem = (
+                (WINDOWS, None) if doubt is None else (named, doubt if doubt in (BINARY, ODD) else problem)
+            )
     except OSError as error:
         raise RecordError(f"{path}: cannot be read as text ({error.strerror or error})") from None
     if problem is not None:
-        raise RecordError(f"{path}: cannot be read as text ({problem})")
+        advice = "" if problem in (BINARY, ODD) else ": save it as UTF-8"
+        raise RecordError(f"{path}: cannot be read as text ({problem}){advice}")
     return named
 
 
@@ -82,6 +91,8 @@ def _undecodable(path: Path, encoding: str) -> str | None:
             except UnicodeDecodeError as error:
                 return str(error)
             if encoding == WINDOWS and "\0" in text:  # any bytes at all are text in it, but for five
-                return "it is not text"
+                return BINARY
+            if encoding == WINDOWS and _ACCENTS.search(text):
+                return ODD
             if not data:
                 return None

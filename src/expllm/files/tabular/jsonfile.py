@@ -42,7 +42,7 @@ def json_rows(path: Path) -> Iterator[TableRow]:
 
 def _whole(line: str) -> bool:
     try:
-        json.loads(line)
+        json.loads(line.rstrip().removesuffix(","))
     except ValueError:
         return False
     return True
@@ -53,8 +53,42 @@ def _values(text: str) -> Iterator[TableRow] | None:
     try:
         value = json.loads(text)
     except ValueError:
-        return _of_broken_array(text) if text.lstrip().startswith("[") else None
+        if text.lstrip().startswith("["):
+            return _of_broken_array(text)
+        return _one_after_another(text) if _spans_lines(text) else None
     return (_row(number, one) for number, one in enumerate(value if isinstance(value, list) else [value], 1))
+
+
+def _spans_lines(text: str) -> bool:
+    """Whether a text begins with an object over several lines."""
+    begin = _skip(text, 0)
+    try:
+        value, end = _DECODER.raw_decode(text, begin)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "\n" in text[begin:end]
+
+
+def _one_after_another(text: str) -> Iterator[TableRow]:
+    """Objects written over several lines each, as `jq` prints them, with or without commas between."""
+    at, number = _skip(text, 0), 0
+    while at < len(text):
+        number += 1
+        try:
+            value, at = _DECODER.raw_decode(text, at)
+        except ValueError as error:
+            yield TableRow(
+                number, problem=f"not JSON, or cut short, and all behind it is lost ({_why(error)})"
+            )
+            return
+        yield _row(number, value)
+        at = _skip(text, at)
+        at = _skip(text, at + 1) if text[at : at + 1] == "," else at
+
+
+def _why(error: ValueError) -> str:
+    """The decoder's words; Python's own are about its settings."""
+    return error.msg if isinstance(error, json.JSONDecodeError) else "a number has too many digits"
 
 
 def _of_broken_array(text: str) -> Iterator[TableRow]:
@@ -64,7 +98,9 @@ def _of_broken_array(text: str) -> Iterator[TableRow]:
         try:
             value, at = _DECODER.raw_decode(text, at)
         except ValueError as error:
-            yield TableRow(number, problem=f"not JSON, or cut short, and all behind it is lost ({error})")
+            yield TableRow(
+                number, problem=f"not JSON, or cut short, and all behind it is lost ({_why(error)})"
+            )
             return
         yield _row(number, value)
         at = _skip(text, at)
@@ -86,10 +122,10 @@ def _lines(file: Iterator[str]) -> Iterator[TableRow]:
         if line.strip():
             number += 1
             try:
-                value = json.loads(line)
+                value = json.loads(line.rstrip().removesuffix(","))
             except ValueError as error:
-                reason = getattr(error, "msg", error)
-                yield TableRow(number, problem=f"line {line_number} is not JSON, or cut short ({reason})")
+                reason = f"line {line_number} is not JSON, or cut short ({_why(error)})"
+                yield TableRow(number, problem=reason)
             else:
                 yield _row(number, value)
 

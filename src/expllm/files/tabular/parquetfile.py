@@ -25,7 +25,8 @@ def open_parquet(path: Path) -> Any:
     except FileNotFoundError:
         raise MissingData(f"{path}: no such file") from None
     except (OSError, pyarrow.ArrowException) as error:
-        raise RecordError(f"{path}: not a whole Parquet file ({error}); copy or download it again") from None
+        reason = " ".join(str(error).split())
+        raise RecordError(f"{path}: not a whole Parquet file ({reason}); copy or download it again") from None
 
 
 def parquet_header(path: Path) -> tuple[str, ...]:
@@ -70,4 +71,5 @@ def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[TableRow]:
                     number += 1
                     yield TableRow(number, cells)
         except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
-            raise RecordError(f"{path}: cannot be read after row {number} ({error})") from None
+            reason = " ".join(str(error).split())
+            raise RecordError(f"{path}: cannot be read after row {number} ({reason})") from None

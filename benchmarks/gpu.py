@@ -331,8 +331,9 @@ def measure_training(lines: Lines, plan: Plan, rate: float) -> None:
     """Every micro-batch, both mixtures, with and without checkpointing."""
     lines.begin("train")
     stage = StageConfig(
-        trains=TRAINS, lr=5e-4, workers=plan.workers, report_to="none", save_steps=10**9, epochs=100,
-        warmup_steps=1, max_steps=plan.steps, precision="bf16" if plan.device == "cuda" else "fp32",
+        trains=TRAINS, lr=5e-4, dataloader_num_workers=plan.workers, report_to="none", save_steps=10**9,
+        epochs=100, warmup_steps=1, max_steps=plan.steps,
+        precision="bf16" if plan.device == "cuda" else "fp32",
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -354,7 +355,7 @@ def measure_training(lines: Lines, plan: Plan, rate: float) -> None:
                 lines.check_time()
                 chosen = replace(
                     stage, batch=micro, micro_batch=micro, label=label, explanation=explanation,
-                    checkpointing=checkpointing,
+                    gradient_checkpointing=checkpointing,
                 )  # fmt: skip
                 found.update(one_training(again(bundle, start), reading, chosen, folder / str(number), rate))
 

@@ -268,7 +268,7 @@ def utilisation(run: Run, stage: StageConfig, name: str) -> None:
     device = this_device(stage)
     text = Text(asked=120, answered=170)
     sizes = sizes_of(preset(name))
-    flops = training_flops(sizes, TRAINS, text, checkpointing=stage.checkpointing)
+    flops = training_flops(sizes, TRAINS, text, checkpointing=stage.gradient_checkpointing)
     rate = flops * len(run.losses) * stage.batch / run.seconds
     print(f"\n{rate / 1e12:.2f} TFLOP/s; a large product {device.rate / 1e12:.2f}: {rate / device.rate:.2f}")
     if torch.cuda.is_available():
@@ -292,7 +292,7 @@ def main() -> None:
     torch.manual_seed(0)
     stage = StageConfig(
         trains=TRAINS, batch=given.batch, micro_batch=given.batch, max_steps=given.steps, lr=5e-4,
-        workers=given.workers, report_to="none", save_steps=10**9, epochs=100, warmup_steps=1,
+        dataloader_num_workers=given.workers, report_to="none", save_steps=10**9, epochs=100, warmup_steps=1,
     )  # fmt: skip
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
           f"{given.preset}, batches of {given.batch}, 0.75 labels to 0.25 explanations")  # fmt: skip

@@ -29,7 +29,7 @@ def one(preset: str, steps: int) -> dict[str, Any]:
     """In a child process: milliseconds of processor time a step, and the last step's loss."""
     benchmark: Any = import_module("train")  # of the version that is measured
     stage = benchmark.StageConfig(
-        trains=benchmark.TRAINS, batch=8, micro_batch=4, max_steps=steps, lr=5e-4, workers=0,
+        trains=benchmark.TRAINS, batch=8, micro_batch=4, max_steps=steps, lr=5e-4, dataloader_num_workers=0,
         report_to="none", save_steps=10**9, epochs=100, warmup_steps=1, precision="fp32",
     )  # fmt: skip
     ends, losses = list[float](), list[float]()

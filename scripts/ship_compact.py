@@ -28,7 +28,7 @@ from expllm.model.weight_keys import check_fit
 from expllm.train.step_history import History
 
 MOST_BYTES: Final = 25_000_000
-_PATHS: Final = (("model", "begin"), ("model", "tower"), ("data", "root"))
+_PATHS: Final = (("model", "init_from"), ("model", "tower"), ("data", "root"))
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from conftest import ASTRONAUT
 torch.set_num_threads(1)
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
 QUICK = (
-    "model.preset=tiny", "model.begin=null", "train.max_steps=2", "train.batch=2", "train.micro_batch=2",
-    "train.workers=0",
+    "model.preset=tiny", "model.init_from=null", "train.max_steps=2", "train.batch=2", "train.micro_batch=2",
+    "train.dataloader_num_workers=0",
 )  # fmt: skip
 
 

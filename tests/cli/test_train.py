@@ -104,7 +104,7 @@ def test_rows_without_picture_or_known_label_are_left_out_and_counted(plan: Path
     table.write_text(
         "path,label\n" + "\n".join([*rows, "gone.png,neutral", f"{rows[0].split(',')[0]},sleepy"]) + "\n"
     )
-    settings = (f"data.train={table}", "data.texts=null", "stages.align.reads=talks")
+    settings = (f"data.train={table}", "data.texts=null", "stages.align.task=talks")
     result = call("train", plan, *settings, "-o", tmp_path / "run")
     assert result.code == 0, result.err
     assert "on 8 examples" in result.complaints[0]
@@ -127,9 +127,9 @@ def test_one_class_only(plan: Path, tmp_path: Path) -> None:
 def test_a_model_to_begin_with_that_is_none(plan: Path, tmp_path: Path, finished: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert str(tmp_path / "empty") in complaint(
-        2, plan, f"model.begin={tmp_path / 'empty'}", "-o", tmp_path / "a"
+        2, plan, f"model.init_from={tmp_path / 'empty'}", "-o", tmp_path / "a"
     )
-    line = complaint(2, plan, f"model.begin={finished}", "model.preset=compact", "-o", tmp_path / "b")
+    line = complaint(2, plan, f"model.init_from={finished}", "model.preset=compact", "-o", tmp_path / "b")
     assert f"the model in {finished} has model.preset tiny, and the recipe compact" in line
 
 
@@ -138,7 +138,7 @@ def test_a_model_of_a_newer_version(plan: Path, tmp_path: Path, finished: Path) 
     newer.mkdir()
     values = json.loads((finished / "expllm.json").read_text())
     (newer / "expllm.json").write_text(json.dumps({**values, "format": 99}))
-    line = complaint(1, plan, f"model.begin={newer}", "-o", tmp_path / "run")
+    line = complaint(1, plan, f"model.init_from={newer}", "-o", tmp_path / "run")
     assert f"{newer}/expllm.json: of format 99" in line
     assert "install a newer expllm" in line
 

@@ -11,13 +11,13 @@ from expllm.evals.ablation_run import Ablation
 from expllm.train.recipe import Recipe, StageConfig, load_recipe
 
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
-ALIGN = StageConfig(name="align", reads="captions", trains=("projector",))
+ALIGN = StageConfig(name="align", task="captions", trains=("projector",))
 INSTRUCT = StageConfig(label=0.75, explanation=0.25)
 
 
 def recipe(*stages: StageConfig, begin: str | None = None) -> Recipe:
     made = Recipe(train=INSTRUCT, stages=stages)
-    return replace(made, model=replace(made.model, begin=begin))
+    return replace(made, model=replace(made.model, init_from=begin))
 
 
 def named(made: Recipe) -> dict[str, Variant]:
@@ -98,7 +98,7 @@ def test_what_is_not_there_cannot_be_left_out() -> None:
         assert found[name].recipe is None
         assert found[name].note == why
     begun = named(recipe(INSTRUCT, begin="runs/stage1/model"))["without-stage-1"]
-    assert (begun.override, trained(begun).model.begin) == ("model.begin=null", None)
+    assert (begun.override, trained(begun).model.init_from) == ("model.init_from=null", None)
 
 
 def test_seeds_change_every_draw() -> None:

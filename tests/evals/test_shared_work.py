@@ -9,7 +9,7 @@ from expllm.evals.ablation import with_seed
 from expllm.evals.shared_work import take_over
 from expllm.train.recipe import Recipe, StageConfig
 
-ALIGN = StageConfig(name="align", reads="captions", trains=("projector",))
+ALIGN = StageConfig(name="align", task="captions", trains=("projector",))
 INSTRUCT = StageConfig(name="instruct")
 RECIPE = Recipe(stages=(ALIGN, INSTRUCT))
 
@@ -71,7 +71,7 @@ def test_other_data_take_over_nothing(done: Path, tmp_path: Path) -> None:
 
 
 def test_workers_and_checkpoints_change_nothing(done: Path, tmp_path: Path) -> None:
-    stages = (replace(ALIGN, workers=9, save_steps=3), replace(INSTRUCT, lr=1e-3))
+    stages = (replace(ALIGN, dataloader_num_workers=9, save_steps=3), replace(INSTRUCT, lr=1e-3))
     assert take_over(tmp_path / "new", replace(RECIPE, stages=stages), [(done, RECIPE)]) == 1
 
 

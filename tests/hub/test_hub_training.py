@@ -78,9 +78,9 @@ def command(place: Path, output: str, *more: str) -> list[str]:
     """As a user writes it."""
     return [
         sys.executable, "-m", "expllm", "train", str(RECIPE), f"data.train={place / 'RAF-DB'}:train",
-        f"data.texts={place / 'texts.jsonl'}", "model.begin=null", f"train.max_steps={STEPS}",
-        "train.batch=4", "train.micro_batch=2", "train.save_steps=2", "train.keep=9", "train.workers=0",
-        "train.report_to=none", *more, "-o", str(place / output),
+        f"data.texts={place / 'texts.jsonl'}", "model.init_from=null", f"train.max_steps={STEPS}",
+        "train.batch=4", "train.micro_batch=2", "train.save_steps=2", "train.save_total_limit=9",
+        "train.dataloader_num_workers=0", "train.report_to=none", *more, "-o", str(place / output),
     ]  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def history(output: Path) -> list[dict[str, Any]]:
 def test_it_learns_in_16_bits_with_checkpointing(trained: Path) -> None:
     settings = json.loads((trained / "run.json").read_text())
     assert settings["stages.instruct.precision"] == "bf16"
-    assert settings["stages.instruct.checkpointing"] is True
+    assert settings["stages.instruct.gradient_checkpointing"] is True
     assert settings["model.tower_source"] == f"{DINOV2}@{COMMIT[DINOV2]}"
     assert settings["model.language_source"] == f"{VICUNA_REPO}@{COMMIT[VICUNA_REPO]}"
     rows = history(trained)

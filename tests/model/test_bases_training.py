@@ -68,7 +68,8 @@ def test_the_recipe_trains_and_what_it_made_answers(name: str, workers: int, tmp
         f"model.preset=hf:{base}", f"data.train={faces(tmp_path / 'faces')}", "data.kind=null",
         "data.texts=null",
         "train.max_steps=2", "train.batch=4", "train.micro_batch=2", "train.precision=fp32",
-        f"train.workers={workers}", "train.report_to=none", "train.explanation=0", "variant=merger",
+        f"train.dataloader_num_workers={workers}", "train.report_to=none", "train.explanation=0",
+        "variant=merger",
     ]  # fmt: skip
     model = train(load_recipe(RECIPE, overrides), tmp_path / "run", quiet=True)
     manifest = read_manifest(model)

@@ -29,11 +29,11 @@ torch.set_num_threads(1)
 LABELS = label_set(7)[:4]
 SIDES = ("left", "right")
 ALIGN = StageConfig(
-    name="align", reads="captions", trains=("projector",), batch=4, micro_batch=2, epochs=50, lr=3e-3,
-    precision="fp32", workers=0, report_to="none", max_steps=3, save_steps=2,
+    name="align", task="captions", trains=("projector",), batch=4, micro_batch=2, epochs=50, lr=3e-3,
+    precision="fp32", dataloader_num_workers=0, report_to="none", max_steps=3, save_steps=2,
 )  # fmt: skip
 INSTRUCT = replace(
-    ALIGN, name="instruct", reads="talks", trains=("projector", "tower_lora", "language_lora"),
+    ALIGN, name="instruct", task="instruct", trains=("projector", "tower_lora", "language_lora"),
     label=0.5, explanation=0.5, max_steps=4,
 )  # fmt: skip
 

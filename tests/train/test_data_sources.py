@@ -77,7 +77,7 @@ def test_without_hints_nothing_is_told(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_explanations_goes_without(tmp_path: Path) -> None:
-    faces = read(replace(measured(tmp_path), unhinted=0.25))
+    faces = read(replace(measured(tmp_path), au_hint_dropout=0.25))
     told = [
         "percent" in faces.conversation(0, "explanation", chance=SampleDraws(0.5, hint, 0.5)).turns[2].text
         for hint in (0.0, 0.2499, 0.25, 0.99)
@@ -94,9 +94,9 @@ def test_long_texts_are_not_learned_and_their_faces_train_labels(tmp_path: Path)
     data = draw_faces(tmp_path, 3, texts=lambda number, _: longer(cot_of(number), number))
     most = cot_of(0).word_count + 1
     assert explained(data) == {0, 1, 2}
-    assert explained(replace(data, longest=most)) == {0, 1}
-    assert len(read(replace(data, longest=most)).faces) == 3
-    assert read(replace(data, longest=most)).fingerprint != read(data).fingerprint
+    assert explained(replace(data, max_words=most)) == {0, 1}
+    assert len(read(replace(data, max_words=most)).faces) == 3
+    assert read(replace(data, max_words=most)).fingerprint != read(data).fingerprint
 
 
 def longer(cot: CoT, words: int) -> CoT:
@@ -105,10 +105,10 @@ def longer(cot: CoT, words: int) -> CoT:
 
 def test_texts_with_a_phrase_are_not_learned(tmp_path: Path) -> None:
     data = draw_faces(tmp_path, 4)
-    assert explained(replace(data, without=("the LEFT brow",))) == {1, 3}
-    assert explained(replace(data, without=("left brow", "lifted 3"))) == {1}
+    assert explained(replace(data, exclude_phrases=("the LEFT brow",))) == {1, 3}
+    assert explained(replace(data, exclude_phrases=("left brow", "lifted 3"))) == {1}
     with pytest.raises(MissingData, match="explains none of the faces"):
-        read(replace(data, without=("brow",)))
+        read(replace(data, exclude_phrases=("brow",)))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.75])

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 COUNT, EPOCHS = 16, 320
 LEARNS = replace(
     small.INSTRUCT, trains=("projector", "tower", "language"), batch=COUNT, micro_batch=COUNT, epochs=EPOCHS,
-    max_steps=None, lr=5e-3, weight_decay=0.0, warmup_share=0.1, augment=False, save_steps=10**6,
+    max_steps=None, lr=5e-3, weight_decay=0.0, warmup_ratio=0.1, augment=False, save_steps=10**6,
 )  # fmt: skip
 
 

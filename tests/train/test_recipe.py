@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from expllm.core.errors import ExpllmError, MissingData, UsageError
 from expllm.data.augment import Augmentation
-from expllm.train.recipe import Recipe, load_recipe
+from expllm.train.recipe import Recipe, StageConfig, load_recipe
+from expllm.train.recipe_errors import validated
+from expllm.train.recipe_keys import RENAMED, current_settings
 from expllm.train.training_sets import augmentation
 
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
@@ -22,7 +24,7 @@ model: {preset: tiny}
 data: {train: faces}
 train: {lr: 1e-3, batch: 32}
 stages:
-  align: {reads: captions, trains: [projector], lr: 5e-3}
+  align: {task: captions, trains: [projector], lr: 5e-3}
   instruct: {}
 variants:
   released: {train.lr: 2e-4, train.epochs: 20, model.preset: compact}
@@ -52,10 +54,10 @@ def problem(path: Path, *overrides: str) -> str:
 
 def test_stages_have_what_train_says_and_what_is_their_own(recipe: Path) -> None:
     align, instruct = load_recipe(recipe).stages
-    assert (align.name, align.reads, align.trains, align.lr, align.batch) == (
+    assert (align.name, align.task, align.trains, align.lr, align.batch) == (
         "align", "captions", ("projector",), 5e-3, 32,
     )  # fmt: skip
-    assert (instruct.name, instruct.reads, instruct.lr, instruct.batch) == ("instruct", "talks", 1e-3, 32)
+    assert (instruct.name, instruct.task, instruct.lr, instruct.batch) == ("instruct", "instruct", 1e-3, 32)
 
 
 def test_without_stages_train_is_the_one_stage(tmp_path: Path) -> None:
@@ -82,12 +84,9 @@ def test_a_variant_is_taken_by_name_and_overrides_stand_above_it(recipe: Path) -
 @given(st.floats(1e-9, 10), st.booleans())
 def test_numbers_are_read_in_every_spelling(value: float, capital: bool) -> None:
     """YAML 1.1 takes 5e-4 for a text, because it has no point."""
-    from expllm.train.checked import made
-    from expllm.train.recipe import StageConfig
-
     text = f"{value:.17e}"
     read = yaml.safe_load(text.upper() if capital else text)
-    assert made(StageConfig, {"lr": read}, "train").lr == float(text)
+    assert validated(StageConfig, {"lr": read}, "train").lr == float(text)
 
 
 @pytest.mark.parametrize("text", ["5e-4", "5.0e-4", "0.0005", "5E-4"])
@@ -110,23 +109,58 @@ def test_a_rate_without_a_point_is_a_number(recipe: Path, text: str) -> None:
         ("train.lr=fast", "train.lr is 'fast': a number"),
         ("train.balanced=7", "train.balanced is 7: true or false"),
         ("train.balanced={ferplus: often}", "train.balanced.ferplus is 'often': a number"),
-        ("train.precision=fp16", "train.precision is 'fp16': one of bf16, fp32"),
+        ("train.precision=fp16", "train.precision is 'fp16': use 'bf16' or 'fp32'"),
         ("train.trains=7", "train.trains is 7: a list"),
-        ("train.batch=33", "train.batch is 33, no multiple of train.micro_batch, 16"),
+        ("train.batch=33", "train.batch is 33, which is not a multiple of train.micro_batch (16)"),
         ("train.save_steps=0", "train.save_steps is 0: at least 1"),
-        ("train.lr=-1", "train.lr is -1.0: at least 0"),
+        ("train.lr=-1", "train.lr is -1: at least 0"),
         ("train.trains=[]", "train.trains is empty"),
         ("train.lr=.nan", "train.lr is nan: at least 0"),
-        ("train.label_first=1.5", "train.label_first is 1.5: a share, from 0 to 1"),
+        ("train.label_first=1.5", "train.label_first is 1.5: at most 1"),
         ("train.max_steps=0", "train.max_steps is 0: at least 1"),
         ("train.warmup_steps=-5", "train.warmup_steps is -5: at least 0"),
-        ("train.betas=[0.9]", "train.betas is [0.9]: 2 values"),
+        ("train.betas=[0.9]", "train.betas is [0.9]: two values"),
         ("train.name=../elsewhere", "a stage is called '../elsewhere'"),
         ("train.lr", "'train.lr': an override is written key=value"),
     ],
 )
 def test_what_no_recipe_can_mean_is_told_with_its_key(recipe: Path, override: str, told: str) -> None:
     assert told in problem(recipe, override)
+
+
+def test_earlier_keys_work_and_are_warned_of_once(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = ["train.clip=2", "stages.align.reads=talks", "data.unhinted=0.5", "model.begin=compact"]
+    now = load_recipe(recipe, [*old, "stages.instruct.clip=3"])
+    warned = capsys.readouterr().err.splitlines()
+    assert [stage.max_grad_norm for stage in now.stages] == [2, 3]
+    assert (now.stages[0].task, now.data.au_hint_dropout) == ("instruct", 0.5)
+    assert now.model.init_from == "compact"
+    assert len(warned) == len(old)
+    assert "train.clip is now called train.max_grad_norm" in warned[0]
+
+
+def test_earlier_keys_work_in_a_file_and_in_its_variants(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "data: {longest: 9}\ntrain: {keep: 3}\nstages: {a: {workers: 0}}\nvariants: {v: {train.mixed: true}}"
+    )
+    made = load_recipe(written(tmp_path, text), ["variant=v"])
+    (stage,) = made.stages
+    assert made.data.max_words == 9
+    assert (stage.save_total_limit, stage.dataloader_num_workers, stage.mixed_batches) == (3, 0, True)
+    assert len(capsys.readouterr().err.splitlines()) == 4
+    load_recipe(RECIPES / "compact.yaml")
+    assert capsys.readouterr().err == ""
+
+
+def test_settings_of_runs_from_before_are_read_under_the_present_names() -> None:
+    before = {"kind": "training", "stages.a.reads": "talks", "stages.a.clip": 1.0, "data.hint": True}
+    assert current_settings(before) == {
+        "kind": "training", "stages.a.task": "instruct", "stages.a.max_grad_norm": 1.0, "data.au_hint": True,
+    }  # fmt: skip
+    every = {name for names in RENAMED.values() for name in names}
+    assert len(every) == 12
 
 
 def test_a_list_may_be_given_with_commas(recipe: Path) -> None:
@@ -201,7 +235,7 @@ def test_shipped_recipes_load_with_all_their_variants_and_begin_with_their_comma
 def test_the_papers_values() -> None:
     """Section IV-A of the paper; where the released code differs, the variant."""
     first = load_recipe(RECIPES / "stage1_cc3m.yaml").stages[0]
-    assert (first.reads, first.trains, first.epochs, first.batch) == ("captions", ("projector",), 1, 256)
+    assert (first.task, first.trains, first.epochs, first.batch) == ("captions", ("projector",), 1, 256)
     assert (first.lr, first.warmup_steps, first.weight_decay) == (5e-3, 500, 0.0)
     for name, epochs in (("rafdb", 60), ("affectnet7", 40), ("affectnet8", 40)):
         made = load_recipe(RECIPES / f"{name}.yaml")
@@ -209,7 +243,7 @@ def test_the_papers_values() -> None:
         assert made.model.preset == "paper"
         assert stage.trains == ("projector", "tower_lora", "language_lora")
         assert (stage.epochs, stage.batch, stage.lr) == (epochs, 128, 5e-4)
-        assert (stage.weight_decay, stage.warmup_steps, stage.warmup_share) == (0.05, None, 0.03)
+        assert (stage.weight_decay, stage.warmup_steps, stage.warmup_ratio) == (0.05, None, 0.03)
         assert (stage.label, stage.explanation) == (0.75, 0.25)
         as_passes = load_recipe(RECIPES / f"{name}.yaml", ["variant=paper_warmup"]).stages[0]
         assert as_passes.warmup_steps == 20_000 * 16 // 128
@@ -222,7 +256,7 @@ def test_stage_two_begins_where_stage_one_ends() -> None:
     first = RECIPES / "stage1_cc3m.yaml"
     model = stage_dirs(Path("runs") / first.stem, load_recipe(first))[-1].model
     for name in ("rafdb", "affectnet7", "affectnet8"):
-        assert load_recipe(RECIPES / f"{name}.yaml").model.begin == str(model)
+        assert load_recipe(RECIPES / f"{name}.yaml").model.init_from == str(model)
 
 
 def test_the_accelerate_files_are_read_by_accelerate() -> None:

@@ -26,7 +26,9 @@ from expllm.train.recipe import Part, Recipe
 from expllm.train.stages import train
 
 STEPS, RUNS, KILLS = 25, 4, 5
-STAGE = replace(INSTRUCT, max_steps=STEPS, save_steps=1, workers=2, augment=True, keep=2)
+STAGE = replace(
+    INSTRUCT, max_steps=STEPS, save_steps=1, dataloader_num_workers=2, augment=True, save_total_limit=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,7 @@ def test_data_workers_end_with_a_training_that_was_killed(made: Recipe, tmp_path
     process = train_apart(made, tmp_path / "run")
     wait_until(lambda: lines(tmp_path / "run" / "1-instruct") >= 2)
     workers = family() - others - {process.pid}
-    assert len(workers) == STAGE.workers
+    assert len(workers) == STAGE.dataloader_num_workers
     process.kill()
     process.join()
     wait_until(lambda: not workers & family())
@@ -162,7 +164,7 @@ def family() -> set[int]:
 
 @pytest.mark.parametrize("trains", [("projector", "tower", "language_lora"), ("projector", "language")])
 def test_parts_that_are_trained_whole_go_on_too(tmp_path: Path, trains: tuple[Part, ...]) -> None:
-    stage = replace(INSTRUCT, trains=trains, max_steps=4, save_steps=1, keep=9)
+    stage = replace(INSTRUCT, trains=trains, max_steps=4, save_steps=1, save_total_limit=9)
     made, output = recipe(draw_faces(tmp_path), stage, dropout=0.1), tmp_path / "run"
     train(made, output, quiet=True)
     folder = output / "1-instruct"

@@ -16,7 +16,7 @@ from expllm.train.schedule import Schedule, curve, schedule_of
 
 @given(steps=st.integers(3, 20_000), share=st.floats(0, 0.5))
 def test_the_rate_rises_to_its_peak_then_falls_to_next_to_nothing(steps: int, share: float) -> None:
-    schedule = schedule_of(replace(INSTRUCT, warmup_share=share), steps)
+    schedule = schedule_of(replace(INSTRUCT, warmup_ratio=share), steps)
     rates = [schedule(step) for step in range(steps)]
     peak = schedule.warmup
     assert rates[peak] == max(rates) == 1
@@ -46,7 +46,7 @@ def test_a_warm_up_of_more_than_half_of_the_steps_is_refused() -> None:
 
 @given(steps=st.integers(1, 3000), share=st.floats(0, 0.5), width=st.integers(2, 100))
 def test_a_curve_is_as_high_as_its_rates(steps: int, share: float, width: int) -> None:
-    schedule = schedule_of(replace(INSTRUCT, warmup_share=share), steps)
+    schedule = schedule_of(replace(INSTRUCT, warmup_ratio=share), steps)
     rows = curve(schedule, width)
     columns = min(width, steps)
     assert len(rows) == 4

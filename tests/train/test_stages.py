@@ -124,7 +124,9 @@ def test_a_finished_run_does_nothing_again(run: Path, made: Recipe) -> None:
 
 
 def test_workers_and_the_like_may_change_when_it_goes_on(run: Path, made: Recipe) -> None:
-    stages = tuple(replace(stage, workers=1, keep=5, save_steps=7) for stage in made.stages)
+    stages = tuple(
+        replace(stage, dataloader_num_workers=1, save_total_limit=5, save_steps=7) for stage in made.stages
+    )
     train(replace(made, stages=stages), run, quiet=True)
 
 
@@ -178,7 +180,7 @@ def test_checkpointing_and_accumulation_change_nothing_but_rounding(
 ) -> None:
     base = replace(SECOND, max_steps=3, augment=False)
     train(recipe(made.data, replace(base, micro_batch=4)), tmp_path / "one", quiet=True)
-    parts = replace(base, micro_batch=1, checkpointing=checkpointing)
+    parts = replace(base, micro_batch=1, gradient_checkpointing=checkpointing)
     train(recipe(made.data, parts), tmp_path / "parts", quiet=True)
     one, other = (told(tmp_path / name / "1-instruct") for name in ("one", "parts"))
     assert [line["loss"] for line in one] == pytest.approx([line["loss"] for line in other], abs=1e-4)
@@ -187,7 +189,7 @@ def test_checkpointing_and_accumulation_change_nothing_but_rounding(
 
 def test_a_model_of_another_base_is_no_beginning(run: Path, made: Recipe) -> None:
     begin = str(run / "1-align" / "model")
-    other = recipe(made.data, SECOND, begin=begin)
+    other = recipe(made.data, SECOND, init_from=begin)
     fine = open_model(other, SECOND, None)
     assert fine.preset.name == "tiny"
     wrong = replace(other, model=replace(other.model, preset="compact"))
@@ -207,7 +209,7 @@ def test_an_adapter_of_another_model_is_refused_with_its_file(
     adapter = "adapter_config.json"
     (folder / adapter).write_bytes((run / "1-align" / "model" / adapter).read_bytes())
     with pytest.raises(ExpllmError) as caught:
-        open_model(recipe(made.data, SECOND, begin=str(folder)), SECOND, None)
+        open_model(recipe(made.data, SECOND, init_from=str(folder)), SECOND, None)
     assert str(folder) in caught.value.line
 
 

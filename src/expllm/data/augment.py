@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
 from expllm.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ class Change:
         return erased
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True)
 class Augmentation:
     """How far pictures may be changed, and how often.
 

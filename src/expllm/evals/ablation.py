@@ -100,7 +100,7 @@ def parts(recipe: Recipe) -> Iterator[Variant]:
     yield _without_stage_1(recipe)
     yield _without_part(recipe, TOWER, "without-vision", "without LoRA in the vision tower")
     yield _without_part(recipe, LANGUAGE, "without-language", "without LoRA in the language model")
-    reads_texts = recipe.data.captions == "texts" and any(one.reads == "captions" for one in recipe.stages)
+    reads_texts = recipe.data.captions == "texts" and any(one.task == "captions" for one in recipe.stages)
     note = "stage 1 still reads the texts, as captions" if reads_texts else ""
     yield Variant(
         "V", "without-explanations", "without explanations", "train.label=1 train.explanation=0",
@@ -132,7 +132,7 @@ def _mixed(recipe: Recipe, label: float) -> Recipe:
     shares = dict(RATIOS)
 
     def mixed(stage: StageConfig) -> StageConfig:
-        if stage.reads != "talks":
+        if stage.task != "instruct":
             return stage
         return replace(stage, label=label, explanation=shares[label])
 
@@ -141,16 +141,16 @@ def _mixed(recipe: Recipe, label: float) -> Recipe:
 
 def _without_stage_1(recipe: Recipe) -> Variant:
     name, row = "without-stage-1", "without stage 1"
-    first = [stage.name for stage in recipe.stages if stage.reads == "captions"]
-    later = tuple(stage for stage in recipe.stages if stage.reads != "captions")
+    first = [stage.name for stage in recipe.stages if stage.task == "captions"]
+    later = tuple(stage for stage in recipe.stages if stage.task != "captions")
     if first and later:
         return Variant(
             "V", name, row, f"without the stage {', '.join(first)}", replace(recipe, stages=later),
             "the projector begins as it was drawn",
         )  # fmt: skip
-    if recipe.model.begin and later:
-        begun = replace(recipe, model=replace(recipe.model, begin=None))
-        return Variant("V", name, row, "model.begin=null", begun, "the projector begins as it was drawn")
+    if recipe.model.init_from and later:
+        begun = replace(recipe, model=replace(recipe.model, init_from=None))
+        return Variant("V", name, row, "model.init_from=null", begun, "the projector begins as it was drawn")
     return Variant("V", name, row, "", None, "the recipe has no stage 1")
 
 
@@ -161,7 +161,7 @@ def _without_part(recipe: Recipe, left_out: Sequence[str], name: str, row: str) 
     missed: list[str] = []
     for stage in recipe.stages:
         kept = tuple(part for part in stage.trains if part not in left_out)
-        if stage.reads == "talks" and kept != stage.trains:
+        if stage.task == "instruct" and kept != stage.trains:
             if not kept:
                 return Variant("V", name, row, "", None, f"the stage {stage.name} would learn nothing")
             missed += [part for part in stage.trains if part in left_out and part not in missed]
@@ -174,6 +174,6 @@ def _without_part(recipe: Recipe, left_out: Sequence[str], name: str, row: str) 
         which = "vision tower" if left_out is TOWER else "language model"
         return Variant("V", name, row, "", None, f"the recipe trains nothing in the {which}")
     note = f"left out: {', '.join(SAID[part] for part in missed)}"
-    if "tower" in missed and recipe.model.begin is None and recipe.model.tower is None:
+    if "tower" in missed and recipe.model.init_from is None and recipe.model.tower is None:
         note += "; it stays as the preset has it"
     return Variant("V", name, row, " ".join(overrides), replace(recipe, stages=tuple(stages)), note)

@@ -3,19 +3,23 @@
 `paper` has the sizes of the paper (section III-C, IV-A); what it leaves open is that of the released code.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self
+
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
 
 from expllm.core.errors import UsageError
 
 Weights = Literal["hub", "carrier", "random"]
 Quantization = Literal["none", "nf4"]
+KNOWN: Final = ConfigDict(extra="forbid")
 HF_SIDE: Final = 224
 """Side, in pixels, to which a face is brought for `hf:` models: the paper's; so all cost as many tokens."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=KNOWN)
 class VisionConfig:
     """A vision tower: of DINOv2's architecture, or a small convolutional one (`vision`).
 
@@ -56,7 +60,7 @@ class VisionConfig:
         return (self.image // self.patch) ** 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=KNOWN)
 class LanguageConfig:
     """A causal language model of Llama's architecture.
 
@@ -96,7 +100,7 @@ class LanguageConfig:
         return self.layers * (attention + 3 * self.hidden * self.intermediate) + ends
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=KNOWN)
 class Lora:
     """Low-rank adapters (Hu et al. 2021). Alpha and dropout are the released code's.
 
@@ -110,7 +114,7 @@ class Lora:
     targets: tuple[str, ...] = ("q_proj", "v_proj")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=KNOWN)
 class Preset:
     """A model to build.
 
@@ -156,8 +160,6 @@ class Preset:
 
         A model is known by their hash, so a field that was added later is left out where it says nothing.
         """
-        from dataclasses import asdict
-
         values = asdict(self)
         if self.revision is None:
             del values["revision"]
@@ -171,21 +173,11 @@ class Preset:
             UsageError: a key is missing or unknown.
         """
         try:
-            tower = {
-                **values["tower"],
-                "mean": tuple(values["tower"]["mean"]),
-                "std": tuple(values["tower"]["std"]),
-                "widths": tuple(values["tower"].get("widths", ())),
-            }
-            lora = {**values["lora"], "targets": tuple(values["lora"]["targets"])}
-            parts = {
-                "tower": VisionConfig(**tower),
-                "language": LanguageConfig(**values["language"]),
-                "lora": Lora(**lora),
-            }
-            return cls(**{**values, **parts})
-        except (KeyError, TypeError) as error:
-            raise UsageError(f"not a model preset: {error}") from None
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise UsageError(f"not a model preset: {where}: {first['msg'].lower()}") from None
 
 
 DINOV2_LARGE: Final = VisionConfig(

@@ -20,9 +20,9 @@ def base_preset(recipe: Recipe) -> Preset:
         UsageError: no such preset, setting or model.
     """
     chosen = chosen_preset(recipe)
-    if recipe.model.begin is None:
+    if recipe.model.init_from is None:
         return _whole(resolve_revisions(chosen))
-    begun = read_manifest(model_folder(recipe.model.begin)).preset
+    begun = read_manifest(model_folder(recipe.model.init_from)).preset
     tower, language = begun.tower, begun.language
     # Weights that have been moved since: the revision stays, so that they must be the same.
     if recipe.model.tower_source is not None:

@@ -93,7 +93,7 @@ def plainly(stage: StageConfig) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise TrainingError(
             f"stage {stage.name}: the card has too little memory for train.micro_batch {stage.micro_batch}: "
-            f"take a smaller one, or train.checkpointing=true; {safe}"
+            f"take a smaller one, or train.gradient_checkpointing=true; {safe}"
         ) from None
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]

@@ -30,10 +30,10 @@ def read_stage(
         MissingData: it, or the texts, are not there, or none of its faces can be used.
         ExpllmError: they are damaged.
     """
-    if stage.reads == "captions" and data.captions not in (None, "texts"):
+    if stage.task == "captions" and data.captions not in (None, "texts"):
         return CaptionTrainingSet(open_captions(_path(data, data.captions), data.limit), questions)
     faces = read_faces(data, stage, questions, split)
-    if stage.reads == "captions":
+    if stage.task == "captions":
         told = tuple(face for face in faces.faces if face.cot is not None)
         if not told:
             raise MissingData(
@@ -77,7 +77,14 @@ def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split
     fingerprint = _fingerprint("".join(dataset.fingerprint for dataset in datasets), faces)
     label_first = {"label-first": 1.0, "explanation-first": 0.0}.get(stage.order, stage.label_first)
     return FaceTrainingSet(
-        tuple(faces), labels, questions, label_first, fingerprint, tuple(left_out), data.votes, data.unhinted
+        tuple(faces),
+        labels,
+        questions,
+        label_first,
+        fingerprint,
+        tuple(left_out),
+        data.votes,
+        data.au_hint_dropout,
     )
 
 
@@ -128,10 +135,10 @@ def _face(
 
 def _wanted(cot: CoT, data: DataConfig) -> bool:
     """Whether a text is as the recipe wants them."""
-    if data.longest is not None and cot.word_count > data.longest:
+    if data.max_words is not None and cot.word_count > data.max_words:
         return False
     text = cot.text.casefold()
-    return not any(phrase.casefold() in text for phrase in data.without)
+    return not any(phrase.casefold() in text for phrase in data.exclude_phrases)
 
 
 def _shares(

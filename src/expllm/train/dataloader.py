@@ -153,7 +153,7 @@ class Batches(Sampler[list[Key]]):
                 epoch,
                 share,
                 shares,
-                mixed=self.stage.mixed,
+                mixed=self.stage.mixed_batches,
             )
             for share in mine
         ]
@@ -162,7 +162,7 @@ class Batches(Sampler[list[Key]]):
 
 def epoch_plan(reading: TrainingSet, stage: StageConfig, epoch: int) -> EpochPlan:
     """What is drawn in an epoch, in order."""
-    if stage.reads == "captions":
+    if stage.task == "captions":
         return plan(len(reading), None, stage.seed, epoch)
     whole = stage.label + stage.explanation
     mixture = Mixture(stage.label / whole, stage.explanation / whole)
@@ -244,7 +244,7 @@ class Loader(DataLoader[Any]):
                 raise
             raise ExpllmError(
                 f"{error}: a process that prepares pictures is gone, often for want of memory; what was "
-                "learned up to the last checkpoint is safe: go on with train.workers=0"
+                "learned up to the last checkpoint is safe: go on with train.dataloader_num_workers=0"
             ) from None
 
 

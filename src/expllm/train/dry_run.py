@@ -145,14 +145,14 @@ def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> StagePlan:
     supervised = sum(share * text.answered for text, share in shares)
     around = sum(share * (text.asked + text.answered) for text, share in shares)
     flops = sum(
-        share * training_flops(sizes, stage.trains, text, checkpointing=stage.checkpointing)
+        share * training_flops(sizes, stage.trains, text, checkpointing=stage.gradient_checkpointing)
         for text, share in shares
     )
     longest = max((text for text, share in shares if share), key=lambda text: text.answered)
 
     def memory(samples: int) -> MemoryEstimate:
         return training_memory(
-            sizes, stage.trains, samples, longest, checkpointing=stage.checkpointing,
+            sizes, stage.trains, samples, longest, checkpointing=stage.gradient_checkpointing,
             element=2 if stage.precision == "bf16" else 4,
         )  # fmt: skip
 
@@ -181,7 +181,7 @@ def _reading(recipe: Recipe, stage: StageConfig) -> tuple[TrainingSet | None, st
 
 
 def _published(recipe: Recipe, stage: StageConfig) -> int:
-    if stage.reads == "captions" and recipe.data.captions not in (None, "texts"):
+    if stage.task == "captions" and recipe.data.captions not in (None, "texts"):
         return CAPTIONS
     count = PUBLISHED.get(recipe.data.kind or "")
     if count is None:
@@ -193,7 +193,7 @@ def _published(recipe: Recipe, stage: StageConfig) -> int:
 
 def _shares(stage: StageConfig, reading: TrainingSet | None) -> list[tuple[Text, float]]:
     """How often an example is which task; faces without an explanation train their label."""
-    if stage.reads == "captions":
+    if stage.task == "captions":
         return [(CAPTION, 1.0)]
     explained = 1.0
     if isinstance(reading, FaceTrainingSet):
@@ -251,7 +251,7 @@ def _stage_lines(plan: StagePlan, device: Device) -> Iterator[str]:
 def _fit_text(plan: StagePlan, most: tuple[int, float] | None) -> str:
     if most is not None:
         return f"up to {most[0]} at once ({_gib(most[1])}, about)"
-    more = "" if plan.stage.checkpointing else "; try train.checkpointing=true"
+    more = "" if plan.stage.gradient_checkpointing else "; try train.gradient_checkpointing=true"
     return f"does not fit: {_gib(plan.memory.weights + plan.memory.learned)} before the first sample{more}"
 
 
@@ -287,7 +287,8 @@ def misfit(memory: MemoryEstimate, device: Device) -> str:
         return ""
     return (
         f"it needs {_gib(memory.total)} and {device.name} has {_gib(device.memory)}: lower "
-        "train.micro_batch, set train.checkpointing=true, choose model.preset=paper-qlora, or another machine"
+        "train.micro_batch, set train.gradient_checkpointing=true, choose model.preset=paper-qlora, or use "
+        "another machine"
     )
 
 
@@ -303,9 +304,9 @@ def refuse_unfit(recipe: Recipe) -> None:
         refuse_without_card(stage, chosen)
         if os.environ.get("ACCELERATE_USE_FSDP") == "true":
             continue  # weights are shared out: how much one device holds is not in the formula
-        text = CAPTION if stage.reads == "captions" else EXPLANATION if stage.explanation else LABEL
+        text = CAPTION if stage.task == "captions" else EXPLANATION if stage.explanation else LABEL
         memory = training_memory(
-            sizes, stage.trains, stage.micro_batch, text, checkpointing=stage.checkpointing,
+            sizes, stage.trains, stage.micro_batch, text, checkpointing=stage.gradient_checkpointing,
             element=2 if stage.precision == "bf16" else 4,
         )  # fmt: skip
         if problem := misfit(memory, this_device(stage, measure=False)):

@@ -1,40 +1,73 @@
-"""Recipes: what is trained on what, and how. YAML in, checked values out; no key goes unread.
+"""Training recipes: YAML files, validated by pydantic. Unknown keys are errors, not ignored.
 
-The defaults are those of the paper's stage 2 (section IV-A), or of its released code.
+Keys are named as in transformers' `TrainingArguments` where they mean the same. Defaults are those of the
+paper's stage 2 (section IV-A), or of its released code.
 """
 
 import re
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from expllm.core.errors import MissingData, UsageError
 from expllm.model.presets import Preset, preset
-from expllm.train.checked import at_least, made, nearest
+from expllm.train.recipe_errors import nearest, validated
+from expllm.train.recipe_keys import current_key, current_keys, current_value
 
-Reads = Literal["captions", "talks"]
+StageTask = Literal["captions", "instruct"]
 Precision = Literal["bf16", "fp32"]
 Order = Literal["explanation-first", "label-first", "both"]
-Captions = Literal["texts"]
 Part = Literal["projector", "tower_lora", "language_lora", "tower", "language"]
 
 
-@dataclass(frozen=True)
+def _number(value: object) -> object:
+    """YAML 1.1 reads 5e-4 as a text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _items(value: object) -> object:
+    """Lists of YAML, and of the command line: `projector,language_lora`."""
+    return (
+        tuple(value.split(",") if isinstance(value, str) else value)
+        if isinstance(value, str | list)
+        else value
+    )
+
+
+STRICT: Final = ConfigDict(strict=True)
+"""No number for a truth value, no text for a number."""
+Number = Annotated[float, BeforeValidator(_number)]
+AtLeast0 = Annotated[Number, Field(ge=0)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_items)]
+
+
+@dataclass(frozen=True, config=STRICT)
 class ModelConfig:
-    """Which model, and where it begins.
+    """Which model is trained, and its initial weights.
 
     Attributes:
         preset: Name of a preset, or `hf:REPO`.
-        begin: Folder of a model whose weights are taken over, or `compact`; None: the preset's own.
-        tower: File of the tower's weights, of `scripts/train_tower.py`, or `compact`; None: the preset's own.
+        init_from: Folder of a model to start from, or `compact`; None: the preset's base weights.
+        tower: File with weights of the vision encoder (`scripts/train_tower.py`), or `compact`; None: the
+            preset's own.
         tower_source, language_source: Other base weights: a folder, a name on the hub, or NAME@REVISION.
-        seed: Draws the projector, the adapters and random towers.
+        seed: Initialises the projector, the adapters and random encoders.
         lora: Settings of the adapters that differ from the preset's: rank, alpha, dropout.
     """
 
     preset: str = "paper"
-    begin: str | None = None
+    init_from: str | None = None
     tower: str | None = None
     tower_source: str | None = None
     language_source: str | None = None
@@ -42,9 +75,9 @@ class ModelConfig:
     lora: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class DataConfig:
-    """Which faces, and which texts go with them.
+    """Which faces are trained on, and which explanations belong to them.
 
     Attributes:
         root: Folder that the data sets below are under; None: they are paths by themselves.
@@ -52,140 +85,131 @@ class DataConfig:
         valid: The same for validation; None: no loss is taken there.
         kind: How to read them, where the layout does not tell; a key of `data.KINDS`.
         texts: Runs or exports of the engine that explain these faces by id; None: the data sets' own texts.
-        longest, without: Texts of more words than this, or with one of these phrases, are not learned.
-        votes: Whether a label task learns the shares of the votes (FER+), not their majority.
-        hint, unhinted: Whether the measured action units are told with the question for an explanation, and
-            the part of the explanations that is learned without them, so that the model does both.
+        max_words, exclude_phrases: Explanations with more words, or with one of these phrases, are left out.
+        votes: Whether label tasks are trained on the distribution of the annotators' votes (FER+) instead of
+            the majority label.
+        au_hint: Whether the prompt for an explanation states the measured action units.
+        au_hint_dropout: Fraction of explanations that are trained without the hint, 0-1, so that the model
+            works with and without it.
         captions: Pictures with captions for stage 1; `texts`: the key observations of the explanations.
-        boxes: Whether faces are boxed by the detector first; `auto`: not those of sets that come cut out.
-        limit: Only the first so many faces.
+        boxes: Whether faces are detected and cropped first; `auto`: not for data sets of cropped faces.
+        limit: Only the first N faces.
     """
 
-    train: str | tuple[str, ...] = ""
+    train: str | Names = ""
     root: str | None = None
-    valid: str | tuple[str, ...] | None = None
+    valid: str | Names | None = None
     kind: str | None = None
-    texts: str | tuple[str, ...] | None = None
-    longest: int | None = None
-    without: tuple[str, ...] = ()
+    texts: str | Names | None = None
+    max_words: Count | None = None
+    exclude_phrases: Names = ()
     votes: bool = False
-    hint: bool = False
-    unhinted: float = 0.0
+    au_hint: bool = False
+    au_hint_dropout: Fraction = 0.0
     captions: str | None = None
     boxes: bool | Literal["auto"] = False
-    limit: int | None = None
-
-    def __post_init__(self) -> None:
-        at_least(self, "data", 1, ("longest", "limit"))
+    limit: Count | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class StageConfig:
-    """One stage of training: the stages of a recipe are values of this and nothing else.
+    """One stage of training: a stage is fully described by these values.
 
     Attributes:
-        name: What it is called, in folders and lines.
-        reads: `captions` or `talks` (labels and explanations).
-        trains: Parts that learn, of `projector`, `tower_lora`, `language_lora`, `tower`, `language`.
-        epochs: Times that every face is seen.
-        max_steps: Ends earlier, after so many steps.
-        batch: Faces of one step, over all devices and accumulation.
-        micro_batch: Faces that one device takes at once.
-        lr: Highest learning rate of AdamW.
-        projector_lr, lora_lr: That of the projector, and of the adapters in both towers; None: `lr`.
-        weight_decay: On matrices; biases and norms have none.
-        warmup_steps, warmup_share: Steps until `lr` is reached; if None, that part of all steps. At most
-            half of them: see `train.schedule`.
-        clip, betas: Longest gradient, and AdamW's averages.
-        label, explanation: Shares of the two tasks.
-        label_weight: What a token of a label task, which has few, counts beside one of an explanation.
-        mixed: Whether every step holds labels and explanations in their shares, not texts of like length:
-            steadier, but slower where many devices have one micro-batch of a step each.
-        order: Which of the two rounds of an explanation task comes first; `both`: either, drawn for each.
-        label_first: With `both`: the part of the explanation tasks in which the label comes first, 0-1.
+        name: Used in folder names and progress lines.
+        task: `captions` (stage 1), or `instruct` (labels and explanations).
+        trains: Parts that are trained, of `projector`, `tower_lora`, `language_lora`, `tower`, `language`.
+        epochs: Passes over the data.
+        max_steps: Stops earlier, after this many optimizer steps.
+        batch: Examples of one optimizer step, over all devices and gradient accumulation.
+        micro_batch: Examples of one forward pass on one device.
+        lr: Peak learning rate of AdamW.
+        projector_lr, lora_lr: Those of the projector and of the adapters; None: `lr`.
+        weight_decay: For matrices; biases and norms have none.
+        warmup_steps, warmup_ratio: Steps until `lr` is reached, or their fraction of all steps (at most 0.5)
+            where `warmup_steps` is None. See `train.schedule`.
+        max_grad_norm: Gradients are clipped to this norm; 0: not at all.
+        betas: AdamW's.
+        label, explanation: Relative frequencies of the two tasks.
+        label_weight: Weight of a token of a label task relative to one of an explanation.
+        mixed_batches: Every step holds labels and explanations in their proportions, instead of examples of
+            similar length: steadier, but slower where many devices have one micro-batch of a step each.
+        order: Which of the two rounds of an explanation task comes first; `both`: drawn for each example.
+        label_first: With `both`: fraction of explanation tasks in which the label comes first, 0-1.
         augment: Ranges of `data.augment.Augmentation` by name, or False for none.
-        balanced: Draws faces so that every class is equally likely; `{portraits: 0.5}`: so much of that way
-            among the faces of a data set (of its `kind`), and those of the others once each.
-        precision: `bf16` computes in 16 bits and learns in 32.
-        checkpointing: Saves memory by computing activations twice.
-        save_steps, keep: A checkpoint every so many steps, and how many stay.
-        workers: Processes that decode pictures.
+        balanced: Sample faces so that every class is equally likely; `{portraits: 0.5}`: this fraction of
+            the draws, for data sets of that `kind` only, and every other face once per epoch.
+        precision: `bf16` computes in 16 bits with 32-bit master weights.
+        gradient_checkpointing: Trades computation for memory.
+        save_steps, save_total_limit: A checkpoint every `save_steps`; how many are kept.
+        dataloader_num_workers: Processes that decode pictures; 0: the main process.
         max_length: Most tokens of a conversation; None: the language model's context.
-        report_to: Where losses go besides the run's files: `tensorboard`, `wandb`, `none` ...
-        seed: Draws order, tasks, augmentation and dropout.
+        report_to: Further destination of the losses: `tensorboard`, `wandb`, `none` ...
+        seed: Of sampling order, tasks, augmentation and dropout.
     """
 
     name: str = "instruct"
-    reads: Reads = "talks"
-    trains: tuple[Part, ...] = ("projector", "tower_lora", "language_lora")
-    epochs: int = 60
-    max_steps: int | None = None
-    batch: int = 128
-    micro_batch: int = 16
-    lr: float = 5e-4
-    projector_lr: float | None = None
-    lora_lr: float | None = None
-    weight_decay: float = 0.05
-    warmup_steps: int | None = None
-    warmup_share: float = 0.03
-    clip: float = 1.0
-    betas: tuple[float, float] = (0.9, 0.999)
-    label: float = 0.75
-    explanation: float = 0.25
-    label_weight: float = 1.0
-    mixed: bool = False
+    task: StageTask = "instruct"
+    trains: Annotated[tuple[Part, ...], BeforeValidator(_items)] = (
+        "projector", "tower_lora", "language_lora",
+    )  # fmt: skip
+    epochs: Count = 60
+    max_steps: Count | None = None
+    batch: Count = 128
+    micro_batch: Count = 16
+    lr: AtLeast0 = 5e-4
+    projector_lr: AtLeast0 | None = None
+    lora_lr: AtLeast0 | None = None
+    weight_decay: AtLeast0 = 0.05
+    warmup_steps: Whole | None = None
+    warmup_ratio: Annotated[Number, Field(ge=0, le=0.5)] = 0.03
+    max_grad_norm: AtLeast0 = 1.0
+    betas: Annotated[tuple[Number, Number], BeforeValidator(_items)] = (0.9, 0.999)
+    label: AtLeast0 = 0.75
+    explanation: AtLeast0 = 0.25
+    label_weight: AtLeast0 = 1.0
+    mixed_batches: bool = False
     order: Order = "explanation-first"
-    label_first: float = 0.5
+    label_first: Fraction = 0.5
     augment: dict[str, Any] | bool = True
-    balanced: bool | dict[str, float] = False
+    balanced: bool | dict[str, Number] = False
     precision: Precision = "bf16"
-    checkpointing: bool = False
-    save_steps: int = 500
-    keep: int = 2
-    workers: int = 2
-    max_length: int | None = None
+    gradient_checkpointing: bool = False
+    save_steps: Count = 500
+    save_total_limit: Count = 2
+    dataloader_num_workers: Whole = 2
+    max_length: Count | None = None
     report_to: str = "tensorboard"
-    seed: int = 0
+    seed: Whole = 0
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w-]*", self.name):
             raise UsageError(
                 f"a stage is called {self.name!r}: it names a folder, so use letters, digits, - and _"
             )
-        at_least(
-            self,
-            "train",
-            1,
-            ("epochs", "max_steps", "batch", "micro_batch", "save_steps", "keep", "max_length"),
-        )
-        at_least(self, "train", 0, ("lr", "projector_lr", "lora_lr", "weight_decay", "clip"))
-        at_least(self, "train", 0, ("warmup_steps", "warmup_share"))
-        at_least(self, "train", 0, ("label", "explanation", "label_weight", "label_first", "workers", "seed"))
-        if self.reads == "talks" and self.label + self.explanation <= 0:
+        if self.task == "instruct" and self.label + self.explanation <= 0:
             raise UsageError("train.label and train.explanation are both 0: give one of them a share")
         if self.batch % self.micro_batch:
-            told = f"{self.batch}, no multiple of train.micro_batch, {self.micro_batch}"
-            raise UsageError(f"train.batch is {told}")
-        if self.warmup_share > 0.5:
-            raise UsageError(f"train.warmup_share is {self.warmup_share}: a share of the steps, at most 0.5")
-        if self.label_first > 1:
-            raise UsageError(f"train.label_first is {self.label_first}: a share, from 0 to 1")
+            raise UsageError(
+                f"train.batch is {self.batch}, which is not a multiple of train.micro_batch "
+                f"({self.micro_batch})"
+            )
         if not self.trains:
             raise UsageError("train.trains is empty: name a part, such as projector")
 
     def rate_of(self, part: str) -> float:
-        """The highest learning rate of a part of the model, one of `trains`."""
+        """The peak learning rate of a part of the model, one of `trains`."""
         own = self.projector_lr if part == "projector" else self.lora_lr if part.endswith("_lora") else None
         return self.lr if own is None else own
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a training is.
+    """A complete training: model, data and stages.
 
     Attributes:
-        train: What the stages have in common.
-        stages: The stages in order, each with what it has of its own; `train` alone if none is named.
+        train: Settings that the stages share.
+        stages: The stages in order, each with its own settings on top; only `train` if none is named.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -199,29 +223,53 @@ class Recipe:
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe's file with `a.b=c` on top; values are read as YAML.
+    """Reads a recipe file and applies `a.b=c` overrides, whose values are YAML.
 
-    `variant=NAME` sets what the recipe lists under that name, such as the released code's values where they
-    differ from the paper's. Overrides of `train` reach every stage, also one with a value of its own;
-    `stages.NAME.key=value` reaches one.
+    `variant=NAME` applies the overrides that the recipe lists under that name, such as the released code's
+    values where they differ from the paper's. Overrides of `train` reach every stage, even one that sets the
+    key itself; `stages.NAME.key=value` reaches one.
 
     Raises:
         MissingData: there is no such file.
-        UsageError: a key is unknown (the nearest is named), a value has the wrong type, or it is no YAML.
+        UsageError: a key is unknown (the nearest is named), a value has the wrong type, or it is not YAML.
     """
+    notice = _Renamed(path)
     values = _read(path)
-    given = [_override(text) for text in overrides]
-    variant = next((value for keys, value in given if keys == ["variant"]), None)
+    stages = {
+        name: current_keys(settings, f"stages.{name}", notice)
+        for name, settings in _parts(path, values, "stages").items()
+    }
     variants = _parts(path, values, "variants")
+    for section in ("model", "data", "train"):
+        if isinstance(values.get(section), dict):
+            values[section] = current_keys(values[section], section, notice)
+    given = [_override(text, notice) for text in overrides]
+    variant = next((value for keys, value in given if keys == ["variant"]), None)
     if variant is not None:
         if variant not in variants:
             raise UsageError(f"{path}: has no variant {variant!r}: {nearest(str(variant), variants)}")
-        given = [(key.split("."), value) for key, value in variants[variant].items()] + given
-    stages = _parts(path, values, "stages")
+        given = [_current(key, value, notice) for key, value in variants[variant].items()] + given
     for keys, value in given:
         if keys != ["variant"]:
             _set(values, stages, keys, value)
     return _recipe(path, values, stages)
+
+
+class _Renamed:
+    """Warns about keys under earlier names, once for each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._warned: set[str] = set()
+
+    def __call__(self, before: str, now: str) -> None:
+        key = before.rpartition(".")[2]
+        if key not in self._warned:
+            self._warned.add(key)
+            sys.stderr.write(
+                f"expllm: {self._path}: {before} is now called {now}; the old name works in this release "
+                "only\n"
+            )
 
 
 def _recipe(path: Path, values: dict[str, Any], stages: dict[str, Any]) -> Recipe:
@@ -232,12 +280,12 @@ def _recipe(path: Path, values: dict[str, Any], stages: dict[str, Any]) -> Recip
             raise UsageError(f"{path}: unknown key {key!r}: {nearest(str(key), known_too)}")
     common = values.get("train") or {}
     recipe = Recipe(
-        made(ModelConfig, values.get("model") or {}, "model"),
-        made(DataConfig, values.get("data") or {}, "data"),
-        made(StageConfig, common, "train"),
+        validated(ModelConfig, values.get("model") or {}, "model"),
+        validated(DataConfig, values.get("data") or {}, "data"),
+        validated(StageConfig, common, "train"),
     )
     own = [
-        made(StageConfig, {**common, "name": name, **settings}, f"stages.{name}")
+        validated(StageConfig, {**common, "name": name, **settings}, f"stages.{name}")
         for name, settings in stages.items()
     ]
     return replace(recipe, stages=tuple(own) or (recipe.train,))
@@ -270,16 +318,24 @@ def _parts(path: Path, values: dict[str, Any], key: str) -> dict[str, dict[str, 
     return {str(name): dict(settings or {}) for name, settings in found.items()}
 
 
-def _override(text: str) -> tuple[list[str], Any]:
+def _override(text: str, notice: _Renamed) -> tuple[list[str], Any]:
     import yaml
 
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise UsageError(f"{text!r}: an override is written key=value, such as train.lr=1e-4")
     try:
-        return key.split("."), yaml.safe_load(value)
+        return _current(key, yaml.safe_load(value), notice)
     except yaml.YAMLError:
-        return key.split("."), value
+        return _current(key, value, notice)
+
+
+def _current(key: str, value: Any, notice: _Renamed) -> tuple[list[str], Any]:
+    """A dotted key and its value under today's names."""
+    now = current_key(key)
+    if now != key:
+        notice(key, now)
+    return now.split("."), current_value(key, value)
 
 
 def _set(values: dict[str, Any], stages: dict[str, Any], keys: list[str], value: Any) -> None:
@@ -308,5 +364,5 @@ def chosen_preset(recipe: Recipe) -> Preset:
     found = preset(recipe.model.preset).with_sources(recipe.model.tower_source, recipe.model.language_source)
     if not recipe.model.lora:
         return found
-    values = {**found.lora.__dict__, **recipe.model.lora}
-    return replace(found, lora=made(type(found.lora), values, "model.lora"))
+    values = {**asdict(found.lora), **recipe.model.lora}
+    return replace(found, lora=validated(type(found.lora), values, "model.lora"))

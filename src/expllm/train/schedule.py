@@ -45,12 +45,12 @@ def schedule_of(stage: StageConfig, steps: int) -> Schedule:
     most = int(LONGEST_WARMUP * steps)
     warmup = stage.warmup_steps
     if warmup is None:
-        return Schedule(steps, min(round(stage.warmup_share * steps), most))
+        return Schedule(steps, min(round(stage.warmup_ratio * steps), most))
     if warmup > most:
         raise UsageError(
             f"stage {stage.name}: train.warmup_steps is {warmup:,} and the stage has {steps:,} steps: the "
             f"learning rate would hardly fall again; use at most {most:,}, or "
-            "train.warmup_steps=null for a share of the steps (train.warmup_share)"
+            "train.warmup_steps=null for a share of the steps (train.warmup_ratio)"
         )
     return Schedule(steps, warmup)
 

@@ -34,12 +34,13 @@ from expllm.train.face_boxing import boxed_faces
 from expllm.train.learner import Learner
 from expllm.train.picture_cache import unpacked
 from expllm.train.recipe import Recipe, StageConfig, chosen_preset
+from expllm.train.recipe_keys import current_settings
 from expllm.train.step_history import History
 from expllm.train.trainer import StageTrainer
 from expllm.train.training_sets import FaceTrainingSet, TrainingSet, augmentation, check_labels
 from expllm.train.validation import read_losses, validation_of
 
-CHANGEABLE: Final = ("workers", "keep", "report_to", "save_steps")
+CHANGEABLE: Final = ("dataloader_num_workers", "save_total_limit", "report_to", "save_steps")
 """Settings of a stage that change nothing in what is learned."""
 
 
@@ -101,10 +102,13 @@ def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
 
 
 def _begin(folder: RunFolder, settings: dict[str, Any]) -> None:
-    """Writes what is about to be done, or compares it with what was begun."""
+    """Writes the run settings, or checks them when resuming."""
     packages = ("torch", "transformers", "peft", "accelerate")
     settings = {**settings, "versions": {name: version(name) for name in packages}}
     if folder.exists:
+        begun = folder.settings()
+        if (current := current_settings(begun)) != begun:  # by an earlier version, under its names
+            folder.begin({name: value for name, value in current.items() if name != "format"})
         folder.resume(settings, frozenset({"versions"}))
     else:
         folder.path.mkdir(parents=True, exist_ok=True)
@@ -145,14 +149,14 @@ def open_model(recipe: Recipe, stage: StageConfig, before: Path | Preset | None)
     chosen = chosen_preset(recipe)
     if isinstance(before, Path):
         bundle = load(before, dtype)
-    elif recipe.model.begin is not None:
-        bundle = _begun(model_folder(recipe.model.begin), chosen, dtype, before)
+    elif recipe.model.init_from is not None:
+        bundle = _begun(model_folder(recipe.model.init_from), chosen, dtype, before)
     else:
         bundle = new_bundle(
             before or chosen, label_set(8), seed=recipe.model.seed, dtype=dtype,
             tower_file=_tower_file(recipe.model.tower),
         )  # fmt: skip
-    bundle.questions = replace(bundle.questions, hint=HINT if recipe.data.hint else "")
+    bundle.questions = replace(bundle.questions, hint=HINT if recipe.data.au_hint else "")
     return bundle
 
 
@@ -164,19 +168,19 @@ def _tower_file(name: str | None) -> Path | None:
 
 
 def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None) -> Bundle:
-    """The model that a recipe goes on with, if it is of the same kind; its base weights may have moved."""
+    """The model that `init_from` names, if it is of the same kind; its base weights may have moved."""
     manifest = read_manifest(folder)
     if manifest.merged:
         raise UsageError(
-            f"model.begin: {folder} is merged and has no adapters to train: use the folder that was merged"
+            f"model.init_from: {folder} is a merged model without adapters: use the folder that was merged"
         )
     had = manifest.preset
     for name in ("name", "lora"):
         if getattr(had, name) != getattr(chosen, name):
             key = "model.preset" if name == "name" else "model.lora"
             raise UsageError(
-                f"model.begin: the model in {folder} has {key} {getattr(had, name)}, and the recipe "
-                f"{getattr(chosen, name)}: say the same"
+                f"model.init_from: the model in {folder} has {key} {getattr(had, name)}, and the recipe "
+                f"{getattr(chosen, name)}: use the same"
             )
     return load(folder, dtype, preset=base)
 
@@ -234,7 +238,7 @@ def prepared(recipe: Recipe, reading: TrainingSet, stage: StageConfig, folder: P
         if not faces:
             raise NoFaceError(f"no face in any of {len(wanting):,} pictures, such as {left_out[0][0]}")
         reading = replace(reading, faces=tuple(faces), left_out=(*reading.left_out, *left_out))
-    if stage.reads == "talks":
+    if stage.task == "instruct":
         check_labels(reading.faces, reading.labels)
     return replace(reading, faces=unpacked(reading.faces, folder.parent))
 
@@ -245,15 +249,15 @@ def make_trainer(bundle: Bundle, reading: TrainingSet, stage: StageConfig, place
     Raises:
         ExpllmError: a text is longer than the model's context, or the batch cannot be shared out.
     """
-    way = preparer(bundle, stage.max_length, plain=stage.reads == "captions")
-    tasks = ("caption",) if stage.reads == "captions" else ("explanation",) if stage.explanation else ()
+    way = preparer(bundle, stage.max_length, plain=stage.task == "captions")
+    tasks = ("caption",) if stage.task == "captions" else ("explanation",) if stage.explanation else ()
     check_lengths(reading, way, tasks)
     examples = Examples(reading, way, augmentation(stage), stage.seed)
     with quiet_transformers():
         if not torch.cuda.is_available():
             # The fused attention of a CPU takes half as long again on the way back (docs/speed.md).
             inner(bundle.model).set_attn_implementation("eager")
-        if stage.checkpointing:
+        if stage.gradient_checkpointing:
             inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
             # It lets gradients into the pictures' embeddings; nothing before the projector needs them.
             inner(bundle.model).disable_input_require_grads()

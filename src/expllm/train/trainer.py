@@ -107,7 +107,7 @@ class StageTrainer:
     def dataloader(self) -> Iterable[Batch]:
         """Micro-batches of this process from the step on that comes next."""
         self.batches.from_step = self.from_step
-        return loader(self.examples, self.batches, self.stage.workers)
+        return loader(self.examples, self.batches, self.stage.dataloader_num_workers)
 
     def resume(self, checkpoint: Path) -> None:
         """Goes on behind a checkpoint when `train` is called.
@@ -149,7 +149,7 @@ class StageTrainer:
                 self.accelerator.backward(total.float() / tokens * self.accelerator.num_processes)
             sums += by_task.detach()
         gradient = self.accelerator.clip_grad_norm_(
-            trainable(self.learner).values(), self.stage.clip or math.inf
+            trainable(self.learner).values(), self.stage.max_grad_norm or math.inf
         )
         done = self._done(step + 1, self._sum(sums), float(full_tensor(gradient)), began, share)
         if not math.isfinite(done.loss) or not math.isfinite(done.gradient):
@@ -208,7 +208,7 @@ class StageTrainer:
             save_tensors(folder / OPTIMIZER, moments)
 
         if first:
-            write(self.checkpoints, step, fill, self.stage.keep)
+            write(self.checkpoints, step, fill, self.stage.save_total_limit)
         if self.validation is not None:
             with self._autocast():
                 losses = self.validation.take(self.learner, step, self.accelerator.device, writes=first)

@@ -24,6 +24,7 @@ from expllm.data.mirror import mirrored_text
 from expllm.faces.boxes import crop
 from expllm.files.images import open_image
 from expllm.train.recipe import StageConfig
+from expllm.train.recipe_errors import validated
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -226,11 +227,10 @@ def augmentation(stage: StageConfig) -> Augmentation | None:
     Raises:
         UsageError: a range has no such name, or is out of bounds.
     """
-    from expllm.train.checked import made
-
     if stage.augment is False:
         return None
-    return made(Augmentation, stage.augment if isinstance(stage.augment, dict) else {}, "train.augment")
+    ranges = stage.augment if isinstance(stage.augment, dict) else {}
+    return validated(Augmentation, ranges, "train.augment")
 
 
 def check_labels(faces: Sequence[Face], labels: Sequence[Expression]) -> None:

@@ -65,7 +65,7 @@ class Validation:
         """Labels first, then explanations: batches of like length."""
         reading = self.examples.reading
         chosen = range(0, len(reading), max(1, -(-len(reading) // MOST_FACES)))
-        if self.stage.reads == "captions":
+        if self.stage.task == "captions":
             yield from (Draw(index, "caption") for index in chosen)
             return
         yield from (Draw(index, "label") for index in chosen)

@@ -25,7 +25,8 @@ from timing import ASTRONAUT, Line, load, side_by_side
 from expllm.faces.landmarks import Landmarker
 from expllm.files.weights import FACE_LANDMARKER, locate
 from expllm.video.clip import Clip, Sampling
-from expllm.video.stretches import StretchFolder, StretchMeter
+from expllm.video.stretch_store import StretchFolder
+from expllm.video.stretches import StretchMeter
 
 WALL = (128, 126, 122)
 

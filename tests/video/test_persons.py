@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from expllm.core.vocabulary import AU_NAMES
 from expllm.video.persons import Joiner, longest_first
-from expllm.video.stretches import Stretch
+from expllm.video.stretch_store import Stretch
 
 Shape = NDArray[np.float32]
 ANNA, BERT = np.full(20, 0.0, np.float32), np.linspace(-0.12, 0.12, 20).astype(np.float32)

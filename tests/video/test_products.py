@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import numpy as np
 import pandas as pd
 import pytest
 import webvtt
-from encoding import Pixels, encode, saved
-from faces_in_motion import small_walk, wall
-from groups import EXAMPLES
-from PIL import Image
+from encoding import encode, saved
+from faces_in_motion import small_walk, smile_video, wall
 from pympi import Elan
 
 import expllm
@@ -26,27 +23,17 @@ from expllm.predict import open_explainer
 from expllm.video.analysis import VideoAnalysis, VideoOptions
 from expllm.video.annotated import write_annotated
 from expllm.video.clip import Clip, Sampling
+from expllm.video.course_tables import read_rest
 from expllm.video.courses import Rest
 from expllm.video.events import Episode
 from expllm.video.frametable import write_frames
 from expllm.video.stretches import StretchMeter
-from expllm.video.videorun import Products, VideoRun, read_rest, run_folders
-
-
-def smile(count: int = 60) -> list[Pixels]:
-    """A neutral face that changes into a happy one and back, at 10 frames a second."""
-    neutral, happy = (
-        Image.open(EXAMPLES / f"render_{name}.jpg").convert("RGB").resize((256, 256))
-        for name in ("neutral", "happiness")
-    )
-    shares = [max(0.0, 1 - abs(i - 30) / 12) for i in range(count)]
-    return [np.asarray(Image.blend(neutral, happy, share)) for share in shares]
+from expllm.video.videorun import Products, VideoRun, run_folders
 
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data = encode(smile(), fps=10, codec="libvpx-vp9", container="webm")
-    return saved(tmp_path_factory.mktemp("video"), "smile.webm", data)
+    return saved(tmp_path_factory.mktemp("video"), "smile.webm", smile_video())
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,17 @@ def test_its_own_audit_bears_every_claim_out() -> None:
     assert not [one for one in times if one.verdict in WRONG_TIMES]
 
 
+def test_sides_that_move_differently_often_are_not_counted_together() -> None:
+    told, peaks = episode(
+        *both("brow raise", 2.0, 2.6), *both("brow raise", 3.5, 4.1), event("left brow raise", 2.8, 3.3)
+    )
+    cot = write_story(told, peaks)
+    assert cot is not None
+    assert "times" not in cot.key_observations
+    _, times = audit_story(cot.text, told, peaks)
+    assert not [one for one in times if one.verdict in WRONG_TIMES]
+
+
 def test_a_text_with_the_course_reversed_is_found_out() -> None:
     told, peaks = episode(*both("brow raise", 2.0, 3.0), event("jaw drop", 5.0, 6.0))
     _, times = audit_story("First, the jaw drops. Then, both brows are raised.", told, peaks)

@@ -12,7 +12,8 @@ from faces_in_motion import small_walk
 
 from expllm.core.errors import OutputError
 from expllm.video.clip import Clip, Sampling
-from expllm.video.stretches import Share, StretchFolder, StretchMeter
+from expllm.video.stretch_store import StretchFolder
+from expllm.video.stretches import Share, StretchMeter
 
 
 def measured(data: bytes, path: Path, share: Share | None = None) -> StretchFolder:

@@ -51,6 +51,12 @@ Camera = Annotated[
         help="Measure the page's camera in the browser: MediaPipe's web build is downloaded once (12 MB).",
     ),
 ]
+Video = Annotated[
+    bool,
+    typer.Option(
+        "--video", help="Take videos, too: POST /v1/video, and the page's video view. Analysed in memory."
+    ),
+]
 RateLimit = Annotated[
     float | None,
     typer.Option("--rate", metavar="N", help="At most N requests per minute and client (key or address)."),
@@ -67,6 +73,7 @@ def serve(
     allowed_host: AllowedHosts = None,
     cors: Cors = None,
     allow_url: AllowUrl = False,
+    video: Video = False,
     camera: Camera = False,
     rate: RateLimit = None,
 ) -> None:
@@ -75,7 +82,7 @@ def serve(
     Nothing of a picture is written or logged. SIGTERM and Ctrl-C finish requests in progress. Other machines
     are served with --key-env or --no-key only.
     """
-    require(*SERVER)
+    require(*SERVER, *(("av",) if video else ()))
     from expllm.cli.terminal import keep_stderr_to_ourselves
     from expllm.predict.batch import default_workers
     from expllm.server.server_config import ServerConfig
@@ -84,7 +91,7 @@ def serve(
     config = ServerConfig(
         host=host, port=port, models=tuple(model or ()), workers=workers or default_workers(),
         keys=_keys(key_env), no_key=no_key, allowed_hosts=tuple(allowed_host or ()), cors=tuple(cors or ()),
-        allow_url=allow_url, camera=camera, rate=rate, log=complain,
+        allow_url=allow_url, video=video, camera=camera, rate=rate, log=complain,
     )  # fmt: skip
     keep_stderr_to_ourselves()
     server = Server(config)

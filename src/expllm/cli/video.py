@@ -171,8 +171,8 @@ def _products(columns: str, table: str, labels: int) -> "Products":
 
 def _rest(baseline: str, neutral: str | None, given: Path | None) -> "Rest":
     from expllm.video import courses
+    from expllm.video.course_tables import read_rest
     from expllm.video.timecode import parse_span
-    from expllm.video.videorun import read_rest
 
     if baseline not in ("auto", "none"):
         raise UsageError(f"--baseline {baseline}: use auto or none")

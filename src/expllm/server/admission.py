@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self, TypeVar, cast
+from typing import Final, Protocol, Self, TypeVar, cast
 
 from expllm.server.http_errors import ApiError
 
@@ -17,6 +17,17 @@ NEWEST: Final = 0.1
 """Weight of the last picture in the mean time that one takes."""
 FIRST_GUESS: Final = 0.5
 """Seconds that a picture takes, before one was seen."""
+
+
+class Admission(Protocol):
+    """Says whether a request may come in at all, before its body is read."""
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is taken."""
+
+    def busy(self, headers: Mapping[str, str] | None = None) -> ApiError:
+        """503, with the time to wait."""
 
 
 class Queue:

@@ -21,6 +21,7 @@ from expllm.server.bodies import Upload
 from expllm.server.prometheus import Metrics
 from expllm.server.served_models import ServedModels
 from expllm.server.server_config import ServerConfig
+from expllm.server.video_jobs import VideoJobs
 
 T = TypeVar("T")
 TRIAL_SIDE: Final = 64
@@ -93,6 +94,7 @@ class Analyzer:
     Attributes:
         models: Those that are served.
         queue: Everything that computes takes a place in it.
+        videos: Those that are analysed, where the server takes any.
         ready: Everything has been loaded and tried.
         draining: The server ends.
         failure: Why it cannot become ready.
@@ -111,6 +113,7 @@ class Analyzer:
         self._of_thread = threading.local()
         self._measurers: list[FaceMeasurer] = []
         self._opening = threading.Lock()
+        self.videos = VideoJobs(config.limits, self._opening, config.log) if config.video else None
         self._model_threads = {
             name: ModelThread(explainer.together, config.limits.together_s)
             for name, explainer in self.models.by_name.items()
@@ -202,6 +205,8 @@ class Analyzer:
 
     def close(self) -> None:
         """Waits for the threads and frees what is native."""
+        if self.videos is not None:
+            self.videos.close()
         self._executor.shutdown(wait=True, cancel_futures=True)
         for thread in self._model_threads.values():
             thread.close()

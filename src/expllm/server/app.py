@@ -11,8 +11,9 @@ from expllm import __version__
 from expllm.server.access import Access
 from expllm.server.analysis_routes import analysis_routes
 from expllm.server.analyzer import Analyzer
-from expllm.server.bodies import BodyLimits
+from expllm.server.bodies import BodyLimits, BodyRule
 from expllm.server.chat_routes import chat_routes
+from expllm.server.course_routes import course_routes
 from expllm.server.envelope import Envelope
 from expllm.server.export_routes import export_routes
 from expllm.server.http_errors import handle_errors
@@ -20,6 +21,7 @@ from expllm.server.page_routes import page_routes
 from expllm.server.server_config import ServerConfig
 from expllm.server.status_routes import status_routes
 from expllm.server.text_routes import text_routes
+from expllm.server.video_routes import VIDEO_PATH, video_routes
 
 
 def create_app(config: ServerConfig, on_failure: Callable[[], object] = lambda: None) -> FastAPI:
@@ -48,15 +50,25 @@ def create_app(config: ServerConfig, on_failure: Callable[[], object] = lambda: 
     # FastAPI's own pages load scripts from elsewhere: /docs is ours.
     app = FastAPI(title="ExpLLM", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.analyzer = analyzer
-    for routes in (analysis_routes, text_routes, chat_routes, export_routes, status_routes, page_routes):
+    for routes in (
+        analysis_routes, text_routes, course_routes, chat_routes, export_routes, status_routes, page_routes,
+    ):  # fmt: skip
         app.include_router(routes(analyzer))
+    limits, others = config.limits, {}
+    if analyzer.videos is not None:
+        app.include_router(video_routes(analyzer, analyzer.videos))
+        others[VIDEO_PATH] = BodyRule(limits.video_bytes, limits.video_body_s, analyzer.videos)
     handle_errors(app, config.log)
     # The last one that is added is the outermost.
     app.add_middleware(Access, config=config)
     if config.cors:
         app.add_middleware(
-            CORSMiddleware, allow_origins=config.cors, allow_methods=["GET", "POST"], allow_headers=["*"]
+            CORSMiddleware,
+            allow_origins=config.cors,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
         )
-    app.add_middleware(BodyLimits, limits=config.limits, queue=analyzer.queue)
+    rule = BodyRule(limits.body_bytes, limits.body_s, analyzer.queue)
+    app.add_middleware(BodyLimits, limits=limits, rule=rule, others=others)
     app.add_middleware(Envelope, metrics=analyzer.metrics, log=config.log)
     return app

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from expllm.core.errors import one_line
 from expllm.files.images import ImageLimits
-from expllm.server.admission import Queue
+from expllm.server.admission import Admission
 from expllm.server.http_errors import ApiError, ClientGone, bad_request
 from expllm.server.server_config import ServerLimits
 
@@ -21,39 +21,53 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 T = TypeVar("T")
-UNNAMED: Final = "picture"
-"""How results call a picture that came without a name."""
 NAME_CHARACTERS: Final = 200
-FIELDS: Final = ("image", "images")
-"""Names of the form fields that hold pictures."""
 LINGER_S: Final = 2.0
 CLOSE: Final = {"Connection": "close"}
 """What is left of the body would be read as the next request."""
+
+
+@dataclass(frozen=True)
+class BodyRule:
+    """What is read of a body.
+
+    Attributes:
+        most: Bytes.
+        seconds: For the whole body.
+        admission: Where it is full, no body is read.
+    """
+
+    most: int
+    seconds: float
+    admission: Admission
 
 
 class BodyLimits:
     """Limits what is read of bodies: bytes and time of each, and the bytes of all that are held at once.
 
     Args:
-        queue: Where all its places are taken, no body is read.
+        rule: For all paths but those of `others`.
+        others: Rules of single paths.
     """
 
-    def __init__(self, app: "ASGIApp", limits: ServerLimits, queue: Queue) -> None:
-        self._app, self._limits, self._queue = app, limits, queue
+    def __init__(
+        self, app: "ASGIApp", limits: ServerLimits, rule: BodyRule, others: Mapping[str, BodyRule]
+    ) -> None:
+        self._app, self._limits, self._rule, self._others = app, limits, rule, others
         self._held = 0
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answered = _lingering(receive, send)
+        answered, rule = _lingering(receive, send), self._others.get(scope["path"], self._rule)
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._limits.body_bytes:
-            await self._too_large().response(scope, receive, answered)
-        elif scope["method"] == "POST" and self._queue.full:
-            await self._queue.busy(CLOSE).response(scope, receive, answered)
+        if declared.isdecimal() and int(declared) > rule.most:
+            await _too_large(rule).response(scope, receive, answered)
+        elif scope["method"] == "POST" and rule.admission.full:
+            await rule.admission.busy(CLOSE).response(scope, receive, answered)
         else:
-            body = _Body(receive, self)
+            body = _Body(receive, self, rule)
             try:
                 await self._app(scope, body.receive, answered)
             finally:
@@ -67,31 +81,34 @@ class BodyLimits:
         """
         body.size += more
         self._held += more
-        if body.size > self._limits.body_bytes:
-            raise self._too_large()
+        if body.size > body.rule.most:
+            raise _too_large(body.rule)
         if self._held > self._limits.held_bytes:
-            raise self._queue.busy(CLOSE)
+            raise self._rule.admission.busy(CLOSE)
 
-    def time_left(self, began: float) -> float:
+    def time_left(self, body: "_Body") -> float:
         """Seconds for the next piece of a body."""
-        return max(0.001, min(self._limits.stall_s, self._limits.body_s - (time.monotonic() - began)))
+        left = body.rule.seconds - (time.monotonic() - body.began)
+        return max(0.001, min(self._limits.stall_s, left))
 
-    def _too_large(self) -> ApiError:
-        most = f"The body may have at most {self._limits.body_bytes:,} bytes."
-        return ApiError(413, most, "body_too_large", headers=CLOSE)
+
+def _too_large(rule: BodyRule) -> ApiError:
+    most = f"The body may have at most {rule.most:,} bytes."
+    return ApiError(413, most, "body_too_large", headers=CLOSE)
 
 
 class _Body:
     """One request's body while it is read.
 
     Attributes:
+        rule: Its limits.
+        began: Monotonic seconds.
         size: Bytes so far.
     """
 
-    def __init__(self, receive: "Receive", limits: BodyLimits) -> None:
-        self._receive, self._limits = receive, limits
-        self._began, self._whole = time.monotonic(), False
-        self.size = 0
+    def __init__(self, receive: "Receive", limits: BodyLimits, rule: BodyRule) -> None:
+        self._receive, self._limits, self._whole = receive, limits, False
+        self.rule, self.began, self.size = rule, time.monotonic(), 0
 
     async def receive(self) -> "Message":
         """The next piece.
@@ -102,7 +119,7 @@ class _Body:
         if self._whole:  # what comes now is the end of the connection, at any time
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), self._limits.time_left(self._began))
+            message = await asyncio.wait_for(self._receive(), self._limits.time_left(self))
         except TimeoutError:
             late = "The body of the request did not arrive in time."
             raise ApiError(408, late, "request_timeout", headers=CLOSE) from None
@@ -136,8 +153,29 @@ def _lingering(receive: "Receive", send: "Send") -> "Send":
 
 
 @dataclass(frozen=True)
+class UploadKind:
+    """What a request brings.
+
+    Attributes:
+        noun: How messages call it, and results if it came without a name.
+        fields: Names of the form fields that may hold it; the first is the documented one.
+    """
+
+    noun: str
+    fields: tuple[str, ...]
+
+    def refused(self, message: str, code: str | None = None) -> ApiError:
+        """400; the request does not bring it."""
+        return bad_request(message, self.fields[0], code or f"missing_{self.fields[0]}")
+
+
+PICTURE: Final = UploadKind("picture", ("image", "images"))
+VIDEO: Final = UploadKind("video", ("video",))
+
+
+@dataclass(frozen=True)
 class Upload:
-    """A picture as it came.
+    """A picture or a video as it came.
 
     Attributes:
         data: The file; it is kept in memory only.
@@ -146,7 +184,7 @@ class Upload:
     """
 
     data: bytes
-    name: str = UNNAMED
+    name: str = PICTURE.noun
     url: str | None = None
 
     def read(self, limits: ImageLimits) -> bytes:
@@ -168,23 +206,24 @@ class _InMemory(MultiPartParser):
     spool_max_size = 2**40  # the body's own limit is lower
 
 
-async def read_uploads(request: Request, most: int) -> list[Upload]:
-    """The pictures of a request: its body, or the files of a form.
+async def read_uploads(request: Request, most: int, kind: UploadKind = PICTURE) -> list[Upload]:
+    """The pictures or videos of a request: its body, or the files of a form.
 
     Args:
-        most: Pictures.
+        most: Files.
+        kind: What is expected.
 
     Raises:
-        ApiError: there is no picture, there are too many, or the form is broken.
+        ApiError: there is none, there are too many, or the form is broken.
     """
     if not request.headers.get("content-type", "").casefold().startswith("multipart/"):
         data = await read_body(request)
         if not data:
-            raise bad_request("The body is empty: send the bytes of a picture.", "image", "missing_image")
-        return [Upload(data)]
-    uploads = [upload async for upload in _form_files(request, most)]
+            raise kind.refused(f"The body is empty: send the bytes of a {kind.noun}.")
+        return [Upload(data, kind.noun)]
+    uploads = [upload async for upload in _form_files(request, most, kind)]
     if not uploads:
-        raise bad_request("The form has no file in a field 'image'.", "image", "missing_image")
+        raise kind.refused(f"The form has no file in a field '{kind.fields[0]}'.")
     return uploads
 
 
@@ -200,18 +239,19 @@ async def read_body(request: Request) -> bytes:
         raise ClientGone from None
 
 
-async def _form_files(request: Request, most: int) -> AsyncGenerator[Upload, None]:
+async def _form_files(request: Request, most: int, kind: UploadKind) -> AsyncGenerator[Upload, None]:
     parser = _InMemory(request.headers, request.stream(), max_files=most, max_fields=most)
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise bad_request(one_line(error.message), "image", "invalid_form") from None
+        raise kind.refused(one_line(error.message), "invalid_form") from None
     except ClientDisconnect:
         raise ClientGone from None
     for field, value in form.multi_items():
-        if field not in FIELDS or not isinstance(value, UploadFile):
-            raise bad_request("Fields of the form must be files called 'image'.", "image", "invalid_form")
-        name = one_line(value.filename or "")[:NAME_CHARACTERS] or UNNAMED
+        if field not in kind.fields or not isinstance(value, UploadFile):
+            wanted = f"Fields of the form must be files called '{kind.fields[0]}'."
+            raise kind.refused(wanted, "invalid_form")
+        name = one_line(value.filename or "")[:NAME_CHARACTERS] or kind.noun
         yield Upload(await value.read(), name)
         await value.close()
 

@@ -13,6 +13,7 @@ from expllm.core.errors import (
     NoFaceError,
     RecordError,
     UsageError,
+    VideoError,
     VocabularyError,
     one_line,
 )
@@ -86,6 +87,8 @@ def api_error(error: ExpllmError) -> ApiError | None:
         return ApiError(422, error.line, "no_face", param="image")
     if isinstance(error, ImageError):
         return ApiError(422, error.line, "invalid_image", param="image")
+    if isinstance(error, VideoError):
+        return ApiError(422, error.line, "invalid_video", param="video")
     if isinstance(error, VocabularyError | RecordError | UsageError):
         return bad_request(error.line)
     return None

@@ -33,7 +33,7 @@ TYPES: Final = {
 SHARED: Final = ("report.css", "face_mesh.json", "au_regions.json")
 """Assets that the page has in common with the reports."""
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src blob:; "
     "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 WORKER: Final = "measure.js"
@@ -76,9 +76,11 @@ class ServerFacts(Record):
         local: It can be reached from its own machine only.
         needs_key: Every request but this one needs a key.
         camera: The browser can measure a camera's pictures itself.
+        video: Videos may be sent.
         models: Names, the default first.
         rules: The name of the rules among them.
         body_bytes: Most bytes of a picture.
+        video_bytes: Most bytes of a video.
         examples: File names of the bundled pictures, the first explained at once.
     """
 
@@ -86,9 +88,11 @@ class ServerFacts(Record):
     local: bool
     needs_key: bool
     camera: bool
+    video: bool
     models: tuple[str, ...]
     rules: str
     body_bytes: int
+    video_bytes: int
     examples: tuple[str, ...]
 
 
@@ -101,9 +105,11 @@ def page_routes(analyzer: Analyzer) -> APIRouter:
         local=is_loopback(config.host),
         needs_key=bool(config.keys),
         camera=measurer is not None,
+        video=config.video,
         models=analyzer.models.names,
         rules=OFFLINE,
         body_bytes=config.limits.body_bytes,
+        video_bytes=config.limits.video_bytes,
         examples=tuple(name for name in found if name.endswith(".jpg")),
     )
 

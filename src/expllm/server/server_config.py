@@ -21,6 +21,14 @@ class ServerLimits:
         max_pixels: Of a picture.
         batch_pictures: Of one batch request.
         text_characters: Of a text to be audited.
+        video_bytes: Of a video's body, in place of `body_bytes`.
+        video_body_s: For a whole video's body, in place of `body_s`.
+        video_side: Pixels of the longer side of a video's frames.
+        video_hours: That a video may last.
+        videos_waiting: Videos that wait for the one that is analysed; beyond that the answer is 503.
+        videos_kept: Videos in all: waiting, analysed, and finished ones that were not deleted yet.
+        video_keep_s: What came of a video is forgotten so long after it was finished.
+        course_readings: Readings of one camera recording.
         waiting_per_worker: Pictures that wait for each thread; beyond that the answer is 503.
         head_s: Until a request's head is there, counted from the connection or from the last answer.
         stall_s: Between two pieces of a body.
@@ -36,6 +44,14 @@ class ServerLimits:
     max_pixels: int = 40_000_000
     batch_pictures: int = 16
     text_characters: int = 20_000
+    video_bytes: int = 200 * MEBIBYTE
+    video_body_s: float = 600.0
+    video_side: int = 4096
+    video_hours: float = 1.0
+    videos_waiting: int = 2
+    videos_kept: int = 16
+    video_keep_s: float = 3600.0
+    course_readings: int = 2000
     waiting_per_worker: int = 4
     head_s: float = 10.0
     stall_s: float = 10.0
@@ -66,6 +82,7 @@ class ServerConfig:
         allowed_hosts: Names by which clients may call this server, besides `localhost` and IP addresses.
         cors: Origins whose pages may read the answers.
         allow_url: Pictures may be given as public http(s) addresses.
+        video: Videos may be sent to `/v1/video`.
         camera: The page may measure a camera's pictures in the browser: see `serve.measurer`.
         rate: Requests a minute of one key or address; None for no bound.
         limits: What one request may cost.
@@ -84,6 +101,7 @@ class ServerConfig:
     allowed_hosts: tuple[str, ...] = ()
     cors: tuple[str, ...] = ()
     allow_url: bool = False
+    video: bool = False
     camera: bool = False
     rate: float | None = None
     limits: ServerLimits = ServerLimits()

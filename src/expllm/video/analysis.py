@@ -19,10 +19,11 @@ from expllm.video.clip import Clip, ClipInfo, Damage, Sampling
 from expllm.video.courses import Course, Rest, courses_of
 from expllm.video.episodes import episodes_of, vector_of
 from expllm.video.events import Episode, Event
-from expllm.video.persons import Joiner, Person, Piece, frame_counts, longest_first
+from expllm.video.persons import Joiner, Person, frame_counts, longest_first
 from expllm.video.readings import Doubt
 from expllm.video.story import WRITER, peaks_of, write_story
-from expllm.video.stretches import Share, StretchFolder, StretchMeter, Watcher
+from expllm.video.stretch_store import Piece, Stretches, StretchFolder
+from expllm.video.stretches import Share, StretchMeter, Watcher
 
 if TYPE_CHECKING:
     import os
@@ -105,7 +106,7 @@ class VideoAnalysis:
         options: How to derive people, events and episodes.
     """
 
-    def __init__(self, folder: StretchFolder, info: ClipInfo, options: VideoOptions) -> None:
+    def __init__(self, folder: Stretches, info: ClipInfo, options: VideoOptions) -> None:
         self._folder = folder
         self.info = info
         self.options = options
@@ -174,33 +175,25 @@ class VideoAnalysis:
         return damage, frames, size, (times[0], times[-1]), warnings
 
 
-def people_of(folder: StretchFolder, most: int | None) -> dict[Piece, int]:
+def people_of(folder: Stretches, most: int | None) -> dict[Piece, int]:
     """Number of the person of each track; found out once, and kept beside the stretches without shapes.
 
     Args:
         most: Only so many, those seen in the most frames.
     """
-    import json
-
-    from expllm.files.atomic import whole_file
-
-    kept = folder.path / "people.json"
-    if kept.is_file():
-        listed = json.loads(kept.read_text(encoding="utf-8"))
-        people = {(int(a), int(b)): int(number) for a, b, number in listed}
-    else:
+    people = folder.people()
+    if people is None:
         joiner = Joiner()
         for stretch in folder.all():
             joiner.add(stretch)
         people = joiner.people()
-        with whole_file(kept) as file:
-            json.dump([[*piece, number] for piece, number in people.items()], file)
+        folder.keep_people(people)
         folder.forget_shapes()
     return people if most is None else longest_first(people, frame_counts(folder.all()), most)
 
 
 def measure_video(
-    clip: Clip, folder: StretchFolder, options: VideoOptions, meter: StretchMeter,
+    clip: Clip, folder: Stretches, options: VideoOptions, meter: StretchMeter,
     share: Share | None = None, watch: Watcher = lambda *_: None,
 ) -> None:  # fmt: skip
     """Measures what of a video is not measured yet."""
@@ -276,7 +269,7 @@ def analyze_video(
         raise
 
 
-def check_measured(folder: StretchFolder, name: str) -> None:
+def check_measured(folder: Stretches, name: str) -> None:
     """Sees to it that something was measured.
 
     Raises:

@@ -18,9 +18,9 @@ from expllm.video.curves import (
     smoothed,
 )
 from expllm.video.events import Event, EventFinder, blink_event
-from expllm.video.persons import Person, Piece
+from expllm.video.persons import Person
 from expllm.video.readings import Doubt
-from expllm.video.stretches import Stretch
+from expllm.video.stretch_store import Piece, Stretch
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,5 +1,6 @@
 """Events and episodes for ELAN: one tier a person and unit, with what is annotated in milliseconds."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,12 @@ def write_elan(
     Raises:
         OutputError: it cannot be written.
     """
+    with whole_file(path, "wb") as file:
+        file.write(elan_document(media, mime, episodes, events))
+
+
+def elan_document(media: str, mime: str, episodes: Sequence[Episode], events: Sequence[Event]) -> bytes:
+    """The document as XML; arguments as of `write_elan`."""
     tiers: dict[str, list[tuple[float, float, str]]] = {}
     for episode in episodes:
         label = "" if episode.expression is None else episode.expression.value
@@ -40,8 +47,9 @@ def write_elan(
         tiers.setdefault(f"{event.person}: {event.unit}", []).append((event.onset, event.offset, text))
     root = _document(media, mime, {name: _apart(tier) for name, tier in tiers.items()})
     ET.indent(root)
-    with whole_file(path, "wb") as file:
-        ET.ElementTree(root).write(file, encoding="UTF-8", xml_declaration=True)
+    file = io.BytesIO()
+    ET.ElementTree(root).write(file, encoding="UTF-8", xml_declaration=True)
+    return file.getvalue()
 
 
 def _apart(tier: list[tuple[float, float, str]]) -> list[tuple[int, int, str]]:

@@ -56,22 +56,33 @@ def write_frames(
         UsageError: there is no such column set.
         OutputError: the file cannot be written.
     """
+    binary = path.suffix == ".parquet"
+    with whole_file(path, "wb" if binary else "w") as file:
+        frames_into(file, name, rows, binary=binary, columns=columns, labels=labels)
+
+
+def frames_into(
+    file: Any, name: str, rows: Iterable[VideoRow], *, binary: bool, columns: str = "expllm", labels: int = 8
+) -> None:
+    """The same into an open file: Parquet if it is `binary`, else CSV.
+
+    Raises:
+        UsageError: there is no such column set.
+    """
     if columns not in COLUMN_SETS:
         raise UsageError(f"no column set {columns!r}: use one of {', '.join(COLUMN_SETS)}")
     classifier = AUClassifier.from_asset(labels)
     make: Callable[[str, VideoRow, _Label], Row] = {
         "expllm": _own_row, "pyfeat": _pyfeat_row, "openface": _openface_row,
     }[columns]  # fmt: skip
-    binary = path.suffix == ".parquet"
-    with whole_file(path, "wb" if binary else "w") as file:
-        header = list(make(name, VideoRow(0, 0.0), None))
-        writer: _TableWriter = _Parquet(file, header) if binary else _Csv(file, header)
-        try:
-            for batch in _batches(rows):
-                labelled = zip(batch, _labels(batch, classifier), strict=True)
-                writer.write([make(name, row, label) for row, label in labelled])
-        finally:
-            writer.close()
+    header = list(make(name, VideoRow(0, 0.0), None))
+    writer: _TableWriter = _Parquet(file, header) if binary else _Csv(file, header)
+    try:
+        for batch in _batches(rows):
+            labelled = zip(batch, _labels(batch, classifier), strict=True)
+            writer.write([make(name, row, label) for row, label in labelled])
+    finally:
+        writer.close()
 
 
 _Label = dict[Expression, float] | None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from expllm.video.faceshape import Shape, difference
 from expllm.video.follower import REMEMBERED
-from expllm.video.stretches import Stretch
+from expllm.video.stretch_store import Piece, Stretch
 
 if TYPE_CHECKING:
     from expllm.faces.detectors import Rect
@@ -26,9 +26,6 @@ SHAPE_ERROR, SHORT_SHAPE_ERROR = 0.03, 0.045
 
 SHORTEST: Final = 0.2
 """Seconds that somebody must be seen in all to be called a person."""
-
-Piece = tuple[int, int]
-"""A track: number of the stretch, number in it."""
 
 
 @dataclass(frozen=True, eq=False)

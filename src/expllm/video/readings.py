@@ -87,14 +87,15 @@ class UnitMeter:
         assert aus is not None
         assert face.pose is not None
         units = tuple(float("nan") if (value := aus[name]) is None else value for name in AU_NAMES)
-        doubt = _posed(face.pose) | _seen(pixels, face.box)
+        doubt = posed(face.pose) | _seen(pixels, face.box)
         if face.hidden:
             doubt |= Doubt.covered
         score = float("nan") if face.score is None else face.score
         return Reading(one.track, face.box, score, face.pose, units, doubt)
 
 
-def _posed(pose: tuple[float, float, float]) -> Doubt:
+def posed(pose: tuple[float, float, float]) -> Doubt:
+    """What the turn of a head speaks against."""
     turned = abs(pose[0]) > FAR_TURNED or abs(pose[1]) > FAR_TURNED
     return Doubt.turned if turned else Doubt(0)
 

@@ -55,10 +55,10 @@ class _Move:
         return max(event.offset for event in first)
 
     @property
-    def count(self) -> int:
-        """How often it comes: as the audit counts, on the side where that is most."""
+    def counts(self) -> set[int]:
+        """How often it comes, on each of its sides."""
         units = [event.unit for event in self.events]
-        return max(units.count(unit) for unit in units)
+        return {units.count(unit) for unit in units}
 
 
 def peaks_of(course: Course, episode: Episode) -> AUVector:
@@ -205,9 +205,11 @@ def _still(observation: Observation, voice: Voice) -> str:
 
 def _lasting(move: _Move) -> str:
     """How often, or for how long."""
-    if move.count > 1:
+    most = max(move.counts)
+    if most > 1:
         words = {2: "twice", 3: "three times", 4: "four times", 5: "five times"}
-        return f", {words.get(move.count, f'{move.count} times')}"
+        # Where the sides differ, "on the right, three times" would be false of one of them.
+        return f", {words.get(most, f'{most} times')}" if len(move.counts) == 1 else ""
     longest = max(move.events, key=lambda event: event.duration)
     if all(event.duration < BRIEF for event in move.events):
         return ", briefly"

@@ -5,70 +5,33 @@ goes on with the first stretch that has no file, and several processes share the
 video, which costs a sixteenth of measuring it, and measures its own stretches.
 """
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from expllm.core.errors import OutputError
 from expllm.core.vocabulary import AU_NAMES
-from expllm.files.atomic import whole_file
 from expllm.files.signals import check
 from expllm.video.clip import Clip, Damage, Frame, Sampling
 from expllm.video.faceshape import Shape
 from expllm.video.follower import Follower
 from expllm.video.readings import Reading, UnitMeter
+from expllm.video.stretch_store import Stretch, Stretches
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 SECONDS: Final = 10.0
 """Length of a stretch: what is measured again at most after a run was killed."""
 
 
-@dataclass(frozen=True, eq=False)
-class Stretch:
-    """What was measured in ten seconds; all arrays have one row a frame or one row a face.
+@dataclass
+class Draft:
+    """A stretch that is being measured.
 
     Attributes:
-        index: Which stretch, from 0.
-        number, time, in_order, cut: Of each frame: see `clip.Frame`; a new take begins with it.
-        frame: Of each face: row of its frame.
-        track: Number of its track in the stretch.
-        box: [F, 4] x, y, width, height in pixels.
-        score: The detector's confidence, NaN where it was not asked.
-        pose: [F, 3] pitch, yaw, roll in degrees.
-        units: [F, units] intensities 0-1 as measured, in the order of `AU_NAMES`; NaN where not.
-        doubt: `Doubt` as a number.
-        shapes: [tracks, 20] mean shape of each track; None once the people are known.
-        notes: Frame size, counts, damage.
+        frames: Number, time, in order, cut of each: see `Stretch`.
+        faces: Each with the row of its frame.
     """
-
-    index: int
-    number: "NDArray[np.int64]"
-    time: "NDArray[np.float64]"
-    in_order: "NDArray[np.bool_]"
-    cut: "NDArray[np.bool_]"
-    frame: "NDArray[np.int32]"
-    track: "NDArray[np.int32]"
-    box: "NDArray[np.float32]"
-    score: "NDArray[np.float32]"
-    pose: "NDArray[np.float32]"
-    units: "NDArray[np.float32]"
-    doubt: "NDArray[np.int32]"
-    shapes: "NDArray[np.float32] | None"
-    notes: dict[str, Any]
-
-    @property
-    def damage(self) -> list[Damage]:
-        return [Damage(**one) for one in self.notes["damage"]]
-
-
-@dataclass
-class _Draft:
-    """A stretch that is being measured."""
 
     index: int
     frames: list[tuple[int, float, bool, bool]] = field(default_factory=list)
@@ -79,6 +42,7 @@ class _Draft:
     size: tuple[int, int] = (0, 0)
 
     def finished(self, damage: Sequence[Damage]) -> Stretch:
+        """The stretch, whole."""
         import numpy as np
 
         frames = list(zip(*self.frames, strict=True)) or [(), (), (), ()]
@@ -102,74 +66,6 @@ class _Draft:
             np.array(shapes, np.float32).reshape(-1, 20),
             notes,
         )  # fmt: skip
-
-
-class StretchFolder:
-    """The files of the stretches of one video.
-
-    Args:
-        path: The folder; made when the first stretch is written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def file(self, index: int) -> Path:
-        return self.path / f"{index:06d}.npz"
-
-    def done(self) -> set[int]:
-        """Numbers of the stretches that are whole."""
-        return {int(path.stem) for path in self.path.glob("*.npz") if path.stem.isdigit()}
-
-    def write(self, stretch: Stretch) -> None:
-        """Keeps a stretch; it appears whole or not at all.
-
-        Raises:
-            OutputError: it cannot be written.
-        """
-        import numpy as np
-
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be made ({error.strerror})") from None
-        arrays = {name: value for name, value in vars(stretch).items() if name not in ("index", "notes")}
-        arrays = {name: value for name, value in arrays.items() if value is not None}
-        notes = np.frombuffer(json.dumps(stretch.notes).encode(), np.uint8)
-        with whole_file(self.file(stretch.index), "wb") as file:
-            np.savez(file, notes=notes, **arrays)
-
-    def read(self, index: int) -> Stretch:
-        """A stretch that is whole.
-
-        Raises:
-            OutputError: its file is damaged.
-        """
-        from zipfile import BadZipFile
-
-        import numpy as np
-
-        try:
-            with np.load(self.file(index), allow_pickle=False) as held:
-                arrays = {name: held[name] for name in held.files}
-            notes = json.loads(arrays.pop("notes").tobytes())
-            return Stretch(index=index, notes=notes, **{"shapes": None, **arrays})
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-            raise OutputError(
-                f"{self.file(index)}: damaged ({type(error).__name__}): delete it, and run the command again"
-            ) from None
-
-    def all(self) -> Iterator[Stretch]:
-        """Every stretch, in order; one is in memory at a time."""
-        for index in sorted(self.done()):
-            yield self.read(index)
-
-    def forget_shapes(self) -> None:
-        """Writes the stretches again without the shapes of faces: they have served."""
-        for stretch in self.all():
-            if stretch.shapes is not None:
-                held = {**vars(stretch), "shapes": None}
-                self.write(Stretch(**held))
 
 
 @dataclass(frozen=True)
@@ -199,7 +95,7 @@ class StretchMeter:
         self.detector = self._follower.detector_name
 
     def measure(
-        self, clip: Clip, folder: StretchFolder, sampling: Sampling, share: Share | None = None,
+        self, clip: Clip, folder: Stretches, sampling: Sampling, share: Share | None = None,
         watch: Watcher = lambda *_: None,
     ) -> None:  # fmt: skip
         """Measures what of a video has no file yet, and writes it.
@@ -210,7 +106,7 @@ class StretchMeter:
         """
         share = share or Share()
         done = folder.done()
-        draft: _Draft | None = None
+        draft: Draft | None = None
         told = 0
         latest = sampling.start
         for frame in clip.frames(sampling):
@@ -219,7 +115,7 @@ class StretchMeter:
             index = int((latest - sampling.start) / SECONDS)
             if draft is None or index != draft.index:
                 told = self._finish(draft, clip, folder, done, told, share)
-                draft = _Draft(index)
+                draft = Draft(index)
                 self._follower.begin()
             if index % share.of == share.mine and index not in done:
                 self._take(draft, frame, latest, clip.name)
@@ -238,7 +134,7 @@ class StretchMeter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _take(self, draft: _Draft, frame: Frame, latest: float, name: str) -> None:
+    def _take(self, draft: Draft, frame: Frame, latest: float, name: str) -> None:
         """Measures one frame."""
         pixels = frame.pixels()
         found = self._follower.follow(pixels, latest, name)
@@ -253,7 +149,7 @@ class StretchMeter:
             draft.shapes[one.track] = one.shape if known is None else known.blended(one.shape)
 
     def _finish(
-        self, draft: _Draft | None, clip: Clip, folder: StretchFolder, done: set[int], told: int, share: Share
+        self, draft: Draft | None, clip: Clip, folder: Stretches, done: set[int], told: int, share: Share
     ) -> int:
         """Writes a stretch, if it was this process's, with the damage since the last one; gives its end."""
         if draft is None:

@@ -44,18 +44,23 @@ def write_report(path: Path, title: str, analysis: VideoAnalysis) -> None:
         OutputError: it cannot be written.
     """
     with whole_file(path) as file:
-        file.write(head(title, _NOTE, ("report.css", "timeline.css")))
-        file.write(_summary(analysis))
-        for person in analysis.people:
-            file.write(f'<section aria-label="{escaped(person.name)}"><h2>{escaped(person.name)}</h2>')
-            events = [event for event in analysis.events if event.person == person.name]
-            episodes = [one for one in analysis.episodes if one.person == person.name]
-            for start, end in _rows(*analysis.span):
-                file.write(_timeline(person.name, events, episodes, start, end))
-            file.writelines(_episode(analysis, episode) for episode in episodes)
-            file.write(_table(events))
-            file.write("</section>")
-        file.write("</main>" + foot())
+        file.writelines(report_parts(title, analysis))
+
+
+def report_parts(title: str, analysis: VideoAnalysis) -> Iterator[str]:
+    """The page, piece by piece."""
+    yield head(title, _NOTE, ("report.css", "timeline.css"))
+    yield _summary(analysis)
+    for person in analysis.people:
+        yield f'<section aria-label="{escaped(person.name)}"><h2>{escaped(person.name)}</h2>'
+        events = [event for event in analysis.events if event.person == person.name]
+        episodes = [one for one in analysis.episodes if one.person == person.name]
+        for start, end in _rows(*analysis.span):
+            yield _timeline(person.name, events, episodes, start, end)
+        yield from (_episode(analysis, episode) for episode in episodes)
+        yield _table(events)
+        yield "</section>"
+    yield "</main>" + foot()
 
 
 def _rows(first: float, last: float) -> Iterator[tuple[float, float]]:

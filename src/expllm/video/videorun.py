@@ -10,7 +10,6 @@ OUT/NAME/run.json         settings, the file, what came of it
          NAME.eaf, NAME.vtt, report.html, and annotated.webm on request
 """
 
-import csv
 import hashlib
 import multiprocessing
 import os
@@ -22,23 +21,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm import __version__
 from expllm.core.errors import OutputError, UsageError, VideoError
-from expllm.core.records import Box, FaceAnalysis
-from expllm.core.vocabulary import AU_NAMES
 from expllm.files.atomic import whole_file
 from expllm.files.runs import RunFolder
 from expllm.predict import FaceExplainer
-from expllm.report.columns import au_row
-from expllm.report.output_writers import CsvWriter
 from expllm.video.analysis import VideoAnalysis, VideoOptions, check_measured, measure_video
 from expllm.video.annotated import write_annotated
 from expllm.video.apexpictures import explained_by
 from expllm.video.clip import Clip, ClipInfo
+from expllm.video.course_tables import apexes_into, events_into, people_into
 from expllm.video.elan import write_elan
-from expllm.video.events import BLINK, Event
 from expllm.video.frametable import write_frames
-from expllm.video.story import peaks_of
-from expllm.video.stretches import Share, StretchFolder, StretchMeter, Watcher
-from expllm.video.timecode import clock
+from expllm.video.stretch_store import StretchFolder
+from expllm.video.stretches import Share, StretchMeter, Watcher
 from expllm.video.timelinepage import write_report
 from expllm.video.webvtt import write_webvtt
 
@@ -53,14 +47,7 @@ HASHED: Final = 2**20
 MOVABLE: Final = frozenset({"input"})
 """Settings that may differ when a run goes on: the file may have been moved."""
 
-REST: Final = "rest "
-"""What the name of a unit begins with in the column of its resting value."""
-
 _MIME: Final = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm"}
-_EVENT_COLUMNS: Final = (
-    "person unit onset apex_start apex_end offset onset_ms apex_start_ms apex_end_ms offset_ms duration peak "
-    "letter rise fall uncertainty flags"
-).split()
 
 
 @dataclass(frozen=True)
@@ -149,11 +136,14 @@ class VideoRun:
         stem = self.path.name
         frames = self.path / f"frames.{products.table}"
         write_frames(frames, name, analysis, columns=products.columns, labels=self.options.labels)
-        write_events(self.path / "events.csv", analysis.events)
+        with whole_file(self.path / "events.csv") as file:
+            events_into(file, analysis.events)
         with whole_file(self.path / "episodes.jsonl") as file:
             file.writelines(episode.to_json() + "\n" for episode in analysis.episodes)
-        write_people(self.path / "people.csv", analysis)
-        write_apexes(self.path / "apexes.csv", name, analysis)
+        with whole_file(self.path / "people.csv") as file:
+            people_into(file, analysis)
+        with whole_file(self.path / "apexes.csv") as file:
+            apexes_into(file, name, analysis)
         media = os.path.relpath(self.source, self.path)
         mime = _MIME.get(self.source.suffix.lower(), "video/unknown")
         write_elan(self.path / f"{stem}.eaf", media, mime, analysis.episodes, analysis.events)
@@ -242,94 +232,6 @@ def _wait_for(helpers: "Sequence[BaseProcess]", source: Path) -> None:
 
 def _silent(seconds: float, faces: int) -> None:
     """Watches nothing."""
-
-
-def write_events(path: Path, events: Sequence[Event]) -> None:
-    """One row an event, its times in seconds and in milliseconds.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    with whole_file(path) as file:
-        table = csv.DictWriter(file, _EVENT_COLUMNS, lineterminator="\n")
-        table.writeheader()
-        for event in events:
-            row = event.to_dict()
-            times = ("onset", "apex_start", "apex_end", "offset")
-            row |= {f"{name}_ms": round(1000 * row[name]) for name in times}
-            row |= {"duration": round(event.duration, 4), "flags": " ".join(event.flags)}
-            table.writerow(row)
-
-
-def write_people(path: Path, analysis: VideoAnalysis) -> None:
-    """One row a person: when they are seen, how often they blink, and their face at rest.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    with whole_file(path) as file:
-        fixed = ["person", "frames", "first", "last", "x", "y", "width", "height", "blinks"]
-        table = csv.DictWriter(file, [*fixed, *(REST + unit for unit in AU_NAMES)], lineterminator="\n")
-        table.writeheader()
-        for course in analysis.courses:
-            person = course.person
-            blinks = sum(event.unit == BLINK and event.person == person.name for event in analysis.events)
-            rest = {
-                REST + unit: None if value != value else round(value, 4)  # noqa: PLR0124
-                for unit, value in zip(AU_NAMES, course.rest.tolist(), strict=True)
-            }
-            box = dict(zip(("x", "y", "width", "height"), person.box, strict=True))
-            table.writerow(
-                {"person": person.name, "frames": person.frames, "first": round(person.start, 4),
-                 "last": round(person.end, 4), **box, "blinks": blinks, **rest}
-            )  # fmt: skip
-
-
-def write_apexes(path: Path, name: str, analysis: VideoAnalysis) -> None:
-    """One row an episode, in the columns of `expllm aus`: its apex frame, and the peaks of its events.
-
-    `expllm cot make` takes the file as a data set.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    numbers = {course.person.name: i for i, course in enumerate(analysis.courses)}
-    with whole_file(path) as file, CsvWriter(file, au_row) as table:
-        for episode in analysis.episodes:
-            course = analysis.course_of(episode)
-            x, y, width, height = course.box[int((course.number == episode.apex_frame).argmax())].tolist()
-            analysed = FaceAnalysis(
-                input=f"{name}#{clock(episode.apex, 2)}", frame=episode.apex_frame,
-                face_id=numbers[episode.person], status="ok",
-                box=Box(x=round(x, 1), y=round(y, 1), width=round(width, 1), height=round(height, 1)),
-                aus=peaks_of(course, episode), warnings=episode.warnings,
-            )  # fmt: skip
-            table.write([analysed], None)
-
-
-def read_rest(path: Path) -> dict[str, dict[str, float]]:
-    """Resting values by person and unit, from a `people.csv`.
-
-    Raises:
-        UsageError: it is not one.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        found = {
-            row["person"]: {
-                name.removeprefix(REST): float(value)
-                for name, value in row.items()
-                if name.startswith(REST) and value
-            }
-            for row in rows
-        }
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise UsageError(f"{path}: not a people.csv of 'expllm video' ({error})") from None
-    unknown = {unit for units in found.values() for unit in units} - set(AU_NAMES)
-    if unknown or not any(found.values()):
-        raise UsageError(f"{path}: not a people.csv of 'expllm video': it holds no resting values")
-    return found
 
 
 def _identity(path: Path) -> dict[str, Any]:

@@ -14,11 +14,17 @@ def write_webvtt(path: Path, episodes: Sequence[Episode]) -> None:
         OutputError: it cannot be written.
     """
     with whole_file(path) as file:
-        file.write("WEBVTT\n\nNOTE An estimate of what a face shows, not of what a person feels.\n")
-        for episode in sorted(episodes, key=lambda one: (one.start, one.number)):
-            end = max(episode.end, episode.start + 0.001)
-            file.write(f"\n{episode.number + 1}\n{_stamp(episode.start)} --> {_stamp(end)}\n")
-            file.write(_escaped(_caption(episode)) + "\n")
+        file.write(webvtt_text(episodes))
+
+
+def webvtt_text(episodes: Sequence[Episode]) -> str:
+    """The captions."""
+    parts = ["WEBVTT\n\nNOTE An estimate of what a face shows, not of what a person feels.\n"]
+    for episode in sorted(episodes, key=lambda one: (one.start, one.number)):
+        end = max(episode.end, episode.start + 0.001)
+        parts.append(f"\n{episode.number + 1}\n{_stamp(episode.start)} --> {_stamp(end)}\n")
+        parts.append(_escaped(_caption(episode)) + "\n")
+    return "".join(parts)
 
 
 def _caption(episode: Episode) -> str:

@@ -1,0 +1,105 @@
+"""`/v1/video`: a video is sent, analysed meanwhile, asked for, and deleted."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from expllm.server.analyzer import Analyzer
+from expllm.server.bodies import VIDEO, Upload, attended, read_uploads
+from expllm.server.http_errors import ApiError
+from expllm.server.responses import ERRORS, ErrorReply
+from expllm.server.video_jobs import VideoJobs
+from expllm.server.video_replies import VideoQuery, VideoReply, VideoState
+from expllm.video.video_files import FILES
+
+VIDEO_PATH: Final = "/v1/video"
+_FILE: Final = {"type": "string", "format": "binary"}
+BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "video/*": {"schema": _FILE},
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"video": _FILE}, "required": ["video"]}
+            },
+        },
+    }
+}
+NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
+    409: {"model": ErrorReply, "description": "The video is still analysed."}
+}
+
+
+def video_routes(analyzer: Analyzer, jobs: VideoJobs) -> APIRouter:
+    """The routes, of a server that takes videos."""
+    router, limits = APIRouter(), analyzer.config.limits
+
+    @router.post(
+        VIDEO_PATH,
+        status_code=202,
+        summary="Have a video analysed: what moves when, and explanations over time",
+        responses=ERRORS,
+        openapi_extra=BODY,
+    )
+    async def begin(request: Request, query: Annotated[VideoQuery, Query()]) -> VideoState:
+        options = query.options
+        (upload,) = await read_uploads(request, 1, VIDEO)
+        place = jobs.enter()
+        try:
+            await _checked(request, upload)
+        except BaseException:
+            place.leave()
+            raise
+        return VideoState.of(jobs.begin(place, upload, options))
+
+    async def _checked(request: Request, upload: Upload) -> None:
+        with analyzer.queue.enter() as place:
+            await attended(request, analyzer.run(place, lambda: jobs.check(upload)), limits.work_s)
+
+    @router.get(VIDEO_PATH + "/{number}", summary="How far a video is", responses=ERRORS)
+    async def state(number: str) -> VideoState:
+        return VideoState.of(jobs.job(number))
+
+    @router.delete(
+        VIDEO_PATH + "/{number}",
+        status_code=204,
+        summary="Forget a video and all that came of it",
+        responses=ERRORS,
+    )
+    async def delete(number: str) -> Response:
+        jobs.job(number)
+        jobs.forget(number)
+        return Response(status_code=204)
+
+    @router.get(
+        VIDEO_PATH + "/{number}/result",
+        summary="People, events, episodes and audited texts of a video",
+        responses={**ERRORS, **NOT_READY, 200: {"model": VideoReply}},
+    )
+    async def result(request: Request, number: str) -> Response:
+        job = jobs.job(number)
+        analysis = job.finished
+        with analyzer.queue.enter() as place:
+            work = analyzer.run(place, lambda: VideoReply.of(job.name, analysis).to_json())
+            found = await attended(request, work, limits.work_s)
+        return Response(found, media_type="application/json")
+
+    @router.get(
+        VIDEO_PATH + "/{number}/files/{name}",
+        summary="A file of a video, as 'expllm video' writes it",
+        responses={**ERRORS, **NOT_READY},
+        response_class=Response,
+    )
+    async def file(request: Request, number: str, name: str) -> Response:
+        job = jobs.job(number)
+        if name not in FILES:
+            raise ApiError(404, f"There is no such file: use one of {', '.join(FILES)}.", "not_found")
+        analysis, (kind, make) = job.finished, FILES[name]
+        with analyzer.queue.enter() as place:
+            work = analyzer.run(place, lambda: make(job.name, analysis))
+            data = await attended(request, work, limits.work_s)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(data, headers=headers, media_type=kind)
+
+    return router

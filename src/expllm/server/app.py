@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -22,6 +23,10 @@ from expllm.server.server_config import ServerConfig
 from expllm.server.status_routes import status_routes
 from expllm.server.text_routes import text_routes
 from expllm.server.video_routes import VIDEO_PATH, video_routes
+
+ROUTES: Final = (
+    analysis_routes, text_routes, course_routes, chat_routes, export_routes, status_routes, page_routes,
+)  # fmt: skip
 
 
 def create_app(config: ServerConfig, on_failure: Callable[[], object] = lambda: None) -> FastAPI:
@@ -50,25 +55,26 @@ def create_app(config: ServerConfig, on_failure: Callable[[], object] = lambda: 
     # FastAPI's own pages load scripts from elsewhere: /docs is ours.
     app = FastAPI(title="ExpLLM", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.analyzer = analyzer
-    for routes in (
-        analysis_routes, text_routes, course_routes, chat_routes, export_routes, status_routes, page_routes,
-    ):  # fmt: skip
+    for routes in ROUTES:
         app.include_router(routes(analyzer))
-    limits, others = config.limits, {}
     if analyzer.videos is not None:
         app.include_router(video_routes(analyzer, analyzer.videos))
-        others[VIDEO_PATH] = BodyRule(limits.video_bytes, limits.video_body_s, analyzer.videos)
     handle_errors(app, config.log)
-    # The last one that is added is the outermost.
+    _add_layers(app, analyzer, config)
+    return app
+
+
+def _add_layers(app: FastAPI, analyzer: Analyzer, config: ServerConfig) -> None:
+    """What every request goes through. The last one that is added is the outermost."""
     app.add_middleware(Access, config=config)
     if config.cors:
+        methods = ["GET", "POST", "DELETE"]
         app.add_middleware(
-            CORSMiddleware,
-            allow_origins=config.cors,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["*"],
+            CORSMiddleware, allow_origins=config.cors, allow_methods=methods, allow_headers=["*"]
         )
+    limits, others = config.limits, {}
+    if analyzer.videos is not None:
+        others[VIDEO_PATH] = BodyRule(limits.video_bytes, limits.video_body_s, analyzer.videos)
     rule = BodyRule(limits.body_bytes, limits.body_s, analyzer.queue)
     app.add_middleware(BodyLimits, limits=limits, rule=rule, others=others)
     app.add_middleware(Envelope, metrics=analyzer.metrics, log=config.log)
-    return app

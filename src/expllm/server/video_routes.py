@@ -1,18 +1,20 @@
 """`/v1/video`: a video is sent, analysed meanwhile, asked for, and deleted."""
 
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from expllm.server.analyzer import Analyzer
-from expllm.server.bodies import VIDEO, Upload, attended, read_uploads
+from expllm.server.bodies import VIDEO, attended, read_uploads
 from expllm.server.http_errors import ApiError
 from expllm.server.responses import ERRORS, ErrorReply
 from expllm.server.video_jobs import VideoJobs
 from expllm.server.video_replies import VideoQuery, VideoReply, VideoState
 from expllm.video.video_files import FILES
 
+T = TypeVar("T")
 VIDEO_PATH: Final = "/v1/video"
 _FILE: Final = {"type": "string", "format": "binary"}
 BODY: Final[dict[str, Any]] = {
@@ -33,7 +35,20 @@ NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
 
 def video_routes(analyzer: Analyzer, jobs: VideoJobs) -> APIRouter:
     """The routes, of a server that takes videos."""
-    router, limits = APIRouter(), analyzer.config.limits
+    router = APIRouter()
+    _add_jobs(router, analyzer, jobs)
+    _add_results(router, analyzer, jobs)
+    return router
+
+
+async def _computed(analyzer: Analyzer, request: Request, work: Callable[[], T]) -> T:
+    """What `work` gives on one of the threads; it takes a place as pictures do."""
+    with analyzer.queue.enter() as place:
+        return await attended(request, analyzer.run(place, work), analyzer.config.limits.work_s)
+
+
+def _add_jobs(router: APIRouter, analyzer: Analyzer, jobs: VideoJobs) -> None:
+    """To begin, watch and delete."""
 
     @router.post(
         VIDEO_PATH,
@@ -47,15 +62,11 @@ def video_routes(analyzer: Analyzer, jobs: VideoJobs) -> APIRouter:
         (upload,) = await read_uploads(request, 1, VIDEO)
         place = jobs.enter()
         try:
-            await _checked(request, upload)
+            await _computed(analyzer, request, lambda: jobs.check(upload))
         except BaseException:
             place.leave()
             raise
         return VideoState.of(jobs.begin(place, upload, options))
-
-    async def _checked(request: Request, upload: Upload) -> None:
-        with analyzer.queue.enter() as place:
-            await attended(request, analyzer.run(place, lambda: jobs.check(upload)), limits.work_s)
 
     @router.get(VIDEO_PATH + "/{number}", summary="How far a video is", responses=ERRORS)
     async def state(number: str) -> VideoState:
@@ -72,6 +83,10 @@ def video_routes(analyzer: Analyzer, jobs: VideoJobs) -> APIRouter:
         jobs.forget(number)
         return Response(status_code=204)
 
+
+def _add_results(router: APIRouter, analyzer: Analyzer, jobs: VideoJobs) -> None:
+    """What came of a video."""
+
     @router.get(
         VIDEO_PATH + "/{number}/result",
         summary="People, events, episodes and audited texts of a video",
@@ -80,9 +95,7 @@ def video_routes(analyzer: Analyzer, jobs: VideoJobs) -> APIRouter:
     async def result(request: Request, number: str) -> Response:
         job = jobs.job(number)
         analysis = job.finished
-        with analyzer.queue.enter() as place:
-            work = analyzer.run(place, lambda: VideoReply.of(job.name, analysis).to_json())
-            found = await attended(request, work, limits.work_s)
+        found = await _computed(analyzer, request, lambda: VideoReply.of(job.name, analysis).to_json())
         return Response(found, media_type="application/json")
 
     @router.get(
@@ -96,10 +109,6 @@ def video_routes(analyzer: Analyzer, jobs: VideoJobs) -> APIRouter:
         if name not in FILES:
             raise ApiError(404, f"There is no such file: use one of {', '.join(FILES)}.", "not_found")
         analysis, (kind, make) = job.finished, FILES[name]
-        with analyzer.queue.enter() as place:
-            work = analyzer.run(place, lambda: make(job.name, analysis))
-            data = await attended(request, work, limits.work_s)
+        data = await _computed(analyzer, request, lambda: make(job.name, analysis))
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(data, headers=headers, media_type=kind)
-
-    return router

@@ -15,7 +15,7 @@ from expllm.chat import ChatFailed, OpenAIChat, Unreachable
 from expllm.chat.address import Address
 
 JOY = json.dumps({"choices": [{"message": {"content": "joy"}}]}).encode()
-NO_HTTP = "what answers does not speak HTTP"
+NO_HTTP = "the server does not speak HTTP"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 

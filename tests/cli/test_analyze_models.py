@@ -32,9 +32,9 @@ def test_text_says_what_is_wrong_with_the_text(run: Path) -> None:
     shown = call("analyze", ASTRONAUT, "--model", run)
     assert (shown.code, shown.err) == (0, "")
     words = " ".join(shown.out.replace("│", " ").split())
-    assert "Not as it should be:" in words
+    assert "Format problem:" in words
     assert "but the text concludes with no one expression" in words
-    assert "Told of what moves" in words
+    assert "Active action units mentioned" in words
     assert f"writer: {run / 'model'} (sha256" in "".join(words.split("\n"))
 
 
@@ -69,7 +69,7 @@ def test_a_page_shows_a_malformed_text_word_for_word(run: Path, tmp_path: Path) 
     page = tmp_path / "page.html"
     assert call("analyze", ASTRONAUT, "--model", run, "-o", page, "--overlay", tmp_path / "drawn").code == 0
     html = page.read_text()
-    assert '<p class="checks wrong">Not as it should be:' in html
+    assert '<p class="checks wrong">Format problem:' in html
     assert (tmp_path / "drawn" / "astronaut.png").exists()
 
 

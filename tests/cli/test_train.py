@@ -92,7 +92,7 @@ def test_a_truncated_picture_is_named(plan: Path, tmp_path: Path) -> None:
     broken.write_bytes(broken.read_bytes()[:50])
     line = complaint(1, plan, "stages.instruct.max_steps=1", "-o", tmp_path / "run", "train.batch=8")
     assert line.startswith("expllm: neutral/00.png: ")
-    assert "mend it, or take it out of the data set" in line
+    assert "repair it, or remove it from the data set" in line
 
 
 def test_rows_without_picture_or_known_label_are_left_out_and_counted(plan: Path, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_loss_that_is_no_number_stops_and_names_its_faces(plan: Path, tmp_path
     assert "the loss is NaN or infinite (faces " in line
     assert ".png" in line
     assert "lower train.lr" in line
-    assert "what was learned up to the last checkpoint is safe" in line
+    assert "everything up to the last checkpoint is saved" in line
     assert (run / "1-align" / "model" / "expllm.json").is_file()
     saved = latest(run / "2-instruct" / "checkpoints")
     assert saved is not None

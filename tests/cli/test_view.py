@@ -155,7 +155,7 @@ def test_sentences_that_were_not_read_are_underlined_and_named() -> None:
     written = examined(cot.text, None, AUS, Expression.HAPPINESS)
     view = analysis_view([face(cot=cot, explanation=written)])
     plain = shown(view, 105)
-    assert "Sentences about the face that were not read, and so not checked: 1 of " in plain
+    assert "Sentences about the face that were not understood, and so not checked: 1 of " in plain
     assert f'not read: "{UNREADABLE[:-1]}"' in plain
     raw = io.StringIO()
     Console(file=raw, force_terminal=True, width=105).print(view)

@@ -126,7 +126,7 @@ def test_auto_is_the_precision_that_the_model_computes_in(folder: Path) -> None:
 
 
 def test_no_model(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(UsageError, match="is no model's folder"), labeller(str(tmp_path), SEVEN):
+    with pytest.raises(UsageError, match="not a model directory"), labeller(str(tmp_path), SEVEN):
         pass
     with pytest.raises(UsageError, match="use auto, float32, bfloat16"):
         ModelLabeller(folder, dtype="int3")

@@ -170,8 +170,8 @@ def refused(folder: Path, kind: type[ExpllmError], *words: str) -> None:
 
 
 def test_no_model_folder(tmp_path: Path) -> None:
-    refused(tmp_path, UsageError, "expllm.json", "no model's folder")
-    refused(tmp_path / "missing", UsageError, "missing", "no model's folder")
+    refused(tmp_path, UsageError, "expllm.json", "not a model directory")
+    refused(tmp_path / "missing", UsageError, "missing", "not a model directory")
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "weights.pt", "model.pkl"])

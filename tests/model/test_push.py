@@ -49,7 +49,7 @@ def test_a_hub_that_refuses(folder: Path, status: int, words: str) -> None:
 def test_no_hub_and_no_such_name(folder: Path) -> None:
     with pytest.raises(PushError, match="cannot be reached"):
         push(folder, "someone/faces", endpoint="http://127.0.0.1:9", token="hf_test")
-    with pytest.raises(PushError, match="no repository's name"):
+    with pytest.raises(PushError, match="not a repository name"):
         push(folder, "a/b/c", endpoint="http://127.0.0.1:9", token="hf_test")
 
 

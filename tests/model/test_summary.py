@@ -92,7 +92,7 @@ def test_other_models_of_transformers(tmp_path: Path) -> None:
 
 def test_models_without_eyes_are_refused(tmp_path: Path) -> None:
     LlamaConfig(hidden_size=64).save_pretrained(tmp_path / "blind")
-    with pytest.raises(MissingWeights, match="reads no pictures"):
+    with pytest.raises(MissingWeights, match="does not accept images"):
         summary(preset(f"hf:{tmp_path / 'blind'}"))
 
 

@@ -355,7 +355,7 @@ def test_a_character_that_the_tokenizer_would_read_as_the_picture_is_refused() -
 
 def test_nothing_to_learn_and_nothing_to_ask_are_refused() -> None:
     encoder = Encoder(llama(), VICUNA, "<unk>", 1, 4096)
-    with pytest.raises(RecordError, match="face 7: nothing in it is learned"):
+    with pytest.raises(RecordError, match="face 7: no turn is a training target"):
         encoder.encode(label_question(LABELS), "face 7")
     with pytest.raises(RecordError, match="a prompt ends with a question"):
         encoder.prompt(label_conversation(Expression.FEAR, LABELS))

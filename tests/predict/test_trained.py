@@ -163,7 +163,7 @@ def test_what_a_name_stands_for(run: Path, tmp_path: Path) -> None:
     assert model_folder(run) == model_folder(run / "model") == run / "model"
     with pytest.raises(UsageError, match="there is no model"):
         model_folder(tmp_path / "nothing")
-    with pytest.raises(UsageError, match="is no model's folder"):
+    with pytest.raises(UsageError, match="not a model directory"):
         open_explainer(tmp_path)
     with pytest.raises(MissingWeights, match="does not ship"):
         _shipped("nothing")

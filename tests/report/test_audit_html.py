@@ -38,7 +38,7 @@ def test_a_text_without_claims_says_so() -> None:
 
 def test_what_is_not_told_is_named() -> None:
     aus = AUVector.from_positive({**SMILE.active(), "jaw drop": 0.8})
-    assert "Not told: jaw drop 0.80." in audited_html(cot("Both lip corners are strongly raised."), aus)
+    assert "Not mentioned: jaw drop 0.80." in audited_html(cot("Both lip corners are strongly raised."), aus)
 
 
 def test_markup_in_a_text_stays_text() -> None:

@@ -128,7 +128,7 @@ def test_right_and_wrong_are_words_too(whole: tuple[Report, str]) -> None:
     assert re.search(r'<p class="verdict wrong">\N{BALLOT X} concludes surprise: wrong</p>', text)
     assert '<b class="emotion">happiness</b>' in text
     assert '<mark class="supported"' in text
-    assert "claims are borne out by the action units" in text
+    assert "claims are supported by the action units" in text
 
 
 def test_texts_of_a_model_are_not_trusted_and_not_mended(place: Path, tmp_path: Path) -> None:

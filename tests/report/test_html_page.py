@@ -267,7 +267,7 @@ class TestHtml:
 
         with pytest.raises(ExpllmError):
             run()
-        assert "broken off" in Tags(stream.getvalue()).text
+        assert "interrupted" in Tags(stream.getvalue()).text
 
     def test_empty_page(self) -> None:
         assert "0 pictures" in " ".join(Tags(html_of()).text.split())

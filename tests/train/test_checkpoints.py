@@ -114,7 +114,7 @@ def test_a_failure_in_the_middle_leaves_those_before(three: Path) -> None:
         raise OSError(28, os.strerror(28))
 
     with pytest.raises(
-        OutputError, match=r"step-0000020: .*No space left on device.*up to step 15 is safe: free space"
+        OutputError, match=r"step-0000020: .*No space left on device.*up to step 15 is saved: free space"
     ):
         write(three, 20, fail, keep=2)
     assert sorted(path.name for path in three.iterdir()) == [f"step-{step:07d}" for step in (5, 10, 15)]
@@ -122,7 +122,7 @@ def test_a_failure_in_the_middle_leaves_those_before(three: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="nothing was saved before"):
+    with pytest.raises(OutputError, match="there is no earlier checkpoint"):
         write(tmp_path / "file", 1, fill, keep=1)
 
 
@@ -142,7 +142,7 @@ def test_a_full_disk_at_a_checkpoint_is_one_line_and_what_was_learned_is_safe(tm
     said = complaint(output)
     assert said.count("\n") == 1
     assert "the checkpoint cannot be written" in said
-    assert "is safe: free space, then go on" in said
+    assert "is saved: free space, then run the same command again" in said
     saved = latest(checkpoints)
     assert saved is not None
     assert not list(checkpoints.glob(".*"))

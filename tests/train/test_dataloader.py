@@ -193,7 +193,7 @@ def test_a_broken_picture_is_one_line_with_its_name(tmp_path: Path, workers: int
     with pytest.raises(ImageError) as caught:
         batches(reading, STAGE, workers)
     assert caught.value.line.startswith(f"{path.parent.name}/{path.name}: ")
-    assert caught.value.line.endswith("mend it, or take it out of the data set")
+    assert caught.value.line.endswith("repair it, or remove it from the data set")
     assert "Traceback" not in str(caught.value)
     path.unlink()
     with pytest.raises(ImageError, match=rf"^{path.parent.name}/{path.name}: "):

@@ -83,7 +83,7 @@ def test_one_is_killed_the_other_ends_by_itself_and_both_go_on(
     assert found[victim] == -signal.SIGKILL
     assert found[1 - victim] == ExitCode.FAILURE
     said = complaint(output, 1 - victim)
-    assert "another process of this training is gone" in said
+    assert "another process of this training ended" in said
     assert "internal error" not in said
     assert codes(train_together(made, output)) == [0, 0], complaint(output)
     stage = output / "1-instruct"

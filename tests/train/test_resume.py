@@ -152,7 +152,7 @@ def test_a_data_worker_that_is_gone_is_told_in_one_line(made: Recipe, tmp_path: 
         os.kill(pid, signal.SIGKILL)
     assert code(process) == ExitCode.FAILURE
     said = complaint(tmp_path / "run")
-    assert "a process that prepares pictures is gone" in said
+    assert "a data loader process was killed" in said
     assert said.count("\n") == 1
 
 

@@ -42,7 +42,7 @@ class Secret:
         return "***"
 
     def __reduce__(self) -> str:
-        raise TypeError("a key is not written anywhere: make the chat model anew from the environment")
+        raise TypeError("keys are never serialised: create the chat model again from the environment")
 
 
 @dataclass(frozen=True, slots=True)

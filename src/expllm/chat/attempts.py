@@ -178,7 +178,7 @@ class Attempts:
         where = self._address.shown
         if not self._answered and trouble.reason in ("unreachable", "bad-http"):
             if attempt >= min(FIRST_TRIES, self._most):
-                why = trouble.detail or "what answers does not speak HTTP"
+                why = trouble.detail or "the server does not speak HTTP"
                 option = self._address.option
                 raise Unreachable(f"cannot reach {where}: {why}; check {option}, and that the server runs")
         elif not self._completed and trouble.reason == "content-type" and attempt >= self._most:

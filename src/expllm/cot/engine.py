@@ -28,7 +28,7 @@ def dataset_aus(sample: Sample) -> tuple[AUVector, str]:
         ExpllmError: this sample carries none.
     """
     if sample.aus is None:
-        raise ExpllmError("carries no action units, and no reader of pictures was given")
+        raise ExpllmError("has no action units, and no face reader was given")
     return sample.aus, sample.au_source or "data set"
 
 

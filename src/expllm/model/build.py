@@ -303,7 +303,9 @@ def _first_line(error: BaseException) -> str:
 
 def _four_bits() -> Any:
     if not torch.cuda.is_available():
-        raise UsageError("4-bit weights need an NVIDIA card: choose model=paper, or a machine with a card")
+        raise UsageError(
+            "4-bit weights need an NVIDIA GPU: choose model.preset=paper, or a machine with a GPU"
+        )
     if find_spec("bitsandbytes") is None:
         raise MissingDependency("4-bit weights need bitsandbytes: run 'pip install bitsandbytes'")
     from transformers import BitsAndBytesConfig

@@ -135,7 +135,7 @@ def read_manifest(folder: Path) -> Manifest:
     """What the folder says of itself; no other file is looked at.
 
     Raises:
-        UsageError: it is no model's folder.
+        UsageError: it not a model directory.
         MissingWeights: its description is not the one that was written.
         ModelError: it is of a newer version, pickled, or its description makes no sense.
     """
@@ -268,4 +268,6 @@ def _no_model(folder: Path) -> ExpllmError:
             f"{folder / pickled[0]}: is pickled, which can run code: only safetensors are read; "
             "'expllm model import' turns a released checkpoint into a folder"
         )
-    return UsageError(f"{folder}: is no model's folder (it has no {MANIFEST}): give one that expllm wrote")
+    return UsageError(
+        f"{folder}: not a model directory ({MANIFEST} not found): give a folder that expllm wrote"
+    )

@@ -50,7 +50,8 @@ class ProcessorEncoder:
         self.image_tokens = self._places(_ids(probe))
         if not self.image_tokens:
             raise TemplateError(
-                f"{type(processor).__name__}: its chat template shows no picture: choose another model"
+                f"{type(processor).__name__}: its chat template has no place for an image: choose "
+                "another model"
             )
         self.types = dict(_types(probe))
         """Inputs that tell of each token what it is: by name, by id; a token that is missing is 0."""
@@ -62,7 +63,9 @@ class ProcessorEncoder:
             RecordError, TooLong, TemplateError: as there.
         """
         if not conversation.learned:
-            raise RecordError(f"{sample}: nothing in it is learned: let a turn of the assistant be")
+            raise RecordError(
+                f"{sample}: no turn is a training target: mark a turn of the assistant as learned"
+            )
         turns = conversation.turns
         told = {number: self._told(turns[: number + 1]) for number, turn in enumerate(turns) if turn.learn}
         last = len(turns) - 1
@@ -84,7 +87,9 @@ class ProcessorEncoder:
             RecordError, TooLong, TemplateError: as there.
         """
         if not conversation.open:
-            raise RecordError(f"{sample}: the assistant has spoken last: a prompt ends with a question")
+            raise RecordError(
+                f"{sample}: the last turn is the assistant's: a prompt must end with a question"
+            )
         return self._checked(self._whole(conversation.turns, ask=True), sample)
 
     def read(self, turns: Sequence[Turn], *, ask: bool, picture: Any = None, **options: Any) -> Any:

@@ -188,7 +188,7 @@ def _empty(preset: Preset) -> Any:
 
     config = fetched(name, read)
     if not hasattr(config, "vision_config"):
-        raise MissingWeights(f"{name}: reads no pictures: choose an image-text-to-text model")
+        raise MissingWeights(f"{name}: does not accept images: choose an image-text-to-text model")
     with torch.device("meta"), quiet_transformers():
         return with_lora(AutoModelForImageTextToText.from_config(config), preset.lora)
 

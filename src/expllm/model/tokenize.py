@@ -136,7 +136,9 @@ class Encoder:
             TemplateError: the template cannot write it.
         """
         if not conversation.learned:
-            raise RecordError(f"{sample}: nothing in it is learned: let a turn of the assistant be")
+            raise RecordError(
+                f"{sample}: no turn is a training target: mark a turn of the assistant as learned"
+            )
         return self._encode(conversation, sample)
 
     def prompt(self, conversation: Conversation, sample: str = "a conversation") -> list[int]:
@@ -148,7 +150,9 @@ class Encoder:
             TemplateError: the template cannot write it.
         """
         if not conversation.open:
-            raise RecordError(f"{sample}: the assistant has spoken last: a prompt ends with a question")
+            raise RecordError(
+                f"{sample}: the last turn is the assistant's: a prompt must end with a question"
+            )
         return self._encode(conversation, sample).input_ids
 
     def _encode(self, conversation: Conversation, sample: str) -> Encoded:
@@ -227,7 +231,7 @@ def _backend(tokenizer: Any) -> "Tokenizer":
     found = getattr(tokenizer, "backend_tokenizer", None)
     if found is None:
         raise VocabularyError(
-            f"{type(tokenizer).__name__} is no fast tokenizer: give a model that has a tokenizer.json"
+            f"{type(tokenizer).__name__} is not a fast tokenizer: give a model that has a tokenizer.json"
         )
     copy = Tokenizer.from_str(found.to_str())
     copy.no_padding()

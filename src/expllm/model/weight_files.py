@@ -238,7 +238,7 @@ def check_no_pointer(path: Path, again: str) -> None:
         raise MissingWeights(f"{path}: is empty: {again}")
     if start == LFS:
         raise MissingWeights(
-            f"{path}: is a pointer of Git LFS, not the file itself: run 'git lfs pull' in {path.parent}, or "
+            f"{path}: is a Git LFS pointer, not the file itself: run 'git lfs pull' in {path.parent}, or "
             f"{again}"
         )
 

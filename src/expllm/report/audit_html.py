@@ -89,8 +89,8 @@ def _claims(report: Audit) -> str:
     if not count:
         return "No claim was read from the text." if report.unread else "The text claims no movement."
     fine = report.counts.get(Verdict.SUPPORTED, 0)
-    text = f"{fine} of {count} claims are borne out by the action units." if count > 1 else (
-        "The one claim is borne out by the action units." if fine else "The one claim is not borne out."
+    text = f"{fine} of {count} claims are supported by the action units." if count > 1 else (
+        "The only claim is supported by the action units." if fine else "The only claim is not supported."
     )  # fmt: skip
     wrong = {v.value: n for v in SEVERITY[:-1] if (n := report.counts.get(v, 0))}
     if wrong:
@@ -101,7 +101,7 @@ def _claims(report: Audit) -> str:
 def _missed(report: Audit) -> str:
     if not report.missed or not report.checked:
         return ""
-    return f"Not told: {', '.join(f'{name} {value:.2f}' for name, value in report.missed.items())}."
+    return f"Not mentioned: {', '.join(f'{name} {value:.2f}' for name, value in report.missed.items())}."
 
 
 def _marked(part: str, offset: int, report: Audit, emotions: bool) -> Iterator[str]:

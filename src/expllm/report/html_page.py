@@ -58,7 +58,11 @@ class HtmlReport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # An interrupted run leaves a page that can be read, and that says so.
-        note = "" if kind is None else '<p class="broken-off">The run was broken off: more was to follow.</p>'
+        note = (
+            ""
+            if kind is None
+            else '<p class="broken-off">The run was interrupted: this report is incomplete.</p>'
+        )
         self._file.write(f"{note}</main>\n{self._summary()}{foot(_MESH)}")
 
     def add(self, picture: "Picture | None", analyses: "Sequence[FaceAnalysis]") -> None:

@@ -100,7 +100,7 @@ def check_texts(explanation: Explanation, label: Expression | None) -> list[str]
     """What the checks of a model's text found, one sentence each."""
     found = []
     if explanation.problem:
-        found.append(f"Not as it should be: {explanation.problem}.")
+        found.append(f"Format problem: {explanation.problem}.")
     if explanation.agree:
         found.append("The label and the text's conclusion agree.")
     elif explanation.agree is False and label is not None:
@@ -110,13 +110,15 @@ def check_texts(explanation: Explanation, label: Expression | None) -> list[str]
         omitted = sum(one.replacement is None for one in rejected)
         found.append(f"Refuted while the text was written: {count}, {omitted} of them left out.")
     if (grounding := explanation.grounding) is not None:
-        borne_out = f"{grounding.supported} of {grounding.claims}" if grounding.claims else "it makes none"
-        found.append(f"Claims that the action units bear out: {borne_out}.")
+        borne_out = (
+            f"{grounding.supported} of {grounding.claims}" if grounding.claims else "the text makes none"
+        )
+        found.append(f"Claims supported by the action units: {borne_out}.")
         if grounding.recall is not None:
-            found.append(f"Told of what moves: {percent_text(grounding.recall)}.")
+            found.append(f"Active action units mentioned: {percent_text(grounding.recall)} (by intensity).")
         if grounding.unread:
             count = f"{len(grounding.unread)} of {grounding.sentences}"
-            found.append(f"Sentences about the face that were not read, and so not checked: {count}.")
+            found.append(f"Sentences about the face that were not understood, and so not checked: {count}.")
     return found
 
 

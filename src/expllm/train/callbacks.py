@@ -27,7 +27,11 @@ def announce(
     parts = ", ".join(f"{part} {count:,}" for part, count in learns.items())
     counts = order.counts()
     told = f"{counts.label:,} labels, {counts.explanation:,} explanations, {counts.caption:,} captions"
-    short = f"; {counts.fell_back:,} without an explanation train their label" if counts.fell_back else ""
+    short = (
+        f"; {counts.fell_back:,} without an explanation are trained on their label"
+        if counts.fell_back
+        else ""
+    )
     left = getattr(reading, "left_out", ())
     out = f"; {len(left):,} rows left out, such as {left[0][0]}: {left[0][1]}" if left else ""
     sys.stderr.write(
@@ -82,17 +86,17 @@ def stopping(trainer: StageTrainer) -> Iterator[None]:
 
 @contextmanager
 def plainly(stage: StageConfig) -> Iterator[None]:
-    """Says in a line what PyTorch tells of too little memory, and of other processes that are gone.
+    """Turns out-of-memory errors, and those of other processes that died, into one line.
 
     Raises:
         TrainingError: one of these.
     """
-    safe = "what was learned up to the last checkpoint is safe"
+    safe = "everything up to the last checkpoint is saved"
     try:
         yield
     except torch.OutOfMemoryError:
         raise TrainingError(
-            f"stage {stage.name}: the card has too little memory for train.micro_batch {stage.micro_batch}: "
+            f"stage {stage.name}: the GPU has too little memory for train.micro_batch {stage.micro_batch}: "
             f"take a smaller one, or train.gradient_checkpointing=true; {safe}"
         ) from None
     except RuntimeError as error:
@@ -100,8 +104,7 @@ def plainly(stage: StageConfig) -> Iterator[None]:
         if not re.search("gloo|nccl|connection", reason, re.IGNORECASE):
             raise
         raise TrainingError(
-            f"stage {stage.name}: another process of this training is gone ({reason}); {safe}: start all "
-            "again"
+            f"stage {stage.name}: another process of this training ended ({reason}); {safe}: restart all processes"
         ) from None
 
 

@@ -68,9 +68,10 @@ def write(folder: Path, step: int, fill: Callable[[Path], None], keep: int) -> P
     except (OSError, RuntimeError) as error:  # safetensors raises its own kind of RuntimeError on a full disk
         _forget(beside)
         last = latest(folder)
-        safe = f"what was learned up to step {step_of(last)} is safe" if last else "nothing was saved before"
+        safe = f"everything up to step {step_of(last)} is saved" if last else "there is no earlier checkpoint"
         raise OutputError(
-            f"{final}: the checkpoint cannot be written ({_reason(error)}); {safe}: free space, then go on"
+            f"{final}: the checkpoint cannot be written ({_reason(error)}); {safe}: free space, "
+            "then run the same command again"
         ) from None
     _prune(folder, keep)
     return final

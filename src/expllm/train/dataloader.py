@@ -83,7 +83,7 @@ class Examples(Dataset[Example]):
         try:
             pixels = self.preparer.pixels(self.reading.image(draw.index), change)
         except ImageError as error:
-            raise ImageError(f"{name}: {error}: mend it, or take it out of the data set") from None
+            raise ImageError(f"{name}: {error}: repair it, or remove it from the data set") from None
         shares = None if self.still else self.reading.shares(draw.index, draw.task)
         return Example(text, pixels, draw.index, shares)
 
@@ -243,8 +243,8 @@ class Loader(DataLoader[Any]):
             if not str(error).startswith("DataLoader worker"):
                 raise
             raise ExpllmError(
-                f"{error}: a process that prepares pictures is gone, often for want of memory; what was "
-                "learned up to the last checkpoint is safe: go on with train.dataloader_num_workers=0"
+                f"{error}: a data loader process was killed, often for lack of memory; "
+                "everything up to the last checkpoint is saved: resume with train.dataloader_num_workers=0"
             ) from None
 
 

@@ -192,7 +192,7 @@ def _published(recipe: Recipe, stage: StageConfig) -> int:
 
 
 def _shares(stage: StageConfig, reading: TrainingSet | None) -> list[tuple[Text, float]]:
-    """How often an example is which task; faces without an explanation train their label."""
+    """How often an example is which task; faces without an explanation are trained on their label."""
     if stage.task == "captions":
         return [(CAPTION, 1.0)]
     explained = 1.0
@@ -241,7 +241,7 @@ def _stage_lines(plan: StagePlan, device: Device) -> Iterator[str]:
         "product's rate)"
     )
     if not torch.cuda.is_available():
-        yield "           without a card attention is written out: its memory is not in the formula"
+        yield "           without a GPU attention is computed eagerly: the estimate omits its memory"
     for gpu, most in plan.gpus.items():
         yield f"on {gpu} GB   {_fit_text(plan, most)}"
     problem = misfit(plan.memory, device)
@@ -322,7 +322,7 @@ def refuse_without_card(stage: StageConfig, chosen: Preset) -> None:
     if chosen.hf is None and chosen.language.hidden >= 4096 and not torch.cuda.is_available():
         raise UsageError(
             f"stage {stage.name}: {chosen.name} needs an accelerator (see expllm model show {chosen.name}): "
-            "train model.preset=compact here, or go where a card is"
+            "use model.preset=compact, or a machine with a GPU"
         )
 
 

@@ -62,15 +62,15 @@ class History:
         """Appends a step.
 
         Raises:
-            OutputError: it cannot be written; the last checkpoint is safe.
+            OutputError: it cannot be written; the last checkpoint is kept.
         """
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(step)) + "\n")
         except OSError as error:
             raise OutputError(
-                f"{self.path}: cannot be written ({error.strerror}); what was learned up to the last "
-                "checkpoint is safe: free space, then go on"
+                f"{self.path}: cannot be written ({error.strerror}); everything up to the last "
+                "checkpoint is saved: free space, then run the same command again"
             ) from None
 
     def cut(self, step: int) -> None:

@@ -31,7 +31,7 @@ _OTHERS: Final = "these are not the weights that this recipe trains: choose anot
 
 
 class TrainingError(ExpllmError):
-    """A training cannot go on; what was learned up to its last checkpoint is safe."""
+    """Training cannot continue; the last checkpoint is kept."""
 
 
 class StageTrainer:
@@ -189,7 +189,7 @@ class StageTrainer:
         names = ", ".join(self.examples.reading.name(index) for index in indices[:3])
         return TrainingError(
             f"step {step}: the loss is NaN or infinite (faces {names} ...): lower train.lr or warm up "
-            "longer; what was learned up to the last checkpoint is safe"
+            "longer; everything up to the last checkpoint is saved"
         )
 
     def _log(self, done: Step) -> None:

@@ -159,7 +159,10 @@ def as_vit(tower: PatchTower, side: int) -> ViTModel:
     """
     config: Any = tower.config
     if config.use_swiglu_ffn:
-        raise UsageError("a tower with SwiGLU layers has no plain form: keep the model with its adapters")
+        raise UsageError(
+            "a vision encoder with SwiGLU layers cannot be converted to a ViT: keep the model with "
+            "its adapters"
+        )
     with torch.device("meta"):
         vit = ViTModel(
             ViTConfig(

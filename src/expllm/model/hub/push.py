@@ -72,9 +72,9 @@ def push(
         api.create_repo(repo, private=private, exist_ok=True)
         done = api.create_commit(repo, operations, commit_message="Upload an ExpLLM model")
     except LocalTokenNotFoundError:
-        raise PushError(f"{repo}: the hub does not know you: run 'hf auth login' first") from None
+        raise PushError(f"{repo}: not logged in to the Hub: run 'hf auth login' first") from None
     except HFValidationError as error:
-        raise PushError(f"{repo!r} is no repository's name: give OWNER/NAME ({_first(error)})") from None
+        raise PushError(f"{repo!r} is not a repository name: give OWNER/NAME ({_first(error)})") from None
     except HfHubHTTPError as error:
         raise PushError(f"{repo}: {_refusal(error)}") from None
     except (HTTPError, OSError) as error:
@@ -97,7 +97,7 @@ def model_card(folder: Path) -> str:
     """README.md for the hub: front matter, what the model is, its figures if it has any, law, rights.
 
     Raises:
-        UsageError, ModelError: it is no model's folder.
+        UsageError, ModelError: it not a model directory.
     """
     manifest = read_manifest(folder)
     return "\n".join((*_front_matter(manifest), *_body(manifest), ""))

@@ -168,7 +168,7 @@ def fetch(source: str, revision: str | None = None, *, weights: bool = False) ->
         raise _unreachable(source, error) from None
     except GatedRepoError:
         raise MissingWeights(
-            f"{source}: its owner wants its terms accepted: do so at https://huggingface.co/{source}, then "
+            f"{source}: access requires accepting its terms: do so at https://huggingface.co/{source}, then "
             "run 'hf auth login'"
         ) from None
     except (OSError, ValueError) as error:

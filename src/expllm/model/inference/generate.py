@@ -191,7 +191,7 @@ class Answerer:
 
     def _look(self, images: Sequence["Image.Image"]) -> Any:
         if not images:
-            raise UsageError("no picture to answer about: give at least one")
+            raise UsageError("no image given: pass at least one")
         return self._backend.look([self._preparer.pixels(image) for image in images])
 
     def _labels(self, seen: Any, images: Sequence["Image.Image"]) -> LabelScores:

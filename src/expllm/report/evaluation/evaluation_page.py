@@ -103,9 +103,12 @@ def _run(run: ScoredRun, name: str) -> Iterator[str]:
 
 
 def _gallery(shown: Gallery, faces: GalleryFaces) -> Iterator[str]:
-    drawn = f"{len(shown.exhibits)} faces of {shown.run.dataset}, drawn by their ids from each class in turn."
+    drawn = (
+        f"{len(shown.exhibits)} faces of {shown.run.dataset}, sampled deterministically: round-robin over "
+        "classes, by hash of the sample id."
+    )
     told = escaped(f"{drawn} {faces.note}")
-    yield f'<section class="sheet"><h2>What is said of faces</h2><p class="notes">{told}</p>'
+    yield f'<section class="sheet"><h2>Explanations of single faces</h2><p class="notes">{told}</p>'
     yield _MARKS
     for exhibit in shown.exhibits:
         yield from _exhibit(exhibit, shown.writers, faces)

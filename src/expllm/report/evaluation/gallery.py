@@ -72,7 +72,7 @@ class Gallery:
 def gallery(material: EvalRuns, most: int) -> Gallery | None:
     """The gallery of the first two runs that hold explanations of the same faces; None if none does.
 
-    Which faces are drawn nobody chooses: of each class in turn that with the smallest SHA-256 of its id.
+    Faces are sampled deterministically: round-robin over classes, by hash of the sample id.
 
     Args:
         material: All runs.

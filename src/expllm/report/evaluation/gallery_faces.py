@@ -75,7 +75,7 @@ def open_faces(settings: Settings, ids: Iterable[str], shown: Shown, root: str |
 def _note(about: About | None, shown: Shown, absent: int) -> str:
     what = "Faces are blurred." if shown == "blur" else "Faces are shown."
     terms = about.terms if about else "They come from a data set whose terms are not known here."
-    told = f"{what} {terms} Whoever passes this page on answers for it." if shown == "show" else what
+    told = f"{what} {terms} Anyone who shares this page is responsible for it." if shown == "show" else what
     if shown == "blur" and about:
         told += f" {terms}"
     return f"{told} {absent} cannot be read or found." if absent else told

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from expllm.core.errors import UsageError
-from expllm.evals.ablation import Variant, chosen, variants, with_seed
+from expllm.evals.ablation import PARTS, Variant, chosen, table_rows, variants, with_seed
 from expllm.evals.ablation_run import Ablation
 from expllm.train.recipe import Recipe, StageConfig, load_recipe
 
@@ -82,7 +82,7 @@ def test_towers_that_are_trained_whole_are_left_out_whole() -> None:
     found = named(recipe(stage))
     assert trained(found["without-vision"]).stages[0].trains == ("projector", "language")
     assert (
-        "the vision tower, which it trains whole; it stays as the preset has it"
+        "the vision encoder, which it trains whole; it stays as the preset has it"
         in found["without-vision"].note
     )
     assert trained(found["without-language"]).stages[0].trains == ("projector", "tower")
@@ -116,3 +116,9 @@ def test_choosing() -> None:
         chosen(found, "vision")
     with pytest.raises(UsageError):
         chosen(found, ",")
+
+
+def test_rows_of_the_file_change_one_thing_each() -> None:
+    changes = [bool(row.set) + bool(row.drop) + bool(row.freeze) for row in table_rows()]
+    assert changes == [1] * 9 + [0]
+    assert {part for row in table_rows() for part in row.freeze} == set(PARTS)

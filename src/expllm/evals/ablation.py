@@ -1,8 +1,8 @@
-"""The paper's ablations (section IV-E, Tables IV and V) as variants of a recipe: each changes one thing."""
+"""The paper's ablations (Tables IV and V): the rows of `assets/ablations.yaml` applied to a recipe."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
@@ -11,16 +11,26 @@ from expllm.core.errors import UsageError
 from expllm.train.recipe import Recipe, StageConfig
 
 TableName = Literal["IV", "V"]
-RATIOS: Final = ((1.0, 0.0), (0.8, 0.2), (0.75, 0.25), (0.67, 0.33), (0.0, 1.0))
-"""Labels to explanations, as in Table IV."""
-TOWER: Final = ("tower_lora", "tower")
-LANGUAGE: Final = ("language_lora", "language")
-SAID: Final = {
-    "tower_lora": "the adapters of the vision tower",
-    "tower": "the vision tower, which it trains whole",
+PARTS: Final = {
+    "tower_lora": "the adapters of the vision encoder",
+    "tower": "the vision encoder, which it trains whole",
     "language_lora": "the adapters of the language model",
     "language": "the language model, which it trains whole",
 }
+
+
+@dataclass(frozen=True)
+class AblationRow:
+    """One row of a table, as a change to any recipe; `assets/ablations.yaml` explains the keys."""
+
+    table: TableName
+    name: str
+    row: str
+    set: dict[str, float] = field(default_factory=dict)
+    drop: str | None = None
+    freeze: tuple[str, ...] = ()
+    note: str = ""
+    note_with_texts: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,12 +69,22 @@ def _published() -> dict[str, Any]:
     return found
 
 
-def variants(recipe: Recipe) -> tuple[Variant, ...]:
+@cache
+def table_rows() -> tuple[AblationRow, ...]:
     """All ten rows of both tables."""
+    import yaml
+    from pydantic import TypeAdapter
+
+    text = files("expllm").joinpath("assets/ablations.yaml").read_text(encoding="utf-8")
+    return TypeAdapter(tuple[AblationRow, ...]).validate_python(yaml.safe_load(text))
+
+
+def variants(recipe: Recipe) -> tuple[Variant, ...]:
+    """The recipe under each row; rows that train the same share a `home`."""
     homes: dict[str, str] = {}
     return tuple(
         replace(one, home=homes.setdefault(_trained(one), one.name))
-        for one in (*ratios(recipe), *parts(recipe))
+        for one in (_variant(recipe, row) for row in table_rows())
     )
 
 
@@ -86,27 +106,19 @@ def chosen(all_: Sequence[Variant], only: str | None) -> tuple[Variant, ...]:
     return tuple(one for one in all_ if one.name in names or one.table in names)
 
 
-def ratios(recipe: Recipe) -> Iterator[Variant]:
-    """Table IV: how often labels are trained, how often explanations."""
-    for label, explanation in RATIOS:
-        row = f"{label:g}:{explanation:g}"
-        override = f"train.label={label:g} train.explanation={explanation:g}"
-        note = "" if label else "it is asked for the label alone; the paper took the conclusion's"
-        yield Variant("IV", f"ratio-{label:g}-{explanation:g}", row, override, _mixed(recipe, label), note)
-
-
-def parts(recipe: Recipe) -> Iterator[Variant]:
-    """Table V: what is gained by each part."""
-    yield _without_stage_1(recipe)
-    yield _without_part(recipe, TOWER, "without-vision", "without LoRA in the vision tower")
-    yield _without_part(recipe, LANGUAGE, "without-language", "without LoRA in the language model")
-    reads_texts = recipe.data.captions == "texts" and any(one.task == "captions" for one in recipe.stages)
-    note = "stage 1 still reads the texts, as captions" if reads_texts else ""
-    yield Variant(
-        "V", "without-explanations", "without explanations", "train.label=1 train.explanation=0",
-        _mixed(recipe, 1.0), note,
-    )  # fmt: skip
-    yield Variant("V", "all", "all", "", recipe)
+def _variant(recipe: Recipe, row: AblationRow) -> Variant:
+    override, note = "", row.note
+    made: Recipe | None = recipe
+    if row.set:
+        override = " ".join(f"train.{key}={value:g}" for key, value in row.set.items())
+        made = _with_values(recipe, row.set)
+    elif row.drop:
+        override, made, note = _without_task(recipe, row.drop)
+    elif row.freeze:
+        override, made, note = _frozen(recipe, row.freeze)
+    if recipe.data.captions == "texts" and any(one.task == "captions" for one in recipe.stages):
+        note = note or row.note_with_texts
+    return Variant(row.table, row.name, row.row, override, made, note)
 
 
 def with_seed(recipe: Recipe, number: int) -> Recipe:
@@ -128,52 +140,53 @@ def _trained(variant: Variant) -> str:
     return json.dumps({**asdict(variant.recipe), "train": None}, sort_keys=True)
 
 
-def _mixed(recipe: Recipe, label: float) -> Recipe:
-    shares = dict(RATIOS)
+def _with_values(recipe: Recipe, values: dict[str, float]) -> Recipe:
+    return replace(
+        recipe,
+        stages=tuple(
+            replace(stage, **values) if stage.task == "instruct" else stage  # type: ignore[arg-type]
+            for stage in recipe.stages
+        ),
+    )
 
-    def mixed(stage: StageConfig) -> StageConfig:
-        if stage.task != "instruct":
-            return stage
-        return replace(stage, label=label, explanation=shares[label])
 
-    return replace(recipe, stages=tuple(map(mixed, recipe.stages)))
+Changed = tuple[str, Recipe | None, str]
+"""The override, the recipe (None where it has nothing to change), and a note."""
 
 
-def _without_stage_1(recipe: Recipe) -> Variant:
-    name, row = "without-stage-1", "without stage 1"
-    first = [stage.name for stage in recipe.stages if stage.task == "captions"]
-    later = tuple(stage for stage in recipe.stages if stage.task != "captions")
+def _without_task(recipe: Recipe, task: str) -> Changed:
+    """Without stage 1: the projector starts from its initialisation."""
+    note = "the projector begins as it was drawn"
+    first = [stage.name for stage in recipe.stages if stage.task == task]
+    later = tuple(stage for stage in recipe.stages if stage.task != task)
     if first and later:
-        return Variant(
-            "V", name, row, f"without the stage {', '.join(first)}", replace(recipe, stages=later),
-            "the projector begins as it was drawn",
-        )  # fmt: skip
+        return f"without the stage {', '.join(first)}", replace(recipe, stages=later), note
     if recipe.model.init_from and later:
         begun = replace(recipe, model=replace(recipe.model, init_from=None))
-        return Variant("V", name, row, "model.init_from=null", begun, "the projector begins as it was drawn")
-    return Variant("V", name, row, "", None, "the recipe has no stage 1")
+        return "model.init_from=null", begun, note
+    return "", None, "the recipe has no stage 1"
 
 
-def _without_part(recipe: Recipe, left_out: Sequence[str], name: str, row: str) -> Variant:
-    """Stages on faces learn all that they learn but one tower."""
+def _frozen(recipe: Recipe, parts: Sequence[str]) -> Changed:
+    """Stages on faces train everything but `parts`."""
     stages: list[StageConfig] = []
     overrides: list[str] = []
     missed: list[str] = []
     for stage in recipe.stages:
-        kept = tuple(part for part in stage.trains if part not in left_out)
+        kept = tuple(part for part in stage.trains if part not in parts)
         if stage.task == "instruct" and kept != stage.trains:
             if not kept:
-                return Variant("V", name, row, "", None, f"the stage {stage.name} would learn nothing")
-            missed += [part for part in stage.trains if part in left_out and part not in missed]
+                return "", None, f"the stage {stage.name} would learn nothing"
+            missed += [part for part in stage.trains if part in parts and part not in missed]
             where = "train" if recipe.stages == (recipe.train,) else f"stages.{stage.name}"
             overrides.append(f"{where}.trains={','.join(kept)}")
             stages.append(replace(stage, trains=kept))
         else:
             stages.append(stage)
     if not missed:
-        which = "vision tower" if left_out is TOWER else "language model"
-        return Variant("V", name, row, "", None, f"the recipe trains nothing in the {which}")
-    note = f"left out: {', '.join(SAID[part] for part in missed)}"
+        which = "vision encoder" if "tower" in parts else "language model"
+        return "", None, f"the recipe trains nothing in the {which}"
+    note = f"left out: {', '.join(PARTS[part] for part in missed)}"
     if "tower" in missed and recipe.model.init_from is None and recipe.model.tower is None:
         note += "; it stays as the preset has it"
-    return Variant("V", name, row, " ".join(overrides), replace(recipe, stages=tuple(stages)), note)
+    return " ".join(overrides), replace(recipe, stages=tuple(stages)), note

@@ -104,7 +104,8 @@ def plainly(stage: StageConfig) -> Iterator[None]:
         if not re.search("gloo|nccl|connection", reason, re.IGNORECASE):
             raise
         raise TrainingError(
-            f"stage {stage.name}: another process of this training ended ({reason}); {safe}: restart all processes"
+            f"stage {stage.name}: another process of this training ended ({reason}); {safe}: "
+            "restart all processes"
         ) from None
 
 

@@ -144,3 +144,12 @@ def test_cot_audit(output: tuple[Path, list[FaceAnalysis]]) -> None:
     audits = [json.loads(line) for line in result.out.split("\n") if line]
     assert [audit["id"] for audit in audits] == [f"./{PAIR}", f"./{PAIR}#1"]
     assert all(audit["precision"] == 1.0 for audit in audits)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "jsonl", "parquet"])
+def test_two_faces_are_two_in_every_file(tmp_path: Path, suffix: str) -> None:
+    own = tmp_path / f"own.{suffix}"
+    assert call("aus", ROOT / "examples" / "faces" / "render_pair.jpg", "-o", own).code == 0
+    checked = call("data", "check", own)
+    assert (checked.code, checked.complaints) == (0, [])
+    assert "2 of 2 rows are faces" in checked.out

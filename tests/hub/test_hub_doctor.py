@@ -95,7 +95,7 @@ def test_a_trained_model(cached: TinyHub, doctor: Doctor, tmp_path: Path) -> Non
     code, found = doctor.told(tmp_path / "m")
     assert code == 0
     assert [row["subject"] for row in found["findings"]][:3] == [
-        "trained weights", "vision tower", "language model",
+        "trained weights", "vision encoder", "language model",
     ]  # fmt: skip
     (tmp_path / "m" / "projector.safetensors").unlink()
     code, found = doctor.told(tmp_path / "m")

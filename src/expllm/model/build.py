@@ -1,4 +1,4 @@
-"""A preset becomes a model: towers from the hub, a folder, a carrier package, or drawn at random.
+"""Builds a model from a preset: weights from the Hub, a folder, a weight package, or random.
 
 `transformers` gives a layer whose weights it did not find random ones, and logs a line. So all that it reads
 is asked for here, by `pretrained`, and every key that it missed, left over or found misshapen is an error.
@@ -55,18 +55,18 @@ class Base:
 def load_base(
     preset: Preset, seed: int = 0, dtype: torch.dtype = torch.float32, tower_file: Path | None = None
 ) -> Base:
-    """Both towers with their weights, the projector drawn under `seed`.
+    """Vision encoder and language model with their weights, and a projector initialised from `seed`.
 
     Args:
         dtype: Of the frozen weights; what is trained is held in 32-bit floats later.
-        tower_file: Weights of a vision tower that was trained before, in place of the preset's own.
+        tower_file: Weights of a vision encoder that was trained before, in place of the preset's own.
 
     Raises:
         ModelError: weights are missing, left over, misshapen or no numbers; the keys are named.
         MissingWeights: the hub cannot be reached, or has no such model; a file is damaged; the carrier
             package is not installed.
         MissingDependency: 4-bit weights are asked for and bitsandbytes is not installed.
-        UsageError: 4-bit weights are asked for and there is no NVIDIA card.
+        UsageError: 4-bit weights are asked for and there is no NVIDIA GPU.
     """
     preset = resolve_revisions(preset)
     if preset.hf is not None:
@@ -84,7 +84,7 @@ def put_together(
     preset: Preset, tokenizer: "PreTrainedTokenizerBase", tower: PatchTower | ConvTower, language: nn.Module,
     seed: int,
 ) -> nn.Module:  # fmt: skip
-    """One model of a preset's parts. It writes the likeliest token, whatever its language model came with."""
+    """Joins a preset's parts into one model that decodes greedily, whatever its generation config says."""
     image_token = int(tokenizer.convert_tokens_to_ids(preset.language.image_token))
     model = joined(tower, language, image_token, preset.tower.tokens, seed)
     model.generation_config = greedy(tokenizer, tokenizer.eos_token_id)
@@ -92,7 +92,7 @@ def put_together(
 
 
 def greedy(tokenizer: "PreTrainedTokenizerBase", end: int | list[int] | None) -> GenerationConfig:
-    """The likeliest token each time.
+    """Greedy decoding.
 
     What a base model comes with would draw (Vicuna: at a temperature of 0.9), weigh repetitions down, or fill
     up with the token that holds the picture's places.
@@ -149,7 +149,7 @@ def load_language(preset: Preset, seed: int, dtype: torch.dtype) -> nn.Module:
 
 
 def load_tower(tower: VisionConfig, seed: int, dtype: torch.dtype) -> PatchTower | ConvTower:
-    """The vision tower.
+    """The vision encoder.
 
     Raises:
         ModelError: its keys or shapes are not those of its configuration.
@@ -240,7 +240,7 @@ def _where(language: LanguageConfig) -> tuple[str, dict[str, Any]]:
 
 
 def unpack_carried(language: LanguageConfig) -> Path | None:
-    """Unpacks the language model that a package carries, unless that was done before; as `unpacked`.
+    """Unpacks the language model of a weight package, unless that was done before; as `unpacked`.
 
     Raises:
         MissingWeights: as `unpacked`.
@@ -276,7 +276,7 @@ def _dequantized() -> dict[str, Any]:
 
 
 def fetched(name: str, load: Callable[[], Loaded], extra: str = "model") -> Loaded:
-    """What `load` gives; what the hub or the files say against it becomes one line.
+    """Calls `load`; errors of the Hub or of the files become one line.
 
     Args:
         extra: What to install where a package is missing.

@@ -1,4 +1,4 @@
-"""All that an answer needs, in one value: model, tokenizer, label set, questions, sizes."""
+"""Everything inference needs in one value: model, tokenizer, label set, prompts, sizes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Bundle:
-    """A model that can be trained, saved, and asked.
+    """A model with its tokenizer, label set and prompts: for training, saving and inference.
 
     Attributes:
         model: The adapted model (`peft`).
@@ -44,7 +44,7 @@ class Bundle:
     trained: tuple[str, ...] = ()
 
     def backend(self, prepared: "Preparer", dtype: torch.dtype | None, prompt: "Ids") -> "InferenceBackend":
-        """The model, ready to answer, used up; `prompt` is one of those that it will be given."""
+        """An inference backend, which takes over the weights; `prompt` is an example of its prompts."""
         from expllm.model.inference.backend_choice import backend_for
 
         return backend_for(self, prepared, dtype, prompt)
@@ -58,7 +58,7 @@ def new_bundle(
     dtype: torch.dtype = torch.float32,
     tower_file: Path | None = None,
 ) -> Bundle:
-    """A fresh model: base weights, projector and adapters drawn under `seed`.
+    """A new model: base weights, with projector and adapters initialised from `seed`.
 
     Args:
         dtype: Of the weights that stay frozen.

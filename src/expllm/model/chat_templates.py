@@ -1,4 +1,4 @@
-"""How a conversation is written for a model of two parts: by a template of ours.
+"""Chat templates of presets made of a vision encoder and a language model.
 
 A template gives pieces. What it writes itself, with its control tokens, and what was said are never in the
 same piece: so a text cannot pass for a control token, and nobody looks for answers in a finished string.
@@ -34,7 +34,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Marks:
-    """Tokens that a template may write: the picture's, the end of a sequence, and all control tokens."""
+    """Tokens that a template may write: the image token, the end of a sequence, and all control tokens."""
 
     picture: str
     end: str

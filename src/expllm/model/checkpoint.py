@@ -1,4 +1,4 @@
-"""A model in a folder: written whole, read back bit for bit.
+"""Saves a model to a folder, atomically, and loads it back bit for bit.
 
 The adapter lies in `peft`'s own layout, so `PeftModel.from_pretrained` reads it as well. What can be had from
 a hub or a carrier package is not written again, unless it was trained.
@@ -100,13 +100,13 @@ def load(
     unpacked: bool = False,
     preset: Preset | None = None,
 ) -> Bundle:
-    """Reads a model back, ready to answer (`eval`).
+    """Loads a model for inference (`eval` mode).
 
     Args:
         dtype: Of the frozen weights. The projector, adapters, and parts that were trained whole keep theirs.
         device: Where it is to be; with a language model in 4 bits it is on the card in any case.
         preset: In place of the folder's own, where its base weights lie elsewhere now.
-        unpacked: Also where the model was trained on a language model in 4 bits; this needs no NVIDIA card.
+        unpacked: Also where the model was trained on a language model in 4 bits; this needs no NVIDIA GPU.
 
     Raises:
         UsageError: it not a model directory.
@@ -139,7 +139,7 @@ def load(
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """How the model was trained; no weight is read.
+    """The training card of a saved model; no weights are read.
 
     Raises:
         UsageError, ModelError: as `load`.

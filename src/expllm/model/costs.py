@@ -1,4 +1,4 @@
-"""What a model costs in memory and arithmetic: formulas over its sizes, without a weight and without PyTorch.
+"""Memory and FLOP estimates from a model's sizes, without weights and without PyTorch.
 
 All figures are for one device. What an allocator and a driver add for themselves is not counted.
 """
@@ -59,7 +59,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Text:
-    """How many tokens stand around the picture.
+    """Numbers of text tokens around the image.
 
     Attributes:
         asked: Of system prompt and questions.
@@ -72,7 +72,7 @@ class Text:
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes.
+    """Memory by purpose, in bytes.
 
     Attributes:
         weights: What stays frozen.
@@ -102,7 +102,7 @@ def training_memory(
     element: int = HALF,
     mask: int = 1,
 ) -> MemoryEstimate:
-    """Memory of a training step at its peak.
+    """Peak memory of a training step.
 
     Kept for each token and block, `h` being the hidden width, `k` that of keys, `m` the MLP's, `e` and `b`
     the bytes of an element and of a dropout mask: queries, keys, values and result of the attention
@@ -115,7 +115,7 @@ def training_memory(
         parts: What learns.
         batch: Samples in one step of this device.
         element: Bytes of a frozen weight and of an activation.
-        mask: Bytes of an element of a dropout mask: 1 on a card; on a CPU those of an adapter's weight.
+        mask: Bytes of an element of a dropout mask: 1 on a GPU; on a CPU those of an adapter's weight.
     """
     tokens = sizes.visual_tokens + text.asked + text.answered
     stacks = [(sizes.language, tokens)]
@@ -155,7 +155,7 @@ def frozen_bytes(sizes: Sizes, parts: Collection[str], element: int = HALF) -> f
 
 
 def answer_memory(sizes: Sizes, batch: int, text: Text, element: int = HALF) -> MemoryEstimate:
-    """Memory of answering: weights with the adapters merged, and the keys and values of all tokens."""
+    """Memory of inference: weights with merged adapters, and the KV cache of all tokens."""
     tokens = sizes.visual_tokens + text.asked + text.answered
     cache = 2 * sizes.language.layers * sizes.language.kv * tokens * element
     weights = frozen_bytes(sizes, ("tower_lora", "language_lora", "projector"), element)
@@ -195,7 +195,7 @@ def _passes(stack: Stack, tokens: int, there: int, *, back: bool) -> float:
 
 
 def answer_flops(sizes: Sizes, text: Text) -> float:
-    """Floating point operations of one answer: the picture and the prompt once, then token by token."""
+    """FLOPs of one answer: prefill of image and prompt, then decoding token by token."""
     prompt = sizes.visual_tokens + text.asked
     count = _passes(sizes.tower, sizes.tower_tokens, 1, back=False)
     count += 2 * sizes.parameters["projector"] * sizes.visual_tokens

@@ -1,4 +1,4 @@
-"""Names and shapes of the weights that a model has to have, by its sizes alone: no library builds it."""
+"""Expected names and shapes of a model's weights, derived from its sizes without building it."""
 
 from collections.abc import Mapping
 from typing import Any

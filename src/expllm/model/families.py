@@ -23,7 +23,7 @@ _PREFIX_TEMPLATE: Final = (
 
 @dataclass(frozen=True)
 class Family:
-    """What a family needs so that a face is one picture and the adapters go where the paper has them.
+    """Settings of a model family: one image for a face, adapters on the layers that the paper adapts.
 
     Attributes:
         side: Pixels to which a square crop is brought before the processor; "tile": the side of one tile, so

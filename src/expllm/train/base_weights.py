@@ -1,4 +1,4 @@
-"""Which base weights a training reads: found before it begins, and written into its `run.json`."""
+"""Resolves the base weights of a training before it starts, and records them in `run.json`."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a training says while it runs: a line, a bar with losses, a history, a plot; and how it is stopped."""
+"""Progress of a training: start line, progress bar with losses, history, plot; and how Ctrl-C stops it."""
 
 import re
 import signal
@@ -21,7 +21,7 @@ from expllm.train.training_sets import TrainingSet
 def announce(
     stage: StageConfig, learns: dict[str, int], reading: TrainingSet, order: Batches, quiet: bool
 ) -> None:
-    """One line on standard error: what trains, on what, how long."""
+    """Prints one line on standard error: trained parts, examples, steps."""
     if quiet:
         return
     parts = ", ".join(f"{part} {count:,}" for part, count in learns.items())
@@ -66,7 +66,7 @@ def watched(stage: StageConfig, trainer: StageTrainer, history: History, quiet: 
 
 @contextmanager
 def stopping(trainer: StageTrainer) -> Iterator[None]:
-    """The first Ctrl-C lets the step under way end and saves; the second does not wait."""
+    """The first Ctrl-C finishes the current step and saves; the second stops at once."""
 
     def stop(*_: Any) -> None:
         if trainer.stopping:

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there: written beside, checked by a manifest, renamed.
+"""Atomic checkpoints: written to a temporary folder, checked by a manifest, renamed.
 
 A checkpoint holds what learns and the optimizer's state, in safetensors. Nothing else: the learning rate and
 every random draw of a training follow from the recipe and the step.
@@ -25,14 +25,14 @@ _NAME: Final = re.compile(r"step-(\d{7})")
 
 
 def step_of(path: Path) -> int:
-    """The step after which a checkpoint was made."""
+    """The step after which a checkpoint was saved."""
     found = _NAME.fullmatch(path.name)
     assert found
     return int(found[1])
 
 
 def latest(folder: Path) -> Path | None:
-    """The last whole checkpoint; torn ones are passed over."""
+    """The last complete checkpoint; incomplete ones are skipped."""
     return next((path for path in _found(folder) if is_whole(path)), None)
 
 

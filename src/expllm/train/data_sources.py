@@ -1,4 +1,4 @@
-"""Where a stage's faces come from: one data set or several, with the engine's texts and action units."""
+"""Assembles a stage's faces from data sets and the engine's texts and action units."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from expllm.train.training_sets import CaptionTrainingSet, Face, FaceTrainingSet
 def read_stage(
     data: DataConfig, stage: StageConfig, questions: Questions, split: str = "train"
 ) -> TrainingSet:
-    """What a stage learns from.
+    """The training set of a stage.
 
     Args:
         split: `train` or `valid`: which of the recipe's data sets.
@@ -169,7 +169,7 @@ def _path(data: DataConfig, name: str | None) -> str:
 
 @dataclass(frozen=True)
 class FaceTexts:
-    """What an engine says of a face: its text, and the action units that it was written from."""
+    """The engine's text about a face, and the action units that it was written from."""
 
     text: str | None
     aus: AUVector | None

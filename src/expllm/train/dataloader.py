@@ -1,4 +1,4 @@
-"""From draws to batches of tensors: decoded, augmented and encoded by workers while the model computes.
+"""Data loading: workers decode, augment and encode examples while the model computes.
 
 A batch is a function of the seed and its number alone, whatever the number of workers or devices, and where a
 training was interrupted: nothing here remembers anything.
@@ -129,7 +129,7 @@ class Batches(Sampler[list[Key]]):
                 yield [(epoch, draw) for draw in micro_batch]
 
     def counts(self, epoch: int = 0) -> Counts:
-        """What becomes of an epoch's samples."""
+        """How many samples train which task in an epoch."""
         return epoch_plan(self.reading, self.stage, epoch).counts
 
     @lru_cache(maxsize=2)  # noqa: B019 - lives as long as a training
@@ -218,7 +218,7 @@ class Collate:
 
 @dataclass(frozen=True)
 class Prepared(Dataset[Any]):
-    """Whole batches by their keys; what stands in the way of one comes in its place."""
+    """Batches by their keys; an error takes the place of a batch that cannot be made."""
 
     examples: Examples
 
@@ -231,7 +231,7 @@ class Prepared(Dataset[Any]):
 
 
 class Loader(DataLoader[Any]):
-    """Raises what a worker met as it was: PyTorch would write the worker's traceback into its message."""
+    """Raises a worker's error as it was: PyTorch would put the worker's traceback into its message."""
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:  # type: ignore[override]
         try:
@@ -267,7 +267,7 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def begin_worker(_: int) -> None:
-    """A worker ends with the training and not before.
+    """Set up a worker process: it ignores Ctrl-C and ends with the training.
 
     Ctrl-C reaches all processes of a terminal, and the step under way still needs its pictures. A training
     that was killed would leave its workers behind.
@@ -284,7 +284,7 @@ def begin_worker(_: int) -> None:
 
 
 def check_lengths(reading: TrainingSet, preparer: Preparer, tasks: Sequence[Any]) -> None:
-    """Finds a text that is too long before training begins.
+    """Checks before training that no text exceeds the context.
 
     Raises:
         ExpllmError: the line names the first one, and how many there are.

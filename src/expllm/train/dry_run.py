@@ -1,4 +1,4 @@
-"""What a recipe would do and what it would take, without training: `expllm train --dry-run`."""
+"""Plans a recipe without training: examples, steps, memory, time (`expllm train --dry-run`)."""
 
 import os
 import time
@@ -39,7 +39,7 @@ TIMED_SECONDS: Final = 0.02
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage, counted.
+    """The plan of one stage.
 
     Attributes:
         examples: What is seen in an epoch.
@@ -67,7 +67,7 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class Device:
-    """Where this would run.
+    """The device that a plan is made for.
 
     Attributes:
         memory: Bytes.
@@ -82,7 +82,7 @@ class Device:
 
 @dataclass(frozen=True)
 class RecipePlan:
-    """A recipe on this machine, counted.
+    """The plan of a recipe on this machine.
 
     Attributes:
         preset: Name of the model.
@@ -296,7 +296,7 @@ def refuse_unfit(recipe: Recipe) -> None:
     """Refuses a recipe that this machine cannot train, before anything is loaded.
 
     Raises:
-        UsageError: a stage needs a card and there is none, or more memory than there is.
+        UsageError: a stage needs a GPU and there is none, or more memory than there is.
     """
     chosen = resolve_revisions(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
@@ -314,7 +314,7 @@ def refuse_unfit(recipe: Recipe) -> None:
 
 
 def refuse_without_card(stage: StageConfig, chosen: Preset) -> None:
-    """Refuses what no CPU can hold.
+    """Refuses models that need a GPU.
 
     Raises:
         UsageError: the model has billions of weights and there is no accelerator.
@@ -327,7 +327,7 @@ def refuse_without_card(stage: StageConfig, chosen: Preset) -> None:
 
 
 def this_device(stage: StageConfig, *, measure: bool = True) -> Device:
-    """The card, or this machine's processor and memory."""
+    """The GPU, or this machine's processor and memory."""
     half = stage.precision == "bf16"
     if torch.cuda.is_available():
         found = torch.cuda.get_device_properties(0)

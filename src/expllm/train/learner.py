@@ -1,4 +1,4 @@
-"""The module that is trained: the model with its loss, so that whoever spreads it sees one forward."""
+"""The trained module: model and loss in one forward, as DDP and FSDP need it."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from expllm.train.training_sets import TASKS
 
 
 class Learner(nn.Module):
-    """Takes a batch, gives what it costs.
+    """Computes the loss of a batch.
 
     Args:
         model: The adapted model.
@@ -58,7 +58,7 @@ class Learner(nn.Module):
 
 
 def trainable(learner: nn.Module) -> dict[str, Tensor]:
-    """What learns, by its name in the model that is saved."""
+    """Trainable parameters by their names in the saved model."""
     return {
         name.removeprefix("module.").removeprefix("model."): parameter
         for name, parameter in learner.named_parameters()

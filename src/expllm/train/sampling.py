@@ -1,4 +1,4 @@
-"""Which sample is drawn when, and for which task: one epoch as a value of seed and epoch.
+"""Sampling of an epoch: which example for which task, as a function of seed and epoch.
 
 Nothing here depends on earlier draws, on the process or on a hash: to resume is to count. Each choice has a
 Philox stream of its own, keyed by its purpose, the seed and the epoch; a sample's task is told by the number
@@ -71,7 +71,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of an epoch's samples.
+    """How the samples of an epoch were used.
 
     Attributes:
         label, explanation, caption: Draws for each task.

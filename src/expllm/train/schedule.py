@@ -1,4 +1,4 @@
-"""How the learning rate goes over a stage: up in a straight line, then down along half a cosine."""
+"""Learning-rate schedule: linear warm-up, then cosine decay."""
 
 import math
 from dataclasses import dataclass

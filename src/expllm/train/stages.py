@@ -1,4 +1,4 @@
-"""A recipe from its first stage to its last: each goes on where it was cut."""
+"""Runs the stages of a recipe in order, resuming each from its last checkpoint."""
 
 import json
 from contextlib import nullcontext
@@ -41,12 +41,12 @@ from expllm.train.training_sets import FaceTrainingSet, TrainingSet, augmentatio
 from expllm.train.validation import read_losses, validation_of
 
 CHANGEABLE: Final = ("dataloader_num_workers", "save_total_limit", "report_to", "save_steps")
-"""Settings of a stage that change nothing in what is learned."""
+"""Settings of a stage that do not affect the trained weights."""
 
 
 @dataclass(frozen=True)
 class StageDir:
-    """Where a stage keeps its files."""
+    """The folder of a stage."""
 
     folder: Path
 
@@ -68,7 +68,7 @@ class StageDir:
 
 
 def stage_dirs(output: Path, recipe: Recipe) -> list[StageDir]:
-    """One folder a stage, in order."""
+    """One folder per stage, in order."""
     return [StageDir(output / f"{i}-{stage.name}") for i, stage in enumerate(recipe.stages, 1)]
 
 

@@ -1,4 +1,4 @@
-"""What each step of a training cost: one line of JSON a step, cut back to the checkpoint on resumption."""
+"""Training history: one JSON line per step, truncated to the checkpoint on resumption."""
 
 import json
 import os
@@ -74,7 +74,7 @@ class History:
             ) from None
 
     def cut(self, step: int) -> None:
-        """Forgets what came after `step`: it is about to be done again."""
+        """Drops the lines after `step`, which will be computed again."""
         kept = [one for one in self if one.step <= step]
         os.makedirs(self.path.parent, exist_ok=True)
         with whole_file(str(self.path), "w") as file:

@@ -79,7 +79,7 @@ class StageTrainer:
         self.stopping, self.from_step = False, 0
 
     def train(self) -> None:
-        """Takes all steps that are left, and a checkpoint at the end; returns early when `stopping`.
+        """Runs the remaining steps and saves a checkpoint at the end; returns early when `stopping`.
 
         Raises:
             TrainingError: the loss is not finite any more; the line names the step and its faces.
@@ -110,7 +110,7 @@ class StageTrainer:
         return loader(self.examples, self.batches, self.stage.dataloader_num_workers)
 
     def resume(self, checkpoint: Path) -> None:
-        """Goes on behind a checkpoint when `train` is called.
+        """Makes `train` continue after a checkpoint.
 
         Raises:
             ModelError: it holds other weights than are trained here; they are named.

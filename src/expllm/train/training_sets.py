@@ -1,4 +1,4 @@
-"""What a stage reads: faces with labels and explanations, or captions; each example made from its draw."""
+"""Training sets of a stage: faces with labels and explanations, or images with captions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class SampleDraws:
-    """What is drawn beside the picture's changes, 0 to below 1 each.
+    """Random numbers of an example besides its augmentation, each in [0, 1).
 
     Attributes:
         label: Which of the annotators is believed this time, where their votes are learned.
@@ -82,7 +82,7 @@ class TrainingSet(Protocol):
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """What messages call an example."""
+        """Name of an example in messages."""
         ...
 
     def image(self, index: int) -> "Image.Image":
@@ -234,7 +234,7 @@ def augmentation(stage: StageConfig) -> Augmentation | None:
 
 
 def check_labels(faces: Sequence[Face], labels: Sequence[Expression]) -> None:
-    """Refuses what no classifier can be trained on.
+    """Checks that a classifier can be trained on the labels.
 
     Raises:
         ExpllmError: a label is outside the set, or all faces show the same one.

@@ -1,4 +1,4 @@
-"""The loss on faces that are not learned from, taken after every checkpoint."""
+"""Validation loss, computed after every checkpoint."""
 
 import json
 from collections.abc import Iterator

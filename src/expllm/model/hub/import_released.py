@@ -36,7 +36,7 @@ PROMPT_WARNING: Final = (
 
 @dataclass(frozen=True)
 class Report:
-    """What became of each key of a checkpoint.
+    """How each key of a checkpoint was mapped.
 
     Attributes:
         mapped: Key, and the weights that it became.

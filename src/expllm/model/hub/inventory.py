@@ -1,4 +1,4 @@
-"""What of a model's base weights is here, what is missing, and how large it is. Nothing is fetched."""
+"""Lists which base weights of a model are on this machine, which are missing, and their sizes."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Holding:
     """A part of a model, as it was found.
 
     Attributes:
-        part: `vision tower`, `language model` or `model`.
+        part: `vision encoder`, `language model` or `model`.
         revision: What is here, or what is to be read; None: the newest.
         folder: Where the files are; None: nothing is here.
         held: Bytes of the weights that are here.
@@ -63,7 +63,7 @@ def holdings(preset: Preset) -> Iterator[Holding]:
     counts = sizes_of(_described(preset)).parameters
     tower, language = preset.tower, preset.language
     if tower.source is not None:
-        yield _held("vision tower", tower.source, tower.revision, counts["tower"])
+        yield _held("vision encoder", tower.source, tower.revision, counts["tower"])
     if language.source is not None and language.weights == "hub":
         yield _held("language model", language.source, language.revision, counts["language"])
     elif language.source is not None:

@@ -1,4 +1,4 @@
-"""A model without adapters, as a folder that plain `transformers` reads: nothing of ExpLLM is needed there.
+"""Merges the adapters of a model into a folder that plain `transformers` loads without ExpLLM.
 
 Plain Llava takes a tower's last hidden state before the tower's final norm, and ours is the one after it. So
 a DINOv2 is written as a ViT, whose hidden states end after the norm if its configuration says so

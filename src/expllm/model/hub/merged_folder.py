@@ -1,4 +1,4 @@
-"""A merged folder, read back: one plain model, with its processor's files and its questions beside it."""
+"""Loads a merged folder: a plain model with its processor and prompts."""
 
 from pathlib import Path
 from typing import Any

@@ -186,7 +186,7 @@ def _licences(manifest: Manifest) -> list[tuple[str, str]]:
     preset = manifest.preset
     if preset.hf is not None:
         return [(preset.hf, "see its own card")]
-    parts = ((preset.tower, "the vision tower"), (preset.language, "the language model"))
+    parts = ((preset.tower, "the vision encoder"), (preset.language, "the language model"))
     return [(part.source or name, part.licence) for part, name in parts if part.licence]
 
 

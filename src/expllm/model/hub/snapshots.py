@@ -1,4 +1,4 @@
-"""Where the weights of a base model are read from: a folder, the hub's cache, or the hub; and which revision.
+"""Locates the weights of a base model: a folder, the Hub's cache, or the Hub, at a pinned revision.
 
 What was read can be told later and elsewhere: a repository of the hub by its commit, a folder by the SHA-256
 of its files.
@@ -68,7 +68,7 @@ class Snapshot:
 
 
 def find(source: str, revision: str | None = None) -> Snapshot | None:
-    """What is on this machine; no network is used.
+    """The snapshot on this machine, if any; no network is used.
 
     Args:
         source: A folder, or a name on the hub.
@@ -212,7 +212,7 @@ def resolve_revisions(preset: Preset, *, online: bool = True) -> Preset:
 
 def _settled_tower(tower: VisionConfig, found: Snapshot) -> VisionConfig:
     config = found.config()
-    _check_kind(found, config, "dinov2", "the vision tower")
+    _check_kind(found, config, "dinov2", "the vision encoder")
     image, patch = _number(config, "image_size", 224), _number(config, "patch_size", 14)
     return replace(
         tower, source=found.source, revision=found.revision, hidden=_number(config, "hidden_size", 768),

@@ -1,4 +1,4 @@
-"""Decoding, sentence by sentence: a sentence that the measurements refute is written anew.
+"""Audited decoding: a sentence that the measured action units refute is sampled again.
 
 A finished sentence is verified. If it is refuted, `SAMPLES` others are drawn from where it began, side by
 side, in rows of their own, while the texts of other pictures go on. The likeliest that is not refuted takes
@@ -38,38 +38,38 @@ class Choice(NamedTuple):
 
 
 class Fed(NamedTuple):
-    """A token that a text is read on with, and what is added to the logits [vocabulary] behind it."""
+    """The next input token of a text, and noise that is added to the logits [vocabulary] after it."""
 
     token: int
     noise: "NDArray[np.float32] | None" = None
 
 
 class Rows(Protocol):
-    """Texts behind prompts, as a model reads them on: each under a number that stays its own."""
+    """A batch of texts that are decoded in parallel, each under a fixed number."""
 
     @property
     def vocabulary(self) -> int:
-        """How many logits there are."""
+        """Size of the vocabulary."""
         ...
 
     def start(self) -> dict[int, Choice]:
-        """Reads the prompts; text i stands behind prompt i."""
+        """Prefills the prompts; text i continues prompt i."""
         ...
 
     def step(self, fed: Mapping[int, Fed]) -> dict[int, Choice]:
-        """Reads one token of some texts. The others wait."""
+        """Decodes one token of the given texts; the others wait."""
         ...
 
     def fork(self, number: int, back: int, count: int) -> tuple[list[int], int]:
-        """Copies of a text without its last `back` tokens: their numbers, and the first token left out."""
+        """Copies a text without its last `back` tokens; returns their numbers and the first token dropped."""
         ...
 
     def drop(self, number: int) -> None:
-        """Ends a text whose number is not used again."""
+        """Discards a text; its number is not used again."""
         ...
 
     def finish(self, numbers: Sequence[int]) -> None:
-        """Says which text stands behind each prompt in the end."""
+        """Keeps the final text of each prompt and discards the others."""
         ...
 
 
@@ -77,7 +77,7 @@ class Verifier(Protocol):
     """Judges the sentences of one text."""
 
     def refuted(self, before: str, sentence: str) -> str | None:
-        """Why the measurements refute a sentence that stands behind `before`; None if they do not."""
+        """The reason why the measurements refute a sentence that follows `before`; None if they do not."""
         ...
 
     def replaceable(self, before: str, first: str, other: str) -> bool:
@@ -95,7 +95,7 @@ class Verifier(Protocol):
 
 @dataclass(eq=False)
 class Draft:
-    """The text about one picture while it is written.
+    """The text about one image during decoding.
 
     Attributes:
         tokenizer: Of the model.

@@ -1,7 +1,7 @@
-"""What a model has seen and read, and what it writes next: greedily, one token after the other.
+"""Greedy decoding on a shared prefix (KV cache).
 
-A picture is encoded once. What is asked of it is given as whole prompts; what of them is in memory already is
-not read again, so a label and an explanation share the system's words and the picture.
+An image is encoded once. Prompts are given whole; the prefix that is already in the KV cache is not computed
+again, so a label and an explanation share the system prompt and the image tokens.
 
 32-bit sums depend on a processor's vector width, on the number of threads and on the batch. Where the lead of
 the likeliest token is within what these differ by, it is decided in 64 bits: so the words do not depend on
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Step = list[tuple[int, int]]
-"""What has come to stand in a step: the picture that it is about, and the token."""
+"""Tokens that one step added: index of the image, and token id."""
 NextTokens = tuple[list[int], list[float]]
-"""The likeliest next token of each row, and its lead over the second, in logits."""
+"""The most likely next token of each row, and its margin over the second, in logits."""
 CLOSE: Final = 1e-3
 """A lead in logits that 32 bits are not trusted with. Of 2,351 tokens about the faces of `examples/faces` one
 had a smaller one; between processors, threads and batches leads differed by at most 6e-5 (docs/speed.md)."""
@@ -40,10 +40,10 @@ _HALF: Final = "\ufffd"
 
 
 class InferenceBackend(Protocol):
-    """A model that is shown pictures and asked."""
+    """Scores labels and generates text for a batch of images."""
 
     def look(self, pictures: Sequence[Pixels]) -> Any:
-        """Begins with some pictures: what the other methods are given as `seen`."""
+        """Encodes images; the result is passed to the other methods as `seen`."""
         ...
 
     def scores(self, seen: Any, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
@@ -59,7 +59,7 @@ class InferenceBackend(Protocol):
 
 @dataclass
 class Row:
-    """A row of memory.
+    """A row of the KV cache.
 
     Attributes:
         picture: Which picture it is about.
@@ -76,7 +76,7 @@ class Row:
 
 @dataclass
 class PrefilledBatch:
-    """Pictures, and what was read about them.
+    """Images with the KV cache of what was prefilled after them.
 
     Attributes:
         pixels: [pictures, 3, side, side] normalised.
@@ -103,7 +103,7 @@ class PrefilledBatch:
 
 
 def llama_backend(llava: Any, opening: Sequence[int] = ()) -> "LlamaBackend":
-    """Our two towers: the vision tower and the projector of Llava, and `LlamaDecoder`.
+    """A backend from a Llava model: its vision encoder and projector, and `LlamaDecoder`.
 
     Args:
         llava: `LlavaForConditionalGeneration` without adapters; it is used up.
@@ -123,7 +123,7 @@ def llama_backend(llava: Any, opening: Sequence[int] = ()) -> "LlamaBackend":
 
 
 class LlamaBackend:
-    """A way to see, and `LlamaDecoder`.
+    """Vision encoder and projector, and `LlamaDecoder`.
 
     Args:
         language: Reads and writes.
@@ -154,7 +154,7 @@ class LlamaBackend:
 
     @torch.inference_mode()
     def look(self, pictures: Sequence[Pixels]) -> PrefilledBatch:
-        """See `InferenceBackend`; the one place where pictures are encoded."""
+        """See `InferenceBackend`; the only place where images are encoded."""
         stacked = torch.from_numpy(np.stack([pixels["pixel_values"] for pixels in pictures]))
         stacked = stacked.to(self.language.device)
         features = self._see(stacked)
@@ -229,7 +229,7 @@ class LlamaBackend:
 
     def _pictured(self, embedded: Tensor, ids: Tensor, features: Tensor) -> Tensor:
         places = (ids == self._image_id)[:, :, None]
-        # Not by index: to count the places, a card would have to finish first.
+        # Not by index: counting the places would synchronise with the GPU.
         return embedded.masked_scatter(places, features.to(embedded.dtype))
 
     @staticmethod
@@ -239,7 +239,7 @@ class LlamaBackend:
 
 
 def decode_step(language: LlamaDecoder, memory: KVCache, tokens: Ids, places: Ids) -> NextTokens:
-    """Reads one token a row at `memory.length`, which stays; foretells the next ones.
+    """One decoding step: a token per row at `memory.length`, which stays; predicts the next ones.
 
     Args:
         tokens: [rows] ids.
@@ -251,13 +251,13 @@ def decode_step(language: LlamaDecoder, memory: KVCache, tokens: Ids, places: Id
 
 
 def next_tokens(found: Tensor) -> NextTokens:
-    """What `LlamaDecoder.foretell` gives, off the device."""
+    """The result of `LlamaDecoder.foretell` on the CPU."""
     tokens, leads = found.tolist()
     return [*map(int, tokens)], leads
 
 
 class LlamaRows:
-    """Texts in the rows of a model's memory: see `audited_decoding.Rows`.
+    """`audited_decoding.Rows` as rows of one KV cache.
 
     All rows use as many places. What a text takes back, and where it waits while others are read on, are
     holes in its row; rows that are read on with are the first ones.

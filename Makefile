@@ -77,7 +77,7 @@ test-llm: $(VENV)/.llm
 
 ## The figures of docs/model_card.md, and of the portraits. DATA=folder with FER+ and the portraits.
 EVALUATED ?= runs/compact
-FIGURES = --data-root $(or $(DATA),../shared/data) --dtype bfloat16 --batch 32
+FIGURES = --data-root $(or $(DATA),../shared/data) --dtype bfloat16 --batch-size 32
 evaluate-compact: $(VENV)/.run
 	$(BIN)/expllm eval accuracy compact ferplus:test $(FIGURES) --plot -o $(EVALUATED)/ferplus
 	$(BIN)/expllm eval accuracy compact portraits:valid $(FIGURES) --plot -o $(EVALUATED)/portraits

@@ -215,7 +215,7 @@ def endings() -> Iterator[Case]:
     yield Case("feedback", canned({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}), FILTERED, ())
     filtered = stream(chunk(role="assistant"), chunk("content_filter"))
     yield Case("stream-filter", canned(filtered, kind=STREAM), FILTERED, ())
-    words = ("its 23 tokens thinking", "--max-tokens")
+    words = ("its 23 tokens thinking", "--max-new-tokens")
     for name, reply in {
         "null": completion(None, "length", reasoning_content="Well, the mouth"),
         "reasoning": completion("", "length", reasoning="Well, the mouth"),

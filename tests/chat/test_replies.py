@@ -102,7 +102,7 @@ def test_a_server_that_takes_neither_name_says_so() -> None:
 
     async def scene() -> str:
         async with served(server=server, max_tokens=9) as (_, chat):
-            with pytest.raises(ChatError, match="leave out --max-tokens") as caught:
+            with pytest.raises(ChatError, match="leave out --max-new-tokens") as caught:
                 await chat.ask(ASKED)
             return caught.value.line
 
@@ -195,7 +195,7 @@ COMES_TO = {
     "filtered-no-message": (FILTERED, ""),
     "error-list": ("KeyRejected", "API key not valid"),
     "no-temperature": ("BadRequest", "leave it out with --temperature none"),
-    "empty-by-length": ("out-of-tokens", "4,096 tokens thinking, before it answered: raise --max-tokens"),
+    "empty-by-length": ("out-of-tokens", "4,096 tokens thinking, before it answered: raise --max-new-tokens"),
 }
 """Fixtures that hold no answer -> what they come to; all others say Happiness."""
 

@@ -121,7 +121,7 @@ def test_silence_of_a_chat_model_is_a_failed_input(tmp_path: Path) -> None:
     [
         ("openrouter-403", 3, 2, "a filter at the server declined to answer: The input was flagged"),
         ("context-vllm", 3, 2, "maximum context length is 4096 tokens"),
-        ("length-null", 3, 2, "used up its 23 tokens thinking, before it answered: raise --max-tokens"),
+        ("length-null", 3, 2, "used up its 23 tokens thinking, before it answered: raise --max-new-tokens"),
         ("temperature", 1, 1, "leave it out with --temperature none"),
         ("credit-anthropic", 1, 1, "credit balance is too low"),
         ("key-gemini", 1, 1, "API key not valid"),
@@ -139,7 +139,7 @@ def test_replies_of_servers_as_they_are(
     with served(lambda _: TEXT, canned=lambda payload: replies.pop(0)) as server:
         shown = call(
             "analyze", ASTRONAUT, other, "--model", "chat:m", "--base-url", server.url, "--workers", "1",
-            "--timeout", "20", "--format", "jsonl", "--max-tokens", "77", "--temperature", "none",
+            "--timeout", "20", "--format", "jsonl", "--max-new-tokens", "77", "--temperature", "none",
         )  # fmt: skip
         sent = [json.loads(seen.body or b"") for seen in server.seen]
     assert shown.code == code, shown.err

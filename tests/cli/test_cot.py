@@ -99,7 +99,7 @@ def test_estimate_asks_nothing_and_names_a_span(data: Path) -> None:
     assert estimate["calls"][0] == 6 * 4
     assert estimate["calls"][1] == 6 * (3 * 5 + 1)
     assert 0 < estimate["usd"][0] < estimate["usd"][1]
-    assert "no price is known" in call("cot", "estimate", str(data), "--model", "mine").out
+    assert "the price of mine is unknown" in call("cot", "estimate", str(data), "--model", "mine").out
 
 
 def test_pictures_without_labels_can_be_estimated(tmp_path: Path) -> None:

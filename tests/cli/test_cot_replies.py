@@ -88,7 +88,7 @@ def test_one_sample_s_trouble_ends_that_sample_now_and_after_every_restart(
     tmp_path: Path, case: Case
 ) -> None:
     data, run = write_reference(tmp_path / "reference.jsonl", 4, fitting=True), tmp_path / "run"
-    limit = ("--max-tokens", str(case.options["max_tokens"])) if "max_tokens" in case.options else ()
+    limit = ("--max-new-tokens", str(case.options["max_tokens"])) if "max_tokens" in case.options else ()
     with served(honest.of_payload, canned=about(question_of(data, 0), case.reply)) as server:
         first = make(data, run, server, *limit)
         sent = len(server.seen)
@@ -136,11 +136,11 @@ def test_a_failed_sample_is_tried_again_with_more_tokens(tmp_path: Path) -> None
         return thinking if payload["max_tokens"] < 900 else None
 
     with served(honest.of_payload, canned=reply) as server:
-        make(data, run, server, "--max-tokens", "64")
+        make(data, run, server, "--max-new-tokens", "64")
         assert {one.status for one in outcomes(run).values()} == {"unresolved"}
         shown = call("cot", "show", run).out
-        assert "raise --max-tokens" in " ".join(shown.split())
-        make(data, run, server, "--max-tokens", "900", "--retry-failed")
+        assert "raise --max-new-tokens" in " ".join(shown.split())
+        make(data, run, server, "--max-new-tokens", "900", "--retry-failed")
     assert {one.status for one in outcomes(run).values()} == {"resolved"}
 
 
@@ -194,7 +194,7 @@ def test_a_token_limit_reaches_the_server_under_the_name_that_it_takes(tmp_path:
         {"error": {"message": said, "param": "max_tokens", "code": "unsupported_parameter"}}, 400
     )
     with served(honest.of_payload, canned=lambda p: refusal if "max_tokens" in p else None) as server:
-        assert make(data, run, server, "--max-tokens", "700").code == 0
+        assert make(data, run, server, "--max-new-tokens", "700").code == 0
         sent = [json.loads(seen.body or b"") for seen in server.seen]
     assert 1 <= sum("max_tokens" in one for one in sent) <= 4  # those that were under way
     assert {one["max_completion_tokens"] for one in sent if "max_tokens" not in one} == {700}

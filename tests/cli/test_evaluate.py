@@ -51,7 +51,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scored(place: Path) -> tuple[Path, str]:
     """A run, and what was printed."""
     done = call(
-        "eval", "accuracy", place / "model", place / "faces", "-o", place / "run", "--plot", "--batch", "32"
+        "eval",
+        "accuracy",
+        place / "model",
+        place / "faces",
+        "-o",
+        place / "run",
+        "--plot",
+        "--batch-size",
+        "32",
     )
     assert done.code == 0, done.err
     return place / "run", done.out
@@ -142,7 +150,9 @@ def test_three_thousand_pictures_of_which_ten_cannot_be_read(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(picture.read_bytes()[: 30 if target.name in broken else None])
     monkeypatch.setattr("expllm.evals.labellers.labeller", cheap)
-    done = call("eval", "accuracy", "cheap", tmp_path / "faces", "-o", tmp_path / "run", "--batch", "500")
+    done = call(
+        "eval", "accuracy", "cheap", tmp_path / "faces", "-o", tmp_path / "run", "--batch-size", "500"
+    )
     assert done.code == 3
     assert "cheap on" in done.out
     assert "3,000 faces" in done.out

@@ -35,7 +35,7 @@ def test_a_face_s_own_trouble_is_its_answer_s_reason(faces: Path, tmp_path: Path
     replies = [case.reply, None]
     run = ("eval", "accuracy", "chat:m", faces, "-o", tmp_path / "run", "--quiet")
     with served(lambda _: "happiness", canned=lambda payload: replies.pop(0)) as server:
-        asked = (*run, "--base-url", server.url, "--max-tokens", "5", "--temperature", "0.5")
+        asked = (*run, "--base-url", server.url, "--max-new-tokens", "5", "--temperature", "0.5")
         first = call(*asked)
         again = call(*asked)
         sent = [json.loads(seen.body or b"") for seen in server.seen]
@@ -62,6 +62,6 @@ def test_what_concerns_every_face_stops_the_evaluation(faces: Path, tmp_path: Pa
 
 
 def test_options_of_an_endpoint_are_for_chat_models(faces: Path, tmp_path: Path) -> None:
-    shown = call("eval", "accuracy", "offline", faces, "-o", tmp_path / "run", "--max-tokens", "5")
+    shown = call("eval", "accuracy", "offline", faces, "-o", tmp_path / "run", "--max-new-tokens", "5")
     assert shown.code == 2
     assert "is no chat model" in shown.err

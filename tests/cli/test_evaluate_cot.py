@@ -63,7 +63,15 @@ def judged_by(url: str, *more: str) -> tuple[str, ...]:
 
 def test_a_model_explains_pictures(place: Path, tmp_path: Path) -> None:
     found = as_json(
-        "cot", place / "model", place / "faces", "-o", tmp_path / "run", "--max-tokens", "12", "--batch", "3"
+        "cot",
+        place / "model",
+        place / "faces",
+        "-o",
+        tmp_path / "run",
+        "--max-new-tokens",
+        "12",
+        "--batch-size",
+        "3",
     )
     assert found["grounding"]["texts"] == 4
     assert found["grounding"]["unmeasured"] == 3  # pictures of one colour
@@ -143,11 +151,11 @@ def test_a_judge_that_thinks_too_long_is_unscored_and_asked_again_with_more_toke
     with served(fair, canned=lambda payload: THINKING if payload["max_tokens"] < 5000 else None) as server:
         found = as_json(*run, *judged_by(server.url), code=3)
         assert len(server.seen) == 24  # each question once
-        again = as_json(*run, *judged_by(server.url), "--judge-max-tokens", "5000", "--retry-failed")
+        again = as_json(*run, *judged_by(server.url), "--judge-max-new-tokens", "5000", "--retry-failed")
         sent = [json.loads(seen.body or b"")["max_tokens"] for seen in server.seen]
     (judge,) = found["judges"]
     assert judge["unscored"] == {"the call failed: out-of-tokens": 24}
-    assert "raise --judge-max-tokens" in judge["said"]["the call failed: out-of-tokens"]
+    assert "raise --judge-max-new-tokens" in judge["said"]["the call failed: out-of-tokens"]
     assert (again["judges"][0]["unscored"], again["judges"][0]["scored"]) == ({}, 12)
     assert sent == [200] * 24 + [5000] * 24
 
@@ -173,7 +181,7 @@ def test_a_judge_whose_server_knows_only_the_new_name_of_the_token_limit(place: 
     with served(fair, canned=lambda p: canned(refusal, 400) if "max_tokens" in p else None) as server:
         for name in ("one", "two"):
             run = ("cot", "offline", place / "texts.jsonl", "-o", tmp_path / name)
-            found = as_json(*run, *judged_by(server.url), "--max-tokens", "900", "--temperature", "none")
+            found = as_json(*run, *judged_by(server.url), "--max-new-tokens", "900", "--temperature", "none")
             assert found["judges"][0]["scored"] == 12
         sent = [json.loads(seen.body or b"") for seen in server.seen]
     assert not any("temperature" in one for one in sent)
@@ -280,7 +288,7 @@ def test_faults_are_one_line(place: Path, tmp_path: Path) -> None:
         (1, ("cot", "offline", texts, *judged_by("http://127.0.0.1:9/v1"))),
         (1, ("cot", "offline", texts, "--judge", "chat:m", "--key-env", "EXPLLM_NO_KEY")),
         (2, ("cot", "offline", texts, "--order", "backwards")),
-        (2, ("cot", model, place / "faces", "--max-tokens", "999999")),
+        (2, ("cot", model, place / "faces", "--max-new-tokens", "999999")),
         (2, ("cot", tmp_path, texts)),
         (1, ("cot", "offline", texts, "--reference", tmp_path / "nothing.jsonl")),
         (2, ("ladder", texts, "--judge", "none")),

@@ -52,7 +52,7 @@ def test_an_evaluation_that_is_interrupted_keeps_whole_answers(tmp_path: Path) -
         picture = tmp_path / "faces" / ("happiness", "sadness")[index % 2] / f"{index}.jpg"
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.symlink_to(ASTRONAUT)
-    command = ("eval", "accuracy", "offline", str(tmp_path / "faces"), "-o", str(run), "--batch", "2")
+    command = ("eval", "accuracy", "offline", str(tmp_path / "faces"), "-o", str(run), "--batch-size", "2")
     running = subprocess.Popen(
         [sys.executable, "-m", "expllm", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509

@@ -46,7 +46,7 @@ def test_an_evaluation_of_labels_and_one_of_texts(server: ModelServer, faces: Pa
     assert labels.code == 0, labels.err
     named = ("--questions", server.engine.folder, "--served-model-name", server.engine.folder)
     texts = call(
-        "eval", "cot", model, faces, "-o", tmp_path / "texts", "--quiet", "--max-tokens", "8", *named
+        "eval", "cot", model, faces, "-o", tmp_path / "texts", "--quiet", "--max-new-tokens", "8", *named
     )
     rows = [
         json.loads(line)

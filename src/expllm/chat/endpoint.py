@@ -74,7 +74,7 @@ class OpenAIChat:
         temperature: float | None = None,
         seed: int | None = None,
         max_tokens: int | None = None,
-        max_tokens_option: str = "--max-tokens",
+        max_tokens_option: str = "--max-new-tokens",
         address_option: str = "--base-url",
         model_option: str = "--model",
         timeout: float = 60.0,

@@ -130,7 +130,7 @@ def _fatal(kind: Kind | None, error: ErrorResponse, model: str, address: Address
         named = status == 404 and "model" in error.words.casefold()
         kind = "model" if named else _BY_STATUS.get(status, "place")
     if kind == "credit":
-        fewer = ", or lower --max-tokens" if MAX_TOKENS in error.text else ""
+        fewer = ", or lower --max-new-tokens" if MAX_TOKENS in error.text else ""
         return QuotaSpent(
             f"the account at {where} has no credit or quota left{quoted}: top it up{fewer}, then run again"
         )

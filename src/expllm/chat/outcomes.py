@@ -55,4 +55,4 @@ class TokenLimit:
 
     name: str = MAX_TOKENS
     value: int | None = None
-    option: str = "--max-tokens"
+    option: str = "--max-new-tokens"

@@ -6,112 +6,70 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from expllm.cli import chat_options as chat
+from expllm.cli.chat_options import chat_options
 from expllm.cli.figures import print_json, print_view
+from expllm.cli.options import (
+    FACES,
+    OUTPUT,
+    AbstainOption,
+    AnyKeyEnvOption,
+    AnyMaxNewTokensOption,
+    AnyTemperatureOption,
+    AnyTimeoutOption,
+    AuditedOption,
+    AuSourceOption,
+    BaseUrlOption,
+    BudgetOption,
+    CacheOption,
+    DetectorOption,
+    DeviceOption,
+    DtypeOption,
+    LabelsOption,
+    LandmarkerOption,
+    MirroredOption,
+    ModelOption,
+    OrderOption,
+    PricesOption,
+    QuestionsOption,
+    ServedNameOption,
+)
 from expllm.core.errors import UsageError
 
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="IN",
-        help="Pictures, folders, globs, web addresses, - for standard input; "
-        "or tables of action units (.csv, .json, .jsonl, .parquet: expllm, released ExpLLM, OpenFace, "
-        "py-feat, LibreFace).",
+        help="Images, folders, globs, URLs, - for standard input; or tables of action units (.csv, .json, "
+        ".jsonl, .parquet: expllm, released ExpLLM, OpenFace, py-feat, LibreFace).",
         show_default=False,
     ),
 ]
 Output = Annotated[
     str | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to standard output."),
+    typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of standard output."),
 ]
 Format = Annotated[
-    str | None,
+    Literal["text", "json", "jsonl", "csv", "parquet", "html"] | None,
     typer.Option(
-        "--format",
-        metavar="FORMAT",
-        help="text, json, jsonl, csv, parquet or html. [default: by the suffix of -o, else text]",
+        "--format", help="Output format. [default: by the suffix of -o, else text]", show_default=False
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Same as --format json.")]
 Overlay = Annotated[
     Path | None,
-    typer.Option(
-        "--overlay", metavar="DIR", help="Also draw each picture with boxes, mesh and AU bars (PNG)."
-    ),
+    typer.Option("--overlay", metavar="DIR", help="Also save each image with boxes, mesh and AU bars (PNG)."),
 ]
 Columns = Annotated[
-    str,
-    typer.Option("--columns", metavar="SET", help="Columns of CSV and Parquet: expllm, pyfeat or openface."),
-]
-Detector = Annotated[
-    str, typer.Option("--detector", metavar="NAME|FILE", help="mediapipe, or the path of a SCRFD .onnx file.")
-]
-AuSource = Annotated[
-    Literal["blendshapes", "pixels", "both"],
-    typer.Option(
-        "--au-source",
-        help="What action units are read from: MediaPipe's blendshapes (Apache-2.0), the pixels (weights for "
-        "academic use only), or both.",
-    ),
-]
-Landmarker = Annotated[
-    Path | None,
-    typer.Option(
-        "--landmarker", metavar="FILE", help="face_landmarker.task to use. [default: found by itself]"
-    ),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        metavar="MODEL",
-        help="Who explains: compact (the model that ships), offline (rules), a trained model's folder, "
-        "chat:NAME, or endpoint:URL (a server that runs a merged model). "
-        "[default: EXPLLM_MODEL, else compact if its packages are installed, else offline]",
-    ),
+    Literal["expllm", "pyfeat", "openface"],
+    typer.Option("--columns", help="Columns of CSV and Parquet.", rich_help_panel=OUTPUT),
 ]
 NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and probabilities only, no text.")]
-Order = Annotated[
-    str | None,
-    typer.Option(
-        "--order",
-        metavar="ORDER",
-        help="A trained model: label-first, or explanation-first (the paper). [default: as trained]",
-    ),
-]
-Dtype = Annotated[
-    str,
-    typer.Option(
-        "--dtype", metavar="auto|float32|bfloat16", help="A trained model: precision of its weights."
-    ),
-]
-Audited = Annotated[
-    bool | None,
-    typer.Option(
-        "--audited/--as-written",
-        help="Rewrite or leave out sentences that the measured action units refute, or keep every text as it "
-        "was written. [default: audited; chat and endpoint models: as written]",
-        show_default=False,
-    ),
-]
-Abstain = Annotated[
-    float | None,
-    typer.Option("--abstain", metavar="P", help="Say uncertain where no label has the probability P (0-1)."),
-]
-Labels = Annotated[
-    int | None,
-    typer.Option("--labels", metavar="7|8", help="Expressions to tell apart (8 adds contempt). [default: 8]"),
-]
-Mirrored = Annotated[
-    bool,
-    typer.Option("--mirrored", help="Pictures are mirror images, as selfie previews are: swap the sides."),
-]
 OnNoFace = Annotated[
-    str,
+    Literal["row", "skip", "error"],
     typer.Option(
         "--on-no-face",
-        metavar="row|skip|error",
-        help="A picture without a face: give it a row, leave it out, or count it as failed.",
+        help="For an image without a face: write a row, skip it, or count it as failed.",
+        rich_help_panel=FACES,
     ),
 ]
 MaxFaces = Annotated[
@@ -119,24 +77,34 @@ MaxFaces = Annotated[
     typer.Option(
         "--max-faces",
         metavar="N",
-        help="At most so many faces a picture, the largest; faces left out are counted.",
+        help="Maximum number of faces per image, the largest first; the others are counted.",
         min=1,
+        rich_help_panel=FACES,
     ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", metavar="N", help="Threads. [default: one a processor, at most 4]", min=1),
+    typer.Option(
+        "--workers",
+        metavar="N",
+        help="Threads. [default: one per processor, at most 4]",
+        min=1,
+        rich_help_panel=FACES,
+    ),
 ]
-Landmarks = Annotated[bool, typer.Option("--landmarks", help="JSON: add the 478 landmarks of every face.")]
+Landmarks = Annotated[
+    bool,
+    typer.Option("--landmarks", help="JSON: add the 478 landmarks of each face.", rich_help_panel=OUTPUT),
+]
 Verbose = Annotated[
     bool,
     typer.Option(
         "--verbose",
         "-v",
-        help="Text: show all 31 units, not only the active. Name every file that is left out.",
+        help="Text: show all 31 units, not only active ones; list each skipped file.",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary; errors only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary; errors only.")]
 
 
 def analyze(
@@ -146,27 +114,28 @@ def analyze(
     as_json: AsJson = False,
     overlay: Overlay = None,
     columns: Columns = "expllm",
-    model: Model = None,
+    model: ModelOption = None,
     no_explain: NoExplain = False,
-    order: Order = None,
-    dtype: Dtype = "auto",
-    audited: Audited = None,
-    abstain: Abstain = None,
-    base_url: chat.ChatBaseUrl = None,
-    key_env: chat.ChatKeyEnv = None,
-    temperature: chat.ChatTemperature = None,
-    max_tokens: chat.ChatMaxTokens = None,
-    timeout: chat.ChatTimeout = None,
-    cache: chat.ChatCache = None,
-    budget: chat.ChatBudget = None,
-    prices: chat.ChatPrices = None,
-    questions: chat.ServedQuestions = None,
-    served_name: chat.ServedName = None,
-    detector: Detector = "mediapipe",
-    au_source: AuSource = "blendshapes",
-    landmarker: Landmarker = None,
-    labels: Labels = None,
-    mirrored: Mirrored = False,
+    order: OrderOption = None,
+    dtype: DtypeOption = "auto",
+    device: DeviceOption = "auto",
+    audited: AuditedOption = None,
+    abstain: AbstainOption = None,
+    base_url: BaseUrlOption = None,
+    key_env: AnyKeyEnvOption = None,
+    temperature: AnyTemperatureOption = None,
+    max_new_tokens: AnyMaxNewTokensOption = None,
+    timeout: AnyTimeoutOption = None,
+    cache: CacheOption = None,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
+    questions: QuestionsOption = None,
+    served_name: ServedNameOption = None,
+    detector: DetectorOption = "mediapipe",
+    au_source: AuSourceOption = "blendshapes",
+    landmarker: LandmarkerOption = None,
+    labels: LabelsOption = None,
+    mirrored: MirroredOption = False,
     on_no_face: OnNoFace = "row",
     max_faces: MaxFaces = 100,
     workers: Workers = None,
@@ -174,11 +143,11 @@ def analyze(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Explain the faces in pictures: action units, an explanation, an expression with probabilities."""
+    """Explain the faces in images: action units, a written explanation, an expression with probabilities."""
     from expllm.cli.view import analysis_view
 
-    asked = chat.chat_options(
-        base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices, questions, served_name
+    asked = chat_options(
+        base_url, key_env, temperature, max_new_tokens, timeout, cache, budget, prices, questions, served_name
     )
     predictor = {
         "detector": detector, "landmarker": landmarker, "mirrored": mirrored, "write": not no_explain,
@@ -187,8 +156,8 @@ def analyze(
     _run(
         inputs, render=lambda analyses: analysis_view(analyses, verbose=verbose), predictor=predictor,
         model={
-            "model": model, "labels": labels, "order": order, "dtype": dtype, "audited": audited,
-            "chat": asked,
+            "model": model, "labels": labels, "order": order, "dtype": dtype, "device": device,
+            "audited": audited, "chat": asked,
         },
         output=output, format_=_format(format_, as_json), overlay=overlay, columns=columns,
         on_no_face=on_no_face, max_faces=max_faces, workers=workers, landmarks=landmarks, verbose=verbose,
@@ -202,16 +171,16 @@ def aus(
     format_: Format = None,
     as_json: AsJson = False,
     columns: Columns = "expllm",
-    detector: Detector = "mediapipe",
-    au_source: AuSource = "blendshapes",
-    landmarker: Landmarker = None,
-    mirrored: Mirrored = False,
+    detector: DetectorOption = "mediapipe",
+    au_source: AuSourceOption = "blendshapes",
+    landmarker: LandmarkerOption = None,
+    mirrored: MirroredOption = False,
     on_no_face: OnNoFace = "row",
     max_faces: MaxFaces = 100,
     workers: Workers = None,
     landmarks: Landmarks = False,
     quiet: Quiet = False,
-    list_: Annotated[bool, typer.Option("--list", help="List the 31 action units and leave.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the 31 action units and exit.")] = False,
 ) -> None:
     """Measure action units only: no expression, no explanation."""
     if list_:
@@ -258,7 +227,7 @@ def _list_units(as_json: bool) -> None:
 def _format(chosen: str | None, as_json: bool) -> str | None:
     """The format that was asked for, by its name or as `--json`."""
     if as_json and chosen not in (None, "json"):
-        raise UsageError(f"--json and --format {chosen} are two formats: leave out one of them")
+        raise UsageError(f"--json and --format {chosen} exclude each other")
     return "json" if as_json else chosen
 
 
@@ -277,11 +246,7 @@ def _run(
 ) -> None:
     """Checks the options that need no model, then leaves the work to `cli.session`."""
     if not inputs:
-        raise UsageError(
-            "give at least one picture, folder, glob, address or - (see 'expllm analyze --help')"
-        )
-    if on_no_face not in ("row", "skip", "error"):
-        raise UsageError(f"--on-no-face is {on_no_face!r}: use row, skip or error")
+        raise UsageError("give at least one image, folder, glob, URL or - (see 'expllm analyze --help')")
     labels, columns = (model or {}).get("labels"), rest["columns"]
     if labels not in (None, 7, 8):
         raise UsageError(f"--labels is {labels}: use 7, or 8 with contempt")

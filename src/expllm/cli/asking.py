@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from expllm.chat import OpenAIChat, Prices
+from expllm.cli.options import check_budget
 from expllm.core.errors import UsageError
 from expllm.cot.calls import Named
 from expllm.cot.journal import Outcome
@@ -39,10 +40,9 @@ class ChatSettings:
         """Refuses a budget that buys nothing.
 
         Raises:
-            UsageError: it is no amount above 0.
+            UsageError: it is not above 0.
         """
-        if self.budget is not None and not self.budget > 0:
-            raise UsageError(f"--budget is {self.budget:g}: give an amount in USD above 0")
+        check_budget(self.budget)
 
     def chat(self, name: str, max_tokens_option: str, seed: int | None = None) -> OpenAIChat:
         """The model at the endpoint.
@@ -53,7 +53,7 @@ class ChatSettings:
         """
         prices = Prices.load(self.prices)
         if self.budget is not None and name not in prices.models:
-            raise UsageError(f"--budget needs a price, and none is known for {name!r}: give --prices FILE")
+            raise UsageError(f"--budget needs a price, and that of {name!r} is unknown: give --prices FILE")
         return OpenAIChat(
             name, base_url=self.base_url, api_key_env=self.key_env, temperature=self.temperature, seed=seed,
             max_tokens_option=max_tokens_option, concurrency=self.concurrency, prices=prices,
@@ -80,8 +80,8 @@ def ask_all(
             asyncio.run(_ask(settings, run, asker, questions, gate, progress))
             if gate.broke:
                 progress.say(
-                    f"expllm: the budget of {settings.budget:g} USD is spent ({gate.spent:.4f}): the same "
-                    "command with a higher --budget goes on"
+                    f"expllm: the budget of {settings.budget:g} USD is spent ({gate.spent:.4f}): run the "
+                    "same command with a higher --budget to continue"
                 )
     if gate.stopping:
         raise KeyboardInterrupt

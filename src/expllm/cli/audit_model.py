@@ -46,7 +46,7 @@ class AuditOrder(ChatSettings):
         Raises:
             UsageError, KeyRejected, BadPrices, OutputError: as `ChatSettings.chat`.
         """
-        chat = self.chat(self.audit_model.removeprefix(CHAT), "--audit-max-tokens")
+        chat = self.chat(self.audit_model.removeprefix(CHAT), "--audit-max-new-tokens")
         return ClaimReader(chat, self.max_tokens)
 
     def passport(self) -> Passport:

@@ -5,157 +5,188 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from expllm.cli.analyze import AuSource
-from expllm.cli.audit_model_options import AuditMaxTokensOption, AuditModelOption
-from expllm.cli.chat_options import MaxTokens, Temperature
+from expllm.cli.command import Command, new_group
 from expllm.cli.ending import complain, leave, of_data
-from expllm.cli.evaluate_options import DatasetArgument, KindOption, RootOption
 from expllm.cli.figures import JsonOption, print_json, print_view
+from expllm.cli.options import (
+    CLUSTER,
+    ENGINE,
+    SERVERS,
+    AuditMaxNewTokensOption,
+    AuditModelOption,
+    AuSourceOption,
+    BaseUrlOption,
+    BudgetOption,
+    CacheOption,
+    ConcurrencyOption,
+    DataRootOption,
+    DatasetArgument,
+    KeyEnvOption,
+    KindOption,
+    LimitOption,
+    MaxNewTokensOption,
+    PricesOption,
+    QuietOption,
+    RetryFailedOption,
+    TemperatureOption,
+    TimeoutOption,
+    check_budget,
+)
 from expllm.core.errors import UsageError
 
 if TYPE_CHECKING:
     from expllm.cot.estimate import Estimate
 
-app = typer.Typer(
-    help="Make, check and export explanations for a data set (the Exp-CoT Engine).",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+app = new_group("Make, check and export explanations for a data set (the Exp-CoT Engine).")
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Model = Annotated[
-    str, typer.Option("--model", metavar="NAME", help="Model at the endpoint; 'offline' writes by rules.")
+    str,
+    typer.Option(
+        "--model",
+        metavar="rules|chat:NAME",
+        help="Writer: rules, or a model at the endpoint (also NAME alone).",
+    ),
 ]
-BaseUrl = Annotated[
-    str | None,
-    typer.Option("--base-url", metavar="URL", help="An OpenAI-compatible endpoint. [default: OpenAI's]"),
-]
-KeyEnv = Annotated[
-    str, typer.Option("--key-env", metavar="VAR", help="The environment variable that holds the key.")
-]
-Limit = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N samples.")]
 HintAfter = Annotated[
-    int, typer.Option("--hint-after", metavar="N", min=0, help="Rounds before the true label is told.")
+    int,
+    typer.Option(
+        "--hint-after",
+        metavar="N",
+        min=0,
+        help="Rounds before the true label is revealed.",
+        rich_help_panel=ENGINE,
+    ),
 ]
 MaxRounds = Annotated[
-    int, typer.Option("--max-rounds", metavar="N", min=1, help="Rounds before a sample stays unresolved.")
+    int,
+    typer.Option(
+        "--max-rounds",
+        metavar="N",
+        min=1,
+        help="Rounds before a sample stays unresolved.",
+        rich_help_panel=ENGINE,
+    ),
 ]
 Verify = Annotated[
     Literal["llm", "rules", "both"],
-    typer.Option("--verify", help="What verifies a description: the model, the audit, or both."),
+    typer.Option(
+        "--verify",
+        help="What verifies a description: the model, the audit, or both.",
+        rich_help_panel=ENGINE,
+    ),
 ]
 PromptsFolder = Annotated[
     Path | None,
-    typer.Option("--prompts", metavar="DIR", help="Markdown files that replace the shipped prompts."),
-]
-Prices = Annotated[
-    Path | None, typer.Option("--prices", metavar="FILE", help="USD a million tokens, by model.")
+    typer.Option(
+        "--prompts",
+        metavar="DIR",
+        help="Markdown files that replace the shipped prompts.",
+        rich_help_panel=ENGINE,
+    ),
 ]
 
 
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The folder of the run.")]
-Concurrency = Annotated[
-    int, typer.Option("--concurrency", metavar="N", min=1, max=1024, help="Calls under way at once.")
-]
-Budget = Annotated[
-    float | None, typer.Option("--budget", metavar="USD", help="Stop asking when so much is spent.")
-]
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Passed to the endpoint.")]
-Timeout = Annotated[
-    float,
-    typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For one answer; then it is asked again."),
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", help="Seed sent to the endpoint.", rich_help_panel=SERVERS),
 ]
 RequestsPerMinute = Annotated[
-    float | None, typer.Option("--requests-per-minute", metavar="N", min=0.1, help="At most.")
+    float | None,
+    typer.Option("--requests-per-minute", metavar="N", min=0.1, help="Rate limit.", rich_help_panel=SERVERS),
 ]
 TokensPerMinute = Annotated[
-    float | None, typer.Option("--tokens-per-minute", metavar="N", min=1, help="At most, both ways.")
+    float | None,
+    typer.Option(
+        "--tokens-per-minute", metavar="N", min=1, help="Rate limit, both ways.", rich_help_panel=SERVERS
+    ),
 ]
-Cache = Annotated[
-    Path | None,
-    typer.Option("--cache", metavar="FILE", help="Keep answers here, and take those that are here."),
-]
-RetryFailed = Annotated[
-    bool, typer.Option("--retry-failed", help="Try samples again whose last call failed.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No live view.")]
 Ray = Annotated[
     str | None,
-    typer.Option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: its address, auto, or local."),
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Work on a Ray cluster: its address, auto, or local.",
+        rich_help_panel=CLUSTER,
+    ),
 ]
 Shards = Annotated[
-    int | None, typer.Option("--shards", metavar="N", min=1, help="With --ray: workers. [default: 2]")
+    int | None,
+    typer.Option(
+        "--shards", metavar="N", min=1, help="Workers of the cluster. [default: 2]", rich_help_panel=CLUSTER
+    ),
 ]
 
 
-@app.command("make", short_help="Make explanations for a data set; resumes by itself.")
+@app.command("make", cls=Command, short_help="Make explanations for a data set; resumes an interrupted run.")
 def make(
     dataset: DatasetArgument,
     output: Output,
-    model: Model = "offline",
-    base_url: BaseUrl = None,
-    key_env: KeyEnv = "OPENAI_API_KEY",
-    concurrency: Concurrency = 64,
-    limit: Limit = None,
-    budget: Budget = None,
-    prices: Prices = None,
+    model: Model = "rules",
+    base_url: BaseUrlOption = None,
+    key_env: KeyEnvOption = "OPENAI_API_KEY",
+    concurrency: ConcurrencyOption = 64,
+    limit: LimitOption = None,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
     hint_after: HintAfter = 2,
     max_rounds: MaxRounds = 5,
     verify: Verify = "both",
     prompts: PromptsFolder = None,
-    temperature: Temperature = 0.7,
-    max_tokens: MaxTokens = None,
+    temperature: TemperatureOption = 0.7,
+    max_new_tokens: MaxNewTokensOption = None,
     seed: Seed = None,
-    timeout: Timeout = 60.0,
+    timeout: TimeoutOption = 60.0,
     requests_per_minute: RequestsPerMinute = None,
     tokens_per_minute: TokensPerMinute = None,
-    cache: Cache = None,
-    retry_failed: RetryFailed = False,
-    quiet: Quiet = False,
+    cache: CacheOption = None,
+    retry_failed: RetryFailedOption = False,
+    quiet: QuietOption = False,
     ray: Ray = None,
     shards: Shards = None,
-    au_source: AuSource = "blendshapes",
-    data_root: RootOption = None,
+    au_source: AuSourceOption = "blendshapes",
+    data_root: DataRootOption = None,
     kind: KindOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an explanation for every face of a data set, each checked against its action units.
 
-    A run that was stopped goes on when the same command is given again: no answered call is asked twice.
-    Samples without an explanation are counted at the end, with the reasons. Exit code 3: some could not be
-    measured or their calls failed, or not one has an explanation; 4: no face was found in any picture.
+    Run the same command again to resume: no call that was answered is repeated. Samples without an
+    explanation are counted at the end, with the reasons. Exit code 3: some could not be measured, some calls
+    failed, or no sample has an explanation; 4: no face was found in any image.
     """
     from expllm.cli.cot_make import work
     from expllm.cot.engine_setup import CotMakeOptions
 
     if shards and not ray:
         raise UsageError("--shards needs --ray")
+    check_budget(budget)
     options = CotMakeOptions(
         dataset=dataset, output=output, model=model, base_url=base_url, key_env=key_env, limit=limit,
         concurrency=concurrency, budget=budget, prices=prices, hint_after=hint_after, max_rounds=max_rounds,
         verify=verify, prompts=prompts, temperature=temperature, seed=seed, retry_failed=retry_failed,
-        max_tokens=max_tokens, timeout=timeout, requests_per_minute=requests_per_minute,
+        max_tokens=max_new_tokens, timeout=timeout, requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute, cache=cache, quiet=quiet, ray=ray,
         shards=(shards or 2) if ray else None, au_source=au_source, data_root=data_root, kind=kind,
     )  # fmt: skip
     leave(*work(options, as_json=as_json))
 
 
-@app.command("estimate", short_help="Calls, tokens and USD that a run would take.")
+@app.command("estimate", cls=Command, short_help="Estimate the calls, tokens and cost of a run.")
 def estimate(
     dataset: DatasetArgument,
-    model: Model = "gpt-4o",
-    limit: Limit = None,
-    prices: Prices = None,
+    model: Model = "chat:gpt-4o",
+    limit: LimitOption = None,
+    prices: PricesOption = None,
     max_rounds: MaxRounds = 5,
     verify: Verify = "both",
     prompts: PromptsFolder = None,
-    data_root: RootOption = None,
+    data_root: DataRootOption = None,
     kind: KindOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Estimate what `make` would take, from the data and the prompts; nothing is asked."""
+    """Estimate the calls, tokens and cost of `make` from the data and the prompts; no call is made."""
     from expllm.cot.make_run import estimated
 
     found, data = estimated(dataset, model, limit, prices, max_rounds, verify, prompts, data_root, kind)
@@ -167,21 +198,23 @@ def estimate(
 
 
 def _print_estimate(found: "Estimate", model: str) -> None:
-    cost = f"no price is known for {model}: give --prices" if found.usd is None else _usd(*found.usd)
+    cost = f"the price of {model} is unknown: give --prices FILE" if found.usd is None else _usd(*found.usd)
     typer.echo(f"{found.samples:,} faces with {model}: {cost}")
     for name, (best, worst) in (
         ("calls", found.calls),
-        ("tokens asked", found.prompt_tokens),
-        ("tokens answered", found.completion_tokens),
+        ("prompt tokens", found.prompt_tokens),
+        ("completion tokens", found.completion_tokens),
     ):
-        typer.echo(f"  {name}: {best:,} if each passes in its first round, {worst:,} if none ever does")
+        typer.echo(
+            f"  {name}: {best:,} if every sample passes in its first round, {worst:,} if none ever passes"
+        )
 
 
 def _usd(best: float, worst: float) -> str:
     return f"{best:,.2f} to {worst:,.2f} USD"
 
 
-@app.command("audit", short_help="Hold each claim of a text against the action units.")
+@app.command("audit", cls=Command, short_help="Check each claim of a text against the action units.")
 def audit(
     file: Annotated[
         str,
@@ -196,46 +229,47 @@ def audit(
             "--output",
             "-o",
             metavar="RUN",
-            help="Where an audit model's replies are kept. [default: in the run, or runs/audit/FILE]",
+            help="Folder of the audit model's replies. [default: in the run, or runs/audit/FILE]",
         ),
     ] = None,
-    base_url: BaseUrl = None,
-    key_env: KeyEnv = "OPENAI_API_KEY",
-    temperature: Temperature = 0.0,
-    audit_max_tokens: AuditMaxTokensOption = None,
-    concurrency: Concurrency = 8,
-    budget: Budget = None,
-    prices: Prices = None,
-    timeout: Timeout = 60.0,
-    cache: Cache = None,
-    retry_failed: RetryFailed = False,
-    quiet: Quiet = False,
+    base_url: BaseUrlOption = None,
+    key_env: KeyEnvOption = "OPENAI_API_KEY",
+    temperature: TemperatureOption = 0.0,
+    audit_max_new_tokens: AuditMaxNewTokensOption = None,
+    concurrency: ConcurrencyOption = 8,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
+    timeout: TimeoutOption = 60.0,
+    cache: CacheOption = None,
+    retry_failed: RetryFailedOption = False,
+    quiet: QuietOption = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON instead: a line a text, or the totals with --summary.")
+        bool,
+        typer.Option("--json", help="Print JSON instead: one line per text, or the totals with --summary."),
     ] = False,
 ) -> None:
-    """Print the claims of texts in colour, with the action unit that backs or refutes each.
+    """Print the claims of texts in colour, with the action unit that supports or contradicts each.
 
-    An audit model reads the claims as well: both readings are checked alike and compared. The same command
-    asks nothing twice. Exit code 3: the model did not read some text.
+    With --audit-model a language model reads the claims as well; both readings are checked alike and
+    compared. Run the same command again to resume. Exit code 3: the model did not read some text.
     """
     from expllm.cli.audit_model import AuditOrder
     from expllm.cli.cot_audit import audit_file
 
     order = AuditOrder(
         audit_model=audit_model, base_url=base_url, key_env=key_env, temperature=temperature,
-        max_tokens=audit_max_tokens, concurrency=concurrency, budget=budget, prices=prices, timeout=timeout,
-        cache=cache, retry_failed=retry_failed, quiet=quiet,
+        max_tokens=audit_max_new_tokens, concurrency=concurrency, budget=budget, prices=prices,
+        timeout=timeout, cache=cache, retry_failed=retry_failed, quiet=quiet,
     )  # fmt: skip
     audit_file(file, sample, as_json=as_json, summary=summary, order=order, output=output)
 
 
-@app.command("status", short_help="What a run has done, and what it cost.")
+@app.command("status", cls=Command, short_help="Show the progress and cost of a run.")
 def status(
     run: RunArgument,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the ledger of a run; also while it works."""
+    """Print the ledger of a run, finished or in progress."""
     from expllm.cot.ledger import Ledger
     from expllm.files.runs import RunFolder
 
@@ -250,7 +284,7 @@ def status(
     print_view(ledger_view(ledger))
 
 
-@app.command("show", short_help="Everything that was asked and answered for a sample.")
+@app.command("show", cls=Command, short_help="Show the whole conversation about a sample.")
 def show(
     run: RunArgument,
     sample: Annotated[
@@ -258,7 +292,7 @@ def show(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a sample's whole conversation, each verdict, and how it ended."""
+    """Print a sample's conversation, each verdict, and the outcome."""
     from expllm.files.runs import RunFolder
 
     folder = RunFolder(run)
@@ -273,21 +307,21 @@ def show(
     print_view(sample_view(folder, sample))
 
 
-@app.command("export", short_help="Write a run's explanations as a data set.")
+@app.command("export", cls=Command, short_help="Export a run's explanations as a data set.")
 def export(
     run: RunArgument,
     to: Annotated[
-        str,
-        typer.Option("--to", metavar="FORMAT", help="jsonl, parquet, hf, llava, trl, messages or released."),
+        Literal["jsonl", "parquet", "hf", "llava", "trl", "messages", "released"],
+        typer.Option("--to", help="Format of the export."),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PATH", help="[default: in the run's folder]")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the resolved explanations of a run, with a data set card beside them.
+    """Export the resolved explanations of a run, with a data set card.
 
-    Samples without an explanation are not in it; they are counted. Exit code 1: there is nothing to export.
+    Samples without an explanation are left out and counted. Exit code 1: there is nothing to export.
     """
     from expllm.cot.export import default_output
     from expllm.cot.export import export as write

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from expllm.cli import data_preview
+from expllm.cli.command import Command, new_group
 from expllm.cli.ending import Ending, leave, listed
 from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.core.errors import ExitCode, UsageError
@@ -13,34 +14,31 @@ from expllm.core.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from expllm.data.check import Report
 
-data_app = typer.Typer(
-    help="Look at data sets: are they whole, and what would training see of them?",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+data_app = new_group("Check data sets, and preview augmentation.")
+
+
+@data_app.command(
+    "check", cls=Command, short_help="List what is found, missing and unreadable in a data set."
 )
-
-
-@data_app.command("check", short_help="What is found, missing and unreadable in a data set.")
 def check(
     name: Annotated[
         str | None,
         typer.Argument(
             metavar="[NAME]",
             help="rafdb, affectnet7, affectnet8, expw, ferplus, fer2013, ckplus, jaffe, kdef, yolo, "
-            "cc3m (captions), parquet, reference, released, folder, csv or aus. [default: what ROOT "
-            "looks like]",
+            "cc3m (captions), parquet, reference, released, folder, csv or aus. [default: "
+            "detected]",
         ),
     ] = None,
     root: Annotated[
-        str | None, typer.Argument(metavar="ROOT", help="Where it lies; 'ROOT:SPLIT' looks at one split.")
+        str | None, typer.Argument(metavar="ROOT", help="Its folder or file; ROOT:SPLIT checks one split.")
     ] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Open no picture.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Do not open images.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is found, missing and unreadable in a data set, beside what was published.
+    """List what is found, missing and unreadable in a data set, beside the published counts.
 
-    Every picture is opened. Exit code 0: it is whole; 3: something is missing or cannot be read.
+    Every image is opened. Exit code 0: the data set is complete; 3: something is missing or unreadable.
     """
     from expllm.data import KINDS
     from expllm.data.about import CAPTIONS
@@ -49,7 +47,7 @@ def check(
     kinds = (*KINDS, CAPTIONS)
     kind, place = (None, name) if root is None else (name, root)
     if kind not in (None, *kinds):
-        raise UsageError(f"no data set is called {kind!r}: there are {', '.join(kinds)}")
+        raise UsageError(f"unknown kind of data set {kind!r}: use {', '.join(kinds)}")
     if place is None or (kind is None and place in kinds and not Path(place).exists()):
         raise UsageError(f"give its folder or file: expllm data check {place or '[NAME]'} ROOT")
     report = look_through(kind, place, fast=fast)
@@ -60,7 +58,7 @@ def check(
 
         print_view(report_view(report))
     if not report.is_whole:
-        leave(Ending(ExitCode.SOME_INPUTS_FAILED, f"{place}: not whole: {listed(_troubles(report))}"))
+        leave(Ending(ExitCode.SOME_INPUTS_FAILED, f"{place}: incomplete: {listed(_troubles(report))}"))
 
 
 def _troubles(report: "Report") -> dict[str, int]:
@@ -72,4 +70,6 @@ def _troubles(report: "Report") -> dict[str, int]:
     return {what: count for what, count in found.items() if count}
 
 
-data_app.command("preview", short_help="A sheet of what augmentation does to faces.")(data_preview.preview)
+data_app.command("preview", cls=Command, short_help="Draw a contact sheet of augmented faces.")(
+    data_preview.preview
+)

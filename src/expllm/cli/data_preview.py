@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from expllm.cli.ending import Ending, leave, of_data
-from expllm.cli.evaluate_options import DatasetArgument, KindOption, RootOption
+from expllm.cli.options import DataRootOption, DatasetArgument, KindOption
 from expllm.core.errors import ExitCode, ImageError, UsageError
 from expllm.files.atomic import refuse_inputs
 
@@ -18,19 +18,21 @@ if TYPE_CHECKING:
 MOST_UNREADABLE: Final = 20
 """Pictures that cannot be read, after which no more are tried."""
 
-Sheet = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The sheet, a .png file.")]
+Sheet = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="The contact sheet, a .png file.")
+]
 Rows = Annotated[int, typer.Option("--rows", metavar="N", min=1, max=100, help="Faces on the sheet.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of what is drawn.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the augmentations.")]
 
 
 def preview(
-    dataset: DatasetArgument, output: Sheet, rows: Rows = 4, seed: Seed = 0, data_root: RootOption = None,
+    dataset: DatasetArgument, output: Sheet, rows: Rows = 4, seed: Seed = 0, data_root: DataRootOption = None,
     kind: KindOption = None,
 ) -> None:  # fmt: skip
-    """Draw each augmentation alone, at both ends of its range, and three pictures as training draws them.
+    """Draw each augmentation at both ends of its range, and three images as training sees them.
 
-    Faces without a picture are passed over, and those whose picture cannot be read are named (exit code 3).
-    Under the pictures of a face stand words of its text, as they are and as the flipped picture gets them.
+    Samples without an image are skipped; unreadable images are named (exit code 3). Below each face are
+    words of its text, and the same words after flipping.
     """
     from expllm.data.augment import Augmentation
     from expllm.data.preview import contact_sheet
@@ -39,7 +41,9 @@ def preview(
     from expllm.files.formats import our_mark
 
     if output.suffix.lower() != ".png":
-        raise UsageError(f"cannot write {output}: the sheet is a PNG picture; name a file that ends in .png")
+        raise UsageError(
+            f"cannot write {output}: the contact sheet is a PNG image: choose a name that ends in .png"
+        )
     found = open_named(dataset, data_root, kind)
     samples, unreadable = _readable(found, rows)
     refuse_inputs(output, *(sample.image.path for sample in found if sample.image))

@@ -1,4 +1,4 @@
-"""`expllm doctor`: everything that a run needs, looked at one by one, and how to mend what is missing."""
+"""`expllm doctor`: dependencies and model files, checked one by one, with suggested fixes."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,16 +22,16 @@ def doctor(
         str | None,
         typer.Option(
             "--model", metavar="NAME",
-            help="Look at one model instead: paper, another preset, hf:REPO, or a folder.",
+            help="Check one model instead: compact, paper, another preset, hf:REPO, or a folder.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Check all that a run needs (packages, system libraries, model files) and say how to mend it.
+    """Check dependencies and model files, and suggest fixes.
 
-    The model that explains by default is loaded and asked once; EXPLLM_MODEL names another one.
-    With --model: which of its weights are here, which are missing, how large they are, and what memory it
-    takes. Nothing is fetched. Exit code 5: weights are missing or damaged.
+    The default model (EXPLLM_MODEL, else compact) is loaded and run once. With --model: which of its
+    weights are present or missing, their size, and the memory that the model needs. Nothing is
+    downloaded. Exit code 5: weights are missing or damaged.
     """
     keep_stderr_to_ourselves()
     figures: dict[str, Any] = {}
@@ -50,7 +50,7 @@ def doctor(
         _print(findings)
     if wrong:
         worst = max(finding.exit_code for finding in wrong)
-        leave(Ending(worst, f"{len(wrong)} thing(s) to mend: {', '.join(one.subject for one in wrong)}"))
+        leave(Ending(worst, f"{len(wrong)} problem(s): {', '.join(one.subject for one in wrong)}"))
 
 
 def _print(findings: Sequence[Finding]) -> None:
@@ -58,17 +58,17 @@ def _print(findings: Sequence[Finding]) -> None:
     width = max((len(finding.subject) for finding in findings), default=0)
     for finding in findings:
         typer.echo(f"{marks[finding.state]}  {finding.subject:<{width}}  {finding.text}")
-        if finding.mend:
-            typer.echo(f"{'':8}  {'':{width}}  -> {finding.mend}")
+        if finding.fix:
+            typer.echo(f"{'':8}  {'':{width}}  -> {finding.fix}")
     wrong = sum(finding.state == "wrong" for finding in findings)
-    typer.echo(f"{wrong} thing(s) to mend." if wrong else "All is well.")
+    typer.echo(f"{wrong} problem(s) found." if wrong else "No problems found.")
 
 
 def _python() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    mend = "" if fits else "use Python 3.11, 3.12 or 3.13"
-    yield Finding("Python", "ok" if fits else "wrong", f"{version} ({sys.executable})", mend)
+    fix = "" if fits else "use Python 3.11, 3.12 or 3.13"
+    yield Finding("Python", "ok" if fits else "wrong", f"{version} ({sys.executable})", fix)
 
 
 def _packages() -> Iterator[Finding]:
@@ -85,8 +85,8 @@ def _system_libraries() -> Iterator[Finding]:
     try:
         load_mediapipe()
     except ExpllmError as error:
-        what, _, mend = error.line.partition(": run ")
-        yield Finding("system libraries", "wrong", what, mend.strip("'"))
+        what, _, fix = error.line.partition(": run ")
+        yield Finding("system libraries", "wrong", what, fix.strip("'"))
     else:
         yield Finding("system libraries", "ok", "libGL, libEGL, libGLESv2, libglib")
 
@@ -113,8 +113,8 @@ def _assets() -> Iterator[Finding]:
         yield Finding("calibration", "wrong", str(error), "pip install --force-reinstall expllm")
     else:
         measured = len(reader.measured)
-        told = f"{reader.identity}: {measured} of {len(AU_NAMES)} units measured"
-        yield Finding("AU calibration", "ok", told)
+        text = f"{reader.identity}: {measured} of {len(AU_NAMES)} units measured"
+        yield Finding("AU calibration", "ok", text)
         yield Finding("AU classifier", "ok", classifier.identity)
 
 
@@ -128,12 +128,12 @@ def _settings() -> Iterator[Finding]:
         yield Finding("settings", "wrong", error.line, "correct this file or remove it", error.exit_code)
         return
     if not found.exists:
-        yield Finding("settings", "optional", f"no {found.path}; it may say where data sets lie")
+        yield Finding("settings", "optional", f"{found.path} not found; it may name the folders of data sets")
         return
     roots = {"data_root": found.data_root, **{f"data.{name}": path for name, path in found.data.items()}}
     named = {key: path for key, path in roots.items() if path is not None}
-    told = ", ".join(f"{key} = {path}" for key, path in named.items()) or "nothing is set"
-    yield Finding("settings", "ok", f"{found.path}: {told}")
+    text = ", ".join(f"{key} = {path}" for key, path in named.items()) or "empty"
+    yield Finding("settings", "ok", f"{found.path}: {text}")
     for key, path in named.items():
         # A data set's own place may also be the beginning of the names of its Parquet files.
         if not path.exists() and not (key != "data_root" and any(path.parent.glob(f"{path.name}*.parquet"))):
@@ -150,9 +150,9 @@ def _run_through() -> Iterator[Finding]:
         with Predictor() as predictor:
             faces = predictor.analyze(np.zeros((64, 64, 3), np.uint8))
     except (ExpllmError, RuntimeError, OSError) as error:
-        yield Finding("trial run", "wrong", str(error), "mend what is wrong above, then try again")
+        yield Finding("trial run", "wrong", str(error), "fix the problems above, then try again")
     else:
-        yield Finding("trial run", "ok", f"a blank picture has {len(faces)} faces")
+        yield Finding("trial run", "ok", f"{len(faces)} faces found in a blank image")
 
 
 CHECKS: Final[tuple[Callable[[], Iterator[Finding]], ...]] = (

@@ -73,9 +73,7 @@ def _meant(name: str) -> "tuple[Preset, Finding | None]":
     from expllm.model.presets import preset as by_name
 
     if name.startswith(("chat:", "endpoint:")):
-        raise UsageError(
-            f"{name.partition(':')[0]}: such a model runs at a server: none of its weights are here"
-        )
+        raise UsageError(f"{name.partition(':')[0]}: the model runs on a server and has no weights here")
     path = Path(name)
     if path.is_dir() and not is_model(path) and (path / "config.json").is_file():
         return by_name(f"hf:{path}"), None
@@ -127,7 +125,7 @@ def _memory(preset: "Preset", sizes: "Sizes", figures: dict[str, Any]) -> Iterat
     device = this_device(StageConfig(), measure=False)
     card = torch.cuda.is_available()
     yield Finding("device", "ok", f"{device.name}, {_size(device.memory)}; torch {torch.__version__}"
-                  f"{'' if card else ', which sees no GPU'}")  # fmt: skip
+                  f"{'' if card else ', no GPU'}")  # fmt: skip
     asked = answer_memory(sizes, 1, EXPLANATION).total
     trained = training_memory(sizes, LEARNED, 4, TRAINING, checkpointing=True).total
     figures["memory"] = {"answer": round(asked), "training_step": round(trained), "device": device.memory}

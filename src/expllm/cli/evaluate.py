@@ -1,135 +1,175 @@
 """`expllm eval`: how good a model is, from answers that are saved."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import typer
-
-from expllm.cli import chat_options as chat
 from expllm.cli import evaluate_report
-from expllm.cli.ending import all_lost, leave, of_answers
-from expllm.cli.evaluate_options import (
+from expllm.cli.chat_options import chat_options
+from expllm.cli.command import Command, new_group
+from expllm.cli.ending import leave, of_answers
+from expllm.cli.figures import JsonOption, print_json, print_view
+from expllm.cli.options import (
     AbstainOption,
-    BatchOption,
+    AnyKeyEnvOption,
+    AnyMaxNewTokensOption,
+    AnyTemperatureOption,
+    AnyTimeoutOption,
+    BaseUrlOption,
+    BatchSizeOption,
     BoxesOption,
+    BudgetOption,
+    CacheOption,
+    DataRootOption,
     DatasetArgument,
+    DeviceOption,
     DtypeOption,
+    EvalRunArgument,
+    EvalRunOption,
     KindOption,
     LimitOption,
-    MirroredOption,
     ModelArgument,
-    OutputOption,
     PlotOption,
+    PricesOption,
+    QuestionsOption,
     QuietOption,
-    RootOption,
-    RunArgument,
+    ServedNameOption,
 )
-from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.cli.terminal import keep_stderr_to_ourselves
-from expllm.core.errors import UsageError
 from expllm.core.packages import PLOTS, require
 from expllm.files.atomic import refuse_inputs
 
 if TYPE_CHECKING:
     from expllm.evals.saved_answers import Answer, Settings, Task
 
-app = typer.Typer(
-    help="How good a model is; every answer is saved, every figure can be computed again.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+app = new_group("Evaluate models; answers are saved, and every figure can be computed again from them.")
+
+
+@app.command(
+    "accuracy",
+    cls=Command,
+    short_help="Accuracy, balanced accuracy and macro-F1, with 95 % confidence intervals.",
 )
-
-
-@app.command("accuracy", short_help="Accuracy and its kin on a test set, with intervals and alarms.")
 def accuracy(
     model: ModelArgument,
     dataset: DatasetArgument,
-    output: OutputOption = None,
-    data_root: RootOption = None,
+    output: EvalRunOption = None,
+    data_root: DataRootOption = None,
     kind: KindOption = None,
     as_json: JsonOption = False,
-    batch: BatchOption = 16,
+    batch_size: BatchSizeOption = 16,
     limit: LimitOption = None,
     boxes: BoxesOption = None,
-    dtype: DtypeOption = "float32",
+    dtype: DtypeOption = "auto",
+    device: DeviceOption = "auto",
     plot: PlotOption = False,
     abstain: AbstainOption = None,
-    base_url: chat.ChatBaseUrl = None,
-    key_env: chat.ChatKeyEnv = None,
-    temperature: chat.ChatTemperature = None,
-    max_tokens: chat.ChatMaxTokens = None,
-    timeout: chat.ChatTimeout = None,
-    cache: chat.ChatCache = None,
-    budget: chat.ChatBudget = None,
-    prices: chat.ChatPrices = None,
-    questions: chat.ServedQuestions = None,
-    served_name: chat.ServedName = None,
+    base_url: BaseUrlOption = None,
+    key_env: AnyKeyEnvOption = None,
+    temperature: AnyTemperatureOption = None,
+    max_new_tokens: AnyMaxNewTokensOption = None,
+    timeout: AnyTimeoutOption = None,
+    cache: CacheOption = None,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
+    questions: QuestionsOption = None,
+    served_name: ServedNameOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Ask a model about every face of a data set, and score its labels.
+    """Label every face of a data set with a model: accuracy, balanced accuracy and macro-F1.
 
-    The same command goes on where it was cut. Exit code 3: pictures are unreadable or missing, or answers
-    hold no label; each unreadable one is named and counts as wrong. 4: no face was found in any picture.
+    Run the same command again to resume. Exit code 3: images are unreadable or missing, or replies hold no
+    label; unreadable images are named and count as wrong. 4: no face was found in any image.
     """
     endpoint = (
-        base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices, questions, served_name,
+        base_url, key_env, temperature, max_new_tokens, timeout, cache, budget, prices, questions,
+        served_name,
     )  # fmt: skip
-    run, settings, answers = _asked(
-        "accuracy", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, plot, endpoint
+    run, settings, answers = answers_of(
+        "accuracy",
+        model,
+        dataset,
+        output,
+        data_root,
+        kind,
+        batch_size,
+        limit,
+        boxes,
+        dtype,
+        device,
+        quiet,
+        plot,
+        endpoint,
     )
-    _report(run, settings, answers, as_json, plot, abstain)
+    report_labels(run, settings, answers, as_json, plot, abstain)
 
 
-@app.command("transfer", short_help="A model on a data set with other labels: what both have is scored.")
+@app.command(
+    "transfer",
+    cls=Command,
+    short_help="Score a model on a data set with another label set: shared labels only.",
+)
 def transfer(
     model: ModelArgument,
     dataset: DatasetArgument,
-    output: OutputOption = None,
-    data_root: RootOption = None,
+    output: EvalRunOption = None,
+    data_root: DataRootOption = None,
     kind: KindOption = None,
     as_json: JsonOption = False,
-    batch: BatchOption = 16,
+    batch_size: BatchSizeOption = 16,
     limit: LimitOption = None,
     boxes: BoxesOption = None,
-    dtype: DtypeOption = "float32",
+    dtype: DtypeOption = "auto",
+    device: DeviceOption = "auto",
     plot: PlotOption = False,
     abstain: AbstainOption = None,
-    base_url: chat.ChatBaseUrl = None,
-    key_env: chat.ChatKeyEnv = None,
-    temperature: chat.ChatTemperature = None,
-    max_tokens: chat.ChatMaxTokens = None,
-    timeout: chat.ChatTimeout = None,
-    cache: chat.ChatCache = None,
-    budget: chat.ChatBudget = None,
-    prices: chat.ChatPrices = None,
-    questions: chat.ServedQuestions = None,
-    served_name: chat.ServedName = None,
+    base_url: BaseUrlOption = None,
+    key_env: AnyKeyEnvOption = None,
+    temperature: AnyTemperatureOption = None,
+    max_new_tokens: AnyMaxNewTokensOption = None,
+    timeout: AnyTimeoutOption = None,
+    cache: CacheOption = None,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
+    questions: QuestionsOption = None,
+    served_name: ServedNameOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Score a model on a data set that it was not trained for (the paper's Table II).
 
-    Label sets are aligned by the synonym table. Faces whose label the model was never taught are left out,
-    answers that the data set does not have are wrong; both are counted.
+    Label sets are aligned by the synonym table. Faces whose label the model does not know are left out;
+    answers outside the data set's labels count as wrong. Both are reported.
     """
     endpoint = (
-        base_url, key_env, temperature, max_tokens, timeout, cache, budget, prices, questions, served_name,
+        base_url, key_env, temperature, max_new_tokens, timeout, cache, budget, prices, questions,
+        served_name,
     )  # fmt: skip
-    run, settings, answers = _asked(
-        "transfer", model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, plot, endpoint
+    run, settings, answers = answers_of(
+        "transfer",
+        model,
+        dataset,
+        output,
+        data_root,
+        kind,
+        batch_size,
+        limit,
+        boxes,
+        dtype,
+        device,
+        quiet,
+        plot,
+        endpoint,
     )
-    _report(run, settings, answers, as_json, plot, abstain)
+    report_labels(run, settings, answers, as_json, plot, abstain)
 
 
-@app.command("rescore", short_help="The tables of a run from its saved answers, without the model.")
+@app.command("rescore", cls=Command, short_help="Print the tables of a run again, from its saved answers.")
 def rescore(
-    run: RunArgument,
+    run: EvalRunArgument,
     as_json: JsonOption = False,
     plot: PlotOption = False,
     abstain: AbstainOption = None,
 ) -> None:
-    """Compute every figure of a run again from its saved answers, and from the replies of its judges."""
+    """Compute every figure of a run again from its saved answers and judges' replies; no model is loaded."""
     from expllm.cli.evaluate_cot import report_cot, report_ladder
     from expllm.evals.ladder_runs import LadderRun
     from expllm.evals.saved_answers import EvalRun
@@ -139,12 +179,12 @@ def rescore(
     saved = EvalRun(run)
     if saved.settings().task == "cot":
         report_cot(run, saved.settings(), saved.answers(), as_json)
-    _report(run, saved.settings(), saved.answers(), as_json, plot, abstain)
+    report_labels(run, saved.settings(), saved.answers(), as_json, plot, abstain)
 
 
-@app.command("compare", short_help="McNemar's test between two runs on the same faces.")
-def compare(run: RunArgument, other: RunArgument, as_json: JsonOption = False) -> None:
-    """Say whether two runs differ surely in accuracy, on the faces that both answered."""
+@app.command("compare", cls=Command, short_help="McNemar's test between two runs on the same faces.")
+def compare(run: EvalRunArgument, other: EvalRunArgument, as_json: JsonOption = False) -> None:
+    """Test whether the accuracies of two runs differ significantly, on the faces that both answered."""
     from expllm.evals.saved_answers import EvalRun
     from expllm.evals.scores import compare as compared
 
@@ -159,56 +199,14 @@ def compare(run: RunArgument, other: RunArgument, as_json: JsonOption = False) -
     print_view(comparison_view(found, (run, other)))
 
 
-app.command("report", short_help="One page of many runs, beside the paper's tables.")(evaluate_report.report)
+app.command("report", cls=Command, short_help="One HTML page of several runs, beside the paper's tables.")(
+    evaluate_report.report
+)
 
 
-@app.command("calibrate", short_help="Fit a model's temperature on validation data, and save it with it.")
-def calibrate(
-    model: ModelArgument,
-    dataset: DatasetArgument,
-    output: OutputOption = None,
-    data_root: RootOption = None,
-    kind: KindOption = None,
-    as_json: JsonOption = False,
-    batch: BatchOption = 16,
-    limit: LimitOption = None,
-    boxes: BoxesOption = None,
-    dtype: DtypeOption = "float32",
-    mirrored: MirroredOption = None,
-    quiet: QuietOption = False,
-) -> None:
-    """Make a model's probabilities mean what they say: one number, fitted on validation faces.
-
-    The number is written into the model's folder, and no answer changes. At least 50 faces are needed.
-    The calibration error before and after is that of the same faces; a plot goes into the run's folder.
-    With --mirrored the model looks twice for a label, which takes longer and is right a little more often.
-    """
-    from expllm.model.shipped import OFFLINE, model_folder
-
-    if model == OFFLINE:
-        raise UsageError("offline has no folder for a temperature, and is calibrated: give a model's folder")
-    if model.startswith(("chat:", "endpoint:")):
-        raise UsageError(f"{model.partition(':')[0]}: has no folder for a temperature: give a model's folder")
-    from expllm.evals.calibrate import calibrated, look_twice
-
-    if mirrored is not None:
-        look_twice(model_folder(model), mirrored)
-    run, settings, answers = _asked(
-        None, model, dataset, output, data_root, kind, batch, limit, boxes, dtype, quiet, True
-    )
-    if unanswered := all_lost(answers):
-        leave(unanswered)
-    settings, found = calibrated(model_folder(model), run, settings, answers)
-    if not as_json:
-        from expllm.cli.evaluate_view import temperature_lines
-
-        typer.echo("\n".join(temperature_lines(found)))
-    _report(run, settings, answers, as_json, True, fitted=asdict(found))
-
-
-def _asked(
+def answers_of(
     task: "Task | None", model: str, name: str, output: Path | None, root: str | None, kind: str | None,
-    batch: int, limit: int | None, boxes: bool | None, dtype: str, quiet: bool, plot: bool,
+    batch: int, limit: int | None, boxes: bool | None, dtype: str, device: str, quiet: bool, plot: bool,
     endpoint: tuple[Any, ...] = (None,) * 10,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder and all answers; without a task they are for calibration."""
@@ -219,8 +217,10 @@ def _asked(
     keep_stderr_to_ourselves()
     require(*(PLOTS if plot else ()))
     dataset = open_named(name, root, kind)
-    options = chat.chat_options(*endpoint)
-    with labeller(model, dataset.labels, boxes=boxes, dtype=dtype, kind=dataset.kind, chat=options) as who:
+    options = chat_options(*endpoint)
+    with labeller(
+        model, dataset.labels, boxes=boxes, dtype=dtype, device=device, kind=dataset.kind, chat=options
+    ) as who:
         if task is None:
             from expllm.evals.calibrate import check_validation
 
@@ -232,7 +232,7 @@ def _asked(
         return run, *answer_all(who, question, run, batch, quiet=quiet)
 
 
-def _report(
+def report_labels(
     run: Path,
     settings: "Settings",
     answers: "list[Answer]",

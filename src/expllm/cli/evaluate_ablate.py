@@ -7,6 +7,7 @@ import typer
 
 from expllm.cli.ending import leave, of_trainings
 from expllm.cli.figures import JsonOption, print_json
+from expllm.cli.options import BatchSizeOption, LimitOption, QuietOption
 from expllm.core.errors import UsageError
 from expllm.core.packages import TRAINING, require
 
@@ -18,27 +19,22 @@ if TYPE_CHECKING:
 RecipeArgument = Annotated[Path, typer.Argument(help="A recipe, such as recipes/compact.yaml.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE ...]", help="Settings for all variants, as for 'expllm train'."),
+    typer.Argument(metavar="[KEY=VALUE ...]", help="Overrides for all variants, as for 'expllm train'."),
 ]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Folder of all runs; runs/NAME-ablation by default.")
+    Path | None, typer.Option("-o", "--output", help="Folder of all runs. [default: runs/NAME-ablation]")
 ]
 Data = Annotated[
     str | None,
     typer.Option(
-        "--data", metavar="DATASET", help="What to evaluate on; the recipe's data.valid if not given."
+        "--data", metavar="DATASET", help="Data set to evaluate on. [default: data.valid of the recipe]"
     ),
 ]
 Only = Annotated[
-    str | None, typer.Option("--only", metavar="NAMES", help="Some variants, with commas; or IV, or V.")
+    str | None, typer.Option("--only", metavar="NAMES", help="Variants, separated by commas; or IV, or V.")
 ]
-Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Trainings of each variant.")]
-Limit = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="Evaluate on N faces, the same for all.")
-]
-Batch = Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Faces at a time.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list the variants.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Trainings per variant.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="List the variants without training.")]
 
 
 def ablate(
@@ -48,18 +44,17 @@ def ablate(
     data: Data = None,
     only: Only = None,
     seeds: Seeds = 1,
-    limit: Limit = None,
-    batch: Batch = 16,
+    limit: LimitOption = None,
+    batch_size: BatchSizeOption = 16,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
-    quiet: Quiet = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Train a recipe ten times, each time with one thing changed, and evaluate each model.
+    """Train a recipe ten times, each time with one setting changed, and evaluate each model.
 
-    Table IV of the paper changes how often labels and explanations are trained, Table V leaves parts out. The
-    same command goes on where it was cut. What the folder holds of other variants and seeds, from a command
-    before with the same recipe and data, stays in the tables. Exit code 3: some variants failed; the table
-    says why.
+    Table IV of the paper varies the mix of labels and explanations, Table V removes parts. Run the same
+    command again to resume. Variants and seeds of earlier commands with the same recipe and data stay in
+    the tables. Exit code 3: some variants failed; the table gives the reasons.
     """
     require(*TRAINING)
     from expllm.evals.ablation import chosen, variants
@@ -84,9 +79,11 @@ def ablate(
     }  # fmt: skip
     table = about
     if not list(ablation.trainings()):
-        raise UsageError("none of these variants can be trained: 'expllm eval ablate --dry-run' says why")
+        raise UsageError(
+            "none of these variants can be trained: 'expllm eval ablate --dry-run' gives the reasons"
+        )
     found = run(
-        ablation, dataset, name, limit=limit, batch=batch, quiet=quiet,
+        ablation, dataset, name, limit=limit, batch=batch_size, quiet=quiet,
         after=lambda done: table.update(write(ablation, done, about)),
     )  # fmt: skip
     _tell(table, as_json)
@@ -102,7 +99,7 @@ def _validation(plan: "Recipe", data: str | None) -> tuple[Any, str]:
     names = [plan.data.valid] if isinstance(plan.data.valid, str) else [*(plan.data.valid or ())]
     if not names:
         raise UsageError(
-            "the recipe names no validation data: say --data DATASET, such as --data ferplus:valid"
+            "the recipe has no validation data: give --data DATASET, such as --data ferplus:valid"
         )
     return open_named(names[0], plan.data.root, plan.data.kind), names[0]
 

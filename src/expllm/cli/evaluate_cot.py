@@ -2,39 +2,51 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
-from expllm.cli.analyze import Audited
-from expllm.cli.audit_model_options import AuditMaxTokensOption, AuditModelOption
-from expllm.cli.chat_options import ServedName, ServedQuestions
-from expllm.cli.cot import BaseUrl, Budget, Cache, KeyEnv, Prices, RetryFailed, Timeout
+from expllm.cli.command import Command
 from expllm.cli.ending import Ending, all_lost, complain, leave, of_answers, of_data, of_judges, of_texts
-from expllm.cli.evaluate_options import (
-    BatchOption,
-    BoxesOption,
-    DatasetArgument,
-    DtypeOption,
-    KindOption,
-    ModelArgument,
-    OutputOption,
-    QuietOption,
-    RootOption,
-)
 from expllm.cli.figures import JsonOption, print_json, print_view
-from expllm.cli.judge_options import (
+from expllm.cli.options import (
+    DATA,
+    TRAINED,
+    AuditedOption,
+    AuditMaxNewTokensOption,
+    AuditModelOption,
+    BaseUrlOption,
+    BatchSizeOption,
+    BoxesOption,
+    BudgetOption,
+    CacheOption,
     ConcurrencyOption,
+    DataRootOption,
+    DatasetArgument,
+    DeviceOption,
+    DtypeOption,
+    EvalRunOption,
     JudgeFileOption,
-    JudgeMaxTokensOption,
+    JudgeMaxNewTokensOption,
     JudgeOption,
+    KeyEnvOption,
+    KindOption,
     LadderJudgeOption,
-    LadderMaxTokensOption,
+    ModelArgument,
+    OrderOption,
+    PricesOption,
+    QuestionsOption,
+    QuietOption,
     RepeatsOption,
+    RetryFailedOption,
+    SampledOption,
+    SampleSeedOption,
+    ServedNameOption,
     TemperatureOption,
+    TimeoutOption,
 )
 from expllm.cli.terminal import keep_stderr_to_ourselves
-from expllm.core.errors import ExitCode, UsageError
+from expllm.core.errors import ExitCode
 from expllm.files.atomic import refuse_inputs
 
 if TYPE_CHECKING:
@@ -43,98 +55,104 @@ if TYPE_CHECKING:
     from expllm.evals.saved_answers import Answer, Settings
     from expllm.predict import ChatOptions
 
-LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Faces, drawn by --seed.")]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Another one draws other faces.")]
 ReferenceOption = Annotated[
     Path | None,
     typer.Option(
-        "--reference", metavar="RUN", help="Texts to compare with: of 'expllm cot make' or its export."
-    ),
-]
-OrderOption = Annotated[
-    str | None,
-    typer.Option(
-        "--order",
-        metavar="explanation-first|label-first",
-        help="How a model is asked. [default: as it was trained]",
+        "--reference",
+        metavar="RUN",
+        help="Reference texts: a run of 'expllm cot make' or its export.",
+        rich_help_panel=DATA,
     ),
 ]
 HintOption = Annotated[
     bool,
-    typer.Option("--hint/--no-hint", help="Tell the measured units to a model that was trained with them."),
+    typer.Option(
+        "--hint/--no-hint",
+        help="Give the measured action units to a model that was trained with them.",
+        rich_help_panel=TRAINED,
+    ),
 ]
-MaxTokensOption = Annotated[
+MaxNewTokensOption = Annotated[
     int | None,
     typer.Option(
-        "--max-tokens",
+        "--max-new-tokens",
         metavar="N",
         min=1,
         help="Maximum number of tokens to generate per explanation. [default: 256; chat: the server's]",
+        show_default=False,
     ),
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to `expllm eval`."""
-    app.command("cot", short_help="Explanations: grounding, and the Exp-CoT score by a judge.")(cot)
-    app.command("ladder", short_help="Can a judge be trusted? Known-bad texts against good ones.")(ladder)
+    app.command("cot", cls=Command, short_help="Explanations: grounding, and the Exp-CoT score by a judge.")(
+        cot
+    )
+    app.command(
+        "ladder",
+        cls=Command,
+        short_help="Test whether a judge is reliable: good texts against known-bad ones.",
+    )(ladder)
 
 
 def cot(
     model: ModelArgument,
     dataset: DatasetArgument,
-    output: OutputOption = None,
-    limit: LimitOption = 100,
-    seed: SeedOption = 0,
+    output: EvalRunOption = None,
+    limit: SampledOption = 100,
+    seed: SampleSeedOption = 0,
     reference: ReferenceOption = None,
     order: OrderOption = None,
-    max_tokens: MaxTokensOption = None,
-    questions: ServedQuestions = None,
-    served_name: ServedName = None,
+    max_new_tokens: MaxNewTokensOption = None,
+    questions: QuestionsOption = None,
+    served_name: ServedNameOption = None,
     hint: HintOption = True,
-    audited: Audited = None,
-    data_root: RootOption = None,
+    audited: AuditedOption = None,
+    data_root: DataRootOption = None,
     kind: KindOption = None,
-    batch: BatchOption = 16,
+    batch_size: BatchSizeOption = 16,
     boxes: BoxesOption = None,
-    dtype: DtypeOption = "float32",
+    dtype: DtypeOption = "auto",
+    device: DeviceOption = "auto",
     judge: JudgeOption = "none",
-    base_url: BaseUrl = None,
-    key_env: KeyEnv = "OPENAI_API_KEY",
+    base_url: BaseUrlOption = None,
+    key_env: KeyEnvOption = "OPENAI_API_KEY",
     judge_file: JudgeFileOption = None,
     repeats: RepeatsOption = 1,
     temperature: TemperatureOption = 0.0,
-    judge_max_tokens: JudgeMaxTokensOption = None,
+    judge_max_new_tokens: JudgeMaxNewTokensOption = None,
     audit_model: AuditModelOption = "none",
-    audit_max_tokens: AuditMaxTokensOption = None,
+    audit_max_new_tokens: AuditMaxNewTokensOption = None,
     concurrency: ConcurrencyOption = 8,
-    budget: Budget = None,
-    prices: Prices = None,
-    timeout: Timeout = 60.0,
-    cache: Cache = None,
-    retry_failed: RetryFailed = False,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
+    timeout: TimeoutOption = 60.0,
+    cache: CacheOption = None,
+    retry_failed: RetryFailedOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Ask a model to explain faces, and score what it writes. The same command resumes an interrupted run.
+    """Score a model's explanations. Run the same command again to resume.
 
-    Grounding holds each claim against the face's measured action units; it needs no judge. A judge compares
-    each text with the engine's (the paper's Table III); an audit model reads claims beside the rules, at the
-    same endpoint. Exit code 3: a picture or a reply is missing.
+    Grounding checks each claim against the face's measured action units and needs no judge. A judge compares
+    each text with a reference text (the paper's Table III). An audit model reads claims beside the rules, at
+    the same endpoint. Exit code 3: an image or a reply is missing.
     """
     from expllm.cli.audit_model import CHAT, AuditOrder
     from expllm.cli.evaluate_judge import opened_beside
 
     reading = AuditOrder(
-        audit_model=audit_model, max_tokens=audit_max_tokens, base_url=base_url, key_env=key_env,
+        audit_model=audit_model, max_tokens=audit_max_new_tokens, base_url=base_url, key_env=key_env,
         temperature=temperature, concurrency=concurrency, budget=budget, prices=prices, timeout=timeout,
         cache=cache, retry_failed=retry_failed, quiet=quiet,
     )  # fmt: skip
-    tokens, evaluated = (judge_max_tokens, max_tokens), model.startswith(CHAT)
+    tokens, evaluated = (judge_max_new_tokens, max_new_tokens), model.startswith(CHAT)
     beside = opened_beside(reading, judge, judge_file, repeats, tokens, evaluated)
     found = _answers(
-        model, dataset, output, limit, seed, reference, order, max_tokens, hint, audited, data_root, kind,
-        batch, boxes, dtype, _evaluated(model, reading, max_tokens, questions, served_name), quiet,
+        model, dataset, output, limit, seed, reference, order, max_new_tokens, hint, audited, data_root, kind,
+        batch_size, boxes, dtype, device, _evaluated(model, reading, max_new_tokens, questions, served_name),
+        quiet,
     )  # fmt: skip
     beside.ask(found[0], found[2])
     report_cot(*found, as_json)
@@ -166,7 +184,8 @@ def _evaluated(
 def _answers(
     model: str, name: str, output: Path | None, limit: int, seed: int, reference: Path | None,
     order: str | None, max_tokens: int | None, hint: bool, audited: bool | None, root: str | None,
-    kind: str | None, batch: int, boxes: bool | None, dtype: str, chat: "ChatOptions | None", quiet: bool,
+    kind: str | None, batch: int, boxes: bool | None, dtype: str, device: str,
+    chat: "ChatOptions | None", quiet: bool,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder, and every face's answer with its explanation."""
     from expllm.core.conversations import Order
@@ -178,8 +197,6 @@ def _answers(
     from expllm.predict.opening import audited_by_default
 
     order = trained_order(model, chat) if order is None else order
-    if order not in get_args(Order):
-        raise UsageError(f"--order is {order!r}: use {' or '.join(get_args(Order))}")
     keep_stderr_to_ourselves()
     audited = audited_by_default(model) if audited is None else audited
     wishes = Wishes(cast(Order, order), max_tokens or Wishes.max_new_tokens, hint, audited)
@@ -188,7 +205,7 @@ def _answers(
     if saved is not None:
         data, whole = saved.among(data), len(data)
         if len(data) < whole:
-            complain(f"{whole - len(data):,} of {whole:,} faces have no text in {saved.name}: left out")
+            complain(f"{whole - len(data):,} of {whole:,} faces are left out: no text in {saved.name}")
     references: References = saved or EngineReferences(data.labels)
     how = Explained(
         order=wishes.order,
@@ -198,7 +215,13 @@ def _answers(
         reference=references.name,
         reference_digest=references.digest,
     )
-    options: dict[str, Any] = {"boxes": boxes, "dtype": dtype, "kind": data.kind, "chat": chat}
+    options: dict[str, Any] = {
+        "boxes": boxes,
+        "dtype": dtype,
+        "device": device,
+        "kind": data.kind,
+        "chat": chat,
+    }
     with explainer(model, data.labels, references, wishes, **options) as who:
         question = Question(data, name, "cot", limit, seed, how)
         run = output or default_folder(who, question)
@@ -238,35 +261,36 @@ def ladder(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="DATASET|RUN", help="Faces with texts: a data set, an export or run of 'expllm cot make'."
+            metavar="DATASET|RUN",
+            help="Faces with texts: a data set, or a run or export of 'expllm cot make'.",
         ),
     ],
-    output: OutputOption = None,
-    limit: LimitOption = 100,
-    seed: SeedOption = 0,
-    data_root: RootOption = None,
+    output: EvalRunOption = None,
+    limit: SampledOption = 100,
+    seed: SampleSeedOption = 0,
+    data_root: DataRootOption = None,
     kind: KindOption = None,
     judge: LadderJudgeOption = "audit",
-    base_url: BaseUrl = None,
-    key_env: KeyEnv = "OPENAI_API_KEY",
+    base_url: BaseUrlOption = None,
+    key_env: KeyEnvOption = "OPENAI_API_KEY",
     judge_file: JudgeFileOption = None,
     repeats: RepeatsOption = 1,
     temperature: TemperatureOption = 0.0,
-    judge_max_tokens: LadderMaxTokensOption = None,
+    judge_max_new_tokens: JudgeMaxNewTokensOption = None,
     concurrency: ConcurrencyOption = 8,
-    budget: Budget = None,
-    prices: Prices = None,
-    timeout: Timeout = 60.0,
-    cache: Cache = None,
-    retry_failed: RetryFailed = False,
+    budget: BudgetOption = None,
+    prices: PricesOption = None,
+    timeout: TimeoutOption = 60.0,
+    cache: CacheOption = None,
+    retry_failed: RetryFailedOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Let a judge compare each text with five others: another face's, its own with the label swapped, the
-    same padded with empty words, a paraphrase, and itself.
+    """Test a judge on five variants of each text: another face's text, the text with its label swapped, with
+    padding added, paraphrased, and unchanged.
 
-    A judge that can be trusted scores them in this order and gives nothing for padding. The grounding audit
-    climbs the ladder too. Exit code 3: a reply of the judge has no score; 4: no picture shows a face.
+    A reliable judge ranks them in this order and gives no credit for padding. The grounding audit is
+    tested as well. Exit code 3: a reply of the judge holds no score; 4: no image shows a face.
     """
     from expllm.cli.evaluate_judge import JudgeOrder, ask_judge
     from expllm.evals.ladder import ladders
@@ -274,7 +298,7 @@ def ladder(
 
     asked = JudgeOrder(
         judge=judge, base_url=base_url, key_env=key_env, judge_file=judge_file, repeats=repeats,
-        temperature=temperature, max_tokens=judge_max_tokens, concurrency=concurrency, budget=budget,
+        temperature=temperature, max_tokens=judge_max_new_tokens, concurrency=concurrency, budget=budget,
         prices=prices, timeout=timeout, cache=cache, retry_failed=retry_failed, quiet=quiet,
     )  # fmt: skip
     file = asked.checked(("audit", "scripted"))
@@ -320,5 +344,5 @@ def report_ladder(path: Path, as_json: bool, data: Ending = Ending()) -> NoRetur
 
         print_view(ladder_view(settings, len(ladders), audit, climbs, path))
     tested = [*([audit] if audit else []), *(climb for _, climb in climbs)]
-    lost = Ending(ExitCode.SOME_INPUTS_FAILED, "not one text has a score: nothing was tested")
+    lost = Ending(ExitCode.SOME_INPUTS_FAILED, "no text has a score: nothing was tested")
     leave(data, of_judges(judges), Ending() if any(one.unscored < 1 for one in tested) else lost)

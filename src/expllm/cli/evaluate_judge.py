@@ -40,10 +40,10 @@ class JudgeOrder(ChatSettings):
         given = {"--base-url": self.base_url, "--judge-file": self.judge_file, "--budget": self.budget,
                  "--cache": self.cache}  # fmt: skip
         if not chat and (wrong := next((name for name, value in given.items() if value is not None), None)):
-            raise UsageError(f"{wrong} is for a language model as judge: --judge chat:NAME")
+            raise UsageError(f"{wrong} needs --judge chat:NAME")
         if chat and self.repeats > 1 and self.temperature == 0:
             raise UsageError(
-                f"--repeats {self.repeats} at --temperature 0 asks the same thing again: give a higher one"
+                f"--repeats {self.repeats} at --temperature 0 repeats the same reply: use a higher one"
             )
         self.check_budget()
         return JudgeFile.load(self.judge_file)
@@ -58,7 +58,7 @@ class JudgeOrder(ChatSettings):
             return RuleJudge(scripted_judge.NAME, scripted_judge.reply)
         if not self.judge.startswith(CHAT):
             return None
-        chat = self.chat(self.judge.removeprefix(CHAT), "--judge-max-tokens", self._seed(0))
+        chat = self.chat(self.judge.removeprefix(CHAT), "--judge-max-new-tokens", self._seed(0))
         again = [chat.reseeded(repeat) for repeat in range(1, self.repeats)]
         return ChatJudge([chat, *again], file, self.max_tokens)
 

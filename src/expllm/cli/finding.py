@@ -1,4 +1,4 @@
-"""One thing that `expllm doctor` looked at."""
+"""One check of `expllm doctor`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from expllm.core.packages import distribution, is_installed, remedy
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, what was found, and how to mend it if it is not well.
+    """A check, its result, and how to fix it.
 
     Attributes:
         state: `ok`; `optional` (missing, but only some commands need it); `wrong`.
@@ -18,12 +18,12 @@ class Finding:
     subject: str
     state: str
     text: str
-    mend: str = ""
+    fix: str = ""
     exit_code: ExitCode = ExitCode.FAILURE
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"subject": self.subject, "state": self.state, "text": self.text, "remedy": self.mend}
+        return {"subject": self.subject, "state": self.state, "text": self.text, "remedy": self.fix}
 
 
 def package_finding(module: str, absent: str, needed_for: str = "") -> Finding:

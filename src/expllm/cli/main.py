@@ -19,43 +19,72 @@ from expllm.cli import (
     evaluate_ablate,
     evaluate_cot,
     model,
+    model_calibrate,
     serve,
     train,
     video,
 )
+from expllm.cli.command import SETTINGS, Command
 from expllm.cli.ending import complain
 from expllm.cli.terminal import silence_libraries, take_stderr
 from expllm.core.errors import ExitCode, ExpllmError, one_line
 from expllm.files.signals import unwind_on_signals
 
-EPILOG = (
-    "Exit codes: 0 done, 1 failure, 2 usage, 3 done but some inputs failed, 4 no face anywhere, "
-    "5 weights missing, 130 interrupted. Documentation: README.md and docs/."
-)
+COMPLETION = "_EXPLLM_COMPLETE"
+"""Set by the shell that asks for completions."""
+EPILOG = """
+Environment variables:
+
+\b
+  EXPLLM_MODEL      default model, as for --model
+  EXPLLM_DATA       folder of the data sets, as for --data-root
+  EXPLLM_PRICES     prices of chat models, as for --prices
+  EXPLLM_SETTINGS   settings file, in place of the one in the user's configuration folder
+  EXPLLM_DEBUG      1 prints tracebacks, warnings and the output of native libraries
+  OPENAI_API_KEY    key of chat models (another variable: --key-env)
+  OPENAI_BASE_URL   endpoint of chat models, as for --base-url
+  HF_HOME           cache of the Hugging Face hub
+
+Exit codes: 0 done, 1 failure, 2 usage error, 3 done but some inputs failed, 4 no face in any input, 5 weights
+missing, 130 interrupted.
+
+Documentation: README.md and docs/.
+"""
 
 app = typer.Typer(
     name="expllm",
     help="Facial expressions, explained through action units.",
     epilog=EPILOG,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=SETTINGS,
 )
-app.command("analyze", short_help="Explain faces: action units, text, expression.")(analyze.analyze)
-app.command("aus", short_help="Measure action units only.")(analyze.aus)
-app.command("doctor", short_help="Check what a run needs, and say how to mend it.")(doctor.doctor)
+app.command("analyze", cls=Command, short_help="Explain faces: action units, text, expression.")(
+    analyze.analyze
+)
+app.command("aus", cls=Command, short_help="Measure action units only.")(analyze.aus)
+app.command("doctor", cls=Command, short_help="Check dependencies and model files, and suggest fixes.")(
+    doctor.doctor
+)
 app.add_typer(cot.app, name="cot")
 app.add_typer(data.data_app, name="data")
+model.app.command(
+    "calibrate", cls=Command, short_help="Fit a model's temperature on validation data, and save it."
+)(model_calibrate.calibrate)
 app.add_typer(model.app, name="model")
+evaluate.app.command("calibrate", cls=Command, hidden=True)(model_calibrate.calibrate)
 evaluate.app.command(
-    "ablate", short_help="Train a recipe with one thing changed at a time: Tables IV and V."
+    "ablate", cls=Command, short_help="Train a recipe with one setting changed at a time: Tables IV and V."
 )(evaluate_ablate.ablate)
 evaluate_cot.register(evaluate.app)
 app.add_typer(evaluate.app, name="eval")
-app.command("serve", short_help="Serve over HTTP: REST, and OpenAI's chat protocol.")(serve.serve)
-app.command("train", short_help="Train a model by a recipe.")(train.train)
-app.command("video", short_help="Follow faces through videos: what moves when.")(video.video)
+app.command("serve", cls=Command, short_help="Serve over HTTP: REST, and OpenAI's chat protocol.")(
+    serve.serve
+)
+app.command("train", cls=Command, short_help="Train a model from a recipe.")(train.train)
+app.command("video", cls=Command, short_help="Follow faces through videos: what moves, and when.")(
+    video.video
+)
 
 
 def _print_version(asked: bool) -> None:
@@ -97,6 +126,8 @@ def _command() -> Any:
 
 def _call(arguments: list[str]) -> int:
     command = _command()
+    if COMPLETION in os.environ:
+        command.main(args=list(arguments), prog_name="expllm")
     try:
         # What `app()` does, less its own answers to Ctrl-C and to a closed pipe.
         with command.make_context("expllm", list(arguments)) as context:

@@ -2,48 +2,46 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from expllm.cli.command import Command, new_group
 from expllm.cli.ending import complain
 from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.core.packages import CONVERSION, require
 
-app = typer.Typer(
-    help="Look at a model; merge, import or publish a trained one.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+app = new_group("Inspect, calibrate, merge, import and publish models.")
 
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="A trained model's folder or run, or compact (the model that ships)."
+        metavar="MODEL", help="compact (the model that ships), or a trained model's folder or run."
     ),
 ]
 OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", metavar="OUT", help="The folder to write; it must be new.")
+    Path, typer.Option("--output", "-o", metavar="OUT", help="Folder to write; it must not exist.")
 ]
 
 
-@app.command("show", short_help="Parts, parameters, memory and operations; no weights are read.")
+@app.command(
+    "show", cls=Command, short_help="Show parts, parameters, memory and operations; no weights are read."
+)
 def show(
     preset: Annotated[
         str,
         typer.Argument(
-            metavar="PRESET", help="paper, paper-qlora, compact, tiny, hf:REPO, or a trained model's folder."
+            metavar="MODEL", help="paper, paper-qlora, compact, tiny, hf:REPO, or a trained model's folder."
         ),
     ],
     as_json: JsonOption = False,
     train_batch: Annotated[
-        int, typer.Option("--train-batch", metavar="N", min=1, help="Samples in a step of one device.")
+        int, typer.Option("--train-batch", metavar="N", min=1, help="Samples per step and device.")
     ] = 16,
 ) -> None:
-    """Show what a model consists of, what learns, and what training and an answer cost.
+    """Show a model's parts, its trainable parameters, and the cost of training and inference.
 
-    Works without weights and, but for hf:REPO, without a network.
+    No weights are read; only hf:REPO needs a network.
     """
     require(*CONVERSION)
     from expllm.model.manifest import read_manifest
@@ -61,23 +59,20 @@ def show(
     print_view(summary_view(found))
 
 
-@app.command("merge", short_help="Write a plain transformers model: adapters merged, no ExpLLM needed.")
+@app.command("merge", cls=Command, short_help="Merge the adapters into a plain transformers model.")
 def merge(
     model: ModelArgument,
     output: OutputOption,
     dtype: Annotated[
-        str, typer.Option("--dtype", metavar="float32|bfloat16", help="Precision of the written weights.")
-    ] = "float32",
+        Literal["auto", "float32", "bfloat16"],
+        typer.Option("--dtype", help="Precision of the written weights; auto: float32."),
+    ] = "auto",
 ) -> None:
-    """Merge the adapters and write a folder that plain `transformers` reads, and servers such as vLLM.
+    """Merge the adapters and write a folder that plain `transformers` and servers such as vLLM load.
 
-    ExpLLM takes it as a model, too. The adapters are added in 32-bit floats, so the whole model must fit into
-    memory so: 28 GB for `paper`.
+    ExpLLM loads it as well. Adapters are added in 32-bit floats, so the whole model must fit into memory
+    in that precision: 28 GB for `paper`.
     """
-    from expllm.core.errors import UsageError
-
-    if dtype not in ("float32", "bfloat16"):
-        raise UsageError(f"--dtype is {dtype!r}: use float32 or bfloat16")
     require(*CONVERSION)
     import torch
 
@@ -85,34 +80,36 @@ def merge(
     from expllm.model.hub.merge import merge as write
     from expllm.model.shipped import model_folder
 
-    write(model_folder(model), output, getattr(torch, dtype))
+    write(model_folder(model), output, torch.bfloat16 if dtype == "bfloat16" else torch.float32)
     more = f" (with {REMOTE_CODE})" if carries_modules(output) else ""
     typer.echo(f"{output}: AutoModelForImageTextToText{more} and AutoProcessor read it")
 
 
-@app.command("import", short_help="Read the authors' released checkpoint, with a report key by key.")
+@app.command(
+    "import", cls=Command, short_help="Read the authors' released checkpoint, with a report key by key."
+)
 def import_(
     checkpoint: Annotated[
         str,
         typer.Argument(
             metavar="FILE",
-            help="The checkpoint: a file, the folder with its pieces, or OWNER/NAME[/FOLDER] of what 'hf "
-            "download' has fetched.",
+            help="The checkpoint: a file, a folder of shards, or OWNER/NAME[/FOLDER] in the cache of 'hf "
+            "download'.",
         ),
     ],
     output: OutputOption,
     preset: Annotated[
-        str, typer.Option("--preset", metavar="PRESET", help="The sizes that the checkpoint has.")
+        str, typer.Option("--preset", metavar="PRESET", help="Preset with the checkpoint's sizes.")
     ] = "paper",
     labels: Annotated[
         int, typer.Option("--labels", metavar="7|8", min=7, max=8, help="Size of its label set.")
     ] = 7,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Print the keys that went where they belong, too.")
+        bool, typer.Option("--verbose", "-v", help="Also list the keys that were matched.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Turn a checkpoint of the released code (starhiking/ExpLLM) into a model's folder.
+    """Convert a checkpoint of the released code (starhiking/ExpLLM) to a model's folder.
 
     Pickled files are read by PyTorch's restricted reader, which runs no code.
     """
@@ -132,11 +129,13 @@ def import_(
     complain(f"{output}: written. Note: {PROMPT_WARNING}")
 
 
-@app.command("push", short_help="Upload a trained model to the Hugging Face hub, with a model card.")
+@app.command(
+    "push", cls=Command, short_help="Upload a trained model to the Hugging Face hub, with a model card."
+)
 def push(
     model: ModelArgument,
     repo: Annotated[str, typer.Argument(metavar="REPO", help="OWNER/NAME on the hub.")],
-    private: Annotated[bool, typer.Option("--private", help="Only you can see it.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the card and the files; upload nothing.")
     ] = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from expllm.cli.ending import complain
+from expllm.cli.options import DeviceOption, DtypeOption
 from expllm.core.errors import UsageError
 from expllm.core.packages import SERVER, require
 
@@ -16,30 +17,43 @@ Models = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="Model to serve, as in 'expllm analyze'; may be repeated, the first is the default. offline is "
-        "always served. [default: as in 'expllm analyze']",
+        help="Model to serve, as in 'expllm analyze'; may be repeated, the first is the default. The rules "
+        "are always served. [default: as in 'expllm analyze']",
     ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", metavar="N", min=1, help="Threads. [default: one per core, at most 4]"),
+    typer.Option("--workers", metavar="N", min=1, help="Threads. [default: one per processor, at most 4]"),
 ]
 KeyEnv = Annotated[
     str | None,
     typer.Option(
         "--key-env",
         metavar="VAR",
+        rich_help_panel="Access",
         help="Environment variable of the API key; several keys are separated by spaces.",
     ),
 ]
-NoKey = Annotated[bool, typer.Option("--no-key", help="Serve other machines without a key.")]
+NoKey = Annotated[
+    bool, typer.Option("--no-key", rich_help_panel="Access", help="Serve other machines without a key.")
+]
 AllowedHosts = Annotated[
     list[str] | None,
-    typer.Option("--allowed-host", metavar="NAME", help="Host name of this server; may be repeated."),
+    typer.Option(
+        "--allowed-host",
+        metavar="NAME",
+        rich_help_panel="Access",
+        help="Host name of this server; may be repeated.",
+    ),
 ]
 Cors = Annotated[
     list[str] | None,
-    typer.Option("--cors", metavar="ORIGIN", help="Origin whose pages may use the server; may be repeated."),
+    typer.Option(
+        "--cors",
+        metavar="ORIGIN",
+        rich_help_panel="Access",
+        help="Origin whose pages may use the server; may be repeated.",
+    ),
 ]
 AllowUrl = Annotated[
     bool, typer.Option("--allow-url", help="Chat: fetch pictures from public http(s) addresses.")
@@ -59,7 +73,12 @@ Video = Annotated[
 ]
 RateLimit = Annotated[
     float | None,
-    typer.Option("--rate", metavar="N", help="At most N requests per minute and client (key or address)."),
+    typer.Option(
+        "--rate",
+        metavar="N",
+        rich_help_panel="Access",
+        help="At most N requests per minute and client (key or address).",
+    ),
 ]
 
 
@@ -67,6 +86,8 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     model: Models = None,
+    dtype: DtypeOption = "auto",
+    device: DeviceOption = "auto",
     workers: Workers = None,
     key_env: KeyEnv = None,
     no_key: NoKey = False,
@@ -77,10 +98,10 @@ def serve(
     camera: Camera = False,
     rate: RateLimit = None,
 ) -> None:
-    """Serve explanations of faces over HTTP: a page, REST, and OpenAI's chat protocol.
+    """Serve explanations of faces over HTTP: a web page, REST, and OpenAI's chat protocol.
 
-    Nothing of a picture is written or logged. SIGTERM and Ctrl-C finish requests in progress. Other machines
-    are served with --key-env or --no-key only.
+    Images are neither stored nor logged. SIGTERM and Ctrl-C finish the requests in progress. Serving other
+    machines requires --key-env or --no-key.
     """
     require(*SERVER, *(("av",) if video else ()))
     from expllm.cli.terminal import keep_stderr_to_ourselves
@@ -89,8 +110,9 @@ def serve(
     from expllm.server.uvicorn_server import Server
 
     config = ServerConfig(
-        host=host, port=port, models=tuple(model or ()), workers=workers or default_workers(),
-        keys=_keys(key_env), no_key=no_key, allowed_hosts=tuple(allowed_host or ()), cors=tuple(cors or ()),
+        host=host, port=port, models=tuple(model or ()), dtype=dtype, device=device,
+        workers=workers or default_workers(), keys=_keys(key_env), no_key=no_key,
+        allowed_hosts=tuple(allowed_host or ()), cors=tuple(cors or ()),
         allow_url=allow_url, video=video, camera=camera, rate=rate, log=complain,
     )  # fmt: skip
     keep_stderr_to_ourselves()
@@ -105,5 +127,7 @@ def _keys(variable: str | None) -> tuple[str, ...]:
         return ()
     keys = tuple(os.environ.get(variable, "").split())
     if not keys:
-        raise UsageError(f"the environment variable {variable} holds no key: set it, or leave out --key-env")
+        raise UsageError(
+            f"the environment variable {variable} is empty or not set: set it, or leave out --key-env"
+        )
     return keys

@@ -129,7 +129,7 @@ class Session:
 
         named = model.get("model") or model.get("labels") or os.environ.get(VARIABLE)
         if not self.quiet and not named and (lacking := missing_packages()):
-            sys.stderr.write(f"expllm: rules explain (offline): {missing_line(*lacking)}\n")
+            sys.stderr.write(f"expllm: the rules explain instead of compact: {missing_line(*lacking)}\n")
 
     def _cost(self) -> str:
         spent = 0.0 if self.explainer is None else self.explainer.spent

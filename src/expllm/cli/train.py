@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from expllm.cli.figures import JsonOption, print_json
+from expllm.cli.options import QuietOption
 from expllm.core.packages import TRAINING, require
 
 
@@ -13,20 +14,20 @@ def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/rafdb.yaml.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE ...]", help="Settings on top, such as train.max_steps=50."),
+        typer.Argument(metavar="[KEY=VALUE ...]", help="Overrides, such as train.max_steps=50."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Folder of the run; runs/NAME by default.")
+        Path | None, typer.Option("-o", "--output", help="Folder of the run. [default: runs/NAME]")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what it would do, and what it would take.")
+        bool, typer.Option("--dry-run", help="Print the plan and its cost without training.")
     ] = False,
     as_json: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Train a model by a recipe; the same command goes on where it was cut.
+    """Train a model from a recipe, and print its folder.
 
-    Prints the folder of the finished model. Ctrl-C saves after the step under way.
+    Run the same command again to resume. Ctrl-C finishes the current step, saves a checkpoint and exits.
     """
     require(*TRAINING)
     from expllm.train.recipe import load_recipe

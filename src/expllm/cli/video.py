@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 from expllm.cli.ending import Ending, complain, leave
+from expllm.cli.options import OUTPUT, DeviceOption, DtypeOption, LabelsOption, MirroredOption, QuietOption
 from expllm.core.errors import ExitCode, ExpllmError, UsageError, VideoError
 from expllm.core.packages import require
 
@@ -24,62 +25,96 @@ if TYPE_CHECKING:
     from expllm.video.stretches import StretchMeter, Watcher
     from expllm.video.videorun import Products
 
+FRAMES: Final = "Frames"
+REST: Final = "Faces at rest"
+
 Videos = Annotated[
     list[str], typer.Argument(metavar="VIDEO", help="Videos, folders, globs.", show_default=False)
 ]
 Out = Annotated[
-    Path, typer.Option("--output", "-o", metavar="OUT", help="Folder; each video gets one of its own in it.")
+    Path, typer.Option("--output", "-o", metavar="OUT", help="Output folder, with one folder per video.")
 ]
-Fps = Annotated[float | None, typer.Option("--fps", metavar="N", help="Look at N frames a second at most.")]
-Every = Annotated[int, typer.Option("--every", metavar="N", min=1, help="Look at every N-th frame.")]
-From = Annotated[str, typer.Option("--from", metavar="T", help="Begin at this time: 12.5, 0:12.5, 1:02:03.")]
-To = Annotated[str | None, typer.Option("--to", metavar="T", help="End before this time. [default: the end]")]
-Stream = Annotated[int, typer.Option("--stream", metavar="N", min=0, help="Which video stream, from 0.")]
-Baseline = Annotated[
+Fps = Annotated[
+    float | None,
+    typer.Option("--fps", metavar="N", help="Analyze at most N frames per second.", rich_help_panel=FRAMES),
+]
+Every = Annotated[
+    int, typer.Option("--every", metavar="N", min=1, help="Analyze every N-th frame.", rich_help_panel=FRAMES)
+]
+From = Annotated[
     str,
+    typer.Option("--from", metavar="T", help="Start time: 12.5, 0:12.5, 1:02:03.", rich_help_panel=FRAMES),
+]
+To = Annotated[
+    str | None, typer.Option("--to", metavar="T", help="End time. [default: the end]", rich_help_panel=FRAMES)
+]
+Stream = Annotated[
+    int,
+    typer.Option("--stream", metavar="N", min=0, help="Number of the video stream.", rich_help_panel=FRAMES),
+]
+Baseline = Annotated[
+    Literal["auto", "none"],
     typer.Option(
-        "--baseline", metavar="auto|none", help="What a face does at rest: its densest reading, or nothing."
+        "--baseline",
+        help="Resting face: its most frequent reading, or none.",
+        rich_help_panel=REST,
     ),
 ]
 Neutral = Annotated[
-    str | None, typer.Option("--neutral", metavar="FROM-TO", help="The faces are at rest from and to here.")
+    str | None,
+    typer.Option(
+        "--neutral", metavar="FROM-TO", help="Faces are at rest in this interval.", rich_help_panel=REST
+    ),
 ]
 BaselineFrom = Annotated[
     Path | None,
-    typer.Option("--baseline-from", metavar="FILE", help="Take resting faces from another run's people.csv."),
+    typer.Option(
+        "--baseline-from",
+        metavar="FILE",
+        help="Take resting faces from the people.csv of another run.",
+        rich_help_panel=REST,
+    ),
 ]
 People = Annotated[
-    int | None, typer.Option("--people", metavar="N", min=1, help="Keep the N people seen longest.")
+    int | None,
+    typer.Option("--people", metavar="N", min=1, help="Keep the N people who are visible longest."),
 ]
-Mirrored = Annotated[bool, typer.Option("--mirrored", help="The videos are mirror images: swap the sides.")]
 Columns = Annotated[
-    str, typer.Option("--columns", metavar="SET", help="Columns of the frames: expllm, pyfeat or openface.")
+    Literal["expllm", "pyfeat", "openface"],
+    typer.Option("--columns", help="Columns of the table of frames.", rich_help_panel=OUTPUT),
 ]
-Table = Annotated[str, typer.Option("--table", metavar="parquet|csv", help="Format of the frames.")]
-Labels = Annotated[
-    int, typer.Option("--labels", metavar="7|8", help="Expressions to tell apart (8 adds contempt).")
+Table = Annotated[
+    Literal["parquet", "csv"],
+    typer.Option("--table", help="Format of the table of frames.", rich_help_panel=OUTPUT),
 ]
 NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and events only, no texts.")]
-NoReport = Annotated[bool, typer.Option("--no-report", help="Make no HTML page.")]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Write no HTML page.", rich_help_panel=OUTPUT)]
 Annotate = Annotated[
-    bool, typer.Option("--annotate", help="Also write annotated.webm: the video with boxes and bars.")
+    bool,
+    typer.Option(
+        "--annotate", help="Also write annotated.webm: the video with boxes and bars.", rich_help_panel=OUTPUT
+    ),
 ]
 BlurFaces = Annotated[
-    bool, typer.Option("--blur-faces", help="The same with faces that were found made unrecognisable.")
+    bool,
+    typer.Option(
+        "--blur-faces",
+        help="The same, with detected faces blurred beyond recognition.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Model = Annotated[
     str,
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="Who explains: offline (rules, which tell the course), or a model that is shown the face at the "
-        "apex, as in 'expllm analyze'.",
+        help="Model that explains: rules (describe the whole course), or a model of 'expllm analyze', which "
+        "sees the face at the apex.",
     ),
 ]
 Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, help="Processes that share each video.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no closing line.")]
 
 BETWEEN_LINES: Final = 0.5
 """Seconds between two lines of progress on a terminal."""
@@ -97,22 +132,24 @@ def video(
     neutral: Neutral = None,
     baseline_from: BaselineFrom = None,
     people: People = None,
-    mirrored: Mirrored = False,
+    mirrored: MirroredOption = False,
     columns: Columns = "expllm",
     table: Table = "parquet",
-    labels: Labels = 8,
-    model: Model = "offline",
+    labels: LabelsOption = None,
+    model: Model = "rules",
+    dtype: DtypeOption = "auto",
+    device: DeviceOption = "auto",
     no_explain: NoExplain = False,
     no_report: NoReport = False,
     annotate: Annotate = False,
     blur_faces: BlurFaces = False,
     workers: Workers = 1,
-    quiet: Quiet = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Follow every face through videos: frames, events, episodes with texts, people.
 
-    The same command goes on after any end. Times are those of the file. A person is a track: nobody is
-    recognised.
+    Run the same command again to resume. Times are the timestamps of the file. A person is a track: nobody is
+    identified.
     """
     require("av")
     from expllm.cli.terminal import keep_stderr_to_ourselves
@@ -123,17 +160,18 @@ def video(
     from expllm.video.videorun import run_folders
 
     sampling = Sampling(fps, every, parse_time(from_), None if to is None else parse_time(to))
+    count = labels or 8
     options = VideoOptions(
-        sampling, stream, mirrored, _rest(baseline, neutral, baseline_from), people, labels=labels,
+        sampling, stream, mirrored, _rest(baseline, neutral, baseline_from), people, labels=count,
         explain=not no_explain,
     )  # fmt: skip
     products = replace(
-        _products(columns, table, labels), report=not no_report, annotate=annotate, blur=blur_faces
+        _products(columns, table, count), report=not no_report, annotate=annotate, blur=blur_faces
     )
     sources = list(_found(videos))
     folders = run_folders(sources, out)
     keep_stderr_to_ourselves()
-    with StretchMeter(mirrored=mirrored) as meter, _explainer(model, labels) as explainer:
+    with StretchMeter(mirrored=mirrored) as meter, _explainer(model, labels, dtype, device) as explainer:
         batch = _Batch(options, products, workers, quiet, explainer)
         for source, folder in zip(sources, folders, strict=True):
             batch.take(source, folder, meter)
@@ -141,16 +179,16 @@ def video(
 
 
 @contextmanager
-def _explainer(model: str, labels: int) -> "Iterator[FaceExplainer | None]":
+def _explainer(model: str, labels: int | None, dtype: str, device: str) -> "Iterator[FaceExplainer | None]":
     """The model that explains; None for the rules."""
-    from expllm.model.shipped import OFFLINE
+    from expllm.model.shipped import OFFLINE, canonical
 
-    if model == OFFLINE:
+    if canonical(model) == OFFLINE:
         yield None
         return
     from expllm.predict import open_explainer
 
-    explainer = open_explainer(model, labels=None if model == "compact" else labels)
+    explainer = open_explainer(model, labels=labels, dtype=dtype, device=device)
     try:
         yield explainer
     finally:
@@ -159,12 +197,8 @@ def _explainer(model: str, labels: int) -> "Iterator[FaceExplainer | None]":
 
 def _products(columns: str, table: str, labels: int) -> "Products":
     from expllm.core.vocabulary import label_set
-    from expllm.video.frametable import COLUMN_SETS, TABLE_FORMATS
     from expllm.video.videorun import Products
 
-    for given, known, option in ((columns, COLUMN_SETS, "--columns"), (table, TABLE_FORMATS, "--table")):
-        if given not in known:
-            raise UsageError(f"{option} {given}: use one of {', '.join(known)}")
     label_set(labels)
     return Products(columns, table)
 
@@ -174,8 +208,6 @@ def _rest(baseline: str, neutral: str | None, given: Path | None) -> "Rest":
     from expllm.video.course_tables import read_rest
     from expllm.video.timecode import parse_span
 
-    if baseline not in ("auto", "none"):
-        raise UsageError(f"--baseline {baseline}: use auto or none")
     if (baseline == "none") + (neutral is not None) + (given is not None) > 1:
         raise UsageError("--baseline none, --neutral and --baseline-from exclude each other")
     return courses.Rest(

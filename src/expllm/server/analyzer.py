@@ -104,7 +104,10 @@ class Analyzer:
     """
 
     def __init__(self, config: ServerConfig) -> None:
-        self.config, self.models = config, ServedModels(config.models)
+        self.config, self.models = (
+            config,
+            ServedModels(config.models, dtype=config.dtype, device=config.device),
+        )
         self.queue = Queue(config.workers, config.workers * config.limits.waiting_per_worker)
         self.metrics = Metrics(self.queue)
         self.ready = self.draining = False

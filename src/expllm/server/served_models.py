@@ -18,7 +18,7 @@ class ServedModels:
     """Explainers by name. Nothing heavy is loaded before the first face.
 
     Args:
-        models: As `ServerConfig.models`.
+        models, dtype, device: As in `ServerConfig`.
 
     Attributes:
         created: Unix time of the server's start.
@@ -28,7 +28,7 @@ class ServedModels:
         MissingWeights, MissingDependency, ModelError, ChatError: as `open_explainer`.
     """
 
-    def __init__(self, models: Sequence[str]) -> None:
+    def __init__(self, models: Sequence[str], *, dtype: str = "auto", device: str = "auto") -> None:
         self.created = int(time.time())
         self._rules = {labels: open_explainer(OFFLINE, labels=labels) for labels in LABEL_SETS}
         self._others: dict[str, FaceExplainer] = {}
@@ -41,7 +41,7 @@ class ServedModels:
             if name in self._others:
                 raise UsageError(f"two models are called {name!r}: serve one of them")
             if name != OFFLINE:
-                self._others[name] = open_explainer(model, shown_as=name)
+                self._others[name] = open_explainer(model, shown_as=name, dtype=dtype, device=device)
 
     @property
     def names(self) -> tuple[str, ...]:

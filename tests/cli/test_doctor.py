@@ -22,7 +22,7 @@ APT_GET = "sudo apt-get install -y libegl1 libgl1 libgles2 libglib2.0-0 libxcb1"
 def test_a_healthy_machine() -> None:
     result = call("doctor")
     lines = result.out.splitlines()
-    assert (result.code, result.err, lines[-1]) == (0, "", "All is well.")
+    assert (result.code, result.err, lines[-1]) == (0, "", "No problems found.")
     subjects = (
         "Python", *doctor.PACKAGES, "onnxruntime", "pillow-heif", "ray",
             *map(distribution, SERVER), "system libraries",
@@ -45,7 +45,7 @@ def test_a_wrong_model_file_is_5_and_says_where_to_fetch_it(
     assert [line[10:].split("  ")[0] for line in wrong] == ["face landmarker", "trial run"]
     assert f"{model} (from $EXPLLM_FACE_LANDMARKER) is not face_landmarker.task" in wrong[0]
     assert "fetch it again from https://storage.googleapis.com/mediapipe-models/" in wrong[0]
-    assert result.out.splitlines()[-1] == "2 thing(s) to mend."
+    assert result.out.splitlines()[-1] == "2 problem(s) found."
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_what_only_some_commands_need_is_not_wrong(monkeypatch: pytest.MonkeyPat
         [
             "optional  onnxruntime  not installed",
             f"{'':23}-> pip install 'expllm[scrfd]'",
-            "All is well.",
+            "No problems found.",
         ],
     )
 
@@ -143,7 +143,7 @@ def test_without_torch_the_rules_explain_and_doctor_says_why(tmp_path: Path) -> 
 
 def test_a_model_that_is_named_needs_its_packages(tmp_path: Path) -> None:
     result = process("doctor", env=without(tmp_path / "hook", "torch", EXPLLM_MODEL="compact"))
-    assert (result.code, result.complaints) == (1, ["expllm: 1 thing(s) to mend: torch"])
+    assert (result.code, result.complaints) == (1, ["expllm: 1 problem(s): torch"])
     assert "-> pip install 'expllm[model]'" in result.out
 
 

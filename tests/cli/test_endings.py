@@ -141,7 +141,7 @@ def test_evaluations(place: Path, tmp_path: Path, task: str, name: str, code: in
         assert "no face was measured in 2 of 2 faces (100 %)" in again.out
         for _ in range(2):  # its own files are written over
             report = call("eval", "report", run, "-o", tmp_path / "page.html")
-            assert (report.code, report.complaints) == (3, [f"expllm: not one face has an answer in {run}"])
+            assert (report.code, report.complaints) == (3, [f"expllm: no face has an answer in {run}"])
         (tmp_path / "notes.md").write_text("# What I thought about it\n")
         refused = call("eval", "report", run, "-o", tmp_path / "notes.html")
         assert (refused.code, len(refused.complaints)) == (2, 1)
@@ -188,7 +188,7 @@ def test_no_data_for_the_engine(place: Path, tmp_path: Path, command: str, data:
 def test_checks_of_data(place: Path) -> None:
     done = call("data", "check", "folder", place / "broken", "--json")
     assert (done.code, json.loads(done.out)["whole"]) == (3, False)
-    assert done.complaints == [f"expllm: {place / 'broken'}: not whole: cannot be read (2)"]
+    assert done.complaints == [f"expllm: {place / 'broken'}: incomplete: cannot be read (2)"]
 
 
 def test_a_sheet_leaves_out_what_cannot_be_read(place: Path, tmp_path: Path) -> None:

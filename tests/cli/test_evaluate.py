@@ -286,7 +286,10 @@ def test_calibrated_with_mirror_images(place: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(place / "model", model)
     plain = as_json("accuracy", model, place / "faces", "-o", tmp_path / "plain")
-    assert call("eval", "calibrate", model, place / "faces", "--mirrored", "-o", tmp_path / "run").code == 0
+    assert (
+        call("model", "calibrate", model, place / "faces", "--flip-averaging", "-o", tmp_path / "run").code
+        == 0
+    )
     assert read_manifest(model).extra["mirrored"] is True
     both = as_json("accuracy", model, place / "faces", "-o", tmp_path / "both")
     assert both["risk_coverage_area"] != plain["risk_coverage_area"]

@@ -26,6 +26,7 @@ from expllm.cli.options import (
     DtypeOption,
     LabelsOption,
     LandmarkerOption,
+    LicenceOption,
     MirroredOption,
     ModelOption,
     OrderOption,
@@ -57,7 +58,12 @@ Format = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Same as --format json.")]
 Overlay = Annotated[
     Path | None,
-    typer.Option("--overlay", metavar="DIR", help="Also save each image with boxes, mesh and AU bars (PNG)."),
+    typer.Option(
+        "--overlay",
+        metavar="DIR",
+        help="Also save each image with boxes, mesh and AU bars (PNG).",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Columns = Annotated[
     Literal["expllm", "pyfeat", "openface"],
@@ -119,6 +125,7 @@ def analyze(
     order: OrderOption = None,
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
+    licence: LicenceOption = "any",
     audited: AuditedOption = None,
     abstain: AbstainOption = None,
     base_url: BaseUrlOption = None,
@@ -151,13 +158,13 @@ def analyze(
     )
     predictor = {
         "detector": detector, "landmarker": landmarker, "mirrored": mirrored, "write": not no_explain,
-        "abstain": abstain, "au_source": au_source,
+        "abstain": abstain, "au_source": au_source, "licence": licence,
     }  # fmt: skip
     _run(
         inputs, render=lambda analyses: analysis_view(analyses, verbose=verbose), predictor=predictor,
         model={
             "model": model, "labels": labels, "order": order, "dtype": dtype, "device": device,
-            "audited": audited, "chat": asked,
+            "licence": licence, "audited": audited, "chat": asked,
         },
         output=output, format_=_format(format_, as_json), overlay=overlay, columns=columns,
         on_no_face=on_no_face, max_faces=max_faces, workers=workers, landmarks=landmarks, verbose=verbose,
@@ -175,6 +182,7 @@ def aus(
     au_source: AuSourceOption = "blendshapes",
     landmarker: LandmarkerOption = None,
     mirrored: MirroredOption = False,
+    licence: LicenceOption = "any",
     on_no_face: OnNoFace = "row",
     max_faces: MaxFaces = 100,
     workers: Workers = None,
@@ -197,6 +205,7 @@ def aus(
             "mirrored": mirrored,
             "explain": False,
             "au_source": au_source,
+            "licence": licence,
         },
         output=output,
         format_=_format(format_, as_json),

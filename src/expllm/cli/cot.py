@@ -23,6 +23,7 @@ from expllm.cli.options import (
     DatasetArgument,
     KeyEnvOption,
     KindOption,
+    LicenceOption,
     LimitOption,
     MaxNewTokensOption,
     PricesOption,
@@ -146,6 +147,7 @@ def make(
     ray: Ray = None,
     shards: Shards = None,
     au_source: AuSourceOption = "blendshapes",
+    licence: LicenceOption = "any",
     data_root: DataRootOption = None,
     kind: KindOption = None,
     as_json: JsonOption = False,
@@ -169,6 +171,7 @@ def make(
         max_tokens=max_new_tokens, timeout=timeout, requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute, cache=cache, quiet=quiet, ray=ray,
         shards=(shards or 2) if ray else None, au_source=au_source, data_root=data_root, kind=kind,
+        licence=licence,
     )  # fmt: skip
     leave(*work(options, as_json=as_json))
 

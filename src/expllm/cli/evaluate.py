@@ -26,6 +26,7 @@ from expllm.cli.options import (
     EvalRunArgument,
     EvalRunOption,
     KindOption,
+    LicenceOption,
     LimitOption,
     ModelArgument,
     PlotOption,
@@ -61,6 +62,7 @@ def accuracy(
     boxes: BoxesOption = None,
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
+    licence: LicenceOption = "any",
     plot: PlotOption = False,
     abstain: AbstainOption = None,
     base_url: BaseUrlOption = None,
@@ -96,6 +98,7 @@ def accuracy(
         boxes,
         dtype,
         device,
+        licence,
         quiet,
         plot,
         endpoint,
@@ -120,6 +123,7 @@ def transfer(
     boxes: BoxesOption = None,
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
+    licence: LicenceOption = "any",
     plot: PlotOption = False,
     abstain: AbstainOption = None,
     base_url: BaseUrlOption = None,
@@ -155,6 +159,7 @@ def transfer(
         boxes,
         dtype,
         device,
+        licence,
         quiet,
         plot,
         endpoint,
@@ -206,18 +211,20 @@ app.command("report", cls=Command, short_help="One HTML page of several runs, be
 
 def answers_of(
     task: "Task | None", model: str, name: str, output: Path | None, root: str | None, kind: str | None,
-    batch: int, limit: int | None, boxes: bool | None, dtype: str, device: str, quiet: bool, plot: bool,
-    endpoint: tuple[Any, ...] = (None,) * 10,
+    batch: int, limit: int | None, boxes: bool | None, dtype: str, device: str, licence: str,
+    quiet: bool, plot: bool, endpoint: tuple[Any, ...] = (None,) * 10,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder and all answers; without a task they are for calibration."""
     from expllm.evals.labellers import labeller
     from expllm.evals.runner import Question, answer_all, default_folder
     from expllm.evals.splits import open_named
+    from expllm.predict.opening import check_named
 
     keep_stderr_to_ourselves()
     require(*(PLOTS if plot else ()))
     dataset = open_named(name, root, kind)
     options = chat_options(*endpoint)
+    check_named(licence, model, options)
     with labeller(
         model, dataset.labels, boxes=boxes, dtype=dtype, device=device, kind=dataset.kind, chat=options
     ) as who:

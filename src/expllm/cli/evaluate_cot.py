@@ -32,6 +32,7 @@ from expllm.cli.options import (
     KeyEnvOption,
     KindOption,
     LadderJudgeOption,
+    LicenceOption,
     ModelArgument,
     OrderOption,
     PricesOption,
@@ -115,6 +116,7 @@ def cot(
     boxes: BoxesOption = None,
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
+    licence: LicenceOption = "any",
     judge: JudgeOption = "none",
     base_url: BaseUrlOption = None,
     key_env: KeyEnvOption = "OPENAI_API_KEY",
@@ -141,6 +143,7 @@ def cot(
     """
     from expllm.cli.audit_model import CHAT, AuditOrder
     from expllm.cli.evaluate_judge import opened_beside
+    from expllm.predict.opening import check_named
 
     reading = AuditOrder(
         audit_model=audit_model, max_tokens=audit_max_new_tokens, base_url=base_url, key_env=key_env,
@@ -149,10 +152,11 @@ def cot(
     )  # fmt: skip
     tokens, evaluated = (judge_max_new_tokens, max_new_tokens), model.startswith(CHAT)
     beside = opened_beside(reading, judge, judge_file, repeats, tokens, evaluated)
+    chat = _evaluated(model, reading, max_new_tokens, questions, served_name)
+    check_named(licence, model, chat)
     found = _answers(
         model, dataset, output, limit, seed, reference, order, max_new_tokens, hint, audited, data_root, kind,
-        batch_size, boxes, dtype, device, _evaluated(model, reading, max_new_tokens, questions, served_name),
-        quiet,
+        batch_size, boxes, dtype, device, chat, quiet,
     )  # fmt: skip
     beside.ask(found[0], found[2])
     report_cot(*found, as_json)

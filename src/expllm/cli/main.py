@@ -18,6 +18,7 @@ from expllm.cli import (
     evaluate,
     evaluate_ablate,
     evaluate_cot,
+    listings,
     model,
     model_calibrate,
     serve,
@@ -28,6 +29,7 @@ from expllm.cli.command import SETTINGS, Command
 from expllm.cli.ending import complain
 from expllm.cli.terminal import silence_libraries, take_stderr
 from expllm.core.errors import ExitCode, ExpllmError, one_line
+from expllm.core.licences import VARIABLE as LICENCE
 from expllm.files.signals import unwind_on_signals
 
 COMPLETION = "_EXPLLM_COMPLETE"
@@ -37,6 +39,7 @@ Environment variables:
 
 \b
   EXPLLM_MODEL      default model, as for --model
+  EXPLLM_LICENCE    any or permissive, as for --licence
   EXPLLM_DATA       folder of the data sets, as for --data-root
   EXPLLM_PRICES     prices of chat models, as for --prices
   EXPLLM_SETTINGS   settings file, in place of the one in the user's configuration folder
@@ -68,10 +71,12 @@ app.command("doctor", cls=Command, short_help="Check dependencies and model file
 )
 app.add_typer(cot.app, name="cot")
 app.add_typer(data.data_app, name="data")
+app.add_typer(listings.datasets_app, name="datasets")
 model.app.command(
     "calibrate", cls=Command, short_help="Fit a model's temperature on validation data, and save it."
 )(model_calibrate.calibrate)
 app.add_typer(model.app, name="model")
+app.add_typer(listings.models_app, name="models")
 evaluate.app.command("calibrate", cls=Command, hidden=True)(model_calibrate.calibrate)
 evaluate.app.command(
     "ablate", cls=Command, short_help="Train a recipe with one setting changed at a time: Tables IV and V."
@@ -125,7 +130,7 @@ def _command() -> Any:
 
 
 def _call(arguments: list[str]) -> int:
-    command = _command()
+    command, licence = _command(), os.environ.get(LICENCE)
     if COMPLETION in os.environ:
         command.main(args=list(arguments), prog_name="expllm")
     try:
@@ -137,6 +142,11 @@ def _call(arguments: list[str]) -> int:
         return left.exit_code
     except (Exception, KeyboardInterrupt) as error:
         return _answer(error)
+    finally:  # what `--licence` settled ends with the call
+        if licence is None:
+            os.environ.pop(LICENCE, None)
+        else:
+            os.environ[LICENCE] = licence
 
 
 def _answer(error: BaseException) -> ExitCode:

@@ -17,6 +17,7 @@ from expllm.cli.options import (
     DtypeOption,
     EvalRunOption,
     KindOption,
+    LicenceOption,
     LimitOption,
     ModelArgument,
     QuietOption,
@@ -45,6 +46,7 @@ def calibrate(
     boxes: BoxesOption = None,
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
+    licence: LicenceOption = "any",
     flip_averaging: FlipOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -63,7 +65,20 @@ def calibrate(
     if flip_averaging is not None:
         look_twice(model_folder(model), flip_averaging)
     run, settings, answers = answers_of(
-        None, model, dataset, output, data_root, kind, batch_size, limit, boxes, dtype, device, quiet, True
+        None,
+        model,
+        dataset,
+        output,
+        data_root,
+        kind,
+        batch_size,
+        limit,
+        boxes,
+        dtype,
+        device,
+        licence,
+        quiet,
+        True,
     )
     if unanswered := all_lost(answers):
         leave(unanswered)

@@ -3,6 +3,7 @@
 Options of no group (`rich_help_panel`) stand first in a command's help; `cli.command` prints the groups.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -23,6 +24,14 @@ MODELS: Final = (
     "compact (the model that ships), rules, a trained model's folder, chat:NAME (a chat model that takes "
     "images), or endpoint:URL (a server that runs a merged model)"
 )
+
+
+def allow_weights(licence: str) -> str:
+    """Settles which weights this process and those that it starts may use; `cli.main` undoes it."""
+    from expllm.core.licences import VARIABLE
+
+    os.environ[VARIABLE] = licence
+    return licence
 
 
 def device_name(text: str) -> str:
@@ -74,7 +83,13 @@ ModelOption = Annotated[
 ]
 LicenceOption = Annotated[
     Literal["any", "permissive"],
-    typer.Option("--licence", help="permissive refuses weights for research only ('expllm models list')."),
+    typer.Option(
+        "--licence",
+        envvar="EXPLLM_LICENCE",
+        show_envvar=False,
+        callback=allow_weights,
+        help="permissive refuses weights for research only ('expllm models list').",
+    ),
 ]
 DtypeOption = Annotated[
     Literal["auto", "float32", "bfloat16"],

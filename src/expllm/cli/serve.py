@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from expllm.cli.ending import complain
-from expllm.cli.options import DeviceOption, DtypeOption
+from expllm.cli.options import DeviceOption, DtypeOption, LicenceOption
 from expllm.core.errors import UsageError
 from expllm.core.packages import SERVER, require
 
@@ -88,6 +88,7 @@ def serve(
     model: Models = None,
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
+    licence: LicenceOption = "any",
     workers: Workers = None,
     key_env: KeyEnv = None,
     no_key: NoKey = False,
@@ -111,6 +112,7 @@ def serve(
 
     config = ServerConfig(
         host=host, port=port, models=tuple(model or ()), dtype=dtype, device=device,
+        licence=licence,
         workers=workers or default_workers(), keys=_keys(key_env), no_key=no_key,
         allowed_hosts=tuple(allowed_host or ()), cors=tuple(cors or ()),
         allow_url=allow_url, video=video, camera=camera, rate=rate, log=complain,

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from expllm.cli.ending import Ending, complain, leave
-from expllm.cli.options import OUTPUT, DeviceOption, DtypeOption, LabelsOption, MirroredOption, QuietOption
+from expllm.cli.options import (
+    OUTPUT,
+    DeviceOption,
+    DtypeOption,
+    LabelsOption,
+    LicenceOption,
+    MirroredOption,
+    QuietOption,
+)
 from expllm.core.errors import ExitCode, ExpllmError, UsageError, VideoError
 from expllm.core.packages import require
 
@@ -139,6 +147,7 @@ def video(
     model: Model = "rules",
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
+    licence: LicenceOption = "any",
     no_explain: NoExplain = False,
     no_report: NoReport = False,
     annotate: Annotate = False,
@@ -171,7 +180,10 @@ def video(
     sources = list(_found(videos))
     folders = run_folders(sources, out)
     keep_stderr_to_ourselves()
-    with StretchMeter(mirrored=mirrored) as meter, _explainer(model, labels, dtype, device) as explainer:
+    with (
+        StretchMeter(mirrored=mirrored) as meter,
+        _explainer(model, labels, dtype, device, licence) as explainer,
+    ):
         batch = _Batch(options, products, workers, quiet, explainer)
         for source, folder in zip(sources, folders, strict=True):
             batch.take(source, folder, meter)
@@ -179,7 +191,9 @@ def video(
 
 
 @contextmanager
-def _explainer(model: str, labels: int | None, dtype: str, device: str) -> "Iterator[FaceExplainer | None]":
+def _explainer(
+    model: str, labels: int | None, dtype: str, device: str, licence: str
+) -> "Iterator[FaceExplainer | None]":
     """The model that explains; None for the rules."""
     from expllm.model.shipped import OFFLINE, canonical
 
@@ -188,7 +202,7 @@ def _explainer(model: str, labels: int | None, dtype: str, device: str) -> "Iter
         return
     from expllm.predict import open_explainer
 
-    explainer = open_explainer(model, labels=labels, dtype=dtype, device=device)
+    explainer = open_explainer(model, labels=labels, dtype=dtype, device=device, licence=licence)
     try:
         yield explainer
     finally:

@@ -259,13 +259,19 @@ class Explanation(Record):
 
 
 class Provenance(Record):
-    """Which parts made an analysis, so that it can be repeated and nobody takes one writer for another."""
+    """Which parts made an analysis, so that it can be repeated and nobody takes one writer for another.
+
+    Attributes:
+        licences: Licence of each set of weights that was used (`expllm models list`); `unknown` where none is
+            recorded. Empty for results of chat models alone, and of earlier versions.
+    """
 
     expllm: str
     detector: str
     au_reader: str
     classifier: str
     writer: str
+    licences: dict[str, str] = Field(default_factory=dict)
 
 
 class FaceAnalysis(Record):

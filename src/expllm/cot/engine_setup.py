@@ -38,8 +38,8 @@ class MeasuresFaces(Protocol):
         ...
 
 
-FaceReaders = Callable[[str], MeasuresFaces]
-"""Opens a reader of faces, from `au_source`; a class that can be pickled, where Ray is used."""
+FaceReaders = Callable[[str, str | None], MeasuresFaces]
+"""Opens a reader of faces, from `au_source` and `licence`; a class that can be pickled, where Ray is used."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class CotMakeOptions:
         au_source: What action units are read from: `blendshapes`, `pixels`, or `both`.
         data_root: Where data sets lie; None takes `EXPLLM_DATA`, else the settings file.
         kind: How to read the data set; None goes by what it looks like.
+        licence: `any` or `permissive`: which weights may measure faces; None: as `EXPLLM_LICENCE` has it.
 
     Raises:
         UsageError: a value makes no sense.
@@ -105,6 +106,7 @@ class CotMakeOptions:
     au_source: str = "blendshapes"
     data_root: str | None = None
     kind: str | None = None
+    licence: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", engine_model(self.model))
@@ -165,7 +167,7 @@ def make_engine(
         ExpllmError: the endpoint's settings make no sense, or its key is missing.
     """
     writer = _writer(options, prompts)
-    reader = None if face_reader is None else face_reader(options.au_source)
+    reader = None if face_reader is None else face_reader(options.au_source, options.licence)
     return Engine(
         writer=writer, labels=labels, rules=options.rules, img2au=reader or dataset_aus,
         release=(lambda: None) if reader is None else reader.close,

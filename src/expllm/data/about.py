@@ -32,6 +32,13 @@ class About:
     totals: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     source: str = ""
 
+    @property
+    def published(self) -> int | None:
+        """Rows or faces over all splits, of the largest edition; None where no number is known."""
+        if self.totals:
+            return sum(max(counts) for counts in self.totals.values())
+        return sum(sum(faces.values()) for faces in self.classes.values()) or None
+
 
 def _counts(**counts: int) -> Mapping[Expression, int]:
     return MappingProxyType({Expression(name): count for name, count in counts.items()})

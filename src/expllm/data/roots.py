@@ -48,6 +48,33 @@ def located(name: str) -> str:
     return str(_found(stem, None)) + (f":{split}" if split else "")
 
 
+def place_of(name: str, root: str | None = None) -> Path | None:
+    """Where a data set lies, if it is in one of the folders that are looked through.
+
+    Raises:
+        UsageError: the settings file is wrong.
+    """
+    return next((place for place in _places(name, root) if place.exists() or find_shards(place)), None)
+
+
+def names_in_roots(root: str | None = None) -> Iterator[tuple[str, Path]]:
+    """What the folders of data sets hold, by names that `open_named` takes; nothing is opened.
+
+    Raises:
+        UsageError: the settings file is wrong.
+    """
+    seen: set[str] = set()
+    for folder in (place.parent for place in _places("any", root)):
+        if not folder.is_dir():
+            continue
+        families = {shard.family: folder / shard.family for shard in find_shards(folder)}
+        inside = {one.name: one for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")}
+        for name, path in sorted({**families, **inside}.items()):
+            if name not in seen:
+                seen.add(name)
+                yield name, path
+
+
 def _found(name: str, root: str | None) -> Path:
     if Path(name).is_absolute() or name.startswith(("./", "../")):
         return Path(name)

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from expllm.core.errors import UsageError
+from expllm.core.licences import check_licence, chosen_licence
 from expllm.faces.detectors import Detection, FaceDetector, MediaPipeDetector, ScrfdDetector, suppress
 from expllm.faces.landmarks import Face, Landmarker, Placement
 from expllm.faces.mosaics import PIECES, in_picture, mosaic, piece_around
@@ -102,8 +103,15 @@ class FaceFinder:
         detector: `"mediapipe"`, or the path of a SCRFD ONNX file.
         landmarker: Path of `face_landmarker.task`; found by itself when None.
         max_faces: `find` gives at most so many faces a picture, the largest.
+        licence: As for `chosen_licence`; `permissive` loads no weights for research only: fewer small faces
+            are found, and what covers a face is not.
+
+    Attributes:
+        name: The detector, for provenance.
+        weights: What it loads, by the names of `core.licences`.
 
     Raises:
+        UsageError: weights of SCRFD, where only permissive ones are allowed.
         MissingWeights: a model file is missing.
         MissingDependency: a package or system library is missing.
     """
@@ -114,16 +122,21 @@ class FaceFinder:
         *,
         landmarker: str | os.PathLike[str] | None = None,
         max_faces: int = MAX_FACES,
+        licence: str | None = None,
     ) -> None:
         if max_faces < 1:
             raise UsageError(f"max_faces is {max_faces}: it must be at least 1")
-        bundle = locate(FACE_LANDMARKER, landmarker)
         one_pass = os.fspath(detector) == "mediapipe"
+        check_licence(licence, "mediapipe" if one_pass else "scrfd")
+        self._permissive = chosen_licence(licence) == "permissive"
+        bundle = locate(FACE_LANDMARKER, landmarker)
         self._detector: FaceDetector = MediaPipeDetector(bundle) if one_pass else ScrfdDetector(detector)
-        self._landmarker = Landmarker(bundle, ONE_PASS_FACES)
+        self._landmarker = Landmarker(bundle, ONE_PASS_FACES, permissive=self._permissive)
         self._find = self._find_in_one_pass if one_pass else self._find_then_measure
         self._max_faces = max_faces
         self.name = self._detector.name
+        networks = () if self._permissive else ("small_faces", "face_parts")
+        self.weights = ("mediapipe", *(() if one_pass else ("scrfd",)), *networks)
 
     def find(self, picture: "Picture") -> list[Face]:
         """The faces of a picture, largest first, at most `max_faces`; an empty list if it shows none.
@@ -168,7 +181,8 @@ class FaceFinder:
         pixels = picture.pixels
         if max(pixels.shape[:2]) < ENLARGED_SIDE:
             return self._look_again(pixels, upright=False) or [
-                _sized(_unfitted(pixels, found)) for found in self._detector.detect(pixels)
+                _sized(_unfitted(pixels, found, not self._permissive))
+                for found in self._detector.detect(pixels)
             ]
         faces = self._landmarker.fit(pixels)
         seen = self._detector.detect(pixels)
@@ -197,7 +211,9 @@ class FaceFinder:
             sharper = [self._sharper(detail, face, scale[0]) for face in known]
             faces = [back.face(new) if new else old for old, new in zip(faces, sharper, strict=True)]
         patience = 0 if portrait else PATIENCE if known else PATIENCE_WITHOUT_A_FACE
-        if not portrait:
+        if self._permissive:
+            likely = []
+        elif not portrait:
             likely = places(detail)
         else:
             likely = [one for one in places(detail, FINEST_IN_PORTRAIT) if one.likely >= LIKELY_IN_PORTRAIT]
@@ -282,7 +298,7 @@ class FaceFinder:
         fits = [place.face(face) for face in self._landmarker.fit(crop)]
         fits = [face for face in fits if face.holds(found.centre)]
         if not fits:
-            return _unfitted(pixels, found)
+            return _unfitted(pixels, found, not self._permissive)
         return replace(fits[0], score=found.score)
 
     def _look_again(self, pixels: "NDArray[np.uint8]", *, upright: bool) -> list[Face]:
@@ -310,9 +326,9 @@ class FaceFinder:
         return [_sized(place.face(face)) for face in faces]
 
 
-def _unfitted(pixels: "NDArray[np.uint8]", found: Detection) -> Face:
+def _unfitted(pixels: "NDArray[np.uint8]", found: Detection, network: bool) -> Face:
     """A face without landmarks, with what the detector's points tell of it."""
-    hidden = covered_by_points(pixels, found.points) if found.points else frozenset()
+    hidden = covered_by_points(pixels, found.points, network=network) if found.points else frozenset()
     return Face("no_landmarks", found.box, found.score, hidden=hidden)
 
 

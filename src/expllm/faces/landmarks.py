@@ -109,9 +109,11 @@ class Landmarker:
     Args:
         bundle: Path of `face_landmarker.task`.
         max_faces: At most so many faces.
+        permissive: Load no weights for research only: what covers a face is then not found out.
     """
 
-    def __init__(self, bundle: Path, max_faces: int) -> None:
+    def __init__(self, bundle: Path, max_faces: int, *, permissive: bool = False) -> None:
+        self._network = not permissive
         self._mediapipe = load_mediapipe()
         vision = self._mediapipe.tasks.vision
         options = vision.FaceLandmarkerOptions(
@@ -128,7 +130,8 @@ class Landmarker:
     def fit(self, pixels: "NDArray[np.uint8]") -> list[Face]:
         """Every face that it finds and fits; status `ok`, no score; with the parts that something covers."""
         return [
-            replace(face, hidden=covered_parts(pixels, _points(face))) for face in self.fit_blindly(pixels)
+            replace(face, hidden=covered_parts(pixels, _points(face), network=self._network))
+            for face in self.fit_blindly(pixels)
         ]
 
     def fit_blindly(self, pixels: "NDArray[np.uint8]") -> list[Face]:

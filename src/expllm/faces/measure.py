@@ -1,8 +1,11 @@
 """From a picture to its faces with their action units, before anything is said of them."""
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from expllm import __version__
+from expllm.core.licences import licences_of
 from expllm.core.records import Box, FaceAnalysis, HeadPose, Provenance
 from expllm.core.vocabulary import AUVector, Side
 from expllm.faces.au_reader import reading_warnings
@@ -21,8 +24,10 @@ class FaceMeasurer:
         landmarker: Path of `face_landmarker.task`; found by itself when None.
         max_faces: At most so many faces a picture, the largest.
         au_source: What action units are read from.
+        licence: `permissive` loads no weights for research only; see `FaceFinder`.
 
     Raises:
+        UsageError: such weights are needed, and only permissive ones are allowed.
         MissingWeights: a model file is missing.
         MissingDependency: a package or system library is missing.
     """
@@ -34,9 +39,11 @@ class FaceMeasurer:
         landmarker: str | os.PathLike[str] | None = None,
         max_faces: int = MAX_FACES,
         au_source: AUSource | str = AUSource.BLENDSHAPES,
+        licence: str | None = None,
     ) -> None:
-        self._reader = UnitReader(au_source)
-        self._finder = FaceFinder(detector, landmarker=landmarker, max_faces=max_faces)
+        self._reader = UnitReader(au_source, licence=licence)
+        self._finder = FaceFinder(detector, landmarker=landmarker, max_faces=max_faces, licence=licence)
+        self._licences = licences_of((*self._finder.weights, *self._reader.weights))
         self._max_faces = max_faces
 
     def measure(self, picture: Picture, *, mirrored: bool = False) -> tuple[list[Face], list[FaceAnalysis]]:
@@ -76,7 +83,9 @@ class FaceMeasurer:
             hidden=tuple(sorted(hidden)),
             warnings=(*reading_warnings(face), *_hidden_warnings(hidden), *_status_warnings(face)),
             landmarks=None if face.landmarks is None else face.landmarks.round(2).tolist(),
-            provenance=provenance_of(detector=self._finder.name, au_reader=self._reader.identity),
+            provenance=provenance_of(
+                detector=self._finder.name, au_reader=self._reader.identity, licences=self._licences
+            ),
         )
 
 
@@ -99,7 +108,12 @@ def counted(measured: list[FaceAnalysis], found: int) -> list[FaceAnalysis]:
 
 
 def provenance_of(
-    classifier: str = "none", writer: str = "none", *, detector: str, au_reader: str
+    classifier: str = "none",
+    writer: str = "none",
+    *,
+    detector: str,
+    au_reader: str,
+    licences: Mapping[str, str] = MappingProxyType({}),
 ) -> Provenance:
     """With this version of the package."""
     return Provenance(
@@ -108,6 +122,7 @@ def provenance_of(
         au_reader=au_reader,
         classifier=classifier,
         writer=writer,
+        licences=dict(licences),
     )
 
 

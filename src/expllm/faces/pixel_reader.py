@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expllm.core.errors import RecordError
+from expllm.core.licences import check_licence
 from expllm.core.vocabulary import ACTION_UNITS, AUVector
 from expllm.faces.au_reader import DECIMALS, TRACE, BlendshapeReader, Channel, channel_of
 from expllm.faces.crops import upright_crop
@@ -146,15 +147,29 @@ class PixelReader:
         }
 
 
+READ_WITH: Final[Mapping[AUSource, tuple[str, ...]]] = {
+    AUSource.BLENDSHAPES: ("blendshapes",),
+    AUSource.PIXELS: ("seeing",),
+    AUSource.BOTH: ("blendshapes", "seeing"),
+}
+"""Weights that each source needs, by the names of `core.licences`."""
+
+
 class UnitReader:
     """Reads action units from blendshapes, from pixels, or from both.
 
     Args:
         source: What to read from.
+        licence: `permissive` refuses to read pixels: the network's weights are for research only.
+
+    Raises:
+        UsageError: pixels are to be read, and only permissive weights are allowed.
     """
 
-    def __init__(self, source: AUSource | str = AUSource.BLENDSHAPES) -> None:
+    def __init__(self, source: AUSource | str = AUSource.BLENDSHAPES, *, licence: str | None = None) -> None:
         self.source = AUSource(source)
+        self.weights = READ_WITH[self.source]
+        check_licence(licence, *self.weights)
         self._blendshapes = BlendshapeReader()
         self._pixels = None if self.source is AUSource.BLENDSHAPES else PixelReader()
 

@@ -108,26 +108,34 @@ PARTS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
 """The six parts, sides being the subject's, and their landmarks. Right and left alternate."""
 
 
-def covered_parts(pixels: "NDArray[np.uint8]", landmarks: "NDArray[np.float32]") -> frozenset[str]:
+def covered_parts(
+    pixels: "NDArray[np.uint8]", landmarks: "NDArray[np.float32]", *, network: bool = True
+) -> frozenset[str]:
     """Names of the `PARTS` of a face that something covers.
 
     Args:
         pixels: The picture that the landmarks were found in.
         landmarks: [478, 3] in its pixels.
+        network: Ask the network (weights for research only); else only parts without any contrast count.
     """
-    return _covered(upright(pixels, landmarks))
+    return _covered(upright(pixels, landmarks), network)
 
 
-def covered_by_points(pixels: "NDArray[np.uint8]", points: Sequence[tuple[float, float]]) -> frozenset[str]:
+def covered_by_points(
+    pixels: "NDArray[np.uint8]", points: Sequence[tuple[float, float]], *, network: bool = True
+) -> frozenset[str]:
     """The same of a face that no landmarks fit, from a detector's points: both eyes, nose and mouth."""
     import numpy as np
 
     found = np.array([complex(x, y) for x, y in points])
-    return _covered(_turned(pixels, found, np.array(_DETECTED)))
+    return _covered(_turned(pixels, found, np.array(_DETECTED)), network)
 
 
-def _covered(upright_face: "NDArray[np.uint8]") -> frozenset[str]:
+def _covered(upright_face: "NDArray[np.uint8]", network: bool) -> frozenset[str]:
     import numpy as np
+
+    if not network:
+        return _flat(upright_face)
 
     both = np.stack([upright_face, upright_face[:, ::-1]])
     scores = read_network(ASSET)(both)  # [2, 6], log odds of being covered

@@ -68,6 +68,11 @@ class FaceExplainer(Protocol):
     def gives_probabilities(self) -> bool: ...
 
     @property
+    def licences(self) -> Mapping[str, str]:
+        """Licence of each set of weights that it loads; empty for a model behind an address."""
+        ...
+
+    @property
     def spent(self) -> float:
         """USD so far, as far as prices are known."""
         ...

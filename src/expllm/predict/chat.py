@@ -4,8 +4,9 @@ import asyncio
 import io
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from expllm.chat import ChatFailed, ChatModel, Message, Reply, picture_uri
@@ -39,6 +40,8 @@ class AskedExplainer(ABC):
     Attributes:
         spent: USD so far, as far as prices are known.
     """
+
+    licences: Mapping[str, str] = MappingProxyType({})
 
     looks = True
     together = TOGETHER

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from expllm.core.errors import NoFaceError
+from expllm.core.licences import check_licence
 from expllm.core.records import FaceAnalysis, Rect
 from expllm.core.vocabulary import AUVector
 from expllm.data import Sample, image_bytes
 from expllm.faces.boxes import overlap
-from expllm.faces.pixel_reader import AUSource
+from expllm.faces.pixel_reader import READ_WITH, AUSource
 from expllm.predict.predictor import Predictor
 
 FACELESS: Final = "no face could be measured"
@@ -23,9 +24,12 @@ class FaceReader:
 
     Args:
         au_source: What action units are read from.
+        licence: Which weights may be used; see `core.licences.chosen_licence`.
     """
 
-    def __init__(self, au_source: AUSource | str = AUSource.BLENDSHAPES) -> None:
+    def __init__(self, au_source: AUSource | str = AUSource.BLENDSHAPES, licence: str | None = None) -> None:
+        check_licence(licence, *READ_WITH[AUSource(au_source)])
+        self._licence = licence
         self._source = AUSource(au_source)
         self._local = threading.local()
         self._opening = threading.Lock()
@@ -36,7 +40,9 @@ class FaceReader:
             raise NoFaceError("has neither action units nor a picture")
         with self._opening:
             if not hasattr(self._local, "predictor"):
-                self._local.predictor = Predictor(explain=False, au_source=self._source)
+                self._local.predictor = Predictor(
+                    explain=False, au_source=self._source, licence=self._licence
+                )
                 self._all.append(self._local.predictor)
         faces = self._local.predictor.analyze(image_bytes(sample.image), name=sample.id)
         measured = [face for face in faces if face.aus is not None]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from expllm.core.conversations import Order
 from expllm.core.errors import UsageError
+from expllm.core.licences import chosen_licence
 from expllm.core.vocabulary import label_set
+from expllm.model.rights import check_model_licence
 from expllm.model.shipped import OFFLINE, SHIPPED, canonical, default_model, model_folder
 from expllm.predict.base import FaceExplainer
 from expllm.predict.rules import RuleExplainer
@@ -59,6 +61,7 @@ def open_explainer(
     order: Order | None = None,
     dtype: str = "auto",
     device: str = "auto",
+    licence: str | None = None,
     audited: bool | None = None,
     chat: ChatOptions | None = None,
     heard: Callable[[str], object] | None = None,
@@ -76,6 +79,8 @@ def open_explainer(
         dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: 32 bits for a small model, whose
             words are then the same on every processor, else the faster on this machine.
         device: Of a trained model: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        licence: As for `chosen_licence`: `permissive` refuses weights for research only; with `model` None
+            the rules explain then.
         audited: Sentences of a model that the measured action units refute are written anew, or left out.
             None: for models that write here; a model behind an address is asked once more for each sentence.
         chat: How a chat model is asked.
@@ -89,8 +94,9 @@ def open_explainer(
         KeyRejected, BadPrices, OutputError: as `OpenAIChat`.
         Unreachable: as `open_served`.
     """
+    permissive = chosen_licence(licence) == "permissive"
     if model is None:
-        model = OFFLINE if labels is not None else default_model()
+        model = OFFLINE if labels is not None or permissive else default_model()
     name = canonical(str(model))
     if labels not in (None, 7, 8):
         raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")
@@ -105,14 +111,33 @@ def open_explainer(
         raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
     if name.startswith(ENDPOINT):
         options = chat or ChatOptions()
+        if permissive:
+            check_model_licence(licence, served_folder(name, options))
         return open_served(name, options, order=order, audited=bool(audited), on_status=on_status)
     from expllm.predict.trained import ModelExplainer
 
     shown = shown_as or (name if name in SHIPPED else None)
+    folder = model_folder(model)
+    check_model_licence(licence, folder, name)
     return ModelExplainer(
-        model_folder(model), name=shown, order=order, dtype=dtype, device=device,
+        folder, name=shown, order=order, dtype=dtype, device=device,
         audited=audited is not False, heard=heard, on_status=on_status,
     )  # fmt: skip
+
+
+def check_named(licence: str | None, model: str, options: ChatOptions | None = None) -> None:
+    """Whether a model may be used; its weights are not loaded.
+
+    Raises:
+        UsageError: its licence does not allow it.
+        MissingWeights, ModelError, ChatError: as `open_explainer`.
+    """
+    name = canonical(model)
+    if chosen_licence(licence) == "any" or name == OFFLINE or name.startswith(CHAT):
+        return
+    served = name.startswith(ENDPOINT)
+    folder = served_folder(name, options or ChatOptions()) if served else model_folder(name)
+    check_model_licence(licence, folder, name)
 
 
 def audited_by_default(model: str | Path) -> bool:

@@ -89,8 +89,9 @@ class Predictor:
         write: False: expressions and probabilities, but no text.
         abstain: Where no expression is so probable (0-1), the answer is "uncertain".
         measurer: Finds and measures the faces, in place of one of its own; whoever opened it closes it.
-            `detector`, `landmarker`, `max_faces` and `au_source` are then the measurer's.
+            `detector`, `landmarker`, `max_faces`, `au_source` and `licence` are then the measurer's.
         au_source: What action units are read from: `blendshapes`, `pixels`, or `both`.
+        licence: `permissive` loads no weights for research only ([licences](licences.md)).
 
     Raises:
         MissingWeights: a model file is missing.
@@ -114,6 +115,7 @@ class Predictor:
         abstain: float | None = None,
         measurer: FaceMeasurer | None = None,
         au_source: AUSource | str = AUSource.BLENDSHAPES,
+        licence: str | None = None,
     ) -> None:
         self._owned: FaceExplainer | None = None
         self._explainer = (explainer or RuleExplainer(labels)) if explain else None
@@ -123,7 +125,7 @@ class Predictor:
         self._write, self._abstain, self._mirrored = write, abstain, mirrored
         self._own_measurer = measurer is None
         self._measurer = measurer or FaceMeasurer(
-            detector, landmarker=landmarker, max_faces=max_faces, au_source=au_source
+            detector, landmarker=landmarker, max_faces=max_faces, au_source=au_source, licence=licence
         )
 
     @classmethod
@@ -135,6 +137,7 @@ class Predictor:
         order: Order | None = None,
         dtype: str = "auto",
         device: str = "auto",
+        licence: str | None = None,
         audited: bool | None = None,
         chat: ChatOptions | None = None,
         heard: Callable[[str], object] | None = None,
@@ -145,7 +148,7 @@ class Predictor:
         Args:
             model: `rules`, `compact`, a trained model's folder or run, or `chat:NAME`; by default
                 [`default_model`][expllm.model.shipped.default_model].
-            labels, order, dtype, device, audited, chat, heard: As for
+            labels, order, dtype, device, licence, audited, chat, heard: As for
                 [`open_explainer`][expllm.predict.open_explainer].
             **options: As for [`Predictor`][expllm.predict.predictor.Predictor].
 
@@ -155,11 +158,11 @@ class Predictor:
             ChatError: a chat model cannot be asked.
         """
         explainer = open_explainer(
-            model, labels=labels, order=order, dtype=dtype, device=device, audited=audited, chat=chat,
-            heard=heard,
+            model, labels=labels, order=order, dtype=dtype, device=device, licence=licence,
+            audited=audited, chat=chat, heard=heard,
         )  # fmt: skip
         try:
-            predictor = cls(explainer=explainer, **options)
+            predictor = cls(explainer=explainer, licence=licence, **options)
         except BaseException:
             explainer.close()
             raise
@@ -295,7 +298,8 @@ class Predictor:
         assert self._explainer is not None
         assert analysis.provenance is not None
         writer = self._explainer.writer if write else "none"
-        named = {"classifier": self._explainer.identity, "writer": writer}
+        licences = {**analysis.provenance.licences, **self._explainer.licences}
+        named = {"classifier": self._explainer.identity, "writer": writer, "licences": licences}
         provenance = analysis.provenance.model_copy(update=named)
         whole = analysis.model_copy(update={**said.fields(), "provenance": provenance})
         if whole.hidden and whole.expression not in (None, seen_label(whole)):

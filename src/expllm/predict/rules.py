@@ -1,7 +1,9 @@
 """Rules over the action units: no language model, and no look at the picture."""
 
 from collections.abc import Generator, Sequence
+from types import MappingProxyType
 
+from expllm.core.licences import licences_of
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.rule_writer import write_cot
 from expllm.faces.au_classifier import AUClassifier, typical_faces
@@ -20,6 +22,7 @@ class RuleExplainer:
     """
 
     writer = OFFLINE
+    licences = MappingProxyType(licences_of(("rules",)))
     looks = False
     boxed = False
     gives_probabilities = True

@@ -36,7 +36,13 @@ class Explainer:
         The first three are left out where too little was measured to say anything.
         """
         writer = self._rules.writer if write else "none"
-        provenance = provenance_of(self._rules.identity, writer, detector=detector, au_reader=au_reader)
+        provenance = provenance_of(
+            self._rules.identity,
+            writer,
+            detector=detector,
+            au_reader=au_reader,
+            licences=self._rules.licences,
+        )
         return {**self._rules.of(aus, write=write).fields(), "provenance": provenance}
 
 

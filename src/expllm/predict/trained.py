@@ -13,6 +13,7 @@ from expllm.core.packages import WEIGHTS, require
 from expllm.core.vocabulary import Expression
 from expllm.faces.boxes import trained_boxes
 from expllm.model.device import check_device, check_dtype, device_for, dtype_for
+from expllm.model.rights import model_licences
 from expllm.predict.base import Said, Shown, examined, rounded
 from expllm.predict.verifying import SentenceVerifier, verifier
 
@@ -80,6 +81,7 @@ class ModelExplainer:
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
         self._folder, self._order = folder, order or manifest.order
         self._dtype, self._device = dtype, device
+        self.licences = model_licences(manifest, name or "")
         self._audited = audited
         self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
         self._heard, self._name, self._on_status = heard, name or str(folder), on_status

@@ -106,7 +106,7 @@ class Analyzer:
     def __init__(self, config: ServerConfig) -> None:
         self.config, self.models = (
             config,
-            ServedModels(config.models, dtype=config.dtype, device=config.device),
+            ServedModels(config.models, dtype=config.dtype, device=config.device, licence=config.licence),
         )
         self.queue = Queue(config.workers, config.workers * config.limits.waiting_per_worker)
         self.metrics = Metrics(self.queue)
@@ -233,7 +233,7 @@ class Analyzer:
         """The calling thread's measurer, with an explainer that all threads share."""
         if not hasattr(self._of_thread, "measurer"):
             with self._opening:  # two that open at once would silence each other
-                self._of_thread.measurer = FaceMeasurer()
+                self._of_thread.measurer = FaceMeasurer(licence=self.config.licence)
                 self._measurers.append(self._of_thread.measurer)
         return Predictor(explainer=explainer, measurer=self._of_thread.measurer, mirrored=mirrored)
 

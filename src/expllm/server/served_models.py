@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from expllm.core.errors import UsageError
+from expllm.core.licences import chosen_licence
 from expllm.model.shipped import OFFLINE, canonical, default_model
 from expllm.predict import FaceExplainer, open_explainer
 from expllm.predict.opening import CHAT, ENDPOINT
@@ -18,7 +19,7 @@ class ServedModels:
     """Explainers by name. Nothing heavy is loaded before the first face.
 
     Args:
-        models, dtype, device: As in `ServerConfig`.
+        models, dtype, device, licence: As in `ServerConfig`.
 
     Attributes:
         created: Unix time of the server's start.
@@ -28,11 +29,14 @@ class ServedModels:
         MissingWeights, MissingDependency, ModelError, ChatError: as `open_explainer`.
     """
 
-    def __init__(self, models: Sequence[str], *, dtype: str = "auto", device: str = "auto") -> None:
+    def __init__(
+        self, models: Sequence[str], *, dtype: str = "auto", device: str = "auto", licence: str | None = None
+    ) -> None:
         self.created = int(time.time())
         self._rules = {labels: open_explainer(OFFLINE, labels=labels) for labels in LABEL_SETS}
         self._others: dict[str, FaceExplainer] = {}
-        given = tuple(map(canonical, models)) or (default_model(),)
+        permissive = chosen_licence(licence) == "permissive"
+        given = tuple(map(canonical, models)) or (OFFLINE if permissive else default_model(),)
         self.default = public_name(given[0])
         for model in given:
             if model.startswith((CHAT, ENDPOINT)):
@@ -41,7 +45,9 @@ class ServedModels:
             if name in self._others:
                 raise UsageError(f"two models are called {name!r}: serve one of them")
             if name != OFFLINE:
-                self._others[name] = open_explainer(model, shown_as=name, dtype=dtype, device=device)
+                self._others[name] = open_explainer(
+                    model, shown_as=name, dtype=dtype, device=device, licence=licence
+                )
 
     @property
     def names(self) -> tuple[str, ...]:

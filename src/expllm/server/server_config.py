@@ -76,7 +76,7 @@ class ServerConfig:
         port: 0 takes a free one.
         models: Names as `expllm analyze --model` takes them; the first is the default. The rules are always
             served.
-        dtype, device: Precision and place of these models, as for `open_explainer`.
+        dtype, device, licence: Of these models, as for `open_explainer`.
         workers: Threads that find and measure faces, each with a measurer of its own.
         keys: Any of them opens the server; none: everybody may use it.
         no_key: Serve other machines without a key.
@@ -98,6 +98,7 @@ class ServerConfig:
     models: tuple[str, ...] = ()
     dtype: str = "auto"
     device: str = "auto"
+    licence: str | None = None
     workers: int = 1
     keys: tuple[str, ...] = field(default=(), repr=False)
     no_key: bool = False

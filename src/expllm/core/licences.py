@@ -94,7 +94,7 @@ def chosen_licence(licence: str | None = None) -> Licence:
         UsageError: it is neither.
     """
     chosen = licence or os.environ.get(VARIABLE) or "any"
-    if chosen == "any" or chosen == "permissive":
+    if chosen in ("any", "permissive"):
         return cast(Licence, chosen)
     where = "--licence" if licence else VARIABLE
     raise UsageError(f"{where} is {chosen!r}: use any or permissive")

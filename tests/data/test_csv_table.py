@@ -154,6 +154,7 @@ def test_pictures_without_labels_have_the_seven(tmp_path: Path) -> None:
         ("a.jsonl", b"rubbish", "its columns are rubbish"),
         ("a.jsonl", b'{"a": 1', "line 1 is not JSON, or cut short"),
         ("a.jsonl", b"[]", "is empty"),
+        ("a.jsonl", b"{}", "is empty"),
         ("a.jsonl", b'{"a": ' + b"[" * 9999, "nested too deeply"),
         ("a.jsonl", b'{"a": 1}', "no column names a picture"),
     ],

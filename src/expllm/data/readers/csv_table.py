@@ -58,13 +58,14 @@ def read_header(path: Path) -> list[str]:
 
 
 def _why_without_columns(path: Path) -> str:
-    """
+    """What is wrong with a table in which no columns were found.
+
     Raises:
-        RecordError: it cannot be read.
+        RecordError: it cannot be read; says why.
     """
     if not is_json(path):
         return "cannot be read" if DelimitedFile(path).header else "is empty"
-    return next((row.problem for row in json_rows(path)), "is empty")
+    return next((row.problem for row in json_rows(path) if row.problem), "is empty")
 
 
 def is_json(path: Path) -> bool:

@@ -274,7 +274,7 @@ def _read_export(cells: Cells, where: str) -> AURow:
 
 
 def _named_units(cells: Cells) -> Mapping[str, float | None] | None:
-    units = cells["aus"]
+    units: Mapping[str, float | None] | None = cells["aus"]
     if units is not None and not isinstance(units, Mapping):
         raise VocabularyError('aus must be an object of names and intensities, such as {"jaw drop": 0.5}')
     return units

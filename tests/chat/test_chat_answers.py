@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from expllm.chat import ChatError, KeyRejected, QuotaSpent, UnknownModel, Unreachable, Usage
 from expllm.chat.address import Address
-from expllm.chat.outcomes import Completion, Trouble
-from expllm.chat.replies import understand
-from expllm.chat.transport import Answer
+from expllm.chat.outcomes import Completion, FailedAttempt
+from expllm.chat.replies import parse_reply
+from expllm.chat.transport import HttpReply
 
 ADDRESS = Address.of("http://127.0.0.1:8000/v1", "EXPLLM_NO_SUCH_KEY")
 
 
-def meaning(body: Any, status: int = 200, kind: str = "application/json") -> Completion | Trouble:
+def meaning(body: Any, status: int = 200, kind: str = "application/json") -> Completion | FailedAttempt:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return understand(Answer(status, {"content-type": kind}, raw), "gpt-4o", ADDRESS)
+    return parse_reply(HttpReply(status, {"content-type": kind}, raw), "gpt-4o", ADDRESS)
 
 
 def saying(message: Any, **more: Any) -> dict[str, Any]:
@@ -66,14 +66,14 @@ def test_parts_and_half_characters() -> None:
 )
 def test_what_is_no_completion_is_bad_json(body: bytes) -> None:
     found = meaning(body)
-    assert isinstance(found, Trouble)
+    assert isinstance(found, FailedAttempt)
     assert (found.reason, found.again) == ("bad-json", True)
 
 
 @pytest.mark.parametrize("content", ["", " \n\t", None, [], 7, {"text": "joy"}])
 def test_nothing_said_is_empty(content: Any) -> None:
     found = meaning(saying({"content": content}, usage={"prompt_tokens": 5, "completion_tokens": 0}))
-    assert isinstance(found, Trouble)
+    assert isinstance(found, FailedAttempt)
     assert (found.reason, found.usage) == ("empty", Usage(5, 0))
 
 

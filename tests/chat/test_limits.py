@@ -7,10 +7,12 @@ from collections.abc import Iterable
 import pytest
 from waiting import HANG_S
 
-from expllm.chat.limits import CUT, AdaptiveLimiter, Budget
+from expllm.chat.limits import CUT, AdaptiveLimiter, TokenBucket
 
 
-def spent_by(budget: Budget, clock: list[float], amounts: Iterable[float], pause: float = 0.0) -> list[float]:
+def spent_by(
+    budget: TokenBucket, clock: list[float], amounts: Iterable[float], pause: float = 0.0
+) -> list[float]:
     """When each amount may be used, if somebody asks every `pause` seconds."""
     moments = []
     for amount in amounts:
@@ -23,7 +25,7 @@ def spent_by(budget: Budget, clock: list[float], amounts: Iterable[float], pause
 @pytest.mark.parametrize("idle", [0.0, 1000.0])
 def test_no_minute_sees_more_than_the_budget(per_minute: int, idle: float) -> None:
     clock = [0.0]
-    budget = Budget(per_minute, clock=lambda: clock[0])
+    budget = TokenBucket(per_minute, clock=lambda: clock[0])
     clock[0] = idle
     moments = spent_by(budget, clock, [1.0] * (3 * per_minute))
     busiest = max(
@@ -35,7 +37,7 @@ def test_no_minute_sees_more_than_the_budget(per_minute: int, idle: float) -> No
 
 def test_later_callers_wait_behind_earlier_ones() -> None:
     clock = [0.0]
-    budget = Budget(60, clock=lambda: clock[0])
+    budget = TokenBucket(60, clock=lambda: clock[0])
     moments = spent_by(budget, clock, [1.0] * 20, pause=0.01)
     assert moments == sorted(moments)
     assert moments[0] == 0.0
@@ -43,7 +45,7 @@ def test_later_callers_wait_behind_earlier_ones() -> None:
 
 def test_a_correction_moves_those_who_come_later() -> None:
     clock = [0.0]
-    budget = Budget(6000, clock=lambda: clock[0])
+    budget = TokenBucket(6000, clock=lambda: clock[0])
     budget.reserve(6000)  # more than the bucket holds: at once, and paid for afterwards
     assert budget.reserve(1) == pytest.approx(60, abs=0.5)
     budget.correct(-6000)
@@ -52,7 +54,7 @@ def test_a_correction_moves_those_who_come_later() -> None:
 
 def test_nothing_saves_up_while_nobody_asks() -> None:
     clock = [0.0]
-    budget = Budget(60, clock=lambda: clock[0])
+    budget = TokenBucket(60, clock=lambda: clock[0])
     budget.correct(-1000)
     clock[0] = 5000.0
     assert spent_by(budget, clock, [1.0] * 3)[2] >= 5001.0

@@ -15,7 +15,7 @@ from waiting import HANG_S
 from expllm.chat import BadRequest, OpenAIChat, Prices, Reply, ScriptedChat, Usage
 from expllm.chat.retries import Backoff
 from expllm.cot.journal import JournalReader
-from expllm.cot.sample_session import AnotherRun, RunBudget
+from expllm.cot.sample_session import JournalMismatch, RunBudget
 from expllm.evals.judge import scripted_judge
 from expllm.evals.judge.judge_run import ChatJudge, JudgeRun, Pair, Passport, readings_of
 from expllm.evals.judge.judge_scores import NO_VERDICT, Judged, judged
@@ -209,5 +209,5 @@ def test_a_reply_serves_the_question_that_it_was_given_to(tmp_path: Path) -> Non
     with closing(JournalReader(run.folder.journal)) as reader, reader.db:
         reader.db.execute("DELETE FROM outcomes")
     other = JudgeFile.parse(FILE.text.replace("Think briefly", "Think long"), "other")
-    with pytest.raises(AnotherRun):
+    with pytest.raises(JournalMismatch):
         asked(run, ChatJudge([ScriptedChat([])], other), who)

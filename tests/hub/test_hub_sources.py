@@ -28,7 +28,7 @@ from expllm.model.manifest import read_manifest, seal
 from expllm.model.presets import PRESETS, preset
 from expllm.model.shipped import model_folder
 from expllm.model.summary import sizes_of
-from expllm.train.base_weights import moved, revisions
+from expllm.train.base_weights import relocated, revisions
 
 PAPER = PRESETS["paper"]
 OTHER = "f" * 40
@@ -150,8 +150,8 @@ def test_what_a_run_writes_down_and_compares(cached: TinyHub, tmp_path: Path) ->
     folder.rename(tmp_path / "moved")
     later = revisions(resolve_revisions(PAPER.with_sources(language=str(tmp_path / "moved"))))
     assert later != read
-    assert moved(later, read) == read
-    assert moved({"model.tower_source": f"{DINOV2}@{OTHER}"}, read) != read
+    assert relocated(later, read) == read
+    assert relocated({"model.tower_source": f"{DINOV2}@{OTHER}"}, read) != read
     assert revisions(PRESETS["tiny"]) == revisions(PRESETS["compact"]) == {}
     assert revisions(replace(preset("hf:a/b"), revision=OTHER)) == {"model.preset": f"hf:a/b@{OTHER}"}
 

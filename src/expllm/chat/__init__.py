@@ -1,4 +1,4 @@
-"""Language models behind one protocol: OpenAI-style endpoints with retries, limits, a cache, prices; scripts.
+"""Chat models behind one protocol: OpenAI-compatible endpoints with retries, rate limits, cache and prices.
 
 `import expllm.chat` is cheap: aiohttp and SQLite load when a model is asked.
 """

@@ -1,4 +1,4 @@
-"""Where an endpoint is, with what key, and how both may be shown."""
+"""Base URL and API key of an endpoint, and how both may be shown."""
 
 import base64
 import os
@@ -24,7 +24,7 @@ _KEYS: Final = re.compile(
 
 
 class Secret:
-    """A text that no repr, format or f-string shows."""
+    """A string that repr, format and f-strings do not reveal."""
 
     __slots__ = ("_text",)
 

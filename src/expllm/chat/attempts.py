@@ -1,4 +1,4 @@
-"""Attempt after attempt at one question, within what the server and the user allow."""
+"""Retries of one request, within the limits of server and user."""
 
 import asyncio
 import itertools
@@ -10,13 +10,13 @@ from typing import Final
 from expllm.chat.address import Address
 from expllm.chat.chat_errors import ChatFailed, Unreachable
 from expllm.chat.failures import refused_for_good
-from expllm.chat.limits import AdaptiveLimiter, Budget
-from expllm.chat.outcomes import Completion, TokenLimit, Trouble
+from expllm.chat.limits import AdaptiveLimiter, TokenBucket
+from expllm.chat.outcomes import Completion, FailedAttempt, TokenLimit
 from expllm.chat.prices import Prices
 from expllm.chat.protocol import NOTHING_USED, Usage
-from expllm.chat.replies import understand
+from expllm.chat.replies import parse_reply
 from expllm.chat.retries import Backoff
-from expllm.chat.transport import Broken, Transport
+from expllm.chat.transport import Transport, TransportError
 
 FIRST_TRIES: Final = 3
 """Attempts before an address that has never answered is given up, and at a probe that tells nothing."""
@@ -37,8 +37,8 @@ class Request:
 
 
 @dataclass(slots=True)
-class Course:
-    """What a question has taken so far.
+class CallProgress:
+    """Attempts, tokens and time of a request so far.
 
     Attributes:
         call: Names its requests in the server's log.
@@ -59,7 +59,7 @@ class Course:
         return time.perf_counter() - self.started
 
 
-class Attempts:
+class RetryingClient:
     """Sends requests until a reply comes or none will.
 
     Args:
@@ -81,7 +81,7 @@ class Attempts:
     def __init__(
         self, model: str, address: Address, transport: Transport, backoff: Backoff, *, most: int,
         gate: AdaptiveLimiter,
-        requests: Budget | None, tokens: Budget | None, prices: Prices,
+        requests: TokenBucket | None, tokens: TokenBucket | None, prices: Prices,
     ) -> None:  # fmt: skip
         self._model, self._address, self._transport = model, address, transport
         self._backoff, self._most, self._gate, self._prices = backoff, most, gate, prices
@@ -93,9 +93,9 @@ class Attempts:
         self._proved = False  # and took the parameters of our requests
 
     async def settle(
-        self, request: Request, probe: Callable[[], Request], course: Course
-    ) -> Completion | Trouble:
-        """The reply; `Trouble` where the token limit needs another name.
+        self, request: Request, probe: Callable[[], Request], course: CallProgress
+    ) -> Completion | FailedAttempt:
+        """The reply; `FailedAttempt` where the token limit needs another name.
 
         Args:
             request: What is asked.
@@ -121,7 +121,7 @@ class Attempts:
                 )  # fmt: skip
             await asyncio.sleep(self._backoff.seconds(course.attempts, outcome.wait))
 
-    async def _check_refusal(self, refused: Trouble, probe: Request, course: Course) -> None:
+    async def _check_refusal(self, refused: FailedAttempt, probe: Request, course: CallProgress) -> None:
         """Returns if the refusal is the request's own.
 
         Raises:
@@ -137,7 +137,7 @@ class Attempts:
                 return
             await asyncio.sleep(self._backoff.seconds(attempt, outcome.wait))
 
-    def _given_up(self, trouble: Trouble, attempt: int) -> str | None:
+    def _given_up(self, trouble: FailedAttempt, attempt: int) -> str | None:
         """Why there is no further attempt; None if there is one."""
         if not trouble.again or attempt >= self._most:
             return trouble.reason
@@ -145,10 +145,10 @@ class Attempts:
             return "retry-after"
         return None
 
-    async def _attempt(self, request: Request, course: Course) -> Completion | Trouble:
+    async def _attempt(self, request: Request, course: CallProgress) -> Completion | FailedAttempt:
         """One request, when the limits let it."""
         ticket = await self._gate.enter()
-        outcome: Completion | Trouble | None = None
+        outcome: Completion | FailedAttempt | None = None
         try:
             expected = await self._budgeted(request.tokens)
             course.attempts += 1
@@ -157,19 +157,19 @@ class Attempts:
             self._correct(outcome.usage, expected)
             return outcome
         finally:
-            self._gate.leave(ticket, overloaded=isinstance(outcome, Trouble) and outcome.overloaded)
+            self._gate.leave(ticket, overloaded=isinstance(outcome, FailedAttempt) and outcome.overloaded)
 
-    async def _exchange(self, request: Request, name: str) -> Completion | Trouble:
+    async def _exchange(self, request: Request, name: str) -> Completion | FailedAttempt:
         answer = await self._transport.post(request.body, name)
-        if isinstance(answer, Broken):
-            return Trouble(answer.reason, answer.detail)
+        if isinstance(answer, TransportError):
+            return FailedAttempt(answer.reason, answer.detail)
         self._answered = True
-        outcome = understand(answer, self._model, self._address, request.limit)
+        outcome = parse_reply(answer, self._model, self._address, request.limit)
         self._completed = self._completed or isinstance(outcome, Completion)
         self._proved = self._proved or _proves(outcome)
         return outcome
 
-    def _check_place(self, trouble: Trouble, attempt: int) -> None:
+    def _check_place(self, trouble: FailedAttempt, attempt: int) -> None:
         """Stops where nothing has ever answered as an endpoint does: the address is wrong, not the moment.
 
         Raises:
@@ -208,7 +208,7 @@ class Attempts:
             self._usual_reply += (usage.completion_tokens - self._usual_reply) / 10
 
 
-def _proves(outcome: Completion | Trouble) -> bool:
+def _proves(outcome: Completion | FailedAttempt) -> bool:
     """Whether a reply shows that the server takes our parameters: it came from the model."""
     if isinstance(outcome, Completion):
         return not outcome.refused

@@ -1,4 +1,4 @@
-"""Replies that were paid for once: an SQLite file keyed by the request's SHA-256.
+"""Response cache: an SQLite file keyed by the SHA-256 of the request.
 
 The key is that of the request body, so it covers model, messages and every parameter. It does not cover the
 address: servers that call different models by one name need files of their own. Refusals are not kept.

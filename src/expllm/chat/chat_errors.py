@@ -1,4 +1,4 @@
-"""What can go wrong between us and a language model.
+"""Errors of chat models.
 
 Two kinds: errors that stop a run, as every further call would meet them (a rejected key, a wrong address),
 and `ChatFailed`, which is one call's own. No message holds a key.
@@ -9,7 +9,7 @@ from expllm.core.errors import ExitCode, ExpllmError
 
 
 class ChatError(ExpllmError):
-    """A language model cannot be asked; every further call would meet the same, so a run stops."""
+    """The chat model cannot be used at all; every further call would fail alike, so a run stops."""
 
 
 class KeyRejected(ChatError):  # noqa: N818 - named for what happened, like the children below
@@ -21,7 +21,7 @@ class UnknownModel(ChatError):  # noqa: N818
 
 
 class Unreachable(ChatError):  # noqa: N818
-    """Nothing that speaks the protocol answers at the address."""
+    """No server that speaks the protocol answers at the address."""
 
 
 class QuotaSpent(ChatError):  # noqa: N818

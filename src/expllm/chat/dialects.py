@@ -1,4 +1,4 @@
-"""How servers that speak OpenAI's chat protocol differ. One row a server: the next dialect is one more row.
+"""How servers that speak OpenAI's chat protocol differ: one table row per server.
 
 An error is held against the words of all rows, because gateways (OpenRouter, LiteLLM, a proxy) pass on the
 errors of the server behind them. The row of the server itself, recognised by its host or port, gives the name
@@ -16,7 +16,7 @@ MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
 
 @dataclass(frozen=True)
 class Dialect:
-    """One server's way to speak the protocol.
+    """One server's variant of the protocol.
 
     Words are lower case and stand in the error code (or as `code=...`) or in the message; `*` is any text.
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from expllm.chat.address import Address
-from expllm.chat.attempts import Attempts, Course, Request
+from expllm.chat.attempts import CallProgress, Request, RetryingClient
 from expllm.chat.chat_errors import Unreachable
 from expllm.chat.failures import refused_for_good
-from expllm.chat.limits import AdaptiveLimiter, Budget
+from expllm.chat.limits import AdaptiveLimiter, TokenBucket
 from expllm.chat.listing import listed_models
-from expllm.chat.outcomes import Completion, TokenLimit, Trouble
+from expllm.chat.outcomes import Completion, FailedAttempt, TokenLimit
 from expllm.chat.prices import Prices
 from expllm.chat.protocol import Message, Reply, as_payload, body_key, canonical
 from expllm.chat.retries import Backoff
-from expllm.chat.transport import Broken, Transport
+from expllm.chat.transport import Transport, TransportError
 from expllm.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ PROBE: Final = (Message("user", "Answer with the word yes."),)
 
 
 class OpenAIChat:
-    """A language model behind an address.
+    """A chat model at an OpenAI-compatible endpoint.
 
     Args:
         model: Its id, as the server knows it.
@@ -105,10 +105,10 @@ class OpenAIChat:
             self._address, timeout=timeout, between_bytes=between_bytes, most_bytes=most_bytes
         )
         self.gate = AdaptiveLimiter(concurrency)
-        self._attempts = Attempts(
+        self._attempts = RetryingClient(
             model, self._address, self._transport, backoff or Backoff(), most=max_attempts, gate=self.gate,
-            requests=Budget(requests_per_minute) if requests_per_minute else None,
-            tokens=Budget(tokens_per_minute) if tokens_per_minute else None, prices=self._prices,
+            requests=TokenBucket(requests_per_minute) if requests_per_minute else None,
+            tokens=TokenBucket(tokens_per_minute) if tokens_per_minute else None, prices=self._prices,
         )  # fmt: skip
         self._run = secrets.token_hex(6)
         self._numbers = itertools.count(1)
@@ -156,7 +156,7 @@ class OpenAIChat:
             Unreachable: nothing answers at the address.
         """
         answer = await self._transport.models()
-        if isinstance(answer, Broken):
+        if isinstance(answer, TransportError):
             why = answer.detail or answer.reason
             remedy = f"check {self._address.option}, and that the server runs"
             raise Unreachable(f"cannot reach {self._address.shown}: {why}; {remedy}")
@@ -164,7 +164,7 @@ class OpenAIChat:
 
     async def ask(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> Reply:
         """As `ChatModel.ask`; the cache is asked first, and what fails in passing is tried again."""
-        course = Course(f"{self._run}-{next(self._numbers)}")
+        course = CallProgress(f"{self._run}-{next(self._numbers)}")
         refused: set[str] = set()
         while True:
             request = self._request(messages, max_tokens)
@@ -187,7 +187,7 @@ class OpenAIChat:
     def _cached(self, body: bytes) -> Reply | None:
         return None if self._cache_path is None else self._opened_cache().get(body_key(body))
 
-    def _rename(self, trouble: Trouble, limit: TokenLimit, refused: set[str]) -> None:
+    def _rename(self, trouble: FailedAttempt, limit: TokenLimit, refused: set[str]) -> None:
         """Takes the other name for the token limit, unless the server refused that, too.
 
         Raises:
@@ -214,7 +214,7 @@ class OpenAIChat:
             self._cache = ReplyCache(self._cache_path)
         return self._cache
 
-    def _reply(self, completion: Completion, course: Course) -> Reply:
+    def _reply(self, completion: Completion, course: CallProgress) -> Reply:
         return Reply(
             text=completion.text,
             model=completion.model,

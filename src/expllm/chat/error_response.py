@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from expllm.chat.retries import spoken_wait
+from expllm.chat.retries import wait_in_message
 
 _DEEPEST: Final = 8
 """Levels of an error that are looked into; real ones have up to six."""
@@ -55,7 +55,7 @@ PASSING: Final = (408, 409, 424, 425, 429)
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """An error as a server told it.
+    """An error as the server reported it.
 
     Attributes:
         status: Of HTTP; under status 200 what the error itself says, 0 where it says nothing.
@@ -96,7 +96,7 @@ def read_error(data: Any, status: int, plain: str = "") -> ErrorResponse:
     text = ": ".join(texts) if texts else _page_text(plain) if data is None else ""
     parameter = next((value for kind, value in found if kind == "parameter"), "")
     wait = next((value for kind, value in found if kind == "wait"), text)
-    return ErrorResponse(_status(status, codes, text), codes, text, parameter, spoken_wait(wait))
+    return ErrorResponse(_status(status, codes, text), codes, text, parameter, wait_in_message(wait))
 
 
 def error_within(data: Any) -> Any:

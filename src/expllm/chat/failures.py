@@ -1,4 +1,4 @@
-"""What a server's error means: a refusal or trouble of one request, or the end of the run."""
+"""Classifies a server's error: refusal or failure of one request, or the end of the run."""
 
 import re
 from typing import Final
@@ -8,7 +8,7 @@ from expllm.chat.chat_errors import BadRequest, ChatError, KeyRejected, QuotaSpe
 from expllm.chat.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS
 from expllm.chat.error_kinds import Kind, kind_of
 from expllm.chat.error_response import ErrorResponse
-from expllm.chat.outcomes import Completion, TokenLimit, Trouble
+from expllm.chat.outcomes import Completion, FailedAttempt, TokenLimit
 from expllm.chat.protocol import FILTERED, NOTHING_USED
 
 _PARAMETERS: Final = {
@@ -38,7 +38,7 @@ _FINAL: Final = (401, 402, 403, 404, 405)
 
 def failure(
     error: ErrorResponse, model: str, address: Address, limit: TokenLimit, wait: float | None = None
-) -> Completion | Trouble:
+) -> Completion | FailedAttempt:
     """Reads an error in reply to a request for `model`.
 
     Args:
@@ -57,16 +57,16 @@ def failure(
     if kind == "context" or error.status == 413:
         if _never_fits(error, limit):
             raise _bad_request(error, address, _PARAMETERS[MAX_TOKENS].format(option=limit.option))
-        return Trouble("context-length", said, again=False)
+        return FailedAttempt("context-length", said, again=False)
     if kind == "length":
-        return Trouble("out-of-tokens", f"{said}: raise {limit.option}", again=False)
+        return FailedAttempt("out-of-tokens", f"{said}: raise {limit.option}", again=False)
     if kind in ("credit", "pictures") or (kind == "model" and "model_not_found" in error.codes):
         raise _fatal(kind, error, model, address)
     if error.passing or (error.status == 0 and kind not in ("model", "key", "place")):
         wait = error.wait if wait is None else wait
         overloaded = error.status == 429 or (error.status == 503 and wait is not None)
         name = f"http-{error.status}" if error.status else "error"
-        return Trouble(name, said, wait=wait, overloaded=overloaded)
+        return FailedAttempt(name, said, wait=wait, overloaded=overloaded)
     if kind is not None or error.status < 400 or error.status in _FINAL:
         raise _fatal(kind, error, model, address)
     return _refused_request(error, address, limit)
@@ -83,7 +83,7 @@ def _never_fits(error: ErrorResponse, limit: TokenLimit) -> bool:
     return any(0 < int(size[:12]) <= limit.value for size in _CONTEXT.findall(text))
 
 
-def _refused_request(error: ErrorResponse, address: Address, limit: TokenLimit) -> Trouble:
+def _refused_request(error: ErrorResponse, address: Address, limit: TokenLimit) -> FailedAttempt:
     """A request that would be refused again as it is.
 
     Raises:
@@ -92,12 +92,12 @@ def _refused_request(error: ErrorResponse, address: Address, limit: TokenLimit) 
     said, parameter = address.scrub(error.text), _parameter(error)
     if limit.value is not None and parameter == limit.name and _NOT_TAKEN.search(error.words.casefold()):
         other = MAX_TOKENS if limit.name == MAX_COMPLETION_TOKENS else MAX_COMPLETION_TOKENS
-        return Trouble(f"http-{error.status}", said, limit_name=other)
+        return FailedAttempt(f"http-{error.status}", said, limit_name=other)
     if parameter in (MAX_TOKENS, MAX_COMPLETION_TOKENS) and limit.value is None:
         raise _bad_request(error, address, f"give {limit.option}")
     if parameter:
         raise _bad_request(error, address, _PARAMETERS[parameter].format(option=limit.option))
-    return Trouble(f"http-{error.status}", said, again=False, unknown=True)
+    return FailedAttempt(f"http-{error.status}", said, again=False, unknown=True)
 
 
 def _parameter(error: ErrorResponse) -> str:
@@ -110,7 +110,7 @@ def _parameter(error: ErrorResponse) -> str:
     return places[min(places)] if places else ""
 
 
-def refused_for_good(trouble: Trouble, address: Address, remedy: str) -> BadRequest:
+def refused_for_good(trouble: FailedAttempt, address: Address, remedy: str) -> BadRequest:
     """The error of a request that the server refuses every time, in its own words."""
     status = trouble.reason.rpartition("-")[2]
     return BadRequest(

@@ -1,4 +1,4 @@
-"""How much is sent at one time, and in one minute."""
+"""Concurrency and rate limits."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ MARGIN: Final = 1.005
 
 
 class AdaptiveLimiter:
-    """Lets a limited number of calls in; the limit follows what the server bears.
+    """Limits the calls in flight; the limit adapts to the server's load (additive increase, cut on overload).
 
     Additive increase, multiplicative decrease, as in TCP: a limit's worth of replies raises the limit by one,
     or a tenth of it where that is more; when more than `TOLERATED` of them say that the server is overloaded,
@@ -98,8 +98,8 @@ class AdaptiveLimiter:
                 place.set_result(None)
 
 
-class Budget:
-    """So many requests, or tokens, a minute: a token bucket that is told when, not asked whether.
+class TokenBucket:
+    """A token bucket for requests or tokens per minute; `reserve` returns the time to wait.
 
     It refills evenly, and holds at most `SLACK` seconds' worth; refilling is slower by as much, so that no 60
     seconds see more than the budget. A single amount above that is let through when the bucket is full,

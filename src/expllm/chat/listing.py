@@ -1,10 +1,10 @@
-"""What a server says of the models that it serves: its reply to `GET /models`."""
+"""Models that a server lists (`GET /models`)."""
 
 from expllm.chat.event_stream import read_body
-from expllm.chat.transport import Answer
+from expllm.chat.transport import HttpReply
 
 
-def listed_models(answer: Answer) -> tuple[tuple[str, str], ...]:
+def listed_models(answer: HttpReply) -> tuple[tuple[str, str], ...]:
     """The id of each model, and what it says that it comes from (vLLM: the folder), or nothing.
 
     >>> listed_models(Answer(200, {}, b'{"data": [{"id": "m", "root": "/models/m"}]}'))

@@ -1,4 +1,4 @@
-"""What one request to a chat endpoint comes to."""
+"""Outcomes of one request to a chat endpoint."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from expllm.chat.protocol import NOTHING_USED, Token, Usage
 
 @dataclass(slots=True)
 class Completion:
-    """A reply that says something, be it a refusal."""
+    """A reply with content, which may be a refusal."""
 
     text: str
     model: str
@@ -20,8 +20,8 @@ class Completion:
 
 
 @dataclass(slots=True)
-class Trouble:
-    """An attempt that gave nothing.
+class FailedAttempt:
+    """An attempt without a usable reply.
 
     Attributes:
         reason: As in `ChatFailed`.

@@ -1,4 +1,4 @@
-"""What tokens cost: a settings file, USD per million tokens by the id of the model.
+"""Token prices: USD per million tokens by model id, from a settings file.
 
 ```toml
 dated = "2026-11-05"

@@ -1,4 +1,4 @@
-"""What every chat model has in common: messages in, a reply out, and the key of a request."""
+"""The protocol of all chat models: messages in, a reply out, and the key of a request."""
 
 import base64
 import hashlib
@@ -81,7 +81,7 @@ FILTERED: Final = "content_filter"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model said, and what that took.
+    """A model's reply with its token usage.
 
     Attributes:
         text: The answer, without reasoning, template tokens and fences (`final_text`). Of a refusal, the
@@ -122,7 +122,7 @@ def is_filtered(refused: bool, finish: str | None) -> bool:
 
 
 class ChatModel(Protocol):
-    """Anything that can be asked."""
+    """A chat model."""
 
     @property
     def identity(self) -> str:

@@ -1,4 +1,4 @@
-"""What the HTTP reply of a server means: a completion, trouble of one call, or the end of the run."""
+"""Parses HTTP replies: a completion, a failed attempt, or the end of the run."""
 
 from typing import Any, Final
 
@@ -8,20 +8,20 @@ from expllm.chat.error_response import error_within, read_error
 from expllm.chat.event_stream import read_body
 from expllm.chat.failures import failure
 from expllm.chat.final_text import final_text
-from expllm.chat.outcomes import Completion, TokenLimit, Trouble
+from expllm.chat.outcomes import Completion, FailedAttempt, TokenLimit
 from expllm.chat.protocol import FILTERED, Usage
 from expllm.chat.refusals import is_refusal
 from expllm.chat.retries import retry_after
 from expllm.chat.token_probabilities import answer_tokens, prompt_tokens
-from expllm.chat.transport import Answer
+from expllm.chat.transport import HttpReply
 
 _MOST_TOKENS: Final = 2**53
 _WIDTHLESS: Final = "\ufeff\u200b\u2060"
 
 
-def understand(
-    answer: Answer, model: str, address: Address, limit: TokenLimit | None = None
-) -> Completion | Trouble:
+def parse_reply(
+    answer: HttpReply, model: str, address: Address, limit: TokenLimit | None = None
+) -> Completion | FailedAttempt:
     """Reads a reply to a request for `model`.
 
     Raises:
@@ -41,7 +41,7 @@ def understand(
     return failure(error, model, address, limit, retry_after(answer.headers))
 
 
-def _completion(data: Any, model: str, address: Address, limit: TokenLimit) -> Completion | Trouble:
+def _completion(data: Any, model: str, address: Address, limit: TokenLimit) -> Completion | FailedAttempt:
     if (blocked := _blocked_prompt(data)) is not None:
         blocked = address.scrub(blocked, 80)
         return Completion("", model, f"{FILTERED}: {blocked}", _usage(data.get("usage")), refused=True)
@@ -49,7 +49,7 @@ def _completion(data: Any, model: str, address: Address, limit: TokenLimit) -> C
         choice = _first_choice(data["choices"])
         message, finish = _message(choice), address.scrub(_finish(choice.get("finish_reason")), 80)
     except (TypeError, KeyError, IndexError, AttributeError):
-        return Trouble("bad-json", _without_choices(data, address))
+        return FailedAttempt("bad-json", _without_choices(data, address))
     named = data.get("model")
     named = _clean(named) if isinstance(named, str) and named else model
     final = final_text(_clean(_text(message.get("content"))))
@@ -81,18 +81,20 @@ def _without_choices(data: Any, address: Address) -> str:
     return f"not an object but {address.scrub(repr(data)[:200], 100)}"
 
 
-def _no_json(answer: Answer, address: Address) -> Trouble:
+def _no_json(answer: HttpReply, address: Address) -> FailedAttempt:
     """A body that is neither JSON nor an event stream."""
     kind = answer.headers.get("content-type", "").partition(";")[0].strip()
     if not answer.body.strip():
-        return Trouble("bad-json", "the body is empty")
+        return FailedAttempt("bad-json", "the body is empty")
     if (packed := answer.headers.get("content-encoding", "").strip().lower()) not in ("", "identity", "gzip"):
-        return Trouble("bad-json", f"packed with {address.scrub(packed, 40)}, though the request forbids it")
+        return FailedAttempt(
+            "bad-json", f"packed with {address.scrub(packed, 40)}, though the request forbids it"
+        )
     said = read_error(None, answer.status, answer.body.decode("utf-8", "replace")).text
     quoted = f'"{address.scrub(said, 100)}"' if said else ""
     if "json" in kind or "event-stream" in kind or not kind:
-        return Trouble("bad-json", quoted and f"it begins with {quoted}")
-    return Trouble("content-type", kind[:60] + (quoted and f": {quoted}"))
+        return FailedAttempt("bad-json", quoted and f"it begins with {quoted}")
+    return FailedAttempt("content-type", kind[:60] + (quoted and f": {quoted}"))
 
 
 def _blocked_prompt(data: Any) -> str | None:
@@ -157,19 +159,19 @@ def _refusal(message: dict[str, Any]) -> str:
     return next((text for text in said if isinstance(text, str) and text), "")
 
 
-def _empty(finish: str, usage: Usage, used: int | None, option: str, reasoned: bool) -> Trouble:
+def _empty(finish: str, usage: Usage, used: int | None, option: str, reasoned: bool) -> FailedAttempt:
     """No answer. Where the tokens were used up before it, the next attempt would meet that as well."""
     if finish.casefold() in BROKEN_ENDINGS:
-        return Trouble("broken-off", f"the server ended the reply with {finish[:40]!r}", usage=usage)
+        return FailedAttempt("broken-off", f"the server ended the reply with {finish[:40]!r}", usage=usage)
     if finish.casefold() not in LENGTH_ENDINGS:
         said = "reasoning without an answer, ended" if reasoned else "it ended"
-        return Trouble("empty", f"{said} with {finish[:40]!r}", usage=usage)
+        return FailedAttempt("empty", f"{said} with {finish[:40]!r}", usage=usage)
     if used == 0 and not reasoned:
         said = "the prompt left no tokens for an answer"
-        return Trouble("context-length", said, again=False, usage=usage)
+        return FailedAttempt("context-length", said, again=False, usage=usage)
     count = f"its {used:,} tokens" if used else "its tokens"
     said = f"the model used up {count} thinking, before it answered: raise {option}"
-    return Trouble("out-of-tokens", said, again=False, usage=usage)
+    return FailedAttempt("out-of-tokens", said, again=False, usage=usage)
 
 
 def _reasoning_tokens(data: Any, usage: Usage) -> int | None:

@@ -1,4 +1,4 @@
-"""When to try again: back-off with full jitter, and the server's own word."""
+"""Retry delays: exponential back-off with full jitter, and `Retry-After`."""
 
 import random
 import re
@@ -63,7 +63,7 @@ _SPOKEN: Final = re.compile(
 )
 
 
-def spoken_wait(text: str) -> float | None:
+def wait_in_message(text: str) -> float | None:
     """Seconds that a message asks to wait ("try again in 1m26.4s", "retry after 21 seconds"); else None."""
     found = _SPOKEN.search(text[:2000])
     if found is None or not any(found[name] for name in "hms"):

@@ -1,4 +1,4 @@
-"""A chat model that says what it was told to say, for tests and trials."""
+"""A chat model with scripted replies, for tests and dry runs."""
 
 from collections.abc import Callable, Sequence
 

@@ -26,7 +26,7 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 @dataclass(slots=True)
-class Answer:
+class HttpReply:
     """A whole HTTP reply; names in `headers` do not mind the case."""
 
     status: int
@@ -35,7 +35,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Broken:
+class TransportError:
     """No whole HTTP reply.
 
     Attributes:
@@ -88,17 +88,17 @@ class Transport:
         )
         return self._session
 
-    async def post(self, body: bytes, call: str) -> Answer | Broken:
+    async def post(self, body: bytes, call: str) -> HttpReply | TransportError:
         """Sends `body`; `call` names the request in a header, for the server's log."""
         return await self._exchange(
             "POST", self._address.url, data=body, headers={"X-Client-Request-Id": call}
         )
 
-    async def models(self) -> Answer | Broken:
+    async def models(self) -> HttpReply | TransportError:
         """Asks for the list of models."""
         return await self._exchange("GET", self._address.models_url)
 
-    async def _exchange(self, method: str, url: str, **request: Any) -> Answer | Broken:
+    async def _exchange(self, method: str, url: str, **request: Any) -> HttpReply | TransportError:
         import aiohttp
         import yarl
 
@@ -116,15 +116,17 @@ class Transport:
                 return await self._read(response, clock, end)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ServerTimeoutError):
-                return Broken("unreachable", "no connection in time")
-            return Broken("timeout" if loop.time() >= end else "stalled")
+                return TransportError("unreachable", "no connection in time")
+            return TransportError("timeout" if loop.time() >= end else "stalled")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _broken(error)
         finally:
             if response is not None:
                 response.close() if not response.content.at_eof() else response.release()
 
-    async def _read(self, response: "ClientResponse", clock: asyncio.Timeout, end: float) -> Answer | Broken:
+    async def _read(
+        self, response: "ClientResponse", clock: asyncio.Timeout, end: float
+    ) -> HttpReply | TransportError:
         content = response.content
         body = await content.readany() if content.is_eof() else b""
         if not content.at_eof():
@@ -132,8 +134,8 @@ class Transport:
         if body.startswith(_GZIP) and len(body) <= self._most_bytes:
             body = _unpacked(body, self._most_bytes)
         if len(body) > self._most_bytes:
-            return Broken("too-long", f"over {self._most_bytes} bytes")
-        return Answer(response.status, response.headers, body)
+            return TransportError("too-long", f"over {self._most_bytes} bytes")
+        return HttpReply(response.status, response.headers, body)
 
     async def _read_on(
         self, response: "ClientResponse", clock: asyncio.Timeout, end: float, start: bytes
@@ -164,17 +166,17 @@ def _unpacked(body: bytes, most: int) -> bytes:
         return body
 
 
-def _broken(error: Exception) -> Broken:
+def _broken(error: Exception) -> TransportError:
     """What an exception means, without any of its text that may hold headers."""
     import aiohttp
 
     if isinstance(
         error, aiohttp.ClientConnectorError | aiohttp.ClientSSLError | aiohttp.ClientHttpProxyError
     ):
-        return Broken("unreachable", _no_connection(error))
+        return TransportError("unreachable", _no_connection(error))
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError | OSError):
-        return Broken("reset")
-    return Broken("bad-http")
+        return TransportError("reset")
+    return TransportError("bad-http")
 
 
 def _no_connection(error: Exception) -> str:

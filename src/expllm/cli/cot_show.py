@@ -14,7 +14,7 @@ from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Call, Verdict
 from expllm.cot.ledger import SampleLedger, read_sample
 from expllm.cot.merged_journal import merged
-from expllm.cot.transcript import Asked, Event, history
+from expllm.cot.transcript import Event, LoggedCall, history
 from expllm.cot.usage import WRITTEN
 from expllm.files.runs import RunFolder
 
@@ -50,7 +50,7 @@ def sample_figures(run: RunFolder, sample: str | None = None) -> dict[str, Any]:
 
 
 def _plain(event: Event) -> dict[str, Any]:
-    if isinstance(event, Asked):
+    if isinstance(event, LoggedCall):
         return {"kind": "call", "tried_again": event.again, **asdict(event.call)}
     return {"kind": "verdict", **asdict(event)}
 
@@ -66,14 +66,14 @@ def _read(run: RunFolder, sample: str | None) -> tuple[SampleLedger, list[list[E
 def _talk(events: list[Event]) -> Iterator[RenderableType]:
     shown = None
     for event in events:
-        number = event.call.round if isinstance(event, Asked) else event.round
+        number = event.call.round if isinstance(event, LoggedCall) else event.round
         if number != shown:
             shown = number
             yield Text(f"\nRound {number}", "bold underline")
-        yield from _call(event) if isinstance(event, Asked) else _verdict(event)
+        yield from _call(event) if isinstance(event, LoggedCall) else _verdict(event)
 
 
-def _call(asked: Asked) -> Iterator[RenderableType]:
+def _call(asked: LoggedCall) -> Iterator[RenderableType]:
     call = asked.call
     yield Text(f"\n{call.step}", "bold cyan")
     yield _indented(call.prompt, "dim")

@@ -1,1 +1,1 @@
-"""Explanations in three headed parts: the offline writer, and the steps and loop of the Exp-CoT engine."""
+"""Explanations in three headed parts: the rule-based writer, and the steps and loop of the Exp-CoT engine."""

@@ -1,4 +1,4 @@
-"""Works through many things at once that each ask a few questions, journaled and resumable.
+"""Processes many items concurrently, each with a few calls: journaled and resumable.
 
 One task a thing, so many at once as are allowed, and no barrier between their steps: one that needs five
 rounds holds up nobody. Nothing is kept in memory but the things at work.
@@ -27,8 +27,8 @@ Ending = tuple[str, str | None, dict[str, Any]]
 
 
 @dataclass
-class Workers(Generic[Thing]):
-    """The tasks at work on a run.
+class CallWorkers(Generic[Thing]):
+    """Concurrent tasks of a run.
 
     Attributes:
         treat: Takes a thing to its end, asking through its session.

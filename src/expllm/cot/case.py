@@ -1,4 +1,4 @@
-"""What the engine knows of one face, and how a prompt says it."""
+"""Inputs of the engine for one face, and their wording in prompts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The same run over several machines (extra `[ray]`): each worker has a journal of its own.
+"""Runs the engine on several machines with Ray (extra `[ray]`): one journal per worker.
 
 Samples are dealt out by a hash of their id, so that a sample that was begun is taken up by whoever holds its
 journal. A shard that loses its node starts again elsewhere and reads what it had journaled: the run's folder

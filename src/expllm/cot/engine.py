@@ -9,7 +9,7 @@ from expllm.chat import ChatFailed
 from expllm.core.errors import ExpllmError
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot import steps
-from expllm.cot.calls import Ending, Workers
+from expllm.cot.calls import CallWorkers, Ending
 from expllm.cot.case import Case, Feedback, Rules
 from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Journal, Outcome
@@ -66,8 +66,8 @@ class Engine:
         await self.run_placed(enumerate(samples), journal)
 
     async def run_placed(self, samples: Iterable[tuple[int, Sample]], journal: Journal) -> None:
-        """Works through samples with their places; see `Workers.run`."""
-        await Workers(self._ended, journal, self.gate, self.on_outcome).run(samples)
+        """Works through samples with their places; see `CallWorkers.run`."""
+        await CallWorkers(self._ended, journal, self.gate, self.on_outcome).run(samples)
 
     async def _ended(self, sample: Sample, session: SampleSession) -> Ending:
         record = await self.explain(sample, session)

@@ -1,4 +1,4 @@
-"""What a run will take, before anything is asked: calls, tokens, USD, as a span from best to worst.
+"""Estimates calls, tokens and USD of a run before it starts, from best to worst case.
 
 The best case is one round a sample, the worst is every round that is allowed. Tokens are counted as four
 characters each, the usual rule for English; answers are taken to be as long as the paper allows.

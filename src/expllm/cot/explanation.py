@@ -1,4 +1,4 @@
-"""What the engine makes of a face: a record with its text, or with the reason why there is none."""
+"""The engine's record of a face: its explanation, or the reason why there is none."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Is a refined text in the format of the paper? (section III-B6): checked by code, never by a model."""
+"""Checks the format of refined texts (paper, section III-B6) by code, never by a model."""
 
 import re
 from typing import Final

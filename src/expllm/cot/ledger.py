@@ -1,4 +1,4 @@
-"""What a run has done, how well, and at what cost: counted from its journals, nothing left out."""
+"""The ledger of a run: outcomes, quality and cost, counted from its journals."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator

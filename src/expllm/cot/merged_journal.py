@@ -1,4 +1,4 @@
-"""All journals of a run read as one: a run on a cluster has several, and a sample counts once."""
+"""Reads all journals of a run as one: a run on a cluster has several; each sample counts once."""
 
 import sqlite3
 from collections import Counter

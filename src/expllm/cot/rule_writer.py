@@ -14,7 +14,7 @@ from typing import Final
 
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, Expression
-from expllm.cot.words.interpretation import Case, Fit, fit, noun_of, runner_up
+from expllm.cot.words.interpretation import Fit, LabelCase, fit, noun_of, runner_up
 from expllm.cot.words.observations import (
     DEGREES,
     Degree,
@@ -102,7 +102,7 @@ def interpret(
         short: One sentence instead of two or three.
     """
     told = observations.seen if told is None else told
-    case = Case(observations, expression, told)
+    case = LabelCase(observations, expression, told)
     lines = [case.fill("interpretation", case.interpretation)]
     if not short:
         lines += [line for line in (case.contrast(), case.absence(probabilities)) if line]
@@ -118,7 +118,7 @@ def conclude(
     told: Sequence[Observation] | None = None,
 ) -> str:
     """The Conclusion: the label, what carries it, and how sure it is. Arguments as for `interpret`."""
-    case = Case(observations, expression, observations.seen if told is None else told)
+    case = LabelCase(observations, expression, observations.seen if told is None else told)
     if probabilities is None or probabilities.get(expression, 0.0) >= SURE:
         return case.fill("conclusion", case.conclusion)
     runner = runner_up(expression, probabilities)

@@ -28,7 +28,7 @@ class Filtered(Exception):  # noqa: N818 - an ending of a sample, not a fault of
     """A filter at the server stopped the question, as it would stop it again; the text is what it said."""
 
 
-class AnotherRun(ExpllmError):  # noqa: N818
+class JournalMismatch(ExpllmError):  # noqa: N818
     """The journal answers another question than the one that is asked."""
 
 
@@ -139,7 +139,7 @@ class SampleSession:
         if self._recorded:
             call = self._recorded.popleft()
             if (call.step, call.key) != (step, digest):
-                raise AnotherRun(
+                raise JournalMismatch(
                     f"the journal's call {call.number} of {self.sample} asked something else ({call.step}): "
                     "the run was made by other prompts or another version; choose another folder"
                 )

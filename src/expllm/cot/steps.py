@@ -172,7 +172,7 @@ async def refine(
         text = await writer.refine(session, case, expression, text, problems)
         cot, problems = format_problems(text, expression)
         report = audit(text if cot is None else cot, case.aus, expression)
-        problems = problems or smuggled(report)
+        problems = problems or added_claims(report)
         await session.verdict(
             "Format Refinement", not problems, problems=list(problems), audit=audit_counts(report)
         )
@@ -181,7 +181,7 @@ async def refine(
     raise NoAnswer(f"no refined text kept to the format: {' '.join(problems)}")
 
 
-def smuggled(report: Audit) -> tuple[str, ...]:
+def added_claims(report: Audit) -> tuple[str, ...]:
     """What a refined text claims and the action units refute, or nobody can check, as sentences."""
     wrong = [c for c in report.checked if c.verdict in (*_WRONG, Verdict.WRONG_DEGREE)]
     # An interpretation may honestly say that the movements point elsewhere; a conclusion may not.

@@ -1,4 +1,4 @@
-"""All that was said about one sample, in the order in which it was said."""
+"""The transcript of one sample: calls and verdicts in order."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ _COLUMNS: Final = tuple(field.name for field in fields(Call))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LoggedCall:
     """A call, and whether its failure was later tried again."""
 
     call: Call
     again: bool
 
 
-Event = Asked | Verdict
+Event = LoggedCall | Verdict
 
 
 def history(reader: JournalReader, sample: str) -> list[Event]:
@@ -37,16 +37,16 @@ def history(reader: JournalReader, sample: str) -> list[Event]:
     ]
 
 
-def _asked(reader: JournalReader, sample: str) -> Iterator[Asked]:
+def _asked(reader: JournalReader, sample: str) -> Iterator[LoggedCall]:
     """Also the calls that failed and were tried again."""
     query = f"SELECT {', '.join(_COLUMNS)}, retried FROM calls WHERE sample = ? ORDER BY number"
     for *values, again in reader.db.execute(query, (sample,)):
         known = dict(zip(_COLUMNS, values, strict=True))
         flags = {"refused": bool(known["refused"]), "cached": bool(known["cached"])}
-        yield Asked(Call(**{**known, **flags}), bool(again))
+        yield LoggedCall(Call(**{**known, **flags}), bool(again))
 
 
-def _round(asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> Iterator[Event]:
+def _round(asked: Sequence[LoggedCall], verdicts: Sequence[Verdict]) -> Iterator[Event]:
     yield from (item for item in asked if item.call.step != REFINEMENT)
     yield from (verdict for verdict in verdicts if verdict.step != REFINEMENT)
     judged = deque(verdict for verdict in verdicts if verdict.step == REFINEMENT)

@@ -1,4 +1,4 @@
-"""What was asked of a writer and what it took, and what the checks said of the answers."""
+"""Usage of a run: calls, tokens, cost, and verdicts of the checks."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ whether the audit could read every sentence about the face."""
 
 @dataclass(frozen=True)
 class Usage:
-    """What was asked of the writer, and what it took.
+    """Calls to the writer, with tokens, time and cost.
 
     Attributes:
         calls: Questions, answered or not; those that were asked again after a failure are among them.

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeVar, cast
 from expllm.chat import ChatFailed, Reply
 from expllm.core.errors import RecordError
 from expllm.core.records import Record
-from expllm.cot.calls import Ending, Named, Workers
+from expllm.cot.calls import CallWorkers, Ending, Named
 from expllm.cot.journal import Journal, JournalReader, Outcome
 from expllm.cot.sample_session import Filtered, RunBudget, SampleSession
 from expllm.files.runs import RunError, RunFolder
@@ -164,7 +164,7 @@ class QuestionRun(Generic[Asked, Who]):
             if retry_failed:
                 with closing(JournalReader(self.folder.journal)) as reader:
                     reader.reopen_failed()
-            await Workers(treat, journal, gate, on_outcome).run(enumerate(questions))
+            await CallWorkers(treat, journal, gate, on_outcome).run(enumerate(questions))
 
     def replies(self) -> "Replies":
         """All that was replied so far.

@@ -1,4 +1,4 @@
-"""What an analysis looks like: a picture with its measurements, and a page of many.
+"""Views of analyses: overlays, HTML pages, tables.
 
 `draw_overlay` makes a PIL image to save as PNG; `HtmlReport` writes one self-contained page, item by item.
 """

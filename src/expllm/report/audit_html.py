@@ -1,4 +1,4 @@
-"""An explanation in HTML whose claims are marked: which action unit backs each, or refutes it.
+"""Explanations as HTML with every claim marked as supported or refuted by the action units.
 
 Sentences about the face that the audit could not read are hatched, as units that were not measured are.
 """
@@ -67,7 +67,7 @@ def _found(report: Audit) -> str:
 
 
 def summary(report: Audit) -> str:
-    """What the audit found, in a few sentences."""
+    """A summary of the audit in a few sentences."""
     return " ".join(filter(None, (_claims(report), _missed(report), unread_text(report))))
 
 

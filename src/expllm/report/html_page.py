@@ -1,4 +1,4 @@
-"""One HTML page of many analyses, written item by item, without a request to anywhere.
+"""A self-contained HTML page of many analyses, written incrementally.
 
 The counts are known at the end only, so they stand there; the style sheet moves them to the top.
 """
@@ -66,7 +66,7 @@ class HtmlReport:
         self._file.write(f"{note}</main>\n{self._summary()}{foot(_MESH)}")
 
     def add(self, picture: "Picture | None", analyses: "Sequence[FaceAnalysis]") -> None:
-        """Writes one item: a picture, if there is one, and everything that is said of it.
+        """Writes one item: the picture, if there is one, and its analyses.
 
         Args:
             picture: Embedded with at most 640 px on its longer side; None where it could not be read.

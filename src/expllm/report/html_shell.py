@@ -1,4 +1,4 @@
-"""What every HTML page has: head, caution, foot, style; texts and pictures that go into it.
+"""Shared parts of HTML pages: head, caution, foot, style; escaping and embedded images.
 
 A page asks no server for anything: its policy forbids it, and pictures stand in it as text.
 """
@@ -65,7 +65,7 @@ def foot(credits: str = "") -> str:
 
 
 def jpeg_uri(picture: "Image.Image") -> str:
-    """A picture as the address of itself."""
+    """An image as a data URI."""
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=85, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -1,4 +1,4 @@
-"""What every view shows, in the same order and words: overlay, page and terminal.
+"""Texts and rows shared by all views: overlay, page and terminal.
 
 Sides are the subject's own. A picture shows the subject from the front, so the views put the subject's
 right side at the left, as in the picture.

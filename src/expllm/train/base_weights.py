@@ -59,7 +59,7 @@ def revisions(base: Preset) -> dict[str, str]:
     return {key: f"{source}@{revision}" for key, (source, revision) in parts.items() if revision is not None}
 
 
-def moved(now: Mapping[str, str], begun: Mapping[str, Any]) -> dict[str, str]:
+def relocated(now: Mapping[str, str], begun: Mapping[str, Any]) -> dict[str, str]:
     """The same, with a folder's earlier place where only that differs: its files are the same."""
     return {
         key: str(begun[key]) if _revision(begun.get(key)) == _revision(value) else value

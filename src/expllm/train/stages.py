@@ -24,7 +24,7 @@ from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.shipped import SHIPPED, model_folder
 from expllm.model.vlm import inner, train_only
-from expllm.train.base_weights import base_preset, moved, revisions
+from expllm.train.base_weights import base_preset, relocated, revisions
 from expllm.train.callbacks import announce, plainly, plot, stopping, watched
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.data_sources import read_stage
@@ -89,7 +89,7 @@ def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
     with folder.locked() if first else nullcontext():
         if first:
             read = revisions(base)
-            read = moved(read, folder.settings()) if folder.exists else read
+            read = relocated(read, folder.settings()) if folder.exists else read
             _begin(folder, {"kind": "training", "expllm": __version__, **_by_key(recipe), **read})
         state.wait_for_everyone()
         before: Path | None = None

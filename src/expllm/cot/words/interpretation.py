@@ -60,7 +60,7 @@ def _neutral_fit(observations: Observations) -> Fit:
 
 
 @dataclass(frozen=True)
-class Case:
+class LabelCase:
     """A label, what was seen, and what the text has told: all that a sentence about the label needs."""
 
     observations: Observations

@@ -18,7 +18,7 @@ from expllm.model.build import load_tokenizer
 from expllm.model.bundle import Bundle
 from expllm.model.checkpoint import save
 from expllm.model.hub.released_keys import keys_of, sized
-from expllm.model.hub.snapshots import told
+from expllm.model.hub.snapshots import recorded_source
 from expllm.model.manifest import check_new
 from expllm.model.presets import Preset
 from expllm.model.vlm import empty_model, inner, with_lora
@@ -103,7 +103,10 @@ def import_released(path: Path, output: Path, preset: Preset, labels: Sequence[E
         inner(model).load_state_dict(weights, strict=False, assign=True)
         inner(model).tie_weights()
         tokenizer = load_tokenizer(replace(preset.language, vocabulary=own.language.vocabulary))
-        card = {"imported from": told(path), "towers": [preset.tower.source, preset.language.source]}
+        card = {
+            "imported from": recorded_source(path),
+            "towers": [preset.tower.source, preset.language.source],
+        }
         save(output, Bundle(model, tokenizer, own, tuple(labels)), card)
     return report
 

@@ -134,7 +134,7 @@ def _snapshot(source: str) -> Snapshot | None:
     return Snapshot(source, folder.name, folder)
 
 
-def told(path: Path) -> str:
+def recorded_source(path: Path) -> str:
     """How a file or folder is written down: in the hub's cache by repository and commit, else by its name."""
     parts = path.absolute().parts
     for number, part in enumerate(parts[:-2]):

@@ -1,1 +1,1 @@
-"""A report of evaluations: the paper's tables with one's own figures beside them, plots, and a gallery."""
+"""Evaluation reports: your figures beside the paper's tables, plots, and a gallery."""

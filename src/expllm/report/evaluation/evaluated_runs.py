@@ -61,7 +61,7 @@ class ScoredRun:
 
 @dataclass(frozen=True)
 class EvalRuns:
-    """All that a report is made of."""
+    """The evaluation runs of a report."""
 
     runs: tuple[ScoredRun, ...]
     ablations: tuple[AblationRun, ...] = ()

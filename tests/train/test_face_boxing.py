@@ -12,7 +12,7 @@ from expllm.core.conversations import QUESTIONS
 from expllm.core.errors import ExitCode, NoFaceError
 from expllm.data import ImageRef
 from expllm.train.face_boxing import boxed_faces
-from expllm.train.stages import prepared
+from expllm.train.stages import prepare_faces
 from expllm.train.training_sets import Face, FaceTrainingSet
 
 NOBODY = "nobody"
@@ -38,7 +38,7 @@ def test_what_is_seen_is_the_face(tmp_path: Path) -> None:
     reading = FaceTrainingSet(faces(tmp_path), small.LABELS, QUESTIONS, 0.0, "test")
     recipe = small.recipe(small.draw_faces(tmp_path), small.ALIGN)
     boxed = replace(recipe, data=replace(recipe.data, boxes=True))
-    seen = prepared(boxed, reading, small.ALIGN, tmp_path / "1-align")
+    seen = prepare_faces(boxed, reading, small.ALIGN, tmp_path / "1-align")
     assert isinstance(seen, FaceTrainingSet)
     assert (len(seen), len(seen.left_out)) == (1, 2)
     width, height = seen.image(0).size
@@ -51,5 +51,5 @@ def test_no_face_in_any_picture_is_one_line(tmp_path: Path) -> None:
     recipe = small.recipe(small.draw_faces(tmp_path), small.ALIGN)
     boxed = replace(recipe, data=replace(recipe.data, boxes=True))
     with pytest.raises(NoFaceError, match="no face in any of 2 pictures, such as nobody") as raised:
-        prepared(boxed, reading, small.ALIGN, tmp_path / "1-align")
+        prepare_faces(boxed, reading, small.ALIGN, tmp_path / "1-align")
     assert raised.value.exit_code == ExitCode.NO_FACE

@@ -14,7 +14,7 @@ from expllm.files.runs import RunError
 from expllm.model.checkpoint import load, read_card, save
 from expllm.model.presets import preset
 from expllm.model.vlm import part_of
-from expllm.train.dry_run import refuse_without_card
+from expllm.train.dry_run import refuse_without_gpu
 from expllm.train.recipe import Recipe
 from expllm.train.stages import open_model, train
 
@@ -221,4 +221,4 @@ def test_the_papers_model_is_refused_without_a_card_before_anything_is_read(
     with pytest.raises(UsageError, match=r"paper needs an accelerator .*model\.preset=compact"):
         train(paper, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
-    refuse_without_card(FIRST, preset("compact"))
+    refuse_without_gpu(FIRST, preset("compact"))

@@ -18,9 +18,9 @@ from expllm.core.vocabulary import Expression
 from expllm.data import ImageRef
 from expllm.faces.boxes import MARGIN
 from expllm.train.data_sources import read_stage
-from expllm.train.picture_cache import unpacked
+from expllm.train.picture_cache import cached_pictures
 from expllm.train.recipe import DataConfig
-from expllm.train.stages import prepared, train
+from expllm.train.stages import prepare_faces, train
 from expllm.train.training_sets import CaptionTrainingSet, Face, FaceTrainingSet, check_labels
 
 QUESTIONS = Questions()
@@ -176,9 +176,9 @@ def test_one_class_only_is_refused_for_labels_and_fine_for_captions(tmp_path: Pa
     data = draw_faces(tmp_path, 1)
     plan = recipe(data, INSTRUCT)
     with pytest.raises(ExpllmError, match="all faces show 'neutral': a data set needs two classes"):
-        prepared(plan, read(data), INSTRUCT, tmp_path)
+        prepare_faces(plan, read(data), INSTRUCT, tmp_path)
     captions = read_stage(data, ALIGN, QUESTIONS)
-    assert len(prepared(plan, captions, ALIGN, tmp_path)) == 1
+    assert len(prepare_faces(plan, captions, ALIGN, tmp_path)) == 1
 
 
 def test_a_label_outside_the_set_is_refused(tmp_path: Path) -> None:
@@ -206,23 +206,23 @@ def parquet(folder: Path, count: int = 6) -> Path:
 
 def test_pictures_in_parquet_are_unpacked_once_and_the_same(tmp_path: Path) -> None:
     faces = read(DataConfig(train=str(parquet(tmp_path))))
-    copies = replace(faces, faces=unpacked(faces.faces, tmp_path))
+    copies = replace(faces, faces=cached_pictures(faces.faces, tmp_path))
     for index in range(len(faces)):
         assert copies.image(index).tobytes() == faces.image(index).tobytes()
     made = (tmp_path / "pictures.bin").stat().st_mtime_ns
-    assert unpacked(faces.faces, tmp_path) == copies.faces
+    assert cached_pictures(faces.faces, tmp_path) == copies.faces
     assert (tmp_path / "pictures.bin").stat().st_mtime_ns == made
     fewer = faces.faces[2:]
-    again = replace(faces, faces=unpacked(fewer, tmp_path))
+    again = replace(faces, faces=cached_pictures(fewer, tmp_path))
     assert [again.image(i).tobytes() for i in range(4)] == [faces.image(i + 2).tobytes() for i in range(4)]
     (tmp_path / "pictures.json").write_text("torn")
-    assert unpacked(faces.faces, tmp_path) == copies.faces
+    assert cached_pictures(faces.faces, tmp_path) == copies.faces
 
 
 def test_a_copy_that_was_cut_is_made_again(tmp_path: Path) -> None:
     faces = read(DataConfig(train=str(parquet(tmp_path))))
-    unpacked(faces.faces, tmp_path)
+    cached_pictures(faces.faces, tmp_path)
     path = tmp_path / "pictures.bin"
     path.write_bytes(path.read_bytes()[:-5])
-    copies = replace(faces, faces=unpacked(faces.faces, tmp_path))
+    copies = replace(faces, faces=cached_pictures(faces.faces, tmp_path))
     assert copies.image(5).tobytes() == faces.image(5).tobytes()

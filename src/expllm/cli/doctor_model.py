@@ -76,11 +76,11 @@ def _reinstall(name: str) -> str:
 def _carrier(language: "LanguageConfig") -> Iterator[Finding]:
     """The language model in its carrier package, and its copy in the cache that opens at once."""
     from expllm.files.weights import cache_folder
-    from expllm.model.gguf_cache import carried_gguf, unpacked
+    from expllm.model.gguf_cache import cached_model, packaged_gguf
 
     try:
-        packed = carried_gguf(language)
-        folder = unpacked(language)
+        packed = packaged_gguf(language)
+        folder = cached_model(language)
     except ExpllmError as error:
         yield Finding("language model", "wrong", error.line, exit_code=error.exit_code)
         return

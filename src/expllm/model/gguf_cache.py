@@ -25,7 +25,7 @@ SHA256: Final = {
 MARK: Final = "unpacked.json"
 
 
-def carried_gguf(language: LanguageConfig) -> Path:
+def packaged_gguf(language: LanguageConfig) -> Path:
     """The GGUF file inside its weight package, which is not imported.
 
     Raises:
@@ -48,7 +48,7 @@ def _installed_by(language: LanguageConfig) -> str:
     return CARRIERS.get(str(language.source), f"pip install {language.source}")
 
 
-def unpacked(language: LanguageConfig, unpack: Callable[[Path, Path], None] | None = None) -> Path | None:
+def cached_model(language: LanguageConfig, unpack: Callable[[Path, Path], None] | None = None) -> Path | None:
     """The folder with the unpacked model; None where there is none and none can be written.
 
     Args:
@@ -58,7 +58,7 @@ def unpacked(language: LanguageConfig, unpack: Callable[[Path, Path], None] | No
     Raises:
         MissingWeights: the package is not installed, or its file is not the one that models were trained on.
     """
-    packed = carried_gguf(language)
+    packed = packaged_gguf(language)
     digest = sha256(packed)
     if digest != SHA256.get(packed.name, digest):
         raise MissingWeights(f"{packed}: is damaged or another version (SHA-256 differs): {again(language)}")
@@ -78,11 +78,11 @@ def unpacked(language: LanguageConfig, unpack: Callable[[Path, Path], None] | No
     return folder
 
 
-def is_unpacked(language: LanguageConfig) -> bool:
+def is_cached(language: LanguageConfig) -> bool:
     """Whether the model seems to be unpacked already, or needs not be. Nothing is read."""
     if language.weights != "carrier":
         return True
-    return any(cache_folder().glob(f"{carried_gguf(language).stem}-*/{MARK}"))
+    return any(cache_folder().glob(f"{packaged_gguf(language).stem}-*/{MARK}"))
 
 
 def _is_ours(folder: Path) -> bool:

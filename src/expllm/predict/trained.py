@@ -146,9 +146,9 @@ class ModelExplainer:
         return self._answerer
 
     def _first_step(self) -> str:
-        from expllm.model.gguf_cache import is_unpacked
+        from expllm.model.gguf_cache import is_cached
 
-        return "loading" if is_unpacked(self._preset.language) else "unpacking (once) and loading"
+        return "loading" if is_cached(self._preset.language) else "unpacking (once) and loading"
 
 
 _Label = tuple[Expression, dict[Expression, float]]

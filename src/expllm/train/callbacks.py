@@ -41,7 +41,9 @@ def announce(
 
 
 @contextmanager
-def watched(stage: StageConfig, trainer: StageTrainer, history: History, quiet: bool) -> Iterator[None]:
+def progress_shown(
+    stage: StageConfig, trainer: StageTrainer, history: History, quiet: bool
+) -> Iterator[None]:
     """Bar, rate and losses on standard error; every step into the history."""
     last: list[Step] = []
 
@@ -65,7 +67,7 @@ def watched(stage: StageConfig, trainer: StageTrainer, history: History, quiet: 
 
 
 @contextmanager
-def stopping(trainer: StageTrainer) -> Iterator[None]:
+def stop_on_interrupt(trainer: StageTrainer) -> Iterator[None]:
     """The first Ctrl-C finishes the current step and saves; the second stops at once."""
 
     def stop(*_: Any) -> None:
@@ -85,7 +87,7 @@ def stopping(trainer: StageTrainer) -> Iterator[None]:
 
 
 @contextmanager
-def plainly(stage: StageConfig) -> Iterator[None]:
+def readable_errors(stage: StageConfig) -> Iterator[None]:
     """Turns out-of-memory errors, and those of other processes that died, into one line.
 
     Raises:

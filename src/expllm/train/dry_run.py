@@ -301,7 +301,7 @@ def refuse_unfit(recipe: Recipe) -> None:
     chosen = resolve_revisions(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
     for stage in recipe.stages:
-        refuse_without_card(stage, chosen)
+        refuse_without_gpu(stage, chosen)
         if os.environ.get("ACCELERATE_USE_FSDP") == "true":
             continue  # weights are shared out: how much one device holds is not in the formula
         text = CAPTION if stage.task == "captions" else EXPLANATION if stage.explanation else LABEL
@@ -313,7 +313,7 @@ def refuse_unfit(recipe: Recipe) -> None:
             raise UsageError(f"stage {stage.name} does not fit: {problem}")
 
 
-def refuse_without_card(stage: StageConfig, chosen: Preset) -> None:
+def refuse_without_gpu(stage: StageConfig, chosen: Preset) -> None:
     """Refuses models that need a GPU.
 
     Raises:

@@ -14,7 +14,7 @@ from expllm.files.atomic import whole_file
 from expllm.train.training_sets import Face
 
 
-def unpacked(faces: Sequence[Face], folder: Path) -> tuple[Face, ...]:
+def cached_pictures(faces: Sequence[Face], folder: Path) -> tuple[Face, ...]:
     """The same faces; pictures that lie in Parquet are copied into `folder` once, and read from there.
 
     Raises:

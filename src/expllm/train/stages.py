@@ -25,14 +25,14 @@ from expllm.model.quiet import quiet_transformers
 from expllm.model.shipped import SHIPPED, model_folder
 from expllm.model.vlm import inner, train_only
 from expllm.train.base_weights import base_preset, relocated, revisions
-from expllm.train.callbacks import announce, plainly, plot, stopping, watched
+from expllm.train.callbacks import announce, plot, progress_shown, readable_errors, stop_on_interrupt
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.data_sources import read_stage
 from expllm.train.dataloader import Examples, check_lengths
 from expllm.train.dry_run import refuse_unfit
 from expllm.train.face_boxing import boxed_faces
 from expllm.train.learner import Learner
-from expllm.train.picture_cache import unpacked
+from expllm.train.picture_cache import cached_pictures
 from expllm.train.recipe import Recipe, StageConfig, chosen_preset
 from expllm.train.recipe_keys import current_settings
 from expllm.train.step_history import History
@@ -189,7 +189,7 @@ def _train_stage(
     recipe: Recipe, stage: StageConfig, place: StageDir, before: Path | Preset, *, quiet: bool
 ) -> None:
     bundle = open_model(recipe, stage, before)
-    reading = prepared(recipe, read_stage(recipe.data, stage, bundle.questions), stage, place.folder)
+    reading = prepare_faces(recipe, read_stage(recipe.data, stage, bundle.questions), stage, place.folder)
     if PartialState().is_main_process:
         data = {"examples": len(reading), "data fingerprint": reading.fingerprint}
         _begin(RunFolder(place.folder), {"kind": "stage", **data})
@@ -206,9 +206,9 @@ def _train_stage(
     if PartialState().is_main_process:
         place.history.cut(step_of(checkpoint) if checkpoint else 0)
     with (
-        plainly(stage),
-        watched(stage, trainer, place.history, quiet),
-        stopping(trainer),
+        readable_errors(stage),
+        progress_shown(stage, trainer, place.history, quiet),
+        stop_on_interrupt(trainer),
         quiet_transformers(),
     ):
         trainer.train()
@@ -219,7 +219,7 @@ def _train_stage(
     PartialState().wait_for_everyone()
 
 
-def prepared(recipe: Recipe, reading: TrainingSet, stage: StageConfig, folder: Path) -> TrainingSet:
+def prepare_faces(recipe: Recipe, reading: TrainingSet, stage: StageConfig, folder: Path) -> TrainingSet:
     """The faces of a stage, boxed and checked, with their pictures where they can be read in any order.
 
     Raises:
@@ -240,7 +240,7 @@ def prepared(recipe: Recipe, reading: TrainingSet, stage: StageConfig, folder: P
         reading = replace(reading, faces=tuple(faces), left_out=(*reading.left_out, *left_out))
     if stage.task == "instruct":
         check_labels(reading.faces, reading.labels)
-    return replace(reading, faces=unpacked(reading.faces, folder.parent))
+    return replace(reading, faces=cached_pictures(reading.faces, folder.parent))
 
 
 def make_trainer(bundle: Bundle, reading: TrainingSet, stage: StageConfig, place: StageDir) -> StageTrainer:

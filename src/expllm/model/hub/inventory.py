@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from expllm.core.errors import ExpllmError
-from expllm.model.gguf_cache import carried_gguf
+from expllm.model.gguf_cache import packaged_gguf
 from expllm.model.hub.snapshots import Snapshot, find, resolve_revisions
 from expllm.model.presets import Preset
 from expllm.model.summary import sizes_of
@@ -68,7 +68,7 @@ def holdings(preset: Preset) -> Iterator[Holding]:
         yield _held("language model", language.source, language.revision, counts["language"])
     elif language.source is not None:
         try:
-            path = carried_gguf(language)
+            path = packaged_gguf(language)
             yield Holding("language model", path.name, None, path.parent, path.stat().st_size, 0)
         except ExpllmError as error:
             yield Holding("language model", str(language.gguf), None, None, 0, 0, (), error)

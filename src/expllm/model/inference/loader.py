@@ -20,7 +20,7 @@ from expllm.core.conversations import Questions
 from expllm.core.errors import MissingWeights
 from expllm.core.vocabulary import Expression
 from expllm.model.expected_weights import adapter_shapes, llama_shapes, projector_shapes
-from expllm.model.gguf_cache import unpacked
+from expllm.model.gguf_cache import cached_model
 from expllm.model.inference.audited_decoding import Ids
 from expllm.model.inference.backend import InferenceBackend, LlamaBackend
 from expllm.model.inference.llama import LlamaDecoder
@@ -101,11 +101,11 @@ def load_fast_runtime(folder: Path, device: torch.device | str) -> FastRuntime |
     needed = (WEIGHTS["tower"], WEIGHTS["projector"], ADAPTER)
     if missing := [name for name in needed if name not in manifest.files]:
         raise MissingWeights(f"{folder / missing[0]}: is missing: copy the whole folder again")
-    carrier = unpacked(preset.language)
+    carrier = cached_model(preset.language)
     if carrier is None:
-        from expllm.model.build import unpack_carried
+        from expllm.model.build import unpack_gguf
 
-        carrier = unpack_carried(preset.language)
+        carrier = unpack_gguf(preset.language)
     if carrier is None:
         return None
     return FastRuntime(folder, carrier, manifest, LightTokenizer(carrier), device)

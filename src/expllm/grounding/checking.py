@@ -83,6 +83,11 @@ def _findings(claim: Claim, aus: AUVector) -> dict[str, _Finding]:
     found = {action: _check_action(claim, action, aus) for action in claim.units}
     unknown = {action for action, f in found.items() if f.verdict is Verdict.NOT_MEASURABLE}
     aside = (unknown & FACS_ONLY) - {claim.units[0]}
+    if claim.degree is DegreeWord.MINIMAL and not claim.negated:
+        # "Barely parted" fits what does not move at all: the meaning that does move is held to it.
+        peaks = {action: _peak(f.units.values()) for action, f in found.items()}
+        if max(peaks.values()) >= MENTION:
+            aside |= {action for action, peak in peaks.items() if peak < ABSENT}
     return {action: f for action, f in found.items() if action not in aside} or found
 
 

@@ -1,10 +1,12 @@
 """Stretches of a sentence between marks and linking words, and what stands in each."""
 
+import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
 from expllm.grounding import cues
+from expllm.grounding.claims import DegreeWord
 from expllm.grounding.movements import TABLES
 from expllm.grounding.signs import Sign
 
@@ -28,6 +30,15 @@ _IF: Final = frozenset(
     )
 )
 _MAY: Final = frozenset("could can may might".split())
+_MODALS: Final = frozenset("will would may might can could should must shall".split())
+_JOINS: Final = frozenset("accompany accompanies match matches mirror mirrors".split())
+_ADJECTIVES: Final = frozenset("thin narrow hard firm slim tight stiff slender".split())
+_LINES: Final = frozenset("line lines slit slits seam thread band".split())
+_OF_PART: Final = frozenset(
+    "as upper lower a in this of their his her its no every any some that large for the which".split()
+)
+_AS_FAR_AS: Final = re.compile(r"as \w+(?: \w+)? as")
+_LIMITS: Final = frozenset(("until", "till"))
 _IMPERSONAL: Final = frozenset(("one", "you", "we", "one would", "people", "anyone", "anybody", "somebody"))
 _GOES: Final = frozenset("go goes belong belongs occur occurs mean means need needs".split())
 _REPORTED: Final = frozenset(("said my", "says my"))
@@ -112,6 +123,8 @@ def chunked(signs: list[Sign]) -> list[Chunk]:
 def located(signs: list[Sign], part: int) -> bool:
     """ "under *the eyes*", "toward *the brows*": where, not what moves."""
     for k in range(part - 1, max(-1, part - 4), -1):
+        if signs[k].word == "it" and k < part - 1:
+            return False  # "above it *the brows*"
         if signs[k].has("place"):
             return signs[k].word not in ("in", "at", "for", "on")
         if signs[k].word not in _DETERMINERS and not signs[k].side:
@@ -121,9 +134,11 @@ def located(signs: list[Sign], part: int) -> bool:
 
 def _no_break(signs: list[Sign], i: int) -> bool:
     """ "waits *for*" and "cannot see *that*" go on."""
-    if i >= len(signs) or signs[i].word not in ("for", "that", "after", "before"):
+    if i >= len(signs) or signs[i].word not in ("for", "that", "after", "before", "with"):
         return False
     after = signs[i + 1].word if i + 1 < len(signs) else ""
+    if signs[i].word == "with":
+        return after in ("air", "breath", "wind") and bool(signs[i - 1].kinds)  # "filled *with* air"
     if signs[i].word in ("after", "before"):
         return after in ("them", "it", "him", "her", "that")  # "and both brows after them"
     if signs[i].word == "for":
@@ -133,6 +148,8 @@ def _no_break(signs: list[Sign], i: int) -> bool:
 
 def _paired(signs: list[Sign], i: int) -> bool:
     """ "up *and* back", "in *and* up": one movement."""
+    if i + 1 < len(signs) and signs[i + 1].word == "together":
+        return False  # brows "pulled up *and together*" do two things
     return 0 < i < len(signs) - 1 and all(signs[k].word in _WAYS for k in (i - 1, i + 1))
 
 
@@ -150,6 +167,7 @@ def _look(signs: list[Sign], chunk: Chunk) -> None:
             chunk.noes.append(i)
     _look_closer(signs, chunk)
     chunk.noes = [n for n in chunk.noes if not _denies_nothing(signs, chunk, n)]
+    _look_for_limits(signs, chunk)
     chunk.moves = [i for i in chunk.moves if not _no_movement(signs, chunk, i)]
     means = next((i for i in range(chunk.first, chunk.last) if "means" in signs[i].flags), chunk.last)
     if not any(part > means for part in chunk.parts):
@@ -157,12 +175,41 @@ def _look(signs: list[Sign], chunk: Chunk) -> None:
     _look_for_suppositions(signs, chunk)
 
 
+def _look_for_limits(signs: list[Sign], chunk: Chunk) -> None:
+    """ "opened *until there was no more lid to lift*", "as far *as the jaw will drop*": all that can be."""
+    limit = next((i for i in range(chunk.first, chunk.last) if _AS_FAR_AS.fullmatch(signs[i].word)), None)
+    ends = signs[chunk.first].word in _LIMITS and (
+        chunk.noes or (chunk.opened == "break" and not chunk.parts)
+    )
+    if ends:
+        limit = chunk.first
+        least = any(signs[i].degree is DegreeWord.MINIMAL for i in range(chunk.first, chunk.last))
+        if chunk.noes or least:  # "tightened until next to nothing was left of them"
+            signs[chunk.first].degree = DegreeWord.STRONG
+    elif limit is not None and all(signs[i].word not in _MODALS for i in range(limit, chunk.last)):
+        limit = None
+    if limit is not None:
+        chunk.parts = [i for i in chunk.parts if i < limit]
+        chunk.moves = [i for i in chunk.moves if i < limit]
+        chunk.acts = [i for i in chunk.acts if i < limit]
+        chunk.noes = [i for i in chunk.noes if i < limit]
+
+
 def _look_for_suppositions(signs: list[Sign], chunk: Chunk) -> None:
+    if signs[chunk.first].word == "what" and any(
+        signs[i].has("supposed") for i in range(chunk.first, chunk.last)
+    ):
+        chunk.supposed_from = chunk.first  # "halfway to *what a scowl would require*"
+        return
     for i in range(chunk.first, chunk.last):
         if i > chunk.first and signs[i].flags.isdisjoint(_SUPPOSING) and signs[i].word not in _INSTEAD:
             continue
+        if signs[i].word.startswith("any ") and any(n < i for n in chunk.noes):
+            continue  # "missing is *any smile*" denies
         later = any(part > i for part in chunk.parts)
         here = signs[i].word.endswith(" in") and any(0 < part - i <= _NEAR for part in chunk.parts)
+        if signs[i].word in _JOINS and any(n < i for n in chunk.noes):
+            continue  # "the one on the right does not *accompany* it"
         if signs[i].has("general") and not here:
             chunk.supposed_from, chunk.general = chunk.first, True
             chunk.nobodys = signs[i].word in _REPORTED
@@ -175,11 +222,22 @@ def _look_for_suppositions(signs: list[Sign], chunk: Chunk) -> None:
             return
         if signs[i].word == "would" and any(n < i for n in chunk.noes):
             continue  # "neither eye *would* shut" refuses
-        instead = signs[i].word in _INSTEAD and i > 0
+        if i > chunk.first and signs[i].word in _IF and " " in signs[i].word:
+            continue  # "the left *had the* better of it"
+        instead = signs[i].word in _INSTEAD and i > 0 and not _gerund(signs, chunk, i)
         if chunk.supposed_from is None and (
-            signs[i].has("supposed") or instead or (signs[i].has("like") and not later)
+            (signs[i].has("supposed") and not _gerund(signs, chunk, i))
+            or instead
+            or (signs[i].has("like") and not later)
         ):
             chunk.supposed_from = i
+
+
+def _gerund(signs: list[Sign], chunk: Chunk, i: int) -> bool:
+    """ "the upper lip, *instead of lifting*, ...": denies what the part that was named might do."""
+    after = signs[i + 1] if i + 1 < chunk.last else _STOP
+    alone = signs[i].word in _INSTEAD and i == chunk.first and not chunk.parts
+    return alone and bool(after.kinds) and after.word.endswith("ing")
 
 
 def _inverted(signs: list[Sign], chunk: Chunk, i: int) -> bool:
@@ -193,6 +251,10 @@ def _inverted(signs: list[Sign], chunk: Chunk, i: int) -> bool:
         or bool(after.part or after.side)
         or after.word in (*_DETERMINERS, "he", "she", "they", "there")
     )
+
+
+def _modal(signs: list[Sign], chunk: Chunk) -> bool:
+    return any(signs[i].word in _MODALS or signs[i].has("supposed") for i in range(chunk.first, chunk.last))
 
 
 def _impersonal(signs: list[Sign], chunk: Chunk, i: int) -> bool:
@@ -244,7 +306,7 @@ def _look_closer(signs: list[Sign], chunk: Chunk) -> None:
         near = {signs[k].word for k in range(max(chunk.first, p - 3), p)}
         if signs[p].part == "eyes" and near & {"under", "beneath", "below", "underneath"}:
             signs[p].part = "under eyes"
-        elif signs[p].part == "eyes" and near & {"around", "beside"}:
+        elif signs[p].part == "eyes" and near & {"around", "beside", "near", "next to"}:
             signs[p].part = "eye corners"
         elif signs[p].part in ("mouth", "lips") and "beside" in near:
             signs[p].part = "corners"
@@ -267,8 +329,11 @@ def _denies_nothing(signs: list[Sign], chunk: Chunk, no: int) -> bool:
         return True  # "nothing in the raised brows adds up to surprise"
     # "no lip pucker suggests ..." denies the pucker; "does not suggest" denies nothing of it
     moving = next((k for k, sign in enumerate(near) if sign.part or sign.kinds or sign.acts), len(near))
-    effect = any(sign.word in cues.IMPACT for sign in near[: moving + 1])
-    return effect or any(sign.has("means") for sign in near[:moving])
+    noun = word in ("no", "without")  # "no such *change*" on the other side
+    effect = any(
+        sign.word in cues.IMPACT and not (noun and sign.word == "change") for sign in near[: moving + 1]
+    )
+    return effect or any(sign.has("means") and sign.word not in _JOINS for sign in near[:moving])
 
 
 def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0911 - a return a rule
@@ -277,6 +342,8 @@ def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0
     if sign.side:
         jaw = any(signs[p].part == "jaw" for p in chunk.parts)
         return not jaw and not (chunk.noes and not chunk.parts and not chunk.acts)
+    if sign.kinds == {"show"} and after == "by" and before.word == "as":
+        return True  # "as *shown by* the smooth forehead"
     if sign.kinds == {"show"}:
         return not any(signs[p].part in _SHOWN for p in chunk.parts)
     if sign.word in ("in", "inside"):
@@ -294,14 +361,24 @@ def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0
     if sign.kinds <= {"generic", "shift"} and chunk.noes and not sign.has("no"):
         far = 8 if any(signs[n].word == "nothing" for n in chunk.noes) else 4
         return not any(0 < i - n <= far or n > i for n in chunk.noes)
-    mood = bool(sign.kinds & {*_MOODS, "tense"}) and not chunk.parts and not chunk.noes
+    described = sign.word in _ADJECTIVES and before.word in ("a", "an", "the")
+    if described and not _ends_or_moves(signs, chunk, i):
+        return True  # "and a *thin* dark gap"
+    moody = bool(sign.kinds & {*_MOODS, "tense"}) and " " not in sign.word and "narrow" not in sign.kinds
+    mood = moody and not chunk.parts and not chunk.noes
     if mood and before.word in ("a", "an", "from", "of", "in"):
         return True  # "presumably from *relaxed* pleasure"
     if sign.word == "together" and i + 1 < len(signs) and signs[i + 1].has("means"):
         return True
     if sign.word == "part":
-        return before.word in ("as", "upper", "lower", "a", "in", "this", "of")
+        return before.word in _OF_PART
     return False
+
+
+def _ends_or_moves(signs: list[Sign], chunk: Chunk, i: int) -> bool:
+    """Whether a word ends its chunk, or stands before a part, a line or a movement."""
+    after = signs[i + 1] if i + 1 < chunk.last else _STOP
+    return bool(after.part or after.kinds or after.acts) or after is _STOP or after.word in _LINES
 
 
 def _go_on(signs: list[Sign], before: Chunk, chunk: Chunk) -> None:
@@ -314,6 +391,10 @@ def _go_on(signs: list[Sign], before: Chunk, chunk: Chunk) -> None:
         and signs[chunk.first].word in ("the", "his", "her", "it", "this")
         and not before.general
     ):
+        return
+    modal = chunk.opened == "comma" and _inverted(signs, before, before.first) and _modal(signs, chunk)
+    if modal:
+        chunk.supposed_from = chunk.first  # "should the palsy progress, the eye *may* no longer close"
         return
     if before.nobodys and before.supposed_from == before.first and opens & _DEPENDS:
         chunk.supposed_from, chunk.general, chunk.nobodys = chunk.first, True, True

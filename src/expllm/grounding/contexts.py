@@ -4,7 +4,8 @@ from typing import Final
 
 from expllm.core.vocabulary import Side
 from expllm.grounding.claims import DegreeWord
-from expllm.grounding.signs import Sign
+from expllm.grounding.emotions import NAMED
+from expllm.grounding.signs import TABLE, Sign
 
 _NONE: Final[frozenset[str]] = frozenset()
 _END: Final = Sign("", 0, 0, flags=frozenset({"comma"}))
@@ -38,12 +39,13 @@ _UNSEALED: Final = frozenset(
     "slackened broken lost breached incomplete open unsealed loosened fails failed".split()
 )
 _MAKES: Final = frozenset("make makes making give gives giving".split())
+_SIGNS_OF: Final = frozenset(("sign of", "signs of", "evidence of", "impression of", "sense of"))
 _GONE: Final = frozenset(
     "gone vanished vanishes faded fades fled disappeared disappears died erased wiped extinguished".split()
 )
 _HALVED: Final = frozenset({"mouth", "lips", "brows"})
 _BEFORE_ACTS: Final = frozenset("broad wide tight open flat thin big closed".split())
-_SIZES: Final = frozenset("small large big thin tiny huge".split())
+_SIZES: Final = frozenset("small large big thin tiny huge little soft gentle deep heavy light mild".split())
 _AMOUNTS: Final = frozenset("amount degree extent way measure distance part portion share and".split())
 """What a word of size may stand before, and still say how much of a movement there is."""
 
@@ -51,6 +53,22 @@ _NORMALLY: Final = frozenset(
     "typical typically normal normally ordinary ordinarily regular regularly natural naturally".split()
 )
 _AS_EVER: Final = frozenset("normal usual ordinary natural regular average always ever before".split())
+_NUMERALS: Final = ("", *"one two three four five six seven eight nine ten".split())
+_SHARES: Final = (
+    (0.15, DegreeWord.MINIMAL), (0.35, DegreeWord.SLIGHT), (0.6, DegreeWord.MODERATE),
+    (0.8, DegreeWord.MARKED), (1.0, DegreeWord.STRONG),
+)  # fmt: skip
+_HINTS: Final = frozenset(
+    "trace traces hint hints touch shade flicker suggestion glimmer ghost tinge whiff shadow breath whisper "
+    "suspicion vestige spark glint".split()
+)
+_RESTS: Final = frozenset("still calm relaxed slack level smooth generic show".split())
+_JOINED: Final = frozenset("press pull close furrow pucker".split())
+_FINE: Final = frozenset("mere thin narrow fine slim small tiny".split())
+_LINES: Final = frozenset("slit slits line lines thread threads seam seams crack cracks band strip".split())
+_VERY: Final = frozenset("very extremely really quite exceedingly pretty rather fairly so".split())
+_BITES: Final = frozenset("into down his her its the their on through hard".split())
+_ABLE: Final = frozenset("can could possible able capable ever allows allow will".split())
 _LOW: Final = (DegreeWord.MINIMAL, DegreeWord.SLIGHT)
 _HIGH: Final = (DegreeWord.MARKED, DegreeWord.STRONG)
 
@@ -64,7 +82,7 @@ def in_context(found: list[Sign]) -> list[Sign]:
             or sign.acts
             or sign.degree
             or sign.part
-            or sign.word in ("upper", "lower")
+            or sign.word in ("upper", "lower", "most")
         ):
             _settle(found, i)
     return list(_merged(found))
@@ -77,8 +95,14 @@ def _at(found: list[Sign], i: int) -> Sign:
 def _settle(found: list[Sign], i: int) -> None:
     sign, before, after = found[i], _at(found, i - 1), _at(found, i + 1)
     _of_sides(sign, before, after, _at(found, i + 2))
+    if sign.word == "most" and after.has("comma") and any(s.side for s in found[max(0, i - 6) : i]):
+        sign.flags = frozenset({"more"})  # "both are lowered, but the right is lowered *most*"
+    if sign.word == "together with" and before.kinds & _JOINED:
+        sign.kinds, sign.flags = TABLE["together"].kinds, _NONE  # "pressed together with full force"
+    if sign.word.endswith("est") and sign.degree is not DegreeWord.MINIMAL and _as_can_be(found, i):
+        sign.degree, sign.flags = DegreeWord.STRONG, sign.flags - {"more"}
     if sign.degree:
-        _of_amount(sign, after)
+        _of_amount(sign, after, found[i + 1 : i + 5], found[max(0, i - 3) : i])
     if sign.has("means"):
         _of_meaning(found, i)
     if sign.word in ("further", "leading") and (after.has("means") or (_plain(after) and after.word)):
@@ -94,8 +118,14 @@ def _settle(found: list[Sign], i: int) -> None:
         _of_acts(found, i)
     if sign.word == "between them" and not any(s.part == "brows" for s in found[:i]):
         sign.part, sign.flags = None, frozenset({"place"})
-    if sign.word in ("upper", "lower") and before.word == "the" and not (after.part or after.acts):
+    if sign.word in ("upper", "lower") and before.word in _OWNERS and not (after.part or after.acts):
         _stands_for_part(found, i)
+
+
+def _as_can_be(found: list[Sign], i: int) -> bool:
+    """ "the *widest* that this face can make", but not "the slightest that can be seen"."""
+    able = next((j for j in range(i + 1, min(i + 7, len(found))) if found[j].word in _ABLE), None)
+    return able is not None and (_at(found, able + 1).word != "be" or _at(found, able + 2).has("comma"))
 
 
 def _of_acts(found: list[Sign], i: int) -> None:
@@ -105,15 +135,22 @@ def _of_acts(found: list[Sign], i: int) -> None:
             later.flags, later.kinds = later.flags | {"no", "after"}, _NONE
 
 
-def _of_amount(sign: Sign, after: Sign) -> None:
-    """ "*restrained* by", "into a *small* circle": no degree of a movement."""
-    pits = after.kinds & {"inward", "wrinkle"} and not after.has("no")
+def _of_amount(sign: Sign, after: Sign, later: list[Sign], before: list[Sign]) -> None:
+    """ "*restrained* by", "into a *small* circle", "a *hint* of joy": no degree of a movement."""
+    pits = after.kinds & {"inward", "wrinkle"} and not after.has("no") and not after.word.endswith("ing")
+    if sign.word == "little":
+        pits = pits and after.word.endswith("s")
     shape = (
         sign.word in _SIZES
         and after.word not in _AMOUNTS
         and (_plain(after) or pits or "pucker" in after.kinds)
     )
-    if after.word == "by" or shape:
+    felt = sign.word.split()[-1] in _HINTS and after.word == "of" and any(s.word in NAMED for s in later)
+    line = sign.word in _FINE and after.word in _LINES  # "narrowed to a *mere* slit"
+    where = sign.word == "in the middle" and any(s.kinds & _JOINED for s in before)
+    bitten = sign.word == "bit" and after.word in _BITES
+    more = sign.word in _VERY and after.degree is not None and not after.kinds  # "*very* slightly"
+    if more or after.word == "by" or shape or felt or line or where or bitten:
         sign.degree = None
 
 
@@ -127,9 +164,30 @@ def _of_movement(found: list[Sign], i: int) -> None:
         sign.kinds = _NONE
     if sign.word.startswith("seal") and {s.word for s in found[max(0, i - 3) : i + 4]} & _UNSEALED:
         sign.kinds = frozenset({"apart"})
+    if before.word == "otherwise" and sign.kinds <= _RESTS:
+        sign.kinds = _NONE  # "the chin, otherwise *unremarkable*, ..."
+    _of_rest(found, i)
     if "still" in sign.kinds and sign.word.startswith("rest") and after.word in ("on", "upon", "against"):
         sign.kinds = frozenset({"close"})  # "the lashes rest on the cheek"
         _drop_part(found, i + 1, "cheeks")
+
+
+def _of_rest(found: list[Sign], i: int) -> None:
+    """ "*still* raised", "opens *in the midline*": no rest beside a movement."""
+    sign = found[i]
+    if "still" not in sign.kinds:
+        return
+    if sign.word == "still":
+        after = next((s for s in found[i + 1 : i + 4] if not (s.degree or s.side)), _END)
+        if (after.kinds - _RESTS or after.acts) and not after.part:
+            sign.kinds = _NONE
+    elif "midline" in sign.word or sign.word.startswith(("centr", "center", "in the cent", "in the middle")):
+        for earlier in reversed(found[:i]):
+            if earlier.has("comma", "break", "no"):
+                return
+            if earlier.kinds - _RESTS:
+                sign.kinds = _NONE
+                return
 
 
 def _plain(sign: Sign) -> bool:
@@ -151,7 +209,9 @@ def _of_sides(sign: Sign, before: Sign, after: Sign, later: Sign) -> None:
 def _of_meaning(found: list[Sign], i: int) -> None:
     """ "*marked* lowering", "*points* downward", "a *hint* of lip rounding" interpret nothing."""
     sign, after = found[i], _at(found, i + 1)
-    if after.kinds == {"generic"} and any(s.has("no") for s in found[max(0, i - 7) : i]):
+    earlier = found[max(0, i - 7) : i]
+    nothing = any(s.word.startswith("nothing") for s in earlier) and bool(after.kinds or after.acts)
+    if nothing or (after.kinds == {"generic"} and any(s.has("no") for s in earlier)):
         sign.flags = sign.flags - {"means"}  # "nothing in the brows *to suggest* movement"
     if sign.word in _MAKES and any(s.kinds or s.acts for s in found[i + 1 : i + 5]):
         sign.flags = sign.flags - {"means"}  # "*making* small folds"
@@ -161,7 +221,8 @@ def _of_meaning(found: list[Sign], i: int) -> None:
         if sign.word in _WITH_BY
         else after.word == "of" and any(s.part or s.acts or s.kinds for s in found[i + 2 : i + 5])
     )
-    if points or much:
+    none = sign.word in _SIGNS_OF and any(s.has("no") for s in found[max(0, i - 7) : i])
+    if points or much or none:
         sign.flags = sign.flags - {"means"}
 
 
@@ -185,7 +246,13 @@ def _merged(found: list[Sign]) -> list[Sign]:
     kept: list[Sign] = []
     i = 0
     while i < len(found):
-        used, made = _kept_place(found, i) or _open_as_ever(found, i) or _neither(found, i) or (1, found[i])
+        used, made = (
+            _ratio(found, i)
+            or _kept_place(found, i)
+            or _open_as_ever(found, i)
+            or _neither(found, i)
+            or (1, found[i])
+        )
         kept.append(made)
         i += used
     return kept
@@ -197,7 +264,7 @@ def _joined(found: list[Sign], i: int, used: int, **what: object) -> tuple[int, 
 
 def _kept_place(found: list[Sign], i: int) -> tuple[int, Sign] | None:
     """ "*keeps its customary curtain*", "*hold their height*": rest."""
-    if found[i].word not in _KEEPS:
+    if found[i].word.removesuffix(" to") not in _KEEPS:
         return None
     j = i + 1 + (_at(found, i + 1).word in ("at", "in", "to", "on"))
     if _at(found, j).word not in _OWNERS:
@@ -228,6 +295,24 @@ def _open_as_ever(found: list[Sign], i: int) -> tuple[int, Sign] | None:
         if found[j].word not in ("to", "in", "at", "a", "the", "their", "its", "same", "like", "as"):
             return None
     return None
+
+
+def _ratio(found: list[Sign], i: int) -> tuple[int, Sign] | None:
+    """ "grade *3 of 5*", "*seven out of ten*": how much."""
+    if _at(found, i + 1).word not in ("of", "out", "/"):
+        return None
+    j = i + 2 + (_at(found, i + 2).word == "of")
+    part, whole = _counted(found[i].word.removeprefix("grade ")), _counted(_at(found, j).word)
+    if part is None or whole is None or not 0 < part <= whole:
+        return None
+    degree = next(word for limit, word in _SHARES if part / whole <= limit)
+    return _joined(found, i, j + 1 - i, degree=degree)
+
+
+def _counted(word: str) -> float | None:
+    if word.replace(".", "", 1).isdecimal():
+        return float(word)
+    return float(_NUMERALS.index(word)) if word in _NUMERALS else None
 
 
 def _neither(found: list[Sign], i: int) -> tuple[int, Sign] | None:

@@ -88,7 +88,8 @@ IMPACT: Final = words(
     "outweighing outweighs compromise compromising contradict contradicting contradicts conflict "
     "conflicting negate negating affect affecting overpower overpowering influence influencing only "
     "just merely necessarily solely simply mask masking hide hiding reduce reducing change changing "
-    "weaken weakening lessen lessening counteract override overriding distract distracting doubt less"
+    "weaken weakening lessen lessening counteract override overriding reach reaches reached distract "
+    "distracting doubt less"
 )
 """A negator before one of these does not deny the movement named after it."""
 
@@ -135,6 +136,11 @@ AMOUNTS: Final = words(
 """What may stand between a word of degree and the movement: "low *levels of* tension"."""
 
 GENUINE: Final = words("genuine true overt outright real authentic full wholehearted sincere")
+
+COMPARED: Final = words(
+    "higher further farther stronger deeper greater tighter wider broader larger bigger weaker smaller softer"
+)
+"""What a word of degree before it says how much more of, and not how much: "rises *noticeably higher*"."""
 
 QUALIFIERS: Final = words(
     "positive negative other additional emotional conflicting contradictory opposing further contrasting"

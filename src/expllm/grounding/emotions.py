@@ -29,6 +29,17 @@ CORE: Final = {word: label for label in E for word in (label.value, *EXPRESSION_
 """Names of expressions."""
 
 _WORD_OF: Final = {word: label for label, near in _NEAR.items() for word in near.split()} | CORE
+NAMED: Final = frozenset(_WORD_OF) | frozenset(
+    "worry concern doubt pride amusement annoyance resentment suspicion curiosity interest confusion unease "
+    "nervousness discomfort tiredness fatigue boredom pain embarrassment shame guilt relief hope longing "
+    "regret "
+    "nostalgia tenderness affection warmth love admiration mockery irony sarcasm smugness defiance resolve "
+    "determination feeling feelings emotion emotions mood humour humor mischief wistfulness scepticism "
+    "skepticism disapproval displeasure satisfaction triumph pity compassion sympathy envy jealousy "
+    "impatience bitterness weariness vulnerability uncertainty unhappiness".split()
+)
+"""Words for expressions, moods and feelings."""
+
 _EMOTION: Final = re.compile(
     rf"\b(?:{'|'.join(sorted(map(re.escape, _WORD_OF), key=len, reverse=True))})\b", re.IGNORECASE
 )

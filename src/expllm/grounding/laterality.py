@@ -1,4 +1,4 @@
-"""Degrees, sides and comparisons of sides, in any wording."""
+"""Degrees and sides, in any wording."""
 
 from typing import Final
 
@@ -6,14 +6,12 @@ from expllm.core.vocabulary import Side
 from expllm.grounding import cues as strict
 from expllm.grounding.chunks import Chunk
 from expllm.grounding.claims import DegreeWord
+from expllm.grounding.comparisons import BRIEF, compare, empty, flagged, has_sides, named, span
 from expllm.grounding.signs import Sign
 from expllm.grounding.statements import Statement
 
 _NEAR: Final = 6
 """Words between a movement and how much of it there is."""
-
-_BRIEF: Final = 3
-"""Words of a chunk that only says which side of two: "albeit slightly less"."""
 
 _SHORT: Final = 6
 """Words of a chunk that only says how much."""
@@ -25,33 +23,35 @@ def settle(signs: list[Sign], chunks: list[Chunk], found: list[Statement], *, in
         _degree(signs, chunks, statement, interprets=interprets)
         _side(signs, chunks, statement)
     for statement in found:
-        if not _has_sides(statement) and "jaw slide" not in statement.actions:
+        if not has_sides(statement) and "jaw slide" not in statement.actions:
             statement.side, statement.both, statement.only = None, False, False  # a chin has no sides
     if not found or not any(sign.side or "other" in sign.flags for sign in signs):
         return
     for chunk in chunks:
         _alone(signs, chunk, found)
     for c, _ in enumerate(chunks):
-        _compare(signs, chunks, c, found)
+        compare(signs, chunks, c, found)
         _contrast(signs, chunks, c, found)
 
 
 def _alone(signs: list[Sign], chunk: Chunk, found: list[Statement]) -> None:
     """ "his left eye closed, and *his left eye alone*"."""
-    if chunk.linked or len(chunk.parts) != 1 or not _any(signs, chunk, "only"):
+    if chunk.linked or not flagged(signs, chunk, "only"):
         return
-    sides, part = _named(signs, chunk), signs[chunk.parts[0]].part
+    if empty(chunk) and len(named(signs, chunk)) == 1 and not chunk.noes:
+        last = next((s for s in reversed(found) if max(s.signs) < chunk.first), None)
+        if last and not last.negated and not last.side and not last.both and has_sides(last):
+            last.side, last.only = (
+                next(iter(named(signs, chunk))),
+                True,
+            )  # "and it was there *on the left only*"
+        return
+    if len(chunk.parts) != 1:
+        return
+    sides, part = named(signs, chunk), signs[chunk.parts[0]].part
     for one in found:
         if one.part == part and one.side and sides == {one.side} and not one.negated and not one.both:
             one.only = True
-
-
-def _span(chunk: Chunk) -> range:
-    return range(chunk.first, chunk.last)
-
-
-def _empty(chunk: Chunk) -> bool:
-    return not chunk.linked and not chunk.parts and not chunk.acts
 
 
 def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets: bool) -> None:
@@ -64,19 +64,20 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
         if any(signs[k].word in strict.GENUINE for k in range(max(chunk.first, act - 3), act)):
             of.degree = DegreeWord.MARKED  # "without a genuine smile" leaves room for another one
             return
-    here = [i for i in _span(chunk) if signs[i].degree and not _of_comparison(signs, chunk, i)]
+    here = [i for i in span(chunk) if signs[i].degree and not _of_comparison(signs, chunk, i)]
     turn = next((i for i in range(max(of.signs), chunk.last) if signs[i].has("means")), chunk.last)
+    here = [i for i in here if not any(s.word == "without" for s in signs[max(0, i - 3) : i])]
     here = [i for i in here if i < turn and min(abs(i - s) for s in of.signs) <= _NEAR]
     if interprets:
         # "strongly conveys", "an intense mood": what stands apart before the movement tells nothing of it.
         here = [i for i in here if i > max(of.signs) or i in of.signs or _leads(signs, i, of)]
-    here = [i for i in here if not (i in of.signs and _is_shape(signs[i], of))]
+    here = [i for i in here if not (i in of.signs and _is_shape(signs, i, of))]
     if here:
         of.degree = signs[min(here, key=lambda i: _apart(signs, i, of))].degree
         return
     if interprets:
         return
-    after = [] if _any(signs, chunk, "means") else [of.chunk + 1]
+    after = [] if flagged(signs, chunk, "means") else [of.chunk + 1]
     if after and after[0] + 1 < len(chunks) and chunks[after[0]].supposed_from == chunks[after[0]].first:
         after.append(after[0] + 1)  # "as though on strings, *as high as they can go*"
     for c in (of.chunk - 1, *after):
@@ -91,10 +92,20 @@ _SIZES: Final = frozenset({"wide", "stretch", "small", "puff"})
 _SHAPES: Final = frozenset("thin small slim slender shallow".split())
 
 
-def _is_shape(sign: Sign, of: Statement) -> bool:
+def _is_shape(signs: list[Sign], i: int, of: Statement) -> bool:
     """Whether a word that could say how much is the movement itself: "big eyes", "thin lips"."""
+    sign = signs[i]
+    if sign.word.startswith(("so ", "as ")):
+        return False  # "opens her eyes *so wide*"
+    if sign.word in ("clamped", "crushed"):
+        return True
+    if sign.word in _VERBS and not any(signs[k].kinds and not signs[k].part for k in of.signs - {i}):
+        return True  # "clamped" and "made hard" are all that is said
     return sign.word in _SHAPES or (bool(sign.kinds & _SIZES) and of.part != "mouth")
 
+
+_VERBS: Final = frozenset("hard firm tight".split())
+"""Words of movement that say how much only beside another movement."""
 
 _IS: Final = frozenset("is are was were be becomes seems appears".split())
 _SMALL: Final = frozenset("of a an the in his her their its both".split())
@@ -122,26 +133,36 @@ def _fronted(signs: list[Sign], chunks: list[Chunk], c: int) -> DegreeWord | Non
 
 def _aside(signs: list[Sign], chunk: Chunk, beside: Chunk) -> DegreeWord | None:
     """How much a short chunk says, if that is all it says: ", *no more than a breath*"."""
+    if signs[chunk.first].word in ("until", "till") and signs[chunk.first].degree:
+        return signs[chunk.first].degree
     if chunk.parts or chunk.acts or chunk.noes or chunk.last - chunk.first > _SHORT:
         return None
-    if any(signs[i].kinds - {"slide", "generic"} for i in _span(chunk)):
+    if signs[chunk.first].word == "that" and chunk.last - chunk.first > BRIEF:
+        return None  # "a gesture *that readers will associate with restraint*"
+    if any(signs[i].kinds - {"slide", "generic"} for i in span(chunk)):
         return None
-    if _any(signs, beside, "both") and _named(signs, chunk):
+    if flagged(signs, beside, "both") and named(signs, chunk):
         return None  # "both brows are lowered, strongly on the left"
     return next(
-        (signs[i].degree for i in _span(chunk) if signs[i].degree and not _of_comparison(signs, chunk, i)),
+        (signs[i].degree for i in span(chunk) if signs[i].degree and not _of_comparison(signs, chunk, i)),
         None,
     )
 
 
 def _of_comparison(signs: list[Sign], chunk: Chunk, i: int) -> bool:
     after = signs[i + 1 : i + 2]
-    if after and (after[0].has("means") or after[0].word in ("the", "of the", "emotional", "sign", "signs")):
+    beside = any(s.side or s.has("other") for s in signs[i + 1 : i + 4])
+    limit = signs[i].word.startswith("as ") and not beside  # "as far as the jaw will drop"
+    if (
+        after
+        and not limit
+        and (after[0].has("means") or after[0].word in ("the", "of the", "emotional", "sign", "signs"))
+    ):
         return True  # "strongly suggest", "notably the brows"
     if i > chunk.first and signs[i - 1].word in ("more", "less", "the more", "most"):
         return True
     if any(signs[k].kinds and signs[k].has("more") for k in range(i + 1, min(i + 2, chunk.last))):
-        return _any(signs, chunk, "than") or bool(_named(signs, chunk))  # "a bit broader" compares nothing
+        return flagged(signs, chunk, "than") or bool(named(signs, chunk))  # "a bit broader" compares nothing
     return any(
         signs[k].has("more", "less") and not signs[k].degree for k in range(i + 1, min(i + 3, chunk.last))
     )
@@ -152,29 +173,30 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
     part = next((i for i in of.signs if signs[i].part), None)
     own = part is not None and chunk.first <= part < chunk.last
     near = _before(signs, part) if part is not None else set()
-    named = _named(signs, chunk)
-    both = _any(signs, chunk, "both")
-    sides = (near if own else set()) or named
+    told = named(signs, chunk)
+    both = flagged(signs, chunk, "both")
+    sides = (near if own else set()) or told
     if not sides and not both:
         for c in (of.chunk + 1, of.chunk - 1):
-            if 0 <= c < len(chunks) and _empty(chunks[c]) and not chunks[c].noes:
-                sides |= _named(signs, chunks[c])
-                both = both or _any(signs, chunks[c], "both")
+            if 0 <= c < len(chunks) and empty(chunks[c]) and not chunks[c].noes:
+                sides |= named(signs, chunks[c])
+                both = both or flagged(signs, chunks[c], "both")
                 if sides or both:
                     break
     if not sides and not both and part is not None and not own:
         home = next(k for k in chunks if k.first <= part < k.last)
-        sides = near or _named(signs, home)
-        both = not near and _any(signs, home, "both")
+        sides = near or named(signs, home)
+        both = not near and flagged(signs, home, "both")
     wink = signs[min(of.signs)].word.startswith("wink")
-    if wink and not sides and of.chunk + 1 < len(chunks):
-        sides = _named(signs, chunks[of.chunk + 1])
-    one = _any(signs, chunk, "one") or _one_part(signs, part)
-    around = [k for k in (of.chunk - 1, of.chunk + 1) if 0 <= k < len(chunks) and _empty(chunks[k])]
-    only = wink or one or _any(signs, chunk, "only") or any(_any(signs, chunks[k], "only") for k in around)
+    sides = sides or (_winking(signs, chunks, of.chunk) if wink else set())
+    one = flagged(signs, chunk, "one") or _one_part(signs, part)
+    around = [k for k in (of.chunk - 1, of.chunk + 1) if 0 <= k < len(chunks) and empty(chunks[k])]
+    only = (
+        wink or one or flagged(signs, chunk, "only") or any(flagged(signs, chunks[k], "only") for k in around)
+    )
     if part is not None and not own:
         home = next(k for k in chunks if k.first <= part < k.last)
-        only = only or (not home.linked and _any(signs, home, "only"))
+        only = only or (not home.linked and flagged(signs, home, "only"))
     if not sides and not both:
         sides = _opening(signs, chunks, of.chunk)
     if len(sides) == 1 and (near or only or not both):
@@ -182,13 +204,19 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
     elif not only and (len(sides) == 2 or both):
         of.both = True
     only = only and not (
-        _any(signs, chunk, "means") and not one and not wink
+        flagged(signs, chunk, "means") and not one and not wink
     )  # "only the left brow suggests ..."
     of.only = only and (of.side is not None or one or wink)
     if part is None and not of.side and not of.both:
         home = chunks[max(of.chunk - 1, 0)]
-        if home.parts and len(_named(signs, home)) == 1 and _any(signs, chunk, "only"):
-            of.side, of.only = next(iter(_named(signs, home))), True
+        if home.parts and len(named(signs, home)) == 1 and flagged(signs, chunk, "only"):
+            of.side, of.only = next(iter(named(signs, home))), True
+
+
+def _winking(signs: list[Sign], chunks: list[Chunk], c: int) -> set[Side]:
+    """ "it is only *with the right eye* that he winks": the side that a chunk beside it names."""
+    beside = [chunks[k] for k in (c + 1, c - 1) if 0 <= k < len(chunks)]
+    return next((sides for chunk in beside if (sides := named(signs, chunk))), set())
 
 
 def _opening(signs: list[Sign], chunks: list[Chunk], c: int) -> set[Side]:
@@ -197,7 +225,7 @@ def _opening(signs: list[Sign], chunks: list[Chunk], c: int) -> set[Side]:
     for chunk in chunks[:c]:
         if chunk.linked or chunk.parts or chunk.acts or chunk.noes:
             break
-        found |= _named(signs, chunk)
+        found |= named(signs, chunk)
     return found
 
 
@@ -219,99 +247,6 @@ def _before(signs: list[Sign], part: int) -> set[Side]:
     return set()
 
 
-def _named(signs: list[Sign], chunk: Chunk) -> set[Side]:
-    return {side for i in _span(chunk) if (side := signs[i].side)}
-
-
-def _any(signs: list[Sign], chunk: Chunk, *flags: str) -> bool:
-    return any(signs[i].has(*flags) for i in _span(chunk))
-
-
-def _compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statement]) -> None:
-    """ "more on the right than on the left", "the left leading": both sides move, one of them more."""
-    chunk = chunks[c]
-    meant = next((i for i in _span(chunk) if signs[i].has("means")), chunk.last)
-    cues = [i for i in _span(chunk) if signs[i].has("more", "less") and i <= meant]
-    if cues and signs[cues[0]].word in _CHIEFLY and chunk.linked and not _placed_side(signs, chunk):
-        return  # "carried mainly by the raised left brow"
-    idle = any(signs[i].kinds & {"still", "calm", "relaxed"} for i in chunk.moves)
-    if not cues or idle or (chunk.supposed_from is not None and chunk.supposed_from <= cues[0]):
-        return
-    cue = cues[0]
-    if signs[cue].word == "lower" and signs[cue - 1].degree and not _any(signs, chunk, "than"):
-        return  # "the right is slightly lower" may say how much it is lowered
-    of = [s for s in found if s.chunk == c] or [s for s in found if s.chunk < c][-1:] or found[:1]
-    narrower = bool(signs[cue].kinds & {"small", "close", "narrow"}) and any(
-        "eye close" in s.actions for s in of
-    )
-    less = signs[cue].has("less") and not narrower
-    sides = [i for i in _span(chunk) if signs[i].side]
-    thans = [i for i in range(cue, chunk.last) if signs[i].has("than")]
-    than = next((i for i in thans if signs[i].word == "than"), thans[0] if thans else None)
-    if not sides and c > 0 and _empty(chunks[c - 1]):
-        sides = [i for i in _span(chunks[c - 1]) if signs[i].side][:1]
-    brief = not chunk.parts and not chunk.noes and (bool(chunk.moves) or chunk.last - chunk.first <= _BRIEF)
-    if not sides and than is None and c > 0 and brief and chunk.opened in ("and", "comma"):
-        last = next((s for s in reversed(found) if s.chunk == c - 1 and s.side and not s.both), None)
-        if last and not last.negated:  # "has closed, and closed *further*"
-            last.side, last.both, last.only = (
-                (last.side.other if less and last.side else last.side),
-                True,
-                False,
-            )
-            return
-    counted = c + 1 < len(chunks) and _any(signs, chunks[c + 1], "number")
-    if not sides and than is None and c + 1 < len(chunks) and _empty(chunks[c + 1]) and not counted:
-        sides = [i for i in _span(chunks[c + 1]) if signs[i].side][:1]
-    after = [i for i in sides if than is not None and i > than]
-    before = [i for i in sides if than is None or i < than]
-    if after:
-        reference = signs[after[0]].side
-        winner = reference if less else reference and reference.other
-    elif before:
-        ahead = [i for i in before if i < cue] if signs[cue].word in _OUTDO else []
-        subject = signs[min(ahead or before, key=lambda i: abs(i - cue))].side
-        winner = subject and subject.other if less else subject
-    else:
-        return
-    for statement in of:
-        if not statement.negated and _has_sides(statement):
-            statement.side, statement.both, statement.only = winner, True, False
-
-
-_OUTDO: Final = frozenset(
-    "exceeds exceed exceeding exceeded outdoes outdid outdo outstrips outstripped outpaces outpaced "
-    "surpasses surpassing surpassed outruns outweighs beats leads overtakes outdistances outshines outranks "
-    "outmatches outreaches outclimbs tops bests dominates trails lags".split()
-)
-"""What stands before one of these is compared with what stands after it."""
-
-_CHIEFLY: Final = frozenset(
-    ("mainly", "chiefly", "primarily", "predominantly", "especially", "particularly", "notably", "above all")
-)
-
-
-def _placed_side(signs: list[Sign], chunk: Chunk) -> bool:
-    """ "mainly *on the left*", "particularly *in the left* eye"."""
-    return any(
-        signs[i].side
-        and any(signs[k].word in ("on", "to", "in", "at") for k in range(max(chunk.first, i - 2), i))
-        for i in _span(chunk)
-    )
-
-
-def _has_sides(of: Statement) -> bool:
-    return any(action.removeprefix("outside:") in SIDED for action in of.actions)
-
-
-SIDED = frozenset(
-    {
-        "eye close", "lid raise", "brow lower", "brow raise", "lip corner pull", "lip corner stretch",
-        "lip corner depressor", "dimpler", "cheek raiser", "lid tightener",
-    }
-)  # fmt: skip
-
-
 def _contrast(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statement]) -> None:
     """ "while the left does not", "its fellow idles": nothing moves on the other side."""
     chunk = chunks[c]
@@ -322,11 +257,11 @@ def _contrast(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statem
     )
     if not idle:
         return
-    sides = _named(signs, chunk)
-    if not sides and c > 0 and _empty(chunks[c - 1]):
-        sides = _named(signs, chunks[c - 1])
-    other = _any(signs, chunk, "other")
-    told = [s for s in found if s.chunk != c and not s.negated and not s.both and _has_sides(s)]
+    sides = named(signs, chunk)
+    if not sides and c > 0 and empty(chunks[c - 1]):
+        sides = named(signs, chunks[c - 1])
+    other = flagged(signs, chunk, "other")
+    told = [s for s in found if s.chunk != c and not s.negated and not s.both and has_sides(s)]
     told = [s for s in told if s.chunk < c][-1:] or told[:1]
     for last in told:
         if (last.side and sides == {last.side.other}) or (other and not sides):

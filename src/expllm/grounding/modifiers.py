@@ -1,144 +1,24 @@
-"""Words around a movement, in any wording: how much, on which side, where more, denied, only supposed."""
+"""Words around a movement, in any wording: on which side, where more, denied, only supposed."""
 
 from typing import Final
 
 from expllm.core.vocabulary import Side
-from expllm.grounding.claims import DegreeWord
-
-
-def _phrases(text: str) -> list[str]:
-    return [" ".join(phrase.split()) for phrase in text.split(",") if phrase.strip()]
-
-
-AMOUNTS: Final = {
-    phrase: degree
-    for degree, text in {
-        DegreeWord.MINIMAL: "minimal, minimally, barely, negligible, negligibly, hardly, scarcely, "
-        "marginal, marginally, minute, minutely, imperceptible, imperceptibly, trace, traces, flicker, "
-        "hint, whisper, a breath, a hair, hairbreadth, hair's breadth, hairsbreadth, merest, barest, bare "
-        "suspicion, suspicion, ghost, shadow, infinitesimal, infinitesimally, almost nothing, next to "
-        "nothing, just perceptible, just perceptibly, just visible, hardly visible, barely visible, "
-        "barely perceptible, barely perceptibly, slightest, tiniest, tiny, faintest, thinnest of slivers, "
-        "sliver, subtlest, millimetre, millimeter, one millimeter, a millimeter, a millimetre, vestige, "
-        "suggestion, least bit, incipient, subclinical, minuscule, fraction, a fraction, barest fraction, "
-        "ghost of, suggestion of, rumour, rumor, inkling, almost not, nearly not, only just, almost no, "
-        "nearly nothing, a hairline, one hair, nearly invisible, almost invisible, a thought, "
-        "microscopic, microscopically, vanishingly, glimmer, barely there, threshold, at threshold, "
-        "barely discernible, just discernible, whiff, a crumb, crumb, speck, iota, less than a "
-        "millimeter, few, ever so faintly, very little, very faint, very faintly, almost unnoticeable, "
-        "almost unnoticeably, mere, smallest, least, by a thread, feather, a feather, so little, too "
-        "little to, hardly seen, nearly nothing, breath of, just breath, mere breath, shadow of, thought "
-        "of, by the thickness of, thickness of a, the thickness of, by a fingernail, by the width of a "
-        "hair, the width of a hair, by so little, hardly more than, scarcely more than, little more than "
-        "a suggestion, a mere suggestion, no more than a suggestion, no more than a suspicion, no more "
-        "than a hint, hardly worth the name, hardly to be seen, hardly noticeable, scarcely noticeable, "
-        "barely noticeable, barely detectable, just detectable, scarcely visible, scarcely perceptible, "
-        "hardly perceptible, barely at all, hardly at all, scarcely at all, a mere nothing, all but "
-        "imperceptible, all but imperceptibly, all but invisible, almost imperceptible, almost "
-        "imperceptibly, nearly imperceptible, a grain, an atom, trace amount, minutest, least trace, very "
-        "barely, ever so barely, only barely",
-        DegreeWord.SLIGHT: "low volume, low force, slight, slightly, subtle, subtly, mild, mildly, small, "
-        "gentle, gently, minor, modest, modestly, soft, softly, delicate, delicately, light, lightly, "
-        "faint, faintly, weak, weakly, subdued, bit, a bit, a little, a little bit, little bit, muted, "
-        "understated, touch, a touch, shade, a shade, trifle, a trifle, tad, a tad, discreet, discreetly, "
-        "scant, timid, timidly, shallow, tentative, tentatively, some little, low grade, not much, not "
-        "very, not far, not a lot, some, ever so slightly, somewhat, to a small degree, to a small "
-        "extent, small degree, low amplitude, a few millimetres, few millimeter, few millimeters, "
-        "mildest, weakish, smallish, low degree, low level, limited, only lightly, only a little, shy, "
-        "shyly, slight degree, small way, a small way, a short way, short way, only slightly, sparing, "
-        "sparingly, cautious, an inch, inch, inches, notch, a notch, one notch, tinge, low intensity, low "
-        "grade, feeble, feebly, inchoate, mildly so, a bit only, little, slightish, economical, quarter, "
-        "a quarter, one quarter, thin, lazily, not much of, not much of one, a small amount, a little "
-        "way, little way, some few millimetres, just a little, only little, only a bit, just a bit, only "
-        "small, a few degrees, a finger's breadth, finger's breadth, by a finger, slightly so, mild "
-        "degree, of mild degree, in a small way, a modest amount, a small measure, a light touch, lightly "
-        "so, a pinch, a dash, low level of, by a little, by a bit, by a notch, a crack, by a crack, a "
-        "chink, a slit, the width of, width of a coin, by the width of",
-        DegreeWord.MODERATE: "moderate, moderately, partial, partially, partly, medium, halfway, half "
-        "way, half, fair, fairly, middling, partway, part way, midway, mid way, middle, medium strength, "
-        "middle strength, to some extent, middle way, some way, intermediate, mid range, midrange, half "
-        "of its range, moderate extent, medium degree, neither much nor little, fifty percent, about "
-        "half, a middle distance, neither timid nor exuberant, to a moderate extent, to a moderate "
-        "degree, noticeable but not extreme, not extreme, not full, average, though not full, definite "
-        "though not full, half as far, to half, half mast, in the middle, decent, neither a little nor a "
-        "lot, not little not much, not too much, normal strength, no more than moderate, neither slight "
-        "nor strong, middle amount, middle degree, measured, passable, reasonable, reasonably, mid, "
-        "normal way, in between, tolerable, tolerably, half open, halves, mid degree, mid level, neither "
-        "faint nor extreme, neither weak nor strong, midpoint, mid point, half closed, half shut, grade "
-        "3, half of its way, half of the way, a middling amount, medium amount, mediocre, fair way, a "
-        "fair way, neither little nor much, fifty per cent, halfways, about halfway, roughly halfway, "
-        "about half as far, half as high, half as low, half the way, half of the distance, half the "
-        "distance, half its range, half its travel, mid travel, to a middling degree, a moderate amount, "
-        "in moderation, a medium amount, so so, so-so",
-        DegreeWord.MARKED: "notable, notably, significant, significantly, marked, markedly, pronounced, "
-        "prominent, prominently, considerable, considerably, substantial, substantially, distinct, "
-        "distinctly, noticeable, noticeably, clear, clearly, obvious, obviously, evident, evidently, "
-        "definite, definitely, a good way, good way, well, decidedly, decided, plain, plainly, a good "
-        "deal, good deal, appreciable, appreciably, conspicuous, conspicuously, unmistakable, "
-        "unmistakably, quite a bit, quite, a lot, really, sizeable, sizable, generous, generously, ample, "
-        "amply, good and clear, obviously much, striking, strikingly, quite clearly, quite strongly, "
-        "everybody will notice, everybody can see, easy to see, unambiguous, unambiguously, far, much, to "
-        "a large extent, to a considerable extent, to a large degree, more than a little, well beyond, "
-        "visible from far, from across the room, from across a room, very visible, handsomely, no small, "
-        "palpable, palpably, no mistaking, bold, boldly, a long way, long way, nicely, greatly, salient, "
-        "brisk, briskly, more than half, three quarters, most of the way, robust, robustly, very clearly, "
-        "large, largely, big, a great deal, great deal, a good deal of, to no small degree, no small "
-        "amount, to a marked degree, to a notable degree, substantial amount, in no small measure, plain "
-        "to see, for all to see, plain for all to see, easily seen, readily apparent, readily visible, "
-        "readily seen, to a slit, to slits, to mere slits, to narrow slits, to a crack, to a good extent, "
-        "a fair bit, rather a lot, very much",
-        DegreeWord.STRONG: "strong, strongly, intense, intensely, very, extremely, extreme, dramatic, "
-        "dramatically, deep, deeply, fully, full, completely, complete, powerful, powerfully, "
-        "exaggerated, maximal, maximally, maximum, sharply, entirely, profoundly, heavily, heavy, firmly, "
-        "vigorous, vigorously, forceful, forcefully, hard, utmost, to the utmost, as far as, as far as it "
-        "will go, as far as they will go, as high as, as low as, as wide as, as tight as, as hard as, as "
-        "tightly as, wholly, totally, total, utterly, enormous, enormously, huge, hugely, violently, "
-        "violent, fierce, fiercely, ferocious, ferociously, to bursting, to the fullest, fullest, with "
-        "full force, with a big force, with great force, big force, with force, all the way, to the "
-        "limit, to its limit, to their limit, limit, full force, from ear to ear, ear to ear, to the end, "
-        "end of its hinge, no more to be had, vastly, explode, tremendous, tremendously, massive, "
-        "massively, severe, severely, broadest, tightly shut, vice, top of their excursion, top of its "
-        "excursion, with all might, to the maximum, to maximum, wide open, so low, so high, so hard, so "
-        "far, so wide, so tightly, so strongly, sealed shut, so much, crushed, with all force, with all "
-        "his force, to the last, the full extent, full extent, to its full, whole way, all its might, "
-        "with great strength, great strength, strenuous, strenuously, gigantic, exuberant, exuberantly, "
-        "emphatic, emphatically, maximally so, to breaking, drastic, drastically, fit to, nearly explode, "
-        "to the hilt, to an extreme, overwhelming, overwhelmingly, very strong, very strongly, immense, "
-        "immensely, powerfull, as it can, as they can, as can be, as possible, no more possible, like "
-        "crazy, end range, end of range, furiously, to excess, hell, for all, with might, every tooth, "
-        "whole row, thunderous, clamped, grotesquely, to the full, broadly, broad, sky high, to the "
-        "hairline, radically, ruthless, savage, savagely, violence, with all their might, most extreme, "
-        "with all, wrenched, cannot go further, into the hairline, reach the hairline, reaches the "
-        "hairline, widely, into the hair, with all the strength, with all its strength, with all his "
-        "strength, with all her strength, all the strength, with all the force, with all her might, with "
-        "all his might, full strength, for all it is worth, for all they are worth, like never, as never, "
-        "like mad, very big, really big, nowhere left to, no further to go, could go no further, can go "
-        "no further, go no further, until they could go no further, to the fullest extent, to its fullest "
-        "extent, to the maximum extent, to the greatest extent, the fullest, as far down as, as far up "
-        "as, as much as, so fiercely, so firmly, so fiercely that, with every ounce, every ounce of, with "
-        "main force, to the uttermost, uttermost, to the extreme, as if nailed, with abandon, without "
-        "reserve, without restraint, in full, at full stretch, full stretch, at full tilt, at its "
-        "maximum, at maximum, at their maximum, to the very end, beyond measure, out of all proportion, "
-        "completely so, as strongly as, very hard, really hard, terribly, awfully, absolutely, supremely, "
-        "most strongly, maximum possible, maximal possible, highest possible, biggest possible, in the "
-        "extreme, brutal, brutally, mercilessly, relentlessly, intensively",
-    }.items()
-    for phrase in _phrases(text)
-}  # fmt: skip
-"""A word or phrase -> how much it says."""
+from expllm.grounding.inflections import phrases
 
 SIDE_WORDS: Final = {
     "od": Side.RIGHT,
     "os": Side.LEFT,
     **dict.fromkeys(
-        _phrases("left, leftward, leftwards, left sided, leftside, left hand, sinister, leftmost"), Side.LEFT
+        phrases("l, lt, left, leftward, leftwards, left sided, leftside, left hand, sinister, leftmost"),
+        Side.LEFT,
     ),
     **dict.fromkeys(
-        _phrases("right, rightward, rightwards, right sided, rightside, right hand, rightmost"), Side.RIGHT
+        phrases("r, rt, right, rightward, rightwards, right sided, rightside, right hand, rightmost"),
+        Side.RIGHT,
     ),
 }
 BOTH_WORDS: Final = frozenset(
-    _phrases(
+    phrases(
         "both, ou, bilateral, bilaterally, symmetric, symmetrical, symmetrically, each, two, pair, "
         "alike, either side, both sides, two sides, the one and the other, on this side and on that "
         "side, left and right, right and left, equally, evenly, in unison, in tandem, the two of "
@@ -146,7 +26,7 @@ BOTH_WORDS: Final = frozenset(
     )
 )
 OTHER_WORDS: Final = frozenset(
-    _phrases(
+    phrases(
         "other, other one, fellow, counterpart, twin, opposite, contralateral, contralaterally, partner, "
         "sister, brother, neighbour, neighbor, mate, companion, opposite number, its match, the second, "
         "latter, other side, opposite side, rest of the pair, colleague, contra lateral, sibling, its "
@@ -155,7 +35,7 @@ OTHER_WORDS: Final = frozenset(
     )
 )
 ONLY_WORDS: Final = frozenset(
-    _phrases(
+    phrases(
         "nothing else, no other, and no other, only, solely, alone, just, exclusively, nothing but, no "
         "other than, none but, one sided, onesided, unilateral, unilaterally, on one side, one side, "
         "single, lone, by itself, on its own, half a smile, half smile, hemifacial, single handed, "
@@ -174,7 +54,7 @@ ONLY_WORDS: Final = frozenset(
 """Words that keep a movement to one side; ``one-sided`` among them leave open which."""
 
 ONE_SIDED: Final = frozenset(
-    _phrases(
+    phrases(
         "just one, only one, one sided, onesided, unilateral, unilaterally, on one side, half smile, "
         "half a smile, hemifacial, hemi, half of a smile, one half"
     )
@@ -182,15 +62,16 @@ ONE_SIDED: Final = frozenset(
 """Those that say by themselves that one side moves."""
 
 MORE_WORDS: Final = frozenset(
-    _phrases(
+    phrases(
         "accentuated, accentuation, accentuate, more, more white, more of the white, the more, more so, "
         "higher, further, farther, stronger, deeper, greater, harder, tighter, wider, steeper, fuller, "
         "bigger, larger, broader, longer, sharper, leading, leads, lead, led, dominates, dominating, "
         "dominant, dominate, predominates, predominating, predominant, wins, winner, ahead, ahead of, "
-        "outdoes, outdone, outstrips, outpaces, exceeds, exceeding, surpasses, surpassing, outruns, "
+        "outdoes, outstrips, outpaces, exceeds, exceeding, surpasses, surpassing, outruns, "
         "outweighs, beats, especially, particularly, notably, mainly, predominantly, primarily, chiefly, "
         "above all, first place, to a greater extent, to a greater degree, more strongly, heavier, "
-        "fiercer, firmer, closer, thicker, shorter, narrower, better, outshines, overtakes, outdistances, "
+        "fiercer, firmer, nearer, closer, thicker, shorter, narrower, better, outshines, overtakes, "
+        "outdistances, "
         "twice, bolder, greater degree, greater extent, more on, bias, biased, favoring, favouring, "
         "favors, favours, weighted, heavier, upper hand, head start, in front, in the lead, taking the "
         "lead, lion's share, takes the lead, overshadows, larger share, more pronounced, more marked, "
@@ -211,11 +92,24 @@ MORE_WORDS: Final = frozenset(
         "decidedly, more emphatically, more intensely, more intense, more extreme, more exaggerated, more "
         "obvious, more noticeable, more prominent, more extensive, larger excursion, greater excursion, "
         "favored, favoured, pulls harder, works harder, labours more, tops, topped, topping, overshoots, "
-        "eclipses"
+        "eclipses, most of all, most of the, more of it, more of the, the bulk, bulk of, greater part, the "
+        "better part, bigger part, larger part, main part, main share, bigger share, greater share, the "
+        "larger portion, greater portion, bulk of it, the heavier load, the heavier end, the better half, "
+        "the bigger half, the larger half, the bigger bite, better of the, better of it, the best of it, the "
+        "best of, the more of, a step ahead, one step ahead, a step further, one step further, an inch "
+        "further, a nose ahead, by a nose, a head taller, first in line, sets the pace, set the pace, makes "
+        "the running, does most, did most, doing most, carries most, carried most, takes most, took most, "
+        "bears most, bore most, pays most, paid most, contributes most, with the greater, with the larger, "
+        "with the stronger, with the bigger, has the start of, has the lead, had the lead, with a lead, in "
+        "advance, in advance of, in excess of, over and above, top dog, the stronger partner, senior "
+        "partner, the senior, the elder, takes precedence, takes first place, in first place, holds first "
+        "place, comes first, came first, first prize, plays first fiddle, plays the larger part, plays the "
+        "main part, does the lion's share, heavier share, keener, keenest, earlier, bolder, braver, "
+        "livelier, busier, harder working, more ambitious, ambitious, zealous, eager"
     )
 )
 LESS_WORDS: Final = frozenset(
-    _phrases(
+    phrases(
         "less, less so, weaker, lesser, milder, subtler, fainter, slighter, smaller, shallower, softer, "
         "feebler, lags, lagging, lag, trails, trailing, trail, follows behind, lags behind, trails "
         "behind, to a lesser extent, to a lesser degree, lesser extent, lesser degree, not so strong, not "
@@ -233,12 +127,23 @@ LESS_WORDS: Final = frozenset(
         "short, stopped short, does not get as far, gets less far, not as far, not so far, not as high, "
         "not so high, not as low, not as much as, not as strongly, not as tightly, not as fully, not so "
         "fully, lingers, lingers behind, dawdles, drags behind, more reluctantly, more hesitantly, more "
-        "cautiously"
+        "cautiously, a lesser part, smaller part, the smaller part, the lesser part, smaller share, the "
+        "smaller share, lesser share, junior partner, the junior, the younger, a step behind, one step "
+        "behind, an inch behind, in second place, follows suit less, follows at a distance, follows less, "
+        "followed less, falls behind, cannot keep up, could not keep up, can not keep up, does not keep up, "
+        "did not keep up, does not keep pace, cannot keep pace, fails to keep up, fails to keep pace, not "
+        "keeping up, not keep up, not keep pace, unable to keep up, does not quite follow, not to the same "
+        "degree, not to the same height, only half as much, only half as far, only half the, a fraction of "
+        "that, outdone by, outdone, beaten by, exceeded by, surpassed by, outstripped by, outweighed by, "
+        "eclipsed by, overshadowed by, led by, the poorer, the poor relation, poor relation, makes do with "
+        "less, contents itself with less, is content with less, does less, did less, doing less, goes less "
+        "far, went less far, not go as far, not go so far, not come as far, not reach as far, not as much "
+        "on, lower share"
     )
 )
 
 NO_WORDS: Final = frozenset(
-    _phrases(
+    phrases(
         "no, not, without, nothing happens, nothing happened, nothing whatever happens, nothing happens "
         "to, absence, lack, lacks, lacking, lacked, devoid, neither, nor, never, none, free of, free "
         "from, cannot, nothing, nobody, no one, nowhere, hardly any, scarcely any, barely any, fails, "
@@ -255,7 +160,9 @@ NO_WORDS: Final = frozenset(
         "non existent, unseen, dont, doesnt, didnt, isnt, arent, unresponsive, rather than, shuns, "
         "forsakes, outside of this face, refused to, declined to, stays away, stay away, kept away, "
         "withhold, withholds, innocent, stranger to, forbears, not in the least, absent from, omitted, "
-        "unwilling, forgotten to, forgot, hasn, missed, misses, exempted, missing from, not the smallest, "
+        "unwilling, declining to, refusing to, failing to, neglecting to, disdaining to, omitting to, "
+        "forbearing to, forgotten to, forgot, hasn, missed, misses, exempted, missing from, not the "
+        "smallest, "
         "not the least, not the slightest, not the faintest, would not, not so much as, forgotten how to, "
         "forgets how to, forgot how to, has yet to, have yet to, had yet to, yet to, would be wrong to "
         "call, would be wrong to say, would be wrong to speak of, would be wrong to describe, wrong to "
@@ -276,14 +183,32 @@ NO_WORDS: Final = frozenset(
         "seen, is nowhere, are nowhere, nowhere to be seen, nowhere to be found, not to be seen, not to "
         "be found, not in evidence, lacks any, lack any, would not so much as, will not so much as, could "
         "not so much as, i exclude, we exclude, can be excluded, could be excluded, is excluded, are "
-        "excluded, i deny, excludes, declines to, decline to"
+        "excluded, i deny, excludes, declines to, decline to, no evidence that, no sign that, no indication "
+        "that, no indication of, no suggestion that, no suggestion of, nothing to suggest that, nothing to "
+        "show that, nothing to indicate that, nothing indicates that, nothing suggests that, not the case "
+        "that, not true that, cannot be said that, just as little, just as little that, no question that, in "
+        "vain for, without so much as, with not so much as, "
+        "without as much as, without even, is lost, are lost, was lost, were lost, has been lost, has gone "
+        "missing, is missing, are missing, gone missing, is wanting, are wanting, nothing to see of, nothing "
+        "to be seen of, nothing is seen of, nothing can be seen of, no question of, there is no question of, "
+        "not a question of, leaves no, leave no, left no, bears no, bear no, bore no, carries no, carry no, "
+        "carried no, holds no, hold no, held no, wears no, wear no, wore no, betrays no, betray no, betrayed "
+        "no, reveals no, reveal no, revealed no, exhibits no, exhibit no, exhibited no, displays no, display "
+        "no, displayed no, presents no, present no, presented no, finds no, find no, found no, sees no, see "
+        "no, saw no, detects no, detect no, detected no, observes no, observe no, observed no, notes no, "
+        "noted no, "
+        "has none, have none, had none, shows none, show none, showed none, showed no, shown no, without "
+        "any, without a, without the least, without the slightest, without a trace of, without a hint of, "
+        "without a sign of, empty of any, cleared of, rid of, purged of, wiped of, wiped clean of, swept "
+        "clean of, at no time, on no account, under no circumstances"
     )
 )
 """Words that deny the movement that they are said of, before or after it."""
 
 SUPPOSED_WORDS: Final = frozenset(
-    _phrases(
-        "would call for, calls for, would, could, might, if, asked to, told to, instructed to, attempt "
+    phrases(
+        "would call for, calls for, called for, call for, have called for, would have called for, would, "
+        "could, might, if, asked to, told to, instructed to, attempt "
         "to, trying to, tries to, try to, unless, as if, as though, should, had she, had he, had it, "
         "were she, were he, whether, had they, imagine, suppose, supposing, were the, had the, "
         "were there, had there, expected, waiting for, one would, about to, as happens "
@@ -309,7 +234,7 @@ SUPPOSED_WORDS: Final = frozenset(
 """What follows in the same clause is only supposed."""
 
 GENERAL_WORDS: Final = frozenset(
-    _phrases(
+    phrases(
         "when somebody, when someone, somebody, psychologists, regarded as, belong to, belongs to, long "
         "debated, said my, common in, found with, seen in, known from, usual in, typically, usually, "
         "often, generally, commonly, normally, frequently, sometimes, people, in general, tend to, tends "
@@ -322,7 +247,9 @@ GENERAL_WORDS: Final = frozenset(
         "people, when a person, every person, most people, may come from, can come from, in novels, in "
         "paintings, in books, in films, in movies, in cartoons, in comics, in portraits of, in life, "
         "tests, is tested, are tested, is graded, are graded, in most people, in theory, in my opinion a "
-        "true, in children, in adults, in a true, in real smiles, every smile, any smile, some people, "
+        "true, teacher say, teacher says, teacher said, mother say, mother says, mother said, book say, book "
+        "says, books say, they say, it is said, in children, in adults, in a true, in real smiles, every "
+        "smile, any smile, some people, "
         "one often, one usually, one speaks of, we speak of, one says, in proverbs, used to, a man who, a "
         "woman who, people who, those who, anyone who, someone who, a person who, there are faces, there "
         "are people, faces that, normal person, normal people, normal persons, as a child, in those days, "
@@ -335,7 +262,7 @@ GENERAL_WORDS: Final = frozenset(
 )
 """The clause speaks of faces in general."""
 
-NEUTRAL: Final = _phrases(
+NEUTRAL: Final = phrases(
     "half hearted, half heartedly, the movements, these movements, at least, at best, at most, closely, "
     "facial tension, muscle tension, facial movement, facial movements, muscle movement, muscle movements, "
     "facial activity, facial muscles, other features, other signs, such as, might explain, may explain, "
@@ -352,7 +279,7 @@ NEUTRAL: Final = _phrases(
     "line with, right now, all right, right away, so close, close to, closely, in close, at hand, up "
     "close, in the way, all over, in fact, taken as a whole, for the most part, look up, looks up, looking "
     "up, look down, looks down, looking down, in front of the camera, lower half, upper half, lower third, "
-    "upper third, lower face, mid face, lower part, upper part, head up, head down, head is turn, not "
+    "upper third, mid face, lower part, upper part, head up, head down, head is turn, not "
     "only, in order, out of the picture, make out, makes out, making out, made out, kept apart, open "
     "question, above all, after all, over time, in general terms, in the open, draws attention, drawing "
     "attention, draw attention, draws the eye, draw the eye, catches the eye, eye catching, fighting back, "
@@ -360,12 +287,23 @@ NEUTRAL: Final = _phrases(
     "contrast, close look, close inspection, on closer inspection, closer inspection, closer look, line "
     "between, at first sight, at rest with, points away, pointing away, eye contact, flat affect, blunt "
     "affect, high confidence, low mood, high arousal, low confidence, low arousal, low spirits, high "
-    "spirits, uneven, unevenly, stand out, stands out, soft tissue, soft tissues, soft light, soft "
+    "spirits, if you like, if you will, if you please, if anything, as it were, so to speak, ends up, ended "
+    "up, end up, ending up, winds up, wound up, easy to, of the scale, on the scale, on a scale, to scale, "
+    "fullness, hard to say, hard to tell, white light, take note, light up, lights up, lit up, in line, one "
+    "can see, one can detect, one can observe, one can notice, one can make out, one can discern, one can "
+    "find, one can note, one can recognise, one can recognize, one can clearly see, one can just see, one "
+    "can just make out, one sees, can be observed, can be noticed, one might add, one could add, one may "
+    "add, one might note, one may note, one could note, one might notice, one may notice, it might be "
+    "added, it may be added, one should add, one should note, it should be noted, much as, much like, in "
+    "much the same way, not equal, not symmetrical, not "
+    "symmetric, not symmetrically, not the same, not alike, not equal on, on "
+    "top of that, on the contrary, uneven, unevenly, stand out, stands out, soft tissue, soft tissues, soft "
+    "light, soft "
     "lighting, could follow"
 )
 """Phrases that mean none of what their words would."""
 
-INTERPRETING: Final = _phrases(
+INTERPRETING: Final = phrases(
     "linked to, heightens, heightening, be linked, leaves room, leave room, leaving room, leaves some "
     "room, leave some room, impression, overall impression, emotion, emotions, emotional, possibly, "
     "perhaps, maybe, consistent with, compatible with, sign of, signs of, stand for, stands for, speak "
@@ -375,15 +313,19 @@ INTERPRETING: Final = _phrases(
     "around, reads as, read as, in which one reads, evidence for, fits, fit with, would fit, matches, "
     "match for, pattern of, goes with, evocative of, lending, lends, imparting, gives, giving, making, "
     "makes for, as part of, expression of, look of, impression of, sense of, mixed with, which makes, "
-    "contributing to, tone of, note of, air to, hallmark, reading of, bespeaks, betrays, betray, speaks "
+    "contributing to, tone of, note of, an air to, hallmark, reading of, bespeaks, betrays, betray, speaks "
     "of, speak of, attests, testifies, tells of, telling of, associated with, tied to, go well with, goes "
     "well with, fit well with, sit well with, sits well with, go along with"
 )
 """After one of these a clause says what the face may mean."""
 
-BREAK_WORDS: Final = frozenset(
-    "alongside accompanied combined coupled paired but while whereas yet though although whilst "
-    "because since so which who whom whose that where when until till once unless then however as for "
-    "with if after before what whom plus until against".split()
-) | {"in which", "by which", "on which", "during which"}
+BREAK_WORDS: Final = (
+    frozenset(
+        "alongside accompanied combined coupled paired but while whereas yet though although whilst "
+        "because since so which who whom whose that where when until till once unless then however as for "
+        "with if after before what whom plus until against".split()
+    )
+    | {"except", "except for", "save for", "apart from", "aside from", "other than", "but for", "excepting"}
+    | {"in which", "by which", "on which", "during which"}
+)
 """Words at which a new clause may begin."""

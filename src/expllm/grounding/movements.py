@@ -1,4 +1,4 @@
-"""What each part of the face does, by the kinds of `vocabulary`; words that tell an action alone."""
+"""What each part of the face does, by the kinds of `sign_words`; words that tell an action alone."""
 
 from typing import Final
 
@@ -33,8 +33,8 @@ MOVES: Final = _meanings(
         "still calm=eye close | lid raise | lid tightener; relaxed=lid tightener",
         "whites": "show wide up=lid raise",
         "brows": "kept_down=not brow raise; kept_up up arch=brow raise; down furrow press inward tense "
-        "wrinkle close narrow=brow lower; still calm generic relaxed slack level=brow lower | brow raise; "
-        "smooth=not brow lower; curve=brow raise",
+        "wrinkle close narrow=brow lower; still calm generic relaxed slack level smooth=brow lower | brow "
+        "raise; curve=brow raise",
         "glabella": "furrow wrinkle press tense show down inward=brow lower; smooth=not brow lower; still "
         "calm generic relaxed=brow lower",
         "forehead": "up=brow raise; wrinkle show=brow raise | brow lower; furrow=brow lower | brow raise; "
@@ -42,10 +42,12 @@ MOVES: Final = _meanings(
         "jaw": "kept_up=not jaw drop; slide=jaw slide; thrust=jaw thrust; down open apart wide gape "
         "loosed=jaw drop; shift=jaw slide; close up=not jaw drop; press tense=outside:jaw clench; still "
         "calm generic level=jaw drop | jaw slide | jaw thrust; relaxed=jaw thrust | jaw slide",
-        "mouth": "pucker thrust=lip pucker; gape=jaw drop; inverted=lip corner depressor; open apart=lips "
+        "mouth": "dimple=dimpler; tight_pucker=lip pucker | lip tightener | lip pressor; pucker thrust=lip "
+        "pucker; gape=jaw drop; inverted=lip corner depressor; open apart=lips "
         "part | jaw drop; suck=upper lip suck + lower lip suck; up=lip corner pull; down=lip corner "
         "depressor; stretch=lip corner stretch; curve arch=lip corner depressor | lip corner pull; "
-        "press=lip pressor; tense narrow=lip tightener; close=not lips part | not jaw drop; back=lip corner "
+        "thin_press=lip tightener | lip pressor; press=lip pressor; tense narrow=lip tightener; close=not "
+        "lips part | not jaw drop; back=lip corner "
         "pull | lip corner stretch; pull=lip corner pull | lip corner stretch; still calm=*mouth; "
         "generic=*mouth; level=lip corner pull | lip corner depressor",
         "corners": "kept_down=not lip corner pull; kept_up up=lip corner pull; down inverted=lip corner "
@@ -61,8 +63,10 @@ MOVES: Final = _meanings(
         "raise; tense=lip tightener; inward=lower lip suck; press=lip pressor; curve pull apart open=lower "
         "lip depress; back=lower lip depress | lower lip suck; thrust pucker puff=lip pucker | chin raise; "
         "still calm generic=lower lip depress | lower lip suck; show=not lower lip suck",
-        "lips": "suck=upper lip suck + lower lip suck; gape=jaw drop; tense narrow=lip tightener; press=lip "
-        "pressor; apart open=lips part | jaw drop | lower lip depress | upper lip raise; pucker thrust=lip "
+        "lips": "dimple=dimpler; tight_pucker=lip pucker | lip tightener | lip pressor; suck=upper lip suck "
+        "+ lower lip suck; gape=jaw drop; thin_press=lip tightener | lip pressor; "
+        "tense narrow=lip tightener; press=lip pressor; apart open=lips part | jaw drop | lower lip depress "
+        "| upper lip raise; pucker thrust=lip "
         "pucker; stretch=lip corner stretch; close=not lips part | not jaw drop; inward=upper lip suck + "
         "lower lip suck; up=lip corner pull | upper lip raise; down=lip corner depressor | lower lip "
         "depress; curve arch=lip corner depressor | lip corner pull; relaxed slack=upper lip suck | lower "
@@ -71,7 +75,8 @@ MOVES: Final = _meanings(
         "chin": "kept_down=not chin raise; up thrust wrinkle pucker press tense furrow puff inward pull "
         "stretch=chin raise; still calm generic smooth relaxed=chin raise; down=outside:chin down | jaw "
         "drop",
-        "cheeks": "puff=cheeks puff; up press furrow wrinkle pull=cheek raiser; suck=outside:cheek suck; "
+        "cheeks": "dimple=dimpler; puff=cheeks puff; up press furrow wrinkle pull=cheek raiser; "
+        "suck=outside:cheek suck; "
         "still calm generic relaxed slack level=cheeks puff | cheek raiser",
         "nose": "wrinkle furrow up press tense pull=nose wrinkle; smooth still calm generic relaxed=nose "
         "wrinkle; flare=outside:nostril dilate",
@@ -82,8 +87,9 @@ MOVES: Final = _meanings(
         "under eyes": "tense press=lid tightener; wrinkle furrow puff=cheek raiser",
         "upper face": "still generic=eye close | lid raise | brow lower | brow raise | cheek raiser | lid "
         "tightener",
+        "lower face": "still generic calm relaxed=*lower face",
         "teeth": "show=upper lip raise | lower lip depress | lip corner pull | jaw drop | lips part; "
-        "apart=jaw drop",
+        "apart=jaw drop; furrow=not jaw drop",
     }
 )
 MOUTH: Final = (
@@ -91,6 +97,8 @@ MOUTH: Final = (
     "lower lip depress", "lip pucker", "jaw drop", "lip corner depressor", "dimpler", "lip tightener",
     "lip pressor", "lips part",
 )  # fmt: skip
+
+LOWER_FACE: Final = (*MOUTH, "jaw slide", "jaw thrust", "chin raise", "cheeks puff", "nose wrinkle")
 
 TABLES: Final = {part: dict(moves) for part, moves in MOVES.items()}
 NEGATIVE: Final = frozenset("still calm relaxed slack level smooth".split())
@@ -106,16 +114,30 @@ def _acts(table: dict[str, str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+_REACHES: Final = ", ".join(
+    f"{verb} {whose} eyes"
+    for verb in (
+        "reach", "reaches", "reached", "reaching", "extend to", "extends to", "extended to", "spread to",
+        "spreads to", "climb to", "climbs to", "get to", "gets to", "touch", "touches", "touched",
+        "make it to", "makes it to",
+    )
+    for whose in ("the", "his", "her", "their")
+)  # fmt: skip
+"""Of smiles: that the cheeks rise with them."""
+
 WHOLE_ACTS: Final = _acts(
     {
-        "lip corner pull": "smile, grin, smirk, beam, smiley, simper, zygomaticus, zygomatic, zygomaticus "
+        "lip corner pull": "smile, grin, beam, smiley, simper, zygomaticus, zygomatic, zygomaticus "
         "major, zygomatic major, half smile, laugh, smiled at, half a smile, half of a smile, zygomatic "
         "contraction",
+        "lip corner pull | dimpler": "smirk",
         "brow lower": "frown, scowl, glower, corrugator, corrugators, corrugator supercilii, procerus",
         "eye close | lid tightener": "squint, screwed up eyes",
         "eye close": "wink, blink, shut eye, shuteye, blepharospasm",
         "jaw drop": "gape, yawn, slack jawed, slackjawed, open mouthed, openmouthed",
-        "lip pucker": "kiss shape, whistle shape, moue, kissing shape",
+        "lip pucker | chin raise": "pucker",
+        "lip pucker": "kiss shape, kiss mouth, kissing mouth, duck face, duck mouth, whistle shape, moue, "
+        "kissing shape",
         "lip pucker | chin raise | lower lip depress": "pout",
         "upper lip raise | nose wrinkle": "sneer, snarl, levator labii, levator labii superioris",
         "lip corner stretch | jaw drop | lip corner pull": "grimace",
@@ -123,10 +145,13 @@ WHOLE_ACTS: Final = _acts(
         "lip against the other, lip over lip",
         "lips part | upper lip raise | lower lip depress | jaw drop": "dental show, tooth show",
         "dimpler": "dimple, dimples, dimpling, dimpled, buccinator",
-        "cheek raiser": "crow's feet, crows feet, crow feet, crow feets, crow foot, laugh lines, crow s "
+        "cheek raiser": f"{_REACHES}, crow's feet, crows feet, crow feet, crow feets, crow foot, laugh "
+        "lines, crow s "
         "feet, smile lines around the eyes, duchenne, crowsfeet",
+        "lip pucker | lip tightener | lip pressor": "orbicularis oris, orbicularis oris muscle",
         "brow raise": "frontalis, frontal muscle, brow lift, browlift",
-        "lid tightener": "orbital tightening, orbicularis oculi",
+        "lid tightener": "orbital tightening",
+        "cheek raiser | lid tightener | eye close": "orbicularis oculi",
         "lid raise": "scleral show, levator palpebrae, wide eyed, goggle eyed, lid retraction",
         "chin raise": "mentalis",
         "lip corner stretch": "risorius",

@@ -8,7 +8,7 @@ from expllm.grounding.claims import Claim
 from expllm.grounding.contexts import in_context
 from expllm.grounding.coverage import speaks_of_movement
 from expllm.grounding.laterality import settle
-from expllm.grounding.movements import MOUTH
+from expllm.grounding.movements import LOWER_FACE, MOUTH
 from expllm.grounding.signs import Sign, signs
 from expllm.grounding.statements import Reader, Statement
 from expllm.grounding.tags import Item
@@ -64,6 +64,8 @@ def _claim(of: Statement, words: list[Sign], text: str, part: str) -> Claim:
     units = tuple(a for a in of.actions if not a.startswith("outside:"))
     if "*mouth" in units:
         units = MOUTH
+    elif "*lower face" in units:
+        units = LOWER_FACE
     return Claim(
         start=start, end=end, text=text[start:end], part=part, units=units, side=of.side, both=of.both,
         degree=of.degree, negated=of.negated, outside=outside, vague=of.vague and of.kind != "level",

@@ -155,7 +155,10 @@ def _add_degree(items: list[Item], start: int, end: int, motion: Motion, part: i
 def _degree_after(items: list[Item], end: int, i: int) -> int | None:
     """ "raised *slightly*", "the movement is *minimal*"."""
     if i < end and items[i].kind == "degree":
-        return i
+        after = items[i + 1] if i + 1 < end else None
+        if after is not None and items[i].word == "very" and after.kind == "degree":
+            return i + 1  # "*very* slightly"
+        return None if after is not None and after.word in cues.COMPARED else i
     while i < end and (
         items[i].word in ("is", "are", "was", "were", "remains", "remain", "at", "a") or items[i].word == "to"
     ):

@@ -16,11 +16,13 @@ def _by_phrase(groups: dict[str, str]) -> dict[str, str]:
 PART_NAMES: Final = _by_phrase(
     {
         "upper lids": "upper lid, upper lids, upper eyelid, upper eyelids, top lid, top lids, top eyelid, "
-        "lid above, lids above, eyelid above, upper lashes, upper lash line, levator, above lid, up lid, "
+        "lid above, lids above, eyelid above, up eyelid, up eyelids, up lids, upper lashes, upper lash line, "
+        "levator, above lid, up lid, "
         "lid on top, lid of above",
         "lower lids": "lower lid, lower lids, lower eyelid, lower eyelids, low lid, low lids, bottom lid, "
         "bottom lids, bottom eyelid, lid below, lids below, lid underneath, lid beneath, lid from below, "
-        "under lid, under lids, lower rim of the eye, lower lash line, infraorbital skin, low eyelid, "
+        "under lid, under lids, lower rim of the eye, down eyelid, down eyelids, down lids, lower lash line, "
+        "infraorbital skin, low eyelid, "
         "eyelid below, eyelid underneath, eyelid of under part, lid under the eye, lid of under, lower "
         "lashes, lower rims, lower rim, below lid, down lid, downer lid, lid of below",
         "lids": "lid, lids, eyelid, eyelids, lash, lashes, eyelash, eyelashes, eye lid, eye lids, shutters",
@@ -28,6 +30,8 @@ PART_NAMES: Final = _by_phrase(
         "fissures, palpebral apertures, lid aperture, lid apertures, eye aperture, eye apertures, eye "
         "opening, eye openings, ocular aperture, ocular apertures",
         "upper face": "upper face, upper third, upper half, upper half of the face, upper third of the face",
+        "lower face": "lower face, lower half of the face, lower third of the face, lower part of the face, "
+        "lower half of his face, lower half of her face",
         "under eyes": "under the eye, under the eyes, beneath the eye, beneath the eyes, below the eye, "
         "below the eyes, under his eyes, under her eyes",
         "whites": "sclera, scleral, sclerae, scleras, white of the eye, white of the eyes, whites of the "
@@ -78,8 +82,8 @@ PART_NAMES: Final = _by_phrase(
         "nether lip, below lip, down lip, beneath lip, lip of down, lip on the bottom, downer lip, lip of "
         "under",
         "lips": "lip, lips, lipped, labial, vermilion, vermilion border, vermilions, perioral, both lips, "
-        "upper and lower lips, upper and lower lip, upper or lower lip, lower and upper lips, orbicularis "
-        "oris, orbicularis oris muscle, red margin, red margins, red of the lips, red lip, bilabial",
+        "upper and lower lips, upper and lower lip, upper or lower lip, lower and upper lips, red margin, "
+        "red margins, red of the lips, red lip, bilabial",
         "chin": "chin, chins, chin boss, chin pad, boss of the chin, chin skin, skin of the chin, mental "
         "skin, mental region, chin pads, chin's skin, point of the chin, ball of the chin, knob of the "
         "chin, mentum, skin over the chin, mental crease, chin muscle",
@@ -113,13 +117,16 @@ PART_NAMES: Final = _by_phrase(
 """What a part of the face is called."""
 
 _UP = (
-    "north, northward, northwards, arise, ascend, vault, catapult, bob up, wing, swarm up, clamber, "
+    "up the cheek, up the cheeks, up his cheek, up her cheek, high into the cheeks, up the face, "
+    "take flight, take wing, took flight, took wing, takes flight, takes wing, taken flight, north, "
+    "northward, northwards, arise, ascend, vault, catapult, bob up, wing, swarm up, clamber, "
     "scramble, shimmy, hop, bounce, spring, spring up, sprang up, sprung up, buoy, buoyed, upraised, "
     "upheld, skyrocket, tent, tented, tenting, poke up, jerk up, ride, ride up, rides up, rode up, ridden "
     "up, raise, lift, elevate, elevation, hoist, heightened, climb, ascend, ascent, soar, hike, jack, "
     "cock, boost, mount, leap, jump, shoot, rocket, perk, quirk, levitate, hitch, uplift, upturn, rise, "
     "rised, raisen, risen, high, higher, highest, aloft, skyward, skywards, upward, upwards, up, "
-    "upwardly, hairline, upswept, upraise, superiorly, steeple, peak, float, top of their excursion, "
+    "upwardly, hairline, upswept, upraise, superiorly, steeple, peel, peel back, peel away, peak, float, "
+    "top of their excursion, "
     "surge, rear, superior displacement, above the normal height, over the normal height, upper position, "
     "upstairs, skywards, heavenward, uptick, upcurve, upcurl, winch, fly, taller, height, into the "
     "hairline, reach the hairline, reaches the hairline, vault, tiptoe, up and back, upheaval, scale, "
@@ -137,13 +144,16 @@ _DOWN = (
     "caudad, settle, ebb, slide down, slid down, subsiding, tumble, topple, crash, inferolaterally, "
     "inferolateral"
 )
+_HOMES = ("place", "position", "resting position", "resting place", "post", "station", "usual place", "spot")
 _WORDS: Final = {
     "calm": "calm, neutral, quiet, steady, serene, silent, placid, untroubled, unperturbed, impassive, in "
     "neutral, neutral position, neutral line, frozen, fixed, peace, in peace",
     "loosed": "slack, loose, limp, loosen, slacken, unhinge, lax, loosed",
     "up": _UP,
     "down": _DOWN,
-    "furrow": "furrow, knit, gather, bunch, corrugate, together, each other, meet, converge, approximate, "
+    "furrow": "toward the midline, towards the midline, to the midline, toward each other, towards each "
+    "other, toward one another, towards one another, furrow, knit, gather, bunch, corrugate, together, each "
+    "other, meet, converge, approximate, "
     "contract, contraction, squeeze, pleat, crumple, medially, medial, pinch, clench, beetle, nearer, "
     "closer, closer together, adduct, adduction, one another, huddle, corrugation, vertical lines, "
     "vertical line, vertical fold, vertical folds, vertical crease, vertical creases, vertical furrow, "
@@ -155,6 +165,9 @@ _WORDS: Final = {
     "join, joined, draw together, wrinkled together, interlock, couple, telescope, rut, chasm, shadow "
     "line",
     "close": "close, closure, shut, blink, seal, squeeze, half mast, hooded, together, each other, meet, "
+    "rest against each other, rest against one another, rest on each other, rest on one another, lie "
+    "against each other, lie on each other, lie together, lie against one another, touch lightly, lightly "
+    "against each other, loosely closed, loosely together, softly closed, gently closed, lightly closed, "
     "drowse, veil, half closed, half shut, occlude, occlusion, curtain, shutter, sealed, one another, "
     "clench, contact, touch, rest together, rest lightly together, lightly together, tape, zip, sew, drop "
     "shut, slide shut, slid shut, creep shut, crept shut, fall shut, fell shut, fallen shut, snap shut, "
@@ -165,12 +178,16 @@ _WORDS: Final = {
     "narrow": "narrow, squint, slits, screw, pinch, scrunch, crinkle, thinner, slit, slit like, peer, peep, "
     "smaller, more small",
     "open": "open, ajar, unclench, opening, aperture, openness, wide open, unlatch, oval opening",
-    "apart": "apart, part, separate, separation, unseal, divide, cleave, sever, split, come apart, "
-    "unstuck, gap, parting, space between, slot, opening between, sliver, disunite, let go of each other, "
+    "apart": "from each other, from one another, apart, part, separate, separation, unseal, divide, cleave, "
+    "sever, split, come apart, "
+    "hole, small hole, little hole, unstuck, space, chink, gap, parting, space between, slot, opening "
+    "between, sliver, disunite, let go of "
+    "each other, "
     "lets go of each other, leave each other, left each other, away from each other, away from one "
     "another, away one from other, away one from the other, leave one another, no longer touch, come away "
     "from each other, unlock",
-    "wide": "widen, wide, wider, enlarge, enlargement, dilate, big, bigger, large, larger, saucer, "
+    "wide": "fly open, snap open, spring open, burst open, shoot open, widen, wide, wider, enlarge, "
+    "enlargement, dilate, big, bigger, large, larger, saucer, "
     "saucers, goggle, round, rounder, bulge, stretch open, wide open, pop, retract, retraction, open "
     "bigger, increase, moon, moons, width, fling open, overexposure, start, sprung apart, spring apart, "
     "springs apart, wide apart, flung apart, fly apart, flies apart, flew apart, far apart, more than "
@@ -213,10 +230,12 @@ _WORDS: Final = {
     "behind, inturn, inturned, slip under, slips under, slipped under, slip behind, slipped behind, "
     "tucked away, withdraw, withdrawn, withdrew, imprison, mumble, rolled in, folded in, sucked in, "
     "rolled inwards, folded inwards",
-    "inward": "inward, inwards, inside, in, tuck, indrawn, pinch, tighten, tight, tight inside, tense, "
+    "inward": "toward the midline, towards the midline, to the midline, inward, inwards, inside, in, tuck, "
+    "indrawn, pinch, tighten, tight, tight inside, tense, "
     "tauten, taut, tightness, dimple, dent, indent, hollow, pit, press, deepen, buccinator, medially, "
-    "dig, compress, tension, valley, small hole, crimp, nip, smirk, bracket, clench, screw, firm, "
+    "dig, compress, tension, valley, small hole, crimp, nip, bracket, clench, screw, firm, "
     "stiffen, medial",
+    "dimple": "dimple",
     "pucker": "pucker, purse, round, rounded, rounding, funnel, kiss, kissing, whistle, bud, rosette, o, "
     "shirr, drawstring, pout, pouting, pursing, rounder, tube, snout, beak, fishlike, trumpet, kissed, "
     "protrude, protrusion, forward, project, thrust, jut, protract, pushed, tubular, blossom, protrusive, "
@@ -235,11 +254,12 @@ _WORDS: Final = {
     "clamped shut, pressed shut, pinch together, stamped shut, nail shut, lockjaw",
     "tense": "tighten, tight, tightly, tense, tension, tensing, tauten, taut, stiffen, stiff, firm, "
     "harden, strain, rigid, tightness, tautness, brace, steel, thin, thinned, thinning, thinner, wire, "
-    "pinch, contract, contraction, narrow, narrowed, narrowing, narrower, slim, lean, hard, hardness, "
+    "pinch, contract, contraction, narrow, narrowed, narrowing, narrower, slim, hard, hardness, "
     "tighter, tightening, stretched thin, slender, firmness, like a line, thin line, thin like, rigidity, "
     "stiffness, tensely, firmer, wiry, gripped, pull tight, constrict, constriction, string, cord, ruled "
     "line, narrowness, knot, reduced to a line, reduced to a thread, to a line, to a thread, to a seam, a "
-    "thin line, pencil line, pencil thin, razor thin, reduced, wafer thin, blade, blade thin, knife, "
+    "thin line, narrow line, tight line, fine line, taut line, thin seam, thin stripe, narrow band, thin "
+    "band, pencil line, pencil thin, razor thin, reduced, wafer thin, blade, blade thin, knife, "
     "razor, bloodless, pare, pared, attenuate, attenuated, narrow down, shrink, shrunk, whittle, tight "
     "drawn, drawn tight, drawn thin, pulled thin, pulled tight, pulled taut, drawn taut, stretched tight, "
     "rigidly, hard line, hardened, wire thin, strung, tight lipped, tightlipped, thin lipped, like wire, "
@@ -302,7 +322,9 @@ _WORDS: Final = {
     "engage, engagement, animate, animation, nothing happens, nothing happened, nothing whatever happens, "
     "change, work, change of position, respond, response, flicker, shift, participate, participation, "
     "contribute, take part, join in, leave their line, twitch, displacement, involve, involvement, "
-    "nothing happens to, leaving their line, leaves its line, leave its line, stirred, stirring, stirs, "
+    "nothing happens to, leaving their line, leaves its line, leave its line, " + ", ".join(
+        f"leave {whose} {place}" for whose in ("its", "their") for place in _HOMES
+    ) + ", stirred, stirring, stirs, "
     "react, reaction, recruit, recruitment, recruited, contract, contraction, mobility, fire, firing, "
     "play, in play, at play, at work, takes part, innervate, innervation, fasciculate, excursion, give an "
     "inch, gave an inch, gives an inch, given an inch, give way, budges, journey, make a move, event, "
@@ -327,11 +349,14 @@ _WORDS: Final = {
     "quiet, in repose, repose, mute, silent, not stirring, hold off, lie fallow, tone normal, normal "
     "tone, tone is normal, resting tone, basal tone, electrically silent, no recruitment, on its hinge, "
     "where nature put it, where nature put them, where it always is, where they always are, where it "
-    "always was, where they always were, where they had always been, where it had always been, midline, "
+    "always was, where they always were, where they had always been, where it had always been, "
     "in the midline, in midline, centred, centered, central, in the centre, in the center, in the middle, "
     "stands fast, stand fast, held fast, hold fast, locked, bolted in place, tethered, moored, like "
     "stone, as stone, of stone, carved, set in stone, statue, as a statue, dead calm, null, in abeyance, "
-    "keep its own counsel, keeps its own counsel, kept its own counsel, keep their own counsel, left in "
+    "keep its own counsel, keeps its own counsel, kept its own counsel, keep their own counsel, where they "
+    "normally are, where it normally is, where they usually are, where it usually is, where they normally "
+    "sit, where it normally sits, where they normally rest, where it normally rests, as they normally are, "
+    "as it normally is, as usual, left in "
     "peace, left at peace, let alone, at peace, lay idle, lies idle, lie idle, stay out of it, stays out "
     "of it, stayed out of it, keep out of it, keeps out of it, kept out of it, made no move, makes no "
     "move, make no move, bide, neither here nor there, normal width, of normal width, of normal height, "

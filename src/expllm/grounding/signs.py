@@ -1,5 +1,6 @@
 """Words and phrases with all that they may mean, whatever the sentence around them."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,6 +8,7 @@ from typing import Final
 
 from expllm.core.vocabulary import Side
 from expllm.grounding import cues, modifiers, movements, sign_words
+from expllm.grounding.amounts import AMOUNTS
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.tags import Item
 
@@ -75,7 +77,7 @@ _FLAGS: Final[dict[str, Iterable[str]]] = {
         *(
             "not never absent missing lacking lacked none nil zero nonexistent fail fails failed "
             "failing denied excluded unseen cannot isn't aren't doesn't don't didn't wasn't weren't "
-            "hasn't haven't hadn't won't can't couldn't refuse refuses refused decline declines "
+            "hasn't haven't hadn't won't lost can't couldn't refuse refuses refused decline declines "
             "declined resists unable spared wanting withheld omitted doesn dont"
         ).split(),
         "ruled out",
@@ -112,10 +114,14 @@ def _table() -> dict[str, Sign]:
     parts = {_key(k): v for k, v in sign_words.PART_NAMES.items()}
     kinds = {_key(k): v for k, v in sign_words.KINDS.items()}
     acts = {_key(k): v for k, v in movements.WHOLE_ACTS.items()}
-    degrees = {_key(k): v for k, v in modifiers.AMOUNTS.items()}
+    degrees = {_key(k): v for k, v in AMOUNTS.items()}
     for key in degrees:
-        if key.startswith("so ") and (moves := kinds.get(key[3:])):
+        if key.startswith(("so ", "very ", "really ")) and (moves := kinds.get(key.split(" ", 1)[1])):
             kinds[key] = moves  # "opens her eyes so wide"
+    for key in flags:
+        first, _, rest = key.partition(" ")
+        if first in ("any", "every") and rest in acts:
+            acts[key] = acts[rest]  # "every smile", of faces in general, or "missing is *any smile*"
     sides = {_key(k): v for k, v in modifiers.SIDE_WORDS.items()}
     return {
         key: Sign(
@@ -138,6 +144,12 @@ _WHOLE: Final = frozenset(
     "water paper letter dinner".split()
 )
 """Words whose ending is none."""
+
+_OUTDOES: Final = re.compile(
+    r"out(?!er|line|law|let|look|come|put|right|side|ward|door|cast|cry|burst|break|rage|spoken|set)[a-z]{2,}"
+    r"(?:e?s|ed|ing|did|done|ran|grew|shone|went)"
+)
+"""Verbs of outdoing: "the left *outpulls* its fellow"."""
 
 _COMMA: Final = frozenset({"comma"})
 _ABSENT: Final = frozenset({"no", "after"})
@@ -181,8 +193,8 @@ def _unknown(word: str, kind: str) -> Sign:
         return Sign(word, 0, 0, flags=_GREATER.get(word, _COMMA))
     if kind == "number":
         return Sign(word, 0, 0, flags=_NUMBERS)
-    if word.endswith("n't"):
-        return Sign(word, 0, 0, flags=_ABSENT)
+    if word.endswith("n't") or _OUTDOES.fullmatch(word):
+        return Sign(word, 0, 0, flags=_ABSENT if word.endswith("n't") else frozenset({"more"}))
     bare = word[2:] if word.startswith("un") else word[3:] if word.startswith("non") else ""
     known = TABLE.get(bare)
     if known and (known.kinds or known.acts):

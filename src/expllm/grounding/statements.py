@@ -1,7 +1,9 @@
 """Clauses in any wording to statements: which part moves, how, how much, on which side, or not at all."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from expllm.core.vocabulary import Side
@@ -18,10 +20,29 @@ _PARTICLES: Final = frozenset(
 _SAME: Final = frozenset("after too also likewise follow following alike well same so either with".split())
 _BINDS: Final = frozenset("of the a both his her its their in at each one".split())
 _TAKES_UP: Final = frozenset("one they it these both each".split())
+_RELATES: Final = frozenset(("which", "whose"))
+_ONLOOKERS: Final = frozenset("i we you".split())
+_WHATEVER: Final = frozenset("whatever whoever whichever".split())
+_DETERMINERS: Final = frozenset("the a an his her my our their".split())
 _SOMEONE: Final = frozenset("he she person man woman subject patient face i we gaze".split())
 _MOODS: Final = frozenset("tension tensions strain pressure stress composure".split())
+_EFFORTS: Final = frozenset(
+    "contraction activity activation action recruitment tone effort work contracted contracts contracting "
+    "active activated".split()
+)
+_MARKS: Final = frozenset("wrinkle dimple".split())
+_EXCEPT: Final = frozenset(
+    ("except", "except for", "save for", "apart from", "aside from", "other than", "but for", "excepting")
+)
 _NOUNS: Final = frozenset("pull generic shift curve".split())
 _RESTS: Final = frozenset("still calm relaxed level slack".split())
+_FAINT: Final = frozenset("pull generic shift curve show still calm relaxed level slack".split())
+_PARTS_DENIED: Final = frozenset(
+    ("without", "without any", "without a", "no", "sans", "rather than", "instead of")
+)
+"""What stands before one of these takes place, what follows does not."""
+
+_WATCHES: Final = re.compile(r"(?:wait|watch|look|sle|doz|silen|mute|peace|bid|abid)")
 _BRIEF: Final = frozenset("not never cannot".split())
 _BACK: Final = 3
 """Chunks that the part of a movement may lie behind it."""
@@ -95,6 +116,8 @@ class Reader:
         """The movements of a chunk by the part that makes them."""
         links: dict[int, list[int]] = {}
         for move in self.chunks[c].moves:
+            if self.signs[move].word in _MOODS | _EFFORTS and move - 1 in self.chunks[c].acts:
+                continue  # "mentalis *strain*" is the muscle's
             if not self._suppressed(self.chunks[c], move) and not self._told_next(c, move):
                 for part in self._parts_of(c, move):
                     links.setdefault(part, []).append(move)
@@ -109,15 +132,16 @@ class Reader:
 
     def _fits(self, part: int, move: int) -> bool:
         kinds = self.signs[move].kinds & TABLES[str(self.signs[part].part)].keys()
-        return bool(kinds - NEGATIVE if located(self.signs, part) else kinds)
+        return bool(kinds - NEGATIVE if located(self.signs, part) and move != part - 1 else kinds)
 
     def _parts_of(self, c: int, move: int) -> list[int]:
         own = [p for p in self.chunks[c].parts if self._fits(p, move)]
         if subjects := [p for p in own if not located(self.signs, p)]:
             best = min(subjects, key=lambda p: self._distance(p, move))
             return [best, *self._listed(c, best, move)]
-        if any(self._subject(p) for p in self.chunks[c].parts):
-            return own[:1]
+        marks = bool(self.signs[move].kinds & _MARKS)  # "creases across the forehead"
+        if marks or any(self._subject(p) for p in self.chunks[c].parts):
+            return own[:1] or (self._topic(c, move) or self._ahead(c, move) if marks else [])
         return self._topic(c, move) or own[:1] or self._ahead(c, move)
 
     def _distance(self, part: int, move: int) -> float:
@@ -129,7 +153,9 @@ class Reader:
 
     def _subject(self, part: int) -> bool:
         name = str(self.signs[part].part)
-        return not located(self.signs, part) and "teeth" not in name and "face" not in name
+        if "teeth" in name:  # "*the teeth* still touching", but "caught by the teeth"
+            return self.signs[part - 1].has("comma", "and") or self.signs[part - 2].has("comma", "and")
+        return not located(self.signs, part) and "face" not in name
 
     def _topic(self, c: int, move: int) -> list[int]:
         """A part that was named before: "the cheeks, which *lift*"."""
@@ -145,12 +171,19 @@ class Reader:
             return []
         if self.signs[move].kinds <= _RESTS and not taken_up and self._someone(chunk, move):
             return []
+        seen = self.signs[chunk.first].word in _ONLOOKERS and not taken_up
+        if seen or self.signs[chunk.first].word in _WHATEVER:
+            return []
         for earlier in range(c - 1, max(-1, c - 1 - _BACK), -1):
             fitting = [p for p in self.chunks[earlier].parts if self._fits(p, move)]
             if self.chunks[earlier].general and not taken_up:
                 continue
             if fitting:
+                related = any(
+                    self.signs[self.chunks[k].first].word in _RELATES for k in range(earlier + 1, c + 1)
+                )
                 best = next((p for p in fitting if self._subject(p)), fitting[0])
+                best = fitting[-1] if related else best  # "pushed up by the chin, *which* is dimpled"
                 return [best, *self._listed(earlier, best, move)]
         return []
 
@@ -161,8 +194,11 @@ class Reader:
         )
 
     def _someone(self, chunk: Chunk, move: int) -> bool:
-        """ "*he* watches", "*the face* is calm": not of a part."""
-        return any(self.signs[i].word in _SOMEONE for i in range(chunk.first, move))
+        """ "*he* watches", "*the chairman* waits", "*the face* is calm": not of a part."""
+        words = self.signs[chunk.first : move]
+        named = any(s.word in _DETERMINERS and _unknown(t) for s, t in pairwise(words))
+        waits = _WATCHES.match(self.signs[move].word) and not chunk.noes
+        return bool(waits) or named or any(sign.word in _SOMEONE for sign in words)
 
     def _ahead(self, c: int, move: int) -> list[int]:
         """A part that is named after: "*drawn* tight as drums, the lower lids"."""
@@ -185,14 +221,19 @@ class Reader:
         forward = list(range(c + 1, len(self.chunks)))
         if move > part:
             for k in range(c - 1, -1, -1):
-                if self.chunks[k + 1].opened not in ("and", "or", "comma") or not self._bare(k):
+                if not self._goes_on(k + 1) or not self._bare(k):
                     break
                 yield from (p for p in self.chunks[k].parts[:1] if self._fits(p, move))
             forward = [k for k in forward[:1] if self._follows(k)]
         for k in forward:
-            if self.chunks[k].opened not in ("and", "or", "comma") or not self._bare(k):
+            if not self._goes_on(k) or not self._bare(k):
                 break
             yield from (p for p in self.chunks[k].parts[:1] if self._fits(p, move))
+
+    def _goes_on(self, k: int) -> bool:
+        """Whether a list may go on with a chunk; a semicolon ends it."""
+        chunk = self.chunks[k]
+        return chunk.opened in ("and", "or", "comma") and self.signs[chunk.first - 1].word != ";"
 
     def _follows(self, k: int) -> bool:
         """ "and both brows *after them*", "*together with* the left corner"."""
@@ -202,14 +243,25 @@ class Reader:
 
     def _bare(self, k: int) -> bool:
         chunk = self.chunks[k]
-        if chunk.parts and located(self.signs, chunk.parts[0]) and self.signs[chunk.first].word == "by":
-            return False  # "ploughed, the forehead, *by brows* on their way up"
+        if chunk.parts and located(self.signs, chunk.parts[0]):
+            return False  # "ploughed, the forehead, *by brows* on their way up", "above the right eye"
         return bool(chunk.parts) and not chunk.moves and not chunk.acts and not chunk.noes
 
     def _of_part(self, c: int, part: int, moves: list[int]) -> Iterator[Statement]:
+        """What the movements of a part state; "opens *without sliding*" affirms one and denies the other."""
+        turn = next((n for n in self.chunks[c].noes if self.signs[n].word in _PARTS_DENIED), None)
+        before = [m for m in moves if turn is not None and part < turn and m < turn]
+        if before and any(self.signs[m].kinds - _FAINT for m in before) and len(before) < len(moves):
+            yield from self._told(c, part, before)
+            moves = moves[len(before) :]
+        yield from self._told(c, part, moves)
+
+    def _told(self, c: int, part: int, moves: list[int]) -> Iterator[Statement]:
         name = str(self.signs[part].part)
-        negated = self._denied(c, moves[-1])
+        negated = self._denied(c, moves[-1]) and not self._excepted(part)
         kinds = (_each if negated else _settled)([self.signs[m].kinds for m in moves], name)
+        if name in ("lips", "mouth") and {self.signs[m].word for m in moves} == {"together"}:
+            kinds = frozenset({"close"})  # "the lips stay together"
         if name == "jaw" and not negated and kinds == {"generic"} and self._sided(c):
             kinds = frozenset({"slide"})
         seen: set[tuple[str, ...]] = set()
@@ -231,6 +283,11 @@ class Reader:
                 yield Statement(c, set(told), name, kind, (each,) if each else bare, denies)
             if not negated:
                 return
+
+    def _excepted(self, part: int) -> bool:
+        """ "nothing lifts *except the brows*"."""
+        home = next(chunk for chunk in self.chunks if chunk.first <= part < chunk.last)
+        return self.signs[home.first].word in _EXCEPT
 
     def _paired(self, c: int) -> bool:
         """Whether a chunk speaks of a side or of the other one."""
@@ -277,13 +334,15 @@ class Reader:
         """ "no lift of the lids *or of the brows*", "absent: a smile, a frown"."""
         chunk, before = self.chunks[c], self.chunks[c - 1]
         following = self.chunks[c + 1].opened if c + 1 < len(self.chunks) else ""
+        claimed = bool(before.noes) and self.signs[before.noes[-1]].word.endswith(" that")
+        if claimed and chunk.opened == "and" and not chunk.parts:
+            return True  # "no evidence that the lips are rounded *and thrust outward*"
         nominal = chunk.opened == "and" and self.signs[chunk.first].word in ("of", "any", "in", "at", "from")
         listed = chunk.opened == "comma" and (following == "or" or self.signs[chunk.first].word in _INCLUDING)
         if before.noes and not before.moves and not before.acts and not self._sided(c):
             last_no = self.signs[before.noes[-1]]
-            announced = (
-                chunk.opened in ("comma", "and") and last_no.has("after") and last_no.word not in _BRIEF
-            )
+            brief = last_no.word.split()[0] in _BRIEF  # "tongue *not visible*"
+            announced = self._goes_on(c) and last_no.has("after") and not brief
             if announced and not before.parts and chunk.opened == "comma":
                 return True
         if chunk.opened != "or" and not nominal and not listed:
@@ -309,6 +368,8 @@ class Reader:
                 denied = bool(chunk.noes) or last.negated
                 actions = tuple(actions[0].split(" + ")) if " + " in actions[0] else actions
                 self.found.append(Statement(c, {chunk.parts[0]}, part, last.kind, actions, denied))
+        elif chunk.noes and not chunk.parts and words & _FOUND and not self._paired(c):
+            last.negated = True  # "looked for ... and found none"
         elif "seen" in words and last.kind in ("suck", "inward"):
             return  # "swallowed, so that it cannot be seen"
         elif (
@@ -318,7 +379,14 @@ class Reader:
             last.signs |= set(chunk.noes)
 
 
+def _unknown(sign: Sign) -> bool:
+    bare = sign.part or sign.kinds or sign.acts or sign.degree or sign.side or sign.flags
+    return not bare and sign.word not in _PLAIN
+
+
+_PLAIN: Final = frozenset("face features muscles muscle skin whole rest region area".split())
 _INCLUDING: Final = frozenset(("such as", "like", "including", "especially", "such"))
+_FOUND: Final = frozenset("found finds find finding saw sees see got gets met meets".split())
 _COMES: Final = frozenset(
     "come comes exist exists appear appears arrive arrives happen happens there materialise "
     "materialize follow follows occur occurs seen".split()
@@ -329,8 +397,15 @@ def _settled(kinds: list[frozenset[str]], part: str) -> frozenset[str]:
     """All that the words of one movement may tell; "flat" and "straight" are level unless more is said."""
     sure = [k for k in kinds if not ("level" in k and "stretch" in k)]
     everything = frozenset[str]().union(*(sure or kinds))
-    if part in ("mouth", "lips") and "open" in everything and everything & {"down", "wide"}:
-        return everything | {"gape"}
+    if part in ("mouth", "lips"):
+        if "open" in everything and everything & {"down", "wide"}:
+            everything |= {"gape"}
+        if {"press", "tense"} <= everything:
+            everything |= {"thin_press"}  # "pressed into a thin line"
+        if {"pucker", "tense"} <= everything:
+            everything |= {"tight_pucker"}  # "pursed tightly"
+        if any({"stretch", "thrust"} <= one for one in kinds):
+            everything -= {"thrust"}  # a mouth that extends is no pucker
     return everything if sure else everything - {"stretch"}
 
 

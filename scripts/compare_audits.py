@@ -1,7 +1,8 @@
 """Compares what two versions of the audit say to the same texts.
 
-    python scripts/compare_audits.py list REFERENCE.jsonl --of CHECKOUT > before.jsonl    # with the code of a checkout
-    python scripts/compare_audits.py diff before.jsonl after.jsonl                        # differences by kind
+    python scripts/compare_audits.py list REFERENCE.jsonl --of CHECKOUT > before.jsonl  # by another version
+    python scripts/compare_audits.py list REFERENCE.jsonl > after.jsonl
+    python scripts/compare_audits.py diff before.jsonl after.jsonl                      # differences by kind
     python scripts/compare_audits.py diff before.jsonl after.jsonl --show "gone: supported" --count 40
 
 A claim of one version is paired with that of the other which speaks of the same actions in overlapping words.
@@ -22,24 +23,17 @@ Claims = dict[str, list[dict[str, Any]]]
 
 def listed(reference: Path) -> Iterator[str]:
     """One line a text: its claims with their verdicts, by the package that is imported."""
-    from expllm.grounding import audit  # noqa: PLC0415 - of the checkout that was named
+    import expllm
+    from expllm.grounding import audit
 
     for line in reference.read_text(encoding="utf-8").split("\n"):
         if not line.strip():
             continue
         row = json.loads(line)
-        found = audit(row["cot"], _units(row["aus"])).to_dict()
+        # what a published line leaves out was measured as 0
+        found = audit(row["cot"], expllm.AUVector.from_positive(row["aus"])).to_dict()
         unread = len(found.get("unread", []))
         yield json.dumps({"id": row["id"], "text": row["cot"], "claims": found["claims"], "unread": unread})
-
-
-def _units(aus: dict[str, float]) -> Any:
-    """The units of a published line: what it leaves out was measured as 0, as `AUVector.from_positive` has it."""
-    try:
-        from expllm.core.vocabulary import AUVector  # noqa: PLC0415
-    except ImportError:
-        from expllm.core.vocabulary import AUVector  # noqa: PLC0415
-    return AUVector.from_positive(aus)
 
 
 def read(path: Path) -> Claims:

@@ -13,11 +13,15 @@ __version__ = "0.1.0"
 settle()
 
 if TYPE_CHECKING:
+    from expllm import cot
     from expllm.core.errors import ExpllmError
     from expllm.core.records import CoT, FaceAnalysis
     from expllm.core.vocabulary import ActionUnit, AUVector, Expression
+    from expllm.evals.evaluation import evaluate
     from expllm.grounding import audit
+    from expllm.predict.img2au import FaceReader
     from expllm.predict.predictor import Predictor, analyze
+    from expllm.train.run_recipe import train
     from expllm.video.analysis import analyze_video
 
 _HOME = {
@@ -27,11 +31,16 @@ _HOME = {
     "Expression": "expllm.core.vocabulary",
     "ExpllmError": "expllm.core.errors",
     "FaceAnalysis": "expllm.core.records",
+    "FaceReader": "expllm.predict.img2au",
     "Predictor": "expllm.predict.predictor",
     "analyze": "expllm.predict.predictor",
     "analyze_video": "expllm.video.analysis",
     "audit": "expllm.grounding",
+    "evaluate": "expllm.evals.evaluation",
 }
+_PACKAGES = ("cot", "train")
+"""Packages that are part of the interface: `expllm.cot.run(...)`, and `expllm.train(...)` (callable)."""
+
 
 __all__ = [
     "AUVector",
@@ -40,19 +49,25 @@ __all__ = [
     "ExpllmError",
     "Expression",
     "FaceAnalysis",
+    "FaceReader",
     "Predictor",
     "__version__",
     "analyze",
     "analyze_video",
     "audit",
+    "cot",
+    "evaluate",
+    "train",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'expllm' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _PACKAGES:
+        return import_module(f"expllm.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'expllm' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
 
 

@@ -91,7 +91,7 @@ class Predictor:
         measurer: Finds and measures the faces, in place of one of its own; whoever opened it closes it.
             `detector`, `landmarker`, `max_faces`, `au_source` and `licence` are then the measurer's.
         au_source: What action units are read from: `blendshapes`, `pixels`, or `both`.
-        licence: `permissive` loads no weights for research only ([licences](licences.md)).
+        licence: `permissive` loads no weights for research only (`core.licences`).
 
     Raises:
         MissingWeights: a model file is missing.

@@ -53,10 +53,10 @@ def test_the_status_says_what_was_done_and_what_it_cost(tmp_path: Path) -> None:
     for sentence in (
         "faces: 3 samples have ended: 2 resolved, 1 unresolved.",
         "resolved in round 1 1 of 3 33.3 % 6.1-79.2 %",
-        "were told the label 1 of 3 33.3 %",
+        "given the label 1 of 3 33.3 %",
         "Before any hint the writer named the label of 33.3 % of 3 faces",
         "Always naming happiness, the commonest label, gets 66.7 %.",
-        "This is no better than always naming happiness",
+        "This is not significantly better than always naming happiness",
         "unresolved verification: label 1",
         "Result Verification: 0 passed, 1 did not (wrong: the label 1).",
         "5 calls, 8 requests, 4 answers; no answer: timeout 1.",

@@ -22,7 +22,7 @@ def test_a_whole_data_set(faces: Path) -> None:
     assert result.code == 0
     assert "3 of 3 rows are faces" in result.out
     assert "3 pictures were opened and are whole" in result.out
-    assert "It is whole." in result.out
+    assert "The data set is complete." in result.out
     assert result.complaints == []
 
 
@@ -33,7 +33,7 @@ def test_a_broken_picture_is_named_and_gives_code_3(faces: Path) -> None:
     assert result.code == 3
     assert "1 cannot be read:" in result.out
     assert "sad/[red]b.jpg: cut short" in result.out
-    assert "It is not whole." in result.out
+    assert "The data set is incomplete." in result.out
     assert call("data", "check", "folder", faces, "--fast").code == 0
 
 
@@ -45,7 +45,7 @@ def test_a_misspelt_class_is_asked_about_and_gives_code_3(faces: Path, name: str
         result = call("data", "check", "folder", faces, *fast)
         assert result.code == 3
         assert "did you mean" in " ".join(result.out.split())
-        assert "It is not whole." in result.out
+        assert "The data set is incomplete." in result.out
 
 
 def test_fer2013_and_its_votes(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def audit_view(sample: Sample, report: Audit) -> "RenderableType":
     lines += [_unread_line(unread) for unread in report.unread]
     if report.missed:
         missed = ", ".join(f"{name} {value:.2f}" for name, value in report.missed.items())
-        lines.append(Text(f"not told: {missed}", style="italic"))
+        lines.append(Text(f"not mentioned: {missed}", style="italic"))
     lines += [Text(conflict, style="bold red") for conflict in report.label_conflicts]
     label = sample.expression.value if sample.expression else "no label"
     figures = ", ".join(

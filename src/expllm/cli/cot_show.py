@@ -142,7 +142,7 @@ def _outcome(record: CotRecord) -> Iterator[RenderableType]:
             yield _indented(part)
         yield Text()
     named = ", ".join(record.predictions) or "nothing"
-    yield text(f"label: {record.expression or 'none'}; named: {named}; told the label: {_yes(record.hinted)}")
+    yield text(f"label: {record.expression or 'none'}; named: {named}; label revealed: {_yes(record.hinted)}")
     if record.grounding is not None and record.recall is not None:
         yield text(
             f"The units bear out {100 * record.grounding:.0f} % of its checkable claims; it tells "

@@ -91,15 +91,15 @@ def _shares(ledger: Ledger) -> Table:
     for number, share in ledger.resolved_in_round.items():
         table.add_row(f"resolved in round {number}", *_cells(share))
     table.add_row("resolved", *_cells(ledger.resolved))
-    table.add_row("were told the label", *_cells(ledger.hinted))
-    table.add_row("resolved texts whose writer was told", *_cells(ledger.hinted_resolved))
+    table.add_row("given the label", *_cells(ledger.hinted))
+    table.add_row("resolved texts whose writer was given it", *_cells(ledger.hinted_resolved))
     return table
 
 
 def _accuracy(ledger: Ledger) -> Iterator[RenderableType]:
     yield from (text(line) for line in accuracy_lines(ledger.first_guess))
     if ledger.by_expression:
-        table = _table("label", "samples", "named at first", "resolved", "were told")
+        table = _table("label", "samples", "named at first", "resolved", "given it")
         for label, found in ledger.by_expression.items():
             shares = (_percent(share) for share in (found.first_right, found.resolved, found.hinted))
             table.add_row(label, f"{found.samples:,}", *shares)
@@ -117,7 +117,7 @@ def accuracy_lines(first: Accuracy) -> Iterator[str]:
             f"Always naming {first.majority}, the commonest label, gets {100 * majority:.1f} %."
         )
         if low <= majority:
-            yield f"This is no better than always naming {first.majority}, as far as can be told."
+            yield f"This is not significantly better than always naming {first.majority}."
     left_out = ((first.unlabelled, "without a label"), (first.unguessed, "for which nothing was named"))
     said = [f"{count:,} {why}" for count, why in left_out if count]
     if said:
@@ -204,7 +204,7 @@ def cost_text(usage: Usage) -> str:
 
 
 def _origins(ledger: Ledger) -> Iterator[str]:
-    yield f"writer: {names_text(ledger.writers)}; answered by: {names_text(ledger.answered_by) or 'nobody'}"
+    yield f"writer: {names_text(ledger.writers)}; answered by: {names_text(ledger.answered_by) or 'no model'}"
     yield f"action units from: {names_text(ledger.au_sources) or 'nowhere'}"
     if ledger.prompt_hashes:
         yield f"prompts: {names_text({name[:12]: n for name, n in ledger.prompt_hashes.items()})}"

@@ -31,11 +31,11 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _places("missing", report.missing, "red")
     yield from _places("cannot be read", report.unreadable, "red")
     yield from _places("fewer than published", report.short, "red")
-    yield from _places("there twice", report.doubles, "yellow")
+    yield from _places("duplicates", report.doubles, "yellow")
     yield from _places("one of several frames", report.animated, "yellow")
     if report.left_out:
         yield _left_out(report)
-    whole = ("It is whole.", "green") if report.is_whole else ("It is not whole.", "bold red")
+    whole = ("The data set is complete.", "green") if report.is_whole else ("The data set is incomplete.", "bold red")
     yield text(*whole)
     yield Text()
     if report.about is not OWN:

@@ -35,7 +35,7 @@ def model_packages() -> Iterator[Finding]:
 def the_model() -> Iterator[Finding]:
     """Who explains, whether its weights are whole, and whether it answers."""
     name = default_model()
-    why = f", as {VARIABLE} says" if os.environ.get(VARIABLE) else ""
+    why = f", from {VARIABLE}" if os.environ.get(VARIABLE) else ""
     if name == OFFLINE:
         why = why or f", as packages of {SHIPPED[0]} are missing"
         yield Finding("default model", "ok", f"{name}: rules over the action units{why}")

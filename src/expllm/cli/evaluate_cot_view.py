@@ -51,7 +51,7 @@ def _grounding(found: Grounding) -> Table:
     for name, interval in (
         *([] if first is None else [("claims that hold, as first written", first.precision)]),
         ("claims that the action units bear out", found.precision),
-        ("active action units that are told, by intensity", found.recall),
+        ("active action units mentioned, by intensity", found.recall),
         ("claims read, of the sentences about the face", found.read),
         ("texts with three headings, in 130 words", found.well_formed),
         ("conclusions that affirm the answered label", found.agrees),

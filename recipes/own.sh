@@ -17,6 +17,6 @@ some() { "$@" || [ $? -eq 3 ]; }
 some expllm cot make "$faces" -o "$out/texts"
 expllm train "$(dirname "$0")/own.yaml" data.root="$faces" data.texts="$out/texts" "$@" -o "$out/training"
 # Fewer than 50 validation faces are too few for a temperature: the model stays as it is, and is only scored.
-some expllm eval calibrate "$model" "$faces:valid" -o "$out/valid" ||
+some expllm model calibrate "$model" "$faces:valid" -o "$out/valid" ||
   some expllm eval accuracy "$model" "$faces:valid" -o "$out/valid"
 expllm eval report "$out/valid" -o "$out/report.html"

@@ -149,6 +149,8 @@ def command_lines() -> str:
 def _commands(group: Any, before: str = "") -> Iterator[str]:
     """The names of all commands below a group, those of its groups after their own."""
     for name, command in group.commands.items():
+        if command.hidden:  # an old name
+            continue
         yield f"{before}{name}"
         if hasattr(command, "commands"):
             yield from _commands(command, f"{before}{name} ")

@@ -26,7 +26,7 @@ CANNOT_RUN: Final[Mapping[str, str]] = {
     r"--detector \S+\.onnx": "needs a face detector whose weights may not be passed on",
     r"\b(ferplus|rafdb|portraits)(:\w+| data/)|data/(RAF-DB|ferplus)": "needs data that may not be passed on",
     r"exp_cot_reference": "needs the published texts, which may not be passed on",
-    r"^(eval calibrate|eval accuracy compact) ": "needs 50 labelled faces, or the shipped model, or both",
+    r"^(model calibrate|eval accuracy compact) ": "needs 50 labelled faces, or the shipped model, or both",
     r"compact_ablation": "needs a folder of `eval ablate`",
     r"^serve( |$)": "serves until it is ended; tests/server does that",
     r"^video ": "needs a video; tests/cli/test_video.py makes some",

@@ -22,7 +22,7 @@ NEED_THE_MODEL = {
     "model import": ("model", "import", "checkpoint.bin", "-o", "imported"),
     "eval accuracy": ("eval", "accuracy", "compact", "faces", "-o", "run"),
     "eval transfer": ("eval", "transfer", "compact", "faces", "-o", "run"),
-    "eval calibrate": ("eval", "calibrate", "compact", "faces", "-o", "run"),
+    "model calibrate": ("model", "calibrate", "compact", "faces", "-o", "run"),
     "eval cot": ("eval", "cot", "compact", "faces", "-o", "run"),
     "eval ablate": ("eval", "ablate", ROOT / "recipes" / "compact.yaml", "--dry-run"),
     "train": ("train", ROOT / "recipes" / "compact.yaml", "--dry-run"),

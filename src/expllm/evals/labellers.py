@@ -231,7 +231,7 @@ class ModelLabeller:
 
 
 def _temperature(folder: Path, extra: Mapping[str, Any]) -> float:
-    """What `expllm eval calibrate` saved, if it was run.
+    """What `expllm model calibrate` saved, if it was run.
 
     Raises:
         ModelError: it is no number above 0.

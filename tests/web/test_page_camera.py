@@ -139,7 +139,7 @@ def test_the_browser_gives_pythons_numbers(filmed: Any, record_property: Any) ->
     assert np.mean(differences) < 0.005  # the decoders of JPEG differ
 
 
-EXAMPLES = ("render_contempt.jpg", "render_surprise.jpg")
+EXAMPLES = ("render_contempt.jpg", "render_surprise_2.jpg")
 
 
 def test_without_the_measurer_the_server_measures_and_the_page_says_so(

@@ -7,12 +7,12 @@ export function useKey(given) {
   key = given.trim();
 }
 
-async function ask(path, body, type) {
+async function ask(path, body, type, method = body === undefined ? "GET" : "POST") {
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
   if (type) headers["Content-Type"] = type;
   let reply;
   try {
-    reply = await fetch(path, { method: body === undefined ? "GET" : "POST", headers, body });
+    reply = await fetch(path, { method, headers, body, keepalive: method === "DELETE" });
   } catch {
     throw new Error("The server cannot be reached: is it still running?");
   }
@@ -43,6 +43,18 @@ export async function analyze(blob, { model, mirrored = false, explain = true })
 export const explain = (asked) => post("v1/explain", asked);
 
 export const counterfactual = (aus, toward) => post("v1/counterfactual", toward ? { aus, toward } : { aus });
+
+/** A video as a job: its id and state. */
+export async function sendVideo(blob, { mirrored }) {
+  return (await ask(`v1/video?mirrored=${mirrored}`, blob, blob.type || "application/octet-stream")).json();
+}
+export const videoState = async (id) => (await ask(`v1/video/${id}`)).json();
+export const videoResult = async (id) => (await ask(`v1/video/${id}/result`)).json();
+export const videoFile = async (id, name) => (await ask(`v1/video/${id}/files/${name}`)).blob();
+export const deleteVideo = (id) => ask(`v1/video/${id}`, undefined, null, "DELETE").catch(() => {});
+
+/** What was measured here, explained over time: numbers alone are sent. */
+export const course = (recorded) => post("v1/course", recorded);
 
 /** A file of several analyses. */
 export async function exported(format, items) {

@@ -8,6 +8,7 @@ import { asFile, asJson, save } from "./downloads.js";
 import { Anatomy } from "./face.js";
 import { Entry, moment } from "./pictures.js";
 import { labelOf, resultOf } from "./result.js";
+import { VideoView } from "./video.js";
 import { WhatIf } from "./whatif.js";
 
 const entries = [];
@@ -20,15 +21,17 @@ const world = {
   say: (text) => { byId("status").textContent = text; byId("alert").textContent = ""; },
   fail: (error) => { byId("status").textContent = ""; byId("alert").textContent = error.message; },
   keep: (reading) => add(moment(++moments, reading, { width: camera.video.videoWidth, height: camera.video.videoHeight })),
+  film: (name, found, film) => { video.close(); video.show(name, found, film); },
 };
+const video = new VideoView(byId("video"), world);
 const camera = new Camera(byId("camera"), world);
 const whatIf = new WhatIf(byId("whatif"), world);
 
 /** Where pictures go, for this very server. */
-function privacy({ local, camera: measurer }) {
+function privacy({ local, camera: measurer, video: taken }) {
   const where = local ? `the ExpLLM server on this computer (${location.host})` : `the ExpLLM server at ${location.host}, which is another computer,`;
   const live = measurer ? " Pictures of the camera stay in this browser: only numbers are sent." : "";
-  return `Pictures go to ${where} and to nobody else; they are analyzed in memory and not kept.${live} This page forgets everything when it is closed.`;
+  return `Pictures${taken ? " and videos" : ""} go to ${where} and to nobody else; they are analyzed in memory and not kept.${live} This page forgets everything when it is closed.`;
 }
 
 function add(entry) {
@@ -81,6 +84,7 @@ function forget() {
   }
   entries.length = 0;
   compared.clear();
+  video.close();
   current = null;
   whatIf.close();
   showComparison();
@@ -108,15 +112,24 @@ async function analyze(blob, name) {
   return entry;
 }
 
-/** Pictures one after the other. */
+const isVideo = (file) => file.type.startsWith("video/") || /\.(mkv|mov|avi|m4v|mts|m2ts|wmv|flv)$/i.test(file.name);
+
+/** Pictures and videos one after the other. */
 async function take(files) {
   for (const file of files) {
     const name = file.name || "picture";
     world.say(`Looking at ${name} ...`);
     try {
+      if (isVideo(file)) {
+        if (!world.facts.video) throw new Error(`${name} is a video: this server takes pictures only (expllm serve --video takes both).`);
+        await video.send(file, byId("mirrored").checked);
+        world.say("");
+        continue;
+      }
       add(await analyze(file, name));
       world.say("");
     } catch (error) {
+      if (isVideo(file)) video.close();
       world.fail(error);
     }
   }
@@ -174,6 +187,10 @@ async function begin() {
 async function open() {
   world.facts = await api.serverFacts();
   byId("privacy").textContent = privacy(world.facts);
+  if (world.facts.video) {
+    byId("file").accept += ",video/*,.mkv";
+    byId("choose").textContent = "Choose a picture or a video";
+  }
   byId("model").replaceChildren(...world.facts.models.map((name) => el("option", { value: name },
     name === world.facts.rules ? `${name} (rules)` : name)));
   listen();

@@ -5,11 +5,22 @@ import { unitBars, probabilityBars } from "./charts.js";
 import { claimText } from "./claims.js";
 import { el, percent, svg } from "./dom.js";
 import { meshOf, regionsOf } from "./face.js";
+import { PictureFilm } from "./film.js";
 import { Spotlight } from "./spotlight.js";
 
 const EVERY_MS = 100;
 const HELD_MS = 300; // a label is shown once it has lasted so long
 const TEXT_MS = 2000; // a text at most so often
+const LONGEST_S = 30;
+const KEPT_WIDTH = 320;
+
+const rounded = (value) => Math.round(1e4 * value) / 1e4;
+
+function reading(time, { blendshapes, points, pose }) {
+  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  const [x, y] = [Math.min(...xs), Math.min(...ys)];
+  return { time, scores: Object.values(blendshapes).map(rounded), box: [x, y, Math.max(...xs) - x, Math.max(...ys) - y].map(Math.round), pose: pose?.map((one) => Math.round(one)) };
+}
 
 export class Camera {
   #stream = null;
@@ -18,6 +29,7 @@ export class Camera {
   #candidate = { label: null, since: 0 };
   #textAt = 0;
   #run = 0;
+  #recording = null;
 
   /**
    * @param {Element} root
@@ -40,6 +52,7 @@ export class Camera {
     this.startButton = button("Start the camera", () => this.start(), true);
     this.stopButton = button("Stop", () => this.stop(), true);
     this.keepButton = button("Keep this moment", () => this.#keep(), true);
+    this.recordButton = button(`Record (${LONGEST_S} s at most)`, () => this.#record(), true);
     agreed.addEventListener("change", () => { this.startButton.disabled = !agreed.checked || this.running; });
     this.video = el("video", { playsinline: true, muted: true, "aria-label": "What the camera sees" });
     this.video.muted = true;
@@ -54,7 +67,7 @@ export class Camera {
         ? "Pictures are measured in this browser and stay in it: only 52 numbers a picture go to the server."
         : "This server has no measurer for the browser (expllm serve --camera): pictures of the camera go to the server, are analyzed in memory and forgotten."),
       el("p", {}, el("label", {}, agreed, " Everyone in view has been told and agrees.")),
-      el("div", { class: "buttons" }, this.startButton, this.stopButton, this.keepButton),
+      el("div", { class: "buttons" }, this.startButton, this.stopButton, this.keepButton, facts.camera ? this.recordButton : null),
       this.light,
       el("div", { class: "live" }, el("div", { class: "frame live-frame" }, this.video, this.drawing),
         el("div", {}, this.label, this.text), this.readings));
@@ -78,7 +91,7 @@ export class Camera {
     }
     this.video.srcObject = this.#stream;
     await this.video.play();
-    [this.stopButton.disabled, this.keepButton.disabled] = [false, false];
+    for (const one of [this.stopButton, this.keepButton, this.recordButton]) one.disabled = false;
     this.light.textContent = "The camera is on.";
     this.root.classList.add("on");
     this.#loop(++this.#run);
@@ -94,7 +107,8 @@ export class Camera {
     this.video.srcObject = null;
     this.light.textContent = "The camera is off.";
     this.root.classList.remove("on");
-    [this.stopButton.disabled, this.keepButton.disabled] = [true, true];
+    this.#recording = null;
+    for (const one of [this.stopButton, this.keepButton, this.recordButton]) one.disabled = true;
     this.startButton.disabled = !this.root.querySelector("#agreed")?.checked;
   }
 
@@ -103,6 +117,10 @@ export class Camera {
     while (run === this.#run) {
       const began = performance.now();
       try {
+        if (this.#recording) {
+          await this.#take(this.#recording);
+          continue;
+        }
         const reading = await (this.world.facts.camera ? this.#measuredHere() : this.#measuredThere());
         if (run !== this.#run) return;
         this.#show(reading);
@@ -116,7 +134,7 @@ export class Camera {
     }
   }
 
-  async #measuredHere() {
+  async #measure() {
     this.#worker ??= new Worker("page/measure.js", { type: "module" });
     const picture = await createImageBitmap(this.video);
     const answer = await new Promise((resolve, reject) => {
@@ -125,6 +143,11 @@ export class Camera {
       this.#worker.postMessage({ picture }, [picture]);
     });
     if (answer.error) throw new Error(`The browser cannot measure: ${answer.error}`);
+    return answer;
+  }
+
+  async #measuredHere() {
+    const answer = await this.#measure();
     if (!answer.points) return null;
     return { ...(await api.explain({ blendshapes: answer.blendshapes })), points: answer.points };
   }
@@ -161,6 +184,41 @@ export class Camera {
     if (now - this.#textAt < TEXT_MS || this.text.matches(":hover, :focus-within")) return;
     this.#textAt = now;
     this.text.replaceChildren(probabilityBars(reading.probabilities), claimText(reading, anatomy.units, this.#spotlight));
+  }
+
+  /** Begins a recording, or ends it. */
+  #record() {
+    if (this.#recording) { this.#recording.over = true; return; }
+    this.#recording = { began: performance.now(), names: null, readings: [], pictures: [], over: false };
+    this.recordButton.textContent = "Stop recording";
+    this.label.textContent = "recording";
+    this.text.replaceChildren();
+  }
+
+  /** One picture of a recording: its numbers for the server, a small copy for this page alone. */
+  async #take(recording) {
+    const time = Math.round(performance.now() - recording.began) / 1000;
+    const { videoWidth: width, videoHeight: height } = this.video;
+    const canvas = new OffscreenCanvas(KEPT_WIDTH, Math.round(KEPT_WIDTH * height / width));
+    canvas.getContext("2d").drawImage(this.video, 0, 0, canvas.width, canvas.height);
+    const [answer, copy] = await Promise.all([this.#measure(), canvas.convertToBlob({ type: "image/jpeg", quality: 0.7 })]);
+    recording.pictures.push({ time, url: URL.createObjectURL(copy) });
+    recording.readings.push(answer.points ? reading(time, answer) : { time });
+    if (answer.points) recording.names ??= Object.keys(answer.blendshapes);
+    this.drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.drawing.replaceChildren(answer.points ? meshOf(this.world.anatomy, answer.points) : "");
+    this.light.textContent = `Recording: ${time.toFixed(0)} s of ${LONGEST_S} s.`;
+    if (recording.over || time >= LONGEST_S) await this.#explain(recording, { width, height });
+  }
+
+  async #explain({ names, readings, pictures }, { width, height }) {
+    this.stop();
+    this.recordButton.textContent = `Record (${LONGEST_S} s at most)`;
+    if (!names) throw new Error("No face was seen in the recording.");
+    this.world.say("Explaining the recording ...");
+    const found = await api.course({ names, readings, size: [width, height] });
+    this.world.say("");
+    this.world.film("Recording of the camera", found, new PictureFilm(pictures));
   }
 
   #keep() {

@@ -7,6 +7,8 @@ const MARKS = [
   ["contradicted", "contradicted", "✗"],
   ["wrong side", "contradicted", "⇄"],
   ["wrong place", "contradicted", "⇅"],
+  ["wrong order", "contradicted", "⇆"],
+  ["wrong time", "contradicted", "≠"],
   ["wrong degree", "unsupported", "≈"],
   ["unsupported", "unsupported", "?"],
   ["not measurable", "not-measurable", "–"],
@@ -20,7 +22,7 @@ const HEADINGS = /\*\*([^*]+):\*\* ?/g;
 export function legend() {
   const meanings = [
     ["supported", "✓", "supported by the action units"],
-    ["contradicted", "✗", "contradicted, or on the wrong side or half of the face"],
+    ["contradicted", "✗", "contradicted, or of the wrong side, half of the face, order or time"],
     ["unsupported", "?", "not supported, or of another degree"],
     ["not-measurable", "–", "cannot be measured"],
   ];

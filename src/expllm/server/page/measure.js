@@ -21,8 +21,16 @@ async function opened() {
   };
   return FaceLandmarker.createFromOptions(fileset, {
     baseOptions: { modelAssetPath: new URL("face_landmarker.task", here).href, delegate: "CPU" },
-    runningMode: "IMAGE", numFaces: 1, outputFaceBlendshapes: true,
+    runningMode: "IMAGE", numFaces: 1, outputFaceBlendshapes: true, outputFacialTransformationMatrixes: true,
   });
+}
+
+/** Pitch, yaw and roll in degrees, of a matrix column by column: as in the server's `Face.pose`. */
+function poseOf(data) {
+  if (!data) return null;
+  const axis = (column) => { const part = data.slice(4 * column, 4 * column + 3); const long = Math.hypot(...part); return part.map((one) => one / long); };
+  const [right, forward, degrees] = [axis(0), axis(2), 180 / Math.PI];
+  return [Math.asin(Math.max(-1, Math.min(1, forward[1]))), Math.atan2(forward[0], forward[2]), Math.atan2(-right[1], right[0])].map((one) => one * degrees);
 }
 
 self.onmessage = async ({ data: { picture, number } }) => {
@@ -38,7 +46,7 @@ self.onmessage = async ({ data: { picture, number } }) => {
     const scores = found.faceBlendshapes[0]?.categories ?? [];
     const points = found.faceLandmarks[0]?.map(({ x, y }) => [x * width, y * height]) ?? null;
     self.postMessage({
-      number, points,
+      number, points, pose: poseOf(found.facialTransformationMatrixes[0]?.data),
       blendshapes: points && Object.fromEntries(scores.map(({ categoryName, score }) => [categoryName, Math.min(1, Math.max(0, score))])),
     });
   } catch (error) {

@@ -23,6 +23,11 @@ def walk(
         yield np.asarray(canvas)
 
 
+def walk_video(seconds: int, fps: int) -> bytes:
+    """That head as a video, there in so many seconds."""
+    return encode(walk(seconds * fps), fps=fps)
+
+
 def wall(count: int, size: tuple[int, int] = (320, 240)) -> Iterator[Pixels]:
     """Nobody."""
     for _ in range(count):

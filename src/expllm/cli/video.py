@@ -123,6 +123,15 @@ Model = Annotated[
 Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, help="Processes that share each video.")
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Measure on a Ray cluster: its address, auto, or local; --workers counts its shares. "
+        "[default of --workers then: its processors]",
+    ),
+]
 
 BETWEEN_LINES: Final = 0.5
 """Seconds between two lines of progress on a terminal."""
@@ -153,6 +162,7 @@ def video(
     annotate: Annotate = False,
     blur_faces: BlurFaces = False,
     workers: Workers = 1,
+    ray: Ray = None,
     quiet: QuietOption = False,
 ) -> None:
     """Follow every face through videos: frames, events, episodes with texts, people.
@@ -184,10 +194,26 @@ def video(
         StretchMeter(mirrored=mirrored) as meter,
         _explainer(model, labels, dtype, device, licence) as explainer,
     ):
-        batch = _Batch(options, products, workers, quiet, explainer)
+        batch = _Batch(options, products, _shares(workers, ray), quiet, explainer, ray=ray is not None)
         for source, folder in zip(sources, folders, strict=True):
             batch.take(source, folder, meter)
     leave(batch.ending())
+
+
+def _shares(workers: int, ray: str | None) -> int:
+    """How many share each video; joins the Ray cluster, if one is given.
+
+    Raises:
+        MissingDependency: Ray is not installed.
+        UsageError: nothing answers there.
+    """
+    if ray is None:
+        return workers
+    from expllm.cot.cluster import join_cluster
+    from expllm.video.ray_shares import cluster_cpus
+
+    join_cluster(ray)
+    return workers if workers > 1 else cluster_cpus()
 
 
 @contextmanager
@@ -264,6 +290,7 @@ class _Batch:
     workers: int
     quiet: bool
     explainer: "FaceExplainer | None" = None
+    ray: bool = False
     done: int = 0
     failed: int = 0
     damaged: int = 0
@@ -277,7 +304,7 @@ class _Batch:
         try:
             run = VideoRun(source, folder, self.options)
             with run.locked():
-                analysis = run.analyze(meter, workers=self.workers, watch=progress.begin)
+                analysis = run.analyze(meter, workers=self.workers, ray=self.ray, watch=progress.begin)
                 progress.clear()
                 if self.explainer is not None:
                     run.ask(self.explainer, analysis)

@@ -13,6 +13,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class ShownEpisode:
+    """What surrounds the apex of an episode of a video.
+
+    Attributes:
+        onset, offset: The same face at its beginning and end, RGB, cut out as the apex is.
+        events: What moves when, a sentence each.
+    """
+
+    onset: "Image.Image"
+    offset: "Image.Image"
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Shown:
     """A face.
 
@@ -20,11 +34,13 @@ class Shown:
         crop: RGB, cut out as in training; None for an explainer that does not look.
         aus: What was measured; None if nothing was.
         hidden: Parts of it cannot be seen.
+        episode: It is the apex of one; explainers that look at single pictures pass over the rest.
     """
 
     crop: "Image.Image | None"
     aus: AUVector | None
     hidden: bool = False
+    episode: ShownEpisode | None = None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,12 @@ FORM: Final = (
     "In the conclusion, name one of these expressions: {labels}."
 )
 """What a model cannot know that was not trained here: the form, and which labels there are."""
+EPISODE: Final = (
+    "The three pictures show the same face in a video: at the onset, the apex and the offset of one episode. "
+    "Measured movements, with the times of the video in minutes and seconds: {events} Key Observations tell "
+    "the course: what moves first, what at the same time, what then, and for how long, by these times only."
+)
+"""What goes before the question where the face is an episode's."""
 
 
 class AskedExplainer(ABC):
@@ -109,10 +115,9 @@ class ChatExplainer(AskedExplainer):
         return await all_of(self._one(face, write) for face in faces)
 
     async def _one(self, face: Shown, write: bool) -> Said:
-        assert face.crop is not None, "a chat model is shown faces"
         if self._budget is not None and self.spent >= self._budget:
             return no_answer("not asked: the budget is spent")
-        question = Message("user", self._text if write else self._label_text, (_sent(face.crop),))
+        question = self._question(face, write=write)
         try:
             reply = await self._asked([question])
         except ChatFailed as failed:
@@ -131,6 +136,16 @@ class ChatExplainer(AskedExplainer):
 
         text, rejected = await rewritten(reply.text, face.aus, again)
         return self.understood(replace(reply, text=text), face.aus, rejected=rejected)
+
+    def _question(self, face: Shown, *, write: bool) -> Message:
+        """One picture; of an episode of a video that is to be told, three and what moves when."""
+        assert face.crop is not None, "a chat model is shown faces"
+        if not write or face.episode is None:
+            return Message("user", self._text if write else self._label_text, (_sent(face.crop),))
+        episode = face.episode
+        pictures = tuple(_sent(one) for one in (episode.onset, face.crop, episode.offset))
+        told = EPISODE.format(events=" ".join(episode.events))
+        return Message("user", f"{told} {self._text}", pictures)
 
     async def _asked(self, messages: Sequence[Message]) -> Reply:
         try:

@@ -1,8 +1,9 @@
 """Tables of what comes of a video: its events, its people, the apexes of its episodes."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Final
 
 from expllm.core.errors import UsageError
@@ -55,20 +56,30 @@ def people_into(file: IO[str], analysis: VideoAnalysis) -> None:
         )  # fmt: skip
 
 
-def apexes_into(file: IO[str], name: str, analysis: VideoAnalysis) -> None:
+def apexes_into(
+    file: IO[str], name: str, analysis: VideoAnalysis, pictures: Mapping[int, str] = MappingProxyType({})
+) -> None:
     """One row an episode, in the columns of `expllm aus`: its apex frame, and the peaks of its events.
 
     `expllm cot make` takes the file as a data set.
+
+    Args:
+        file: Takes the table.
+        name: What the video is called.
+        analysis: What was found in it.
+        pictures: Of the face at the apex, by the number of the episode: what the column `input` holds then.
     """
     numbers = {course.person.name: i for i, course in enumerate(analysis.courses)}
     with CsvWriter(file, au_row) as table:
         for episode in analysis.episodes:
             course = analysis.course_of(episode)
             x, y, width, height = course.box[int((course.number == episode.apex_frame).argmax())].tolist()
+            picture = pictures.get(episode.number)
+            whole = Box(x=round(x, 1), y=round(y, 1), width=round(width, 1), height=round(height, 1))
             analysed = FaceAnalysis(
-                input=f"{name}#{clock(episode.apex, 2)}", frame=episode.apex_frame,
+                input=picture or f"{name}#{clock(episode.apex, 2)}", frame=episode.apex_frame,
                 face_id=numbers[episode.person], status="ok",
-                box=Box(x=round(x, 1), y=round(y, 1), width=round(width, 1), height=round(height, 1)),
+                box=None if picture else whole,  # the picture is cut out already
                 aus=peaks_of(course, episode), warnings=episode.warnings,
             )  # fmt: skip
             table.write([analysed], None)

@@ -4,8 +4,10 @@ No script: bars and episodes are links within the page, so that the timeline is 
 a bar means is its title, and a table says the same in words.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from expllm.core.records import CoT
@@ -37,17 +39,27 @@ _NOTE: Final = (
 )
 
 
-def write_report(path: Path, title: str, analysis: VideoAnalysis) -> None:
+def write_report(
+    path: Path, title: str, analysis: VideoAnalysis, faces: Mapping[int, bytes] = MappingProxyType({})
+) -> None:
     """Writes the page.
+
+    Args:
+        path: The file.
+        title: Its heading.
+        analysis: What was found.
+        faces: A JPEG of the apex of each episode, by its number.
 
     Raises:
         OutputError: it cannot be written.
     """
     with whole_file(path) as file:
-        file.writelines(report_parts(title, analysis))
+        file.writelines(report_parts(title, analysis, faces))
 
 
-def report_parts(title: str, analysis: VideoAnalysis) -> Iterator[str]:
+def report_parts(
+    title: str, analysis: VideoAnalysis, faces: Mapping[int, bytes] = MappingProxyType({})
+) -> Iterator[str]:
     """The page, piece by piece."""
     yield head(title, _NOTE, ("report.css", "timeline.css"))
     yield _summary(analysis)
@@ -57,7 +69,7 @@ def report_parts(title: str, analysis: VideoAnalysis) -> Iterator[str]:
         episodes = [one for one in analysis.episodes if one.person == person.name]
         for start, end in _rows(*analysis.span):
             yield _timeline(person.name, events, episodes, start, end)
-        yield from (_episode(analysis, episode) for episode in episodes)
+        yield from (_episode(analysis, episode, faces.get(episode.number)) for episode in episodes)
         yield _table(events)
         yield "</section>"
     yield "</main>" + foot()
@@ -154,7 +166,7 @@ def _ticks(start: float, end: float) -> Iterator[float]:
         time += step
 
 
-def _episode(analysis: VideoAnalysis, episode: Episode) -> str:
+def _episode(analysis: VideoAnalysis, episode: Episode, face: bytes | None) -> str:
     label = "no label" if episode.expression is None else episode.expression.value
     share = (episode.probabilities or {}).get(episode.expression) if episode.expression else None
     sure = "" if share is None else f" {percent_text(share)}"
@@ -162,9 +174,18 @@ def _episode(analysis: VideoAnalysis, episode: Episode) -> str:
     return (
         f'<article class="episode-card" id="episode-{episode.number}" tabindex="-1"><h3>Episode '
         f"{episode.number + 1}, {clock(episode.start)} to {clock(episode.end)}: {escaped(label)}{sure}</h3>"
-        f'<p class="key">Most moves at {clock(episode.apex, 2)} (frame {episode.apex_frame}). Writer: '
-        f"{escaped(episode.writer)}.</p>{_text(analysis, episode)}{warnings}</article>"
+        f'{_thumbnail(episode, face)}<p class="key">Most moves at {clock(episode.apex, 2)} '
+        f"(frame {episode.apex_frame}). Writer: {escaped(episode.writer)}.</p>"
+        f"{_text(analysis, episode)}{warnings}</article>"
     )
+
+
+def _thumbnail(episode: Episode, face: bytes | None) -> str:
+    if face is None:
+        return ""
+    data = base64.b64encode(face).decode("ascii")
+    alt = escaped(f"{episode.person} at {clock(episode.apex)}")
+    return f'<img class="apex-face" src="data:image/jpeg;base64,{data}" alt="{alt}"/>'
 
 
 def _text(analysis: VideoAnalysis, episode: Episode) -> str:

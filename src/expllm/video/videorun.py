@@ -6,6 +6,7 @@ OUT/NAME/run.json         settings, the file, what came of it
          events.csv       what moves when
          episodes.jsonl   events that belong together, with label and text
          apexes.csv       units at the apex of each episode: a data set for `expllm cot make`
+         apexes/          the face there, a picture each
          people.csv       who is seen, and their faces at rest
          NAME.eaf, NAME.vtt, report.html, and annotated.webm on request
 """
@@ -26,11 +27,13 @@ from expllm.files.runs import RunFolder
 from expllm.predict import FaceExplainer
 from expllm.video.analysis import VideoAnalysis, VideoOptions, check_measured, measure_video
 from expllm.video.annotated import write_annotated
-from expllm.video.apexpictures import explained_by
+from expllm.video.apexpictures import apex_name, explained_by, forget_apex_faces, write_apex_faces
 from expllm.video.clip import Clip, ClipInfo
 from expllm.video.course_tables import apexes_into, events_into, people_into
 from expllm.video.elan import write_elan
 from expllm.video.frametable import write_frames
+from expllm.video.ray_shares import measure_on_cluster
+from expllm.video.shares import measure_share
 from expllm.video.stretch_store import StretchFolder
 from expllm.video.stretches import Share, StretchMeter, Watcher
 from expllm.video.timelinepage import write_report
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
 
 HASHED: Final = 2**20
 """Bytes at the beginning of a file that tell it from others, with its size."""
+
+APEXES: Final = "apexes"
+"""Folder of the faces at the apexes."""
 
 MOVABLE: Final = frozenset({"input"})
 """Settings that may differ when a run goes on: the file may have been moved."""
@@ -93,13 +99,15 @@ class VideoRun:
         return self._folder.locked()
 
     def analyze(
-        self, meter: StretchMeter, *, workers: int = 1, watch: Callable[[ClipInfo], Watcher] | None = None
-    ) -> VideoAnalysis:
+        self, meter: StretchMeter, *, workers: int = 1, ray: bool = False,
+        watch: Callable[[ClipInfo], Watcher] | None = None,
+    ) -> VideoAnalysis:  # fmt: skip
         """Measures what is not measured yet, and derives everything else.
 
         Args:
             meter: Measures in this process.
             workers: Processes that share the work.
+            ray: They are those of the Ray cluster that was joined; this process only waits.
             watch: Is given the video, and gives what is told the progress.
 
         Raises:
@@ -110,10 +118,13 @@ class VideoRun:
         with Clip(self.source, stream=self.options.stream) as clip:
             self._begin(clip, meter)
             told = watch(clip.info) if watch is not None else _silent
-            with _helpers(self, workers) as helpers:
-                share = Share(0, workers)
-                measure_video(clip, self.stretches, self.options, meter, share, told)
-                _wait_for(helpers, self.source)
+            if ray:
+                measure_on_cluster(self.source, self.stretches, self.options, workers, told)
+            else:
+                with _helpers(self, workers) as helpers:
+                    share = Share(0, workers)
+                    measure_video(clip, self.stretches, self.options, meter, share, told)
+                    _wait_for(helpers, self.source)
             check_measured(self.stretches, clip.name)
             return VideoAnalysis(self.stretches, clip.info, self.options)
 
@@ -142,18 +153,30 @@ class VideoRun:
             file.writelines(episode.to_json() + "\n" for episode in analysis.episodes)
         with whole_file(self.path / "people.csv") as file:
             people_into(file, analysis)
+        faces = self._faces(analysis, products)
+        pictures = {
+            one.number: f"{APEXES}/{apex_name(one)}" for one in analysis.episodes if one.number in faces
+        }
         with whole_file(self.path / "apexes.csv") as file:
-            apexes_into(file, name, analysis)
+            apexes_into(file, name, analysis, pictures)
         media = os.path.relpath(self.source, self.path)
         mime = _MIME.get(self.source.suffix.lower(), "video/unknown")
         write_elan(self.path / f"{stem}.eaf", media, mime, analysis.episodes, analysis.events)
         write_webvtt(self.path / f"{stem}.vtt", analysis.episodes)
         if products.report:
-            write_report(self.path / "report.html", stem, analysis)
+            write_report(self.path / "report.html", stem, analysis, faces)
         if products.annotate or products.blur:
             with Clip(self.source, stream=self.options.stream) as clip:
                 write_annotated(self.path / "annotated.webm", clip, analysis, blur=products.blur)
         self._folder.begin({**self._settings(meter), "result": _result(analysis)})
+
+    def _faces(self, analysis: VideoAnalysis, products: Products) -> dict[int, bytes]:
+        """The face at each apex; none where faces are to be made unrecognisable, or nothing happens."""
+        if products.blur or not analysis.episodes:
+            forget_apex_faces(self.path / APEXES)
+            return {}
+        with Clip(self.source, stream=self.options.stream) as clip:
+            return write_apex_faces(self.path / APEXES, clip, analysis)
 
     def _begin(self, clip: Clip, meter: StretchMeter) -> None:
         """Writes the settings, or compares them with those that the run was begun with."""
@@ -187,16 +210,6 @@ def run_folders(sources: Sequence[Path], out: Path) -> list[Path]:
     if twice:
         raise UsageError(f"several videos are called {twice[0]}: give each folder a command of its own")
     return [out / name for name in names]
-
-
-def measure_share(source: str, path: str, options: VideoOptions, share: Share) -> None:
-    """Measures some stretches of a video, in a process of its own."""
-    from expllm.files.native import lose_native_stderr
-
-    lose_native_stderr()
-    folder = StretchFolder(Path(path))
-    with StretchMeter(mirrored=options.mirrored) as meter, Clip(source, stream=options.stream) as clip:
-        measure_video(clip, folder, options, meter, share)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Final
 
 from expllm.core.errors import ExpllmError, VideoError
 from expllm.video.analysis import VideoOptions
-from expllm.video.shares import measure_share
+from expllm.video.share_worker import measure_share
 from expllm.video.stretch_store import StretchFolder
 from expllm.video.stretches import SECONDS, Share, Watcher
 

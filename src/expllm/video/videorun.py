@@ -33,7 +33,7 @@ from expllm.video.course_tables import apexes_into, events_into, people_into
 from expllm.video.elan import write_elan
 from expllm.video.frametable import write_frames
 from expllm.video.ray_shares import measure_on_cluster
-from expllm.video.shares import measure_share
+from expllm.video.share_worker import measure_share
 from expllm.video.stretch_store import StretchFolder
 from expllm.video.stretches import Share, StretchMeter, Watcher
 from expllm.video.timelinepage import write_report

@@ -41,7 +41,7 @@ export class Timeline {
     this.element = el("div", {},
       el("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Timeline" },
         el("div", { class: "lanes" }, this.slider, this.#drawing(units, seek))),
-      el("p", { class: "checks" }, "Each bar is one movement above rest: darker is stronger, hatched is doubtful. Arrow keys on the slider move by a frame, Page Up and Page Down by an episode."),
+      el("p", { class: "checks" }, "Each bar is one movement above rest: darker is stronger, a dashed outline is doubtful. Arrow keys on the slider move by a frame, Page Up and Page Down by an episode."),
       found.episodes.length ? el("ol", { class: "episodes", "aria-label": "Episodes" }, this.buttons.map((button) => el("li", {}, button))) : el("p", {}, "Nothing moved enough to be an episode."),
       asTable("Events", ["Person and unit", "Onset", "Apex", "Offset", "Peak", "Flags"], found.events.map((event) => [
         el("button", { type: "button", class: "link", onclick: () => seek(event.onset) }, `${event.person}: ${event.unit}`),
@@ -83,7 +83,6 @@ export class Timeline {
     }
     this.line.setAttribute("y2", top);
     return svg("svg", { class: "timeline", viewBox: `0 0 ${LEFT + WIDTH + 10} ${top + 18}`, role: "img", "aria-label": "Movements over time; the table of events says the same" },
-      svg("defs", {}, svg("pattern", { id: "doubtful", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, svg("rect", { width: 2, height: 5 }))),
       parts, ticks(this.found.span[0], this.end).map((time) => svg("text", { class: "tick", x: this.x(time), y: top + 13 }, clock(time).replace(".0", ""))),
       this.line);
   }

@@ -180,22 +180,20 @@ def video(
 
     sampling = Sampling(fps, every, parse_time(from_), None if to is None else parse_time(to))
     count = labels or 8
-    options = VideoOptions(
-        sampling, stream, mirrored, _rest(baseline, neutral, baseline_from), people, labels=count,
-        explain=not no_explain,
-    )  # fmt: skip
+    rest = _rest(baseline, neutral, baseline_from)
+    options = VideoOptions(sampling, stream, mirrored, rest, people, labels=count, explain=not no_explain)
     products = replace(
         _products(columns, table, count), report=not no_report, annotate=annotate, blur=blur_faces
     )
     sources = list(_found(videos))
-    folders = run_folders(sources, out)
+    jobs = zip(sources, run_folders(sources, out), strict=True)
     keep_stderr_to_ourselves()
     with (
         StretchMeter(mirrored=mirrored) as meter,
         _explainer(model, labels, dtype, device, licence) as explainer,
     ):
         batch = _Batch(options, products, _shares(workers, ray), quiet, explainer, ray=ray is not None)
-        for source, folder in zip(sources, folders, strict=True):
+        for source, folder in jobs:
             batch.take(source, folder, meter)
     leave(batch.ending())
 

@@ -118,7 +118,7 @@ def test_a_variant_that_fails_is_told_and_the_others_go_on(plan: Path, done: Pat
                  "stages.instruct.max_steps=1", "--data", plan.parent / "faces", "-q")  # fmt: skip
     assert found.code == 3
     assert "begun with stages.instruct.max_steps 2, not 1" in found.complaints[0]
-    assert found.complaints[1:] == ["expllm: 1 of 2 trainings have no figures: the table gives the reasons"]
+    assert found.complaints[1:] == ["expllm: 1 of 2 trainings failed: the table gives the reasons"]
     failed, other, twin = saved(tmp_path)["variants"]
     assert failed["accuracy"] is None
     assert "begun with" in failed["seeds"][0]["problem"]

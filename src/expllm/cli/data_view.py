@@ -35,8 +35,10 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _places("one of several frames", report.animated, "yellow")
     if report.left_out:
         yield _left_out(report)
-    whole = ("The data set is complete.", "green") if report.is_whole else ("The data set is incomplete.", "bold red")
-    yield text(*whole)
+    if report.is_whole:
+        yield text("The data set is complete.", "green")
+    else:
+        yield text("The data set is incomplete.", "bold red")
     yield Text()
     if report.about is not OWN:
         yield text(f"To obtain it: {report.about.obtain}.", "dim")

@@ -168,7 +168,7 @@ def of_trainings(trainings: "Sequence[Measured]") -> Ending:
     if not failed:
         return Ending()
     code = ExitCode.FAILURE if failed == len(trainings) else ExitCode.SOME_INPUTS_FAILED
-    return Ending(code, f"{failed:,} of {len(trainings):,} trainings have no figures: the table gives the reasons")
+    return Ending(code, f"{failed:,} of {len(trainings):,} trainings failed: the table gives the reasons")
 
 
 def of_texts(found: "Grounding") -> Ending:

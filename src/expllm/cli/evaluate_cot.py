@@ -137,13 +137,11 @@ def cot(
 ) -> None:
     """Score a model's explanations. Run the same command again to resume.
 
-    Grounding checks each claim against the face's measured action units and needs no judge. A judge compares
-    each text with a reference text (the paper's Table III). An audit model reads claims beside the rules, at
-    the same endpoint. Exit code 3: an image or a reply is missing.
+    Grounding checks claims against the measured action units and needs no judge. A judge compares texts with
+    references (the paper's Table III); an audit model reads claims. Exit code 3: something is missing.
     """
     from expllm.cli.audit_model import CHAT, AuditOrder
     from expllm.cli.evaluate_judge import opened_beside
-    from expllm.predict.opening import check_named
 
     reading = AuditOrder(
         audit_model=audit_model, max_tokens=audit_max_new_tokens, base_url=base_url, key_env=key_env,
@@ -152,8 +150,7 @@ def cot(
     )  # fmt: skip
     tokens, evaluated = (judge_max_new_tokens, max_new_tokens), model.startswith(CHAT)
     beside = opened_beside(reading, judge, judge_file, repeats, tokens, evaluated)
-    chat = _evaluated(model, reading, max_new_tokens, questions, served_name)
-    check_named(licence, model, chat)
+    chat = _evaluated(model, licence, reading, max_new_tokens, questions, served_name)
     found = _answers(
         model, dataset, output, limit, seed, reference, order, max_new_tokens, hint, audited, data_root, kind,
         batch_size, boxes, dtype, device, chat, quiet,
@@ -163,19 +160,21 @@ def cot(
 
 
 def _evaluated(
-    model: str, asked: "ChatSettings", max_tokens: int | None, questions: str | None, served_name: str | None
-) -> "ChatOptions | None":
-    """How the evaluated model is asked, if it is asked at a server: the options of that kind.
+    model: str, licence: str, asked: "ChatSettings", max_tokens: int | None, questions: str | None,
+    served_name: str | None,
+) -> "ChatOptions | None":  # fmt: skip
+    """How the evaluated model is asked, if it runs on a server: the options of that kind.
 
     Raises:
-        UsageError: those of a served model are given for another.
+        UsageError: those of a served model are given for another; its licence is not allowed.
     """
     from expllm.predict import ChatOptions
-    from expllm.predict.opening import CHAT, ENDPOINT, check_chat_options
+    from expllm.predict.opening import CHAT, ENDPOINT, check_chat_options, check_named
 
     served = ChatOptions(questions=Path(questions) if questions else None, served_name=served_name)
     if questions or served_name:
         check_chat_options(model, served)
+    check_named(licence, model, replace(served, key_env=asked.key_env))
     if model.startswith(ENDPOINT):
         return replace(served, key_env=asked.key_env, timeout=asked.timeout)
     if not model.startswith(CHAT):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from expllm.core.conversations import Order
 from expllm.core.errors import UsageError
@@ -90,39 +90,39 @@ def open_explainer(
 
     Raises:
         UsageError: there is no such model, or an option is not for it.
-        MissingWeights, ModelError, MissingDependency: as `ModelExplainer`.
-        KeyRejected, BadPrices, OutputError: as `OpenAIChat`.
-        Unreachable: as `open_served`.
+        MissingWeights, ModelError, MissingDependency, KeyRejected, BadPrices, OutputError, Unreachable: as
+            `ModelExplainer`, `OpenAIChat` and `open_served`.
     """
-    permissive = chosen_licence(licence) == "permissive"
     if model is None:
-        model = OFFLINE if labels is not None or permissive else default_model()
+        rules = labels is not None or chosen_licence(licence) == "permissive"
+        model = OFFLINE if rules else default_model()
     name = canonical(str(model))
     if labels not in (None, 7, 8):
         raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")
     check_chat_options(name, chat)
+    check_named(licence, name, chat)
     if name == OFFLINE:
         return RuleExplainer(labels or 8)
+    options = chat or ChatOptions()
     if name.startswith(CHAT):
-        return _chat(
-            name.removeprefix(CHAT), labels or 8, chat or ChatOptions(), on_status, audited=bool(audited)
-        )
+        return _chat(name.removeprefix(CHAT), labels or 8, options, on_status, audited=bool(audited))
     if labels is not None:
         raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
     if name.startswith(ENDPOINT):
-        options = chat or ChatOptions()
-        if permissive:
-            check_model_licence(licence, served_folder(name, options))
         return open_served(name, options, order=order, audited=bool(audited), on_status=on_status)
+    return _trained(
+        model, order=order, dtype=dtype, device=device, audited=audited is not False, heard=heard,
+        on_status=on_status, shown_as=shown_as,
+    )  # fmt: skip
+
+
+def _trained(model: str | Path, *, shown_as: str | None, **options: Any) -> FaceExplainer:
+    """A trained model of this machine."""
     from expllm.predict.trained import ModelExplainer
 
+    name = str(model)
     shown = shown_as or (name if name in SHIPPED else None)
-    folder = model_folder(model)
-    check_model_licence(licence, folder, name)
-    return ModelExplainer(
-        folder, name=shown, order=order, dtype=dtype, device=device,
-        audited=audited is not False, heard=heard, on_status=on_status,
-    )  # fmt: skip
+    return ModelExplainer(model_folder(model), name=shown, **options)
 
 
 def check_named(licence: str | None, model: str, options: ChatOptions | None = None) -> None:

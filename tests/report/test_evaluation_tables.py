@@ -4,11 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
-from evalruns import ablation, drawn_faces, good, judge, pairs, save, settings, told
+from evalruns import SMILE, ablation, answer, drawn_faces, good, judge, pairs, save, settings, told
 from hypothesis import given
 from hypothesis import strategies as st
 
 from expllm.core.errors import ExpllmError, RecordError, UsageError
+from expllm.core.records import Rejected
+from expllm.core.vocabulary import Expression
+from expllm.cot.rule_writer import write_cot
 from expllm.files.runs import NoRun
 from expllm.report.evaluation.ablation_tables import ablation_tables
 from expllm.report.evaluation.evaluated_runs import ScoredRun, model_name, read
@@ -114,6 +117,19 @@ def test_a_judges_scores_are_table_iii_and_grounding_stands_apart(tmp_path: Path
     assert "grounding" not in " ".join(column.name.lower() for column in exp_cot.columns)
     assert by_column(grounding, "small on faces")["Texts ()"] == "9"
     assert not any(column.source == "paper" for column in grounding.columns)
+
+
+def test_audited_texts_are_shown_as_first_written_and_as_shipped(tmp_path: Path) -> None:
+    """A refuted sentence that was left out lowers the first figure, and not the second."""
+    text = write_cot(SMILE, Expression.HAPPINESS).text
+    lie = Rejected(sentence=" The jaw drops strongly.", reason="refuted", start=len(text))
+    one = answer("a", Expression.HAPPINESS, Expression.HAPPINESS, text=text, aus=SMILE, rejected=(lie,))
+    run = save(tmp_path / "run", [one], task="cot")
+    (grounding,) = text_tables(read([run]))
+    row = by_column(grounding, str(grounding.rows[0][0]))
+    assert row["Precision of claims % ()"].startswith("100")
+    assert not row["Precision as first written % ()"].startswith(("100", "-", "–"))
+    assert "1 of 1 texts had a refuted sentence; 0 rewritten, 0 by rules, 1 left out" in grounding.notes[-1]
 
 
 def test_ablations_are_tables_iv_and_v(tmp_path: Path) -> None:

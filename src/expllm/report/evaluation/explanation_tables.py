@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from expllm.evals.claim_comparison import KINDS
-from expllm.evals.explanation_scores import Grounding, audited_texts, grounding, pairs_of
+from expllm.evals.explanation_scores import AsWritten, Grounding, audited_texts, grounding, pairs_of
 from expllm.evals.judge.judge_run import JudgeRun
 from expllm.evals.judge.judge_scores import Judged, judged
 from expllm.evals.judge.rubric import PARTS
@@ -81,12 +81,14 @@ def _passport(run: ScoredRun, name: str, found: Judged) -> str:
 
 def _grounding(found: Sequence[tuple[ScoredRun, Grounding]], names: dict[str, str]) -> Table:
     heads = (
-        "Method", "Texts", "Precision of claims %", "Recall of units %", "Sentences read %", "Well-formed %",
+        "Method", "Texts", "Precision as first written %", "Precision of claims %", "Recall of units %",
+        "Sentences read %", "Well-formed %",
         "Conclusion is the label %", "Label is the same after the text %",
     )  # fmt: skip
     rows = tuple(
         (
             f"{names[run.settings.digest]} on {run.dataset}", f"{one.texts:,}",
+            _share(one.as_written.precision) if one.as_written else NOTHING,
             *map(_share, (one.precision, one.recall, one.read)),
             *map(_share, (one.well_formed, one.agrees, one.labels_agree)),
         )
@@ -96,10 +98,21 @@ def _grounding(found: Sequence[tuple[ScoredRun, Grounding]], names: dict[str, st
         "Texts are held against measured action units, without a judge. Precision: claims that are borne out "
         "among those that can be checked. Recall: active units that are told, weighted by their intensity. "
         "Sentences read: those about the face that the audit could read; nothing in the others is checked. "
-        "Well-formed: three headings, at most 130 words.",
+        "Well-formed: three headings, at most 130 words. "
+        "As first written: where texts were audited while they were written, with every refuted sentence "
+        "back in its place.",
+        *(_rewritten(names[run.settings.digest], one.as_written) for run, one in found if one.as_written),
     )
     title = "Grounding of explanations, without a judge"
     return Table("grounding", title, tuple(map(Column, heads)), rows, (False,) * len(rows), notes)
+
+
+def _rewritten(name: str, first: AsWritten) -> str:
+    """What audited decoding changed: a precision as shipped says little without it."""
+    return (
+        f"{name}: {first.changed:,} of {first.texts:,} texts had a refuted sentence; {first.rewritten:,} "
+        f"rewritten, {first.by_rules:,} by rules, {first.omitted:,} left out."
+    )
 
 
 def _readings(found: Sequence[tuple[ScoredRun, ModelAudit]], names: dict[str, str]) -> Table:

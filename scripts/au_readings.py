@@ -115,14 +115,15 @@ def _read(net: Seeing, faces: Faces, part: str, heads: dict[str, Tensor]) -> Rea
     with Progress(len(faces), doing="reading", things=f"faces of {part}") as progress:
         for begin in range(0, len(faces), 64):
             pictures = plain(faces.pixels[begin : begin + 64], net.tower.config.image_size)
-            one, two = (
-                net(look.contiguous(memory_format=torch.channels_last))
-                for look in (pictures, pictures.flip(3))
-            )
-            found["straight"].append(one.units.numpy())
-            found["flipped"].append(two.units.numpy())
-            found["clear"].append(((one.clear + two.clear) / 2).sigmoid().numpy())
-            found["logits"].append(((one.logits + two.logits) / 2).numpy())
+            with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_amx_tile_supported()):
+                one, two = (
+                    net(look.contiguous(memory_format=torch.channels_last))
+                    for look in (pictures, pictures.flip(3))
+                )
+            found["straight"].append(one.units.float().numpy())
+            found["flipped"].append(two.units.float().numpy())
+            found["clear"].append(((one.clear + two.clear) / 2).float().sigmoid().numpy())
+            found["logits"].append(((one.logits + two.logits) / 2).float().numpy())
             for _ in range(len(pictures)):
                 progress.step(0)
     said = {name: np.concatenate(parts) for name, parts in found.items()}

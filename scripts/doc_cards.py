@@ -1,14 +1,16 @@
 """The parts of the docs that come from the figures in the shipped JSON: the two model cards."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from doc_parts import table
 
-from expllm.core.vocabulary import ACTION_UNITS
-from expllm.faces.au_classifier import read_asset
+from expllm.core.vocabulary import ACTION_UNITS, AUSource
+from expllm.faces.au_classifier import FITTED, read_asset
 from expllm.faces.au_reader import load_calibration
-from expllm.faces.pixel_reader import load_units
+from expllm.faces.pixel_reader import UnitTable, load_units
 
 FIGURES: Final = {
     "renders_pearson": "r",
@@ -31,6 +33,10 @@ SETS: Final = {
     "ferplus_test": "FER+ test",
     "portraits_held_out": "portraits, held-out identities",
 }
+SOURCE_PARTS: Final = {"measured_faces": "faces that were measured", "read_from_pixels": "read from pixels"}
+DOCS: Final = Path(__file__).parents[1] / "docs"
+UNFITTED: Final = "*Not fitted yet for the network that ships: `make fit-units` does it.*"
+LEVELS: Final = (0.0, 0.2, 0.6)
 CARD: Final = ("what", "as it stands in the asset")
 BLENDSHAPE_UNITS: Final = [au for au in ACTION_UNITS if au.number is not None]
 """Those that the calibration of the blendshapes speaks of: FEAFA's."""
@@ -107,6 +113,26 @@ def au_sources() -> str:
     return table(heads, rows)
 
 
+def au_conditions(part: str) -> str:
+    """How readings from pixels bear turned heads and bad pictures."""
+    tables = json.loads((DOCS / "au_conditions.json").read_text(encoding="utf-8"))
+    heads, *rows = tables[part]
+    return table(heads, rows)
+
+
+def au_bands() -> str:
+    """Of each action that has them: the band around a reading of 0, of 0.2 and of 0.6, from both sources."""
+    rows = []
+    for name, action in UnitTable().actions.items():
+        band = action.bands.get(action.source(seen=True))
+        if band is not None and sum(action.weights):
+            ends = [band.around(level) for level in LEVELS]
+            rows.append(
+                (name, str(action.source(seen=True)), *(f"{low:.2f}-{high:.2f}" for low, high in ends))
+            )
+    return table(("action", "read from", *(f"a reading of {level:g}" for level in LEVELS)), rows)
+
+
 def au_sources_card() -> str:
     """Where the table of sources comes from."""
     return table(CARD, [(key.replace("_", " "), _text(value)) for key, value in load_units()["card"].items()])
@@ -131,6 +157,48 @@ def classifier_card() -> str:
         size = f"{len(model['weights'])} terms, {len(model['missing'])} action units"
         rows.append((f"model of {count} expressions", f"`{model['identity']}`: {size}"))
     return table(CARD, rows)
+
+
+def classifier_sources() -> str:
+    """How well labels from each source of action units are."""
+    rows = []
+    for source in FITTED:
+        for count, results in read_asset(source)["card"]["results"].items():
+            for name in [name for name in SETS if name in results]:
+                rows += [
+                    (f"`{source}`", count, SETS[name], title, found["rows"], *_ranges(found), found["ece"])
+                    for key, title in SOURCE_PARTS.items()
+                    if (found := results[name].get(key)) is not None
+                ]
+    heads = ("source", "labels", "set", "counted", "rows", "accuracy (95 %)", "macro-F1 (95 %)", "ECE")
+    return table(heads, rows)
+
+
+def classifier_source_cards() -> str:
+    """What the classifiers of pixels were fitted on."""
+    if len(FITTED) == 1:
+        return UNFITTED
+    cards = {source: read_asset(source)["card"] for source in FITTED if source is not AUSource.BLENDSHAPES}
+    told = ("date", "au_reader", "network", "portraits", "monotone", "data", "setting")
+    rows = [(key.replace("_", " "), *(_text(card.get(key)) for card in cards.values())) for key in told]
+    return table(("what", *(f"`{source}`" for source in cards)), rows)
+
+
+def classifier_source_classes() -> str:
+    """Each class on FER+ valid, from both sources."""
+    if AUSource.BOTH not in FITTED:
+        return UNFITTED
+    found = read_asset(AUSource.BOTH)["card"]["results"]["8"]["ferplus_valid"]["measured_faces"]
+    return _classes(found)
+
+
+def _ranges(found: Mapping[str, Any]) -> tuple[str, str]:
+    """Accuracy and macro-F1 with their intervals, as far as they are known."""
+    texts = []
+    for key in ("accuracy", "macro_f1"):
+        low, high = found.get(f"{key}_95", (None, None))
+        texts.append(_percent(found[key]) + ("" if low is None else f" ({100 * low:.1f}-{100 * high:.1f})"))
+    return texts[0], texts[1]
 
 
 def classifier_limits() -> str:

@@ -1,25 +1,24 @@
-"""Rows for the expression classifier: FER+ by the majority protocol, portraits in parts by identity.
+"""Rows for the expression classifier: FER+ by the majority protocol, portraits by person.
 
-Finding faces takes most of the time. Its cache keeps blendshapes only, so that a new AU calibration does
-not void it; a new face finder does.
+Blendshapes are those that `au_readings_*.parquet` holds for every face, pixels are read by the network in
+batches (`unit_readings`): nothing is searched for in pictures, so that all is read within minutes.
 """
 
 import hashlib
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from multiprocessing import Pool
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pyarrow import parquet
+from unit_readings import ASSET, read_shards
 
-from expllm.core.vocabulary import LABEL_ORDERS, AUVector, label_set
-from expllm.faces.au_reader import TRACE, BlendshapeReader
-from expllm.faces.finder import FaceFinder
-from expllm.files.images import open_image
+from expllm.core.vocabulary import AU_NAMES, LABEL_ORDERS, AUSource, label_set
+from expllm.data.people import part_of
+from expllm.faces.au_reader import TRACE
+from expllm.faces.pixel_reader import MOST_TURNED, PixelReader, UnitReader
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,15 +32,15 @@ PATTERNS: Final = {
 }
 FERPLUS: Final = LABEL_ORDERS["ferplus"].labels
 NAMES: Final = label_set(8)
-PARTS: Final = 6
-"""Portraits fall into so many parts by identity: part 0 is held out, part 1 validates."""
+SEEN_ONLY: Final = "cheek raiser"
+"""A unit that pixels alone measure."""
 
 
 @dataclass(frozen=True)
 class Faces:
     """Rows of one set; labels count in AffectNet's order.
 
-    `aus` [N, 24] and `scores` [N, 52] are NaN where no face was measured; `votes` [N, 8]; `labels` [N].
+    `aus` [N, 31] and `scores` [N, 52] are NaN where no face was measured; `votes` [N, 8]; `labels` [N].
     """
 
     aus: Array
@@ -58,7 +57,14 @@ class Faces:
 
     @property
     def found(self) -> Rows:
-        return ~np.isnan(self.scores[:, 0])
+        """[N] whether anything was measured."""
+        return np.asarray(~np.isnan(self.aus).all(axis=1))
+
+    @property
+    def read(self) -> Rows:
+        """[N] the faces that a classifier is for: those read from pixels, where pixels are read at all."""
+        seen: Rows = ~np.isnan(self.aus[:, AU_NAMES.index(SEEN_ONLY)])
+        return seen if seen.any() else self.found
 
     def with_any_traces(self) -> "Faces":
         """The faces as read, with their traces at zero, and with random ones, one set after the other.
@@ -81,7 +87,7 @@ class Faces:
 
 @dataclass(frozen=True)
 class Data:
-    """Every set of rows, whether or not a face was found in them."""
+    """Every set of rows, whether or not a face was found in them; `test` is empty until it is asked for."""
 
     train: Faces
     valid: Faces
@@ -89,78 +95,112 @@ class Data:
     portraits_train: Faces
     portraits_valid: Faces
     portraits_held_out: Faces
+    halves: bool = False
 
     def of(self, count: int) -> "Data":
-        return Data(*(faces.of(count) for faces in vars(self).values()))
+        return Data(
+            self.train.of(count), self.valid.of(count), self.test.of(count), self.portraits_train.of(count),
+            self.portraits_valid.of(count), self.portraits_held_out.of(count), self.halves,
+        )  # fmt: skip
+
+    def sets(self) -> dict[str, Faces]:
+        """All of them by name."""
+        return {name: faces for name, faces in vars(self).items() if isinstance(faces, Faces)}
 
     def rows(self) -> dict[str, dict[str, int]]:
         return {
             name: {"rows": len(faces.labels), "faces_measured": int(faces.found.sum())}
-            for name, faces in vars(self).items()
+            for name, faces in self.sets().items()
         }
 
 
-def load(folder: Path, cache: Path | None, processes: int, reader: BlendshapeReader) -> Data:
-    """Reads the pictures of `folder` (or the cache) and their labels."""
-    scores = read_scores(folder, cache, processes)
-    names = scores["names"].tolist()
-    aus = {key: _read_aus(scores[key], names, reader) for key in PATTERNS}
-    columns = {key: read_columns(folder, pattern, images=False) for key, pattern in PATTERNS.items()}
-    train, valid, test = (_ferplus(columns[key], aus[key], scores[key]) for key in ("train", "valid", "test"))
-    people, parts = _portraits(columns["portraits"], aus["portraits"], scores["portraits"])
-    return Data(train, valid, test, people[parts > 1], people[parts == 1], people[parts == 0])
+@dataclass(frozen=True)
+class Inputs:
+    """Where everything is.
+
+    Attributes:
+        data: Folder of the Parquet files.
+        crops: Folder of the portraits that were cut out (`crop_portraits.py`).
+        cache: Where the network's readings are kept.
+        net: Folder of the network.
+        shards: How many shards of FER+ train and of the portraits count; all if None.
+        halves: Half of FER+ valid stands for FER+ train, the other half for FER+ valid: a first look at a new
+            network, before it has read 28,000 faces.
+    """
+
+    data: Path
+    crops: Path
+    cache: Path | None = None
+    net: Path = ASSET
+    shards: int | None = None
+    halves: bool = False
+
+    def paths(self, key: str, folder: Path | None = None) -> list[Path]:
+        """The shards of one of `PATTERNS`, in their order."""
+        found = sorted((folder or self.data).glob(PATTERNS[key]))
+        if not found:
+            sys.exit(f"no {PATTERNS[key]} in {folder or self.data}")
+        return found[: self.shards] if key in ("train", "portraits") else found
 
 
-def read_columns(folder: Path, pattern: str, *, images: bool) -> dict[str, list[Any]]:
-    """All shards that match, as columns: the pictures alone, or everything else."""
-    shards = sorted(folder.glob(pattern))
-    if not shards:
-        sys.exit(f"no {pattern} in {folder}")
+def load(inputs: Inputs, source: AUSource, *, test: bool) -> Data:
+    """The faces of all sets as `source` reads them."""
+    left_out = {name for name, out in (("test", not test), ("train", inputs.halves)) if out}
+    keys = [key for key in PATTERNS if key not in left_out]
+    columns = {key: read_columns(inputs.paths(key)) for key in keys}
+    read = {key: read_aus(inputs, key, source) for key in keys}
+    ferplus = {key: _ferplus(columns[key], *read[key]) for key in keys if key != "portraits"}
+    people, parts = _portraits(columns["portraits"], *read["portraits"])
+    if inputs.halves:
+        even = np.arange(len(ferplus["valid"].labels)) % 2 == 0
+        ferplus |= {"train": ferplus["valid"][even], "valid": ferplus["valid"][~even]}
+    nobody = ferplus["valid"][np.zeros(len(ferplus["valid"].labels), bool)]
+    return Data(
+        ferplus["train"], ferplus["valid"], ferplus.get("test", nobody),
+        people[parts == 2], people[parts == 1], people[parts == 0], inputs.halves,
+    )  # fmt: skip
+
+
+def read_aus(inputs: Inputs, key: str, source: AUSource) -> tuple[Array, Array]:
+    """Units [N, 31] and blendshapes [N, 52] of every row of a set, NaN where no face was found.
+
+    Args:
+        key: One of `PATTERNS`.
+    """
+    stem = PATTERNS[key].partition("-")[0]
+    count = sum(parquet.read_metadata(shard).num_rows for shard in inputs.paths(key))
+    table = parquet.read_table(inputs.data / f"au_readings_{stem}.parquet", filters=[("row", "<", count)])
+    rows, names = table["row"].to_numpy(), [name for name in table.column_names if name.startswith("mp_")]
+    scores = np.stack([table[name].to_numpy() for name in names], axis=1).astype(float)
+    turned = np.abs(np.stack([table[name].to_numpy() for name in ("yaw", "pitch")])).max(axis=0)
+    seen = _seen(inputs, key, source)
+    reader, pixels = UnitReader(source), PixelReader()
+    aus, every_score = np.full((count, len(AU_NAMES)), np.nan), np.full((count, len(names)), np.nan)
+    shapes = [name.removeprefix("mp_") for name in names]
+    for row, values, far in zip(rows.tolist(), scores.tolist(), turned.tolist(), strict=True):
+        blendshapes = dict(zip(shapes, values, strict=True))
+        clear = seen is not None and far <= MOST_TURNED and seen[row, -1] >= pixels.table.least_clear
+        units = pixels.intensities(seen[row, :-1].astype(float)) if seen is not None and clear else {}
+        aus[row], every_score[row] = reader.of(blendshapes, units).to_array(), values
+    return aus, every_score
+
+
+def _seen(inputs: Inputs, key: str, source: AUSource) -> NDArray[np.float32] | None:
+    """What the network reads of each row; None where pixels are not asked for."""
+    if source is AUSource.BLENDSHAPES:
+        return None
+    folder = inputs.crops if key == "portraits" else inputs.data
+    return read_shards(inputs.paths(key, folder), inputs.net, inputs.cache)
+
+
+def read_columns(shards: list[Path]) -> dict[str, list[Any]]:
+    """Shards as columns, without the pictures."""
     columns: dict[str, list[Any]] = {}
     for shard in shards:
-        wanted = [name for name in parquet.read_schema(shard).names if (name == "image") == images]
+        wanted = [name for name in parquet.read_schema(shard).names if name != "image"]
         for name, values in parquet.read_table(shard, columns=wanted).to_pydict().items():
             columns.setdefault(name, []).extend(values)
     return columns
-
-
-def read_scores(folder: Path, cache: Path | None, processes: int) -> dict[str, NDArray[Any]]:
-    """Blendshapes [N, 52] of each set, NaN where no face is measured, and their `names` [52]."""
-    scores: dict[str, NDArray[Any]] = dict(np.load(cache)) if cache and cache.exists() else {}
-    missing = {key: pattern for key, pattern in PATTERNS.items() if key not in scores}
-    for key, pattern in missing.items():
-        images = read_columns(folder, pattern, images=True)["image"]
-        with Pool(processes, _open_finder) as pool:
-            found = pool.map(_find, images, chunksize=100)
-        names = sorted(next(face for face in found if face))
-        scores[key] = np.array([[face[n] for n in names] if face else [np.nan] * 52 for face in found])
-        scores["names"] = np.array(names)
-        print(f"{key}: {len(found)} pictures, {sum(face is not None for face in found)} faces", flush=True)
-        if cache:  # after each set: the next one takes minutes, and may be interrupted
-            np.savez_compressed(cache, allow_pickle=False, **scores)
-    return scores
-
-
-_finder: FaceFinder
-
-
-def _open_finder() -> None:
-    global _finder  # noqa: PLW0603 - one native model a worker process
-    _finder = FaceFinder()
-
-
-def _find(image: bytes) -> Mapping[str, float] | None:
-    """The 52 scores of the largest face that can be measured."""
-    faces = (face.blendshapes for face in _finder.find(open_image(image)))
-    return next((scores for scores in faces if scores is not None), None)
-
-
-def _read_aus(scores: Array, names: list[str], reader: BlendshapeReader) -> Array:
-    """[N, 52] to [N, 24]."""
-    missed = AUVector()
-    faces = (dict(zip(names, row.tolist(), strict=True)) for row in scores)
-    read = (missed if np.isnan(face[names[0]]) else reader.read_blendshapes(face) for face in faces)
-    return np.array([aus.to_array() for aus in read])
 
 
 def _ferplus(columns: dict[str, list[Any]], aus: Array, scores: Array) -> Faces:
@@ -176,8 +216,16 @@ def _ferplus(columns: dict[str, list[Any]], aus: Array, scores: Array) -> Faces:
 
 
 def _portraits(columns: dict[str, list[Any]], aus: Array, scores: Array) -> tuple[Faces, Ints]:
-    """All portraits, and the part that each belongs to."""
+    """All portraits, and the part of each: 2 is fitted on, 1 validates, 0 is held out.
+
+    The last two are people whom the network did not learn from.
+    """
     labels = np.array([NAMES.index(name) for name in columns["label"]])
-    digests = [hashlib.sha256(identity.encode()).hexdigest() for identity in columns["identity"]]
-    parts = np.array([int(digest, 16) % PARTS for digest in digests])
+    parts = np.array([_part(identity) for identity in columns["identity"]])
     return Faces(aus, scores, np.eye(len(NAMES))[labels], labels), parts
+
+
+def _part(identity: str) -> int:
+    if part_of(identity) == "train":
+        return 2
+    return int(hashlib.sha256(f"half {identity}".encode()).hexdigest(), 16) % 2

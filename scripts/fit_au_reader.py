@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from au_evidence import (
     ratings,
 )
 from au_readings import Array, Read, read
+from flat_json import flat_json
 from safetensors.numpy import load_file, save
 from tower_faces import CHANNELS, LABELS
 
@@ -39,7 +39,14 @@ ASSETS: Final = Path(__file__).parents[1] / "src" / "expllm" / "assets"
 DEAD: Final = 0.85
 """As of blendshapes: one in seven neutral faces reads above zero."""
 FULL: Final = 0.99
-LEAST_CLEAR: Final = 0.5
+FLOOR: Final = 0.02
+"""Of neutral faces: from there on a reading is a trace, graded up to the dead zone. Cut off at the middle of
+neutral faces, traces told expressions apart less well (FER+ valid, readable faces: NLL 0.70, not 0.67)."""
+LEAST_CLEAR: Final = 0.1
+"""From there on what is read tells expressions apart as on the clearest faces. FER+ valid within 30 degrees,
+AUC of lip corner pull for happiness, nose wrinkle and upper lip raise for anger, lips part for surprise:
+.99, .90, .90, .90 from .5 on; .99, .94, .86, .86 from .2; .99, .96, .95, .89 from .05; then .99, .84, .77,
+.90."""
 SLACK: Final = 0.02
 """In pictures, where faces are found and cut out anew, agreement is so much lower."""
 NEUTRAL: Final = LABELS.index("neutral")
@@ -81,12 +88,13 @@ def main() -> None:
         "licence": "academic use only: the network learned from OpenFace's readings",
         "learned": {name: len(part.label) for name, part in fitter.learned.items()},
         "held_out": {name: len(part.label) for name, part in fitter.held_out.items()},
+        "floor_quantile": FLOOR,
         "dead_zone_quantile": DEAD,
         "full_scale_quantile": FULL,
     }
     table = {"card": card, "least_clear": LEAST_CLEAR, "actions": actions}
     path = options.output / "au_units.json"
-    path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    path.write_text(flat_json(table), encoding="utf-8")
     ship(options.tower, options.output / "seeing")
     print(
         f"{path}: {sum(entry['measured'] for entry in actions.values())} of {len(actions)} actions measured"
@@ -140,7 +148,7 @@ class Fitter:
         values = {name: one.value(part.units) for name, part in self.learned.items()}
         rest = np.concatenate([values[name][part.label == NEUTRAL] for name, part in self.learned.items()])
         full = np.quantile(values["ferplus"], FULL)
-        floor, dead = np.quantile(rest, [0.5, DEAD])
+        floor, dead = np.quantile(rest, [FLOOR, DEAD])
         return Ramp(PIXELS[action], *(round(float(value), 4) for value in (floor, dead, full)))
 
     def _channel(self, action: str) -> Channel:

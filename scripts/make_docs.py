@@ -14,6 +14,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -34,12 +35,15 @@ COMMAND: Final = "python scripts/make_docs.py"
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "action-units": doc_parts.action_units,
+    "au-bands": doc_cards.au_bands,
     "au-card": doc_cards.au_card,
+    "au-changed": partial(doc_cards.au_conditions, "changed"),
     "au-constants": doc_cards.au_constants,
     "au-figures": doc_cards.au_figures,
     "au-rejected": doc_cards.au_rejected,
     "au-sources": doc_cards.au_sources,
     "au-sources-card": doc_cards.au_sources_card,
+    "au-turned": partial(doc_cards.au_conditions, "turned"),
     "chat-dialects": doc_chat.dialects,
     "chat-errors-of-all": doc_chat.errors_of_all,
     "chat-errors-of-one": doc_chat.errors_of_one,
@@ -48,6 +52,9 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "classifier-errors": doc_cards.classifier_errors,
     "classifier-figures": doc_cards.classifier_figures,
     "classifier-limits": doc_cards.classifier_limits,
+    "classifier-source-cards": doc_cards.classifier_source_cards,
+    "classifier-source-classes": doc_cards.classifier_source_classes,
+    "classifier-sources": doc_cards.classifier_sources,
     "cli": doc_parts.command_lines,
     "columns": doc_parts.columns,
     "degrees": doc_parts.degrees,

@@ -6,8 +6,8 @@ from explanations import UNREADABLE
 from rich.console import Console, RenderableType
 
 from expllm.cli.view import analysis_view, aus_view, vocabulary_view
-from expllm.core.records import Box, CoT, FaceAnalysis, Provenance
-from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
+from expllm.core.records import Box, CoT, FaceAnalysis, Provenance, UnitReading
+from expllm.core.vocabulary import AU_NAMES, AUSource, AUVector, Expression
 from expllm.predict.base import examined
 
 COT = CoT(
@@ -135,6 +135,14 @@ def test_action_unit_table_has_every_unit_with_its_numbers() -> None:
     assert "43+45" in line_with(text, "left eye close")
     assert "not measured" in line_with(text, "cheeks puff")
     assert "0.00" in line_with(text, "jaw drop")
+
+
+def test_action_unit_table_has_bands_where_they_are_known() -> None:
+    readings = {"jaw drop": UnitReading(source=AUSource.BLENDSHAPES, low=0.0, high=0.125)}
+    text = shown(aus_view([face(au_readings=readings)]))
+    assert "0.00-0.12" in line_with(text, "jaw drop")
+    assert "0.00-0.12" not in shown(aus_view([face()]))
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_vocabulary_lists_every_name() -> None:

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
+from wrinkled_nose import wrinkled as wrinkled_nose
 
 from expllm.core.errors import RecordError
-from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, AUVector
+from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, AUSource, AUVector
 from expllm.faces.au_reader import DECIMALS, TRACE, BlendshapeReader
 from expllm.faces.finder import FaceFinder
 from expllm.faces.landmarks import Face
-from expllm.faces.pixel_reader import AUSource, PixelReader, Ramp, UnitReader, UnitTable, join, load_units
+from expllm.faces.pixel_reader import Band, PixelReader, Ramp, UnitReader, UnitTable, join, load_units
 from expllm.faces.unit_network import FACS
 from expllm.files.images import Picture, open_image
 
@@ -90,6 +91,13 @@ def test_the_table_speaks_of_every_action_with_its_evidence() -> None:
         lambda raw: raw["actions"]["nose wrinkle"]["pixels"].update(full_scale=-9.0),
         lambda raw: raw["actions"]["nose wrinkle"].update(pixels=None),
         lambda raw: raw.pop("card"),
+        lambda raw: raw["actions"]["nose wrinkle"]["bands"].update(
+            pixels={"levels": [], "low": [], "high": []}
+        ),
+        lambda raw: raw["actions"]["nose wrinkle"]["bands"].update(
+            pixels={"levels": [0.5, 0.1], "low": [0, 0], "high": [0, 0]}
+        ),
+        lambda raw: raw["actions"]["nose wrinkle"]["bands"].update(eyes={}),
     ],
 )
 def test_a_damaged_table_is_refused(damage: Any) -> None:
@@ -174,3 +182,61 @@ def test_provenance_names_both_sources() -> None:
     assert "blendshapes" not in UnitReader("pixels").identity
     assert PixelReader().table.identity.startswith("face-pixels/")
     assert UnitReader(AUSource.BLENDSHAPES).identity == BlendshapeReader().identity
+
+
+def test_a_band_lies_around_the_reading() -> None:
+    band = Band((0.0, 0.5), (0.0, -0.2), (0.1, 0.3))
+    assert band.around(0.0) == (0.0, 0.1)
+    assert band.around(0.5) == (0.3, 0.8)
+    assert band.around(0.25) == (0.15, 0.45)
+    assert band.around(1.0) == (0.8, 1.0), "no reading is above 1"
+    assert Band((0.0,), (0.1,), (0.2,)).around(0.3) == (0.3, 0.5), "the reading itself lies within"
+
+
+@pytest.mark.parametrize("source", ["blendshapes", "pixels", "both"])
+def test_every_measured_unit_tells_its_source_and_band(source: str, finder: FaceFinder) -> None:
+    picture, faces = seen(finder, ASTRONAUT)
+    (measured,) = UnitReader(source).measure(picture, faces[:1])
+    assert measured is not None
+    assert set(measured.readings) == set(measured.aus.measured)
+    for name, reading in measured.readings.items():
+        value = measured.aus[name]
+        assert value is not None
+        if source != "both":
+            assert reading.source == source, name
+        if reading.low is not None and reading.high is not None:
+            assert 0 <= reading.low <= round(value, 2) <= reading.high <= 1, name
+    known = [reading for reading in measured.readings.values() if reading.low is not None]
+    assert len(known) > len(measured.readings) / 2
+
+
+def test_sources_follow_what_could_be_read(both: UnitReader, finder: FaceFinder) -> None:
+    picture, (face, *_) = seen(finder, ASTRONAUT)
+    (measured,) = both.measure(picture, [face])
+    assert measured is not None
+    assert measured.readings["nose wrinkle"].source is AUSource.PIXELS
+    assert measured.readings["left eye close"].source is AUSource.BLENDSHAPES
+    assert measured.readings["left brow lower"].source is AUSource.BOTH
+    away = Face("ok", face.box, landmarks=face.landmarks, blendshapes=face.blendshapes)  # no pose is known
+    (shapes,) = both.measure(picture, [away])
+    assert shapes is not None
+    assert {reading.source for reading in shapes.readings.values()} == {AUSource.BLENDSHAPES}
+
+
+def test_a_blurred_face_is_not_read_from_pixels(both: UnitReader, finder: FaceFinder) -> None:
+    picture, (face, *_) = seen(finder, ASTRONAUT)
+    blurred = Image.fromarray(picture.pixels).filter(ImageFilter.GaussianBlur(8))
+    (measured,) = both.measure(open_image(blurred), [face])
+    assert measured is not None
+    assert measured.aus["nose wrinkle"] is None, "the network says that it sees too little"
+
+
+def test_a_wrinkled_nose_is_read(both: UnitReader, finder: FaceFinder) -> None:
+    picture, (face, *_) = seen(finder, ASTRONAUT)
+    assert face.landmarks is not None
+    strengths = (0.0, 0.6, 1.25)
+    noses = [wrinkled_nose(picture.pixels, face.landmarks, strength) for strength in strengths]
+    read = [reading(both, finder, nose)["nose wrinkle"] or 0.0 for nose in noses]
+    assert read == sorted(read), "the more it is wrinkled, the more is read"
+    assert read[0] < TRACE
+    assert read[-1] > 0.2

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from expllm.core.errors import ExpllmError
-from expllm.core.records import Box, CoT, Explanation, FaceAnalysis, Provenance, Rejected
-from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
+from expllm.core.records import Box, CoT, Explanation, FaceAnalysis, Provenance, Rejected, UnitReading
+from expllm.core.vocabulary import AU_NAMES, AUSource, AUVector, Expression
 from expllm.files.images import Picture
 from expllm.report import HtmlReport, draw_overlay, html_page, mesh, panel, rows
+from expllm.report.face_cards import face_card
 
 HOSTILE = '"><script>alert(1)</script>\x1b[31m\udc80.png'
 COT = CoT(
@@ -143,6 +144,31 @@ class TestPanelBars:
         assert panel.HATCH not in zero
         assert unknown[panel.HATCH] > 100
         assert unknown[panel.TRACK] < zero[panel.TRACK]
+
+
+READINGS = {
+    "left lip corner pull": UnitReading(source=AUSource.BOTH, low=0.4, high=0.7),
+    "right lip corner pull": UnitReading(source=AUSource.BOTH, low=0.9, high=1.0),
+    "jaw drop": UnitReading(source=AUSource.BLENDSHAPES),
+}
+
+
+class TestBands:
+    def test_the_page_says_where_a_reading_comes_from_and_how_far_off_it_may_be(self) -> None:
+        html = face_card(face(au_readings=READINGS))
+        told = "from landmarks and pixels; four of five such readings belong between 0.40 and 0.70"
+        assert f'title="{told}"' in html
+        assert 'class="bar band" style="--v:0.5;--a:0.4;--b:0.7"' in html
+        assert 'title="from landmarks (blendshapes)"><div><span class="bar" style="--v:0"' in html
+
+    def test_nothing_is_said_where_nothing_is_known(self) -> None:
+        assert "band" not in face_card(face())
+        assert "title=" not in face_card(face(cot=None))
+
+    def test_a_drawing_has_a_line_on_the_bar(self) -> None:
+        plain, drawn = (panel.draw_panel(face(**known), 20) for known in ({}, {"au_readings": READINGS}))
+        assert colours(drawn)[panel.MUTED] > colours(plain)[panel.MUTED]
+        assert plain.size == drawn.size
 
 
 class Tags(HTMLParser):

@@ -233,19 +233,21 @@ def _checked(
 
 def _au_table(analysis: "FaceAnalysis", screen: _Screen) -> RenderableType:
     aus = rows.intensities(analysis)
-    width = max(12, min(40, screen.width - 51))
+    width = max(12, min(40, screen.width - 62))
     title = screen.text(rows.face_text(analysis), "bold")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("no.", justify="right")
     table.add_column("action unit", min_width=24, overflow="fold")
     table.add_column("FACS")
     table.add_column("0-1", justify="right", min_width=4)
+    table.add_column("likely", style="dim", min_width=9)
     table.add_column("", min_width=width, overflow="crop", no_wrap=True)
     for au in ACTION_UNITS:
         side = au.side or au.direction
         style = _WHOLE if side is None else _RIGHT if side == "right" else _LEFT
         value = aus[au.name]
-        table.add_row(_number(au), Text(au.name), _facs(au), _value(value), screen.bar(value, width, style))
+        bar = screen.bar(value, width, style)
+        table.add_row(_number(au), Text(au.name), _facs(au), _value(value), _band(analysis, au.name), bar)
     return Group(table, *(screen.text(f"warning: {warning}", "yellow") for warning in analysis.warnings))
 
 
@@ -256,6 +258,14 @@ def _number(au: ActionUnit) -> str:
 
 def _facs(au: ActionUnit) -> str:
     return "+".join(str(number) for number in au.facs)
+
+
+def _band(analysis: "FaceAnalysis", name: str) -> str:
+    """Between what the unit probably lies; nothing where that is not known."""
+    reading = rows.reading_of(analysis, name)
+    if reading is None or reading.low is None or reading.high is None:
+        return ""
+    return f"{reading.low:.2f}-{reading.high:.2f}"
 
 
 def _value(value: float | None) -> Text:

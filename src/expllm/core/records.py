@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from expllm.core.errors import RecordError
-from expllm.core.vocabulary import AUVector, Expression
+from expllm.core.vocabulary import AUSource, AUVector, Expression
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -258,6 +258,21 @@ class Explanation(Record):
         return None if self.text is None else as_first_written(self.text, self.rejected or ())
 
 
+class UnitReading(Record):
+    """Where the intensity of an action unit comes from, and how far off it may be.
+
+    Attributes:
+        source: What it was read from: MediaPipe's blendshapes, the pixels of the face, or both.
+        low: Four of five held-out faces with such a reading lie between `low` and `high`; see the card of
+            the AU reader. None where nothing is known to compare it with.
+        high: See `low`.
+    """
+
+    source: AUSource
+    low: Probability | None = None
+    high: Probability | None = None
+
+
 class Provenance(Record):
     """Which parts made an analysis, so that it can be repeated and nobody takes one writer for another.
 
@@ -285,6 +300,9 @@ class FaceAnalysis(Record):
             off. None where nobody counted.
         landmarks: 478 points (x, y, z) in pixels of the full-size picture; z has the scale of x, smaller
             is nearer to the camera. Left out of JSON unless asked for.
+        aus: The action units: numbers alone.
+        au_readings: Of every unit that was measured, where its number comes from and how far off it may be.
+            None where another tool measured, and in files of versions that did not say.
         expression: The most probable expression; None where the answer is `uncertain`.
         probabilities: One probability an expression; they sum to 1. None where they are not known.
         uncertain: The most probable expression is less probable than was asked for.
@@ -307,6 +325,7 @@ class FaceAnalysis(Record):
     score: Probability | None = None
     pose: HeadPose | None = None
     aus: AUs | None = None
+    au_readings: dict[str, UnitReading] | None = None
     expression: Expression | None = None
     probabilities: dict[Expression, Probability] | None = None
     uncertain: bool = False

@@ -33,6 +33,14 @@ class Side(StrEnum):
         return Side.RIGHT if self is Side.LEFT else Side.LEFT
 
 
+class AUSource(StrEnum):
+    """What action units are read from."""
+
+    BLENDSHAPES = "blendshapes"
+    PIXELS = "pixels"
+    BOTH = "both"
+
+
 @dataclass(frozen=True)
 class ActionUnit:
     """One movement of the face, of FEAFA or of FACS alone.

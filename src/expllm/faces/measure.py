@@ -7,11 +7,11 @@ from types import MappingProxyType
 from expllm import __version__
 from expllm.core.licences import licences_of
 from expllm.core.records import Box, FaceAnalysis, HeadPose, Provenance
-from expllm.core.vocabulary import AUVector, Side
+from expllm.core.vocabulary import AUSource, Side
 from expllm.faces.au_reader import reading_warnings
 from expllm.faces.finder import MAX_FACES, MIN_FACE_SIDE, FaceFinder, smallest_seen
 from expllm.faces.landmarks import Face
-from expllm.faces.pixel_reader import AUSource, UnitReader
+from expllm.faces.pixel_reader import Measured, UnitReader
 from expllm.faces.visibility import is_unseen, mirrored_parts
 from expllm.files.images import Picture
 
@@ -54,10 +54,10 @@ class FaceMeasurer:
         """
         found = self._finder.find_all(picture)
         faces = found[: self._max_faces]
-        read = self._reader.read(picture, faces, mirrored=mirrored)
+        read = self._reader.measure(picture, faces, mirrored=mirrored)
         measured = [
-            self._measured(picture, i, face, aus, mirrored)
-            for i, (face, aus) in enumerate(zip(faces, read, strict=True))
+            self._measured(picture, i, face, units, mirrored)
+            for i, (face, units) in enumerate(zip(faces, read, strict=True))
         ]
         return faces, counted(measured, len(found))
 
@@ -66,7 +66,7 @@ class FaceMeasurer:
         self._finder.close()
 
     def _measured(
-        self, picture: Picture, face_id: int, face: Face, aus: AUVector | None, mirrored: bool
+        self, picture: Picture, face_id: int, face: Face, units: Measured | None, mirrored: bool
     ) -> FaceAnalysis:
         width, height = picture.full_size
         hidden = mirrored_parts(face.hidden) if mirrored else face.hidden
@@ -79,7 +79,8 @@ class FaceMeasurer:
             box=_box(face),
             score=None if face.score is None else round(face.score, 4),
             pose=_pose(face),
-            aus=aus,
+            aus=None if units is None else units.aus,
+            au_readings=None if units is None else dict(units.readings),
             hidden=tuple(sorted(hidden)),
             warnings=(*reading_warnings(face), *_hidden_warnings(hidden), *_status_warnings(face)),
             landmarks=None if face.landmarks is None else face.landmarks.round(2).tolist(),

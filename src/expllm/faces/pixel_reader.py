@@ -8,7 +8,6 @@ readings of the published OpenFace models: it is for academic use only.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from importlib.resources import files
 from types import MappingProxyType
@@ -19,7 +18,8 @@ from numpy.typing import NDArray
 
 from expllm.core.errors import RecordError
 from expllm.core.licences import check_licence
-from expllm.core.vocabulary import ACTION_UNITS, AUVector
+from expllm.core.records import UnitReading
+from expllm.core.vocabulary import ACTION_UNITS, AU_BY_NAME, AUSource, AUVector
 from expllm.faces.au_reader import DECIMALS, TRACE, BlendshapeReader, Channel, channel_of
 from expllm.faces.crops import upright_crop
 from expllm.faces.landmarks import Face
@@ -32,21 +32,13 @@ MOST_TURNED: Final = 30.0
 """Degrees of yaw or pitch beyond which pixels are not read: the network learned from frontal faces."""
 
 
-class AUSource(StrEnum):
-    """What action units are read from."""
-
-    BLENDSHAPES = "blendshapes"
-    PIXELS = "pixels"
-    BOTH = "both"
-
-
 @dataclass(frozen=True)
 class Ramp:
     """How the network's value becomes an intensity: along two straight lines, as for blendshapes.
 
     Attributes:
         facs: Units of FACS whose weighted sum is the action, by their numbers.
-        floor: Value up to which nothing is read: the middle of faces at rest.
+        floor: Value up to which nothing is read: the lower end of faces at rest.
         dead_zone: Value up to which the reading is no more than a trace (0.05).
         full_scale: Value from which the reading is 1.
     """
@@ -79,12 +71,58 @@ class Action:
         weights: Of blendshapes and of pixels where both are there; 0 for a source that cannot be trusted.
         error: Typical difference from the published models on people that nobody learned from, as an
             intensity; None where nothing is known.
+        bands: By source: how far the published models read from such a reading.
     """
 
     pixels: Ramp | None
     channel: Channel | None
     weights: tuple[float, float]
     error: float | None
+    bands: "Mapping[AUSource, Band]"
+
+    def source(self, *, seen: bool) -> AUSource:
+        """What a reading comes from.
+
+        Args:
+            seen: The network read the face.
+        """
+        if not seen or not self.weights[1]:
+            return AUSource.BLENDSHAPES
+        return AUSource.BOTH if self.weights[0] else AUSource.PIXELS
+
+
+@dataclass(frozen=True)
+class Band:
+    """How far a reading may be off: 10 % and 90 % of the differences on held-out faces, by the reading.
+
+    Attributes:
+        levels: Readings, rising.
+        low: What the published models read less than that, negative, at each level.
+        high: What they read more.
+    """
+
+    levels: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def around(self, reading: float) -> tuple[float, float]:
+        """The ends of the band around a reading, 0-1; the reading lies within."""
+        ends = (float(np.interp(reading, self.levels, end)) for end in (self.low, self.high))
+        low, high = (min(1.0, max(0.0, reading + end)) for end in ends)
+        return round(min(low, reading), 2), round(max(high, reading), 2)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The action units of a face.
+
+    Attributes:
+        aus: Their intensities.
+        readings: Of those that were measured, the source and the band.
+    """
+
+    aus: AUVector
+    readings: Mapping[str, UnitReading]
 
 
 class UnitTable:
@@ -171,7 +209,8 @@ class UnitReader:
         self.weights = READ_WITH[self.source]
         check_licence(licence, *self.weights)
         self._blendshapes = BlendshapeReader()
-        self._pixels = None if self.source is AUSource.BLENDSHAPES else PixelReader()
+        self._table = UnitTable()
+        self._pixels = None if self.source is AUSource.BLENDSHAPES else PixelReader(self._table)
 
     @property
     def identity(self) -> str:
@@ -191,6 +230,12 @@ class UnitReader:
     def read(
         self, picture: Picture, faces: Sequence[Face], *, mirrored: bool = False
     ) -> list[AUVector | None]:
+        """The action units of each face alone; see `measure`."""
+        return [None if one is None else one.aus for one in self.measure(picture, faces, mirrored=mirrored)]
+
+    def measure(
+        self, picture: Picture, faces: Sequence[Face], *, mirrored: bool = False
+    ) -> list[Measured | None]:
         """The action units of each face; None of one without landmarks. What is hidden was not measured.
 
         Args:
@@ -198,23 +243,42 @@ class UnitReader:
             faces: Those found in it.
             mirrored: The picture is a mirror image (a selfie preview): swap left and right.
         """
-        if self._pixels is None:
-            return [self._blendshapes.read(face, mirrored=mirrored) for face in faces]
-        seen = self._pixels.read(picture, faces)
-        return [self._read(face, units, mirrored) for face, units in zip(faces, seen, strict=True)]
+        seen: Sequence[Mapping[str, float]] = [{}] * len(faces)
+        if self._pixels is not None:
+            seen = self._pixels.read(picture, faces)
+        return [self._measure(face, units, mirrored) for face, units in zip(faces, seen, strict=True)]
 
-    def _read(self, face: Face, seen: Mapping[str, float], mirrored: bool) -> AUVector | None:
+    def _measure(self, face: Face, seen: Mapping[str, float], mirrored: bool) -> Measured | None:
         if face.blendshapes is None:
             return None
-        aus = self._joined(self._blendshapes.read_blendshapes(face.blendshapes), face.blendshapes, seen)
+        aus = self.of(face.blendshapes, seen)
         if face.hidden:
             aus = aus.without(au.name for au in ACTION_UNITS if hides(face.hidden, au))
-        return aus.mirrored() if mirrored else aus
+        aus = aus.mirrored() if mirrored else aus
+        return Measured(aus, {name: self._reading(name, aus, seen) for name in aus.measured})
 
-    def _joined(
-        self, calibrated: AUVector, blendshapes: Mapping[str, float], seen: Mapping[str, float]
-    ) -> AUVector:
-        assert self._pixels is not None
+    def _reading(self, name: str, aus: AUVector, seen: Mapping[str, float]) -> UnitReading:
+        action = self._table.actions[AU_BY_NAME[name].action]
+        source = action.source(seen=AU_BY_NAME[name].action in seen)
+        if self.source is AUSource.PIXELS:
+            source = AUSource.PIXELS
+        value, band = aus[name], action.bands.get(source)
+        if value is None or band is None:
+            return UnitReading(source=source)
+        low, high = band.around(value)
+        return UnitReading(source=source, low=low, high=high)
+
+    def of(self, blendshapes: Mapping[str, float], seen: Mapping[str, float]) -> AUVector:
+        """The action units of a face that hides nothing.
+
+        Args:
+            blendshapes: The 52 scores.
+            seen: The actions that pixels measure, as `PixelReader.intensities` gives them; empty where the
+                face cannot be read from pixels.
+        """
+        calibrated = self._blendshapes.read_blendshapes(blendshapes)
+        if self._pixels is None:
+            return calibrated
         joined: dict[str, float | None] = {}
         for name, action in self._pixels.table.actions.items():
             sides = [au.name for au in ACTION_UNITS if au.action == name]
@@ -263,7 +327,17 @@ def _action(raw: Mapping[str, Any]) -> Action:
     weights = (float(raw["weights"]["blendshapes"]), float(raw["weights"]["pixels"]))
     if min(weights) < 0 or (weights[1] > 0) > (pixels is not None):
         raise ValueError(f"weights {weights} for what cannot be measured")
-    return Action(pixels and _ramp(pixels), channel and channel_of(channel), weights, raw["error"])
+    bands = {AUSource(name): _band(band) for name, band in raw.get("bands", {}).items()}
+    return Action(pixels and _ramp(pixels), channel and channel_of(channel), weights, raw["error"], bands)
+
+
+def _band(raw: Mapping[str, Any]) -> Band:
+    band = Band(tuple(raw["levels"]), tuple(raw["low"]), tuple(raw["high"]))
+    if not len(band.levels) == len(band.low) == len(band.high) > 0 or list(band.levels) != sorted(
+        band.levels
+    ):
+        raise ValueError(f"not a band: {raw}")
+    return band
 
 
 def _ramp(raw: Mapping[str, Any]) -> Ramp:

@@ -13,7 +13,7 @@ from expllm.report.audit_html import audited_html, audited_text
 from expllm.report.html_shell import escaped
 
 if TYPE_CHECKING:
-    from expllm.core.records import FaceAnalysis
+    from expllm.core.records import FaceAnalysis, UnitReading
 
 
 def face_card(analysis: "FaceAnalysis") -> str:
@@ -87,9 +87,9 @@ def _explanation(analysis: "FaceAnalysis") -> str:
 
 def _pairs(analysis: "FaceAnalysis") -> str:
     """Right unit, action, left unit in a row; the subject's right is at the left, as in the picture."""
-    aus = rows.intensities(analysis)
     lines = "".join(
-        f'<tr>{_cell(aus[right], "right")}<th scope="row">{action}</th>{_cell(aus[left], "left")}</tr>'
+        f'<tr>{_cell(analysis, right, "right")}<th scope="row">{action}</th>'
+        f"{_cell(analysis, left, 'left')}</tr>"
         for action, right, left in rows.PAIRS
     )
     return (
@@ -102,24 +102,30 @@ def _pairs(analysis: "FaceAnalysis") -> str:
 
 
 def _whole(analysis: "FaceAnalysis") -> str:
-    aus = rows.intensities(analysis)
-    lines = "".join(f'<tr><th scope="row">{name}</th>{_cell(aus[name], "whole")}</tr>' for name in rows.WHOLE)
+    lines = "".join(
+        f'<tr><th scope="row">{name}</th>{_cell(analysis, name, "whole")}</tr>' for name in rows.WHOLE
+    )
     return (
         '<table class="whole-face"><caption>Action units of the whole face (0-1)</caption>'
         f"<tbody>{lines}</tbody></table>"
     )
 
 
-def _cell(value: float | None, side: str) -> str:
+def _cell(analysis: "FaceAnalysis", name: str, side: str) -> str:
+    value = rows.intensities(analysis)[name]
     if value is None:
         return f'<td class="{side} unknown"><div><span class="words">{rows.NOT_MEASURED}</span></div></td>'
+    reading = rows.reading_of(analysis, name)
+    title = f' title="{escape(rows.reading_text(reading))}"' if reading else ""
     text = f'<span class="value">{rows.intensity_text(value)}</span>'
-    return f'<td class="{side}"><div>{_bar(value)}{text}</div></td>'
+    return f'<td class="{side}"{title}><div>{_bar(value, reading)}{text}</div></td>'
 
 
-def _bar(value: float) -> str:
-    """A bar; `value` (0-1) is its length against its track."""
-    return f'<span class="bar" style="--v:{value:.4g}"></span>'
+def _bar(value: float, reading: "UnitReading | None" = None) -> str:
+    """A bar; `value` (0-1) is its length against its track. A thin line shows how far off it may be."""
+    if reading is None or reading.low is None or reading.high is None:
+        return f'<span class="bar" style="--v:{value:.4g}"></span>'
+    return f'<span class="bar band" style="--v:{value:.4g};--a:{reading.low:g};--b:{reading.high:g}"></span>'
 
 
 def _warnings(warnings: tuple[str, ...]) -> str:

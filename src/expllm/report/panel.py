@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from expllm.core.records import FaceAnalysis
 
 Colour = tuple[int, int, int]
+Band = tuple[float, float] | None
 PAPER: Final[Colour] = (250, 249, 246)
 INK: Final[Colour] = (28, 38, 50)
 MUTED: Final[Colour] = (90, 102, 116)
@@ -64,11 +65,19 @@ def draw_panel(analysis: "FaceAnalysis", size: int) -> Image.Image:
     aus = rows.intensities(analysis)
     panel.heading("subject's right", "subject's left", RIGHT, LEFT)
     for action, right, left in rows.PAIRS:
-        panel.pair(action, aus[right], aus[left])
+        panel.pair(action, aus[right], aus[left], band(analysis, right), band(analysis, left))
     panel.heading("whole face", "", MUTED, MUTED)
     for name in rows.WHOLE:
-        panel.row(name, aus[name], rows.intensity_text(aus[name]), WHOLE)
+        panel.row(name, aus[name], rows.intensity_text(aus[name]), WHOLE, band(analysis, name))
     return panel.image
+
+
+def band(analysis: "FaceAnalysis", name: str) -> Band:
+    """How far off a reading may be, 0-1; None where that is not known."""
+    reading = rows.reading_of(analysis, name)
+    if reading is None or reading.low is None or reading.high is None:
+        return None
+    return reading.low, reading.high
 
 
 class _Panel:
@@ -94,20 +103,22 @@ class _Panel:
         self.draw.line((0, middle, self.image.width, middle), fill=TRACK, width=max(1, self.size // 12))
         self.y = middle + 0.2 * LEADING * self.size
 
-    def row(self, name: str, value: float | None, text: str, colour: Colour) -> None:
+    def row(self, name: str, value: float | None, text: str, colour: Colour, band: Band = None) -> None:
         """A bar that grows from left to right; `value` is 0-1, or None if not measured."""
         self.text(0, name, INK)
-        self.bar(_NAME, WIDTH - _VALUE, value, colour)
+        self.bar(_NAME, WIDTH - _VALUE, value, colour, band)
         if value is not None:
             self.text(WIDTH, text, INK, anchor="rm")
         self.y += LEADING * self.size
 
-    def pair(self, action: str, right: float | None, left: float | None) -> None:
+    def pair(
+        self, action: str, right: float | None, left: float | None, right_band: Band, left_band: Band
+    ) -> None:
         """Two bars that grow away from the name in the middle; the subject's right is at the left."""
         inner = (WIDTH - _NAME) / 2
         self.text(WIDTH / 2, action, INK, anchor="mm")
-        self.bar(_VALUE, inner, right, RIGHT, backwards=True)
-        self.bar(WIDTH - inner, WIDTH - _VALUE, left, LEFT)
+        self.bar(_VALUE, inner, right, RIGHT, right_band, backwards=True)
+        self.bar(WIDTH - inner, WIDTH - _VALUE, left, LEFT, left_band)
         if right is not None:
             self.text(0, rows.intensity_text(right), INK)
         if left is not None:
@@ -115,9 +126,19 @@ class _Panel:
         self.y += LEADING * self.size
 
     def bar(
-        self, start: float, end: float, value: float | None, colour: Colour, backwards: bool = False
+        self,
+        start: float,
+        end: float,
+        value: float | None,
+        colour: Colour,
+        band: Band = None,
+        *,
+        backwards: bool = False,
     ) -> None:
-        """A track from `start` to `end` (font sizes) with a bar on it; hatched where not measured."""
+        """A track from `start` to `end` (font sizes) with a bar on it; hatched where not measured.
+
+        A thin line shows how far off the value may be.
+        """
         top, bottom = self.y + 0.4 * self.size, self.y + 1.1 * self.size
         x0, x1 = round(start * self.size), round(end * self.size)
         track = (x0, round(top), x1, round(bottom))
@@ -129,6 +150,10 @@ class _Panel:
         if length:
             filled = (x1 - length, x1) if backwards else (x0, x0 + length)
             self.draw.rectangle((filled[0], track[1], filled[1], track[3]), fill=colour)
+        if band is not None:
+            ends = [x1 - round((x1 - x0) * end) if backwards else x0 + round((x1 - x0) * end) for end in band]
+            middle = (track[1] + track[3]) // 2
+            self.draw.line((min(ends), middle, max(ends), middle), fill=MUTED, width=max(1, self.size // 14))
 
     def hatched(self, track: tuple[int, int, int, int]) -> None:
         """Slanted lines and the words "not measured": never to be taken for a bar of length zero."""

@@ -7,8 +7,8 @@ right side at the left, as in the picture.
 from typing import Final
 
 from expllm.core.errors import one_line
-from expllm.core.records import Explanation, FaceAnalysis, Provenance
-from expllm.core.vocabulary import ACTION_UNITS, AUVector, Expression, Side
+from expllm.core.records import Explanation, FaceAnalysis, Provenance, UnitReading
+from expllm.core.vocabulary import ACTION_UNITS, AUSource, AUVector, Expression, Side
 
 NOT_MEASURED: Final = "not measured"
 UNCERTAIN: Final = "uncertain"
@@ -38,9 +38,31 @@ _SENTENCES: Final = {
 }
 
 
+_SOURCES: Final = {
+    AUSource.BLENDSHAPES: "from landmarks (blendshapes)",
+    AUSource.PIXELS: "from pixels",
+    AUSource.BOTH: "from landmarks and pixels",
+}
+
+
 def intensity_text(value: float | None) -> str:
     """An intensity (0-1) as two decimals, or the words "not measured"."""
     return NOT_MEASURED if value is None else f"{value:.2f}"
+
+
+def reading_text(reading: UnitReading | None) -> str:
+    """Where an intensity comes from, and how far off it may be, in a few words."""
+    if reading is None:
+        return ""
+    source = _SOURCES[reading.source]
+    if reading.low is None or reading.high is None:
+        return source
+    return f"{source}; four of five such readings belong between {reading.low:.2f} and {reading.high:.2f}"
+
+
+def reading_of(analysis: FaceAnalysis, name: str) -> UnitReading | None:
+    """The source and band of a unit, where they are known."""
+    return (analysis.au_readings or {}).get(name)
 
 
 def percent_text(probability: float) -> str:

@@ -2,23 +2,38 @@
 
 import { el, intensity, percent } from "./dom.js";
 
-const bar = (value) => el("span", { class: "bar", "--v": value.toFixed(4) });
+const SOURCES = { blendshapes: "from landmarks (blendshapes)", pixels: "from pixels", both: "from landmarks and pixels" };
 
-function reading(name, value, side, spotlight) {
+/** A thin line on the bar shows how far off the value may be, where that is known. */
+const bar = (value, known) => {
+  const band = typeof known?.low === "number";
+  return el("span", { class: band ? "bar band" : "bar", "--v": value.toFixed(4), "--a": band ? known.low : null, "--b": band ? known.high : null });
+};
+
+function told(known) {
+  if (!known) return null;
+  const within = typeof known.low === "number" ? `; four of five such readings belong between ${intensity(known.low)} and ${intensity(known.high)}` : "";
+  return SOURCES[known.source] + within;
+}
+
+function reading(name, value, side, spotlight, known) {
   if (value === null || value === undefined) {
     return el("td", { class: `${side} unknown` }, el("div", {}, el("span", { class: "words" }, "not measured")));
   }
   const button = el(
     "button",
-    { type: "button", class: "reading", "aria-pressed": "false", "aria-label": `${name} ${intensity(value)}` },
-    bar(value), el("span", { class: "value" }, intensity(value)),
+    { type: "button", class: "reading", "aria-pressed": "false", "aria-label": `${name} ${intensity(value)}`, title: told(known) },
+    bar(value, known), el("span", { class: "value" }, intensity(value)),
   );
   spotlight.add(button, [name]);
   return el("td", { class: side }, button);
 }
 
-/** Bars of the units: those of each side mirrored about the names, then those of the whole face. */
-export function unitBars(vocabulary, aus, spotlight) {
+/**
+ * Bars of the units: those of each side mirrored about the names, then those of the whole face.
+ * @param {Object<string, {source: string, low: ?number, high: ?number}>} known where each comes from, if that was told
+ */
+export function unitBars(vocabulary, aus, spotlight, known = {}) {
   const pairs = el("table", { class: "pairs" },
     el("caption", {}, "Action units of each side (0-1)"),
     el("thead", {}, el("tr", {},
@@ -26,13 +41,13 @@ export function unitBars(vocabulary, aus, spotlight) {
       el("th", { scope: "col" }, el("span", { class: "hidden" }, "action")),
       el("th", { scope: "col", class: "left" }, "subject’s left"))),
     el("tbody", {}, vocabulary.pairs.map(({ action, right, left }) => el("tr", {},
-      reading(right, aus[right], "right", spotlight),
+      reading(right, aus[right], "right", spotlight, known[right]),
       el("th", { scope: "row" }, action),
-      reading(left, aus[left], "left", spotlight)))));
+      reading(left, aus[left], "left", spotlight, known[left])))));
   const whole = el("table", { class: "whole-face" },
     el("caption", {}, "Action units of the whole face (0-1)"),
     el("tbody", {}, vocabulary.whole.map((name) => el("tr", {},
-      el("th", { scope: "row" }, name), reading(name, aus[name], "whole", spotlight)))));
+      el("th", { scope: "row" }, name), reading(name, aus[name], "whole", spotlight, known[name])))));
   const table = asTable("Action units", ["Action unit", "FACS", "Part", "Intensity"], vocabulary.units.map((unit) => [
     unit.name, unit.facs.join(", "), unit.region, intensity(aus[unit.name]),
   ]));

@@ -33,7 +33,7 @@ export function resultOf(entry, world, act) {
       STATUS[face.status] ? el("p", {}, STATUS[face.status]) : null,
       claimText(entry.audited, world.anatomy.units, spotlight),
       warnings([...face.warnings ?? [], ...entry.warnings])),
-    face.aus ? el("div", { class: "measured" }, probabilityBars(face.probabilities), unitBars(world.vocabulary, face.aus, spotlight)) : null,
+    face.aus ? el("div", { class: "measured" }, probabilityBars(face.probabilities), unitBars(world.vocabulary, face.aus, spotlight, face.au_readings ?? {})) : null,
     el("div", { class: "buttons actions" },
       face.aus ? el("button", { type: "button", class: "button", onclick: act.whatIf }, "What if? Change the action units") : null,
       el("span", { role: "group", "aria-label": "Download" }, "Download: ",

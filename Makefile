@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 IMAGE  ?= examples/faces/astronaut.jpg
 
-.PHONY: analyze serve test test-slow test-all check format docs test-server test-web bench bench-video bench-server test-corpus test-llm evaluate-compact clean
+.PHONY: analyze serve test test-slow test-all check format docs test-server test-web bench bench-video bench-server test-corpus test-llm evaluate-compact fit-units clean
 
 ## Explain a face: make analyze [IMAGE=path]
 analyze: $(VENV)/.run
@@ -84,6 +84,18 @@ evaluate-compact: $(VENV)/.run
 	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit 1000 -o $(EVALUATED)/explanations
 	$(BIN)/expllm eval report $(EVALUATED)/ferplus $(EVALUATED)/portraits $(EVALUATED)/explanations \
 	  --data-root $(or $(DATA),../shared/data) -o $(EVALUATED)/report.html
+
+## All that depends on the network which reads action units, for a new one of scripts/train_tower.py:
+## make fit-units TOWER=folder [DATA=folder] [CROPS=folder]. FER+ test is not read.
+CROPS ?= runs/crops
+UNITS = --data $(or $(DATA),../shared/data) --crops $(CROPS) --cache runs/unit_readings
+fit-units: $(VENV)/.dev
+	test -d "$(CROPS)" || $(BIN)/python scripts/crop_portraits.py $(or $(DATA),../shared/data)/portraits_train-*.parquet -o $(CROPS)
+	$(if $(TOWER),$(BIN)/python scripts/fit_au_reader.py $(TOWER) --data $(or $(DATA),../shared/data) --crops $(CROPS))
+	$(BIN)/python scripts/fit_au_bands.py $(UNITS)
+	$(BIN)/python scripts/fit_expression_classifier.py $(UNITS) --au-source both
+	$(BIN)/python scripts/fit_expression_classifier.py $(UNITS) --au-source pixels
+	$(BIN)/python scripts/make_docs.py
 
 clean:
 	rm -rf $(VENV) site out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -56,13 +56,28 @@ def figures(probabilities: Array, labels: Ints, names: Sequence[str]) -> dict[st
         "rows": len(labels),
         "accuracy": round(float(hits.sum() / len(labels)), 4),
         "accuracy_95": wilson(int(hits.sum()), len(labels)),
-        "macro_f1": round(float(f1[expected + answered > 0].mean()), 4),
+        "macro_f1": round(macro_f1(matrix), 4),
+        "macro_f1_95": bootstrapped(matrix),
         "nll": round(nll(probabilities, labels), 4),
         "ece": round(ece(probabilities, labels), 4),
         "majority_class_accuracy": round(float(expected.max() / len(labels)), 4),
         "per_class": per_class,
         "confusion": matrix.tolist(),
     }
+
+
+def macro_f1(matrix: Ints) -> float:
+    """The mean F1 of the labels that occur in a confusion matrix."""
+    hits, expected, answered = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    f1 = 2 * hits / np.maximum(expected + answered, 1)
+    return float(f1[expected + answered > 0].mean())
+
+
+def bootstrapped(matrix: Ints, draws: int = 1000) -> list[float]:
+    """The 95 % interval of macro-F1: rows are drawn anew, which a confusion matrix suffices for."""
+    rows, shares = int(matrix.sum()), matrix.ravel() / matrix.sum()
+    drawn = np.random.default_rng(0).multinomial(rows, shares, draws).reshape(draws, *matrix.shape)
+    return [round(float(end), 4) for end in np.quantile([macro_f1(one) for one in drawn], (0.025, 0.975))]
 
 
 def wilson(hits: int, rows: int) -> list[float]:

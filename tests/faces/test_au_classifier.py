@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,28 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from expllm.core.errors import RecordError, VocabularyError
-from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, AUVector, Expression, label_set
-from expllm.faces.au_classifier import AUClassifier, Coefficients, expand, read_asset, units_of
-from expllm.faces.au_reader import TRACE, BlendshapeReader, load_calibration
+from expllm.core.vocabulary import (
+    ACTION_UNITS,
+    AU_NAMES,
+    FEAFA_NAMES,
+    AUSource,
+    AUVector,
+    Expression,
+    label_set,
+)
+from expllm.faces.au_classifier import (
+    ASSETS,
+    FITTED,
+    AUClassifier,
+    Coefficients,
+    classifier_for,
+    expand,
+    read_asset,
+    source_of,
+    units_of,
+)
+from expllm.faces.au_reader import TRACE, load_calibration
+from expllm.faces.pixel_reader import UnitReader, load_units
 
 Array = NDArray[np.float64]
 
@@ -43,9 +63,18 @@ def small(**changes: Any) -> AUClassifier:
     return AUClassifier(Coefficients.from_dict({**SMALL, **changes}))
 
 
-@pytest.fixture(scope="module", params=[7, 8])
+SHIPPED = [(labels, source) for source in FITTED for labels in (7, 8)]
+
+
+@pytest.fixture(scope="module", params=[one for one in SHIPPED if one[1] is not AUSource.PIXELS], ids=str)
+def telling(request: pytest.FixtureRequest) -> AUClassifier:
+    """Those whose source measures jaw, lids and lips: pixels alone do not."""
+    return AUClassifier.from_asset(*request.param)
+
+
+@pytest.fixture(scope="module", params=SHIPPED, ids=str)
 def shipped(request: pytest.FixtureRequest) -> AUClassifier:
-    return AUClassifier.from_asset(request.param)
+    return AUClassifier.from_asset(*request.param)
 
 
 def face(rest: float = 0.0, **actions: float) -> AUVector:
@@ -85,8 +114,11 @@ def test_terms_are_what_the_module_says() -> None:
         "sqrt(jaw drop)",
         "over(brow raise, 0.5)",
         "jaw drop * brow raise",
+        "trace(jaw drop)",
+        "trace(lid raise)",
     ]
-    np.testing.assert_allclose(expand(aus, terms)[0], [0.7, 0.4, 0.5, 0.2, 0.175])
+    aus[0, AU_NAMES.index("left lid raise")] = TRACE
+    np.testing.assert_allclose(expand(aus, terms)[0], [0.7, 0.4, 0.5, 0.2, 0.175, 1.0, 0.5])
 
 
 @given(FACES)
@@ -104,11 +136,40 @@ def test_probabilities_sum_to_one_in_affectnets_order(aus: AUVector) -> None:
 
 @given(FACES)
 def test_a_flipped_picture_keeps_its_probabilities(aus: AUVector) -> None:
-    model = AUClassifier.from_asset()
-    answer, flipped = model.probabilities(aus), model.probabilities(aus.mirrored())
-    assert (answer is None) == (flipped is None)
-    if answer is not None:
-        assert flipped == pytest.approx(answer, rel=1e-9)
+    for source in FITTED:
+        model = AUClassifier.from_asset(source=source)
+        answer, flipped = model.probabilities(aus), model.probabilities(aus.mirrored())
+        assert (answer is None) == (flipped is None)
+        if answer is not None:
+            assert flipped == pytest.approx(answer, rel=1e-9)
+
+
+@pytest.mark.parametrize("labels", [7, 8])
+@pytest.mark.parametrize("source", [one for one in FITTED if one is not AUSource.BLENDSHAPES])
+def test_a_growing_smile_never_makes_happiness_less_probable(source: str, labels: int) -> None:
+    model = AUClassifier.from_asset(labels, source)
+    happy = model.labels.index(Expression.HAPPINESS)
+    smile = [AU_NAMES.index(f"{side} lip corner pull") for side in ("left", "right")]
+    faces = np.random.default_rng(0).random((200, len(AU_NAMES))) ** 2
+    faces[50:, :] *= np.random.default_rng(1).random((150, len(AU_NAMES))) < 0.3
+    steps = np.repeat(faces[:, None], 41, axis=1)
+    steps[:, :, smile] = np.linspace(0, 1, 41)[None, :, None]
+    shares = model.batch(steps.reshape(-1, len(AU_NAMES)))[:, happy].reshape(len(faces), 41)
+    assert (np.diff(shares, axis=1) > -1e-9).all()
+
+
+def test_units_tell_what_they_were_read_from() -> None:
+    for source in ASSETS:
+        expected = source if len(FITTED) == len(ASSETS) else AUSource.BLENDSHAPES
+        assert source_of(AUVector(dict.fromkeys(UnitReader(source).measured, 0.5))) is expected
+    everything = AUVector(dict.fromkeys(AU_NAMES, 0.5))
+    both = AUSource.BOTH if len(FITTED) == len(ASSETS) else AUSource.BLENDSHAPES
+    assert source_of(everything) is both
+    assert source_of(AUVector(dict.fromkeys(FEAFA_NAMES, 0.5))) is AUSource.BLENDSHAPES, "published texts"
+    assert source_of(AUVector()) is AUSource.BLENDSHAPES
+    hidden = everything.without(name for name in AU_NAMES if "lip" in name or "jaw" in name)
+    assert source_of(hidden) is both
+    assert classifier_for(everything, 7).identity == AUClassifier.from_asset(7, both).identity
 
 
 def test_rows_of_a_batch_equal_single_faces(shipped: AUClassifier) -> None:
@@ -140,44 +201,73 @@ def test_nothing_measured_gives_no_answer(shipped: AUClassifier) -> None:
 
 
 @pytest.mark.parametrize("trace", [0.005, 0.01, 0.03, TRACE])
-def test_traces_do_not_change_what_a_clear_face_is(shipped: AUClassifier, trace: float) -> None:
-    surprise = face(trace, jaw_drop=0.7, brow_raise=0.8, lid_raise=0.8)
-    anger = face(trace, brow_lower=0.9, upper_lip_raise=0.7, lower_lip_depress=0.7, jaw_drop=0.4)
-    assert best(shipped, surprise) is Expression.SURPRISE
-    assert best(shipped, anger) is Expression.ANGER
-    assert best(shipped, face(trace, lip_corner_pull=0.9)) is Expression.HAPPINESS
-    assert best(shipped, face(trace, brow_lower=0.8)) is not Expression.FEAR
-    assert best(shipped, face(trace)) is Expression.NEUTRAL
+def test_traces_do_not_change_what_a_clear_face_is(telling: AUClassifier, trace: float) -> None:
+    surprise = face(trace, jaw_drop=0.7, brow_raise=0.8, lid_raise=0.8, lips_part=0.7)
+    anger = face(
+        trace,
+        brow_lower=0.9,
+        nose_wrinkle=0.6,
+        lid_tightener=0.6,
+        lips_part=0.5,
+        upper_lip_raise=0.7,
+        lower_lip_depress=0.7,
+        jaw_drop=0.4,
+    )
+    assert best(telling, surprise) is Expression.SURPRISE
+    assert best(telling, anger) is Expression.ANGER
+    assert best(telling, face(trace, lip_corner_pull=0.9, cheek_raiser=0.7)) is Expression.HAPPINESS
+    assert best(telling, face(trace, brow_lower=0.8)) is not Expression.FEAR
+    assert best(telling, face(trace)) is Expression.NEUTRAL
 
 
 @pytest.mark.parametrize(
     ("aus", "expected"),
     [
         (face(), Expression.NEUTRAL),
-        (face(lip_corner_pull=0.9), Expression.HAPPINESS),
-        (face(lip_corner_pull=0.9, upper_lip_raise=0.6, lower_lip_depress=0.6), Expression.HAPPINESS),
-        (face(jaw_drop=0.7, brow_raise=0.8, lid_raise=0.8), Expression.SURPRISE),
-        (face(brow_lower=0.9, upper_lip_raise=0.7, lower_lip_depress=0.7, jaw_drop=0.4), Expression.ANGER),
+        (face(lip_corner_pull=0.9, cheek_raiser=0.7), Expression.HAPPINESS),
+        (
+            face(
+                lip_corner_pull=0.9,
+                cheek_raiser=0.7,
+                lips_part=0.6,
+                upper_lip_raise=0.6,
+                lower_lip_depress=0.6,
+            ),
+            Expression.HAPPINESS,
+        ),
+        (face(jaw_drop=0.7, brow_raise=0.8, lid_raise=0.8, lips_part=0.7), Expression.SURPRISE),
+        (
+            face(
+                brow_lower=0.9,
+                nose_wrinkle=0.6,
+                lid_tightener=0.6,
+                lips_part=0.5,
+                upper_lip_raise=0.7,
+                lower_lip_depress=0.7,
+                jaw_drop=0.4,
+            ),
+            Expression.ANGER,
+        ),
     ],
 )
-def test_prototype_faces(shipped: AUClassifier, aus: AUVector, expected: Expression) -> None:
-    assert best(shipped, aus) == expected
+def test_prototype_faces(telling: AUClassifier, aus: AUVector, expected: Expression) -> None:
+    assert best(telling, aus) == expected
 
 
 @pytest.mark.parametrize(
     ("aus", "expression"),
     [
         (face(brow_lower=0.9), Expression.ANGER),
-        (face(jaw_drop=0.6), Expression.SURPRISE),
+        (face(jaw_drop=0.6, lips_part=0.5), Expression.SURPRISE),
         (face(brow_raise=0.9), Expression.SURPRISE),
         (face(lip_corner_pull=0.5), Expression.HAPPINESS),
         (face(eye_close=0.6), Expression.SADNESS),
     ],
 )
 def test_one_action_makes_its_expression_more_probable(
-    shipped: AUClassifier, aus: AUVector, expression: Expression
+    telling: AUClassifier, aus: AUVector, expression: Expression
 ) -> None:
-    calm, moved = shipped.probabilities(face()), shipped.probabilities(aus)
+    calm, moved = telling.probabilities(face()), telling.probabilities(aus)
     assert calm is not None
     assert moved is not None
     assert moved[expression] > 1.2 * calm[expression]
@@ -237,14 +327,26 @@ def test_there_are_models_of_seven_and_eight_only() -> None:
 
 
 def test_the_identity_names_the_number_of_labels(shipped: AUClassifier) -> None:
-    assert shipped.identity.startswith(f"au-logreg-{len(shipped.labels)}/20")
+    assert re.match(rf"au-logreg-{len(shipped.labels)}(-both|-pixels)?/20", shipped.identity)
+    identities = {AUClassifier.from_asset(*which).identity for which in SHIPPED}
+    assert len(identities) == len(SHIPPED)
 
 
-@pytest.mark.parametrize("count", ["7", "8"])
-@pytest.mark.parametrize("name", ["ferplus_valid", "ferplus_test", "portraits_held_out"])
-@pytest.mark.parametrize("part", ["measured_faces", "all_rows"])
-def test_the_cards_figures_follow_from_its_confusion_matrices(count: str, name: str, part: str) -> None:
-    found = read_asset()["card"]["results"][count][name][part]
+RESULTS = [
+    (source, count, name, part)
+    for source in FITTED
+    for count in ("7", "8")
+    for name, result in read_asset(source)["card"]["results"][count].items()
+    if isinstance(result, dict) and "all_rows" in result
+    for part in ("measured_faces", "all_rows")
+]
+
+
+@pytest.mark.parametrize(("source", "count", "name", "part"), RESULTS)
+def test_the_cards_figures_follow_from_its_confusion_matrices(
+    source: AUSource, count: str, name: str, part: str
+) -> None:
+    found = read_asset(source)["card"]["results"][count][name][part]
     matrix = np.array(found["confusion"])
     assert matrix.shape == (int(count), int(count))
     assert matrix.sum() == found["rows"]
@@ -264,6 +366,11 @@ def test_the_cards_figures_follow_from_its_confusion_matrices(count: str, name: 
     assert found["accuracy"] > found["majority_class_accuracy"] + 0.1
 
 
+@pytest.mark.parametrize("source", FITTED)
+def test_the_figures_are_of_faces_that_it_was_not_fitted_on(source: AUSource) -> None:
+    assert {"ferplus_valid", "portraits_held_out"} <= {one[2] for one in RESULTS if one[0] is source}
+
+
 @pytest.mark.parametrize("count", ["7", "8"])
 def test_rows_without_a_face_are_counted(count: str) -> None:
     card = read_asset()["card"]
@@ -280,12 +387,20 @@ def test_the_temperature_does_not_harm_the_rows_that_chose_it(count: str) -> Non
     assert valid["measured_faces"]["nll"] <= valid["before_temperature"]["nll"] + 1e-3
 
 
-def test_the_fit_belongs_to_the_au_readers_constants() -> None:
+@pytest.mark.parametrize("source", FITTED)
+def test_the_fit_belongs_to_the_au_readers_constants(source: AUSource) -> None:
     keys = ("measured", "channels", "combine", "dead_zone", "full_scale")
-    constants = {name: [unit.get(key) for key in keys] for name, unit in load_calibration()["aus"].items()}
+    constants: dict[str, Any] = {
+        name: [unit.get(key) for key in keys] for name, unit in load_calibration()["aus"].items()
+    }
+    if source is not AUSource.BLENDSHAPES:
+        constants["pixels"] = {
+            name: [one[key] for key in ("pixels", "channel", "weights")]
+            for name, one in load_units()["actions"].items()
+        }
     digest = hashlib.sha256(json.dumps(constants, sort_keys=True).encode()).hexdigest()[:16]
-    stale = "au_calibration.json has changed: run scripts/fit_expression_classifier.py again"
-    assert read_asset()["card"]["au_constants"] == digest, stale
-    measured = set(BlendshapeReader().measured)
+    stale = f"the constants of {source} have changed: run scripts/fit_expression_classifier.py again"
+    assert read_asset(source)["card"]["au_constants"] == digest, stale
+    measured = set(UnitReader(source).measured)
     for count in (7, 8):
-        assert set(AUClassifier.from_asset(count).uses) == measured
+        assert set(AUClassifier.from_asset(count, source).uses) == measured

@@ -104,18 +104,19 @@ def _model_file() -> Iterator[Finding]:
 
 def _assets() -> Iterator[Finding]:
     from expllm.core.vocabulary import AU_NAMES
-    from expllm.faces.au_classifier import AUClassifier
+    from expllm.faces.au_classifier import FITTED, AUClassifier
     from expllm.faces.au_reader import BlendshapeReader
 
     try:
-        reader, classifier = BlendshapeReader(), AUClassifier.from_asset()
+        reader = BlendshapeReader()
+        classifiers = [AUClassifier.from_asset(source=source).identity for source in FITTED]
     except (ExpllmError, OSError) as error:
         yield Finding("calibration", "wrong", str(error), "pip install --force-reinstall expllm")
     else:
         measured = len(reader.measured)
         text = f"{reader.identity}: {measured} of {len(AU_NAMES)} units measured"
         yield Finding("AU calibration", "ok", text)
-        yield Finding("AU classifier", "ok", classifier.identity)
+        yield Finding("AU classifier", "ok", ", ".join(classifiers))
 
 
 def _settings() -> Iterator[Finding]:

@@ -1,13 +1,14 @@
 """An expression and its probabilities from action units alone: a multinomial logistic regression.
 
-The coefficients are a JSON asset with a card that says what they were fitted on and how well they do.
-Running needs NumPy only; fitting is `scripts/fit_expression_classifier.py`.
+The coefficients are JSON assets, one for each source of action units, with a card that says what they were
+fitted on and how well they do. Running needs NumPy only; fitting is `scripts/fit_expression_classifier.py`.
 
 A coefficient belongs to a *term*: one factor, or a product of factors joined by `` * ``. Factors are
 
 * ``lip corner pull``: the intensity; of a sided action, the mean of left and right;
 * ``sqrt(lip corner pull)``: its square root, which tells small intensities apart;
 * ``over(lip corner pull, 0.5)``: what exceeds 0.5, otherwise 0;
+* ``trace(lip corner pull)``: how much of a trace (0.05) is there, 1 from there on;
 * ``uneven(lip corner pull)``: the absolute difference of left and right.
 
 No factor says which side is which, so a picture and its mirror image get the same probabilities.
@@ -26,13 +27,32 @@ from pydantic import Field
 
 from expllm.core.errors import RecordError
 from expllm.core.records import Probability, Record
-from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, AUVector, Expression, label_set
+from expllm.core.vocabulary import (
+    ACTION_UNITS,
+    AU_NAMES,
+    FEAFA_NAMES,
+    AUSource,
+    AUVector,
+    Expression,
+    label_set,
+)
+from expllm.faces.au_reader import TRACE
 
 if TYPE_CHECKING:
     from typing import Self
 
-ASSET: Final = "expression_from_aus.json"
+ASSETS: Final[Mapping[AUSource, str]] = MappingProxyType(
+    {
+        AUSource.BLENDSHAPES: "expression_from_aus.json",
+        AUSource.PIXELS: "expression_from_pixels.json",
+        AUSource.BOTH: "expression_from_both.json",
+    }
+)
 TYPICAL: Final = "typical_faces.json"
+FITTED: Final[tuple[AUSource, ...]] = tuple(
+    source for source, asset in ASSETS.items() if (files("expllm") / "assets" / asset).is_file()
+)
+"""Sources that have a classifier of their own; unless all have one, that of the blendshapes answers."""
 
 Array = NDArray[np.float64]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -46,7 +66,7 @@ ACTIONS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
 """The 24 actions without their sides, and the one or two columns of an AU array that measure each."""
 
 _FACTOR = re.compile(
-    r"(?:(?P<call>sqrt|over|uneven)\()?(?P<action>[a-z ]+?)(?:, (?P<knot>0?\.\d+))?(?P<end>\))?"
+    r"(?:(?P<call>sqrt|over|trace|uneven)\()?(?P<action>[a-z ]+?)(?:, (?P<knot>0?\.\d+))?(?P<end>\))?"
 )
 
 
@@ -86,17 +106,21 @@ class AUClassifier:
         self._intercept = np.array(model.intercept)  # [labels]
 
     @classmethod
-    def from_asset(cls, labels: int = 8) -> "Self":
+    def from_asset(cls, labels: int = 8, source: AUSource | str = AUSource.BLENDSHAPES) -> "Self":
         """The fitted model of seven or of eight expressions that comes with the package.
+
+        Args:
+            labels: How many.
+            source: What the action units are read from.
 
         Raises:
             VocabularyError: `labels` is neither 7 nor 8.
             RecordError: the asset is damaged.
         """
-        wanted = label_set(labels)
-        model = cls(Coefficients.from_dict(read_asset()["models"][str(labels)]))
+        wanted, source = label_set(labels), AUSource(source)
+        model = cls(Coefficients.from_dict(read_asset(source)["models"][str(labels)]))
         if model.labels != wanted:
-            raise RecordError(f"{ASSET}: the labels of model {labels} are not in AffectNet's order")
+            raise RecordError(f"{ASSETS[source]}: the labels of model {labels} are not in AffectNet's order")
         return model
 
     @property
@@ -171,25 +195,56 @@ def units_of(terms: Sequence[str]) -> frozenset[str]:
     return frozenset(AU_NAMES[column] for action in actions for column in ACTIONS[action])
 
 
+def classifier_for(aus: AUVector, labels: int = 8) -> AUClassifier:
+    """The model that comes with the package for units of such a source; see `source_of`.
+
+    Raises:
+        VocabularyError: `labels` is neither 7 nor 8.
+        RecordError: the asset is damaged.
+    """
+    return _classifier(labels, source_of(aus))
+
+
+def source_of(aus: AUVector) -> AUSource:
+    """What action units were read from, by which of them were measured.
+
+    Some are read from pixels alone; in a face whose pixels could not be read they are missing, and the others
+    are what blendshapes give. Tables of other tools that have such units count as read from pixels, too.
+    """
+    if len(FITTED) < len(ASSETS):
+        return AUSource.BLENDSHAPES
+    shapes, pixels, both = (frozenset(_classifier(8, source).uses) for source in ASSETS)
+    measured = frozenset(aus.measured)
+    if not measured & (pixels - shapes) - frozenset(FEAFA_NAMES):
+        return AUSource.BLENDSHAPES
+    return AUSource.BOTH if measured & (both - pixels) else AUSource.PIXELS
+
+
 @cache
-def read_asset() -> Mapping[str, Any]:
-    """The asset: the card, and the models by their number of labels.
+def _classifier(labels: int, source: AUSource) -> AUClassifier:
+    return AUClassifier.from_asset(labels, source)
+
+
+@cache
+def read_asset(source: AUSource = AUSource.BLENDSHAPES) -> Mapping[str, Any]:
+    """The asset of a source: the card, and the models by their number of labels.
 
     Raises:
         RecordError: the asset is damaged.
     """
     import json
 
+    asset = ASSETS[source]
     try:
-        content = json.loads((files("expllm") / "assets" / ASSET).read_text(encoding="utf-8"))
+        content = json.loads((files("expllm") / "assets" / asset).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RecordError(f"{ASSET} cannot be read, install expllm again: {error}") from None
+        raise RecordError(f"{asset} cannot be read, install expllm again: {error}") from None
     if (
         not isinstance(content, dict)
         or set(content) != {"card", "models"}
         or set(content["models"]) != {"7", "8"}
     ):
-        raise RecordError(f"{ASSET} must hold a card and the models 7 and 8: install expllm again")
+        raise RecordError(f"{asset} must hold a card and the models 7 and 8: install expllm again")
     return MappingProxyType(content)
 
 
@@ -232,6 +287,8 @@ def _factor(aus: Array, factor: str) -> Array:
         return np.asarray(np.sqrt(mean))
     if call == "over":
         return np.asarray(np.maximum(mean - (knot or 0.0), 0.0))
+    if call == "trace":
+        return np.asarray(np.minimum(mean, TRACE) / TRACE)
     if call == "uneven":
         return np.asarray(np.abs(sides[:, 0] - sides[:, 1]))
     return np.asarray(mean)

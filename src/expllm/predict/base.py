@@ -45,16 +45,22 @@ class Shown:
 
 @dataclass(frozen=True)
 class Said:
-    """What is said of a face: fields of a `FaceAnalysis`, of the same names."""
+    """What is said of a face: fields of a `FaceAnalysis`, of the same names.
+
+    Attributes:
+        classifier: Who gave the label, where that depends on the face; else the explainer's identity.
+    """
 
     expression: Expression | None = None
     probabilities: Mapping[Expression, float] | None = None
     cot: CoT | None = None
     explanation: Explanation | None = None
+    classifier: str | None = None
 
     def fields(self) -> dict[str, Any]:
         """Those that are known."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        known = ("expression", "probabilities", "cot", "explanation")
+        return {name: value for name in known if (value := getattr(self, name)) is not None}
 
 
 class FaceExplainer(Protocol):

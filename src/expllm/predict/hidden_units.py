@@ -1,11 +1,10 @@
 """Faces of which parts are hidden: a label only where what can be seen makes it likely."""
 
-from functools import cache
 from typing import Final
 
 from expllm.core.records import FaceAnalysis
 from expllm.core.vocabulary import Expression
-from expllm.faces.au_classifier import AUClassifier, typical_faces
+from expllm.faces.au_classifier import classifier_for, typical_faces
 
 LIKELY: Final = 0.6
 """Probability, by what is seen alone, from which a partly hidden face gets its label."""
@@ -16,7 +15,7 @@ WITHHELD: Final = "Uncertain: what can be seen of the face does not settle the e
 def seen_label(analysis: FaceAnalysis) -> Expression | None:
     """The expression that the visible units make likely, whatever the hidden ones show; or None."""
     aus = analysis.aus
-    shares = None if aus is None else _classifier().open_probabilities(aus, typical_faces())
+    shares = None if aus is None else classifier_for(aus).open_probabilities(aus, typical_faces())
     if shares is None:
         return None
     best = max(shares, key=shares.__getitem__)
@@ -35,8 +34,3 @@ def withheld(analysis: FaceAnalysis) -> FaceAnalysis:
             "warnings": (*analysis.warnings, WITHHELD),
         }
     )
-
-
-@cache
-def _classifier() -> AUClassifier:
-    return AUClassifier.from_asset()

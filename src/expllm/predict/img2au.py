@@ -7,10 +7,10 @@ from typing import Final
 from expllm.core.errors import NoFaceError
 from expllm.core.licences import check_licence
 from expllm.core.records import FaceAnalysis, Rect
-from expllm.core.vocabulary import AUVector
+from expllm.core.vocabulary import AUSource, AUVector
 from expllm.data import Sample, image_bytes
 from expllm.faces.boxes import overlap
-from expllm.faces.pixel_reader import READ_WITH, AUSource
+from expllm.faces.pixel_reader import READ_WITH
 from expllm.predict.predictor import Predictor
 
 FACELESS: Final = "no face could be measured"

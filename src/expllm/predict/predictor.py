@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from expllm.core.conversations import Order
 from expllm.core.errors import NoFaceError
 from expllm.core.records import FaceAnalysis
-from expllm.core.vocabulary import AUVector
+from expllm.core.vocabulary import AUSource, AUVector
 from expllm.faces.crops import crops_of
 from expllm.faces.finder import MAX_FACES
 from expllm.faces.measure import FaceMeasurer
-from expllm.faces.pixel_reader import AUSource
 from expllm.files.images import ImageSource, Picture, open_frames
 from expllm.predict import ChatOptions, FaceExplainer, Said, Shown, open_explainer
 from expllm.predict.abstention import abstained, check_abstain
@@ -54,7 +53,7 @@ class SeenFace:
 
     def measured_as(self, aus: AUVector) -> "SeenFace":
         """The same face as if it had been measured so: what a model would write then."""
-        analysis = self.analysis.model_copy(update={"aus": aus})
+        analysis = self.analysis.model_copy(update={"aus": aus, "au_readings": None})
         return SeenFace(analysis, replace(self.shown, aus=aus))
 
 
@@ -299,7 +298,8 @@ class Predictor:
         assert analysis.provenance is not None
         writer = self._explainer.writer if write else "none"
         licences = {**analysis.provenance.licences, **self._explainer.licences}
-        named = {"classifier": self._explainer.identity, "writer": writer, "licences": licences}
+        classifier = said.classifier or self._explainer.identity
+        named = {"classifier": classifier, "writer": writer, "licences": licences}
         provenance = analysis.provenance.model_copy(update=named)
         whole = analysis.model_copy(update={**said.fields(), "provenance": provenance})
         if whole.hidden and whole.expression not in (None, seen_label(whole)):

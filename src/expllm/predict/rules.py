@@ -6,7 +6,7 @@ from types import MappingProxyType
 from expllm.core.licences import licences_of
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.rule_writer import write_cot
-from expllm.faces.au_classifier import AUClassifier, typical_faces
+from expllm.faces.au_classifier import AUClassifier, classifier_for, typical_faces
 from expllm.model.shipped import OFFLINE
 from expllm.predict.base import Said, Shown, rounded
 
@@ -30,8 +30,8 @@ class RuleExplainer:
     together = 1
 
     def __init__(self, labels: int = 8) -> None:
-        self._classifier = AUClassifier.from_asset(labels)
-        self.identity = self._classifier.identity
+        self._labels = labels
+        self.identity = AUClassifier.from_asset(labels).identity
 
     def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
         """See `FaceExplainer`; nothing is said where too little was measured."""
@@ -48,12 +48,15 @@ class RuleExplainer:
             return Said()
         expression = max(probabilities, key=probabilities.__getitem__)
         cot = write_cot(aus, expression, probabilities) if write else None
-        return Said(expression, rounded(probabilities), cot)
+        return Said(expression, rounded(probabilities), cot, classifier=self._classifier(aus).identity)
 
     def _probabilities(self, aus: AUVector, hidden: bool) -> dict[Expression, float] | None:
         if hidden:
-            return self._classifier.open_probabilities(aus, typical_faces())
-        return self._classifier.probabilities(aus)
+            return self._classifier(aus).open_probabilities(aus, typical_faces())
+        return self._classifier(aus).probabilities(aus)
+
+    def _classifier(self, aus: AUVector) -> AUClassifier:
+        return classifier_for(aus, self._labels)
 
     def stream(self, face: Shown) -> Generator[str, None, Said]:
         """See `FaceExplainer`; the text is there at once."""

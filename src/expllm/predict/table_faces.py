@@ -36,14 +36,15 @@ class Explainer:
         The first three are left out where too little was measured to say anything.
         """
         writer = self._rules.writer if write else "none"
+        said = self._rules.of(aus, write=write)
         provenance = provenance_of(
-            self._rules.identity,
+            said.classifier or self._rules.identity,
             writer,
             detector=detector,
             au_reader=au_reader,
             licences=self._rules.licences,
         )
-        return {**self._rules.of(aus, write=write).fields(), "provenance": provenance}
+        return {**said.fields(), "provenance": provenance}
 
 
 def measured_row(

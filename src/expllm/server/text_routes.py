@@ -1,6 +1,5 @@
 """`/v1/explain`, `/v1/counterfactual` and `/v1/audit`: action units and texts."""
 
-from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -9,7 +8,7 @@ from starlette.responses import Response
 from expllm.core.errors import VocabularyError
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.rule_writer import write_cot
-from expllm.faces.au_classifier import AUClassifier
+from expllm.faces.au_classifier import classifier_for
 from expllm.faces.au_reader import BlendshapeReader
 from expllm.faces.counterfactuals import smallest_change
 from expllm.grounding import audit
@@ -35,8 +34,6 @@ from expllm.server.responses import (
 )
 
 TOO_LITTLE = "Too little was measured to name an expression."
-CLASSIFIERS = cache(AUClassifier.from_asset)
-"""By their number of labels."""
 
 
 def text_routes(analyzer: Analyzer) -> APIRouter:
@@ -116,7 +113,7 @@ def flipped(aus: AUVector, toward: Expression | None, labels: int) -> Counterfac
     Raises:
         ApiError: 400; `toward` is none of the labels.
     """
-    classifier = CLASSIFIERS(labels)
+    classifier = classifier_for(aus, labels)
     if toward is not None and toward not in classifier.labels:
         raise bad_request(f"toward: {toward.value} is none of the {labels} labels", "toward")
     found = smallest_change(classifier, aus, toward)

@@ -35,7 +35,7 @@ from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.inference.backend import LlamaBackend
 from expllm.model.inference.backend_choice import without_adapters
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.label_scoring import score
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import DINOV2_LARGE, Preset, preset
@@ -117,7 +117,7 @@ class Sides:
         self.label = encoder.prompt(label_question(bundle.labels, bundle.questions))
         self.explanation = encoder.prompt(explanation_question(bundle.questions))
         self.plain = PlainWay(replace(bundle, model=deepcopy(bundle.model)))
-        self.ours = Answerer(replace(bundle, model=deepcopy(bundle.model)), dtype=torch.bfloat16)
+        self.ours = FaceVLM(replace(bundle, model=deepcopy(bundle.model)), dtype=torch.bfloat16)
         self.ours._end = NEVER
         self.released = ReleasedWay(bundle)
         self.llama = llama
@@ -131,8 +131,8 @@ def labels(sides: Sides, rounds: int, bound: float) -> Iterator[Line]:
     clocks = side_by_side(
         rounds,
         released=lambda: sides.released.answer(sides.image, sides.label, sides.label_tokens),
-        one=lambda: sides.ours.labels([sides.image]),
-        many=lambda: sides.ours.labels(sides.images),
+        one=lambda: sides.ours.score_labels([sides.image]),
+        many=lambda: sides.ours.score_labels(sides.images),
     )
     yield Line("tokens of a label, with the end", sides.label_tokens)
     yield Line("label, released way: ms", 1000 * clocks["released"].best_wall)
@@ -179,7 +179,7 @@ def explanations(sides: Sides, rounds: int) -> Iterator[Line]:
         released=lambda: sides.released.answer(sides.image, sides.explanation, count),
         plain=lambda: sides.plain.answer([sides.image], sides.explanation, count),
         one=lambda: sides.ours.explanations([sides.image], max_new_tokens=count),
-        both=lambda: sides.ours.both([sides.image], max_new_tokens=count),
+        both=lambda: sides.ours.generate([sides.image], max_new_tokens=count),
         many=lambda: sides.ours.explanations(sides.images, max_new_tokens=count),
         plain_many=lambda: sides.plain.answer(sides.images, sides.explanation, count),
         **more,

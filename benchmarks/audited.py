@@ -13,26 +13,21 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 
 # isort: split
+
 from expllm.core.errors import ExpllmError
-from expllm.core.vocabulary import AUVector
-from expllm.evals.explaining import trained_order
-from expllm.evals.labellers import ModelLabeller
 from expllm.evals.runner import Question
-from expllm.evals.saved_answers import Answer
+from expllm.evals.sample_faces import SampleFaces
 from expllm.evals.splits import open_named
 from expllm.grounding import audit
+from expllm.model.shipped import model_folder
+from expllm.predict.base import FaceInput
 from expllm.predict.img2au import FaceReader
-from expllm.predict.verifying import REFUTED, verifier
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    Face = tuple[Image.Image, AUVector]
+from expllm.predict.trained import ModelExplainer
+from expllm.predict.verifying import REFUTED
 
 
 @dataclass
@@ -59,45 +54,36 @@ class Tally:
         )
 
 
-def faces(name: str, data: Path | None, labeller: ModelLabeller, limit: int) -> "Iterator[Face]":
+def faces(name: str, data: Path | None, limit: int) -> Iterator[FaceInput]:
     """Faces that were cut out and measured."""
     reader = FaceReader()
     samples = Question(open_named(name, str(data) if data else None, None), name, "cot", limit, 0).samples()
-    with labeller.opened():
+    with SampleFaces(boxes=False).opened() as cut:
         for sample in samples:
-            picture = labeller.picture(sample)
-            if isinstance(picture, Answer):
-                continue
             try:
-                aus = reader(sample)[0]
+                yield FaceInput(cut.crop(sample), reader(sample)[0])
             except ExpllmError:
                 continue
-            yield picture, aus
     reader.close()
 
 
-def write(
-    labeller: ModelLabeller, batch: "Sequence[Face]", tally: Tally, *, audited: bool, hint: bool
-) -> None:
+def write(explainer: ModelExplainer, batch: Sequence[FaceInput], tally: Tally) -> None:
     """Explains a batch, and adds what was found in its texts."""
-    aus = [units for _, units in batch]
-    judges = [verifier(units) if audited else None for units in aus]
     began = time.process_time()
-    found = labeller.answerer.both(
-        [picture for picture, _ in batch], trained_order(labeller.identity.name), verifiers=judges,
-        aus=aus if hint else None,
-    )  # fmt: skip
+    found = explainer.explain(batch)
     tally.seconds += time.process_time() - began
-    tally.agree += sum(found.agree)
-    for written, units in zip(found.explanations, aus, strict=True):
-        report = audit(written.text, units)
+    for face, answer in zip(batch, found, strict=True):
+        assert answer.explanation is not None
+        assert face.aus is not None
+        report = audit(answer.explanation.text or "", face.aus)
+        tally.agree += answer.label is answer.label_after
         tally.refuted += sum(one.verdict in REFUTED for one in report.checked)
         tally.claims += len(report.checked)
         tally.unread += len(report.unread)
         tally.told += report.recall or 0.0
         tally.active += report.recall is not None
-        tally.tokens += written.tokens
-        tally.sampled += written.sampled
+        tally.tokens += answer.tokens or 0
+        tally.sampled += answer.sampled or 0
 
 
 def main() -> None:
@@ -112,17 +98,20 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--no-hint", dest="hint", action="store_false")
     given = parser.parse_args()
-    labeller = ModelLabeller(given.model)
-    shown = list(faces(given.dataset, given.data, labeller, given.limit))
+    shown = list(faces(given.dataset, given.data, given.limit))
     print(f"{len(shown)} faces that could be measured", flush=True)
-    labeller.answerer.labels(
-        [picture for picture, _ in shown[:1]]
-    )  # the weights are read before the clock runs
+    folder = model_folder(given.model)
+    explainers = {
+        audited: ModelExplainer(folder, dtype="float32", hint=given.hint, audited=audited)
+        for audited in (False, True)
+    }
+    for explainer in explainers.values():
+        explainer.explain(shown[:1], write=False)  # the weights are read before the clock runs
     tallies = {False: Tally("as written"), True: Tally("audited")}
     for start in range(0, len(shown), given.batch):
         batch = shown[start : start + given.batch]
         for audited, tally in tallies.items():
-            write(labeller, batch, tally, audited=audited, hint=given.hint)
+            write(explainers[audited], batch, tally)
         print("\n".join(tally.line() for tally in tallies.values()), flush=True)
     plain, changed = (tally.seconds for tally in tallies.values())
     if plain:

@@ -45,7 +45,7 @@ from train import LABELS, TRAINS, Clock, again, faces, learned, timed
 from expllm.core.conversations import explanation_question
 from expllm.model.bundle import Bundle
 from expllm.model.costs import Sizes, Text, answer_flops, training_flops
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.model_inputs import preparer
 from expllm.model.quiet import quiet_transformers
 from expllm.model.summary import sizes_of
@@ -189,16 +189,16 @@ def generate(bundle: Bundle, images: list[Image.Image], tokens: int, cache: str)
 
 def asked(bundle: Bundle, dtype: torch.dtype) -> Any:
     """Our side, which uses the bundle up."""
-    answerer: Any = Answerer(bundle, dtype=dtype)
-    answerer._end = NEVER
-    return answerer
+    vlm: Any = FaceVLM(bundle, dtype=dtype)
+    vlm._end = NEVER
+    return vlm
 
 
-def written(answerer: Any, images: list[Image.Image], tokens: int) -> list[list[int]]:
+def written(vlm: Any, images: list[Image.Image], tokens: int) -> list[list[int]]:
     """Token ids of explanations, by ours."""
-    prompts = [answerer._explanation_prompt] * len(images)
-    drafts = answerer._drafts(prompts, None)
-    answerer._write(answerer._look(images), prompts, drafts, tokens)
+    prompts = [vlm._explanation_prompt] * len(images)
+    drafts = vlm._drafts(prompts, None)
+    vlm._write(vlm._look(images), prompts, drafts, tokens)
     return [draft.text for draft in drafts]
 
 
@@ -222,10 +222,10 @@ def measure_same(lines: Lines, plan: Plan) -> None:
         bundle = drawn("tiny", plan.device, torch.float32)
         truth = generate(bundle, images, tokens, "dynamic")
         static = generate(bundle, images, tokens, "static")
-        answerer = asked(bundle, torch.float32)
-        plain = written(answerer, images, tokens)
+        vlm = asked(bundle, torch.float32)
+        plain = written(vlm, images, tokens)
         with recorded_steps() as made:
-            kept = written(answerer, images, tokens)
+            kept = written(vlm, images, tokens)
         ways = {"static cache": static, "plain steps": plain, "CUDA graphs": kept}
         found.update(tokens=sum(map(len, truth)), different=len({one for row in truth for one in row}))
         found.update({name: alike(truth, ids) for name, ids in ways.items()})
@@ -266,21 +266,21 @@ def measure_answers(lines: Lines, plan: Plan, rate: float, copied: float) -> Non
     lines.begin("explain")
     bundle, images = drawn(plan.preset, plan.device, plan.dtype), pictures(max(plan.batches))
     step_least, sizes = weight_bytes(bundle) / copied, sizes_of(bundle.preset)
-    answerer = asked(bundle, plan.dtype)
+    vlm = asked(bundle, plan.dtype)
     for graphs in (False, True):
         for batch in plan.batches:
             what = {"what": "explanation", "cuda_graphs": graphs, "batch": batch}
             with lines.measuring(**what) as found, recorded_steps() if graphs else nullcontext():
                 lines.check_time()
-                write = partial(written, answerer, images[:batch])
+                write = partial(written, vlm, images[:batch])
                 found.update(timed_text(write, plan.tokens, batch, step_least))
     lines.begin("label")
-    text = Text(asked=len(answerer._label_prompt) - sizes.visual_tokens, answered=len(answerer._tree.tokens))
+    text = Text(asked=len(vlm._label_prompt) - sizes.visual_tokens, answered=len(vlm._tree.tokens))
     for batch in plan.batches:
         with lines.measuring(what="label", batch=batch) as found:
             lines.check_time()
-            answerer.labels(images[:batch])
-            seconds = best(3, partial(answerer.labels, images[:batch]))
+            vlm.score_labels(images[:batch])
+            seconds = best(3, partial(vlm.score_labels, images[:batch]))
             flops = answer_flops(sizes, text) * batch
             found.update(seconds=seconds, pictures_a_second=batch / seconds)
             found.update(share_of_roof=flops / seconds / rate)

@@ -28,9 +28,9 @@ import torch
 from timing import ASTRONAUT, load
 
 from expllm.files.images import open_image
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.shipped import model_folder
-from expllm.predict.base import Shown
+from expllm.predict.base import FaceInput
 from expllm.predict.predictor import Predictor
 
 Leads = list[list[float]]
@@ -69,25 +69,25 @@ SETTINGS: Final = (
 class Reader:
     """The model, and the faces that it is asked about."""
 
-    def __init__(self, dtype: str, faces: list[Shown]) -> None:
+    def __init__(self, dtype: str, faces: list[FaceInput]) -> None:
         self._faces = faces
-        self._answerer = Answerer.load(model_folder("compact"), getattr(torch, dtype))
-        self._backend: Any = self._answerer._backend
+        self._vlm = FaceVLM.load(model_folder("compact"), getattr(torch, dtype))
+        self._backend: Any = self._vlm._backend
 
     def prompts(self, rows: slice) -> list[list[int]]:
         """The question for an explanation of each face, as `expllm analyze` asks it."""
         faces = self._faces[rows]
-        labels = [self._answerer.labels([_crop(face)]).best[0] for face in faces]
-        return self._answerer._explanation_prompts(len(faces), labels, 200, [face.aus for face in faces])
+        labels = [self._vlm.score_labels([_crop(face)]).best[0] for face in faces]
+        return self._vlm._explanation_prompts(len(faces), labels, 200, [face.aus for face in faces])
 
     def texts(self, prompts: list[list[int]]) -> list[list[int]]:
         """What is written behind each prompt, and the token that ends it."""
         found = []
         for number, prompt in enumerate(prompts):
             seen = self._look(slice(number, number + 1))
-            drafts = self._answerer._drafts([prompt], None)
-            self._answerer._write(seen, [prompt], drafts, 200)
-            found.append([*drafts[0].text, self._answerer._end])
+            drafts = self._vlm._drafts([prompt], None)
+            self._vlm._write(seen, [prompt], drafts, 200)
+            found.append([*drafts[0].text, self._vlm._end])
         return found
 
     @torch.inference_mode()
@@ -109,10 +109,10 @@ class Reader:
         return found
 
     def _look(self, rows: slice) -> Any:
-        return self._answerer._look([_crop(face) for face in self._faces[rows]])
+        return self._vlm._look([_crop(face) for face in self._faces[rows]])
 
 
-def _crop(face: Shown) -> Any:
+def _crop(face: FaceInput) -> Any:
     assert face.crop is not None
     return face.crop
 
@@ -148,7 +148,7 @@ def main() -> None:
     print(load(), f"{torch.backends.cpu.get_cpu_capability()} here", sep="\n")
     with tempfile.TemporaryDirectory() as name, Predictor.load("compact") as predictor:
         pictures = sorted(ASTRONAUT.parent.glob("*.jpg"))[: options.faces]
-        faces = [face.shown for path in pictures for face in predictor.look(open_image(path))]
+        faces = [face.input for path in pictures for face in predictor.measure(open_image(path))]
         (folder := Path(name)).joinpath("faces").write_bytes(pickle.dumps(faces))
         base = leads_under(BASE, folder)
         print(f"{len(base)} tokens; leads below 0.001, 0.01, 0.1: "

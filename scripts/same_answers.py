@@ -4,10 +4,11 @@
     python scripts/same_answers.py --record after.jsonl --data DIR     # with the code after it
     python scripts/same_answers.py before.jsonl after.jsonl            # exit code 1 where they differ
 
-A record holds, for the rules and for the model that ships, labels, probabilities and texts: of `expllm eval
-accuracy` and `expllm eval cot` on two validation sets, of `Predictor.predict` on the first of these faces, and
-of `expllm analyze` on every picture of examples/. Numbers must be equal to the last bit: both records take the
-same path through the same weights on the same machine.
+A record holds labels, probabilities and texts of the rules and of the model that ships: of `expllm eval
+accuracy` and `expllm eval cot` on two validation sets, of `Predictor.predict` on some of these faces, and of
+`expllm analyze` on every picture of examples/. Records of some `--models` and `--parts` can be joined with
+`cat`. Numbers must be equal to the last bit: both records take the same path through the same weights on the
+same machine.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +31,7 @@ from expllm.predict.predictor import Predictor
 
 ROOT: Final = Path(__file__).parents[1]
 DATASETS: Final = ("ferplus:valid", "portraits:valid")
+EXAMPLES: Final = "examples"
 SETTINGS: Final = ("model", "digest", "dtype", "boxes", "labels", "temperature", "explained")
 """What a run records of a model: another value means that an interrupted run cannot be resumed."""
 FROM_PYTHON: Final = 20
@@ -44,31 +47,37 @@ def main() -> int:
     parser.add_argument("records", nargs="*", type=Path, metavar="RECORD", help="two records to compare")
     parser.add_argument("--record", type=Path, metavar="OUT", help="write a record")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data sets")
-    parser.add_argument("--faces", type=int, default=500, help="faces of each data set for the rules")
-    parser.add_argument("--model-faces", type=int, default=60, help="the same for the model that ships")
+    parser.add_argument("--models", nargs="+", default=["offline", "compact"], help="who is asked")
+    parser.add_argument("--parts", nargs="+", default=[*DATASETS, EXAMPLES], help="about what")
+    parser.add_argument("--faces", type=int, default=500, help="of each data set")
+    parser.add_argument("--texts", type=int, help="of these faces, so many are explained; all if not given")
     options = parser.parse_args()
     if options.record is not None:
-        return _record(options.record, options.data, {"offline": options.faces, "compact": options.model_faces})
+        return _record(options)
     if len(options.records) != 2:
         parser.error("give two records, or --record OUT")
     return _compared(*map(_read, options.records))
 
 
-def _record(out: Path, data: Path | None, models: dict[str, int]) -> int:
-    with out.open("w", encoding="utf-8") as file:
-        for model, faces in models.items():
-            for key, found in _rows(model, faces, data):
+def _record(options: argparse.Namespace) -> int:
+    texts = options.faces if options.texts is None else options.texts
+    with options.record.open("w", encoding="utf-8") as file:
+        for model, part in product(options.models, options.parts):
+            asked = (
+                _analyzed(model)
+                if part == EXAMPLES
+                else _rows(model, part, options.faces, texts, options.data)
+            )
+            for key, found in asked:
                 file.write(json.dumps({"key": key, "found": found}, sort_keys=True) + "\n")
                 file.flush()
     return 0
 
 
-def _rows(model: str, faces: int, data: Path | None) -> Iterator[Row]:
-    for name in DATASETS if faces else ():
-        for command in ("accuracy", "cot"):
-            yield from _evaluated(command, model, name, faces, data)
-        yield from _predicted(model, name, min(faces, FROM_PYTHON), data)
-    yield from _analyzed(model)
+def _rows(model: str, name: str, faces: int, texts: int, data: Path | None) -> Iterator[Row]:
+    yield from _evaluated("accuracy", model, name, faces, data)
+    yield from _evaluated("cot", model, name, texts, data)
+    yield from _predicted(model, name, min(texts, FROM_PYTHON), data)
 
 
 def _evaluated(command: str, model: str, name: str, faces: int, data: Path | None) -> Iterator[Row]:

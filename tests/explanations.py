@@ -11,7 +11,6 @@ from expllm.core.vocabulary import AUVector, Expression, label_set
 from expllm.cot.rule_writer import write_cot
 from expllm.data import Sample
 from expllm.evals.judge import scripted_judge
-from expllm.evals.labellers import answered
 from expllm.evals.saved_answers import Answer
 
 E = Expression
@@ -34,6 +33,13 @@ def units(label: Expression, number: int = 0) -> AUVector:
 
 def text(label: Expression, number: int = 0) -> str:
     return write_cot(units(label, number), label).text
+
+
+def answered(sample: Sample, labels: Sequence[Expression], logs: Sequence[float]) -> Answer:
+    """The likeliest label. `logs`: [C] natural logarithms, normalised."""
+    assert sample.expression is not None
+    best = max(range(len(labels)), key=lambda place: logs[place])
+    return Answer(id=sample.id, truth=sample.expression, log_probabilities=tuple(logs), label=labels[best])
 
 
 def answer(label: Expression, number: int = 0, **changed: object) -> Answer:

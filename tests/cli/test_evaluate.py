@@ -12,21 +12,21 @@ import pytest
 import torch
 from calling import call, faceless
 from conftest import ASTRONAUT
+from explanations import answered
 from PIL import Image
 
 from expllm.core.errors import ImageError
 from expllm.core.vocabulary import label_set
 from expllm.data import Sample, image_bytes
-from expllm.evals.face_cutting import refused
-from expllm.evals.labellers import answered
-from expllm.evals.runner import Identity, Labeller
-from expllm.evals.saved_answers import Answer, EvalRun
+from expllm.evals.runner import EvaluatedModel
+from expllm.evals.saved_answers import Answer, EvalRun, refused
 from expllm.files.images import open_image
 from expllm.model import checkpoint
 from expllm.model.bundle import new_bundle
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.manifest import read_manifest
 from expllm.model.presets import preset
+from expllm.predict.base import ModelIdentity
 
 torch.set_num_threads(1)
 SEVEN = label_set(7)
@@ -79,13 +79,13 @@ def test_accuracy(place: Path, scored: tuple[Path, str]) -> None:
     assert {path.name for path in run.iterdir()} >= {
         "run.json", "answers.jsonl", "scores.json", "confusion.png", "reliability.png", "risk.png",
     }  # fmt: skip
-    answerer = Answerer.load(place / "model")
+    vlm = FaceVLM.load(place / "model")
     saved = {answer.id: answer.label for answer in EvalRun(run).answers()}
     assert len(saved) == COUNT
     for name in ("fear/4.png", "anger/6.png"):
         image = Image.open(place / "faces" / name).convert("RGB")
         found = [label for key, label in saved.items() if key.endswith(name) or name.endswith(key)]
-        assert found == [*answerer.labels([image]).best]
+        assert found == [*vlm.score_labels([image]).best]
 
 
 def test_rescore_needs_no_model_and_prints_the_same(place: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_three_thousand_pictures_of_which_ten_cannot_be_read(
         target = tmp_path / "faces" / SEVEN[n % 7].value / f"{n:04d}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(picture.read_bytes()[: 30 if target.name in broken else None])
-    monkeypatch.setattr("expllm.evals.labellers.labeller", cheap)
+    monkeypatch.setattr("expllm.evals.adapter.open_adapter", cheap)
     done = call(
         "eval", "accuracy", "cheap", tmp_path / "faces", "-o", tmp_path / "run", "--batch-size", "500"
     )
@@ -166,7 +166,7 @@ def test_three_thousand_pictures_of_which_ten_cannot_be_read(
 class Cheap:
     """A model that opens each picture and knows the truth."""
 
-    identity = Identity("cheap", "digest", "float32", False, SEVEN)
+    identity = ModelIdentity("cheap", "digest", "float32", False, SEVEN)
 
     def answer(self, samples: Sequence[Sample]) -> list[Answer]:
         return [self._one(sample) for sample in samples]
@@ -182,7 +182,7 @@ class Cheap:
 
 
 @contextmanager
-def cheap(*_: object, **__: object) -> Iterator[Labeller]:
+def cheap(*_: object, **__: object) -> Iterator[EvaluatedModel]:
     yield Cheap()
 
 
@@ -226,13 +226,13 @@ def test_report(scored: tuple[Path, str], tmp_path: Path) -> None:
 def test_transfer(place: Path, tmp_path: Path) -> None:
     refused = call("eval", "accuracy", place / "model", place / "eight", "-o", tmp_path / "run")
     assert refused.code == 2
-    assert "contempt, which the model was never taught" in refused.complaints[0]
+    assert "contempt, which the model was not trained on" in refused.complaints[0]
     found = as_json("transfer", place / "model", place / "eight", "-o", tmp_path / "run")
     assert found["rows"] == 60
     assert found["dropped"] == {"contempt": 10}
     assert "anger" not in found["labels"]
     again = call("eval", "rescore", tmp_path / "run").out
-    assert "left out, as the model was never taught contempt: 10 of 70 faces" in again
+    assert "left out, as the model was not trained on contempt: 10 of 70 faces" in again
 
 
 def test_no_common_labels(place: Path, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_calibrate(place: Path, tmp_path: Path) -> None:
     found = as_json("accuracy", model, place / "faces", "-o", tmp_path / "run")  # goes on: nothing to ask
     assert found["settings"]["temperature"] == extra["temperature"]
     image = Image.open(place / "faces" / "fear" / "4.png").convert("RGB")
-    scores = Answerer.load(model).labels([image])
+    scores = FaceVLM.load(model).score_labels([image])
     expected = torch.from_numpy(scores.sums / extra["temperature"]).log_softmax(-1).numpy()
     assert abs(scores.log_probabilities - expected).max() < 1e-9
 

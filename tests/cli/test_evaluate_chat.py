@@ -64,4 +64,4 @@ def test_what_concerns_every_face_stops_the_evaluation(faces: Path, tmp_path: Pa
 def test_options_of_an_endpoint_are_for_chat_models(faces: Path, tmp_path: Path) -> None:
     shown = call("eval", "accuracy", "offline", faces, "-o", tmp_path / "run", "--max-new-tokens", "5")
     assert shown.code == 2
-    assert "is no chat model" in shown.err
+    assert "is not a chat model" in shown.err

@@ -63,7 +63,7 @@ def test_an_evaluation_of_labels_and_one_of_texts(server: ModelServer, faces: Pa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("eval", "accuracy", "compact", "FACES", "--questions", "m"), "compact is no chat model"),
+        (("eval", "accuracy", "compact", "FACES", "--questions", "m"), "compact is not a chat model"),
         (
             ("eval", "cot", "compact", "FACES", "--served-model-name", "m"),
             "are for chat:NAME and endpoint:URL",

@@ -1,17 +1,16 @@
-"""Runs without a model: labellers that answer by a rule, and small data sets of real files."""
+"""Runs without a model: models that answer by a rule, and small data sets of real files."""
 
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from explanations import answered
 from PIL import Image
 
 from expllm.core.vocabulary import Expression, label_set
 from expllm.data import Sample
-from expllm.evals.face_cutting import refused
-from expllm.evals.labellers import answered
-from expllm.evals.runner import Identity
-from expllm.evals.saved_answers import Answer, Settings
+from expllm.evals.saved_answers import Answer, Settings, refused
+from expllm.predict.base import ModelIdentity
 
 SEVEN = label_set(7)
 RAFDB_COUNTS = {
@@ -33,7 +32,7 @@ class Stub:
         digest: str = "d",
         temperature: float = 1.0,
     ) -> None:
-        self.identity = Identity("stub", digest, "float32", False, tuple(labels), temperature)
+        self.identity = ModelIdentity("stub", digest, "float32", False, tuple(labels), temperature)
         self._rule, self._sure = rule, sure
         self.asked: list[str] = []
 

@@ -6,7 +6,7 @@ from expllm.core.records import Rejected
 from expllm.core.vocabulary import Expression
 from expllm.data import Sample
 from expllm.evals.explanation_scores import CUT, NO_HEADINGS, TOO_LONG, grounding, pairs_of
-from expllm.evals.face_cutting import refused
+from expllm.evals.saved_answers import refused
 
 E = Expression
 GOOD = [answer(label, number) for number, label in enumerate(LABELS * 3)]

@@ -17,7 +17,7 @@ from expllm.chat.retries import Backoff
 from expllm.cot.journal import JournalReader
 from expllm.cot.sample_session import JournalMismatch, RunBudget
 from expllm.evals.judge import scripted_judge
-from expllm.evals.judge.judge_run import ChatJudge, JudgeRun, Pair, Passport, readings_of
+from expllm.evals.judge.judge_run import ChatJudge, JudgeRun, JudgeSettings, Pair, readings_of
 from expllm.evals.judge.judge_scores import NO_VERDICT, Judged, judged
 from expllm.evals.judge.rubric import JudgeFile
 from expllm.files.runs import RunError
@@ -27,8 +27,8 @@ PAIRS = [Pair(f"p{n}", text(LABELS[n % 4], n), text(LABELS[(n + n // 4) % 4], n)
 VERDICT = "key observations {}, interpretation 5, conclusion 5"
 
 
-def passport(**changed: Any) -> Passport:
-    return Passport(**{"judge": "chat:m", "file": FILE.text, "prompt_hash": FILE.hash, **changed})
+def passport(**changed: Any) -> JudgeSettings:
+    return JudgeSettings(**{"judge": "chat:m", "file": FILE.text, "prompt_hash": FILE.hash, **changed})
 
 
 def chats(url: str, repeats: int = 1, **options: Any) -> list[OpenAIChat]:
@@ -44,7 +44,7 @@ def chats(url: str, repeats: int = 1, **options: Any) -> list[OpenAIChat]:
 
 
 def asked(
-    run: JudgeRun, judge: ChatJudge, who: Passport, *, gate: RunBudget | None = None, **given: Any
+    run: JudgeRun, judge: ChatJudge, who: JudgeSettings, *, gate: RunBudget | None = None, **given: Any
 ) -> Judged:
     """What comes of asking about all pairs."""
 

@@ -14,7 +14,14 @@ from expllm.core.vocabulary import AU_NAMES, AUVector
 from expllm.cot.sample_session import RunBudget
 from expllm.evals.claim_comparison import AuditedText
 from expllm.evals.claim_reading import question_hash
-from expllm.evals.model_audit import NO_CLAIMS, AuditRun, ClaimReader, ModelAudit, Passport, model_audit
+from expllm.evals.model_audit import (
+    NO_CLAIMS,
+    AuditModelSettings,
+    AuditRun,
+    ClaimReader,
+    ModelAudit,
+    model_audit,
+)
 
 UNITS = AUVector(dict.fromkeys(AU_NAMES, 0.0) | {"left brow lower": 0.6, "right brow lower": 0.6})
 TEXTS = [
@@ -36,8 +43,8 @@ def reads(payload: dict[str, Any]) -> str:
     return json.dumps({"claims": next(claims for word, claims in READ.items() if word in text)})
 
 
-def passport(**changed: Any) -> Passport:
-    return Passport(model="chat:m", prompt_hash=question_hash(), temperature=0.0, **changed)
+def passport(**changed: Any) -> AuditModelSettings:
+    return AuditModelSettings(model="chat:m", prompt_hash=question_hash(), temperature=0.0, **changed)
 
 
 def asked(path: Path, url: str, texts: list[AuditedText], **given: Any) -> ModelAudit:

@@ -73,14 +73,14 @@ def changed(old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("template = [", "is no TOML"),
+        ("template = [", "is not valid TOML"),
         ("template = 'x'", "must hold max_tokens, scores, template, verdict"),
         (changed("{second}\n", "\n"), "the gaps {first} and {second}, once each"),
         (changed("{second}", "{second!r}"), "the gaps"),
         (changed("{second}", "{second} {"), "the gaps"),
         (changed("max_tokens = 200", "max_tokens = 0"), "max_tokens is 0"),
         (changed("(?P<conclusion>", "("), "verdict must have the groups"),
-        (changed("(?P<conclusion>", "(((("), "verdict is no regular expression"),
+        (changed("(?P<conclusion>", "(((("), "verdict is not a regular expression"),
         (changed("conclusion = [0, 5]", "conclusion = [5, 0]"), "scores.conclusion must be two numbers"),
         (changed("conclusion = [0, 5]", "ending = [0, 5]"), "scores must be lists"),
         ("template = '{first} {second}'\nverdict = 1\nmax_tokens = 1\nscores = 1", "scores|verdict"),

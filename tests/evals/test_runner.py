@@ -108,7 +108,7 @@ def test_a_limit_draws_from_all_classes_in_order(tmp_path: Path) -> None:
 
 def test_nothing_is_asked_where_labels_do_not_fit(tmp_path: Path) -> None:
     stub = Stub(truthful, SEVEN[:3])
-    with pytest.raises(UsageError, match="never taught"):
+    with pytest.raises(UsageError, match="not trained on"):
         answer_all(stub, question(tmp_path), tmp_path / "run", quiet=True)
     assert stub.asked == []
     assert not (tmp_path / "run").exists()

@@ -103,11 +103,11 @@ def test_an_unknown_setting_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_run_and_another_run(tmp_path: Path) -> None:
-    with pytest.raises(NoRun, match="holds no evaluation") as error:
+    with pytest.raises(NoRun, match="no evaluation found") as error:
         EvalRun(tmp_path).answers()
     assert error.value.exit_code == ExitCode.USAGE
     EvalRun(tmp_path).folder.begin({"settings": "of an engine"})
-    with pytest.raises(RunError, match="is no evaluation, but another run"):
+    with pytest.raises(RunError, match="is another kind of run, not an evaluation"):
         EvalRun(tmp_path).answers()
 
 

@@ -80,7 +80,7 @@ def test_transfer_counts_what_could_not_be_aligned() -> None:
 
 
 def test_accuracy_refuses_labels_that_the_model_was_never_taught() -> None:
-    with pytest.raises(UsageError, match=r"has contempt, which the model was never taught .*eval transfer"):
+    with pytest.raises(UsageError, match=r"has contempt, which the model was not trained on .*eval transfer"):
         score(settings(truth_labels=list(EIGHT)), given([("fear", "fear")]))
     with pytest.raises(UsageError, match="give another data set"):
         score(settings(SEVEN[:2], truth_labels=list(SEVEN[2:4])), given([(SEVEN[2], SEVEN[0])], SEVEN[:2]))

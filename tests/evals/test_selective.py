@@ -4,12 +4,12 @@ import json
 import math
 
 import pytest
+from explanations import answered
 from stubs import SEVEN, given, logs, settings
 
 from expllm.core.errors import UsageError
 from expllm.core.vocabulary import Expression
 from expllm.data import Sample
-from expllm.evals.labellers import answered
 from expllm.evals.saved_answers import Answer
 from expllm.evals.scores import score
 

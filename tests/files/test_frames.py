@@ -60,7 +60,7 @@ def test_frames_without_a_face_are_counted(predictor: Predictor) -> None:
         (shades[:3], "TIFF", "No face was found in any of the 3 pages."),
         (shades[:1], "PNG", ""),
     ):
-        seen = predictor.look_through(open_frames(animated(pictures, kind)))
+        seen = predictor.measure_frames(open_frames(animated(pictures, kind)))
         assert (seen.faces, seen.note, seen.picture.frame) == ([], note, 1)
 
 

@@ -20,7 +20,7 @@ from expllm.model import gguf_cache
 from expllm.model.build import load_language, load_tokenizer
 from expllm.model.checkpoint import load, save
 from expllm.model.hub.merge import merge
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.loader import FastRuntime, load_fast_runtime
 from expllm.model.manifest import ADAPTER
 from expllm.model.presets import LanguageConfig
@@ -129,11 +129,11 @@ def test_a_tensor_of_a_light_model(file: str, model: Path) -> None:
             named = edit(changed, name)
             save_file(changed, path)
             vouch(model, path)
-            refused(lambda: Answerer(light(model)), named, str(path))
+            refused(lambda: FaceVLM(light(model)), named, str(path))
         refused(lambda: load(model), named)
     save_file(whole, path)
     vouch(model, path)
-    assert len(Answerer(light(model)).labels([Image.new("RGB", (32, 32))]).sums) == 1
+    assert len(FaceVLM(light(model)).score_labels([Image.new("RGB", (32, 32))]).sums) == 1
 
 
 def test_a_tensor_of_what_was_unpacked(model: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_tensor_of_what_was_unpacked(model: Path) -> None:
             files = json.loads((folder / gguf_cache.MARK).read_text())
             files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
             (folder / gguf_cache.MARK).write_text(json.dumps(files))
-            refused(lambda: Answerer(light(model)), named)
+            refused(lambda: FaceVLM(light(model)), named)
         refused(lambda: load(model), named)
     path.unlink()  # it is unpacked again
     assert opened() is not None

@@ -30,7 +30,7 @@ from expllm.core.conversations import explanation_question, label_question
 from expllm.core.vocabulary import label_set
 from expllm.data.readers.rafdb import ORDER
 from expllm.model.checkpoint import load
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "rafdb.yaml"
@@ -248,7 +248,7 @@ def test_merged_it_answers_the_same_in_plain_transformers(
     assert other.returncode == 0, other.stderr
     found = json.loads(other.stdout.splitlines()[-1])
     image = Image.open(file).convert("RGB")
-    answers = Answerer(bundle, dtype=torch.float32).both([image], max_new_tokens=40)
+    answers = FaceVLM(bundle, dtype=torch.float32).generate([image], max_new_tokens=40)
     ours = dict(zip(asked["labels"], answers.labels.sums[0].tolist(), strict=True))
     assert max(abs(ours[label] - score) for label, score in found["scores"].items()) < 1e-3
     assert len({round(score, 4) for score in ours.values()}) == len(ours)

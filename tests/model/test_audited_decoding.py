@@ -21,8 +21,8 @@ from expllm.grounding.outline import ends_here, heading, split
 from expllm.model.inference import audited_decoding
 from expllm.model.inference.audited_decoding import Choice, Draft, Fed
 from expllm.model.inference.backend import LlamaRows
-from expllm.model.inference.generate import Answerer
-from expllm.model.inference.vlm_output import Written
+from expllm.model.inference.generate import FaceVLM
+from expllm.model.inference.vlm_output import GeneratedText
 from expllm.model.model_inputs import preparer
 from expllm.model.tokenize import label_tokens
 from expllm.model.vlm import inner
@@ -53,13 +53,13 @@ class Picky(SentenceVerifier):
 
 
 @cache
-def answerer() -> Answerer:
-    return Answerer(varied.new())
+def vlm() -> FaceVLM:
+    return FaceVLM(varied.new())
 
 
 @cache
-def audited() -> list[Written]:
-    return answerer().explanations(FACES, verifiers=JUDGES)
+def audited() -> list[GeneratedText]:
+    return vlm().explanations(FACES, verifiers=JUDGES)
 
 
 def sentences(text: str) -> list[int]:
@@ -85,7 +85,7 @@ def test_no_refuted_claim_stands_and_no_part_is_empty() -> None:
 def test_a_sample_takes_the_place_of_a_refuted_sentence() -> None:
     aus = varied.AUS[0]
     assert aus is not None
-    (text,) = answerer().explanations(FACES[:1], verifiers=[Picky(aus)])
+    (text,) = vlm().explanations(FACES[:1], verifiers=[Picky(aus)])
     assert text.rejected
     assert text.sampled > 0
     for one in text.rejected:
@@ -97,26 +97,26 @@ def test_a_sample_takes_the_place_of_a_refuted_sentence() -> None:
 
 
 def test_where_nothing_was_measured_nothing_is_refuted() -> None:
-    plain = answerer().explanations(FACES)
+    plain = vlm().explanations(FACES)
     unmeasured = varied.AUS.index(None)
     assert audited()[unmeasured] == plain[unmeasured]
     assert plain[unmeasured].rejected is None
     agreeing = varied.measured(**{name.replace(" ", "_"): 0.5 for name in varied.measured()})
-    with_judges = answerer().explanations(FACES[:2], verifiers=[verifier(agreeing)] * 2)
+    with_judges = vlm().explanations(FACES[:2], verifiers=[verifier(agreeing)] * 2)
     assert [one.text for one in with_judges] == [one.text for one in plain[:2]]
     assert [one.rejected for one in with_judges] == [(), ()]
 
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_text_does_not_depend_on_its_batch(size: int) -> None:
-    found: list[Written] = []
+    found: list[GeneratedText] = []
     for at in range(0, len(FACES), size):
-        found += answerer().explanations(FACES[at : at + size], verifiers=JUDGES[at : at + size])
+        found += vlm().explanations(FACES[at : at + size], verifiers=JUDGES[at : at + size])
     assert found == audited()
 
 
 def test_what_was_rejected_goes_back_to_its_place() -> None:
-    plain = answerer().explanations(FACES)
+    plain = vlm().explanations(FACES)
     for text, written in zip(audited(), plain, strict=True):
         first = as_first_written(text.text, text.rejected or ())
         assert all(one.sentence in first for one in text.rejected or ())
@@ -127,10 +127,10 @@ def test_what_was_rejected_goes_back_to_its_place() -> None:
 
 def test_labels_behind_audited_texts_equal_separate_sequences() -> None:
     """Memory holds what stands, or is read again: behind samples, and where sentences were left out."""
-    bundle, own = varied.new(), answerer()
+    bundle, own = varied.new(), vlm()
     prepared = preparer(bundle)
     encoder = prepared.encoder
-    answers = own.both(FACES, verifiers=JUDGES)
+    answers = own.generate(FACES, verifiers=JUDGES)
     assert [one.text for one in answers.explanations] == [one.text for one in audited()]
     again = explanation_question(taught.QUESTIONS).answered("-")
     whole = encoder.prompt(again.asked(label_question(LABELS, taught.QUESTIONS).turns[0].text))
@@ -152,13 +152,13 @@ def test_labels_behind_audited_texts_equal_separate_sequences() -> None:
 
 def test_a_stream_never_shows_a_rejected_sentence() -> None:
     for face, judge, text in zip(FACES, JUDGES, audited(), strict=True):
-        assert "".join(answerer().stream(face, verifier=judge)) == text.text
+        assert "".join(vlm().stream(face, verifier=judge)) == text.text
 
 
 def test_if_every_sentence_is_refuted_the_headings_stand_over_sentences_by_rules() -> None:
     aus = varied.AUS[0]
     assert aus is not None
-    (text,) = answerer().explanations(FACES[:1], verifiers=[Strict(aus)])
+    (text,) = vlm().explanations(FACES[:1], verifiers=[Strict(aus)])
     counts = sentences(text.text)
     assert len(counts) >= 2
     assert set(counts) == {1}
@@ -171,7 +171,7 @@ def test_if_every_sentence_is_refuted_the_headings_stand_over_sentences_by_rules
 def test_a_text_that_ends_at_the_limit_is_audited_too() -> None:
     for most in (9, 30):
         for text, aus in zip(
-            answerer().explanations(FACES, max_new_tokens=most, verifiers=JUDGES), varied.AUS, strict=True
+            vlm().explanations(FACES, max_new_tokens=most, verifiers=JUDGES), varied.AUS, strict=True
         ):
             assert text.problem is not None
             assert "cut off" in text.problem
@@ -181,7 +181,7 @@ def test_a_text_that_ends_at_the_limit_is_audited_too() -> None:
 
 def test_copies_of_a_row_read_on_as_the_row_itself() -> None:
     """A text that goes back, waits and goes on beside others foretells what it does alone."""
-    own = answerer()
+    own = vlm()
     backend: Any = own._backend
     prompts = own._explanation_prompts(2, None, 60)
     drafts = [Draft(own._tokenizer) for _ in prompts]
@@ -209,7 +209,7 @@ def test_copies_of_a_row_read_on_as_the_row_itself() -> None:
 def test_recorded_steps_write_the_same() -> None:
     """Memory moves when rows are added to it or room is: what was recorded of it is recorded anew."""
     with graphs().recorded_steps():
-        assert answerer().explanations(FACES, verifiers=JUDGES) == audited()
+        assert vlm().explanations(FACES, verifiers=JUDGES) == audited()
 
 
 def test_noise_draws_tokens_as_often_as_they_are_probable() -> None:

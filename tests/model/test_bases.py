@@ -20,7 +20,7 @@ from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.families import crop_side
 from expllm.model.inference.audited_decoding import Draft
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.hf_backend import TransformersBackend
 from expllm.model.inference.label_scoring import token_tree
 from expllm.model.model_inputs import HfPreparer
@@ -228,7 +228,7 @@ def test_a_text_is_what_generate_writes(bundle: Bundle) -> None:
 
 
 def test_a_base_answers_labels_and_texts(bundle: Bundle) -> None:
-    answerer = Answerer(bundle)
-    answers = answerer.both([face(0)], max_new_tokens=8)
+    vlm = FaceVLM(bundle)
+    answers = vlm.generate([face(0)], max_new_tokens=8)
     assert answers.labels.log_probabilities.shape == (1, 7)
     assert answers.explanations[0].tokens <= 8

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import load, part_state
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.manifest import read_manifest
 from expllm.model.presets import preset
 from expllm.model.summary import sizes_of
@@ -81,4 +81,4 @@ def test_the_recipe_trains_and_what_it_made_answers(name: str, workers: int, tmp
         assert before.keys() == after.keys()
         assert any(not torch.equal(before[key], after[key]) for key in before) is moves, part
     seen = Image.open(next((tmp_path / "faces").rglob("*.png"))).convert("RGB")
-    assert Answerer(trained).labels([seen]).log_probabilities.shape == (1, len(trained.labels))
+    assert FaceVLM(trained).score_labels([seen]).log_probabilities.shape == (1, len(trained.labels))

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from expllm.core.conversations import explanation_question
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.packed_linear import answering_type
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import PRESETS, preset
@@ -46,12 +46,12 @@ def written_in_64_bits(bundle: Bundle, count: int) -> list[list[int]]:
 
 
 def test_a_lead_that_32_bits_cannot_see_is_decided_in_64() -> None:
-    answerer, expected = Answerer(rivals()), written_in_64_bits(rivals(), 3)
+    vlm, expected = FaceVLM(rivals()), written_in_64_bits(rivals(), 3)
     assert len({token for text in expected for token in text}) > 1
     for pictures in (FACES[:3], FACES[:1]):  # in a batch and alone
-        prompts = answerer._explanation_prompts(len(pictures), None, TOKENS)
-        drafts = answerer._drafts(prompts, None)
-        answerer._write(answerer._look(pictures), prompts, drafts, TOKENS)
+        prompts = vlm._explanation_prompts(len(pictures), None, TOKENS)
+        drafts = vlm._drafts(prompts, None)
+        vlm._write(vlm._look(pictures), prompts, drafts, TOKENS)
         assert [draft.text for draft in drafts] == expected[: len(pictures)]
 
 

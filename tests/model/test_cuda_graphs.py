@@ -11,7 +11,7 @@ import pytest
 import taught
 import torch
 
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,12 +30,15 @@ def graphs() -> Any:
 def test_texts_of_different_lengths_are_those_of_plain_steps() -> None:
     """Rows that are done go on in the recording until half of them are: no other row may see that."""
     pictures = [taught.picture(taught.LABELS[place]) for place in (0, 1, 1, 1, 0, 1, 1)]
-    plain = Answerer(taught.new())
-    texts, after = plain.explanations(pictures, max_new_tokens=120), plain.both(pictures, max_new_tokens=120)
+    plain = FaceVLM(taught.new())
+    texts, after = (
+        plain.explanations(pictures, max_new_tokens=120),
+        plain.generate(pictures, max_new_tokens=120),
+    )
     with graphs().recorded_steps() as made:
-        same = Answerer(taught.new())
+        same = FaceVLM(taught.new())
         assert same.explanations(pictures, max_new_tokens=120) == texts
-        again = same.both(pictures, max_new_tokens=120)
+        again = same.generate(pictures, max_new_tokens=120)
     assert again.explanations == after.explanations
     assert abs(again.labels_after.sums - after.labels_after.sums).max() < 1e-4
     assert len({text.tokens for text in texts}) > 1
@@ -47,9 +50,9 @@ def test_a_gpu_records_what_the_processor_does() -> None:
     pictures = [taught.picture(label) for label in taught.LABELS[:2]] * 2
     bundle = taught.new()
     bundle.model.to("cuda")
-    plain = Answerer(taught.new()).explanations(pictures, max_new_tokens=120)
+    plain = FaceVLM(taught.new()).explanations(pictures, max_new_tokens=120)
     with graphs().recorded_steps():
-        assert Answerer(bundle).explanations(pictures, max_new_tokens=120) == plain
+        assert FaceVLM(bundle).explanations(pictures, max_new_tokens=120) == plain
 
 
 @pytest.mark.slow

@@ -20,8 +20,8 @@ from expllm.model import checkpoint
 from expllm.model.bundle import Bundle
 from expllm.model.inference.backend import pieces, text_of
 from expllm.model.inference.backend_choice import without_adapters
-from expllm.model.inference.generate import Answerer
-from expllm.model.inference.vlm_output import Written
+from expllm.model.inference.generate import FaceVLM
+from expllm.model.inference.vlm_output import GeneratedText
 from expllm.model.manifest import ModelError
 from expllm.model.model_inputs import Preparer, preparer
 from expllm.model.tokenize import label_tokens
@@ -39,8 +39,8 @@ def plain() -> tuple[Bundle, Preparer]:
 
 
 @cache
-def answerer() -> Answerer:
-    return Answerer(taught.new())
+def vlm() -> FaceVLM:
+    return FaceVLM(taught.new())
 
 
 def end() -> int:
@@ -88,7 +88,7 @@ def explanation_prompt() -> list[int]:
 
 @pytest.mark.slow
 def test_labels_equal_separate_sequences() -> None:
-    scores = answerer().labels([*FACES, *MIXED[:3]])
+    scores = vlm().score_labels([*FACES, *MIXED[:3]])
     expected = np.array([by_hand(image, label_prompt()) for image in [*FACES, *MIXED[:3]]])
     assert np.abs(scores.sums - expected).max() < 1e-4
     assert np.allclose(np.exp(scores.log_probabilities).sum(1), 1)
@@ -100,7 +100,7 @@ def test_labels_equal_separate_sequences() -> None:
 def test_the_label_is_what_greedy_generation_writes_where_that_is_one() -> None:
     words = {label.value: label for label in LABELS}
     free = [text_of(plain()[0].tokenizer, generated(image, label_prompt(), 8)) for image in FACES + MIXED]
-    best = answerer().labels(FACES + MIXED).best
+    best = vlm().score_labels(FACES + MIXED).best
     pairs = [(words[text], label) for text, label in zip(free, best, strict=True) if text in words]
     assert len(pairs) >= 15
     assert sum(one is other for one, other in pairs) >= 0.99 * len(pairs)
@@ -108,7 +108,7 @@ def test_the_label_is_what_greedy_generation_writes_where_that_is_one() -> None:
 
 def test_explanations_are_those_of_generate_token_for_token() -> None:
     """Seven pictures in one batch, of which each ends at another length or at the limit."""
-    written = answerer().explanations(FACES, max_new_tokens=70)
+    written = vlm().explanations(FACES, max_new_tokens=70)
     expected = [generated(image, explanation_prompt(), 70) for image in FACES]
     assert [one.text for one in written] == [text_of(plain()[0].tokenizer, ids) for ids in expected]
     assert [one.tokens for one in written] == [len(ids) for ids in expected]
@@ -119,11 +119,11 @@ def test_explanations_are_those_of_generate_token_for_token() -> None:
 def test_both_equal_separate_answers(order: Any) -> None:
     """The label behind the explanation too: rows of different lengths, read on from one memory."""
     encoder = plain()[1].encoder
-    answers = answerer().both(FACES, order, max_new_tokens=70)
-    alone = answerer().labels(FACES)
+    answers = vlm().generate(FACES, order, max_new_tokens=70)
+    alone = vlm().score_labels(FACES)
     assert np.abs(answers.labels.sums - alone.sums).max() < 1e-4
     told = alone.best if order == "label-first" else None
-    assert answers.explanations == tuple(answerer().explanations(FACES, told, 70))
+    assert answers.explanations == tuple(vlm().explanations(FACES, told, 70))
     asked = explanation_question(taught.QUESTIONS).answered("-")
     question = label_question(LABELS, taught.QUESTIONS).turns[0].text
     whole = encoder.prompt(asked.asked(question))
@@ -141,7 +141,7 @@ def test_both_equal_separate_answers(order: Any) -> None:
 
 
 def test_pictures_are_encoded_once_and_no_prefix_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = Answerer(taught.new())
+    own = FaceVLM(taught.new())
     backend: Any = own._backend
     encoded, read = 0, []
     see, reading = backend._see, backend.language.read
@@ -157,7 +157,7 @@ def test_pictures_are_encoded_once_and_no_prefix_twice(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(backend, "_see", seen)
     monkeypatch.setattr(backend.language, "read", has_read)
-    own.both(FACES[:1])
+    own.generate(FACES[:1])
     shared = next(
         i for i, (a, b) in enumerate(zip(label_prompt(), explanation_prompt(), strict=False)) if a != b
     )
@@ -170,25 +170,25 @@ def test_pictures_are_encoded_once_and_no_prefix_twice(monkeypatch: pytest.Monke
 
 
 def test_a_stream_is_the_text_in_pieces() -> None:
-    found = list(answerer().stream(FACES[0]))
+    found = list(vlm().stream(FACES[0]))
     assert len(found) > 20
-    assert "".join(found) == answerer().explanations(FACES[:1])[0].text
+    assert "".join(found) == vlm().explanations(FACES[:1])[0].text
     assert "\N{SLIGHTLY SMILING FACE}" in "".join(found)
 
 
 def test_a_stream_ends_with_the_whole_and_can_be_told_the_label() -> None:
-    def streamed(**options: Any) -> Written:
-        stream = answerer().stream(FACES[0], **options)
+    def streamed(**options: Any) -> GeneratedText:
+        stream = vlm().stream(FACES[0], **options)
         while True:
             try:
                 next(stream)
             except StopIteration as ended:
-                whole: Written = ended.value
+                whole: GeneratedText = ended.value
                 return whole
 
     told = [LABELS[1]]
-    assert streamed() == answerer().explanations(FACES[:1])[0]
-    assert streamed(label=told[0]) == answerer().explanations(FACES[:1], told)[0]
+    assert streamed() == vlm().explanations(FACES[:1])[0]
+    assert streamed(label=told[0]) == vlm().explanations(FACES[:1], told)[0]
     assert streamed(max_new_tokens=3).problem == "the text was cut off after 3 tokens"
 
 
@@ -209,50 +209,50 @@ def test_no_piece_has_half_a_character(text: str) -> None:
 
 
 def test_a_malformed_text_is_reported_and_not_mended() -> None:
-    whole, malformed = answerer().explanations([FACES[0], FACES[2]])
+    whole, malformed = vlm().explanations([FACES[0], FACES[2]])
     assert whole.cot == taught.explanation(LABELS[0])
     assert whole.problem is None
     assert malformed.cot is None
     assert malformed.problem is not None
     assert "headings" in malformed.problem
-    cut = answerer().explanations(FACES[:1], max_new_tokens=9)[0]
-    assert cut == Written(cut.text, None, "the text was cut off after 9 tokens", 9)
+    cut = vlm().explanations(FACES[:1], max_new_tokens=9)[0]
+    assert cut == GeneratedText(cut.text, None, "the text was cut off after 9 tokens", 9)
 
 
 def test_a_temperature_keeps_the_answers_and_is_read_with_the_model(tmp_path: Path) -> None:
     bundle = taught.new()
     checkpoint.save(tmp_path / "model", bundle, {}, {"temperature": 2.5})
-    warm = Answerer.load(tmp_path / "model").labels(MIXED)
-    cold = answerer().labels(MIXED)
+    warm = FaceVLM.load(tmp_path / "model").score_labels(MIXED)
+    cold = vlm().score_labels(MIXED)
     assert warm.best == cold.best
     assert np.abs(warm.sums - cold.sums).max() < 1e-4
     expected = torch.from_numpy(cold.sums / 2.5).log_softmax(1).numpy()
     assert np.abs(warm.log_probabilities - expected).max() < 1e-4
     checkpoint.save(tmp_path / "odd", bundle, {}, {"temperature": "hot"})
     with pytest.raises(ModelError, match="temperature is 'hot'"):
-        Answerer.load(tmp_path / "odd")
+        FaceVLM.load(tmp_path / "odd")
 
 
 def test_a_lone_picture_is_heard_while_its_text_is_written() -> None:
     heard: list[str] = []
-    answers = answerer().both(FACES[:1], max_new_tokens=120, heard=heard.append)
+    answers = vlm().generate(FACES[:1], max_new_tokens=120, on_token=heard.append)
     assert "".join(heard) == answers.explanations[0].text
     assert len(heard) > 10
-    assert answers.explanations == answerer().both(FACES[:1], max_new_tokens=120).explanations
-    answerer().both(FACES[:2], max_new_tokens=4, heard=pytest.fail)
+    assert answers.explanations == vlm().generate(FACES[:1], max_new_tokens=120).explanations
+    vlm().generate(FACES[:2], max_new_tokens=4, on_token=pytest.fail)
 
 
 def test_with_its_mirror_image_a_picture_is_answered_as_its_mirror_image_is(tmp_path: Path) -> None:
     bundle = taught.new()
     mirrored = [face.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for face in FACES]
-    alone = [answerer().labels(pictures).sums for pictures in (FACES, mirrored)]
+    alone = [vlm().score_labels(pictures).sums for pictures in (FACES, mirrored)]
     expected = torch.stack([torch.from_numpy(sums).log_softmax(-1) for sums in alone]).mean(0)
     checkpoint.save(tmp_path / "model", bundle, {}, {"mirrored": True})
-    both = Answerer.load(tmp_path / "model")
-    found = both.labels(FACES)
+    both = FaceVLM.load(tmp_path / "model")
+    found = both.score_labels(FACES)
     assert np.abs(found.sums - expected.numpy()).max() < 1e-4
-    assert np.abs(both.labels(mirrored).sums - found.sums).max() < 1e-4
-    assert np.array_equal(both.both(FACES, max_new_tokens=2).labels.sums, found.sums)
+    assert np.abs(both.score_labels(mirrored).sums - found.sums).max() < 1e-4
+    assert np.array_equal(both.generate(FACES, max_new_tokens=2).labels.sums, found.sums)
 
 
 def test_merged_adapters_are_rounded_once() -> None:
@@ -268,8 +268,8 @@ def test_merged_adapters_are_rounded_once() -> None:
 
 
 def test_sixteen_bits_give_nearly_the_same() -> None:
-    half = Answerer(taught.new(), dtype=torch.bfloat16).labels(FACES)
-    full = answerer().labels(FACES)
+    half = FaceVLM(taught.new(), dtype=torch.bfloat16).score_labels(FACES)
+    full = vlm().score_labels(FACES)
     assert half.best == full.best
     assert np.abs(np.exp(half.log_probabilities) - np.exp(full.log_probabilities)).max() < 0.05
 
@@ -281,6 +281,6 @@ def test_sixteen_bits_give_nearly_the_same() -> None:
 ])  # fmt: skip
 def test_what_cannot_be_asked_is_one_line(labels: Any, most: int, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
-        answerer().explanations(FACES[:2], labels, most)
-    with pytest.raises(UsageError, match="no picture"):
-        answerer().labels([])
+        vlm().explanations(FACES[:2], labels, most)
+    with pytest.raises(UsageError, match="no image given"):
+        vlm().score_labels([])

@@ -21,7 +21,7 @@ from expllm.model.hub.merge import merge
 from expllm.model.inference.audited_decoding import Draft
 from expllm.model.inference.backend import LlamaBackend, llama_backend
 from expllm.model.inference.backend_choice import without_adapters
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.hf_backend import TransformersBackend
 from expllm.model.inference.label_scoring import token_tree
 from expllm.model.model_inputs import preparer
@@ -33,21 +33,21 @@ FACES = [picture(label) for label in LABELS[:3]]
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Answerer:
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> FaceVLM:
     """The taught model as a plain Llava in a folder, which knows nothing of ExpLLM."""
     place = tmp_path_factory.mktemp("elsewhere")
     save(place / "taught", taught.new(), {})
     merge(place / "taught", place / "llava")
     bundle = new_bundle(preset(f"hf:{place / 'llava'}"), LABELS)
     bundle.questions = taught.QUESTIONS
-    return Answerer(bundle)
+    return FaceVLM(bundle)
 
 
-def test_another_model_answers_like_ours(elsewhere: Answerer) -> None:
+def test_another_model_answers_like_ours(elsewhere: FaceVLM) -> None:
     assert isinstance(elsewhere._backend, TransformersBackend)
-    here = Answerer(taught.new())
+    here = FaceVLM(taught.new())
     assert isinstance(here._backend, LlamaBackend)
-    theirs, ours = elsewhere.both(FACES, max_new_tokens=70), here.both(FACES, max_new_tokens=70)
+    theirs, ours = elsewhere.generate(FACES, max_new_tokens=70), here.generate(FACES, max_new_tokens=70)
     assert np.abs(theirs.labels.sums - ours.labels.sums).max() < 1e-3  # its tower's scales are folded in
     assert np.abs(theirs.labels_after.sums - ours.labels_after.sums).max() < 1e-3
     assert theirs.explanations == ours.explanations
@@ -148,7 +148,7 @@ def test_another_model_is_audited_like_ours(tmp_path: Path) -> None:
     merge(tmp_path / "varied", tmp_path / "llava")
     bundle = new_bundle(preset(f"hf:{tmp_path / 'llava'}"), LABELS)
     bundle.questions = taught.QUESTIONS
-    other, here = Answerer(bundle), Answerer(varied.new())
+    other, here = FaceVLM(bundle), FaceVLM(varied.new())
     assert isinstance(other._backend, TransformersBackend)
     faces, judges = [picture(label) for label in LABELS], [verifier(aus) for aus in varied.AUS]
     texts = other.explanations(faces, verifiers=judges)

@@ -19,7 +19,7 @@ from expllm.core.errors import MissingWeights
 from expllm.core.vocabulary import AUVector
 from expllm.model import checkpoint
 from expllm.model.build import load_tokenizer
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.loader import FastRuntime, Rotary, load_fast_runtime
 from expllm.model.manifest import ModelError
 from expllm.model.presets import preset
@@ -49,24 +49,24 @@ def light(folder: Path) -> FastRuntime:
 
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-def both(request: Any, folder: Path, light: FastRuntime) -> tuple[Answerer, Answerer]:
+def both(request: Any, folder: Path, light: FastRuntime) -> tuple[FaceVLM, FaceVLM]:
     dtype = request.param
-    return Answerer(light, dtype=dtype), Answerer(checkpoint.load(folder, dtype), dtype=dtype)
+    return FaceVLM(light, dtype=dtype), FaceVLM(checkpoint.load(folder, dtype), dtype=dtype)
 
 
-def in_16_bits(answerer: Answerer) -> bool:
-    return answerer._backend.language.dtype is torch.bfloat16  # type: ignore[attr-defined]
+def in_16_bits(vlm: FaceVLM) -> bool:
+    return vlm._backend.language.dtype is torch.bfloat16  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
-def test_labels_are_the_same(both: tuple[Answerer, Answerer]) -> None:
+def test_labels_are_the_same(both: tuple[FaceVLM, FaceVLM]) -> None:
     """Bit for bit here; another processor may sum what lies elsewhere in memory in another order."""
-    ours, theirs = (one.labels(FACES) for one in both)
+    ours, theirs = (one.score_labels(FACES) for one in both)
     assert np.abs(ours.sums - theirs.sums).max() < (0.1 if in_16_bits(both[0]) else 1e-3)
 
 
 @pytest.mark.slow
-def test_texts_are_the_same(both: tuple[Answerer, Answerer]) -> None:
+def test_texts_are_the_same(both: tuple[FaceVLM, FaceVLM]) -> None:
     ours, theirs = (one.explanations(FACES, max_new_tokens=24, aus=AUS) for one in both)
     if in_16_bits(both[0]):  # words depend on last bits there
         assert [one.tokens for one in ours] == [one.tokens for one in theirs]
@@ -78,10 +78,10 @@ LOADED = """
 import sys, torch
 from pathlib import Path
 from PIL import Image
-from expllm.model.inference.generate import Answerer
-answerer = Answerer.load(Path(sys.argv[1]), getattr(torch, sys.argv[2]))
+from expllm.model.inference.generate import FaceVLM
+vlm = FaceVLM.load(Path(sys.argv[1]), getattr(torch, sys.argv[2]))
 print("model.safetensors" in Path("/proc/self/maps").read_text())
-answerer.labels([Image.new("RGB", (48, 48))])
+vlm.score_labels([Image.new("RGB", (48, 48))])
 print([name for name in ("transformers", "peft", "accelerate", "torch._dynamo") if name in sys.modules])
 """
 
@@ -155,7 +155,7 @@ def test_adapters_of_other_layers_are_refused(folder: Path, light: FastRuntime, 
     name = "base_model.model.model.language_model.layers.77.self_attn.q_proj.lora_A.weight"
     save_file({name: torch.zeros(8, 576)}, copy / "adapter_model.safetensors")
     with pytest.raises(ModelError, match=r"layers\.77\.self_attn\.q_proj\.lora_A\.weight is not expected"):
-        Answerer(replace(light, folder=copy))
+        FaceVLM(replace(light, folder=copy))
 
 
 def test_other_models_go_the_usual_way(tmp_path: Path) -> None:

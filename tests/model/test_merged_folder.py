@@ -24,7 +24,7 @@ from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.checkpoint import load, save
 from expllm.model.hub.merge import merge
 from expllm.model.hub.push import model_card, published_files
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.manifest import add_extra, is_model, read_manifest
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import preset
@@ -133,9 +133,9 @@ def own_answers(folder: Path, tokens: int = 40) -> dict[str, Any]:
     encoder = preparer(bundle).encoder
     asked = label_question(bundle.labels, bundle.questions), explanation_question(bundle.questions)
     prompts = [encoder.prompt(question) for question in asked]
-    answerer = Answerer(bundle, temperature=2.0)  # a mirror image is a second question, and not asked here
-    scores = answerer.labels([image])
-    (written,) = answerer.explanations([image], max_new_tokens=tokens)
+    vlm = FaceVLM(bundle, temperature=2.0)  # a mirror image is a second question, and not asked here
+    scores = vlm.score_labels([image])
+    (written,) = vlm.explanations([image], max_new_tokens=tokens)
     return {
         "sums": scores.sums[0].tolist(), "prompts": prompts, "text": written.text,
         "logs": scores.log_probabilities[0].tolist(),
@@ -253,6 +253,8 @@ def test_the_model_that_ships(tmp_path: Path) -> None:
     np.testing.assert_allclose(plain["sums"], own["sums"], rtol=0, atol=1e-3)
     assert plain["text"].lstrip() == own["text"] != ""
     face = Image.open(FACE).convert("RGB")
-    one, other = (Answerer.load(path).labels([face]) for path in (model_folder("compact"), tmp_path / "m"))
+    one, other = (
+        FaceVLM.load(path).score_labels([face]) for path in (model_folder("compact"), tmp_path / "m")
+    )
     np.testing.assert_allclose(one.log_probabilities, other.log_probabilities, rtol=0, atol=1e-4)
     assert one.best == other.best == (Expression.HAPPINESS,)

@@ -12,9 +12,9 @@ from conftest import ASTRONAUT
 from expllm.core.errors import ImageError, MissingWeights
 from expllm.core.records import FaceAnalysis
 from expllm.files.images import Picture
-from expllm.predict import Shown
+from expllm.predict import FaceInput
 from expllm.predict.batch import AHEAD, Source, analyze_many, default_workers
-from expllm.predict.predictor import Predictor, SeenFace
+from expllm.predict.predictor import MeasuredFace, Predictor
 
 
 class Slow(Predictor):
@@ -27,13 +27,13 @@ class Slow(Predictor):
         type(self).opened += 1
         self.thread: int | None = None
 
-    def look(self, picture: Picture) -> list[SeenFace]:
+    def measure(self, picture: Picture) -> list[MeasuredFace]:
         assert self.thread in (None, threading.get_ident()), "a predictor was shared by two threads"
         self.thread = threading.get_ident()
         time.sleep(0.02 if picture.pixels[0, 0, 0] == 0 else 0.001)
-        return [SeenFace(FaceAnalysis(input=picture.name, status="ok"), Shown(None, None))]
+        return [MeasuredFace(FaceAnalysis(input=picture.name, status="ok"), FaceInput(None, None))]
 
-    def explain(self, faces: Sequence[SeenFace], *, write: bool | None = None) -> list[FaceAnalysis]:
+    def explain(self, faces: Sequence[MeasuredFace], *, write: bool | None = None) -> list[FaceAnalysis]:
         return [face.analysis for face in faces]
 
     def close(self) -> None:
@@ -112,15 +112,15 @@ def test_real_models_on_two_threads_agree_with_one() -> None:
 class Together(Slow):
     """Likes three faces at once, and cannot explain a dark one."""
 
-    together = 3
+    batch_size = 3
     batches: ClassVar[list[int]] = []
 
-    def look(self, picture: Picture) -> list[SeenFace]:
-        shown = Shown(None, None)
-        face = SeenFace(FaceAnalysis(input=picture.name, status="ok"), shown)
+    def measure(self, picture: Picture) -> list[MeasuredFace]:
+        shown = FaceInput(None, None)
+        face = MeasuredFace(FaceAnalysis(input=picture.name, status="ok"), shown)
         return [face] * (2 if picture.pixels[0, 0, 0] else 1)
 
-    def explain(self, faces: Sequence[SeenFace], *, write: bool | None = None) -> list[FaceAnalysis]:
+    def explain(self, faces: Sequence[MeasuredFace], *, write: bool | None = None) -> list[FaceAnalysis]:
         assert threading.current_thread() is threading.main_thread()
         self.batches.append(len(faces))
         if len(faces) == 1:

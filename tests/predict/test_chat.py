@@ -20,7 +20,7 @@ from expllm.chat import ChatError, KeyRejected
 from expllm.core.errors import UsageError
 from expllm.core.records import CoT, FaceAnalysis
 from expllm.core.vocabulary import Expression
-from expllm.predict import ChatOptions, Shown, open_explainer
+from expllm.predict import ChatOptions, FaceInput, open_explainer
 
 pytestmark = pytest.mark.usefixtures("impatient")
 TEXT = (
@@ -109,9 +109,9 @@ def test_options_that_make_no_sense() -> None:
         open_explainer("chat:")
     with pytest.raises(UsageError, match="needs a price"):
         open_explainer("chat:nobody", chat=ChatOptions(base_url="http://localhost:1/v1", budget=1.0))
-    with pytest.raises(UsageError, match="offline is no chat model"):
+    with pytest.raises(UsageError, match="offline is not a chat model"):
         open_explainer(chat=ChatOptions())
-    with pytest.raises(UsageError, match="without probabilities"):
+    with pytest.raises(UsageError, match="needs probabilities"):
         Predictor.load("chat:any", chat=ChatOptions(base_url="http://localhost:1/v1"), abstain=0.5)
 
 
@@ -122,7 +122,7 @@ def test_nothing_is_asked_when_the_budget_is_spent(tmp_path: Path) -> None:
     with served(lambda _: "fear") as server:
         chat = ChatOptions(base_url=server.url, budget=1.0, prices=tmp_path / "prices.json")
         with closing(open_explainer("chat:vision-1", chat=chat)) as asked:
-            face = Shown(Image.new("RGB", (8, 8)), None)
+            face = FaceInput(Image.new("RGB", (8, 8)), None)
             (first,), (second,) = (asked.explain([face], write=False) for _ in range(2))
             assert asked.spent > 1
         assert len(server.seen) == 1

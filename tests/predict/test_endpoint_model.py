@@ -23,8 +23,8 @@ from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import save
 from expllm.model.hub.merge import merge
 from expllm.model.manifest import add_extra
-from expllm.predict import ChatOptions, Shown, open_explainer
-from expllm.predict.base import Said
+from expllm.predict import ChatOptions, FaceInput, open_explainer
+from expllm.predict.base import FaceAnswer
 
 pytestmark = pytest.mark.usefixtures("impatient")
 LABELS = label_set(7)
@@ -60,14 +60,14 @@ def servers(folder: Path) -> Iterator[dict[str, ModelServer]]:
         }
 
 
-def faces() -> list[Shown]:
+def faces() -> list[FaceInput]:
     """Three pictures that are not alike."""
     face = Image.open(ASTRONAUT).convert("RGB")
     crops = [face, face.rotate(180), face.crop((100, 100, 300, 260))]
-    return [Shown(crop, AUS) for crop in crops]
+    return [FaceInput(crop, AUS) for crop in crops]
 
 
-def said(model: str, *, write: bool, **options: Any) -> list[Said]:
+def said(model: str, *, write: bool, **options: Any) -> list[FaceAnswer]:
     chat = {"chat": ChatOptions(max_tokens=24, **options)} if model.startswith("endpoint:") else {}
     with closing(open_explainer(model, dtype="float32", **chat)) as explainer:  # type: ignore[arg-type]
         return explainer.explain(faces(), write=write)
@@ -155,7 +155,7 @@ def test_in_an_analysis(servers: dict[str, ModelServer]) -> None:
 
 
 def test_uncertain_needs_probabilities(servers: dict[str, ModelServer]) -> None:
-    with pytest.raises(UsageError, match="without probabilities"):
+    with pytest.raises(UsageError, match="needs probabilities"):
         Predictor.load(f"endpoint:{servers['nothing'].url}", abstain=0.5)
 
 

@@ -18,10 +18,10 @@ from expllm.core.records import FaceAnalysis
 from expllm.faces.boxes import crop
 from expllm.faces.crops import crops_of
 from expllm.files.images import open_image
-from expllm.model.inference.generate import Answerer
+from expllm.model.inference.generate import FaceVLM
 from expllm.model.shipped import _shipped, model_folder
 from expllm.predict import open_explainer
-from expllm.predict.base import Shown
+from expllm.predict.base import FaceInput
 
 Pixels = NDArray[np.uint8]
 
@@ -50,7 +50,7 @@ def cut_out(face: FaceAnalysis) -> Image.Image:
 
 def test_a_lone_face_is_heard_while_it_is_explained(run: Path, face: FaceAnalysis) -> None:
     heard: list[str] = []
-    with Predictor.load(run, order="label-first", dtype="float32", heard=heard.append) as opened:
+    with Predictor.load(run, order="label-first", dtype="float32", on_token=heard.append) as opened:
         assert opened.analyze(ASTRONAUT)[0] == face
         assert face.explanation is not None
         assert "".join(heard) == face.explanation.text
@@ -60,7 +60,7 @@ def test_a_lone_face_is_heard_while_it_is_explained(run: Path, face: FaceAnalysi
 
 
 def test_label_text_and_checks_are_those_of_the_model(run: Path, face: FaceAnalysis) -> None:
-    direct = Answerer.load(run / "model").both([cut_out(face)], "label-first")
+    direct = FaceVLM.load(run / "model").generate([cut_out(face)], "label-first")
     assert face.expression is direct.labels.best[0]
     assert face.probabilities is not None
     shares = np.exp(direct.labels.log_probabilities[0])
@@ -87,7 +87,7 @@ def test_a_malformed_text_is_kept_and_said_to_be_so(face: FaceAnalysis) -> None:
 def test_the_other_order_gives_the_other_label_second(run: Path, face: FaceAnalysis) -> None:
     with Predictor.load(run, order="explanation-first", dtype="float32") as paper:
         (other,) = paper.analyze(ASTRONAUT)
-    direct = Answerer.load(run / "model").both([cut_out(face)], "explanation-first")
+    direct = FaceVLM.load(run / "model").generate([cut_out(face)], "explanation-first")
     assert other.expression is direct.labels_after.best[0]
     assert other.explanation is not None
     assert other.explanation.second_label is direct.labels.best[0]
@@ -181,13 +181,13 @@ def test_it_is_asked_as_it_was_trained(run: Path) -> None:
 
 def test_weights_are_read_ahead_and_what_is_wrong_with_them_is_told_later(run: Path, tmp_path: Path) -> None:
     explainer = open_explainer(run)
-    explainer.begin()
-    shown = Shown(Image.new("RGB", (60, 60)), None)
+    explainer.preload()
+    shown = FaceInput(Image.new("RGB", (60, 60)), None)
     assert len(explainer.explain([shown], write=False)) == 1
     copy = Path(shutil.copytree(run / "model", tmp_path / "model"))
     (copy / "projector.safetensors").unlink()
     broken = open_explainer(copy)
-    broken.begin()
+    broken.preload()
     with pytest.raises(MissingWeights, match=r"projector\.safetensors"):
         broken.explain([shown], write=False)
 

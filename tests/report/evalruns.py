@@ -14,7 +14,7 @@ from expllm.cot.rule_writer import write_cot
 from expllm.cot.sample_session import RunBudget
 from expllm.data.roots import open_named
 from expllm.evals.explanation_scores import pairs_of
-from expllm.evals.judge.judge_run import JudgeRun, Passport, RuleJudge, readings_of
+from expllm.evals.judge.judge_run import JudgeRun, JudgeSettings, RuleJudge, readings_of
 from expllm.evals.judge.rubric import JudgeFile
 from expllm.evals.judge.scripted_judge import NAME, reply
 from expllm.evals.saved_answers import Answer, EvalRun, Settings
@@ -87,7 +87,7 @@ def told(path: Path, faces: str, *, wrong: int = 0, **changed: object) -> Path:
 def judge(run: Path) -> None:
     """Asks the judge by rules about a run's texts."""
     file = JudgeFile.load()
-    passport = Passport(judge=NAME, file=file.text, prompt_hash=file.hash)
+    passport = JudgeSettings(judge=NAME, file=file.text, prompt_hash=file.hash)
     asked = JudgeRun.within(run, passport)
     readings = [one for pair in pairs_of(EvalRun(run).answers()) for one in readings_of(pair, 1)]
     with asked.folder.locked():

@@ -148,7 +148,7 @@ def test_ablations_are_tables_iv_and_v(tmp_path: Path) -> None:
 
 def test_what_cannot_be_reported_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(NoRun, match="empty: holds no evaluation"):
+    with pytest.raises(NoRun, match="empty: no evaluation found"):
         read([tmp_path / "empty"])
     with pytest.raises(RecordError, match="none: no answers to score"):
         read([save(tmp_path / "none", [], faces=9)])

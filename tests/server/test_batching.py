@@ -14,8 +14,8 @@ from waiting import HANG_S
 
 from expllm.core.errors import UsageError
 from expllm.files.images import open_frames
-from expllm.predict import Said, Shown
-from expllm.predict.predictor import Predictor, SeenFace
+from expllm.predict import FaceAnswer, FaceInput
+from expllm.predict.predictor import MeasuredFace, Predictor
 from expllm.predict.rules import RuleExplainer
 from expllm.server.batching import ModelThread
 from expllm.server.served_models import ServedModels
@@ -28,15 +28,15 @@ def predictor() -> Iterator[Predictor]:
 
 
 @pytest.fixture(scope="module")
-def faces(predictor: Predictor) -> list[SeenFace]:
+def faces(predictor: Predictor) -> list[MeasuredFace]:
     seen = []
     for name in ("astronaut.jpg", "render_pair.jpg"):
         with closing(open_frames(ASTRONAUT.parent / name)) as frames:
-            seen += predictor.look_through(frames).faces
+            seen += predictor.measure_frames(frames).faces
     return seen
 
 
-def test_faces_are_put_together_and_answered_each(predictor: Predictor, faces: list[SeenFace]) -> None:
+def test_faces_are_put_together_and_answered_each(predictor: Predictor, faces: list[MeasuredFace]) -> None:
     thread = ModelThread(together=3, wait=HANG_S)
     asked = [thread.explain(predictor, [face], write=True) for face in faces]
     wait(asked, HANG_S)  # three faces fill a batch: nobody waits for more
@@ -45,7 +45,7 @@ def test_faces_are_put_together_and_answered_each(predictor: Predictor, faces: l
     thread.close()
 
 
-def test_labels_and_texts_are_asked_apart(predictor: Predictor, faces: list[SeenFace]) -> None:
+def test_labels_and_texts_are_asked_apart(predictor: Predictor, faces: list[MeasuredFace]) -> None:
     thread = ModelThread(together=3, wait=0.05)
     with_text = thread.explain(predictor, faces[:1], write=True)
     without = thread.explain(predictor, faces[1:], write=False)
@@ -55,7 +55,7 @@ def test_labels_and_texts_are_asked_apart(predictor: Predictor, faces: list[Seen
     thread.close()
 
 
-def test_what_was_called_off_is_not_explained(predictor: Predictor, faces: list[SeenFace]) -> None:
+def test_what_was_called_off_is_not_explained(predictor: Predictor, faces: list[MeasuredFace]) -> None:
     thread, go = ModelThread(together=1, wait=0.0), threading.Event()
 
     def heard(_: str) -> bool:
@@ -70,7 +70,7 @@ def test_what_was_called_off_is_not_explained(predictor: Predictor, faces: list[
     assert thread.batches == 1
 
 
-def test_a_text_that_nobody_hears_ends(predictor: Predictor, faces: list[SeenFace]) -> None:
+def test_a_text_that_nobody_hears_ends(predictor: Predictor, faces: list[MeasuredFace]) -> None:
     thread = ModelThread(together=1, wait=0.0)
     (left,) = thread.stream(predictor, faces[0], lambda _: False).result(HANG_S)
     assert left == faces[0].analysis
@@ -80,16 +80,16 @@ def test_a_text_that_nobody_hears_ends(predictor: Predictor, faces: list[SeenFac
 class Particular(RuleExplainer):
     """Cannot explain faces without measured brows, and then explains none of a batch."""
 
-    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
+    def explain(self, faces: Sequence[FaceInput], *, write: bool = True) -> list[FaceAnswer]:
         if any(face.hidden for face in faces):
             raise ValueError("a face is hidden")
         return super().explain(faces, write=write)
 
 
-def test_a_face_that_cannot_be_explained_fails_alone(faces: list[SeenFace]) -> None:
+def test_a_face_that_cannot_be_explained_fails_alone(faces: list[MeasuredFace]) -> None:
     thread = ModelThread(together=2, wait=HANG_S)
     with Predictor(explainer=Particular()) as predictor:
-        hidden = SeenFace(faces[1].analysis, Shown(None, faces[1].shown.aus, hidden=True))
+        hidden = MeasuredFace(faces[1].analysis, FaceInput(None, faces[1].input.aus, hidden=True))
         good, bad = (thread.explain(predictor, [face], write=True) for face in (faces[0], hidden))
         assert good.result(HANG_S)[0].expression == "happiness"
         with pytest.raises(ValueError, match="hidden"):

@@ -8,7 +8,8 @@ from encoding import Pixels
 from faces_in_motion import walk, wall
 from groups import group
 
-from expllm.video.follower import FollowedFrame, Follower, overlap
+from expllm.faces.boxes import overlap
+from expllm.video.follower import FollowedFrame, Follower
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from expllm.chat.protocol import ChatModel, Message, Reply, Role, Token, Usage, 
 
 if TYPE_CHECKING:
     from expllm.chat.cache import ReplyCache
-    from expllm.chat.endpoint import OpenAIChat
+    from expllm.chat.endpoint import OpenAIChat, priced_chat
     from expllm.chat.prices import Price, Prices
     from expllm.chat.scripted import ScriptedChat
 
@@ -29,6 +29,7 @@ _HOME = {
     "Prices": "expllm.chat.prices",
     "ReplyCache": "expllm.chat.cache",
     "ScriptedChat": "expllm.chat.scripted",
+    "priced_chat": "expllm.chat.endpoint",
 }
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Unreachable",
     "Usage",
     "picture_uri",
+    "priced_chat",
     "request_key",
 ]
 

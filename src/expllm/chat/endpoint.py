@@ -276,3 +276,23 @@ def _check(
     for name, value in (seconds | budgets).items():
         if value is not None and not 0 < value < float("inf"):
             raise UsageError(f"{name} must be above 0, not {value:g}")
+
+
+def priced_chat(model: str, prices: Path | None, budget: float | None, **options: Any) -> OpenAIChat:
+    """A model whose calls are counted in USD.
+
+    Args:
+        prices: A file of prices; None as for `Prices.load`.
+        budget: USD that may be spent: the model must have a price then. Whoever asks keeps to it.
+        **options: As for `OpenAIChat`.
+
+    Raises:
+        UsageError: a budget for a model without a price.
+        BadPrices, KeyRejected, OutputError: as `Prices.load` and `OpenAIChat`.
+    """
+    known = Prices.load(prices)
+    if budget is not None and model not in known.models:
+        raise UsageError(
+            f"--budget needs a price, and none is known for {model!r}: give a file with --prices"
+        )
+    return OpenAIChat(model, prices=known, **options)

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from expllm.chat import OpenAIChat, Prices
+from expllm.chat import OpenAIChat, priced_chat
 from expllm.cli.options import check_budget
-from expllm.core.errors import UsageError
 from expllm.cot.calls import Named
 from expllm.cot.journal import Outcome
 from expllm.cot.sample_session import RunBudget
-from expllm.evals.journaled_questions import Asker, Passport, QuestionRun
+from expllm.evals.journaled_questions import Asker, QuestionRun, RecordedSettings
 from expllm.files.progress import Progress
 from expllm.files.signals import stopped_by_signals
 
 Asked = TypeVar("Asked", bound=Named)
-Who = TypeVar("Who", bound=Passport)
+Who = TypeVar("Who", bound=RecordedSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +50,10 @@ class ChatSettings:
             UsageError: a budget without a price.
             KeyRejected, BadPrices, OutputError: as `OpenAIChat`.
         """
-        prices = Prices.load(self.prices)
-        if self.budget is not None and name not in prices.models:
-            raise UsageError(f"--budget needs a price, and that of {name!r} is unknown: give --prices FILE")
-        return OpenAIChat(
-            name, base_url=self.base_url, api_key_env=self.key_env, temperature=self.temperature, seed=seed,
-            max_tokens_option=max_tokens_option, concurrency=self.concurrency, prices=prices,
-            timeout=self.timeout, cache=self.cache,
+        return priced_chat(
+            name, self.prices, self.budget, base_url=self.base_url, api_key_env=self.key_env,
+            temperature=self.temperature, seed=seed, max_tokens_option=max_tokens_option,
+            concurrency=self.concurrency, timeout=self.timeout, cache=self.cache,
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from expllm.cli.asking import ChatSettings, ask_all
 from expllm.core.errors import ExitCode, UsageError
 from expllm.evals.claim_comparison import AuditedText
 from expllm.evals.claim_reading import question_hash
-from expllm.evals.model_audit import AuditRun, ClaimReader, ModelAudit, Passport
+from expllm.evals.model_audit import AuditModelSettings, AuditRun, ClaimReader, ModelAudit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,9 +49,9 @@ class AuditOrder(ChatSettings):
         chat = self.chat(self.audit_model.removeprefix(CHAT), "--audit-max-new-tokens")
         return ClaimReader(chat, self.max_tokens)
 
-    def passport(self) -> Passport:
+    def passport(self) -> AuditModelSettings:
         """What is kept of the model."""
-        return Passport(
+        return AuditModelSettings(
             model=self.audit_model, base_url=self.base_url, prompt_hash=question_hash(),
             temperature=self.temperature, max_tokens=self.max_tokens,
         )  # fmt: skip

@@ -113,9 +113,9 @@ def _trial(name: str) -> Iterator[Finding]:
 
     from PIL import Image
 
-    from expllm.predict import Shown, open_explainer
+    from expllm.predict import FaceInput, open_explainer
 
-    blank = Shown(Image.new("RGB", (TRIAL_SIDE, TRIAL_SIDE)), None)
+    blank = FaceInput(Image.new("RGB", (TRIAL_SIDE, TRIAL_SIDE)), None)
     try:
         with closing(open_explainer(name)) as explainer:
             (said,) = explainer.explain([blank], write=False)

@@ -215,7 +215,7 @@ def answers_of(
     quiet: bool, plot: bool, endpoint: tuple[Any, ...] = (None,) * 10,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder and all answers; without a task they are for calibration."""
-    from expllm.evals.labellers import labeller
+    from expllm.evals.adapter import open_adapter
     from expllm.evals.runner import Question, answer_all, default_folder
     from expllm.evals.splits import open_named
     from expllm.predict.opening import check_named
@@ -225,7 +225,7 @@ def answers_of(
     dataset = open_named(name, root, kind)
     options = chat_options(*endpoint)
     check_named(licence, model, options)
-    with labeller(
+    with open_adapter(
         model, dataset.labels, boxes=boxes, dtype=dtype, device=device, kind=dataset.kind, chat=options
     ) as who:
         if task is None:

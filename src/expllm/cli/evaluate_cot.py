@@ -192,17 +192,15 @@ def _answers(
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder, and every face's answer with its explanation."""
     from expllm.core.conversations import Order
-    from expllm.evals.explaining import Wishes, explainer, trained_order
+    from expllm.evals.adapter import GenerationOptions, open_adapter
     from expllm.evals.references import EngineReferences, SavedReferences
     from expllm.evals.runner import Question, answer_all, default_folder
-    from expllm.evals.saved_answers import Explained
     from expllm.evals.splits import open_named
-    from expllm.predict.opening import audited_by_default
 
-    order = trained_order(model, chat) if order is None else order
     keep_stderr_to_ourselves()
-    audited = audited_by_default(model) if audited is None else audited
-    wishes = Wishes(cast(Order, order), max_tokens or Wishes.max_new_tokens, hint, audited)
+    generation = GenerationOptions(
+        cast(Order | None, order), max_tokens or GenerationOptions.max_new_tokens, hint, audited
+    )
     data = open_named(name, root, kind)
     saved = SavedReferences.carried(data) if reference is None else SavedReferences.load(reference)
     if saved is not None:
@@ -210,23 +208,11 @@ def _answers(
         if len(data) < whole:
             complain(f"{whole - len(data):,} of {whole:,} faces are left out: no text in {saved.name}")
     references: References = saved or EngineReferences(data.labels)
-    how = Explained(
-        order=wishes.order,
-        max_new_tokens=wishes.max_new_tokens,
-        hint=hint,
-        audited=audited,
-        reference=references.name,
-        reference_digest=references.digest,
-    )
-    options: dict[str, Any] = {
-        "boxes": boxes,
-        "dtype": dtype,
-        "device": device,
-        "kind": data.kind,
-        "chat": chat,
-    }
-    with explainer(model, data.labels, references, wishes, **options) as who:
-        question = Question(data, name, "cot", limit, seed, how)
+    with open_adapter(
+        model, data.labels, boxes=boxes, dtype=dtype, device=device, kind=data.kind, chat=chat,
+        generation=generation, references=references,
+    ) as who:  # fmt: skip
+        question = Question(data, name, "cot", limit, seed, who.explained)
         run = output or default_folder(who, question)
         refuse_inputs(run, name, model)
         return run, *answer_all(who, question, run, batch, quiet=quiet)

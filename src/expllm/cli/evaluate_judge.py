@@ -9,7 +9,15 @@ from expllm.cli.asking import ChatSettings, ask_all
 from expllm.cli.audit_model import CHAT, AuditOrder, ask_audit_model
 from expllm.core.errors import UsageError
 from expllm.evals.judge import scripted_judge
-from expllm.evals.judge.judge_run import ChatJudge, Judge, JudgeRun, Pair, Passport, RuleJudge, readings_of
+from expllm.evals.judge.judge_run import (
+    ChatJudge,
+    Judge,
+    JudgeRun,
+    JudgeSettings,
+    Pair,
+    RuleJudge,
+    readings_of,
+)
 from expllm.evals.judge.rubric import JudgeFile
 from expllm.evals.model_audit import ClaimReader
 
@@ -62,10 +70,10 @@ class JudgeOrder(ChatSettings):
         again = [chat.reseeded(repeat) for repeat in range(1, self.repeats)]
         return ChatJudge([chat, *again], file, self.max_tokens)
 
-    def passport(self, file: JudgeFile) -> Passport:
+    def passport(self, file: JudgeFile) -> JudgeSettings:
         """What is kept of the judge."""
         chat = self.judge.startswith(CHAT)
-        return Passport(
+        return JudgeSettings(
             judge=self.judge,
             base_url=self.base_url,
             file=file.text,

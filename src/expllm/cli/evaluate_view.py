@@ -98,7 +98,7 @@ def _left_out(scores: Scores) -> Iterator[str]:
     if asked.skipped:
         yield f"left out by the data set's own rules, not counted: {asked.skipped:,} rows"
     for label, count in scores.dropped.items():
-        yield f"left out, as the model was never taught {label}: {count:,} of {asked.faces:,} faces"
+        yield f"left out, as the model was not trained on {label}: {count:,} of {asked.faces:,} faces"
     for label, count in scores.outside.items():
         yield f"answered with {label}, which the data set does not have: {_of(count, rows)}: wrong"
 

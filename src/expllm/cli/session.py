@@ -118,7 +118,7 @@ class Session:
 
         self._say_who_explains(self.model)
         status.begin("starting")
-        opened = open_explainer(**self.model, heard=status.write, on_status=status.doing)
+        opened = open_explainer(**self.model, on_token=status.write, on_status=status.doing)
         self.explainer = stack.enter_context(closing(opened))
         check_abstain(self.predictor.get("abstain"), self.explainer)
 
@@ -183,7 +183,7 @@ class Session:
             return Source(one.name) if one.name != STDIN else Source("<stdin>", _standard_input())
 
         if self.explainer is not None:
-            self.explainer.begin()
+            self.explainer.preload()
         made = {**self.predictor, "explain": self.explainer is not None, "explainer": self.explainer}
         yield from analyze_many(
             map(source, inputs), lambda: Predictor(**made), workers=self.workers, allow_url=True
@@ -197,7 +197,7 @@ class Session:
 
         name, empty = recorded_name(table.name), True
         chosen = self.model is not None and self.model.get("model") is not None
-        if chosen and self.explainer is not None and self.explainer.looks:
+        if chosen and self.explainer is not None and self.explainer.needs_image:
             who = self.explainer.identity
             what = f"{name}: a table of action units shows no face to {who}: use --model offline"
             yield Outcome(name, None, [], UsageError(what))

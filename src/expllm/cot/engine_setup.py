@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol, get_args
 
-from expllm.chat import OpenAIChat, Prices
+from expllm.chat import priced_chat
 from expllm.core.errors import UsageError
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.case import Rules
@@ -179,16 +179,11 @@ def make_engine(
 def _writer(options: CotMakeOptions, prompts: Prompts) -> Writer:
     if options.model == OFFLINE:
         return RuleWriter()
-    prices = Prices.load(options.prices)
-    if options.budget is not None and options.model not in prices.models:
-        raise UsageError(
-            f"--budget needs a price, and none is known for {options.model!r}: give a file with --prices"
-        )
-    chat = OpenAIChat(
-        options.model, base_url=options.base_url, api_key_env=options.key_env,
-        temperature=options.temperature,
-        seed=options.seed, max_tokens=options.max_tokens, concurrency=options.concurrency, prices=prices,
-        timeout=options.timeout, requests_per_minute=options.requests_per_minute,
-        tokens_per_minute=options.tokens_per_minute, cache=options.cache,
+    chat = priced_chat(
+        options.model, options.prices, options.budget, base_url=options.base_url,
+        api_key_env=options.key_env, temperature=options.temperature, seed=options.seed,
+        max_tokens=options.max_tokens, concurrency=options.concurrency, timeout=options.timeout,
+        requests_per_minute=options.requests_per_minute, tokens_per_minute=options.tokens_per_minute,
+        cache=options.cache,
     )  # fmt: skip
     return LLMWriter(chat, prompts)

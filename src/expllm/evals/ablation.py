@@ -156,7 +156,7 @@ Changed = tuple[str, Recipe | None, str]
 
 def _without_task(recipe: Recipe, task: str) -> Changed:
     """Without stage 1: the projector starts from its initialisation."""
-    note = "the projector begins as it was drawn"
+    note = "the projector starts from random weights"
     first = [stage.name for stage in recipe.stages if stage.task == task]
     later = tuple(stage for stage in recipe.stages if stage.task != task)
     if first and later:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from expllm.core.errors import ExpllmError, MissingWeights
 from expllm.data import Dataset
 from expllm.evals.ablation import Variant, with_seed
-from expllm.evals.labellers import labeller
+from expllm.evals.adapter import open_adapter
 from expllm.evals.metrics.bootstrap import Interval
 from expllm.evals.runner import Question, answer_all
 from expllm.evals.saved_answers import EvalRun
@@ -169,7 +169,7 @@ def _kept(ablation: Ablation, evaluated: Callable[[Path, Recipe, bool], Scores])
 def _evaluated(
     model: Path, dataset: Dataset, name: str, output: Path, limit: int | None, batch: int, quiet: bool
 ) -> Scores:
-    with labeller(str(model), dataset.labels, kind=dataset.kind) as who:
+    with open_adapter(str(model), dataset.labels, kind=dataset.kind) as who:
         settings, answers = answer_all(who, Question(dataset, name, limit=limit), output, batch, quiet=quiet)
     scores = score(settings, answers)
     EvalRun(output).write_scores(scores.to_dict())

@@ -45,7 +45,7 @@ def look_twice(folder: Path, mirrored: bool) -> None:
 def calibrated(
     folder: Path, run: Path, settings: Settings, answers: Sequence[Answer]
 ) -> tuple[Settings, Temperature]:
-    """Fits the temperature and writes it into the model's folder, where `Answerer.load` reads it.
+    """Fits the temperature and writes it into the model's folder, where `FaceVLM.load` reads it.
 
     Args:
         folder: The model's.

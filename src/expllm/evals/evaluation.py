@@ -4,7 +4,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Literal
 
-from expllm.evals.labellers import labeller
+from expllm.evals.adapter import open_adapter
 from expllm.evals.runner import Question, answer_all, default_folder
 from expllm.evals.saved_answers import EvalRun
 from expllm.evals.scores import Scores, score
@@ -54,7 +54,7 @@ def evaluate(
     name = fspath(model)
     data = open_named(dataset, data_root, kind)
     check_named(licence, name, chat)
-    with labeller(
+    with open_adapter(
         name, data.labels, boxes=boxes, dtype=dtype, device=device, kind=data.kind, chat=chat
     ) as who:
         question = Question(data, dataset, task, limit)

@@ -28,7 +28,7 @@ Question_contra = TypeVar("Question_contra", bound=Named, contravariant=True)
 Asked = TypeVar("Asked", bound=Named)
 
 
-class Passport(Record):
+class RecordedSettings(Record):
     """Who is asked, and what; subclasses add what else the replies depend on.
 
     Attributes:
@@ -39,7 +39,7 @@ class Passport(Record):
     begun: str = ""
 
 
-Who = TypeVar("Who", bound=Passport)
+Who = TypeVar("Who", bound=RecordedSettings)
 
 
 class Asker(Protocol[Question_contra]):
@@ -73,7 +73,7 @@ class QuestionRun(Generic[Asked, Who]):
         step: What a question is called in the journal.
     """
 
-    kind: ClassVar[type[Passport]]
+    kind: ClassVar[type[RecordedSettings]]
     version: ClassVar[str]
     step: ClassVar[str]
 
@@ -115,7 +115,7 @@ class QuestionRun(Generic[Asked, Who]):
             today = datetime.now(UTC).date().isoformat()
             self.folder.begin(passport.model_copy(update={"begun": today}).to_dict())
             return
-        begun: Passport = self.passport()
+        begun: RecordedSettings = self.passport()
         again = passport.model_copy(update={"begun": begun.begun, "expllm": begun.expllm})
         self.folder.resume(again.to_dict(), CHANGEABLE)
 

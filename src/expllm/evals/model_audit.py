@@ -22,7 +22,7 @@ from expllm.evals.journaled_questions import FORMAT, QuestionRun
 NO_CLAIMS: Final = "no JSON of the asked form in the reply"
 
 
-class Passport(journaled_questions.Passport):
+class AuditModelSettings(journaled_questions.RecordedSettings):
     """Which model reads claims, and what it is asked.
 
     Attributes:
@@ -67,15 +67,15 @@ def _asked(text: AuditedText) -> str:
     return question(text.text)
 
 
-class AuditRun(QuestionRun[AuditedText, Passport]):
+class AuditRun(QuestionRun[AuditedText, AuditModelSettings]):
     """The folder of a model that reads claims."""
 
-    kind = Passport
+    kind = AuditModelSettings
     version = "audit_format"
     step = "Audit"
 
     @classmethod
-    def within(cls, run: Path, passport: Passport) -> "AuditRun":
+    def within(cls, run: Path, passport: AuditModelSettings) -> "AuditRun":
         """The folder of this model in a run's: another one for all that gives other claims."""
         parts = (passport.model, passport.prompt_hash, str(passport.temperature))
         name = re.sub(r"[^\w.@-]+", "-", passport.model)
@@ -109,7 +109,7 @@ class ModelAudit:
         cost: USD; None where a price is not known.
     """
 
-    passport: Passport
+    passport: AuditModelSettings
     models: tuple[str, ...]
     texts: int
     unscored: dict[str, int]

@@ -19,8 +19,8 @@ from expllm.data import Dataset, Sample, open_dataset
 from expllm.data import Row as DataRow
 from expllm.files.runs import RunFolder
 
-ON_THE_WAY: Final = "offline engine"
-CARRIED: Final = "the data set's own texts"
+GENERATED: Final = "offline engine"
+FROM_DATASET: Final = "the data set's own texts"
 
 
 class References(Protocol):
@@ -85,7 +85,7 @@ class SavedReferences:
     def carried(cls, dataset: Dataset) -> "SavedReferences | None":
         """The texts that a data set carries; None if it carries none."""
         texts = _saved(dataset)
-        return cls(CARRIED, texts) if texts else None
+        return cls(FROM_DATASET, texts) if texts else None
 
     def among(self, dataset: Dataset) -> Dataset:
         """The faces of a data set that have a text here.
@@ -125,8 +125,8 @@ class EngineReferences:
     """
 
     def __init__(self, labels: tuple[Expression, ...]) -> None:
-        self.name = ON_THE_WAY
-        self.digest = hashlib.sha256(ON_THE_WAY.encode()).hexdigest()
+        self.name = GENERATED
+        self.digest = hashlib.sha256(GENERATED.encode()).hexdigest()
         self._engine = Engine(RuleWriter(), labels)
 
     def aus(self, sample: Sample) -> AUVector | None:

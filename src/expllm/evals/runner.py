@@ -11,45 +11,24 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from expllm.core.errors import MissingData
-from expllm.core.vocabulary import Expression
 from expllm.data import Dataset, Sample
 from expllm.data.dataset import NO_PICTURE
 from expllm.data.drawn import lot
 from expllm.evals.saved_answers import Answer, EvalRun, Explained, Settings, Task
 from expllm.evals.scores import check_labels
 from expllm.files.progress import Progress
+from expllm.predict.base import ModelIdentity
 
 PACKAGES: Final = ("expllm", "torch", "transformers", "mediapipe")
 MOST_NAMED: Final = 20
 """Missing pictures that are named; the others are counted."""
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who answers: what makes two runs the same.
-
-    Attributes:
-        name: A folder, or `offline`.
-        digest: Of everything that its answers depend on.
-        dtype: Of its weights.
-        boxes: Whether it boxes faces first.
-        labels: [C] its label set.
-        temperature: What its log-probabilities are divided by.
-    """
-
-    name: str
-    digest: str
-    dtype: str
-    boxes: bool
-    labels: tuple[Expression, ...]
-    temperature: float = 1.0
-
-
-class Labeller(Protocol):
-    """Whoever gives labels. Nothing heavy is loaded before the first `answer`."""
+class EvaluatedModel(Protocol):
+    """A model that answers about samples. Nothing heavy is loaded before the first `answer`."""
 
     @property
-    def identity(self) -> Identity: ...
+    def identity(self) -> ModelIdentity: ...
 
     def answer(self, samples: Sequence[Sample]) -> list[Answer]:
         """One answer a face, in their order; a picture that cannot be read is an answer with its reason."""
@@ -91,14 +70,14 @@ class Question:
         return (sample for sample in labelled if lot(sample.id, self.seed) in drawn)
 
 
-def settings_of(labeller: Labeller, question: Question) -> Settings:
+def settings_of(model: EvaluatedModel, question: Question) -> Settings:
     """What a run is begun with.
 
     Raises:
         MissingData: no face has a label.
         UsageError: the label sets do not fit together.
     """
-    who, dataset = labeller.identity, question.dataset
+    who, dataset = model.identity, question.dataset
     check_labels(question.task, dataset.labels, who.labels)
     faces = sum(1 for _ in question.samples())
     if not faces:
@@ -110,7 +89,7 @@ def settings_of(labeller: Labeller, question: Question) -> Settings:
         model=who.name,
         digest=who.digest,
         dtype=who.dtype,
-        boxes=who.boxes,
+        boxes=bool(who.boxes),
         labels=who.labels,
         temperature=who.temperature,
         dataset=question.name,
@@ -127,9 +106,9 @@ def settings_of(labeller: Labeller, question: Question) -> Settings:
     )
 
 
-def default_folder(labeller: Labeller, question: Question) -> Path:
+def default_folder(model: EvaluatedModel, question: Question) -> Path:
     """`runs/eval/MODEL-DATASET-...`: another one for all that gives other answers."""
-    who, dataset = labeller.identity, question.dataset
+    who, dataset = model.identity, question.dataset
     parts: tuple[object, ...] = (
         who.digest, who.dtype, who.boxes, dataset.fingerprint, question.task, question.limit,
     )  # fmt: skip
@@ -149,12 +128,12 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def answer_all(
-    labeller: Labeller, question: Question, out: Path, batch_size: int = 16, *, quiet: bool = False
+    model: EvaluatedModel, question: Question, out: Path, batch_size: int = 16, *, quiet: bool = False
 ) -> tuple[Settings, list[Answer]]:
     """Asks about every face and saves the answers; a run that was cut goes on behind them.
 
     Args:
-        labeller: Who is asked.
+        model: Who is asked.
         question: About what.
         out: The run's folder.
         batch_size: Faces asked about, and saved, at a time.
@@ -168,7 +147,7 @@ def answer_all(
         OutputError: it cannot be written.
         MissingData, UsageError: as `settings_of`.
     """
-    settings = settings_of(labeller, question)
+    settings = settings_of(model, question)
     run = EvalRun(out)
     with run.folder.locked():
         answers = run.begin(settings)
@@ -176,18 +155,18 @@ def answer_all(
         open_ = (sample for sample in question.samples() if sample.id not in known)
         progress = Progress(settings.faces - len(known), shown=not quiet, doing="answering", things="faces")
         with progress:
-            for batch in _saved(labeller, open_, run, batch_size, progress):
+            for batch in _saved(model, open_, run, batch_size, progress):
                 answers += batch
     return settings, answers
 
 
 def _saved(
-    labeller: Labeller, samples: Iterable[Sample], run: EvalRun, size: int, progress: Progress
+    model: EvaluatedModel, samples: Iterable[Sample], run: EvalRun, size: int, progress: Progress
 ) -> Iterator[list[Answer]]:
     """Batches of answers that are on the disk."""
     rest, failed = iter(samples), 0
     while batch := list(islice(rest, size)):
-        answers = labeller.answer(batch)
+        answers = model.answer(batch)
         run.add(answers)
         for answer in answers:
             failed += answer.status == "unreadable"

@@ -16,6 +16,7 @@ from expllm.core.conversations import Order
 from expllm.core.errors import OutputError, RecordError
 from expllm.core.records import AUs, CoT, Record, Rejected, as_first_written
 from expllm.core.vocabulary import Expression
+from expllm.data import Sample
 from expllm.files.atomic import whole_file, write_reason
 from expllm.files.runs import NoRun, RunError, RunFolder
 
@@ -149,6 +150,12 @@ class Answer(Record):
             return None
 
 
+def refused(sample: Sample, status: Status, reason: str) -> Answer:
+    """No answer, and why."""
+    assert sample.expression is not None
+    return Answer(id=sample.id, truth=sample.expression, status=status, reason=reason)
+
+
 class EvalRun:
     """The folder of an evaluation.
 
@@ -173,12 +180,14 @@ class EvalRun:
         """
         if not self.folder.exists:
             raise NoRun(
-                f"{self.path}: holds no evaluation; 'expllm eval accuracy MODEL DATASET -o {self.path}' "
-                "begins one"
+                f"{self.path}: no evaluation found: start one with 'expllm eval accuracy MODEL DATASET -o "
+                f"{self.path}'"
             )
         found = self.folder.settings()
         if "answers_format" not in found:
-            raise RunError(f"{self.path}: is no evaluation, but another run: give a folder of 'expllm eval'")
+            raise RunError(
+                f"{self.path}: is another kind of run, not an evaluation: give a folder of 'expllm eval'"
+            )
         if found["answers_format"] not in READABLE:
             raise RunError(
                 f"{self.path}: its answers are of format {found['answers_format']}, and this is format "

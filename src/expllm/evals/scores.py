@@ -104,7 +104,7 @@ def check_labels(task: str, truth: "Sequence[Expression]", taught: "Sequence[Exp
     elif unknown := [label for label in truth if label not in taught]:
         common = "transfer" if len(set(truth) & set(taught)) > 1 else ""
         raise UsageError(
-            f"the data set has {', '.join(unknown)}, which the model was never taught "
+            f"the data set has {', '.join(unknown)}, which the model was not trained on "
             f"(it knows {', '.join(taught)}): "
             + ("'expllm eval transfer' scores what both have" if common else "give another data set")
         )

@@ -6,7 +6,7 @@ whether to take the whole picture then is for the caller to say.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from expllm.core.records import Rect
@@ -79,10 +79,19 @@ def boxed(
         found = tuple(face.box for face in finder.find(open_image(data)))
         if cache:
             cache.put(digest, found)
-    if near is None:
-        return max(found, key=lambda box: box[2] * box[3], default=None)
-    best = max(found, key=lambda box: overlap(box, near), default=None)
-    return best if best and overlap(best, near) > 0 else None
+    best = nearest(found, near)
+    return None if best is None else found[best]
+
+
+def nearest(boxes: Sequence[Rect], near: Rect | None) -> int | None:
+    """Which of some faces a data set means: the largest, or the one that overlaps `near` most.
+
+    Returns:
+        Its place; None where there is no face, or none that overlaps `near`.
+    """
+    scores = [box[2] * box[3] if near is None else overlap(box, near) for box in boxes]
+    best = max(range(len(boxes)), key=scores.__getitem__, default=None)
+    return best if near is None or (best is not None and scores[best] > 0) else None
 
 
 def crop(picture: "Picture", box: Rect, margin: float = MARGIN) -> "NDArray[np.uint8]":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from expllm.core.records import Rect
 from expllm.faces.boxes import MARGIN, crop
-from expllm.files.images import Picture
+from expllm.files.images import Picture, open_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,6 +21,25 @@ TURNED: Final = 12.0
 """Degrees from which a head is turned upright: networks learned from faces that lean up to 18."""
 TURNING: Final = 0.25
 """What is cut out more on each side to be turned, as part of a box's longer side."""
+
+
+def training_crop(data: bytes, name: str, box: Rect | None) -> "Image.Image":
+    """A picture as training sees it without augmentation: RGB, cut to the face if it has a box.
+
+    Args:
+        data: Encoded.
+        name: How to call it in messages.
+        box: Left, top, width, height in pixels of the full-size picture.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    from PIL import Image
+
+    if box is None:
+        return Image.fromarray(open_image(data, name=name).pixels)
+    # In full size: a small face in a large picture has no pixels to lose.
+    return Image.fromarray(crop(open_image(data, name=name, analysis_side=None), box))
 
 
 def crops_of(

@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -162,6 +163,22 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelError(
             f"{folder / MANIFEST}: is damaged ({type(error).__name__}: {error}): save the model again"
         ) from None
+
+
+def temperature_of(folder: Path, extra: Mapping[str, Any]) -> float:
+    """What a model's log-probabilities are divided by: 1 if it was not calibrated.
+
+    Args:
+        folder: Of the model, for the message.
+        extra: As in its manifest.
+
+    Raises:
+        ModelError: it is not a number above 0.
+    """
+    found = extra.get("temperature", 1.0)
+    if not isinstance(found, int | float) or not 0 < found < math.inf:
+        raise ModelError(f"{folder}: the temperature is {found!r}, not a number above 0")
+    return float(found)
 
 
 def seal(values: Mapping[str, Any]) -> str:

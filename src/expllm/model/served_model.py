@@ -13,7 +13,7 @@ from expllm.core.errors import UsageError
 from expllm.core.vocabulary import Expression
 from expllm.faces.boxes import trained_boxes
 from expllm.model.families import crop_side, one_picture
-from expllm.model.manifest import Manifest, ModelError, read_manifest, seal
+from expllm.model.manifest import Manifest, read_manifest, seal, temperature_of
 from expllm.model.presets import HF_SIDE
 from expllm.model.processors import ProcessorEncoder
 from expllm.model.tokenize import TEMPLATES, Encoder, Encodes, label_tokens
@@ -75,7 +75,7 @@ class ServedModel:
             manifest.labels, manifest.questions, manifest.order, words,
             tuple(begun) if len({text.strip() for text in begun}) == len(begun) else None,
             HF_SIDE if manifest.preset.hf is not None else manifest.preset.tower.image,
-            _temperature(folder, extra.get("temperature", 1.0)), extra.get("mirrored") is True,
+            temperature_of(folder, extra), extra.get("mirrored") is True,
             trained_boxes(manifest.card) is True, seal(manifest.to_dict()), manifest,
         )  # fmt: skip
 
@@ -87,12 +87,6 @@ class ServedModel:
         square = crop.convert("RGB").resize((self.side, self.side), Image.Resampling.BICUBIC)
         square.save(file, "PNG")
         return file.getvalue()
-
-
-def _temperature(folder: Path, found: Any) -> float:
-    if not isinstance(found, int | float) or not 0 < found < float("inf"):
-        raise ModelError(f"{folder}: the temperature is {found!r}, not a number above 0")
-    return float(found)
 
 
 def _encoder(folder: Path, manifest: Manifest) -> tuple[Encodes, Any]:

@@ -20,7 +20,7 @@ def check_abstain(least: float | None, explainer: FaceExplainer | None) -> None:
         raise UsageError(f"abstain is {least:g}: give a probability from 0 to 1")
     if explainer is None or not explainer.gives_probabilities:
         who = "action units alone" if explainer is None else explainer.identity
-        raise UsageError(f"nothing can be uncertain without probabilities, and {who} gives none")
+        raise UsageError(f"--abstain needs probabilities, which {who} does not provide")
 
 
 def abstained(analysis: FaceAnalysis, least: float | None) -> FaceAnalysis:

@@ -1,9 +1,10 @@
-"""What an explainer is shown and what it says, and the checks that every text of a model goes through."""
+"""What an explainer is given and what it answers, and the checks that every generated text goes through."""
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from expllm.core.conversations import Order
 from expllm.core.records import CoT, Explanation, Grounding, Passage, Rejected
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.grounding import Verdict, audit, concluded
@@ -27,11 +28,11 @@ class ShownEpisode:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """A face.
+class FaceInput:
+    """A face, as an explainer is given it.
 
     Attributes:
-        crop: RGB, cut out as in training; None for an explainer that does not look.
+        crop: RGB, cut out as in training; None for an explainer that needs no image.
         aus: What was measured; None if nothing was.
         hidden: Parts of it cannot be seen.
         episode: It is the apex of one; explainers that look at single pictures pass over the rest.
@@ -43,51 +44,100 @@ class Shown:
     episode: ShownEpisode | None = None
 
 
+ANALYSIS_FIELDS: Final = ("expression", "probabilities", "cot", "explanation")
+
+
 @dataclass(frozen=True)
-class Said:
-    """What is said of a face: fields of a `FaceAnalysis`, of the same names.
+class FaceAnswer:
+    """The answer about a face.
 
     Attributes:
-        classifier: Who gave the label, where that depends on the face; else the explainer's identity.
+        expression, probabilities, cot, explanation: As in a `FaceAnalysis`.
+        label: The label as it is asked alone, before any explanation. Where only one label is asked for, it
+            is the expression.
+        log_probabilities: [C] natural logarithms for that question over the model's label set, normalised, at
+            a temperature of 1; None where they are not known.
+        label_after: The label once more, asked behind the explanation.
+        tokens: Of the explanation, and
+        sampled: tokens that were generated for other versions of its refuted sentences.
+        classifier: What gave the label, where that depends on the face; else the explainer's identity.
     """
 
     expression: Expression | None = None
     probabilities: Mapping[Expression, float] | None = None
     cot: CoT | None = None
     explanation: Explanation | None = None
+    label: Expression | None = None
+    log_probabilities: tuple[float, ...] | None = None
+    label_after: Expression | None = None
+    tokens: int | None = None
+    sampled: int | None = None
     classifier: str | None = None
 
     def fields(self) -> dict[str, Any]:
-        """Those that are known."""
-        known = ("expression", "probabilities", "cot", "explanation")
-        return {name: value for name in known if (value := getattr(self, name)) is not None}
+        """The known fields of a `FaceAnalysis`."""
+        found = {name: getattr(self, name) for name in ANALYSIS_FIELDS}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model answers, and how: runs with the same identity have the same answers.
+
+    Attributes:
+        name: `offline`, `compact`, a folder, `chat:NAME` or `endpoint:URL`.
+        digest: SHA-256 of all that the answers depend on but `dtype`, `boxes` and `temperature`.
+        dtype: Of the weights; `unknown` where they are on a server.
+        boxes: Whether the model was trained on faces that the detector had boxed; `auto`: on those that do
+            not come cut out.
+        labels: [C] the label set.
+        temperature: What log-probabilities are divided by.
+        order: Whether the label comes before its explanation.
+        audited: Whether sentences that the measured action units refute are written anew, or left out.
+    """
+
+    name: str
+    digest: str
+    dtype: str
+    boxes: bool | str
+    labels: tuple[Expression, ...]
+    temperature: float = 1.0
+    order: Order = "explanation-first"
+    audited: bool = False
 
 
 class FaceExplainer(Protocol):
-    """Whoever says what a face shows. Several threads may ask at once."""
+    """Explains faces: rules, a trained model, or a model on a server. Thread-safe."""
 
     @property
     def identity(self) -> str:
-        """Its name, and the hash of what its answers depend on."""
+        """Name and version, for provenance: with the hash of what its answers depend on."""
         ...
 
     @property
     def writer(self) -> str:
-        """As `identity`, for whoever writes the text."""
+        """As `identity`, for what generates the text."""
         ...
 
     @property
-    def looks(self) -> bool:
-        """It looks at the picture, not only at the action units."""
+    def model(self) -> ModelIdentity:
+        """What an evaluation records of it. A model on a server must be reachable."""
         ...
 
     @property
-    def boxed(self) -> bool:
-        """It was trained on faces that the detector had boxed: pictures that are face crops are cut, too."""
+    def needs_image(self) -> bool:
+        """Whether it is given the image of the face, not only its action units."""
         ...
 
     @property
-    def gives_probabilities(self) -> bool: ...
+    def needs_face_box(self) -> bool:
+        """Whether it was trained on faces that the detector had boxed: face crops are cut again then."""
+        ...
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether its answers have probabilities. A model on a server is asked."""
+        ...
 
     @property
     def licences(self) -> Mapping[str, str]:
@@ -100,31 +150,31 @@ class FaceExplainer(Protocol):
         ...
 
     @property
-    def together(self) -> int:
-        """How many faces at once suit it; 1 where that does not matter."""
+    def batch_size(self) -> int:
+        """How many faces are best explained in one call."""
         ...
 
-    def begin(self) -> None:
-        """Fetches on a thread what the first face will need, so that it need not wait for it.
+    def preload(self) -> None:
+        """Starts loading the weights in the background.
 
-        What goes wrong then is raised when a face is explained.
+        Errors are raised when a face is explained.
         """
         ...
 
-    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
-        """What is said of each face.
+    def explain(self, faces: Sequence[FaceInput], *, write: bool = True) -> list[FaceAnswer]:
+        """One answer for each face, in their order; the faces are one batch.
 
         Args:
-            write: False: labels only, without a text.
+            write: False: labels only, no explanation.
         """
         ...
 
-    def stream(self, face: Shown) -> Generator[str, None, Said]:
-        """The text in pieces as they come; the whole as the value of the generator."""
+    def stream(self, face: FaceInput) -> Generator[str, None, FaceAnswer]:
+        """The explanation in pieces, as they are generated; the answer as the value of the generator."""
         ...
 
     def close(self) -> None:
-        """Frees what it holds."""
+        """Releases weights and connections."""
         ...
 
 

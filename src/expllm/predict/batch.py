@@ -3,9 +3,8 @@
 Decoding, MediaPipe and Pillow all leave Python's lock while they work, so threads pay. Each thread has a
 [`Predictor`][expllm.predict.predictor.Predictor] of its own; results come out in the order of the inputs.
 
-A model that explains better in batches is asked by the calling thread, about the faces of several pictures
-at once, while the threads find the next ones. Which faces make a batch depends on the inputs alone, never on
-which thread was faster.
+The calling thread explains the faces of as many pictures at once as suit the explainer, while the threads
+find the next ones. Which faces make a batch depends on the inputs alone, never on which thread was faster.
 """
 
 import threading
@@ -21,7 +20,7 @@ from expllm.core.records import FaceAnalysis
 from expllm.core.threads import threads
 from expllm.files.images import Picture, open_frames
 from expllm.files.inputs import recorded_name
-from expllm.predict.predictor import Predictor, SeenFace
+from expllm.predict.predictor import MeasuredFace, Predictor
 
 AHEAD: Final = 4
 """Pictures under way or finished and not yet taken, per worker: bounds the memory."""
@@ -48,7 +47,7 @@ class Outcome:
     error: ExpllmError | None = None
     note: str = ""
     """What was looked at, where that was not all of the file."""
-    seen: list[SeenFace] = field(default_factory=list, repr=False)
+    seen: list[MeasuredFace] = field(default_factory=list, repr=False)
     """Faces that are yet to be explained; empty in an outcome that is handed out."""
 
     @property
@@ -84,7 +83,7 @@ def analyze_many(
     pool = _Predictors(make_predictor)
     found = _found(sources, pool, workers, allow_url)
     try:
-        yield from found if pool.first.together == 1 else _explained(found, pool.first)
+        yield from _explained(found, pool.first)
     finally:
         found.close()
         pool.close()
@@ -114,7 +113,7 @@ def _explained(found: Iterator[Outcome], predictor: Predictor) -> Iterator[Outco
     waiting: list[Outcome] = []
     for outcome in found:
         waiting.append(outcome)
-        if max(len(waiting), sum(len(one.seen) for one in waiting)) >= predictor.together:
+        if max(len(waiting), sum(len(one.seen) for one in waiting)) >= predictor.batch_size:
             yield from _explain(waiting, predictor)
             waiting = []
     yield from _explain(waiting, predictor)
@@ -177,11 +176,8 @@ def _analyze_one(source: Source, pool: _Predictors, allow_url: bool) -> Outcome:
         predictor = pool.mine()
         with closing(open_frames(image, name=shown, allow_url=allow_url)) as frames:
             # Messages shorten and escape its name, results do not.
-            seen = predictor.look_through(replace(frame, name=name) for frame in frames)
-        found = Outcome(name, seen.picture, [], note=seen.note)
-        if predictor.together == 1:
-            return replace(found, analyses=predictor.explain(seen.faces))
-        return replace(found, seen=seen.faces)
+            seen = predictor.measure_frames(replace(frame, name=name) for frame in frames)
+        return Outcome(name, seen.picture, [], note=seen.note, seen=seen.faces)
     except ExpllmError as error:
         return Outcome(name, None, [], error)
     except MemoryError:

@@ -15,7 +15,7 @@ from expllm.core.errors import RecordError
 from expllm.core.records import CoT, Explanation, Rejected
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.grounding import concluded
-from expllm.predict.base import Said, Shown, examined
+from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined
 from expllm.predict.rewriting import rewritten
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ class AskedExplainer(ABC):
     """
 
     licences: Mapping[str, str] = MappingProxyType({})
-
-    looks = True
-    together = TOGETHER
+    needs_image = True
+    batch_size = TOGETHER
     spent = 0.0
 
     def __init__(self, chat: ChatModel, on_status: Callable[[str], object]) -> None:
@@ -58,17 +57,17 @@ class AskedExplainer(ABC):
         self._loop = AskingLoop()
 
     @abstractmethod
-    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
+    def explain(self, faces: Sequence[FaceInput], *, write: bool = True) -> list[FaceAnswer]:
         """See `FaceExplainer`."""
 
-    def stream(self, face: Shown) -> Generator[str, None, Said]:
+    def stream(self, face: FaceInput) -> Generator[str, None, FaceAnswer]:
         """See `FaceExplainer`; the text comes in one piece."""
         (said,) = self.explain([face])
         if said.explanation is not None and said.explanation.text:
             yield said.explanation.text
         return said
 
-    def begin(self) -> None:  # noqa: B027 - nothing is left for the children to do
+    def preload(self) -> None:  # noqa: B027 - nothing is left for the children to do
         """Nothing is to be fetched."""
 
     def close(self) -> None:
@@ -85,24 +84,27 @@ class ChatExplainer(AskedExplainer):
         labels: The expressions that it may name.
         budget: USD that may be spent; None for no bound. What is under way when it is spent still ends.
         audited: It is asked once more for each sentence that the measured action units refute.
+        digest: SHA-256 of how it is asked.
         on_status: As for `open_explainer`.
     """
 
-    boxed = True
+    needs_face_box = True
     gives_probabilities = False
 
     def __init__(
         self, chat: ChatModel, labels: Sequence[Expression], *, budget: float | None = None,
-        audited: bool = False, on_status: Callable[[str], object] = lambda _: None,
+        audited: bool = False, digest: str = "", on_status: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         super().__init__(chat, on_status)
-        self.identity = self.writer = f"chat:{chat.identity}"
+        name = f"chat:{chat.identity}"
+        self.model = ModelIdentity(name, digest, "unknown", False, tuple(labels), audited=audited)
+        self.identity = self.writer = name
         self._labels, self._budget = tuple(labels), budget
         self._audited = audited
         self._label_text = label_question(labels).turns[0].text
         self._text = explanation_text(labels)
 
-    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
+    def explain(self, faces: Sequence[FaceInput], *, write: bool = True) -> list[FaceAnswer]:
         """See `FaceExplainer`; all faces are asked about at the same time.
 
         Raises:
@@ -111,10 +113,10 @@ class ChatExplainer(AskedExplainer):
         self._on_status(f"waiting for {self.identity}")
         return self._loop.run(self._all(faces, write))
 
-    async def _all(self, faces: Sequence[Shown], write: bool) -> list[Said]:
+    async def _all(self, faces: Sequence[FaceInput], write: bool) -> list[FaceAnswer]:
         return await all_of(self._one(face, write) for face in faces)
 
-    async def _one(self, face: Shown, write: bool) -> Said:
+    async def _one(self, face: FaceInput, write: bool) -> FaceAnswer:
         if self._budget is not None and self.spent >= self._budget:
             return no_answer("not asked: the budget is spent")
         question = self._question(face, write=write)
@@ -137,7 +139,7 @@ class ChatExplainer(AskedExplainer):
         text, rejected = await rewritten(reply.text, face.aus, again)
         return self.understood(replace(reply, text=text), face.aus, rejected=rejected)
 
-    def _question(self, face: Shown, *, write: bool) -> Message:
+    def _question(self, face: FaceInput, *, write: bool) -> Message:
         """One picture; of an episode of a video that is to be told, three and what moves when."""
         assert face.crop is not None, "a chat model is shown faces"
         if not write or face.episode is None:
@@ -159,7 +161,7 @@ class ChatExplainer(AskedExplainer):
     def understood(
         self, reply: Reply, aus: AUVector | None, *, write: bool = True,
         rejected: tuple[Rejected, ...] | None = None,
-    ) -> Said:  # fmt: skip
+    ) -> FaceAnswer:  # fmt: skip
         """What a reply says. Nothing of it is guessed at: what cannot be read is a problem."""
         if reply.filtered:
             said = reply.text or reply.finish
@@ -173,9 +175,10 @@ class ChatExplainer(AskedExplainer):
             cot, malformed = parsed(reply)
             problem = "; ".join(one for one in (malformed, problem) if one) or None
         elif problem is None:
-            return Said(label)
+            return FaceAnswer(label, label=label)
         known = label if label in self._labels else None
-        return Said(known, None, cot, examined(reply.text, problem, aus, None, rejected=rejected))
+        checked = examined(reply.text, problem, aus, None, rejected=rejected)
+        return FaceAnswer(known, None, cot, checked, label=known)
 
     def _label_problem(self, label: Expression | None) -> str | None:
         if label is None:
@@ -210,9 +213,9 @@ def parsed(reply: Reply) -> tuple[CoT | None, str | None]:
         return None, cut or str(error)
 
 
-def no_answer(problem: str, text: str | None = None) -> Said:
+def no_answer(problem: str, text: str | None = None) -> FaceAnswer:
     """A face of which nothing is said, and why."""
-    return Said(explanation=Explanation(text=text, problem=problem))
+    return FaceAnswer(explanation=Explanation(text=text, problem=problem))
 
 
 def _sent(crop: "Image.Image") -> str:

@@ -1,5 +1,6 @@
 """A trained model that a server runs: asked as it was trained, over OpenAI's chat protocol."""
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +16,10 @@ from expllm.core.conversations import (
 )
 from expllm.core.records import CoT, Rejected
 from expllm.core.vocabulary import AUVector, Expression
+from expllm.faces.boxes import trained_boxes
 from expllm.model.inference.vlm_output import MOST_TOKENS
 from expllm.model.served_model import ServedModel
-from expllm.predict.base import Said, Shown, examined, rounded
+from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined, rounded
 from expllm.predict.chat import NO_ANSWER, AskedExplainer, all_of, no_answer, parsed
 from expllm.predict.endpoint_labels import LabelScorer, ServedLabel, normalised
 from expllm.predict.rewriting import Ask, rewritten
@@ -25,12 +27,10 @@ from expllm.predict.rewriting import Ask, rewritten
 if TYPE_CHECKING:
     from PIL import Image
 
-"""Faces that are asked about at the same time."""
-
 
 @dataclass(frozen=True)
 class ServedAnswer:
-    """What a served model says of a face.
+    """The replies of a served model about a face.
 
     Attributes:
         before: The label, asked before any explanation.
@@ -70,8 +70,14 @@ class ServedExplainer(AskedExplainer):
         on_status: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         super().__init__(chat, on_status)
-        self.served, self.boxed = served, served.boxed
+        self.served, self.needs_face_box = served, served.boxed
         self.identity = self.writer = f"{name} (sha256 {served.digest[:12]})"
+        # Another server may compute in other bits, and give scores in another way.
+        self.model = ModelIdentity(
+            name, hashlib.sha256(f"{name} {served.digest}".encode()).hexdigest(), "unknown",
+            trained_boxes(served.manifest.card), served.labels, served.temperature, order or served.order,
+            audited,
+        )  # fmt: skip
         self._scorer = LabelScorer(chat, served)
         self._audited = audited
         self._order, self._most = order or served.order, max_tokens or MOST_TOKENS
@@ -86,35 +92,28 @@ class ServedExplainer(AskedExplainer):
         blank = picture_uri(self.served.picture(Image.new("RGB", (self.served.side, self.served.side))))
         return self._loop.run(self._scorer.scores(_messages(blank, self._label_question)))
 
-    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
+    def explain(self, faces: Sequence[FaceInput], *, write: bool = True) -> list[FaceAnswer]:
         """See `FaceExplainer`; all faces are asked about at the same time.
 
         Raises:
             ChatError: no question can be answered before somebody mends the cause.
         """
         self._on_status(f"waiting for {self.identity}")
-        answers = self.answers(faces, write=write)
-        return [self._said(one, face.aus) for one, face in zip(answers, faces, strict=True)]
-
-    def answers(self, faces: Sequence[Shown], *, write: bool) -> "list[ServedAnswer | ChatFailed]":
-        """What is said of each face, or why nothing is.
-
-        Raises:
-            ChatError: as `explain`.
-        """
         return self._loop.run(self._all(faces, write))
 
-    async def _all(self, faces: Sequence[Shown], write: bool) -> "list[ServedAnswer | ChatFailed]":
+    async def _all(self, faces: Sequence[FaceInput], write: bool) -> list[FaceAnswer]:
         return await all_of(self._one(face, write) for face in faces)
 
-    async def _one(self, face: Shown, write: bool) -> ServedAnswer | ChatFailed:
+    async def _one(self, face: FaceInput, write: bool) -> FaceAnswer:
         assert face.crop is not None, "a served model is shown faces"
         picture = picture_uri(self.served.picture(face.crop))
         try:
             before = await self._first_label(face.crop, picture)
         except ChatFailed as failed:
-            return failed
-        return await self._explained(before, picture, face.aus) if write else ServedAnswer(before)
+            return no_answer(f"{NO_ANSWER}: {failed.line}")
+        if not write:
+            return self._answer(ServedAnswer(before), face.aus)
+        return self._answer(await self._explained(before, picture, face.aus), face.aus)
 
     async def _explained(self, before: ServedLabel, picture: str, aus: AUVector | None) -> ServedAnswer:
         """The label with its explanation; what fails of that leaves the label as it is."""
@@ -181,21 +180,22 @@ class ServedExplainer(AskedExplainer):
         logs = normalised(label.sums, self.served.temperature)
         return rounded({one: math.exp(log) for one, log in zip(self.served.labels, logs, strict=True)})
 
-    def _said(self, answer: "ServedAnswer | ChatFailed", aus: AUVector | None) -> Said:
-        if isinstance(answer, ChatFailed):
-            return no_answer(f"{NO_ANSWER}: {answer.line}")
+    def _answer(self, answer: ServedAnswer, aus: AUVector | None) -> FaceAnswer:
         before, after = answer.before, answer.after
         chosen, second = (before, after) if self._order == "label-first" or after is None else (after, before)
-        problem = _label_problem(chosen)
-        shares = self.probabilities(chosen)
-        if answer.text is None and answer.problem is None:
-            return Said(chosen.label, shares) if problem is None else no_answer(problem, chosen.answer)
-        problem = "; ".join(one for one in (answer.problem, problem) if one) or None
+        found = FaceAnswer(
+            chosen.label, self.probabilities(chosen), label=before.label,
+            log_probabilities=None if before.sums is None else normalised(before.sums),
+            label_after=None if after is None else after.label,
+        )  # fmt: skip
+        unreadable = [_label_problem(before), _label_problem(chosen)]
+        problem = "; ".join(dict.fromkeys(one for one in (answer.problem, *unreadable) if one))
         if answer.text is None:
-            return replace(no_answer(problem or ""), expression=chosen.label, probabilities=shares)
+            missing = problem and no_answer(problem, None if answer.problem else chosen.answer).explanation
+            return replace(found, explanation=missing or None)
         other = None if second is None else second.label
-        checked = examined(answer.text, problem, aus, chosen.label, other, answer.rejected)
-        return Said(chosen.label, shares, answer.cot, checked)
+        checked = examined(answer.text, problem or None, aus, chosen.label, other, answer.rejected)
+        return replace(found, cot=answer.cot, explanation=checked)
 
 
 def _label_problem(label: ServedLabel) -> str | None:

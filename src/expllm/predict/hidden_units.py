@@ -3,7 +3,7 @@
 from typing import Final
 
 from expllm.core.records import FaceAnalysis
-from expllm.core.vocabulary import Expression
+from expllm.core.vocabulary import AUVector, Expression
 from expllm.faces.au_classifier import classifier_for, typical_faces
 
 LIKELY: Final = 0.6
@@ -12,9 +12,8 @@ LIKELY: Final = 0.6
 WITHHELD: Final = "Uncertain: what can be seen of the face does not settle the expression."
 
 
-def seen_label(analysis: FaceAnalysis) -> Expression | None:
+def seen_label(aus: AUVector | None) -> Expression | None:
     """The expression that the visible units make likely, whatever the hidden ones show; or None."""
-    aus = analysis.aus
     shares = None if aus is None else classifier_for(aus).open_probabilities(aus, typical_faces())
     if shares is None:
         return None

@@ -9,7 +9,7 @@ from expllm.core.licences import check_licence
 from expllm.core.records import FaceAnalysis, Rect
 from expllm.core.vocabulary import AUSource, AUVector
 from expllm.data import Sample, image_bytes
-from expllm.faces.boxes import overlap
+from expllm.faces.boxes import nearest
 from expllm.faces.pixel_reader import READ_WITH
 from expllm.predict.predictor import Predictor
 
@@ -36,6 +36,24 @@ class FaceReader:
         self._all: list[Predictor] = []
 
     def __call__(self, sample: Sample) -> tuple[AUVector, str]:
+        faces = self.faces(sample)
+        measured = [face for face in faces if face.aus is not None]
+        if not measured:
+            raise NoFaceError(f"{FACELESS} ({faces[0].status if faces else 'no_face'})")
+        face = nearest_face(measured, sample.box)
+        if face is None:
+            raise NoFaceError(f"{FACELESS} in the data set's box")
+        assert face.aus is not None
+        assert face.provenance is not None
+        return face.aus, face.provenance.au_reader
+
+    def faces(self, sample: Sample) -> list[FaceAnalysis]:
+        """Every face of a sample's picture, largest first.
+
+        Raises:
+            NoFaceError: it has no picture.
+            ImageError: the picture cannot be read.
+        """
         if sample.image is None:
             raise NoFaceError("has neither action units nor a picture")
         with self._opening:
@@ -44,14 +62,8 @@ class FaceReader:
                     explain=False, au_source=self._source, licence=self._licence
                 )
                 self._all.append(self._local.predictor)
-        faces = self._local.predictor.analyze(image_bytes(sample.image), name=sample.id)
-        measured = [face for face in faces if face.aus is not None]
-        if not measured:
-            raise NoFaceError(f"{FACELESS} ({faces[0].status if faces else 'no_face'})")
-        face = measured[0] if sample.box is None else _meant(sample.box, measured)
-        assert face.aus is not None
-        assert face.provenance is not None
-        return face.aus, face.provenance.au_reader
+        found: list[FaceAnalysis] = self._local.predictor.analyze(image_bytes(sample.image), name=sample.id)
+        return found
 
     def close(self) -> None:
         """Frees the native models of all threads."""
@@ -59,18 +71,12 @@ class FaceReader:
             predictor.close()
 
 
-def _meant(box: Rect, faces: Sequence[FaceAnalysis]) -> FaceAnalysis:
-    """The face that a data set's box is about.
+def nearest_face(faces: Sequence[FaceAnalysis], near: Rect | None) -> FaceAnalysis | None:
+    """The face that a data set means: as [`nearest`][expllm.faces.boxes.nearest]."""
+    best = nearest([_rect(face) for face in faces], near)
+    return None if best is None else faces[best]
 
-    Raises:
-        NoFaceError: no face was measured there.
-    """
 
-    def shared(face: FaceAnalysis) -> float:
-        found = face.box
-        return overlap(box, (found.x, found.y, found.width, found.height)) if found else 0.0
-
-    best = max(faces, key=shared)
-    if not shared(best):
-        raise NoFaceError(f"{FACELESS} in the data set's box")
-    return best
+def _rect(face: FaceAnalysis) -> Rect:
+    box = face.box
+    return (0.0, 0.0, 0.0, 0.0) if box is None else (box.x, box.y, box.width, box.height)

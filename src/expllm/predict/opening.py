@@ -1,7 +1,9 @@
-"""From the name of a model to whoever explains faces."""
+"""From the name of a model to its explainer."""
 
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,20 +57,13 @@ class ChatOptions:
 
 
 def open_explainer(
-    model: str | Path | None = None,
-    *,
-    labels: int | None = None,
-    order: Order | None = None,
-    dtype: str = "auto",
-    device: str = "auto",
-    licence: str | None = None,
-    audited: bool | None = None,
-    chat: ChatOptions | None = None,
-    heard: Callable[[str], object] | None = None,
-    on_status: Callable[[str], object] = lambda _: None,
+    model: str | Path | None = None, *, labels: int | None = None, order: Order | None = None,
+    dtype: str = "auto", device: str = "auto", licence: str | None = None, hint: bool = True,
+    audited: bool | None = None, max_new_tokens: int | None = None, chat: ChatOptions | None = None,
+    on_token: Callable[[str], object] | None = None, on_status: Callable[[str], object] = lambda _: None,
     shown_as: str | None = None,
-) -> FaceExplainer:
-    """Who is called `model`. Nothing heavy is loaded before the first face.
+) -> FaceExplainer:  # fmt: skip
+    """The explainer of that name. Nothing heavy is loaded before the first face.
 
     Args:
         model: `rules`, `compact`, a trained model's folder or run, `chat:NAME` or `endpoint:URL`.
@@ -76,15 +71,15 @@ def open_explainer(
             [`default_model`][expllm.model.shipped.default_model].
         labels: Tell 7 or 8 expressions apart (8 if None); a trained model has a label set of its own.
         order: Of a trained model: whether the label comes before the text; None: as it was trained.
-        dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto`: 32 bits for a small model, whose
-            words are then the same on every processor, else the faster on this machine.
+        dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto` as for `ModelExplainer`.
         device: Of a trained model: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        licence: As for `chosen_licence`: `permissive` refuses weights for research only; with `model` None
-            the rules explain then.
+        licence: As for `chosen_licence`; `permissive` with `model` None takes the rules.
+        hint: Whether a model that was trained with hints is given the measured units.
         audited: Sentences of a model that the measured action units refute are written anew, or left out.
             None: for models that write here; a model behind an address is asked once more for each sentence.
+        max_new_tokens: Of a trained model's explanation; a chat model has `ChatOptions.max_tokens`.
         chat: How a chat model is asked.
-        heard: Told the text of a face by a trained model, piece by piece, while it is written.
+        on_token: Called with each piece of a text while a trained model writes it about a single face.
         on_status: Given what a model does ("loading compact"), whenever it begins something, on any thread.
         shown_as: How results call a trained model; a shipped one by its name, others by their folder if None.
 
@@ -105,14 +100,15 @@ def open_explainer(
         return RuleExplainer(labels or 8)
     options = chat or ChatOptions()
     if name.startswith(CHAT):
-        return _chat(name.removeprefix(CHAT), labels or 8, options, on_status, audited=bool(audited))
+        return _chat(name, labels or 8, options, on_status, audited=bool(audited))
     if labels is not None:
         raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
     if name.startswith(ENDPOINT):
-        return open_served(name, options, order=order, audited=bool(audited), on_status=on_status)
+        options = replace(options, max_tokens=max_new_tokens or options.max_tokens)
+        return open_served(name, options, order=order, hint=hint, audited=bool(audited), on_status=on_status)
     return _trained(
-        model, order=order, dtype=dtype, device=device, audited=audited is not False, heard=heard,
-        on_status=on_status, shown_as=shown_as,
+        model, order=order, dtype=dtype, device=device, hint=hint, audited=audited is not False,
+        max_new_tokens=max_new_tokens, on_token=on_token, on_status=on_status, shown_as=shown_as,
     )  # fmt: skip
 
 
@@ -140,29 +136,36 @@ def check_named(licence: str | None, model: str, options: ChatOptions | None = N
     check_model_licence(licence, folder, name)
 
 
-def audited_by_default(model: str | Path) -> bool:
-    """Whether a model's refuted sentences are written anew where nobody chose: those that write here."""
-    return canonical(str(model)) != OFFLINE and not str(model).startswith((CHAT, ENDPOINT))
-
-
 def _chat(
     name: str, labels: int, options: ChatOptions, on_status: Callable[[str], object], *, audited: bool
 ) -> FaceExplainer:
-    from expllm.chat import OpenAIChat, Prices
+    from expllm.chat import priced_chat
     from expllm.predict.chat import ChatExplainer
 
+    name = name.removeprefix(CHAT)
     if not name:
         raise UsageError(f"{CHAT} needs the name of a model, such as {CHAT}gpt-4o")
-    prices = Prices.load(options.prices)
-    if options.budget is not None and name not in prices.models:
-        raise UsageError(f"a budget needs a price, and none is known for {name!r}: give a file of prices")
-    chat = OpenAIChat(
-        name, base_url=options.base_url, api_key_env=options.key_env, temperature=options.temperature,
-        max_tokens=options.max_tokens, timeout=options.timeout, concurrency=options.concurrency,
-        requests_per_minute=options.requests_per_minute, tokens_per_minute=options.tokens_per_minute,
-        cache=options.cache, prices=prices,
+    chat = priced_chat(
+        name, options.prices, options.budget, base_url=options.base_url, api_key_env=options.key_env,
+        temperature=options.temperature, max_tokens=options.max_tokens, timeout=options.timeout,
+        concurrency=options.concurrency, requests_per_minute=options.requests_per_minute,
+        tokens_per_minute=options.tokens_per_minute, cache=options.cache,
     )  # fmt: skip
-    return ChatExplainer(chat, label_set(labels), budget=options.budget, audited=audited, on_status=on_status)
+    return ChatExplainer(
+        chat, label_set(labels), budget=options.budget, audited=audited,
+        digest=_chat_digest(name, labels, options, audited=audited), on_status=on_status,
+    )  # fmt: skip
+
+
+def _chat_digest(name: str, labels: int, options: ChatOptions, *, audited: bool) -> str:
+    """SHA-256 of how a chat model is asked. The address may hold a password, so it goes into a hash only."""
+    from expllm.predict.chat import explanation_text
+
+    text = explanation_text(label_set(labels))
+    asked: list[object] = [f"{CHAT}{name}", text, options.base_url, options.temperature]
+    asked += [] if options.max_tokens is None else [options.max_tokens]
+    asked += ["audited"] if audited else []
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
 def check_chat_options(name: str, options: ChatOptions | None) -> None:
@@ -175,7 +178,7 @@ def check_chat_options(name: str, options: ChatOptions | None) -> None:
         return
     if not name.startswith((CHAT, ENDPOINT)):
         raise UsageError(
-            f"{name} is no chat model: the options of an endpoint are for {CHAT}NAME and {ENDPOINT}URL"
+            f"{name} is not a chat model: the options of an endpoint are for {CHAT}NAME and {ENDPOINT}URL"
         )
     theirs: tuple[str, ...] = ("questions", "served_name")
     if name.startswith(ENDPOINT):
@@ -227,13 +230,12 @@ def open_served(
 
 
 def served_folder(name: str, options: ChatOptions) -> Path:
-    """The merged folder that says what the model behind `endpoint:URL` is asked.
+    """The merged folder of the model behind `endpoint:URL`.
 
     Raises:
         UsageError, KeyRejected, Unreachable: as `open_served`.
     """
     from expllm.predict.endpoint_names import served_model
 
-    return served_model(name.removeprefix(ENDPOINT), options.key_env, options.served_name, options.questions)[
-        1
-    ]
+    url = name.removeprefix(ENDPOINT)
+    return served_model(url, options.key_env, options.served_name, options.questions)[1]

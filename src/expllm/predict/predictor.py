@@ -22,7 +22,7 @@ from expllm.faces.crops import crops_of
 from expllm.faces.finder import MAX_FACES
 from expllm.faces.measure import FaceMeasurer
 from expllm.files.images import ImageSource, Picture, open_frames
-from expllm.predict import ChatOptions, FaceExplainer, Said, Shown, open_explainer
+from expllm.predict import ChatOptions, FaceAnswer, FaceExplainer, FaceInput, open_explainer
 from expllm.predict.abstention import abstained, check_abstain
 from expllm.predict.hidden_units import seen_label, withheld
 from expllm.predict.rules import RuleExplainer
@@ -31,35 +31,35 @@ from expllm.predict.table_faces import OTHER_SCALE, Explainer, measured_row
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["OTHER_SCALE", "Explainer", "Predictor", "SeenFace", "analyze", "measured_row"]
+__all__ = ["OTHER_SCALE", "Explainer", "MeasuredFace", "Predictor", "analyze", "measured_row"]
 
 
 @dataclass(frozen=True, eq=False)
-class SeenFace:
+class MeasuredFace:
     """A face between the two halves of an analysis.
 
     Attributes:
         analysis: What was measured.
-        shown: What an explainer is shown.
+        input: What an explainer is given.
     """
 
     analysis: FaceAnalysis
-    shown: Shown
+    input: FaceInput
 
-    def noted(self, warning: str) -> "SeenFace":
+    def noted(self, warning: str) -> "MeasuredFace":
         """The same with one more warning."""
         warnings = (*self.analysis.warnings, warning)
         return replace(self, analysis=self.analysis.model_copy(update={"warnings": warnings}))
 
-    def measured_as(self, aus: AUVector) -> "SeenFace":
+    def measured_as(self, aus: AUVector) -> "MeasuredFace":
         """The same face as if it had been measured so: what a model would write then."""
         analysis = self.analysis.model_copy(update={"aus": aus, "au_readings": None})
-        return SeenFace(analysis, replace(self.shown, aus=aus))
+        return MeasuredFace(analysis, replace(self.input, aus=aus))
 
 
 @dataclass(frozen=True, eq=False)
-class SeenPicture:
-    """A picture with the faces that were seen in it.
+class MeasuredFrame:
+    """A picture with the faces that were measured in it.
 
     Attributes:
         picture: The frame or page of it that was chosen.
@@ -68,7 +68,7 @@ class SeenPicture:
     """
 
     picture: Picture
-    faces: list[SeenFace]
+    faces: list[MeasuredFace]
     note: str
 
 
@@ -98,7 +98,7 @@ class Predictor:
         UsageError: `abstain` is no probability, or the explainer gives none.
     """
 
-    together = 1
+    batch_size = 1
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class Predictor:
         self._explainer = (explainer or RuleExplainer(labels)) if explain else None
         check_abstain(abstain, self._explainer)
         if self._explainer is not None:
-            self.together = self._explainer.together
+            self.batch_size = self._explainer.batch_size
         self._write, self._abstain, self._mirrored = write, abstain, mirrored
         self._own_measurer = measurer is None
         self._measurer = measurer or FaceMeasurer(
@@ -139,7 +139,7 @@ class Predictor:
         licence: str | None = None,
         audited: bool | None = None,
         chat: ChatOptions | None = None,
-        heard: Callable[[str], object] | None = None,
+        on_token: Callable[[str], object] | None = None,
         **options: Any,
     ) -> Self:
         """A predictor with the model of that name.
@@ -147,7 +147,7 @@ class Predictor:
         Args:
             model: `rules`, `compact`, a trained model's folder or run, or `chat:NAME`; by default
                 [`default_model`][expllm.model.shipped.default_model].
-            labels, order, dtype, device, licence, audited, chat, heard: As for
+            labels, order, dtype, device, licence, audited, chat, on_token: As for
                 [`open_explainer`][expllm.predict.open_explainer].
             **options: As for [`Predictor`][expllm.predict.predictor.Predictor].
 
@@ -158,7 +158,7 @@ class Predictor:
         """
         explainer = open_explainer(
             model, labels=labels, order=order, dtype=dtype, device=device, licence=licence,
-            audited=audited, chat=chat, heard=heard,
+            audited=audited, chat=chat, on_token=on_token,
         )  # fmt: skip
         try:
             predictor = cls(explainer=explainer, licence=licence, **options)
@@ -179,11 +179,11 @@ class Predictor:
             ImageError: the picture cannot be read.
         """
         with closing(open_frames(image, name=name)) as frames:
-            return self.explain(self.look_through(frames).faces)
+            return self.explain(self.measure_frames(frames).faces)
 
     def analyze_picture(self, picture: Picture) -> list[FaceAnalysis]:
         """The same, for a picture that is already open."""
-        return self.explain(self.look(picture))
+        return self.explain(self.measure(picture))
 
     def predict(
         self, images: Iterable[ImageSource], explain: bool = False, batch_size: int = 16
@@ -201,7 +201,7 @@ class Predictor:
         found = []
         for image in images:
             with closing(open_frames(image)) as frames:
-                found.append(self.look_through(frames).faces)
+                found.append(self.measure_frames(frames).faces)
         faces = [face for picture in found for face in picture]
         batches = [faces[at : at + batch_size] for at in range(0, len(faces), batch_size)]
         said = iter([one for batch in batches for one in self.explain(batch, write=explain)])
@@ -215,56 +215,56 @@ class Predictor:
             NoFaceError: it shows no face.
         """
         with closing(open_frames(image, name=name)) as frames:
-            seen = self.look_through(frames)
+            seen = self.measure_frames(frames)
         if not seen.faces:
             raise NoFaceError(f"{seen.picture.name}: no face found")
         yield from self.write(seen.faces[0])
 
-    def write(self, face: SeenFace) -> Generator[str | FaceAnalysis, None, None]:
+    def write(self, face: MeasuredFace) -> Generator[str | FaceAnalysis, None, None]:
         """The text about a face in pieces, as they are written, and then its analysis."""
         if self._explainer is None or not self._explained(face):
             yield face.analysis
             return
-        said = yield from self._explainer.stream(face.shown)
+        said = yield from self._explainer.stream(face.input)
         yield self._completed(face.analysis, said, write=True)
 
-    def look(self, picture: Picture) -> list[SeenFace]:
+    def measure(self, picture: Picture) -> list[MeasuredFace]:
         """The first half of `analyze`: faces found, measured and cut out. `explain` is the other half."""
         faces, measured = self._measurer.measure(picture, mirrored=self._mirrored)
         crops: Sequence[Image.Image | None] = [None] * len(faces)
-        if self._explainer is not None and self._explainer.looks:
+        if self._explainer is not None and self._explainer.needs_image:
             boxes = [face.box for face in faces]
-            crops = crops_of(picture, boxes, whole=not self._explainer.boxed, flipped=self._mirrored)
+            crops = crops_of(picture, boxes, whole=not self._explainer.needs_face_box, flipped=self._mirrored)
         if self._explainer is not None:
-            measured = [withheld(one) if one.hidden and not seen_label(one) else one for one in measured]
+            measured = [withheld(one) if one.hidden and not seen_label(one.aus) else one for one in measured]
         return [
-            SeenFace(analysis, Shown(crop, analysis.aus, bool(analysis.hidden)))
+            MeasuredFace(analysis, FaceInput(crop, analysis.aus, bool(analysis.hidden)))
             for analysis, crop in zip(measured, crops, strict=True)
         ]
 
-    def look_through(self, frames: Iterable[Picture]) -> SeenPicture:
-        """`look` at the first frame or page with a face that can be measured; if none has, at the first.
+    def measure_frames(self, frames: Iterable[Picture]) -> MeasuredFrame:
+        """`measure` at the first frame or page with a face that can be measured; if none has, at the first.
 
         Args:
             frames: Those of one picture, as `open_frames` gives them: at least one.
         """
         for tried, picture in enumerate(frames, start=1):
-            faces = self.look(picture)
+            faces = self.measure(picture)
             measured = any(face.analysis.aus is not None for face in faces)
             if tried == 1 or measured:
                 chosen, seen = picture, faces
             if measured:
                 break
         note = _frame_note(chosen, tried, found=bool(seen))
-        return SeenPicture(chosen, [face.noted(note) for face in seen] if note else seen, note)
+        return MeasuredFrame(chosen, [face.noted(note) for face in seen] if note else seen, note)
 
-    def explain(self, faces: Sequence[SeenFace], *, write: bool | None = None) -> list[FaceAnalysis]:
+    def explain(self, faces: Sequence[MeasuredFace], *, write: bool | None = None) -> list[FaceAnalysis]:
         """The second half of `analyze`, for faces of any pictures: they are one batch."""
         write = self._write if write is None else write
         asked = [face for face in faces if self._explained(face)]
-        said: Iterator[Said] = iter(())
+        said: Iterator[FaceAnswer] = iter(())
         if self._explainer is not None and asked:
-            said = iter(self._explainer.explain([face.shown for face in asked], write=write))
+            said = iter(self._explainer.explain([face.input for face in asked], write=write))
         return [
             self._completed(face.analysis, next(said), write=write)
             if self._explained(face)
@@ -287,13 +287,13 @@ class Predictor:
     ) -> None:
         self.close()
 
-    def _explained(self, face: SeenFace) -> bool:
+    def _explained(self, face: MeasuredFace) -> bool:
         """Whether anything can be said: of what was measured, or of what can be seen."""
         if self._explainer is None or face.analysis.status == "too_small" or face.analysis.uncertain:
             return False
-        return self._explainer.looks or face.shown.aus is not None
+        return self._explainer.needs_image or face.input.aus is not None
 
-    def _completed(self, analysis: FaceAnalysis, said: Said, *, write: bool) -> FaceAnalysis:
+    def _completed(self, analysis: FaceAnalysis, said: FaceAnswer, *, write: bool) -> FaceAnalysis:
         assert self._explainer is not None
         assert analysis.provenance is not None
         writer = self._explainer.writer if write else "none"
@@ -302,7 +302,7 @@ class Predictor:
         named = {"classifier": classifier, "writer": writer, "licences": licences}
         provenance = analysis.provenance.model_copy(update=named)
         whole = analysis.model_copy(update={**said.fields(), "provenance": provenance})
-        if whole.hidden and whole.expression not in (None, seen_label(whole)):
+        if whole.hidden and whole.expression not in (None, seen_label(whole.aus)):
             return withheld(whole)  # a model looked at what hides the face
         return abstained(whole, self._abstain)
 

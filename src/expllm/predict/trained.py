@@ -1,27 +1,28 @@
-"""A trained model: it looks at the face, gives a label with probabilities, and writes."""
+"""A trained model: from the image of a face to a label with probabilities, and an explanation."""
 
 import math
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from expllm.core.conversations import Order
 from expllm.core.errors import UsageError
 from expllm.core.packages import WEIGHTS, require
-from expllm.core.vocabulary import Expression
+from expllm.core.vocabulary import AUVector, Expression
 from expllm.faces.boxes import trained_boxes
 from expllm.model.device import check_device, check_dtype, device_for, dtype_for
 from expllm.model.rights import model_licences
-from expllm.predict.base import Said, Shown, examined, rounded
+from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined, rounded
 from expllm.predict.verifying import SentenceVerifier, verifier
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from expllm.model.inference.generate import Answerer
-    from expllm.model.inference.vlm_output import LabelScores, Written
+    from expllm.model.inference.generate import FaceVLM
+    from expllm.model.inference.vlm_output import GeneratedText, LabelScores
 
 ORDERS: Final[tuple[Order, ...]] = ("label-first", "explanation-first")
 BATCH: Final = 8
@@ -40,9 +41,10 @@ class ModelExplainer:
             [`answering_type`][expllm.model.inference.packed_linear.answering_type]: 32 bits for a small
             model.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        hint: Whether a model that was trained with hints is given the measured units.
         audited: Sentences that the measured action units refute are written anew, or left out.
         max_new_tokens: Most tokens of a text; the model's own limit if None.
-        heard: Told the text of a face that is explained alone, piece by piece, while it is written.
+        on_token: Called with each piece of a text while it is written about a single face.
         on_status: As for `open_explainer`.
 
     Raises:
@@ -50,10 +52,10 @@ class ModelExplainer:
         MissingDependency: PyTorch is not installed.
     """
 
-    looks = True
+    needs_image = True
     gives_probabilities = True
     spent = 0.0
-    together = BATCH
+    batch_size = BATCH
 
     def __init__(
         self,
@@ -63,32 +65,34 @@ class ModelExplainer:
         order: Order | None = None,
         dtype: str = "auto",
         device: str = "auto",
+        hint: bool = True,
         audited: bool = True,
         max_new_tokens: int | None = None,
-        heard: Callable[[str], object] | None = None,
+        on_token: Callable[[str], object] | None = None,
         on_status: Callable[[str], object] = lambda _: None,
     ) -> None:
         require(*WEIGHTS)
-        from expllm.model.manifest import read_manifest, seal
+        from expllm.model.manifest import read_manifest, seal, temperature_of
 
         check_device(device)
         check_dtype(dtype)
         if order is not None and order not in ORDERS:
             raise UsageError(f"the order cannot be {order!r}: use {' or '.join(ORDERS)}")
         manifest = read_manifest(folder)
-        self.labels, self._preset = manifest.labels, manifest.preset
-        self.boxed = trained_boxes(manifest.card) is True  # `auto` spares face crops
+        self._manifest, self._preset = manifest, manifest.preset
+        self._temperature = temperature_of(folder, manifest.extra)
+        self.needs_face_box = trained_boxes(manifest.card) is True  # `auto` spares face crops
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
         self._folder, self._order = folder, order or manifest.order
         self._dtype, self._device = dtype, device
         self.licences = model_licences(manifest, name or "")
-        self._audited = audited
+        self._hint, self._audited = hint, audited
         self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
-        self._heard, self._name, self._on_status = heard, name or str(folder), on_status
-        self._answerer: Answerer | None = None
+        self._on_token, self._name, self._on_status = on_token, name or str(folder), on_status
+        self._vlm: FaceVLM | None = None
         self._lock = threading.Lock()
 
-    def begin(self) -> None:
+    def preload(self) -> None:
         """Reads the weights while faces are searched for."""
 
         def load() -> None:
@@ -97,7 +101,23 @@ class ModelExplainer:
 
         threading.Thread(target=load).start()
 
-    def explain(self, faces: Sequence[Shown], *, write: bool = True) -> list[Said]:
+    @property
+    def model(self) -> ModelIdentity:
+        """See `FaceExplainer`.
+
+        What was found out after training, such as a temperature, changes no answer; mirror images do.
+        """
+        from expllm.model.manifest import seal
+
+        asked = {"mirrored": True} if self._manifest.extra.get("mirrored") is True else {}
+        dtype = dtype_for(self._dtype, self._preset, device_for(self._device, self._preset))
+        return ModelIdentity(
+            self._name, seal({**self._manifest.to_dict(), "extra": asked}), str(dtype).removeprefix("torch."),
+            trained_boxes(self._manifest.card), self._manifest.labels, self._temperature, self._order,
+            self._audited,
+        )  # fmt: skip
+
+    def explain(self, faces: Sequence[FaceInput], *, write: bool = True) -> list[FaceAnswer]:
         """See `FaceExplainer`; the faces are one batch."""
         if not faces:
             return []
@@ -105,45 +125,59 @@ class ModelExplainer:
             self._loaded()
             self._on_status(f"explaining {len(faces)} face{'s' * (len(faces) > 1)}")
             if not write:
-                return [Said(*one) for one in _told(self._loaded().labels(_crops(faces)))]
-            found = self._loaded().both(
-                _crops(faces), self._order, aus=[face.aus for face in faces], heard=self._heard,
-                verifiers=[self._verifier(face) for face in faces], **self._limit,
+                return _labelled(self._loaded().score_labels(_crops(faces)))
+            found = self._loaded().generate(
+                _crops(faces), self._order, aus=[self._hinted(face) for face in faces],
+                on_token=self._on_token, verifiers=[self._verifier(face) for face in faces], **self._limit,
             )  # fmt: skip
-        before, after = _told(found.labels), _told(found.labels_after)
-        chosen, second = (before, after) if self._order == "label-first" else (after, before)
-        rows = zip(faces, chosen, second, found.explanations, strict=True)
-        return [_said(face, label, other[0], text) for face, label, other, text in rows]
+        rows = zip(
+            faces, _labelled(found.labels), _labelled(found.labels_after), found.explanations, strict=True
+        )
+        return [self._answer(*row) for row in rows]
 
-    def stream(self, face: Shown) -> Generator[str, None, Said]:
+    def _answer(
+        self, face: FaceInput, before: FaceAnswer, after: FaceAnswer, text: "GeneratedText"
+    ) -> FaceAnswer:
+        """With the label that the order chooses; the other one is held against it."""
+        chosen, second = (before, after) if self._order == "label-first" else (after, before)
+        explained = _explained(face, chosen, second.expression, text)
+        return replace(
+            explained, label=before.label, log_probabilities=before.log_probabilities,
+            label_after=after.label,
+        )  # fmt: skip
+
+    def stream(self, face: FaceInput) -> Generator[str, None, FaceAnswer]:
         """See `FaceExplainer`. The label is found first, told before the text only if the order says so, and
         not asked a second time.
         """
         with self._lock:
-            (label,) = _told(self._loaded().labels(_crops([face])))
+            (label,) = _labelled(self._loaded().score_labels(_crops([face])))
             (crop,) = _crops([face])
-            told = label[0] if self._order == "label-first" else None
+            known = label.expression if self._order == "label-first" else None
             text = yield from self._loaded().stream(
-                crop, label=told, aus=face.aus, verifier=self._verifier(face), **self._limit
+                crop, label=known, aus=self._hinted(face), verifier=self._verifier(face), **self._limit
             )
-        return _said(face, label, None, text)
+        return _explained(face, label, None, text)
 
     def close(self) -> None:
         """Lets go of the weights."""
-        self._answerer = None
+        self._vlm = None
 
-    def _verifier(self, face: Shown) -> "SentenceVerifier | None":
+    def _hinted(self, face: FaceInput) -> AUVector | None:
+        return face.aus if self._hint else None
+
+    def _verifier(self, face: FaceInput) -> "SentenceVerifier | None":
         return verifier(face.aus) if self._audited else None
 
-    def _loaded(self) -> "Answerer":
-        if self._answerer is None:
-            from expllm.model.inference.generate import Answerer
+    def _loaded(self) -> "FaceVLM":
+        if self._vlm is None:
+            from expllm.model.inference.generate import FaceVLM
 
             device = device_for(self._device, self._preset)
             self._on_status(f"{self._first_step()} {self._name}")
             dtype = dtype_for(self._dtype, self._preset, device)
-            self._answerer = Answerer.load(self._folder, dtype, device)
-        return self._answerer
+            self._vlm = FaceVLM.load(self._folder, dtype, device)
+        return self._vlm
 
     def _first_step(self) -> str:
         from expllm.model.gguf_cache import is_cached
@@ -151,24 +185,32 @@ class ModelExplainer:
         return "loading" if is_cached(self._preset.language) else "unpacking (once) and loading"
 
 
-_Label = tuple[Expression, dict[Expression, float]]
-
-
-def _crops(faces: Sequence[Shown]) -> "list[Image.Image]":
+def _crops(faces: Sequence[FaceInput]) -> "list[Image.Image]":
     crops = [face.crop for face in faces if face.crop is not None]
     assert len(crops) == len(faces), "a model is shown faces"
     return crops
 
 
-def _told(scores: "LabelScores") -> list[_Label]:
-    """The label of each face, and the probabilities of all."""
-    shares = [
-        {label: math.exp(log) for label, log in zip(scores.labels, row, strict=True)}
-        for row in scores.log_probabilities.tolist()
-    ]
-    return list(zip(scores.best, map(rounded, shares), strict=True))
+def _labelled(scores: "LabelScores") -> list[FaceAnswer]:
+    """The label of each face, and the probabilities of all: as they are, and at the model's temperature."""
+    import torch
+
+    plain = torch.from_numpy(scores.sums).log_softmax(-1).tolist()
+    rows = zip(scores.best, scores.log_probabilities.tolist(), plain, strict=True)
+    return [
+        FaceAnswer(
+            best, rounded({label: math.exp(log) for label, log in zip(scores.labels, scaled, strict=True)}),
+            label=best, log_probabilities=tuple(logs),
+        )
+        for best, scaled, logs in rows
+    ]  # fmt: skip
 
 
-def _said(face: Shown, label: _Label, second: Expression | None, written: "Written") -> Said:
-    checked = examined(written.text, written.problem, face.aus, label[0], second, written.rejected)
-    return Said(*label, written.cot, checked)
+def _explained(
+    face: FaceInput, chosen: FaceAnswer, second: Expression | None, written: "GeneratedText"
+) -> FaceAnswer:
+    """An answer that is a label only, with its explanation."""
+    checked = examined(written.text, written.problem, face.aus, chosen.expression, second, written.rejected)
+    return replace(
+        chosen, cot=written.cot, explanation=checked, tokens=written.tokens, sampled=written.sampled
+    )

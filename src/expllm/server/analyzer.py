@@ -13,8 +13,8 @@ from expllm.core.records import FaceAnalysis
 from expllm.core.vocabulary import AU_NAMES, AUVector
 from expllm.faces.measure import FaceMeasurer, missed_warnings
 from expllm.files.images import open_frames
-from expllm.predict import FaceExplainer, Shown
-from expllm.predict.predictor import Predictor, SeenFace
+from expllm.predict import FaceExplainer, FaceInput
+from expllm.predict.predictor import MeasuredFace, Predictor
 from expllm.server.admission import Place, Queue
 from expllm.server.batching import ModelThread, written
 from expllm.server.bodies import Upload
@@ -58,15 +58,15 @@ class MeasuredPicture:
 
     predictor: Predictor
     name: str
-    faces: list[SeenFace]
+    faces: list[MeasuredFace]
     warnings: tuple[str, ...]
 
-    def of(self, faces: list[SeenFace]) -> "MeasuredPicture":
+    def of(self, faces: list[MeasuredFace]) -> "MeasuredPicture":
         """The same with some of the faces only."""
         return replace(self, faces=faces)
 
     @property
-    def largest(self) -> SeenFace:
+    def largest(self) -> MeasuredFace:
         """The largest face.
 
         Raises:
@@ -118,9 +118,9 @@ class Analyzer:
         self._opening = threading.Lock()
         self.videos = VideoJobs(config.limits, self._opening, config.log) if config.video else None
         self._model_threads = {
-            name: ModelThread(explainer.together, config.limits.together_s)
+            name: ModelThread(explainer.batch_size, config.limits.together_s)
             for name, explainer in self.models.by_name.items()
-            if explainer.together > 1
+            if explainer.batch_size > 1
         }
 
     async def warm_up(self, on_failure: Callable[[], object]) -> None:
@@ -221,7 +221,7 @@ class Analyzer:
         predictor = self._predictor(self.models.explainer(options.model, options.labels), options.mirrored)
         limits = self.config.limits.image
         with closing(open_frames(upload.read(limits), name=upload.name, limits=limits)) as frames:
-            seen = predictor.look_through(frames)
+            seen = predictor.measure_frames(frames)
         warnings = () if seen.faces else (seen.note or NO_FACE, *missed_warnings(seen.picture.full_size))
         return MeasuredPicture(predictor, seen.picture.name, seen.faces, warnings)
 
@@ -247,12 +247,12 @@ class Analyzer:
 
         blank = Image.new("RGB", (TRIAL_SIDE, TRIAL_SIDE))
         with closing(open_frames(blank)) as frames:
-            self._predictor(self.models.explainer(None), False).look_through(frames)
+            self._predictor(self.models.explainer(None), False).measure_frames(frames)
 
 
 def _try_model(explainer: FaceExplainer) -> None:
     from PIL import Image
 
-    blank = Image.new("RGB", (TRIAL_SIDE, TRIAL_SIDE)) if explainer.looks else None
-    shown = Shown(blank, AUVector(dict.fromkeys(AU_NAMES, 0.0)))
-    explainer.explain([shown], write=not explainer.looks)
+    blank = Image.new("RGB", (TRIAL_SIDE, TRIAL_SIDE)) if explainer.needs_image else None
+    shown = FaceInput(blank, AUVector(dict.fromkeys(AU_NAMES, 0.0)))
+    explainer.explain([shown], write=not explainer.needs_image)

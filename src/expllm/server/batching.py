@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from expllm.core.errors import ExpllmError
 from expllm.core.records import FaceAnalysis
-from expllm.predict.predictor import Predictor, SeenFace
+from expllm.predict.predictor import MeasuredFace, Predictor
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class _Job:
     """
 
     predictor: Predictor
-    faces: Sequence[SeenFace]
+    faces: Sequence[MeasuredFace]
     write: bool
     on_piece: Callable[[str], bool] | None = None
     future: "Future[list[FaceAnalysis]]" = field(default_factory=Future)
@@ -47,7 +47,7 @@ class ModelThread:
         self._thread.start()
 
     def explain(
-        self, predictor: Predictor, faces: Sequence[SeenFace], *, write: bool
+        self, predictor: Predictor, faces: Sequence[MeasuredFace], *, write: bool
     ) -> "Future[list[FaceAnalysis]]":
         """The analyses of faces: [`Predictor.explain`][expllm.predict.predictor.Predictor.explain]."""
         job = _Job(predictor, faces, write)
@@ -55,7 +55,7 @@ class ModelThread:
         return job.future
 
     def stream(
-        self, predictor: Predictor, face: SeenFace, on_piece: Callable[[str], bool]
+        self, predictor: Predictor, face: MeasuredFace, on_piece: Callable[[str], bool]
     ) -> "Future[list[FaceAnalysis]]":
         """The analysis of one face; `on_piece` takes its text piece by piece, and ends it with False."""
         job = _Job(predictor, [face], True, on_piece)
@@ -124,7 +124,7 @@ def _written(batch: list[_Job]) -> list[list[FaceAnalysis]]:
     return [[written(one.predictor, one.faces[0], one.on_piece or bool) for one in batch]]
 
 
-def written(predictor: Predictor, face: SeenFace, on_piece: Callable[[str], bool]) -> FaceAnalysis:
+def written(predictor: Predictor, face: MeasuredFace, on_piece: Callable[[str], bool]) -> FaceAnalysis:
     """A face's analysis, with its text given away piece by piece.
 
     Args:

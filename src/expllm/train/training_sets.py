@@ -21,8 +21,7 @@ from expllm.data import ImageRef, image_bytes
 from expllm.data.augment import Augmentation, Change, hash_uniforms
 from expllm.data.captions import Captions
 from expllm.data.mirror import mirrored_text
-from expllm.faces.boxes import crop
-from expllm.files.images import open_image
+from expllm.faces.crops import training_crop
 from expllm.train.recipe import StageConfig
 from expllm.train.recipe_errors import validated
 
@@ -133,7 +132,7 @@ class FaceTrainingSet:
     def image(self, index: int) -> "Image.Image":
         """See `TrainingSet`."""
         face = self.faces[index]
-        return _opened(face.image, face.id, face.box)
+        return training_crop(image_bytes(face.image), face.id, face.box)
 
     def conversation(
         self, index: int, task: Task, *, mirrored: bool = False, chance: SampleDraws | None = None
@@ -194,7 +193,7 @@ class CaptionTrainingSet:
     def image(self, index: int) -> "Image.Image":
         """See `TrainingSet`."""
         caption = self.captions[index]
-        return _opened(caption.image, caption.id, None)
+        return training_crop(image_bytes(caption.image), caption.id, None)
 
     def conversation(
         self, index: int, task: Task, *, mirrored: bool = False, chance: SampleDraws | None = None
@@ -210,15 +209,6 @@ class CaptionTrainingSet:
 
 def _mirrored(cot: CoT) -> CoT:
     return CoT(**{name: mirrored_text(getattr(cot, name)) for name in CoT.model_fields})
-
-
-def _opened(ref: ImageRef, name: str, box: Rect | None) -> "Image.Image":
-    from PIL import Image
-
-    if box is None:
-        return Image.fromarray(open_image(image_bytes(ref), name=name).pixels)
-    # In full size: a small face in a large picture has no pixels to lose.
-    return Image.fromarray(crop(open_image(image_bytes(ref), name=name, analysis_side=None), box))
 
 
 def augmentation(stage: StageConfig) -> Augmentation | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from expllm.faces.crops import crops_of
 from expllm.files.atomic import whole_file
 from expllm.files.images import Picture
-from expllm.predict.base import FaceExplainer, Shown, ShownEpisode
+from expllm.predict.base import FaceExplainer, FaceInput, ShownEpisode
 from expllm.video.analysis import VideoAnalysis
 from expllm.video.clip import Clip
 from expllm.video.events import Episode
@@ -44,10 +44,10 @@ def explained_by(
     Raises:
         VideoError: the video cannot be read any more.
     """
-    if not explainer.looks:
+    if not explainer.needs_image:
         return [_explained(explainer, None, one, analysis, write=write) for one in analysis.episodes]
     done: dict[int, Episode] = {}
-    for episode, faces in episode_faces(clip, analysis, whole=not explainer.boxed):
+    for episode, faces in episode_faces(clip, analysis, whole=not explainer.needs_face_box):
         done[episode.number] = _explained(explainer, faces, episode, analysis, write=write)
     return [done.get(episode.number, episode) for episode in analysis.episodes]
 
@@ -164,10 +164,10 @@ def _explained(
 ) -> Episode:  # fmt: skip
     """An episode with what the model says of it; as it was where it says nothing."""
     peaks = peaks_of(analysis.course_of(episode), episode)
-    shown = Shown(None, peaks)
+    shown = FaceInput(None, peaks)
     if faces is not None:
         around = ShownEpisode(faces[ONSET], faces[OFFSET], told_events(episode))
-        shown = Shown(faces[APEX], peaks, episode=around)
+        shown = FaceInput(faces[APEX], peaks, episode=around)
     (said,) = explainer.explain([shown], write=write)
     if said.expression is None:
         return episode

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from expllm.faces.boxes import overlap
 from expllm.faces.detectors import Detection, MediaPipeDetector, Rect
 from expllm.faces.finder import FaceFinder
 from expllm.faces.landmarks import Face, Landmarker, Placement
@@ -278,16 +279,6 @@ class Follower:
         track.box, track.seen = face.box, time
         track.shape = track.shape.blended(shape)
         return Followed(track.number, replace(face, hidden=track.hidden), shape)
-
-
-def overlap(one: Rect, other: Rect) -> float:
-    """Shared area of two boxes as a part of what they cover together, 0-1."""
-    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (one[2] * one[3] + other[2] * other[3] - shared)
 
 
 def _add(faces: list[Face], new: Sequence[Face]) -> None:

@@ -32,7 +32,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Reading:
+class JudgeQuery:
     """One question about a pair.
 
     Attributes:
@@ -55,12 +55,12 @@ class Reading:
         return texts[::-1] if self.swapped else texts
 
 
-def readings_of(pair: Pair, repeats: int) -> Iterator[Reading]:
+def readings_of(pair: Pair, repeats: int) -> Iterator[JudgeQuery]:
     """Both orders of a pair, each `repeats` times."""
-    return (Reading(pair, swapped, repeat) for repeat in range(repeats) for swapped in (False, True))
+    return (JudgeQuery(pair, swapped, repeat) for repeat in range(repeats) for swapped in (False, True))
 
 
-class Passport(journaled_questions.Passport):
+class JudgeSettings(journaled_questions.RecordedSettings):
     """Who judges, and what it is asked.
 
     Attributes:
@@ -86,7 +86,7 @@ class Passport(journaled_questions.Passport):
     max_tokens: int | None = None
 
 
-Judge = Asker[Reading]
+Judge = Asker[JudgeQuery]
 """Whoever compares two texts."""
 
 
@@ -103,11 +103,11 @@ class ChatJudge:
         self._chats, self._file = chats, file
         self._max_tokens = file.max_tokens if max_tokens is None else max_tokens
 
-    async def ask(self, reading: Reading) -> Reply:
+    async def ask(self, reading: JudgeQuery) -> Reply:
         asked = [Message("user", self._file.prompt(*reading.texts))]
         return await self._chats[reading.repeat].ask(asked, max_tokens=self._max_tokens)
 
-    def key(self, reading: Reading) -> tuple[str, ...]:
+    def key(self, reading: JudgeQuery) -> tuple[str, ...]:
         return (self._chats[0].identity, str(reading.repeat), self._file.prompt(*reading.texts))
 
     async def close(self) -> None:
@@ -126,26 +126,26 @@ class RuleJudge:
     def __init__(self, name: str, rule: Callable[[str, str], str]) -> None:
         self._name, self._rule = name, rule
 
-    async def ask(self, reading: Reading) -> Reply:
+    async def ask(self, reading: JudgeQuery) -> Reply:
         text = self._rule(*reading.texts)
         return Reply(text, self._name, "stop", Usage(0, 0), 0.0, 0.0, 0, refused=False, cached=False)
 
-    def key(self, reading: Reading) -> tuple[str, ...]:
+    def key(self, reading: JudgeQuery) -> tuple[str, ...]:
         return (self._name, str(reading.repeat), "\n\n".join(reading.texts))
 
     async def close(self) -> None:
         return None
 
 
-class JudgeRun(QuestionRun[Reading, Passport]):
+class JudgeRun(QuestionRun[JudgeQuery, JudgeSettings]):
     """The folder of a judge."""
 
-    kind = Passport
+    kind = JudgeSettings
     version = "judge_format"
     step = "Judge"
 
     @classmethod
-    def within(cls, run: Path, passport: Passport) -> "JudgeRun":
+    def within(cls, run: Path, passport: JudgeSettings) -> "JudgeRun":
         """The folder of this judge in a run's: another one for all that gives other verdicts."""
         values = passport.to_dict()
         parts = (str(values[name]) for name in ("judge", "prompt_hash", "repeats", "temperature", "seed"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from expllm.evals.judge.judge_run import JudgeRun, Pair, Passport, Reading, readings_of
+from expllm.evals.judge.judge_run import JudgeQuery, JudgeRun, JudgeSettings, Pair, readings_of
 from expllm.evals.judge.rubric import PARTS, JudgeFile, Scores
 from expllm.evals.metrics.agreement import krippendorff_alpha
 from expllm.evals.metrics.bootstrap import Interval, mean_interval
@@ -38,7 +38,7 @@ class Judged:
         cost: USD; None where a price is not known.
     """
 
-    passport: Passport
+    passport: JudgeSettings
     models: tuple[str, ...]
     pairs: int
     parts: dict[str, Interval] | None
@@ -116,7 +116,7 @@ def _total(file: JudgeFile, scores: Scores | None) -> float:
 
 
 def _means(
-    pairs: Sequence[Pair], found: dict[Reading, Scores | None], repeats: int, scored: Sequence[int]
+    pairs: Sequence[Pair], found: dict[JudgeQuery, Scores | None], repeats: int, scored: Sequence[int]
 ) -> "np.ndarray[Any, np.dtype[np.float64]]":
     """Points of each part, [scored pairs, parts]: means over the readings that have a score."""
     rows = []

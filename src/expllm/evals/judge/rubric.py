@@ -84,7 +84,7 @@ class JudgeFile:
         try:
             found = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise JudgeFileError(f"{where}: is no TOML ({error})") from None
+            raise JudgeFileError(f"{where}: is not valid TOML ({error})") from None
         if set(found) != _KEYS:
             raise JudgeFileError(f"{where}: must hold {', '.join(sorted(_KEYS))}, and nothing else")
         template, most = found["template"], found["max_tokens"]
@@ -134,7 +134,7 @@ def _pattern(text: Any, where: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(text.strip(), re.IGNORECASE | re.DOTALL)
     except (re.error, AttributeError) as error:
-        raise JudgeFileError(f"{where}: verdict is no regular expression ({error})") from None
+        raise JudgeFileError(f"{where}: verdict is not a regular expression ({error})") from None
     if set(pattern.groupindex) != set(PARTS):
         raise JudgeFileError(f"{where}: verdict must have the groups {', '.join(PARTS)}")
     return pattern

@@ -17,8 +17,8 @@ from expllm.model.inference.audited_decoding import Draft, Ids, Verifier
 from expllm.model.inference.backend import InferenceBackend, pieces, text_of
 from expllm.model.inference.label_scoring import token_tree
 from expllm.model.inference.loader import load_fast_runtime
-from expllm.model.inference.vlm_output import MOST_TOKENS, Answers, LabelScores, Written
-from expllm.model.manifest import ModelError, read_manifest
+from expllm.model.inference.vlm_output import MOST_TOKENS, GeneratedText, LabelScores, VLMOutput
+from expllm.model.manifest import read_manifest, temperature_of
 from expllm.model.model_inputs import Prepared, Preparer, preparer
 from expllm.model.tokenize import label_tokens
 
@@ -40,10 +40,10 @@ class Askable(Prepared, Protocol):
         ...
 
 
-class Answerer:
-    """Asks a model. The bundle is used up: its adapters are merged, its weights taken over.
+class FaceVLM:
+    """A vision-language model, ready to answer about faces.
 
-    Pictures of one call are one batch.
+    The bundle is used up: its adapters are merged, its weights taken over. Pictures of a call are one batch.
 
     Args:
         bundle: A model, as it was trained or read back.
@@ -86,19 +86,15 @@ class Answerer:
             UsageError, MissingWeights, ModelError: as `checkpoint.load`; a temperature that is none.
         """
         extra = read_manifest(folder).extra
-        temperature = extra.get("temperature", 1.0)
-        if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
-            raise ModelError(f"{folder}: the temperature is {temperature!r}, not a number above 0")
+        temperature = temperature_of(folder, extra)
         bundle: Askable | None = load_fast_runtime(folder, device)
         if bundle is None:
             from expllm.model.checkpoint import load
 
             bundle = load(folder, dtype, device)
-        return cls(
-            bundle, temperature=float(temperature), dtype=dtype, mirrored=extra.get("mirrored") is True
-        )
+        return cls(bundle, temperature=temperature, dtype=dtype, mirrored=extra.get("mirrored") is True)
 
-    def labels(self, images: Sequence["Image.Image"]) -> LabelScores:
+    def score_labels(self, images: Sequence["Image.Image"]) -> LabelScores:
         """The label of each picture: RGB, any size, cut out as in training."""
         return self._labels(self._look(images), images)
 
@@ -109,7 +105,7 @@ class Answerer:
         max_new_tokens: int = MOST_TOKENS,
         aus: Sequence[AUVector | None] | None = None,
         verifiers: Sequence[Verifier | None] | None = None,
-    ) -> list[Written]:
+    ) -> list[GeneratedText]:
         """An explanation of each picture, the likeliest token each time: the same every time.
 
         Args:
@@ -133,7 +129,7 @@ class Answerer:
         label: Expression | None = None,
         aus: AUVector | None = None,
         verifier: Verifier | None = None,
-    ) -> Generator[str, None, Written]:
+    ) -> Generator[str, None, GeneratedText]:
         """The explanation of a picture in pieces, as they are written; together they are its text.
 
         Args:
@@ -153,27 +149,27 @@ class Answerer:
 
     def _streamed(
         self, seen: Any, prompts: Sequence[Ids], verifiers: Sequence[Verifier | None], max_new_tokens: int
-    ) -> Generator[str, None, Written]:
+    ) -> Generator[str, None, GeneratedText]:
         drafts = self._drafts(prompts, verifiers)
         yield from pieces(self._tokenizer, self._tokens(seen, prompts, drafts, max_new_tokens))
         return self._written(drafts)[0]
 
-    def both(
+    def generate(
         self,
         images: Sequence["Image.Image"],
         order: Order = "explanation-first",
         max_new_tokens: int = MOST_TOKENS,
         aus: Sequence[AUVector | None] | None = None,
-        heard: Callable[[str], object] | None = None,
+        on_token: Callable[[str], object] | None = None,
         verifiers: Sequence[Verifier | None] | None = None,
-    ) -> Answers:
+    ) -> VLMOutput:
         """Label, explanation, and the label once more behind the explanation. Pictures are encoded once.
 
         Args:
             order: `label-first` tells the model the label that it gave before it explains. The second label
                 is asked behind the explanation alone in either case: does the text bear the label out?
             max_new_tokens, aus, verifiers: As `explanations`.
-            heard: Told each piece of the text of a lone picture as it is written.
+            on_token: Told each piece of the text of a lone picture as it is written.
 
         Raises:
             UsageError: as `explanations`.
@@ -183,11 +179,11 @@ class Answerer:
         told = first.best if order == "label-first" else None
         prompts = self._explanation_prompts(len(images), told, max_new_tokens, aus)
         drafts = self._drafts(prompts, verifiers)
-        self._write(seen, prompts, drafts, max_new_tokens, heard)
+        self._write(seen, prompts, drafts, max_new_tokens, on_token)
         # The label that is asked behind a text sees no other label: only what was measured, and the text.
         alone = self._explanation_prompts(len(images), None, max_new_tokens, aus)
         again = [[*asked, *one.text, *self._label_again] for asked, one in zip(alone, drafts, strict=True)]
-        return Answers(first, tuple(self._written(drafts)), self._scores(seen, again))
+        return VLMOutput(first, tuple(self._written(drafts)), self._scores(seen, again))
 
     def _look(self, images: Sequence["Image.Image"]) -> Any:
         if not images:
@@ -250,14 +246,14 @@ class Answerer:
 
     def _write(
         self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[Draft], max_new_tokens: int,
-        heard: Callable[[str], object] | None = None,
+        on_token: Callable[[str], object] | None = None,
     ) -> None:  # fmt: skip
         tokens = self._tokens(seen, prompts, drafts, max_new_tokens)
-        if heard is None or len(prompts) > 1:
+        if on_token is None or len(prompts) > 1:
             deque(tokens, maxlen=0)
         else:
             for piece in pieces(self._tokenizer, tokens):
-                heard(piece)
+                on_token(piece)
 
     def _tokens(
         self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[Draft], max_new_tokens: int
@@ -266,19 +262,19 @@ class Answerer:
         for step in self._backend.write(seen, prompts, drafts, self._end, max_new_tokens):
             yield from (token for _, token in step)
 
-    def _written(self, drafts: Sequence[Draft]) -> list[Written]:
+    def _written(self, drafts: Sequence[Draft]) -> list[GeneratedText]:
         return [_parsed(text_of(self._tokenizer, draft.text), draft) for draft in drafts]
 
 
-def _parsed(text: str, draft: Draft) -> Written:
+def _parsed(text: str, draft: Draft) -> GeneratedText:
     """A text with its parts, or with what is wrong with it."""
     tokens = len(draft.text)
     cut = f"the text was cut off after {tokens:,} tokens" if draft.cut else None
     rejected = None if draft.verifier is None else tuple(draft.rejected)
     try:
-        return Written(text, CoT.parse(text), cut, tokens, rejected, draft.sampled)
+        return GeneratedText(text, CoT.parse(text), cut, tokens, rejected, draft.sampled)
     except RecordError as error:
-        return Written(text, None, cut or str(error), tokens, rejected, draft.sampled)
+        return GeneratedText(text, None, cut or str(error), tokens, rejected, draft.sampled)
 
 
 def _behind(answer: Ids, prompt: Ids) -> Ids:

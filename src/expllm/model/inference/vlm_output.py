@@ -36,7 +36,7 @@ class LabelScores:
 
 
 @dataclass(frozen=True)
-class Written:
+class GeneratedText:
     """An explanation as a model wrote it, but for what was refuted.
 
     Attributes:
@@ -57,7 +57,7 @@ class Written:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class VLMOutput:
     """Labels and explanations of some pictures.
 
     Attributes:
@@ -67,7 +67,7 @@ class Answers:
     """
 
     labels: LabelScores
-    explanations: tuple[Written, ...]
+    explanations: tuple[GeneratedText, ...]
     labels_after: LabelScores
 
     @property

@@ -9,10 +9,10 @@ from expllm.core.errors import ExpllmError, ImageError
 from expllm.data import Sample, image_bytes
 from expllm.data.about import ABOUT, About
 from expllm.data.roots import open_named
-from expllm.evals.face_cutting import face_picture
 from expllm.evals.saved_answers import Settings
 from expllm.faces.box_cache import BoxCache, own_cache
 from expllm.faces.boxes import boxed
+from expllm.faces.crops import training_crop
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -99,7 +99,7 @@ def _face(sample: Sample, known: BoxCache | None) -> "Image.Image | None":
         box = sample.box
         if known is not None and known.get(hashlib.sha256(data).digest()) is not None:
             box = boxed(data, _NoFinder(), known, near=sample.box)
-        picture = face_picture(data, sample.id, box)
+        picture = training_crop(data, sample.id, box)
     except ImageError:
         return None
     return ImageOps.pad(picture.convert("RGB"), (SIDE, SIDE), color="#d8d6d0")

@@ -6,9 +6,10 @@ import pytest
 from conftest import ASTRONAUT
 from serving import served
 
-from expllm.core.vocabulary import AUVector, Expression, label_set
+from expllm.core.vocabulary import Expression, label_set
 from expllm.data import ImageRef, Sample
-from expllm.evals.labellers import labeller
+from expllm.evals.adapter import GenerationOptions, open_adapter
+from expllm.evals.references import EngineReferences
 from expllm.predict import ChatOptions
 
 SEVEN = label_set(7)
@@ -30,7 +31,7 @@ def test_labels_only_and_no_probabilities(faces: list[Sample]) -> None:
     answers = iter(["Happiness", "I see contempt."])
     with served(lambda _: next(answers)) as server:
         options = ChatOptions(base_url=server.url, concurrency=1)
-        with labeller("chat:m", SEVEN, chat=options) as asked:
+        with open_adapter("chat:m", SEVEN, chat=options) as asked:
             first, unreadable = asked.answer(faces)
             (second,) = asked.answer(faces[:1])
             identity = asked.identity
@@ -45,8 +46,11 @@ def test_labels_only_and_no_probabilities(faces: list[Sample]) -> None:
 def test_explanations_are_kept_word_for_word(faces: list[Sample]) -> None:
     with (
         served(lambda _: "It is fear.") as server,
-        labeller("chat:m", SEVEN, boxes=True, chat=ChatOptions(base_url=server.url)) as asked,
-    ):
-        (answer,) = asked.explain(faces[:1], [AUVector()])  # type: ignore[attr-defined]
+        open_adapter(
+            "chat:m", SEVEN, boxes=True, chat=ChatOptions(base_url=server.url),
+            generation=GenerationOptions(), references=EngineReferences(SEVEN),
+        ) as asked,
+    ):  # fmt: skip
+        (answer,) = asked.answer(faces[:1])
     assert (answer.label, answer.text) == (Expression.FEAR, "It is fear.")
     assert "headings" in (answer.problem or "")

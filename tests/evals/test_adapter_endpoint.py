@@ -14,9 +14,10 @@ from conftest import ASTRONAUT, ROOT, SHARED
 from modelserver import model_server
 from smallconv import SMALL
 
-from expllm.core.vocabulary import AUVector, label_set
+from expllm.core.vocabulary import label_set
 from expllm.data import ImageRef, Sample
-from expllm.evals.labellers import labeller
+from expllm.evals.adapter import GenerationOptions, open_adapter
+from expllm.evals.references import EngineReferences
 from expllm.evals.runner import Question
 from expllm.evals.saved_answers import Answer
 from expllm.evals.splits import open_named
@@ -41,14 +42,18 @@ def test_it_answers_as_the_folder_does(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no")
     names = [ASTRONAUT, tmp_path / "text.jpg"]
     faces = [Sample(id=one.stem, expression=SEVEN[1], image=ImageRef(path=str(one))) for one in names]
-    with labeller(str(folder), SEVEN, boxes=False) as own:
+    with open_adapter(str(folder), SEVEN, boxes=False) as own:
         expected = own.answer(faces)
     with model_server(str(folder)) as server:
         options = ChatOptions(max_tokens=8)
-        with labeller(f"endpoint:{server.url}", SEVEN, boxes=False, chat=options) as served:
+        with open_adapter(f"endpoint:{server.url}", SEVEN, boxes=False, chat=options) as served:
             found = served.answer(faces)
-            (explained,) = served.explain(faces[:1], [AUVector()])  # type: ignore[attr-defined]
             identity = served.identity
+        with open_adapter(
+            f"endpoint:{server.url}", SEVEN, boxes=False, generation=GenerationOptions(max_new_tokens=8),
+            references=EngineReferences(SEVEN),
+        ) as served:  # fmt: skip
+            (explained,) = served.answer(faces[:1])
     assert [one.status for one in found] == [one.status for one in expected] == ["ok", "unreadable"]
     assert found[0].label is expected[0].label
     np.testing.assert_allclose(shares(found[:1]), shares(expected[:1]), atol=1e-4)
@@ -78,11 +83,11 @@ def test_fifty_faces_of_the_model_that_ships(tmp_path: Path) -> None:
     data = open_named("portraits:valid", str(SHARED / "data"), None)
     faces = [*Question(data, "portraits:valid", limit=50).samples()]
     assert len(faces) == 50
-    with labeller("compact", data.labels, boxes=False) as own:
+    with open_adapter("compact", data.labels, boxes=False) as own:
         expected = own.answer(faces)
     with served_apart(tmp_path / "m", "--offers", "prompt_logprobs") as url:
         options = ChatOptions(timeout=600)
-        with labeller(f"endpoint:{url}", data.labels, boxes=False, chat=options) as served:
+        with open_adapter(f"endpoint:{url}", data.labels, boxes=False, chat=options) as served:
             found = served.answer(faces)
     lines = [(one.label, other.label) for one, other in zip(expected, found, strict=True)]
     (tmp_path / "labels.json").write_text(json.dumps(lines))

@@ -104,7 +104,7 @@ def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert "www.whdeng.cn/RAF" in result.err
     unknown = call("data", "check", "rafbd", tmp_path)
     assert unknown.code == 2
-    assert "there are rafdb, affectnet7" in unknown.err
+    assert "use rafdb, affectnet7" in unknown.err
     assert call("data", "check", "folder", tmp_path / "nowhere").code == 1
 
 

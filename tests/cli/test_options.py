@@ -17,7 +17,7 @@ from expllm.cli.command import RENAMED, group_of
 MOST_IN_SIGHT = 12
 SEVERAL = {
     "--columns", "--dry-run", "--dtype", "--json", "--judge", "--key-env", "--labels", "--limit",
-    "--max-new-tokens", "--model", "--no-explain", "--output", "--quiet", "--seed", "--temperature",
+    "--max-new-tokens", "--model", "--no-explain", "--output", "--quiet", "--ray", "--seed", "--temperature",
     "--timeout", "--to", "--verbose", "--workers",
 }  # fmt: skip
 """Options whose help differs between commands, for a reason: what they are for stands in it."""

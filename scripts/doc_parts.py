@@ -50,6 +50,9 @@ EXIT_CODES: Final = {
     ),
     ExitCode.NO_FACE: "The inputs could be read, but no face was measured in any of them.",
     ExitCode.MISSING_WEIGHTS: "A model file is missing or is not the expected one; the line says which.",
+    ExitCode.ALARM: (
+        "An alarm stopped a training that learns from rewards; the line says which, with its value and bound."
+    ),
     ExitCode.INTERRUPTED: "Interrupted with Ctrl-C.",
 }
 

@@ -15,7 +15,7 @@ from expllm.model.model_inputs import preparer
 from expllm.model.tokenize import IGNORE
 from expllm.model.vlm import PARTS, inner, part_of, train_only
 from expllm.train.data_sources import read_stage
-from expllm.train.dataloader import Batches, Examples, loader
+from expllm.train.dataloader import Batches, Examples, Prepared, loader
 from expllm.train.learner import Learner, copy_to_dtensor, full_tensor, trainable
 from expllm.train.recipe import DataConfig
 from expllm.train.stages import open_model
@@ -34,7 +34,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     reading = read_stage(draw_faces(tmp_path_factory.mktemp("data")), stage, Questions())
     assert isinstance(reading, FaceTrainingSet)
     examples = Examples(reading, preparer(bundle()), None, 0)
-    made: dict[str, Tensor] = next(iter(loader(examples, Batches(reading, stage), 0)))
+    made: dict[str, Tensor] = next(iter(loader(Prepared(examples), Batches(reading, stage), 0)))
     assert set(made["tasks"].tolist()) == {0, 1}
     return made
 

@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     SOME_INPUTS_FAILED = 3
     NO_FACE = 4
     MISSING_WEIGHTS = 5
+    ALARM = 6
     INTERRUPTED = 130
 
 

@@ -281,7 +281,7 @@ def supervised_losses(
     """
     targets = labels[:, 1:]
     rows, columns = torch.nonzero(targets != IGNORE, as_tuple=True)
-    logits = _foretold(inner(model), inputs, rows, columns)
+    logits = token_logits(inner(model), inputs, rows, columns)
     losses = nn.functional.cross_entropy(logits.float(), targets[rows, columns], reduction="none")
     if doubt is not None:
         losses = _doubted(losses, logits, rows, doubt)
@@ -290,7 +290,7 @@ def supervised_losses(
     return Losses(total, len(rows), by_row, torch.bincount(rows, minlength=len(labels)))
 
 
-def _foretold(model: Any, inputs: dict[str, Tensor], rows: Tensor, columns: Tensor) -> Tensor:
+def token_logits(model: Any, inputs: dict[str, Tensor], rows: Tensor, columns: Tensor) -> Tensor:
     """[positions, vocabulary] logits behind the tokens at these rows and columns.
 
     Others than Llava may do more with logits than its output layer (Gemma caps them), so their own `forward`

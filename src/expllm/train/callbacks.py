@@ -13,7 +13,7 @@ import torch
 from expllm.files.progress import Progress
 from expllm.train.dataloader import Batches
 from expllm.train.recipe import StageConfig
-from expllm.train.step_history import History, Step
+from expllm.train.step_history import History, RolloutStep, Step
 from expllm.train.trainer import StageTrainer, TrainingError
 from expllm.train.training_sets import TrainingSet
 
@@ -50,9 +50,8 @@ def progress_shown(
     def note() -> str:
         if not last:
             return ""
-        losses = ", ".join(f"{task} {loss:.3f}" for task, loss in last[-1].by_task.items())
         rate = last[-1].tokens / max(last[-1].seconds, 1e-9)
-        return f"loss {losses}, lr {last[-1].lr:.1e}, {rate:.0f} tokens/s"
+        return f"{last[-1].note}, lr {last[-1].lr:.1e}, {rate:.0f} tokens/s"
 
     total = trainer.batches.steps - trainer.from_step
     with Progress(total, shown=not quiet, doing=stage.name, note=note, things="steps") as progress:
@@ -115,8 +114,22 @@ def plot(done: Sequence[Step], valid: Mapping[int, Mapping[str, float]], path: P
     """The losses of a stage by task, those of validation beside them, as a picture."""
     from expllm.train.loss_curves import loss_curves
 
+    if isinstance(done[-1], RolloutStep):
+        _plot_rewards([step for step in done if isinstance(step, RolloutStep)], valid, path)
+        return
     tasks = sorted({task for step in done for task in step.by_task})
     curves = {task: [step.by_task.get(task) for step in done] for task in tasks}
     for task in sorted({task for losses in valid.values() for task in losses}):
         curves[f"{task}, validation"] = [valid.get(step.step, {}).get(task) for step in done]
     loss_curves([step.step for step in done], curves, path)
+
+
+def _plot_rewards(done: Sequence[RolloutStep], valid: Mapping[int, Mapping[str, float]], path: Path) -> None:
+    """The rewards of a stage by name, and that of held-out texts."""
+    from expllm.train.loss_curves import loss_curves
+
+    curves: dict[str, list[float | None]] = {"all": [step.reward for step in done]}
+    curves |= {name: [step.rewards.get(name) for step in done] for name in done[-1].rewards}
+    if valid:
+        curves["all, held out"] = [valid.get(step.step, {}).get("reward") for step in done]
+    loss_curves([step.step for step in done], curves, path, what="reward (0 to 1)")

@@ -248,14 +248,14 @@ class Loader(DataLoader[Any]):
             ) from None
 
 
-def loader(examples: Examples, order: Batches, workers: int) -> DataLoader[Any]:
+def loader(prepared: Dataset[Any], order: Batches, workers: int) -> DataLoader[Any]:
     """Batches in their order; `workers` processes make them ahead of time, 0 makes them when asked."""
     # Not fork: the tokenizer and Arrow have threads of their own, and a fork of them may hang.
     context = multiprocessing.get_context("forkserver") if workers else None
     if context is not None:
         context.set_forkserver_preload(["expllm.train.dataloader"])
     return Loader(
-        Prepared(examples), batch_sampler=order, num_workers=workers, collate_fn=_as_it_is,
+        prepared, batch_sampler=order, num_workers=workers, collate_fn=_as_it_is,
         pin_memory=torch.cuda.is_available(), persistent_workers=False,
         prefetch_factor=4 if workers else None, worker_init_fn=begin_worker,
         multiprocessing_context=context,

@@ -16,6 +16,15 @@ from expllm.model.hub.snapshots import resolve_revisions
 from expllm.model.presets import Preset
 from expllm.model.summary import sizes_of
 from expllm.train.data_sources import read_stage
+from expllm.train.face_prompts import measured_faces
+from expllm.train.grpo_plan import (
+    faces_a_step,
+    refuse_hf,
+    rollout_lines,
+    rollout_values,
+    text_flops,
+    with_rollouts,
+)
 from expllm.train.recipe import Recipe, StageConfig, chosen_preset
 from expllm.train.schedule import Schedule, curve, schedule_of
 from expllm.train.training_sets import FaceTrainingSet, TrainingSet
@@ -51,6 +60,7 @@ class StagePlan:
         memory: Of one device.
         gpus: GiB of a GPU: the most samples that it takes at once, and their bytes; None: not even one.
         flops: Of the whole stage.
+        validated: Whether the recipe names validation faces.
     """
 
     stage: StageConfig
@@ -63,6 +73,7 @@ class StagePlan:
     memory: MemoryEstimate
     gpus: dict[int, tuple[int, float] | None]
     flops: float
+    validated: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +140,7 @@ def plan_recipe(recipe: Recipe) -> "RecipePlan":
     Raises:
         UsageError, ExpllmError: as `planned`.
     """
+    _refuse_hf(recipe)
     chosen = resolve_revisions(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
     stages = tuple(plan_stage(recipe, stage, sizes) for stage in recipe.stages)
@@ -139,29 +151,41 @@ def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> StagePlan:
     """Counts one stage."""
     reading, missing = _reading(recipe, stage)
     count = len(reading) if reading is not None else _published(recipe, stage)
-    steps = -(-count // stage.batch) * stage.epochs
+    steps = -(-count // faces_a_step(stage)) * stage.epochs
     steps = steps if stage.max_steps is None else min(steps, stage.max_steps)
     shares = _shares(stage, reading)
+    texts = stage.num_generations if stage.task == "grpo" else 1
     supervised = sum(share * text.answered for text, share in shares)
     around = sum(share * (text.asked + text.answered) for text, share in shares)
-    flops = sum(
-        share * training_flops(sizes, stage.trains, text, checkpointing=stage.gradient_checkpointing)
-        for text, share in shares
-    )
+    flops = sum(share * _flops(sizes, stage, text) for text, share in shares)
     longest = max((text for text, share in shares if share), key=lambda text: text.answered)
 
     def memory(samples: int) -> MemoryEstimate:
-        return training_memory(
-            sizes, stage.trains, samples, longest, checkpointing=stage.gradient_checkpointing,
-            element=2 if stage.precision == "bf16" else 4,
-        )  # fmt: skip
+        return _memory(sizes, stage, samples, longest)
 
+    learns: dict[str, int] = {part: sizes.parameters[part] for part in stage.trains}
     return StagePlan(
-        stage, count, missing, schedule_of(stage, steps), count * supervised,
-        count * (around + sizes.visual_tokens), {part: sizes.parameters[part] for part in stage.trains},
+        stage, count, missing, schedule_of(stage, steps), count * texts * supervised,
+        count * texts * (around + sizes.visual_tokens), learns,
         memory(stage.micro_batch), {gpu: _largest(stage, memory, gpu) for gpu in GPUS},
-        flops * steps * stage.batch,
+        flops * steps * stage.batch, recipe.data.valid is not None,
     )  # fmt: skip
+
+
+def _flops(sizes: Sizes, stage: StageConfig, text: Text) -> float:
+    """Floating point operations of one sample in one step."""
+    if stage.task == "grpo":
+        return text_flops(sizes, stage, text)
+    return training_flops(sizes, stage.trains, text, checkpointing=stage.gradient_checkpointing)
+
+
+def _memory(sizes: Sizes, stage: StageConfig, samples: int, text: Text) -> MemoryEstimate:
+    """Memory of a device that computes so many samples at once."""
+    memory = training_memory(
+        sizes, stage.trains, samples, text, checkpointing=stage.gradient_checkpointing,
+        element=2 if stage.precision == "bf16" else 4,
+    )  # fmt: skip
+    return with_rollouts(memory, sizes, stage, samples, text) if stage.task == "grpo" else memory
 
 
 def _largest(
@@ -175,9 +199,12 @@ def _largest(
 
 def _reading(recipe: Recipe, stage: StageConfig) -> tuple[TrainingSet | None, str]:
     try:
-        return read_stage(recipe.data, stage, QUESTIONS), ""
+        reading = read_stage(recipe.data, stage, QUESTIONS)
     except MissingData as error:
         return None, error.line
+    if stage.task == "grpo" and isinstance(reading, FaceTrainingSet):
+        reading = measured_faces(reading)
+    return reading, ""
 
 
 def _published(recipe: Recipe, stage: StageConfig) -> int:
@@ -195,6 +222,8 @@ def _shares(stage: StageConfig, reading: TrainingSet | None) -> list[tuple[Text,
     """How often an example is which task; faces without an explanation are trained on their label."""
     if stage.task == "captions":
         return [(CAPTION, 1.0)]
+    if stage.task == "grpo":
+        return [(EXPLANATION, 1.0)]
     explained = 1.0
     if isinstance(reading, FaceTrainingSet):
         explained = sum(reading.explained) / len(reading)
@@ -219,6 +248,7 @@ def _stage_values(plan: StagePlan, device: Device) -> dict[str, Any]:
             gpu: most and {"micro_batch": most[0], "memory": most[1]} for gpu, most in plan.gpus.items()
         },
         "seconds": 3600 * _hours(plan, device), "misfit": misfit(plan.memory, device),
+        **({"rollouts": rollout_values(plan.stage)} if plan.stage.task == "grpo" else {}),
     }  # fmt: skip
 
 
@@ -229,6 +259,8 @@ def _stage_lines(plan: StagePlan, device: Device) -> Iterator[str]:
     learns = ", ".join(f"{part} {count:,}" for part, count in plan.learns.items())
     yield f"examples   {plan.examples:,} ({where})"
     yield f"steps      {plan.schedule.steps:,} of {stage.batch}, {_accumulation(stage, device)}"
+    if stage.task == "grpo":
+        yield from rollout_lines(stage, plan.validated)
     yield from _rate_lines(stage, plan.schedule)
     yield f"tokens     {plan.supervised:,.0f} learned and {plan.tokens:,.0f} in all, an epoch, about"
     yield f"learns     {sum(plan.learns.values()):,} weights: {learns}"
@@ -298,6 +330,7 @@ def refuse_unfit(recipe: Recipe) -> None:
     Raises:
         UsageError: a stage needs a GPU and there is none, or more memory than there is.
     """
+    _refuse_hf(recipe)
     chosen = resolve_revisions(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
     for stage in recipe.stages:
@@ -305,12 +338,15 @@ def refuse_unfit(recipe: Recipe) -> None:
         if os.environ.get("ACCELERATE_USE_FSDP") == "true":
             continue  # weights are shared out: how much one device holds is not in the formula
         text = CAPTION if stage.task == "captions" else EXPLANATION if stage.explanation else LABEL
-        memory = training_memory(
-            sizes, stage.trains, stage.micro_batch, text, checkpointing=stage.gradient_checkpointing,
-            element=2 if stage.precision == "bf16" else 4,
-        )  # fmt: skip
+        memory = _memory(sizes, stage, stage.micro_batch, text)
         if problem := misfit(memory, this_device(stage, measure=False)):
             raise UsageError(f"stage {stage.name} does not fit: {problem}")
+
+
+def _refuse_hf(recipe: Recipe) -> None:
+    for stage in recipe.stages:
+        if stage.task == "grpo":
+            refuse_hf(stage, chosen_preset(recipe))
 
 
 def refuse_without_gpu(stage: StageConfig, chosen: Preset) -> None:

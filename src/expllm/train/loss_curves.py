@@ -21,8 +21,9 @@ LOGARITHMIC_FROM: Final = 30.0
 
 
 def loss_curves(
-    steps: Sequence[float], curves: Mapping[str, Sequence[float | None]], path: Path | str
-) -> None:
+    steps: Sequence[float], curves: Mapping[str, Sequence[float | None]], path: Path | str,
+    *, what: str = "loss (nats a token)",
+) -> None:  # fmt: skip
     """Losses over the steps of a training, one line each.
 
     A curve of 40 or more points is drawn faintly, with its running mean (over a twentieth of its points)
@@ -32,6 +33,7 @@ def loss_curves(
         steps: [N] numbers of steps, growing.
         curves: Name -> [N] losses. None, NaN and infinity are steps without that loss, and are left out.
         path: Ends with .png or .svg; its folder must exist.
+        what: What is drawn, and in which unit.
 
     Raises:
         OutputError: the file cannot be written.
@@ -47,7 +49,7 @@ def loss_curves(
         losses = [loss for curve in drawn for loss in curve]
         if losses and 0 < LOGARITHMIC_FROM * min(losses) < max(losses):
             logarithmic(axes)
-        axes.set(xlabel="step", ylabel="loss (nats a token)", title="Loss")
+        axes.set(xlabel="step", ylabel=what, title=what.partition(" (")[0].capitalize())
         axes.legend()
 
 

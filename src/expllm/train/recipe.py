@@ -9,47 +9,22 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from expllm.core.errors import MissingData, UsageError
 from expllm.model.presets import Preset, preset
+from expllm.train.grpo_settings import GrpoSettings
 from expllm.train.recipe_errors import nearest, validated
 from expllm.train.recipe_keys import current_key, current_keys, current_value
+from expllm.train.recipe_values import STRICT, AtLeast0, Count, Fraction, Items, Names, Number, Whole
 
-StageTask = Literal["captions", "instruct"]
+StageTask = Literal["captions", "instruct", "grpo"]
 Precision = Literal["bf16", "fp32"]
 Order = Literal["explanation-first", "label-first", "both"]
 Part = Literal["projector", "tower_lora", "language_lora", "tower", "language"]
-
-
-def _number(value: object) -> object:
-    """YAML 1.1 reads 5e-4 as a text."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-def _items(value: object) -> object:
-    """Lists of YAML, and of the command line: `projector,language_lora`."""
-    return (
-        tuple(value.split(",") if isinstance(value, str) else value)
-        if isinstance(value, str | list)
-        else value
-    )
-
-
-STRICT: Final = ConfigDict(strict=True)
-"""No number for a truth value, no text for a number."""
-Number = Annotated[float, BeforeValidator(_number)]
-AtLeast0 = Annotated[Number, Field(ge=0)]
-Fraction = Annotated[Number, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Whole = Annotated[int, Field(ge=0)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_items)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -112,12 +87,12 @@ class DataConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class StageConfig:
+class StageConfig(GrpoSettings):
     """One stage of training: a stage is fully described by these values.
 
     Attributes:
         name: Used in folder names and progress lines.
-        task: `captions` (stage 1), or `instruct` (labels and explanations).
+        task: `captions` (stage 1), `instruct` (labels and explanations), or `grpo` (rewards of own texts).
         trains: Parts that are trained, of `projector`, `tower_lora`, `language_lora`, `tower`, `language`.
         epochs: Passes over the data.
         max_steps: Stops earlier, after this many optimizer steps.
@@ -150,7 +125,7 @@ class StageConfig:
 
     name: str = "instruct"
     task: StageTask = "instruct"
-    trains: Annotated[tuple[Part, ...], BeforeValidator(_items)] = (
+    trains: Annotated[tuple[Part, ...], Items] = (
         "projector", "tower_lora", "language_lora",
     )  # fmt: skip
     epochs: Count = 60
@@ -164,7 +139,7 @@ class StageConfig:
     warmup_steps: Whole | None = None
     warmup_ratio: Annotated[Number, Field(ge=0, le=0.5)] = 0.03
     max_grad_norm: AtLeast0 = 1.0
-    betas: Annotated[tuple[Number, Number], BeforeValidator(_items)] = (0.9, 0.999)
+    betas: Annotated[tuple[Number, Number], Items] = (0.9, 0.999)
     label: AtLeast0 = 0.75
     explanation: AtLeast0 = 0.25
     label_weight: AtLeast0 = 1.0
@@ -194,6 +169,8 @@ class StageConfig:
                 f"train.batch is {self.batch}, which is not a multiple of train.micro_batch "
                 f"({self.micro_batch})"
             )
+        if self.task == "grpo":
+            self.check_grpo(self.batch, self.micro_batch)
         if not self.trains:
             raise UsageError("train.trains is empty: name a part, such as projector")
 

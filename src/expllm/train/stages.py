@@ -2,7 +2,7 @@
 
 import json
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -31,17 +31,23 @@ from expllm.train.data_sources import read_stage
 from expllm.train.dataloader import Examples, check_lengths
 from expllm.train.dry_run import refuse_unfit
 from expllm.train.face_boxing import boxed_faces
+from expllm.train.face_prompts import MeasuredTrainingSet, measured_faces
+from expllm.train.grpo import GrpoTrainer
+from expllm.train.grpo_settings import GrpoSettings
+from expllm.train.grpo_stage import grpo_trainer, held_out_audit
 from expllm.train.learner import Learner
 from expllm.train.picture_cache import cached_pictures
 from expllm.train.recipe import Recipe, StageConfig, chosen_preset
 from expllm.train.recipe_keys import current_settings
-from expllm.train.step_history import History
+from expllm.train.step_history import History, RolloutStep
 from expllm.train.trainer import StageTrainer
 from expllm.train.training_sets import FaceTrainingSet, TrainingSet, augmentation, check_labels
 from expllm.train.validation import read_losses, validation_of
 
-CHANGEABLE: Final = ("dataloader_num_workers", "save_total_limit", "report_to", "save_steps")
+CHANGEABLE: Final = ("dataloader_num_workers", "save_total_limit", "report_to", "save_steps", "alarms")
 """Settings of a stage that do not affect the trained weights."""
+ONLY_GRPO: Final = tuple(one.name for one in fields(GrpoSettings))
+"""Settings without a meaning in other tasks: earlier folders do not have them, and are resumed."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +137,8 @@ def recorded(recipe: Recipe) -> dict[str, Any]:
     """A recipe as JSON values, without what changes nothing in what is learned."""
     values: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
     for stage in [values["train"], *values["stages"]]:
-        for name in CHANGEABLE:
-            stage.pop(name)
+        for name in (*CHANGEABLE, *(ONLY_GRPO if stage["task"] != "grpo" else ())):
+            stage.pop(name, None)
     return values
 
 
@@ -189,7 +195,10 @@ def _train_stage(
     recipe: Recipe, stage: StageConfig, place: StageDir, before: Path | Preset, *, quiet: bool
 ) -> None:
     bundle = open_model(recipe, stage, before)
-    reading = prepare_faces(recipe, read_stage(recipe.data, stage, bundle.questions), stage, place.folder)
+    reading = read_stage(recipe.data, stage, bundle.questions)
+    if stage.task == "grpo" and isinstance(reading, FaceTrainingSet):
+        reading = measured_faces(reading)
+    reading = prepare_faces(recipe, reading, stage, place.folder)
     if PartialState().is_main_process:
         data = {"examples": len(reading), "data fingerprint": reading.fingerprint}
         _begin(RunFolder(place.folder), {"kind": "stage", **data})
@@ -198,13 +207,16 @@ def _train_stage(
     counts = train_only(bundle.model, stage.trains)
     bundle.trained = tuple(sorted({*bundle.trained, *({"tower", "language"} & set(stage.trains))}))
     trainer = make_trainer(bundle, reading, stage, place)
-    trainer.validation = validation_of(recipe, stage, bundle, trainer.examples, place.valid)
+    _validate_by(trainer, recipe, stage, bundle, place)
     announce(stage, counts, reading, trainer.batches, quiet)
     checkpoint = latest(place.checkpoints)
     if checkpoint is not None:
         trainer.resume(checkpoint)
     if PartialState().is_main_process:
         place.history.cut(step_of(checkpoint) if checkpoint else 0)
+    PartialState().wait_for_everyone()
+    if isinstance(trainer, GrpoTrainer):
+        trainer.done = [step for step in place.history if isinstance(step, RolloutStep)]
     with (
         readable_errors(stage),
         progress_shown(stage, trainer, place.history, quiet),
@@ -212,6 +224,8 @@ def _train_stage(
         quiet_transformers(),
     ):
         trainer.train()
+    if trainer.trouble is not None:
+        raise trainer.trouble
     if trainer.stopping:
         raise KeyboardInterrupt
     if PartialState().is_main_process:
@@ -238,9 +252,22 @@ def prepare_faces(recipe: Recipe, reading: TrainingSet, stage: StageConfig, fold
         if not faces:
             raise NoFaceError(f"no face in any of {len(wanting):,} pictures, such as {left_out[0][0]}")
         reading = replace(reading, faces=tuple(faces), left_out=(*reading.left_out, *left_out))
-    if stage.task == "instruct":
+    if stage.task != "captions":
         check_labels(reading.faces, reading.labels)
     return replace(reading, faces=cached_pictures(reading.faces, folder.parent))
+
+
+def _validate_by(
+    trainer: StageTrainer, recipe: Recipe, stage: StageConfig, bundle: Bundle, place: StageDir
+) -> None:
+    """What is taken after every checkpoint: losses, or the audit of held-out texts."""
+    if isinstance(trainer, GrpoTrainer):
+        trainer.validation = held_out_audit(
+            recipe, stage, bundle, trainer, place.folder,
+            lambda reading, folder: prepare_faces(recipe, reading, stage, folder),
+        )  # fmt: skip
+    elif isinstance(trainer.examples, Examples):
+        trainer.validation = validation_of(recipe, stage, bundle, trainer.examples, place.valid)
 
 
 def make_trainer(bundle: Bundle, reading: TrainingSet, stage: StageConfig, place: StageDir) -> StageTrainer:
@@ -249,10 +276,21 @@ def make_trainer(bundle: Bundle, reading: TrainingSet, stage: StageConfig, place
     Raises:
         ExpllmError: a text is longer than the model's context, or the batch cannot be shared out.
     """
+    _set_up(bundle, stage)
+    if isinstance(reading, MeasuredTrainingSet):
+        with quiet_transformers():
+            return grpo_trainer(bundle, reading, stage, place.folder, place.checkpoints)
     way = preparer(bundle, stage.max_length, plain=stage.task == "captions")
     tasks = ("caption",) if stage.task == "captions" else ("explanation",) if stage.explanation else ()
     check_lengths(reading, way, tasks)
     examples = Examples(reading, way, augmentation(stage), stage.seed)
+    with quiet_transformers():
+        learner = Learner(bundle.model, stage.label_weight)
+        return StageTrainer(learner, stage, examples, place.folder, place.checkpoints)
+
+
+def _set_up(bundle: Bundle, stage: StageConfig) -> None:
+    """How attention and activations are computed."""
     with quiet_transformers():
         if not torch.cuda.is_available():
             # The fused attention of a CPU takes half as long again on the way back (docs/speed.md).
@@ -261,8 +299,6 @@ def make_trainer(bundle: Bundle, reading: TrainingSet, stage: StageConfig, place
             inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
             # It lets gradients into the pictures' embeddings; nothing before the projector needs them.
             inner(bundle.model).disable_input_require_grads()
-        learner = Learner(bundle.model, stage.label_weight)
-        return StageTrainer(learner, stage, examples, place.folder, place.checkpoints)
 
 
 def _finish(

@@ -38,6 +38,50 @@ class Step:
         """Reads a line that `History` wrote."""
         return cls(**values)
 
+    @property
+    def note(self) -> str:
+        """The losses, for a progress bar."""
+        return "loss " + ", ".join(f"{task} {loss:.3f}" for task, loss in self.by_task.items())
+
+
+@dataclass(frozen=True)
+class RolloutStep(Step):
+    """One step of a stage that learns from rewards; `tokens` are those of its sampled texts.
+
+    Attributes:
+        reward: Mean of the texts, 0-1.
+        rewards: Mean of each reward, 0-1; None where no face can be judged by it.
+        spread: Standard deviation of the rewards of a face, mean over faces.
+        kl: From the model that the stage began with, nats a token; None where it is not taken.
+        entropy: Of the policy, nats a token.
+        clipped: Share of the tokens whose ratio was clipped, 0-1.
+        length: Mean tokens of a text.
+        cut: Share of the texts that had not ended at the limit, 0-1.
+        claims: Mean number of different claims of a text.
+        padding: Share of these that are vague or denied, 0-1.
+        labels: The true label of each text's face, and the one that is likeliest behind the text.
+        texts: Hashes of the texts.
+    """
+
+    reward: float
+    rewards: dict[str, float | None]
+    spread: float
+    kl: float | None
+    entropy: float
+    clipped: float
+    length: float
+    cut: float
+    claims: float
+    padding: float
+    labels: list[list[str]]
+    texts: list[str]
+
+    @property
+    def note(self) -> str:
+        """Reward, its spread and the divergence, for a progress bar."""
+        kl = "" if self.kl is None else f", KL {self.kl:.3f}"
+        return f"reward {self.reward:.3f}, spread {self.spread:.3f}{kl}, entropy {self.entropy:.2f}"
+
 
 class History:
     """The steps of a stage, in a file.
@@ -54,7 +98,8 @@ class History:
             return
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
-                yield Step.from_dict(json.loads(line))
+                values = json.loads(line)
+                yield (RolloutStep if "rewards" in values else Step).from_dict(values)
             except (ValueError, TypeError):  # the line that was being written when the process was killed
                 return
 

@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, cast
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from expllm.core.errors import ExpllmError, UsageError
 from expllm.model.vlm import IGNORE, module_names, part_of
 from expllm.model.weight_keys import Shape, check_fit
 from expllm.train.checkpoints import OPTIMIZER, WEIGHTS, load_tensors, save_tensors, step_of, write
-from expllm.train.dataloader import Batches, Examples, loader
-from expllm.train.learner import Learner, copy_to_dtensor, full_tensor, trainable
+from expllm.train.dataloader import Batches, Examples, Prepared, loader
+from expllm.train.face_prompts import FacePrompts
+from expllm.train.learner import copy_to_dtensor, full_tensor, trainable
 from expllm.train.recipe import StageConfig
 from expllm.train.schedule import schedule_of
 from expllm.train.step_history import Step
 from expllm.train.training_sets import TASKS
-from expllm.train.validation import Validation
 
 Batch = dict[str, Tensor]
 _MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
@@ -32,6 +32,14 @@ _OTHERS: Final = "these are not the weights that this recipe trains: choose anot
 
 class TrainingError(ExpllmError):
     """Training cannot continue; the last checkpoint is kept."""
+
+
+class Validates(Protocol):
+    """What is taken after every checkpoint on faces that are not learned from."""
+
+    def take(self, learner: nn.Module, step: int, device: torch.device, *, writes: bool) -> dict[str, float]:
+        """Figures by name; every process computes them, the first one writes."""
+        ...
 
 
 class StageTrainer:
@@ -53,14 +61,16 @@ class StageTrainer:
         validation: Taken after every checkpoint, if there is one.
         stopping: Set from outside (Ctrl-C): the step under way ends, and a checkpoint is made.
         from_step: Steps that were done before.
+        trouble: Why the stage may not go on, once the checkpoint of the step under way is made.
 
     Raises:
         UsageError: the batch cannot be shared out, the warm-up is too long, or there is no such tracker.
     """
 
     def __init__(
-        self, learner: Learner, stage: StageConfig, examples: Examples, folder: Path, checkpoints: Path
-    ) -> None:
+        self, learner: nn.Module, stage: StageConfig, examples: Examples | FacePrompts, folder: Path,
+        checkpoints: Path,
+    ) -> None:  # fmt: skip
         self.stage, self.examples, self.checkpoints = stage, examples, checkpoints
         # Autocast is ours (`_autocast`): one process may train a stage in 16 bits and the next in 32.
         self.accelerator = Accelerator(
@@ -75,8 +85,9 @@ class StageTrainer:
         self.learner, self.optimizer = self.accelerator.prepare(learner, optimizer_of(learner, stage))
         self.on_step: Callable[[Step], None] = lambda _: None
         self.on_batch: Callable[[], None] = lambda: None
-        self.validation: Validation | None = None
+        self.validation: Validates | None = None
         self.stopping, self.from_step = False, 0
+        self.trouble: TrainingError | None = None
 
     def train(self) -> None:
         """Runs the remaining steps and saves a checkpoint at the end; returns early when `stopping`.
@@ -107,7 +118,8 @@ class StageTrainer:
     def dataloader(self) -> Iterable[Batch]:
         """Micro-batches of this process from the step on that comes next."""
         self.batches.from_step = self.from_step
-        return loader(self.examples, self.batches, self.stage.dataloader_num_workers)
+        assert isinstance(self.examples, Examples)
+        return loader(Prepared(self.examples), self.batches, self.stage.dataloader_num_workers)
 
     def resume(self, checkpoint: Path) -> None:
         """Makes `train` continue after a checkpoint.
@@ -148,9 +160,7 @@ class StageTrainer:
                 # They are averaged, so the number of processes comes back in.
                 self.accelerator.backward(total.float() / tokens * self.accelerator.num_processes)
             sums += by_task.detach()
-        gradient = self.accelerator.clip_grad_norm_(
-            trainable(self.learner).values(), self.stage.max_grad_norm or math.inf
-        )
+        gradient = self.accelerator.clip_grad_norm_(trainable(self.learner).values(), clip_at(self.stage))
         done = self._done(step + 1, self._sum(sums), float(full_tensor(gradient)), began, share)
         if not math.isfinite(done.loss) or not math.isfinite(done.gradient):
             raise self._not_finite(done.step, parts)
@@ -209,10 +219,16 @@ class StageTrainer:
 
         if first:
             write(self.checkpoints, step, fill, self.stage.save_total_limit)
-        if self.validation is not None:
-            with self._autocast():
-                losses = self.validation.take(self.learner, step, self.accelerator.device, writes=first)
-            self.accelerator.log({f"valid_{task}": loss for task, loss in losses.items()}, step=step)
+        self.validate(step)
+
+    def validate(self, step: int) -> None:
+        """Takes the validation, if there is one."""
+        if self.validation is None:
+            return
+        writes = self.accelerator.is_main_process
+        with self._autocast():
+            losses = self.validation.take(self.learner, step, self.accelerator.device, writes=writes)
+        self.accelerator.log({f"valid_{task}": loss for task, loss in losses.items()}, step=step)
 
     def _moments(self) -> dict[str, Tensor]:
         state = self._adamw.state
@@ -250,10 +266,15 @@ def _expected(moments: Mapping[str, Tensor], learns: Mapping[str, Tensor]) -> di
     }
 
 
-def optimizer_of(learner: Learner, stage: StageConfig) -> torch.optim.AdamW:
+def clip_at(stage: StageConfig) -> float:
+    """The longest gradient; infinite where none is clipped."""
+    return stage.max_grad_norm or math.inf
+
+
+def optimizer_of(learner: nn.Module, stage: StageConfig) -> torch.optim.AdamW:
     """AdamW over what learns, each part at its own rate (`peak`); biases and norms do not decay."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
-    where = module_names(learner.model)
+    where = module_names(cast(nn.Module, learner.model))
     for name, parameter in trainable(learner).items():
         decay = stage.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((stage.rate_of(part_of(name, where)), decay), []).append(parameter)

@@ -52,7 +52,7 @@ class Validation:
             if count
         }
         if writes:
-            self._write(step, losses)
+            append_losses(self.path, step, losses)
         return losses
 
     def _batches(self) -> Iterator[dict[str, Tensor]]:
@@ -72,12 +72,18 @@ class Validation:
         if self.stage.explanation and isinstance(reading, FaceTrainingSet):
             yield from (Draw(i, "explanation") for i in chosen if reading.faces[i].cot is not None)
 
-    def _write(self, step: int, losses: dict[str, float]) -> None:
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, "by_task": losses}) + "\n")
-        except OSError as error:
-            raise RecordError(f"{self.path}: cannot be written ({error.strerror})") from None
+
+def append_losses(path: Path, step: int, losses: dict[str, float]) -> None:
+    """Writes one line of `valid.jsonl`.
+
+    Raises:
+        RecordError: it cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "by_task": losses}) + "\n")
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def validation_of(

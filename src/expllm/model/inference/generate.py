@@ -73,7 +73,7 @@ class FaceVLM:
         self._backend = bundle.backend(self._preparer, dtype, self._explanation_prompt)
         explained = explanation_question(bundle.questions).answered("-")
         again = self._encoder.prompt(explained.asked(asked.turns[0].text))
-        self._label_again = [self._end, *_behind(self._encoder.encode(explained).learned, again)]
+        self._label_again = [self._end, *behind(self._encoder.encode(explained).learned, again)]
         self._kept_free = len(self._label_again) + max(map(len, words))
 
     @classmethod
@@ -277,7 +277,7 @@ def _parsed(text: str, draft: Draft) -> GeneratedText:
         return GeneratedText(text, None, cut or str(error), tokens, rejected, draft.sampled)
 
 
-def _behind(answer: Ids, prompt: Ids) -> Ids:
+def behind(answer: Ids, prompt: Ids) -> Ids:
     """The ids behind the last place where an answer stands in a prompt."""
     size = len(answer)
     last = max(place for place in range(len(prompt)) if prompt[place : place + size] == answer)

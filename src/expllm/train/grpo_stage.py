@@ -66,10 +66,10 @@ def held_out_audit(
             f"data.train {', '.join(bundle.labels)}: validate on faces with the same"
         )
     chosen = _evenly(measured_faces(reading), stage.audited_faces)
+    (folder / "held_out").mkdir(parents=True, exist_ok=True)
     held = prepared(chosen, folder / "held_out" / "faces")
     assert isinstance(held, FaceTrainingSet)
     source, kept = stage.second_source, folder / "held_out" / "second_source.json"
-    kept.parent.mkdir(parents=True, exist_ok=True)
     others = {} if source is None else measured_by(source, held, kept)
     prompts = replace(trainer.prompts, reading=held, augmentation=None)
     return HeldOutAudit(

@@ -50,6 +50,7 @@ from expllm.model.model_inputs import preparer
 from expllm.model.quiet import quiet_transformers
 from expllm.model.summary import sizes_of
 from expllm.model.vlm import inner, train_only
+from expllm.train.dataloader import Examples
 from expllm.train.dry_run import this_device
 from expllm.train.recipe import StageConfig
 from expllm.train.stages import StageDir, make_trainer
@@ -300,6 +301,7 @@ def measure_generate(lines: Lines, plan: Plan, copied: float) -> None:
 
 def flops_of(trainer: StageTrainer, sizes: Sizes) -> list[float]:
     """Operations of each step, by the tokens of its samples."""
+    assert isinstance(trainer.examples, Examples)
     steps = []
     for keys in trainer.batches:
         texts = [trainer.examples[key].text for key in keys]

@@ -213,7 +213,9 @@ def pipeline(
     trainer = make_trainer(bundle, reading, stage, StageDir(folder / "ready"))
     clock = Clock()
     timed(trainer, clock)
-    collate, made = Collate(trainer.examples.preparer), trainer.examples
+    made = trainer.examples
+    assert isinstance(made, Examples)
+    collate = Collate(made.preparer)
     ready = [collate([made[key] for key in keys]) for keys in trainer.batches]
     trainer.dataloader = lambda: ready  # type: ignore[method-assign]
     with quiet_transformers():

@@ -125,7 +125,7 @@ def au_bands() -> str:
     rows = []
     for name, action in UnitTable().actions.items():
         band = action.bands.get(action.source(seen=True))
-        if band is not None and sum(action.weights):
+        if band is not None and any(action.weights):
             ends = [band.around(level) for level in LEVELS]
             rows.append(
                 (name, str(action.source(seen=True)), *(f"{low:.2f}-{high:.2f}" for low, high in ends))

@@ -17,13 +17,13 @@ from waiting import HANG_S
 
 from expllm.core.errors import MissingWeights
 from expllm.core.vocabulary import AU_NAMES, AUVector
+from expllm.faces.au_classifier import classifier_for
 from expllm.faces.au_reader import BlendshapeReader
 from expllm.faces.counterfactuals import smallest_change
 from expllm.predict.base import rounded
 from expllm.predict.predictor import Predictor
 from expllm.server import measurer
 from expllm.server.page_routes import page_files
-from expllm.server.text_routes import CLASSIFIERS
 
 PAGE = files("expllm") / "server" / "page"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "faces"
@@ -190,7 +190,7 @@ def test_no_face_and_no_model_are_said(server: Running) -> None:
 
 def test_the_smallest_change_is_pythons(server: Running) -> None:
     reply = server.post("/v1/counterfactual", {"aus": SMILE}).json
-    expected = smallest_change(CLASSIFIERS(8), AUVector(SMILE))
+    expected = smallest_change(classifier_for(AUVector(SMILE), 8), AUVector(SMILE))
     assert expected is not None
     assert reply["expression"] == expected.expression
     assert reply["probabilities"] == rounded(expected.probabilities)

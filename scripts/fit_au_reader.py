@@ -52,6 +52,8 @@ SLACK: Final = 0.02
 NEUTRAL: Final = LABELS.index("neutral")
 DEAD_CHANNELS: Final = dict.fromkeys(("cheekPuff", "jawForward", "noseSneerLeft", "noseSneerRight"), 0.0)
 """Those of MediaPipe that the readings leave out: none is used."""
+FALL_IN_PICTURES: Final = ("lid raise", "jaw drop")
+"""Their r with the teacher falls below the rule where faces are found as in a picture (`measure_aus.py`)."""
 
 PIXELS: Final[dict[str, dict[int, float]]] = {
     "eye close": {45: 1.0}, "lid raise": {5: 1.0}, "brow lower": {4: 1.0}, "brow raise": {1: 0.5, 2: 0.5},
@@ -185,10 +187,14 @@ class Fitter:
         self, action: str, pixels: Ramp | None, channel: Channel | None, figures: dict[str, Any]
     ) -> dict[str, float]:
         """The share of each source that agrees best with the labels, among sources that pass the rule."""
-        seen = pixels is not None and (
-            min(figures["r_portraits"], figures["r_ferplus"]) >= LEAST_R + SLACK
-            and min(figures["flip_r_portraits"], figures["flip_r_ferplus"]) >= LEAST_FLIP
-            and is_shown(figures["labels"], figures["raters"], figures["rated_auc"])
+        seen = (
+            pixels is not None
+            and action not in FALL_IN_PICTURES
+            and (
+                min(figures["r_portraits"], figures["r_ferplus"]) >= LEAST_R + SLACK
+                and min(figures["flip_r_portraits"], figures["flip_r_ferplus"]) >= LEAST_FLIP
+                and is_shown(figures["labels"], figures["raters"], figures["rated_auc"])
+            )
         )
         faces = self.held_out["ferplus"]
         shapes = self._shapes(action, channel, faces)

@@ -14,7 +14,6 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -37,13 +36,11 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "action-units": doc_parts.action_units,
     "au-bands": doc_cards.au_bands,
     "au-card": doc_cards.au_card,
-    "au-changed": partial(doc_cards.au_conditions, "changed"),
     "au-constants": doc_cards.au_constants,
     "au-figures": doc_cards.au_figures,
     "au-rejected": doc_cards.au_rejected,
     "au-sources": doc_cards.au_sources,
     "au-sources-card": doc_cards.au_sources_card,
-    "au-turned": partial(doc_cards.au_conditions, "turned"),
     "chat-dialects": doc_chat.dialects,
     "chat-errors-of-all": doc_chat.errors_of_all,
     "chat-errors-of-one": doc_chat.errors_of_one,

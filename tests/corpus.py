@@ -343,15 +343,15 @@ def _others() -> dict[str, Case]:
         "paper.pdf": _bad(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF"),
         "drawing.eps": _bad(b"%!PS-Adobe-3.0 EPSF-3.0\n(%pipe%id) run\n", "PostScript"),
         "layers.psd": _bad(b"8BPS\0\1" + bytes(99), "Photoshop"),
-        "archive.zip": _bad(b"PK\3\4" + bytes(99), "ZIP"),
-        "packed.gz": _bad(b"\x1f\x8b\x08" + bytes(99), "gzip"),
+        "archive.zip": _bad(b"PK\3\4" + bytes(99), "archive: unpack it first"),
+        "packed.gz": _bad(b"\x1f\x8b\x08" + bytes(99), "archive: unpack it first"),
         "array.npy": _bad(b"\x93NUMPY\1\0v\0{'descr': '|u1'}", "NumPy"),
         "icon.ico": _bad(encoded(scene(), "ICO"), "icon"),
         "wave.jp2": _bad(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(99), "JPEG 2000 or"),
         "long.jxl": _bad(b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(99), "or JPEG XL"),
         "plain.ppm": _bad(encoded(scene(), "PPM"), "not a supported"),
         "noise.jpg": _bad(b"\x07" + random.Random(3).randbytes(4096), "unknown"),
-        "zeros.png": _bad(bytes(4096), "unknown"),
+        "zeros.png": _bad(bytes(4096), "nothing but zeros"),
     }
 
 

@@ -189,11 +189,14 @@ def test_faces_too_small_are_reported(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "give at least one picture"),
-        (["x.jpg", "--format", "xml"], "no format 'xml': use one of text, json, jsonl, csv, parquet, html"),
-        (["x.jpg", "--columns", "fex"], "no column set 'fex': use one of expllm, pyfeat, openface"),
+        ([], "give at least one image"),
+        (
+            ["x.jpg", "--format", "xml"],
+            "'xml' is not one of 'text', 'json', 'jsonl', 'csv', 'parquet', 'html'",
+        ),
+        (["x.jpg", "--columns", "fex"], "'fex' is not one of 'expllm', 'pyfeat', 'openface'"),
         (["x.jpg", "--columns", "pyfeat"], "add --format csv or parquet"),
-        (["x.jpg", "--on-no-face", "cry"], "--on-no-face is 'cry': use row, skip or error"),
+        (["x.jpg", "--on-no-face", "cry"], "'cry' is not one of 'row', 'skip', 'error'"),
         (["x.jpg", "--labels", "6"], "--labels is 6: use 7, or 8 with contempt"),
         (["x.jpg", "--labels", "many"], "--labels"),
         (["x.jpg", "--max-faces", "0"], "--max-faces"),

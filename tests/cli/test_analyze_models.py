@@ -157,7 +157,7 @@ def test_what_cannot_be_asked(run: Path, tmp_path: Path) -> None:
         (2, "label set of its own", (ASTRONAUT, "--model", run, "--labels", "7")),
         (2, "is not a chat model", (ASTRONAUT, "--model", run, "--cache", tmp_path / "kept")),
         (2, "there is no model 'nowhere'", (ASTRONAUT, "--model", "nowhere")),
-        (2, "from 0 to 1", (ASTRONAUT, "--abstain", "2")),
+        (2, "less than or equal to 1", (ASTRONAUT, "--abstain", "2")),
         (2, "--budget is -1", (ASTRONAUT, "--model", "chat:m", "--budget", "-1")),
         (1, "cannot reach", (ASTRONAUT, "--model", "chat:m", "--base-url", "http://127.0.0.1:9/v1")),
     ):

@@ -76,7 +76,7 @@ def test_without_weights_the_line_says_what_to_do(copy: Path) -> None:
     shutil.rmtree(copy)
     shown = call("analyze", ASTRONAUT, "--model", "compact")
     assert shown.code == 5
-    assert "the model 'compact' does not ship with this version: use offline" in shown.err
+    assert "the model 'compact' does not ship with this version: use rules" in shown.err
 
 
 def test_rules_stand_in_where_its_packages_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,9 @@ def test_rules_stand_in_where_its_packages_are_missing(monkeypatch: pytest.Monke
     monkeypatch.setattr(shipped, "NEEDED", ("torch", "no_such_package"))
     shown = call("analyze", ASTRONAUT, "--format", "jsonl")
     assert shown.code == 0
-    assert shown.err.startswith("expllm: rules explain (offline): no_such_package is not installed")
+    assert shown.err.startswith(
+        "expllm: the rules explain instead of compact: no_such_package is not installed"
+    )
     (face,) = shown.analyses
     assert face.provenance is not None
     assert face.provenance.writer == "offline"

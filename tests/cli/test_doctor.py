@@ -30,7 +30,7 @@ def test_a_healthy_machine() -> None:
         "default model", "trial run",
     )  # fmt: skip
     assert [line[10:].split("  ")[0] for line in lines[:-1] if line.startswith("ok ")] == list(subjects)
-    assert lines[-2].endswith("a blank picture has 0 faces")
+    assert lines[-2].endswith("0 faces found in a blank image")
 
 
 def test_a_wrong_model_file_is_5_and_says_where_to_fetch_it(

@@ -169,7 +169,7 @@ def test_a_training_of_before_whose_model_is_gone_is_not_trained_again(
 
 def test_faults_are_one_line(plan: Path, tmp_path: Path) -> None:
     for problem, arguments in (
-        ("names no validation data", [plan]),
+        ("the recipe has no validation data", [plan]),
         ("no variant 'x'", [plan, "--only", "x"]),
         ("no such recipe", [tmp_path / "none.yaml"]),
     ):

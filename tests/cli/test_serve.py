@@ -22,7 +22,7 @@ from waiting import HANG_S, wait_until
     ("arguments", "said"),
     [
         (("--host", "0.0.0.0"), "--host 0.0.0.0 can be reached from other machines: give --key-env"),
-        (("--key-env", "EXPLLM_NO_SUCH"), "EXPLLM_NO_SUCH holds no key"),
+        (("--key-env", "EXPLLM_NO_SUCH"), "EXPLLM_NO_SUCH is empty or not set"),
         (("--model", "nowhere/at/all"), "there is no model 'nowhere/at/all'"),
         (("--host", "192.0.2.1", "--no-key"), "cannot listen on 192.0.2.1"),
         (("--rate", "0"), "the rate is 0"),

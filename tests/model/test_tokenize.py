@@ -357,7 +357,7 @@ def test_nothing_to_learn_and_nothing_to_ask_are_refused() -> None:
     encoder = Encoder(llama(), VICUNA, "<unk>", 1, 4096)
     with pytest.raises(RecordError, match="face 7: no turn is a training target"):
         encoder.encode(label_question(LABELS), "face 7")
-    with pytest.raises(RecordError, match="a prompt ends with a question"):
+    with pytest.raises(RecordError, match="a prompt must end with a question"):
         encoder.prompt(label_conversation(Expression.FEAR, LABELS))
 
 

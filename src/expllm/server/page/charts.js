@@ -54,7 +54,6 @@ export function unitBars(vocabulary, aus, spotlight, known = {}) {
   return el("div", { class: "units" }, pairs, whole, table);
 }
 
-/** Bars of the labels, the most probable first. */
 export function probabilityBars(probabilities) {
   const ranked = Object.entries(probabilities ?? {}).sort((a, b) => b[1] - a[1]);
   if (!ranked.length) return el("p", { class: "checks" }, "Too little was measured to name an expression.");

@@ -18,7 +18,6 @@ const MARKS = [
 const GRAVITY = new Map(MARKS.map(([verdict], number) => [verdict, number]));
 const HEADINGS = /\*\*([^*]+):\*\* ?/g;
 
-/** What the marks mean. */
 export function legend() {
   const meanings = [
     ["supported", "✓", "supported by the action units"],

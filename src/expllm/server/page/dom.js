@@ -13,7 +13,6 @@ export function el(tag, given = {}, ...children) {
   return filled(document.createElement(tag), given, children);
 }
 
-/** The same in an SVG drawing. */
 export function svg(tag, given = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), given, children);
 }
@@ -45,7 +44,6 @@ export function percent(share) {
   return `${Math.round(100 * share)}\u202f%`;
 }
 
-/** "a", "a and b", "a, b and c". */
 export function listed(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }

@@ -25,6 +25,7 @@ CANNOT_RUN: Final[Mapping[str, str]] = {
     r"endpoint:": "asks a server that runs the model; tests/cli/test_served_models.py has one",
     r"--detector \S+\.onnx": "needs a face detector whose weights may not be passed on",
     r"\b(ferplus|rafdb|portraits)(:\w+| data/)|data/(RAF-DB|ferplus)": "needs data that may not be passed on",
+    r"recipes/grpo\.yaml": "needs data that may not be passed on; tests/train/test_grpo.py draws some",
     r"exp_cot_reference": "needs the published texts, which may not be passed on",
     r"^(model calibrate|eval accuracy compact) ": "needs 50 labelled faces, or the shipped model, or both",
     r"compact_ablation": "needs a folder of `eval ablate`",
@@ -40,6 +41,7 @@ PYTHON_CANNOT_RUN: Final[Mapping[str, str]] = {
     "near=sample.box": "goes on with a sample of the data set above it",
     "interview.mp4": "needs a video; tests/video/test_products.py makes some",
     "127.0.0.1:8000/v1": "needs a server; tests/server/test_openai.py gives it one",
+    "GRPOTrainer": "trains a model; tests/model/test_trl_rewards.py takes two steps",
 }
 """Words of Python examples that cannot run in a test -> why."""
 

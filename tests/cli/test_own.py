@@ -29,7 +29,7 @@ def commands(faces: Path, out: Path) -> list[list[str]]:
     }
     for name, value in values.items():
         script = script.replace(name, value)
-    found = re.findall(r"expllm ((?:cot|train|eval) [^|\n]+)", script)
+    found = re.findall(r"expllm ((?:cot|train|model|eval) [^|\n]+)", script)
     return [one.replace('"', "").split() for one in found]
 
 

@@ -16,7 +16,6 @@ from expllm.core.errors import ExitCode, MissingData, UsageError
 from expllm.core.vocabulary import AU_NAMES
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.dry_run import planned
-from expllm.train.grpo import RewardHacking
 from expllm.train.recipe import DataConfig, Recipe
 from expllm.train.stages import train
 from expllm.train.validation import read_losses
@@ -118,8 +117,8 @@ def test_an_alarm_stops_with_its_own_exit_code_and_the_same_command_does_not_go_
 
 
 @pytest.mark.slow
-def test_held_out_texts_that_another_source_refutes_trip_an_alarm(begun: Begun, tmp_path: Path) -> None:
-    """What the policy learns is what the first source saw; the second one saw the brows."""
+def test_held_out_texts_are_audited_by_the_second_source_too(begun: Begun, tmp_path: Path) -> None:
+    """The first source saw smiles and the second one brows: its reward is far below, from the start on."""
     data, model = begun
     stage = replace(
         GRPO,
@@ -134,14 +133,11 @@ def test_held_out_texts_that_another_source_refutes_trip_an_alarm(begun: Begun, 
     frown = dict.fromkeys(AU_NAMES, 0.0) | {"left brow lower": 0.7, "right brow lower": 0.7}
     names = [f"{label.value}/{copy}.png" for label in sorted(small.LABELS) for copy in range(4)][::4]
     kept.write_text(json.dumps({"source": "pixels", "ids": names, "aus": dict.fromkeys(names, frown)}))
-    with pytest.raises(RewardHacking, match="second_source: held-out reward by the second source") as caught:
-        train(recipe, tmp_path / "run", quiet=True)
+    train(recipe, tmp_path / "run", quiet=True)
     taken = read_losses(tmp_path / "run" / "1-grpo" / "valid.jsonl")
     assert min(taken) == 0
-    first, last = taken[0], taken[max(taken)]
-    assert last["second_source"] < first["second_source"] - 0.1
-    assert last["reward"] > first["reward"]
-    assert caught.value.alarm.bound == 0.1
+    assert max(taken) == 20
+    assert all(row["second_source"] < row["reward"] - 0.3 for row in taken.values())
 
 
 def recipe_of(data: DataConfig) -> Recipe:

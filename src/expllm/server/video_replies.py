@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from expllm.core.records import Record
 from expllm.report.audit_html import summary
@@ -179,5 +179,5 @@ class CourseRequest(BaseModel):
     names: list[str] = Field(description="MediaPipe's 52 blendshapes.", max_length=64)
     readings: list[CourseReading] = Field(min_length=1)
     size: tuple[Pixels, Pixels] = (640, 480)
-    mirrored: bool = False
+    mirrored: StrictBool = False
     labels: Literal[7, 8] = 8

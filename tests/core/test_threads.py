@@ -142,7 +142,8 @@ def test_a_quota_bounds_pytorchs_threads_in_either_order(tmp_path: Path, first: 
 @needs_two
 def test_a_number_of_the_users_own_stays_under_a_quota(tmp_path: Path) -> None:
     root = machine(tmp_path, "0::/\n", cpu_dot_max="100000 100000\n")
-    code = f"import torch\nfrom expllm.core import threads\nthreads.settle({root!r})\nprint(torch.get_num_threads())"
+    settle = f"from expllm.core import threads\nthreads.settle({root!r})"
+    code = f"import torch\n{settle}\nprint(torch.get_num_threads())"
     assert after(code, **{COUNT: "2"})[0] == "2"
 
 

@@ -47,8 +47,18 @@ def test_data_that_are_not_here_count_as_published() -> None:
 
 def test_nothing_is_known_of_a_data_set_of_ones_own(tmp_path: Path) -> None:
     recipe = small.recipe(DataConfig(train=str(tmp_path / "mine")), STAGE)
-    with pytest.raises(MissingData, match="no count is published: set it to your faces"):
+    with pytest.raises(
+        MissingData, match=r"mine.*; no count is published for data.train=.*mine: set it to your"
+    ):
         planned(recipe)
+
+
+def test_a_part_that_is_named_counts_as_published(tmp_path: Path) -> None:
+    """As `recipes/grpo.yaml` names it; a split of which nothing was published is no training part."""
+    data = DataConfig(train="ferplus:train", root=str(tmp_path))
+    assert "28,561 (as published; " in planned(small.recipe(data, STAGE))
+    with pytest.raises(MissingData, match=r"data.train=ferplus:valid"):
+        planned(small.recipe(replace(data, train="ferplus:valid"), STAGE))
 
 
 def test_the_papers_size_needs_a_card() -> None:

@@ -150,7 +150,7 @@ def plan_recipe(recipe: Recipe) -> "RecipePlan":
 def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> StagePlan:
     """Counts one stage."""
     reading, missing = _reading(recipe, stage)
-    count = len(reading) if reading is not None else _published(recipe, stage)
+    count = len(reading) if reading is not None else _published(recipe, stage, missing)
     steps = -(-count // faces_a_step(stage)) * stage.epochs
     steps = steps if stage.max_steps is None else min(steps, stage.max_steps)
     shares = _shares(stage, reading)
@@ -207,15 +207,18 @@ def _reading(recipe: Recipe, stage: StageConfig) -> tuple[TrainingSet | None, st
     return reading, ""
 
 
-def _published(recipe: Recipe, stage: StageConfig) -> int:
+def _published(recipe: Recipe, stage: StageConfig, missing: str) -> int:
+    """Faces as published, where they cannot be counted: by `data.kind`, or by the names of the parts."""
     if stage.task == "captions" and recipe.data.captions not in (None, "texts"):
         return CAPTIONS
-    count = PUBLISHED.get(recipe.data.kind or "")
-    if count is None:
+    train = recipe.data.train
+    parts = [train] if isinstance(train, str) else list(train)
+    kinds = [recipe.data.kind or part.removesuffix(":train") for part in parts]
+    if unknown := [part for part, kind in zip(parts, kinds, strict=True) if kind not in PUBLISHED]:
         raise MissingData(
-            f"data.train={recipe.data.train!r}: not there, and no count is published: set it to your faces"
+            f"{missing}; no count is published for data.train={', '.join(unknown)}: set it to your faces"
         )
-    return count
+    return sum(PUBLISHED[kind] for kind in kinds)
 
 
 def _shares(stage: StageConfig, reading: TrainingSet | None) -> list[tuple[Text, float]]:

@@ -261,7 +261,7 @@ def test_compare(place: Path, scored: tuple[Path, str], tmp_path: Path) -> None:
 def test_calibrate(place: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(place / "model", model)
-    done = call("eval", "calibrate", model, place / "faces", "-o", tmp_path / "run")
+    done = call("model", "calibrate", model, place / "faces", "-o", tmp_path / "run")
     assert done.code == 0, done.err
     extra = read_manifest(model).extra
     assert 0.05 <= extra["temperature"] <= 20
@@ -299,21 +299,21 @@ def test_calibrated_with_mirror_images(place: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_to_calibrate_on(place: Path, tmp_path: Path) -> None:
-    few = call("eval", "calibrate", place / "model", place / "faces", "--limit", "9", "-o", tmp_path / "a")
+    few = call("model", "calibrate", place / "model", place / "faces", "--limit", "9", "-o", tmp_path / "a")
     assert few.code == 1
     assert few.complaints[-1].startswith("expllm: cannot fit a temperature on 9 validation rows")
-    split = call("eval", "calibrate", place / "model", f"{place / 'faces'}:dev2")
+    split = call("model", "calibrate", place / "model", f"{place / 'faces'}:dev2")
     assert (split.code, len(split.complaints)) == (2, 1)
     assert "has no split 'dev2'" in split.err
     assert "temperature" not in read_manifest(place / "model").extra
-    assert call("eval", "calibrate", "offline", place / "faces").code == 2
+    assert call("model", "calibrate", "offline", place / "faces").code == 2
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_a_temperature_is_fitted_on_validation_data_only(place: Path, tmp_path: Path, split: str) -> None:
     for part in ("train", "test"):
         shutil.copytree(place / "faces", tmp_path / "faces" / part)
-    done = call("eval", "calibrate", place / "model", f"{tmp_path / 'faces'}:{split}")
+    done = call("model", "calibrate", place / "model", f"{tmp_path / 'faces'}:{split}")
     assert (done.code, len(done.complaints)) == (2, 1)
     assert "no validation data" in done.err
 

@@ -105,3 +105,10 @@ def test_environment_variables_stand_in_the_epilog() -> None:
     out = call("--help").out
     for name in ("EXPLLM_MODEL", "EXPLLM_LICENCE", "EXPLLM_DATA", "EXPLLM_SETTINGS", "OPENAI_API_KEY"):
         assert re.search(rf"^ +{name}  ", out, re.M)
+
+
+def test_a_command_at_its_old_place_says_where_it_is_now() -> None:
+    old, new = (call(group, "calibrate", "rules", "FACES") for group in ("eval", "model"))
+    warning, *rest = old.err.splitlines()
+    assert warning.startswith("expllm: warning: eval calibrate is called model calibrate now")
+    assert (old.code, rest) == (new.code, new.err.splitlines()) == (2, rest)

@@ -70,7 +70,7 @@ def test_an_evaluation_of_labels_and_one_of_texts(server: ModelServer, faces: Pa
         ),
         (("eval", "accuracy", "endpoint:URL", "FACES", "--cache", "c"), "--cache is for chat:NAME"),
         (("eval", "accuracy", "endpoint:URL", "FACES", "--dtype", "bfloat16"), "leave out --dtype"),
-        (("eval", "calibrate", "endpoint:URL", "FACES"), "has no folder to save a temperature in"),
+        (("model", "calibrate", "endpoint:URL", "FACES"), "has no folder to save a temperature in"),
         (
             ("analyze", str(ASTRONAUT), "--model", "endpoint:URL", "--base-url", "http://x"),
             "--base-url is for",

@@ -18,6 +18,8 @@ RENAMED: Final = {
     "--no-mirrored": ("--no-flip-averaging",),
 }
 """Old options, and what took their place: the first that a command has. They go with the next release."""
+MOVED: Final = {"eval calibrate": "model calibrate"}
+"""Old places of commands, and where they are now; the old places are hidden, and go likewise."""
 
 
 class Command(TyperCommand):
@@ -35,7 +37,12 @@ class Command(TyperCommand):
                     formatter.write_dl(records)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Takes old spellings, with a warning."""
+        """Takes old spellings and old places, with a warning."""
+        place = " ".join(ctx.command_path.split()[1:])
+        if place in MOVED:
+            complain(
+                f"warning: {place} is called {MOVED[place]} now; the old name goes with the next release"
+            )
         return super().parse_args(ctx, list(self._renamed(args)))
 
     def _renamed(self, arguments: list[str]) -> Iterator[str]:

@@ -47,6 +47,7 @@ class AskedExplainer(ABC):
         spent: USD so far, as far as prices are known.
     """
 
+    identity: str
     licences: Mapping[str, str] = MappingProxyType({})
     needs_image = True
     batch_size = TOGETHER
@@ -56,9 +57,21 @@ class AskedExplainer(ABC):
         self._chat, self._on_status = chat, on_status
         self._loop = AskingLoop()
 
-    @abstractmethod
     def explain(self, faces: Sequence[FaceInput], *, write: bool = True) -> list[FaceAnswer]:
-        """See `FaceExplainer`."""
+        """See `FaceExplainer`; all faces are asked about at the same time.
+
+        Raises:
+            ChatError: no question can be answered before its cause is removed.
+        """
+        self._on_status(f"waiting for {self.identity}")
+        return self._loop.run(self._all(faces, write))
+
+    async def _all(self, faces: Sequence[FaceInput], write: bool) -> list[FaceAnswer]:
+        return await all_of(self._one(face, write) for face in faces)
+
+    @abstractmethod
+    async def _one(self, face: FaceInput, write: bool) -> FaceAnswer:
+        """The answer about one face."""
 
     def stream(self, face: FaceInput) -> Generator[str, None, FaceAnswer]:
         """See `FaceExplainer`; the text comes in one piece."""
@@ -103,18 +116,6 @@ class ChatExplainer(AskedExplainer):
         self._audited = audited
         self._label_text = label_question(labels).turns[0].text
         self._text = explanation_text(labels)
-
-    def explain(self, faces: Sequence[FaceInput], *, write: bool = True) -> list[FaceAnswer]:
-        """See `FaceExplainer`; all faces are asked about at the same time.
-
-        Raises:
-            ChatError: no question can be answered before somebody mends the cause.
-        """
-        self._on_status(f"waiting for {self.identity}")
-        return self._loop.run(self._all(faces, write))
-
-    async def _all(self, faces: Sequence[FaceInput], write: bool) -> list[FaceAnswer]:
-        return await all_of(self._one(face, write) for face in faces)
 
     async def _one(self, face: FaceInput, write: bool) -> FaceAnswer:
         if self._budget is not None and self.spent >= self._budget:

@@ -92,18 +92,6 @@ class ServedExplainer(AskedExplainer):
         blank = picture_uri(self.served.picture(Image.new("RGB", (self.served.side, self.served.side))))
         return self._loop.run(self._scorer.scores(_messages(blank, self._label_question)))
 
-    def explain(self, faces: Sequence[FaceInput], *, write: bool = True) -> list[FaceAnswer]:
-        """See `FaceExplainer`; all faces are asked about at the same time.
-
-        Raises:
-            ChatError: no question can be answered before somebody mends the cause.
-        """
-        self._on_status(f"waiting for {self.identity}")
-        return self._loop.run(self._all(faces, write))
-
-    async def _all(self, faces: Sequence[FaceInput], write: bool) -> list[FaceAnswer]:
-        return await all_of(self._one(face, write) for face in faces)
-
     async def _one(self, face: FaceInput, write: bool) -> FaceAnswer:
         assert face.crop is not None, "a served model is shown faces"
         picture = picture_uri(self.served.picture(face.crop))

@@ -1,9 +1,9 @@
 """JSON and JSON Lines, told apart by what is in them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from expllm.core.errors import RecordError
 from expllm.files.tabular.encodings import encoding_of
@@ -71,8 +71,32 @@ def _spans_lines(text: str) -> bool:
 
 def _one_after_another(text: str) -> Iterator[TableRow]:
     """Objects written over several lines each, as `jq` prints them, with or without commas between."""
-    at, number = _skip(text, 0), 0
-    while at < len(text):
+    yield from _scanned(text, _skip(text, 0))
+
+
+def _of_broken_array(text: str) -> Iterator[TableRow]:
+    """What can be read of an array that is damaged, and where it ends instead of its bracket."""
+    end = yield from _scanned(text, _skip(text, text.index("[") + 1), closing="]")
+    if end is not None:
+        rest = "is not valid JSON" if end.at < len(text) else "is cut short: it does not end with ]"
+        yield TableRow(end.number + 1, problem=f"the array {rest}")
+
+
+class _End(NamedTuple):
+    """Where a run of values ended, and how many there were."""
+
+    at: int
+    number: int
+
+
+def _scanned(text: str, at: int, closing: str = "") -> Generator[TableRow, None, _End | None]:
+    """Values one behind the other, with or without commas between, up to `closing` or the text's end.
+
+    Returns:
+        None where one cannot be read: what is behind it is lost.
+    """
+    number = 0
+    while at < len(text) and not (closing and text[at] == closing):
         number += 1
         try:
             value, at = _DECODER.raw_decode(text, at)
@@ -80,34 +104,16 @@ def _one_after_another(text: str) -> Iterator[TableRow]:
             yield TableRow(
                 number, problem=f"not JSON, or cut short, and all behind it is lost ({_why(error)})"
             )
-            return
+            return None
         yield _row(number, value)
         at = _skip(text, at)
         at = _skip(text, at + 1) if text[at : at + 1] == "," else at
+    return _End(at, number)
 
 
 def _why(error: ValueError) -> str:
     """The decoder's words; Python's own are about its settings."""
     return error.msg if isinstance(error, json.JSONDecodeError) else "a number has too many digits"
-
-
-def _of_broken_array(text: str) -> Iterator[TableRow]:
-    at, number = _skip(text, text.index("[") + 1), 0
-    while at < len(text) and text[at] != "]":
-        number += 1
-        try:
-            value, at = _DECODER.raw_decode(text, at)
-        except ValueError as error:
-            yield TableRow(
-                number, problem=f"not JSON, or cut short, and all behind it is lost ({_why(error)})"
-            )
-            return
-        yield _row(number, value)
-        at = _skip(text, at)
-        if text[at : at + 1] == ",":
-            at = _skip(text, at + 1)
-    rest = "is not valid JSON" if at < len(text) else "is cut short: it does not end with ]"
-    yield TableRow(number + 1, problem=f"the array {rest}")
 
 
 def _skip(text: str, at: int) -> int:

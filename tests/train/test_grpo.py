@@ -16,6 +16,7 @@ from expllm.core.errors import ExitCode, MissingData, UsageError
 from expllm.core.vocabulary import AU_NAMES
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.dry_run import planned
+from expllm.train.grpo import RewardHacking
 from expllm.train.recipe import DataConfig, Recipe
 from expllm.train.stages import train
 from expllm.train.validation import read_losses
@@ -117,27 +118,33 @@ def test_an_alarm_stops_with_its_own_exit_code_and_the_same_command_does_not_go_
 
 
 @pytest.mark.slow
-def test_held_out_texts_are_audited_by_the_second_source_too(begun: Begun, tmp_path: Path) -> None:
-    """The first source saw smiles and the second one brows: its reward is far below, from the start on."""
+def test_held_out_texts_that_another_source_refutes_trip_an_alarm(begun: Begun, tmp_path: Path) -> None:
+    """The second source saw the smile, too, as training began; from its last step on it sees brows."""
     data, model = begun
-    stage = replace(
-        GRPO,
-        alarms={**NO_ALARMS, "second_source": 0.1},
-        second_source="pixels",
-        audited_faces=4,
-        save_steps=10,
-    )
+    alarms = {**NO_ALARMS, "second_source": 0.1}
+    stage = replace(GRPO, alarms=alarms, second_source="pixels", audited_faces=4, save_steps=10)
     recipe = rewarded(replace(data, valid=data.train), model, stage)
-    kept = tmp_path / "run" / "1-grpo" / "held_out" / "second_source.json"
+    folder = tmp_path / "run" / "1-grpo"
+    kept = folder / "held_out" / "second_source.json"
     kept.parent.mkdir(parents=True)
-    frown = dict.fromkeys(AU_NAMES, 0.0) | {"left brow lower": 0.7, "right brow lower": 0.7}
     names = [f"{label.value}/{copy}.png" for label in sorted(small.LABELS) for copy in range(4)][::4]
-    kept.write_text(json.dumps({"source": "pixels", "ids": names, "aus": dict.fromkeys(names, frown)}))
+
+    def second_source_sees(unit: str) -> None:
+        aus = dict.fromkeys(AU_NAMES, 0.0) | {f"{side} {unit}": 0.7 for side in ("left", "right")}
+        kept.write_text(json.dumps({"source": "pixels", "ids": names, "aus": dict.fromkeys(names, aus)}))
+
+    second_source_sees("lip corner pull")
     train(recipe, tmp_path / "run", quiet=True)
-    taken = read_losses(tmp_path / "run" / "1-grpo" / "valid.jsonl")
-    assert min(taken) == 0
-    assert max(taken) == 20
-    assert all(row["second_source"] < row["reward"] - 0.3 for row in taken.values())
+    assert read_losses(folder / "valid.jsonl")[20]["second_source"] > 0.6
+    shutil.rmtree(folder / "model")
+    shutil.rmtree(folder / "checkpoints" / "step-0000020")
+    second_source_sees("brow lower")
+    with pytest.raises(RewardHacking, match="second_source: held-out reward by the second source") as caught:
+        train(recipe, tmp_path / "run", quiet=True)
+    taken = read_losses(folder / "valid.jsonl")
+    assert taken[20]["second_source"] < taken[0]["second_source"] - 0.1
+    assert taken[20]["reward"] > 0.6
+    assert caught.value.alarm.bound == 0.1
 
 
 def recipe_of(data: DataConfig) -> Recipe:

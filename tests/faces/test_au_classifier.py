@@ -241,7 +241,7 @@ def test_traces_do_not_change_what_a_clear_face_is(telling: AUClassifier, trace:
                 brow_lower=0.9,
                 lid_tightener=0.6,
                 lips_part=0.5,
-                upper_lip_raise=0.5,
+                upper_lip_raise=0.7,
                 lower_lip_depress=0.7,
                 jaw_drop=0.4,
             ),

@@ -1,5 +1,6 @@
 """The parts of the docs that come from the figures in the shipped JSON: the two model cards."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -109,6 +110,13 @@ def au_sources() -> str:
         "action", "read from (share)", "r, FER+", "r, portraits", "mirror r", "AUC of pixels",
         "AUC of blendshapes", "raters: top / random", "error",
     )  # fmt: skip
+    return table(heads, rows)
+
+
+def au_conditions(part: str) -> str:
+    """How readings from pixels bear turned heads and bad pictures."""
+    tables = json.loads((DOCS / "au_conditions.json").read_text(encoding="utf-8"))
+    heads, *rows = tables[part]
     return table(heads, rows)
 
 

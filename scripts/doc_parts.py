@@ -77,7 +77,7 @@ COLUMN_NOTES: Final = {
     "concluded": "the expression that the text ends with",
     "second_label": "the label asked once more, behind the text or before it",
     "agree": "1 where label, second label and conclusion are the same, else 0",
-    "grounding_precision": "share of the text's claims that the action units bear out, 0-1",
+    "grounding_precision": "share of the text's claims that the action units support, 0-1",
     "grounding_recall": "share of what moves, by intensity, that the text tells, 0-1",
     "face_sentences": "sentences of the text about the face's movements",
     "unread_sentences": "those of them that the audit could not read: nothing in them is checked",

@@ -92,7 +92,7 @@ def test_the_offline_writer_without_pictures(place: Path, tmp_path: Path) -> Non
         "eval", "cot", "offline", place / "texts.jsonl", "-o", tmp_path / "run", "--judge", "scripted"
     )
     assert done.code == 0, done.err
-    for words in ("explanations of 12 faces, seed 0", "claims that the action units bear out", "100.0",
+    for words in ("explanations of 12 faces, seed 0", "claims supported by the action units", "100.0",
                   "claims: ", " supported", "Exp-CoT score by scripted", "key observations, 0-5",
                   "Krippendorff's alpha 1.00", "12 faces (cot)", "macro-F1"):  # fmt: skip
         assert words in " ".join(done.out.split()), words

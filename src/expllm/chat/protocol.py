@@ -138,7 +138,7 @@ class ChatModel(Protocol):
 
         Raises:
             ChatFailed: this one call failed for good; others may succeed.
-            ChatError: nothing can succeed before somebody mends the cause; the line says what to do.
+            ChatError: nothing can succeed until the cause is removed; the line says what to do.
         """
         ...
 

@@ -145,8 +145,8 @@ def _outcome(record: CotRecord) -> Iterator[RenderableType]:
     yield text(f"label: {record.expression or 'none'}; named: {named}; label revealed: {_yes(record.hinted)}")
     if record.grounding is not None and record.recall is not None:
         yield text(
-            f"The units bear out {100 * record.grounding:.0f} % of its checkable claims; it tells "
-            f"{100 * record.recall:.0f} % of the active units, weighted by intensity."
+            f"Claims supported by the action units: {100 * record.grounding:.0f} % of the checkable ones; "
+            f"active units mentioned: {100 * record.recall:.0f} %, weighted by intensity."
         )
     prompts = f", prompts {record.prompt_hash[:12]}" if record.prompt_hash else ""
     units = record.au_source or "nowhere"

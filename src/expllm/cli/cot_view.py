@@ -70,8 +70,8 @@ def _ledger(ledger: Ledger) -> Iterator[RenderableType]:
     yield from audited_table(ledger.audited)
     if ledger.grounding is not None and ledger.recall is not None:
         yield text(
-            f"The units bear out {100 * ledger.grounding:.1f} % of a resolved text's checkable claims, "
-            f"which tells {100 * ledger.recall:.1f} % of the active units, weighted by intensity (means)."
+            f"Claims supported by the action units: {100 * ledger.grounding:.1f} % of the checkable ones; "
+            f"active units mentioned: {100 * ledger.recall:.1f} %, weighted by intensity (means)."
         )
     yield Text()
     yield from (text(line) for line in usage_lines(ledger.usage))

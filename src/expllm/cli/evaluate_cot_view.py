@@ -50,7 +50,7 @@ def _grounding(found: Grounding) -> Table:
     first = found.as_written
     for name, interval in (
         *([] if first is None else [("claims that hold, as first written", first.precision)]),
-        ("claims that the action units bear out", found.precision),
+        ("claims supported by the action units", found.precision),
         ("active action units mentioned, by intensity", found.recall),
         ("claims read, of the sentences about the face", found.read),
         ("texts with three headings, in 130 words", found.well_formed),

@@ -178,7 +178,7 @@ class Grounding(Record):
 
     Attributes:
         claims: How many movements the text claims or denies.
-        supported: How many of them the action units bear out.
+        supported: How many of them the action units support.
         precision: `supported` / claims that could be checked, 0-1; None if there was none.
         recall: Share of the active units, weighted by intensity, that the text tells, 0-1; None if none is.
         problems: Wrong claims and untold units, one sentence each.

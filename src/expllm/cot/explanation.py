@@ -16,7 +16,7 @@ class CotRecord(Record):
     Attributes:
         predictions: What Des2Exp named in each round.
         hinted: The true label was told.
-        grounding: Share of the text's checkable claims that the action units bear out, 0-1.
+        grounding: Share of the text's checkable claims supported by the action units, 0-1.
         recall: Share of the active units, weighted by intensity, that the text tells, 0-1.
         refusals: Answers that refused the task.
     """

@@ -56,7 +56,7 @@ class Ledger:
         answered_by: Model that answered, as it named itself -> calls.
         writers, prompt_hashes, au_sources: Name -> ended samples.
         models: Model named in the records -> ended samples.
-        grounding: Mean share of a resolved text's claims that the action units bear out, 0-1.
+        grounding: Mean share of a resolved text's claims supported by the action units, 0-1.
         recall: Mean share of the active units, weighted by intensity, that a resolved text tells, 0-1.
     """
 

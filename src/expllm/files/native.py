@@ -140,7 +140,7 @@ SYSTEM_LIBRARIES: Final = {
 
 
 def missing_library(problem: str) -> str:
-    """One line with the `apt-get` command that mends a loader's complaint."""
+    """One line with the `apt-get` command that answers a loader's complaint."""
     if not any(library in problem for library in SYSTEM_LIBRARIES):
         return f"MediaPipe cannot start: {problem}"
     library = problem.split(":", maxsplit=1)[0]

@@ -58,7 +58,7 @@ class Audit:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What a writer should mend, one sentence each; nothing of it names the label."""
+        """What a writer should correct, one sentence each; nothing of it names the label."""
         wrong = [f'"{c.claim.text}": {c.reason}.' for c in self.checked if c.verdict in WRONG]
         missed = [f"Not described: {name} ({value:.2f})." for name, value in self.missed.items()]
         return (*wrong, *missed)

@@ -106,8 +106,8 @@ def _checks(ledger: Ledger, settings: Mapping[str, Any]) -> Iterator[str]:
         yield f"{settings['hint_after'] + 1} on."
     yield "The refined text was held against the format and once more against the action units."
     if ledger.grounding is not None and ledger.recall is not None:
-        yield f"On average the units bear out {100 * ledger.grounding:.1f} % of a text's checkable claims,"
-        yield f"and a text tells {100 * ledger.recall:.1f} % of the active units, weighted by intensity."
+        yield f"On average {100 * ledger.grounding:.1f} % of a text's checkable claims are supported,"
+        yield f"and a text mentions {100 * ledger.recall:.1f} % of the active units, weighted by intensity."
     yield LIMITS
 
 

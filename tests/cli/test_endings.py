@@ -153,7 +153,8 @@ def test_evaluations(place: Path, tmp_path: Path, task: str, name: str, code: in
 @pytest.mark.parametrize("data", ["empty", "nowhere"])
 def test_no_data_at_all_is_one_line(place: Path, tmp_path: Path, command: str, data: str) -> None:
     model = () if command == "ladder" else ("compact",) if command == "calibrate" else ("offline",)
-    done = call("eval", command, *model, place / data, "-o", tmp_path / "run")
+    group = "model" if command == "calibrate" else "eval"
+    done = call(group, command, *model, place / data, "-o", tmp_path / "run")
     assert (done.code, done.out, len(done.complaints)) == (1, "", 1)
     assert not (tmp_path / "run").exists()
 

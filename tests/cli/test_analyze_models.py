@@ -103,6 +103,20 @@ def test_a_sentence_that_the_audit_cannot_read_is_shown_on_the_page_and_in_the_j
     assert (face.explanation.text or "")[passage.start : passage.end] == unread
 
 
+def test_what_was_rejected_is_in_the_json_and_headings_stay() -> None:
+    refuted = "The brows are strongly lowered."
+    written = TEXT.replace("pulled up.", f"pulled up. {refuted}")
+    with served(lambda asked: written if len(asked["messages"]) == 1 else refuted) as server:
+        asked = ("analyze", ASTRONAUT, "--model", "chat:m", "--base-url", server.url, "--json")
+        (audited,), (kept,) = (json.loads(call(*asked, how).out) for how in ("--audited", "--as-written"))
+        assert len(server.seen) == (1 + 4) + 1
+    assert audited["explanation"]["text"] == TEXT
+    (one,) = audited["explanation"]["rejected"]
+    assert (one["sentence"], one["replacement"]) == (refuted, None)
+    assert "measured 0.0" in one["reason"]
+    assert (kept["explanation"]["text"], kept["explanation"]["rejected"]) == (written, None)
+
+
 def test_silence_of_a_chat_model_is_a_failed_input(tmp_path: Path) -> None:
     other = tmp_path / "other.jpg"
     other.write_bytes(ASTRONAUT.read_bytes() + b"\0")

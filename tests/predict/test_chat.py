@@ -131,20 +131,27 @@ def test_nothing_is_asked_when_the_budget_is_spent(tmp_path: Path) -> None:
     assert second.explanation.problem == "not asked: the budget is spent"
 
 
-def rewritten(other: str, observed: str | None = None) -> tuple[FaceAnalysis, list[Any]]:
-    """The same, by a model that is asked once more for each refuted sentence and then says `other`."""
+def rewritten(
+    *others: str, observed: str | None = None, audited: bool = True
+) -> tuple[FaceAnalysis, list[Any]]:
+    """The same, by a model that says `others` in turn where it is asked for a refuted sentence."""
     text = TEXT.format("happiness")
     if observed is not None:
         text = text.replace(
             "Both lip corners are strongly pulled up. The brows are strongly lowered.", observed
         )
-    with served(lambda asked: other if len(asked["messages"]) > 1 else text) as server:
+
+    def answer(asked: dict[str, Any]) -> str:
+        turns = len(asked["messages"])
+        return text if turns == 1 else others[min((turns - 3) // 2, len(others) - 1)]
+
+    with served(answer) as server:
         chat = ChatOptions(base_url=server.url, key_env="EXPLLM_TEST_KEY", timeout=HANG_S)
-        with Predictor.load("chat:vision-1", chat=chat, audited=True) as predictor:
+        with Predictor.load("chat:vision-1", chat=chat, audited=audited) as predictor:
             (face,) = predictor.analyze(ASTRONAUT)
         assert face.explanation is not None
         assert face.explanation.grounding is not None
-        assert face.explanation.grounding.precision == 1
+        assert (face.explanation.grounding.precision == 1) is audited
         assert face.explanation.agree is None
         return face, [json.loads(seen.body or b"") for seen in server.seen]
 
@@ -163,12 +170,36 @@ def test_a_refuted_sentence_is_asked_for_again() -> None:
     assert FaceAnalysis.from_json(face.to_json()).explanation == face.explanation
 
 
+def test_it_is_asked_up_to_four_times_each_time_with_what_was_wrong_with_the_last() -> None:
+    face, requests = rewritten(
+        "Both brows are strongly lowered.", "The face shows fear.", "The corners of the mouth are raised."
+    )
+    assert [len(request["messages"]) for request in requests] == [1, 3, 5, 7]
+    second, third = (requests[-1]["messages"][place]["content"] for place in (4, 6))
+    assert "Both brows are strongly lowered" in second
+    assert "one new sentence" in third
+    assert requests[-1]["messages"][3]["content"] == "Both brows are strongly lowered."
+    assert face.explanation is not None
+    (one,) = face.explanation.rejected or ()
+    assert (one.sample, one.replacement) == (3, "The corners of the mouth are raised.")
+    assert face.explanation.first_text == TEXT.format("happiness")
+
+
+def test_as_written_keeps_what_is_refuted() -> None:
+    face, requests = rewritten("The corners of the mouth are raised.", audited=False)
+    assert len(requests) == 1
+    assert face.explanation is not None
+    assert (face.explanation.text, face.explanation.rejected) == (TEXT.format("happiness"), None)
+
+
 @pytest.mark.parametrize("other", [
     "The brows are strongly lowered.", "", "The face shows fear.", "**Conclusion:** Joy.", "Joy. Bliss.",
     "No.", "I cannot help with that.",
 ])  # fmt: skip
 def test_a_sentence_without_a_better_one_is_left_out(other: str) -> None:
-    face, _ = rewritten(other)
+    face, requests = rewritten(other)
+    if other:  # no answer at all is not asked for again
+        assert len(requests) == 1 + 4
     assert face.cot is not None
     assert face.cot.key_observations == "Both lip corners are strongly pulled up."
     assert face.explanation is not None
@@ -178,8 +209,8 @@ def test_a_sentence_without_a_better_one_is_left_out(other: str) -> None:
 
 
 def test_a_part_without_a_sentence_gets_one_by_rules() -> None:
-    face, requests = rewritten("No.", "The brows are strongly lowered. " * 9)
-    assert len(requests) == 5  # four sentences are asked for again, and no more
+    face, requests = rewritten("No.", observed="The brows are strongly lowered. " * 9)
+    assert len(requests) == 1 + 12  # three sentences are asked for again, four times each, and no more
     assert face.cot is not None
     assert face.cot.key_observations
     assert face.explanation is not None

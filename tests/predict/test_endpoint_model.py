@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import taught
 import torch
 from conftest import ASTRONAUT
 from modelserver import ModelServer, model_server
 from PIL import Image, ImageOps
+from serving import served
 from smallconv import SMALL
 
 from expllm import Predictor
 from expllm.chat import UnknownModel, Unreachable
 from expllm.core.conversations import HINT, Questions
 from expllm.core.errors import UsageError
+from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, label_set
 from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import save
@@ -103,6 +106,70 @@ def test_the_text_is_asked_for_as_in_training(servers: dict[str, ModelServer], f
         assert other.explanation.grounding == one.explanation.grounding
     texts = [json.dumps(request["messages"]) for request in server.engine.seen[before:]]
     assert any("Why is that? Measured, in percent: jaw drop 40." in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("others", "stands", "sample"),
+    [
+        (["The nose is wrinkled.", "The jaw is open."], "The jaw is open.", 2),
+        (["The brows rise.", "The brows are up.", "The nose is wrinkled.", "No."], None, None),
+    ],
+)
+def test_a_refuted_sentence_is_asked_for_again(
+    folder: Path, others: list[str], stands: str | None, sample: int | None
+) -> None:
+    """Up to four times; else it is left out, and the headings stay."""
+    text = (
+        "**Key Observations:** The jaw drops. The brows are raised.\n\n"
+        "**Overall Emotional Interpretation:** This speaks for surprise.\n\n**Conclusion:** It is surprise."
+    )
+    aus = AUVector({"jaw drop": 0.6, "left brow raise": 0.0, "right brow raise": 0.0, "nose wrinkle": 0.0})
+
+    def answer(asked: dict[str, Any]) -> str:
+        talk = [one["content"] for one in asked["messages"]]
+        if "refute this sentence" in talk[-1] or "cannot stand there" in talk[-1]:
+            return others[sum("sentence" in one for one in talk if isinstance(one, str)) - 1]
+        return text if "Why is that?" in str(talk[-1]) else "surprise"
+
+    found: list[FaceAnswer] = []
+    for audited in (True, False):
+        with served(answer) as server:
+            chat = ChatOptions(questions=folder, served_name="any")
+            model = f"endpoint:{server.url}"
+            with closing(open_explainer(model, chat=chat, audited=audited)) as explainer:
+                found += explainer.explain([FaceInput(faces()[0].crop, aus)])
+            last = [json.loads(seen.body or b"")["messages"][-1]["content"] for seen in server.seen]
+            assert sum("sentence" in one for one in last) == (sample or 4) * audited
+    shipped, written = (one.explanation for one in found)
+    assert shipped is not None
+    assert written is not None
+    assert (written.text, written.rejected) == (text, None)
+    assert shipped.text == text.replace(" The brows are raised.", f" {stands}" if stands else "")
+    (one,) = shipped.rejected or ()
+    assert (one.sentence, one.replacement, one.sample) == ("The brows are raised.", stands, sample)
+    assert found[0].cot is not None
+
+
+@pytest.mark.slow
+def test_a_served_model_that_contradicts_what_was_measured(tmp_path: Path) -> None:
+    """A model that learned to say "The lid is raised" of red pictures, about one where no lid is."""
+    save(tmp_path / "model", taught.new(), {})
+    merge(tmp_path / "model", tmp_path / "merged")
+    aus = AUVector(dict.fromkeys(("left lid raise", "right lid raise"), 0.0) | {"jaw drop": 0.4})
+    texts = {}
+    with model_server(str(tmp_path / "merged")) as server:
+        for audited in (False, True):
+            model = open_explainer(f"endpoint:{server.url}", dtype="float32", audited=audited)
+            with closing(model) as explainer:
+                (answer,) = explainer.explain([FaceInput(taught.picture(taught.LABELS[0]), aus)])
+            assert answer.explanation is not None
+            texts[audited] = answer.explanation
+    assert "The lid is raised." in (texts[False].text or "")
+    assert "The lid is raised." not in (texts[True].text or "")
+    assert texts[True].first_text == texts[False].text
+    (one,) = texts[True].rejected or ()
+    assert one.sentence == "The lid is raised."
+    assert all(heading in (texts[True].text or "") for heading in CoT.HEADINGS)
 
 
 def test_without_scores_the_label_is_the_written_one(servers: dict[str, ModelServer]) -> None:

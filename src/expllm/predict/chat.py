@@ -16,7 +16,7 @@ from expllm.core.records import CoT, Explanation, Rejected
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.grounding import concluded
 from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined
-from expllm.predict.rewriting import rewritten
+from expllm.predict.rewriting import rewritten, turns
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -96,7 +96,7 @@ class ChatExplainer(AskedExplainer):
         chat: The model.
         labels: The expressions that it may name.
         budget: USD that may be spent; None for no bound. What is under way when it is spent still ends.
-        audited: It is asked once more for each sentence that the measured action units refute.
+        audited: It is asked for other versions of each sentence that the measured action units refute.
         digest: SHA-256 of how it is asked.
         on_status: As for `open_explainer`.
     """
@@ -128,12 +128,11 @@ class ChatExplainer(AskedExplainer):
         if not write or not self._audited or reply.filtered or reply.refused:
             return self.understood(reply, face.aus, write=write)
 
-        async def again(request: str) -> str | None:
-            talk = [question, Message("assistant", reply.text), Message("user", request)]
+        async def again(talk: Sequence[str]) -> str | None:
             if self._budget is not None and self.spent >= self._budget:
                 return None
             try:
-                return (await self._asked(talk)).text
+                return (await self._asked([question, Message("assistant", reply.text), *turns(talk)])).text
             except ChatFailed:
                 return None
 

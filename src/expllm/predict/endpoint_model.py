@@ -22,7 +22,7 @@ from expllm.model.served_model import ServedModel
 from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined, rounded
 from expllm.predict.chat import NO_ANSWER, AskedExplainer, all_of, no_answer, parsed
 from expllm.predict.endpoint_labels import LabelScorer, ServedLabel, normalised
-from expllm.predict.rewriting import Ask, rewritten
+from expllm.predict.rewriting import Ask, rewritten, turns
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -58,7 +58,7 @@ class ServedExplainer(AskedExplainer):
         order: As for `trained.ModelExplainer`.
         max_tokens: Of an explanation, at most.
         hint: Whether a model that was trained with hints is told the measured units.
-        audited: As for `asked.ChatExplainer`.
+        audited: As for `chat.ChatExplainer`.
         on_status: As for `open_explainer`.
     """
 
@@ -126,10 +126,10 @@ class ServedExplainer(AskedExplainer):
         return ServedAnswer(before, text, cot, problem, after, rejected)
 
     def _again(self, question: Sequence[Message], text: str) -> Ask:
-        async def again(request: str) -> str | None:
-            talk = [*question, Message("assistant", text), Message("user", request)]
+        async def again(talk: Sequence[str]) -> str | None:
+            messages = [*question, Message("assistant", text), *turns(talk)]
             try:
-                return (await self._chat.ask(talk, max_tokens=self._most)).text
+                return (await self._chat.ask(messages, max_tokens=self._most)).text
             except ChatFailed:
                 return None
 

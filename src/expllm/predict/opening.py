@@ -76,7 +76,7 @@ def open_explainer(
         licence: As for `chosen_licence`; `permissive` with `model` None takes the rules.
         hint: Whether a model that was trained with hints is given the measured units.
         audited: Sentences of a model that the measured action units refute are written anew, or left out.
-            None: for models that write here; a model behind an address is asked once more for each sentence.
+            None: for models that write here; a model behind an address is asked again for each sentence.
         max_new_tokens: Of a trained model's explanation; a chat model has `ChatOptions.max_tokens`.
         chat: How a chat model is asked.
         on_token: Called with each piece of a text while a trained model writes it about a single face.
@@ -160,11 +160,12 @@ def _chat(
 def _chat_digest(name: str, labels: int, options: ChatOptions, *, audited: bool) -> str:
     """SHA-256 of how a chat model is asked. The address may hold a password, so it goes into a hash only."""
     from expllm.predict.chat import explanation_text
+    from expllm.predict.rewriting import AGAIN, MOST, REQUEST, TRIES
 
     text = explanation_text(label_set(labels))
     asked: list[object] = [f"{CHAT}{name}", text, options.base_url, options.temperature]
     asked += [] if options.max_tokens is None else [options.max_tokens]
-    asked += ["audited"] if audited else []
+    asked += ["audited", REQUEST, AGAIN, TRIES, MOST] if audited else []
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.inflections import phrases
 
-AMOUNTS: Final = {
+_WORDS: Final = {
     phrase: degree
     for degree, text in {
         DegreeWord.MINIMAL: "minimal, minimally, barely, negligible, negligibly, hardly, scarcely, "
@@ -201,4 +201,90 @@ AMOUNTS: Final = {
     }.items()
     for phrase in phrases(text)
 }  # fmt: skip
+
+_MORE: Final = {
+    DegreeWord.MINIMAL: "precious little, as little, all but nothing, as good as nothing, just about "
+    "visible, on the verge of visibility, a mere fraction, the merest fraction, borderline",
+    DegreeWord.SLIGHT: "meek, meekly, gingerly, smidgen, a smidgen, smidge, a smidge, mite, a mite, "
+    "restrained, "
+    "restrainedly, tepid, tepidly, demure, demurely, coyly, diffident, diffidently, hesitantly, unobtrusive, "
+    "unobtrusively, inconspicuous, inconspicuously, sparse, sparsely, skimpy, skimpily, flimsy, wan, wanly, "
+    "tenuous, tenuously, frugally, mutedly, a dab, with the lightest of touches, the lightest of touches, "
+    "the lightest touch, a wee bit, a teeny bit, wee, teeny, a small "
+    "dose, just enough to be noticed, just enough to notice, just enough to see, just enough to be seen, "
+    "enough to be noticed, nothing to speak of, nothing remarkable, without conviction, without much "
+    "conviction, without enthusiasm, without much enthusiasm, lightest, gentlest, softest",
+    DegreeWord.MODERATE: "averagely, not overly, not excessively, not unduly, not all the way, not quite all "
+    "the way, temperate, temperately, up to a point, to a point, neither here nor there, in due measure",
+    DegreeWord.MARKED: "remarkable, remarkably, impressive, impressively, manifest, manifestly, patent, "
+    "patently, liberal, liberally, soundly, solid, solidly, stout, stoutly, resolute, resolutely, sturdily, "
+    "with gusto, with relish, with zest, with verve, in earnest, good and proper, a whole lot, lots, by a "
+    "lot, "
+    "by a long way, plenty, in abundance, abundantly, in no uncertain terms, in no uncertain way, no end, "
+    "wholeheartedly, whole heartedly, with a will",
+    DegreeWord.STRONG: "unreserved, unreservedly, immoderate, immoderately, spectacular, spectacularly, "
+    "vehement, vehemently, extraordinary, extraordinarily, unrestrained, unrestrainedly, theatrical, "
+    "theatrically, melodramatic, melodramatically, with a vengeance, with everything, with all it has, with "
+    "all they have, strongest, flamboyant, flamboyantly, monumental, monumentally, titanic, mammoth, "
+    "staggering, staggeringly, astonishing, astonishingly, amazingly, incredible, incredibly, unbelievable, "
+    "unbelievably, phenomenal, phenomenally, exceptional, exceptionally, acute, acutely, thoroughly, utter, "
+    "sheer, feverishly, frantic, frantically, unsparingly, unstintingly, passionately, with fury, with "
+    "ferocity, with violence, with passion, to the roof, through the roof, to the skies, to the sky, like "
+    "anything, as never before, beyond recognition, to the point of distortion, to the point of caricature, "
+    "to "
+    "the point of absurdity, to the point of strain, to the point of trembling, to an absurd degree, to "
+    "saturation, at peak intensity, in the highest degree, to the highest degree, to the greatest degree, in "
+    "the greatest measure, unbridled, uninhibited, uninhibitedly, unsparing, with all the force, to the very "
+    "limit, to their very limit, to its very limit, to the absolute limit, to the absolute maximum, past all "
+    "bounds, beyond all bounds, without bounds, without limit, without holding back, holding nothing back",
+}
+_QUALITIES: Final = {
+    DegreeWord.MINIMAL: "minimal negligible imperceptible infinitesimal trifling",
+    DegreeWord.SLIGHT: "slight mild small minor modest low little limited restrained muted subdued faint "
+    "weak "
+    "gentle light soft scant hesitant timid tentative discreet",
+    DegreeWord.MODERATE: "moderate medium average fair middling reasonable certain intermediate",
+    DegreeWord.MARKED: "marked considerable substantial significant notable pronounced clear distinct "
+    "appreciable sizeable good remarkable striking impressive noticeable obvious large",
+    DegreeWord.STRONG: "great tremendous enormous extreme extraordinary immense brute sheer utmost full "
+    "maximum "
+    "maximal huge massive intense violent strong dramatic fierce exceptional incredible unusual terrific "
+    "formidable overwhelming all total maximum",
+}
+_FRAMES: Final = {
+    "with {}": "force vigour vigor energy effort strength intensity might power conviction determination "
+    "emphasis enthusiasm commitment pressure",
+    "of {}": "intensity strength magnitude degree amplitude extent size",
+    "at {}": "intensity strength power force",
+    "to a {}": "degree extent",
+    "to an {}": "degree extent",
+    "in a {}": "way manner fashion degree",
+    "in an {}": "way manner fashion degree",
+    "by a {}": "amount distance",
+    "by an {}": "amount distance",
+}
+_CHECKED: Final = (
+    "strongly strong hard deeply heavily widely high far intensely forcefully vigorously dramatically firmly "
+    "tightly powerfully energetically violently much greatly"
+).split()
+"""After "but not": then there is a little."""
+
+
+def _framed() -> dict[str, DegreeWord]:
+    """ "With *great force*", "to a *moderate extent*": what a quality says of an amount."""
+    return {
+        f"{frame.format(quality)} {noun}": degree
+        for degree, text in _QUALITIES.items()
+        for quality in text.split()
+        for frame, nouns in _FRAMES.items()
+        for noun in nouns.split()
+    }
+
+
+AMOUNTS: Final = {
+    **_framed(),
+    **{f"{link} not {word}": DegreeWord.SLIGHT for link in ("but", "though", "if") for word in _CHECKED},
+    **{phrase: degree for degree, text in _MORE.items() for phrase in phrases(text)},
+    **_WORDS,
+}
 """A word or phrase -> how much it says."""

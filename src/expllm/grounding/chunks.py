@@ -42,6 +42,17 @@ _LIMITS: Final = frozenset(("until", "till"))
 _IMPERSONAL: Final = frozenset(("one", "you", "we", "one would", "people", "anyone", "anybody", "somebody"))
 _GOES: Final = frozenset("go goes belong belongs occur occurs mean means need needs".split())
 _REPORTED: Final = frozenset(("said my", "says my"))
+_NO_WAY: Final = frozenset("show generic still calm relaxed".split())
+_ELSEWHERE: Final = (
+    "in other ",
+    "in another ",
+    "in the next",
+    "the next",
+    "a moment",
+    "in a moment",
+    "in the prev",
+)
+"""What begins so speaks of another picture, or of another time."""
 _OWN: Final = frozenset("the this these that his her their its both my".split())
 _VERBS: Final = frozenset("is are was were be been has have had does do did shows show seems".split())
 _UNLIKE: Final = frozenset(
@@ -202,7 +213,8 @@ def _look_for_suppositions(signs: list[Sign], chunk: Chunk) -> None:
         chunk.supposed_from = chunk.first  # "halfway to *what a scowl would require*"
         return
     for i in range(chunk.first, chunk.last):
-        if i > chunk.first and signs[i].flags.isdisjoint(_SUPPOSING) and signs[i].word not in _INSTEAD:
+        plain = signs[i].flags.isdisjoint(_SUPPOSING) and signs[i].word not in _INSTEAD
+        if i > chunk.first and plain and signs[i].word != "may":
             continue
         if signs[i].word.startswith("any ") and any(n < i for n in chunk.noes):
             continue  # "missing is *any smile*" denies
@@ -212,7 +224,7 @@ def _look_for_suppositions(signs: list[Sign], chunk: Chunk) -> None:
             continue  # "the one on the right does not *accompany* it"
         if signs[i].has("general") and not here:
             chunk.supposed_from, chunk.general = chunk.first, True
-            chunk.nobodys = signs[i].word in _REPORTED
+            chunk.nobodys = signs[i].word in _REPORTED or signs[i].word.startswith(_ELSEWHERE)
             return
         if _inverted(signs, chunk, i) or _impersonal(signs, chunk, i):
             chunk.supposed_from, chunk.general, chunk.nobodys = chunk.first, True, True
@@ -226,11 +238,18 @@ def _look_for_suppositions(signs: list[Sign], chunk: Chunk) -> None:
             continue  # "the left *had the* better of it"
         instead = signs[i].word in _INSTEAD and i > 0 and not _gerund(signs, chunk, i)
         if chunk.supposed_from is None and (
-            (signs[i].has("supposed") and not _gerund(signs, chunk, i))
+            _may_move(signs, chunk, i)
+            or (signs[i].has("supposed") and not _gerund(signs, chunk, i))
             or instead
             or (signs[i].has("like") and not later)
         ):
             chunk.supposed_from = i
+
+
+def _may_move(signs: list[Sign], chunk: Chunk, i: int) -> bool:
+    """ "the brows *may* rise": they have not yet; but "a smile may be seen"."""
+    after = signs[i + 1] if i + 1 < chunk.last else _STOP
+    return signs[i].word == "may" and bool(after.kinds - _NO_WAY) and not after.part
 
 
 def _gerund(signs: list[Sign], chunk: Chunk, i: int) -> bool:
@@ -270,8 +289,14 @@ def _hypothetical(signs: list[Sign], chunk: Chunk, i: int) -> bool:
     before = signs[chunk.first : i]
     moving = any(s.part or s.acts for s in before) and chunk.opened in ("start", "and", "or")
     return moving and not any(
-        s.side or s.has("means", "no") or s.word in _OWN or s.word in _VERBS for s in before
+        s.side or s.has("means", "no") or s.word in _VERBS or owned(signs, k)
+        for k, s in enumerate(before, chunk.first)
     )
+
+
+def owned(signs: list[Sign], i: int) -> bool:
+    """Whether a word makes a movement this face's: "*the* raised brows", but not "a lift of *the* brows"."""
+    return signs[i].word in _OWN and not (i > 0 and signs[i - 1].word == "of")
 
 
 def _go_back(signs: list[Sign], found: list[Chunk], c: int) -> None:
@@ -287,9 +312,12 @@ def _go_back(signs: list[Sign], found: list[Chunk], c: int) -> None:
         earlier = found[k]
         if not reported and (found[k + 1].opened not in ("comma", "and", "or") or earlier.noes):
             return
-        inside = [signs[i] for i in range(earlier.first, earlier.last)]
-        owned = any(s.side or s.word in _OWN or s.word in _VERBS or s.has("means") for s in inside)
-        if earlier.supposed_from is None and (reported or not owned):
+        inside = range(earlier.first, earlier.last)
+        theirs = any(
+            signs[i].side or owned(signs, i) or signs[i].word in _VERBS or signs[i].has("means")
+            for i in inside
+        )
+        if earlier.supposed_from is None and (reported or not theirs):
             earlier.supposed_from, earlier.general, earlier.nobodys = earlier.first, True, reported
         if (earlier.parts or earlier.acts) and not reported:
             return

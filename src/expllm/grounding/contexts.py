@@ -5,7 +5,7 @@ from typing import Final
 from expllm.core.vocabulary import Side
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.emotions import NAMED
-from expllm.grounding.signs import TABLE, Sign
+from expllm.grounding.signs import Sign
 
 _NONE: Final[frozenset[str]] = frozenset()
 _END: Final = Sign("", 0, 0, flags=frozenset({"comma"}))
@@ -97,8 +97,6 @@ def _settle(found: list[Sign], i: int) -> None:
     _of_sides(sign, before, after, _at(found, i + 2))
     if sign.word == "most" and after.has("comma") and any(s.side for s in found[max(0, i - 6) : i]):
         sign.flags = frozenset({"more"})  # "both are lowered, but the right is lowered *most*"
-    if sign.word == "together with" and before.kinds & _JOINED:
-        sign.kinds, sign.flags = TABLE["together"].kinds, _NONE  # "pressed together with full force"
     if sign.word.endswith("est") and sign.degree is not DegreeWord.MINIMAL and _as_can_be(found, i):
         sign.degree, sign.flags = DegreeWord.STRONG, sign.flags - {"more"}
     if sign.degree:
@@ -157,6 +155,8 @@ def _of_amount(sign: Sign, after: Sign, later: list[Sign], before: list[Sign]) -
 def _of_movement(found: list[Sign], i: int) -> None:
     """ "*even* in anger", "a *broad* smile", "rise to *meet* the lids": no movement of its own."""
     sign, before, after = found[i], _at(found, i - 1), _at(found, i + 1)
+    if sign.degree and sign.word.endswith("ly") and (before.kinds or after.kinds) and "wide" in sign.kinds:
+        sign.kinds = _NONE  # "closed *enormously*"
     if sign.word == "lower" and before.word in ("and", "or") and _at(found, i - 2).word == "upper":
         sign.kinds, sign.flags = _NONE, _NONE  # "sucked in, both upper and lower"
     adverb = sign.word in _ADVERBS and not after.has("comma", "and", "or")

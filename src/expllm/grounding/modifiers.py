@@ -258,6 +258,14 @@ GENERAL_WORDS: Final = frozenset(
         "faces, would typically, would usually, would normally, would ordinarily, is commonly, are "
         "commonly, in fear one, in anger one, in surprise one, in joy one, per definition, according to, "
         "is normally, are normally, normally required, by convention, in the literature, in practice, "
+        "one associates, we associate, people associate, is characteristic of, are characteristic of, is "
+        "symptomatic of, is diagnostic of, is a hallmark of, is the hallmark of, in other pictures, in "
+        "other photographs, in other images, in "
+        "other frames, in another picture, in another photograph, in another image, in another frame, in "
+        "the next "
+        "moment, the next moment, a moment later, in a moment, in the previous picture, in the previous "
+        "frame, in "
+        "the picture before, in an earlier picture, on another day, on other days, "
         "ordinarily, every mouth, every face, every brow, any face, any mouth, all faces, all mouths"
     )
 )

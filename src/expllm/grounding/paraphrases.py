@@ -9,6 +9,7 @@ from expllm.grounding.contexts import in_context
 from expllm.grounding.coverage import speaks_of_movement
 from expllm.grounding.laterality import settle
 from expllm.grounding.movements import LOWER_FACE, MOUTH
+from expllm.grounding.polarity import turned
 from expllm.grounding.signs import Sign, signs
 from expllm.grounding.statements import Reader, Statement
 from expllm.grounding.tags import Item
@@ -34,7 +35,7 @@ class Restated:
 
 def restated(text: str, tokens: list[Item], part: str) -> Restated:
     """The claims of a sentence, given its words and marks, however it puts them."""
-    words = in_context(signs(tokens))
+    words = in_context(signs(tokens, turned([token.word for token in tokens])))
     if not any(word.part or word.acts for word in words):
         return Restated([], False, False, [])
     chunks = chunked(words)
@@ -53,8 +54,22 @@ def restated(text: str, tokens: list[Item], part: str) -> Restated:
 
 
 def _of_nobody(words: list[Sign], chunk: Chunk) -> bool:
-    """ "*Raised brows* often go with surprise": no article, no owner, no side."""
-    return not any(words[i].word in _OWN or words[i].side for i in range(chunk.first, chunk.last))
+    """ "*Raised brows* often go with surprise": no article, no owner, no side.
+
+    "The lift of *the brows*" is this face's, "a lift of the brows" may be anyone's, but for what is read into
+    it ("conveys warmth associated with ...", "may signal distaste").
+    """
+    around = range(chunk.first, chunk.last)
+    if any((words[i].word in _OWN and words[i - 1].word != "of") or words[i].side for i in around):
+        return False
+    if all(words[i].word not in _OWN for i in around):
+        return True
+    if chunk.opened != "start":
+        return False
+    told = (i for i in around if words[i].has("general") or words[i].word.startswith("would"))
+    general = next(told, chunk.last)
+    read = any(words[i].has("means") for i in range(chunk.first, general))
+    return not read and not (general < chunk.last and words[general].word.startswith(("may ", "can ")))
 
 
 def _claim(of: Statement, words: list[Sign], text: str, part: str) -> Claim:

@@ -1,9 +1,10 @@
 """Words and phrases with all that they may mean, whatever the sentence around them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from expllm.core.vocabulary import Side
@@ -151,25 +152,40 @@ _OUTDOES: Final = re.compile(
 )
 """Verbs of outdoing: "the left *outpulls* its fellow"."""
 
+_TOGETHER_WITH: Final = ("together", "with")
+_JOINED: Final = frozenset("press pull close furrow pucker".split())
+"""What may be done "together", with full force."""
+
 _COMMA: Final = frozenset({"comma"})
 _ABSENT: Final = frozenset({"no", "after"})
 _NUMBERS: Final = frozenset("number".split())
 _GREATER: Final = {">": frozenset({"more", "than"}), "<": frozenset({"less", "than"})}
 
 
-def signs(tokens: list[Item]) -> list[Sign]:
-    """The signs of a sentence, the longest phrases first."""
+def signs(tokens: list[Item], turns: Mapping[int, tuple[int, Sign]] = MappingProxyType({})) -> list[Sign]:
+    """The signs of a sentence, the longest phrases first.
+
+    Args:
+        turns: First word -> how many words stand for what sign together, whatever they are one by one.
+    """
     words = [token.word for token in tokens]
     found: list[Sign] = []
     i, count = 0, len(words)
     while i < count:
+        if i in turns:
+            used, known = turns[i]
+            made = _placed(known, tokens[i].start, tokens[i + used - 1].end)
+            made.word = " ".join(words[i : i + used])
+            found.append(made)
+            i += used
+            continue
         word, used = words[i], 1
         pair = (word, words[i + 1]) if i + 1 < count else None
-        if pair in _LONGER:
+        if pair in _LONGER and not (pair == _TOGETHER_WITH and found and found[-1].kinds & _JOINED):
             used = _longest(words, i)
-        known = TABLE.get(word if used == 1 else " ".join(words[i : i + used]))
+        sign = TABLE.get(word if used == 1 else " ".join(words[i : i + used]))
         last = tokens[i + used - 1].end
-        found.append(_placed(known or _unknown(word, tokens[i].kind), tokens[i].start, last))
+        found.append(_placed(sign or _unknown(word, tokens[i].kind), tokens[i].start, last))
         i += used
     return found
 

@@ -25,6 +25,11 @@ _ONLOOKERS: Final = frozenset("i we you".split())
 _WHATEVER: Final = frozenset("whatever whoever whichever".split())
 _DETERMINERS: Final = frozenset("the a an his her my our their".split())
 _SOMEONE: Final = frozenset("he she person man woman subject patient face i we gaze".split())
+_OTHERS: Final = frozenset(
+    "head gaze neck shoulders shoulder body posture hair camera mood light lighting beard glance tongue hand "
+    "hands viewer background".split()
+)
+"""What does not move without saying so of a part of the face."""
 _MOODS: Final = frozenset("tension tensions strain pressure stress composure".split())
 _EFFORTS: Final = frozenset(
     "contraction activity activation action recruitment tone effort work contracted contracts contracting "
@@ -172,8 +177,9 @@ class Reader:
         if self.signs[move].kinds <= _RESTS and not taken_up and self._someone(chunk, move):
             return []
         seen = self.signs[chunk.first].word in _ONLOOKERS and not taken_up
-        if seen or self.signs[chunk.first].word in _WHATEVER:
-            return []
+        of_others = bool(chunk.noes) and any(s.word in _OTHERS for s in self.signs[chunk.first : move])
+        if seen or of_others or self.signs[chunk.first].word in _WHATEVER:
+            return []  # "while *the head* does not turn"
         for earlier in range(c - 1, max(-1, c - 1 - _BACK), -1):
             fitting = [p for p in self.chunks[earlier].parts if self._fits(p, move)]
             if self.chunks[earlier].general and not taken_up:

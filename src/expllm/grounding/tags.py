@@ -16,7 +16,7 @@ MAX_LENGTH: Final = 50_000
 MAX_ITEMS: Final = 160
 """Words of a sentence; a longer one is read in pieces."""
 
-ASKED: Final = 4
+ASKED: Final = 8
 """Words of a question that what follows answers: "Smile? None."."""
 
 _TOKEN: Final = re.compile(
@@ -257,6 +257,7 @@ def _kind(word: str, after: str, before: str) -> tuple[str, object]:  # noqa: PL
         compared = before in ("more", "less", "most", "even") or (
             word.endswith("ly") and after in cues.MEANING
         )
+        compared = compared or (word == "limited" and after == "to")  # "limited to the left"
         much = DegreeWord.SLIGHT if word == "little" and before == "a" else cues.DEGREE_OF[word]
         return ("filler", None) if compared else ("degree", much)
     for kind, group in _KINDS:

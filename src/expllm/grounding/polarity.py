@@ -1,0 +1,437 @@
+"""Turns of phrase that affirm or deny as a whole, whatever their words would do one by one.
+
+"Cannot help rising" and "there is no denying" affirm, "stop short of rising" and "conspicuous by its absence"
+deny, and "show no sign of life" denies a part that is named without a movement.
+"""
+
+import re
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from expllm.grounding.claims import DegreeWord
+from expllm.grounding.signs import Sign
+
+_NONE: Final[frozenset[str]] = frozenset()
+_EFFECTS: Final[dict[str, Sign]] = {
+    "affirm": Sign("", 0, 0),
+    "deny": Sign("", 0, 0, flags=frozenset({"no"})),
+    "absent": Sign("", 0, 0, flags=frozenset({"no", "after"})),
+    "idle": Sign("", 0, 0, kinds=frozenset({"generic"}), flags=frozenset({"no", "after"})),
+    "rest": Sign("", 0, 0, kinds=frozenset({"still"})),
+    "more": Sign("", 0, 0, flags=frozenset({"more"})),
+    "lessthan": Sign("", 0, 0, flags=frozenset({"less", "than"})),
+    "only": Sign("", 0, 0, flags=frozenset({"only"})),
+    "minimal": Sign("", 0, 0, degree=DegreeWord.MINIMAL),
+    "slight": Sign("", 0, 0, degree=DegreeWord.SLIGHT),
+    "marked": Sign("", 0, 0, degree=DegreeWord.MARKED),
+    "strong": Sign("", 0, 0, degree=DegreeWord.STRONG),
+}
+"""What a turn of phrase stands for."""
+
+_WORDS: Final = {
+    "NOT": r"(?:not|never|cannot|\w+n't)",
+    "NOBODY": r"(?:nobody|no one|no (?:observer|viewer|reader|examiner|one))",
+    "CAN": r"(?:can|could|would|will|may|might|should)",
+    "BE": r"(?:is|are|was|were|be|been|being|remains?|remained|stays?|stayed)",
+    "HAVE": r"(?:has|have|had|having)",
+    "DO": r"(?:do|does|did)",
+    "KEEP": r"(?:stay|stays|stayed|keep|keeps|kept|remain|remains|remained|stand|stands|stood|sit|sits|sat|"
+    r"is|are|was|were|hang|hangs|hung|lie|lies|lay|left|leave|leaves)",
+    "IT": r"(?:it|them|they|this|that|these|any of (?:it|this|that)|(?:the|this) (?:face|expression|matter|"
+    r"affair|business|display|picture|action|show))",
+    "CALL": r"(?:call|calls|say|speak of|describe|report|claim|suggest|think|label|term|see|pretend|maintain|"
+    r"consider|talk of|assert|write|read)",
+    "CALLED": r"(?:called|described as|said to(?: be| have)?|termed|considered|labelled|labeled|"
+    r"taken (?:for|as)|spoken of as|mistaken for|counted as|regarded as|classed as|accused of)",
+    "WRONG": r"(?:a mistake|an error|wrong|false|incorrect|inaccurate|misleading|an exaggeration|a lie|"
+    r"untrue|"
+    r"absurd|going too far|unfair|saying too much|a misnomer|to say too much|to go too far)",
+    "SHIRK": r"(?:fail|refuse|decline|stop|cease|refrain|abstain|resist|avoid|deny|doubt|omit|neglect|forget|"
+    r"hesitate|miss|overlook|hide|conceal|escape|lack|ignore|dispute|mistake|shrink|desist)",
+    "HIDDEN": r"(?:denied|doubted|missed|overlooked|mistaken|ignored|hidden|disputed|concealed|disguised|"
+    r"gainsaid|argued away|explained away|avoided|helped|questioned|contested)",
+    "WILL": r"(?:inclination|attempt|attempts|effort|efforts|move|tendency|urge|intention|intentions|desire|"
+    r"wish|willingness|reason|need|occasion|impulse|interest|hurry|readiness|eagerness|cause|call|ambition|"
+    r"appetite|temptation|mood|plan|plans|bid|preparation|preparations|haste|will|enthusiasm|mind)",
+    "SEEN": r"(?:seen|present|observed|noted|appreciated|evident|detected|elicited|visible|apparent|found|"
+    r"demonstrable|demonstrated|identified|discernible|recorded|there|noticed|registered|perceptible)",
+    "WEAK": r"(?:subtle|half hearted|halfhearted|small|tentative|timid|shy|mild|slight|modest|weak|faint|"
+    r"vague|"
+    r"gentle|restrained|reserved|halfway|hesitant|cautious|muted|discreet|delicate|little|minor)",
+    "LESSER": r"(?:slight|weak|faint|small|subtle|little|feeble|minute|tiny|mild|minor)",
+}
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A pattern of words, the words of which one must be there, and what it stands for.
+
+    Groups that are named for an effect stand for it; without any, the whole match does.
+    """
+
+    keys: frozenset[str]
+    effect: str
+    pattern: re.Pattern[str]
+
+
+_NAMES: Final = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b")
+
+
+def _turns(effect: str, *rules: tuple[str, str]) -> list[_Turn]:
+    found = []
+    for keys, pattern in rules:
+        spelled = _NAMES.sub(lambda name: _WORDS[name[0]], pattern)
+        whole = re.compile(rf"(?<!\S)(?:{spelled})(?:(?!\S)|(?<= ))")
+        found.append(_Turn(frozenset(keys.split()), effect, whole))
+    return found
+
+
+_TURNS: Final = [
+    *_turns(
+        "",
+        (
+            "as",
+            r"(?P<deny>(?:NOBODY|few|none) CAN(?: ever| fairly)? (?:describe|see|regard|classify)|(?:one |"
+            r"you )?"
+            r"(?:cannot|could not|would not|can't|couldn't|wouldn't) (?:describe|regard|classify)) .{3,40}? "
+            r"(?P<affirm>as)(?= (?:being )?\w+)",
+        ),
+        (
+            "as",
+            r"(?P<affirm>NOT)(?: \w+){1,3} (?P<lessthan>(?:quite |nearly |half )?(?:as|so) \w+ as) "
+            r"(?=(?:the|its|his|her|their) )",
+        ),
+        (
+            "as",
+            r"(?P<lessthan>NOT (?:quite |nearly |half |anywhere near )?(?:as|so) \w+ as) "
+            r"(?=(?:the|its|his|her|their) (?:left|right|other|fellow|counterpart|twin|neighbour|partner))",
+        ),
+        (
+            "not don't doesn't didn't haven't hasn't isn't aren't wasn't weren't nothing none",
+            r"(?P<deny>(?:(?:one|you|we|i|they|it|everyone|the \w+) )?(?:(?:would|might|could|may|had|"
+            r"have) )?"
+            r"(?:waits? for|waited for|expects?|expected|looks? for|looked for|hopes? for|hoped for|awaits?|"
+            r"awaited)) .*?(?P<affirm>(?:[,;] )?(?:but |yet |though |only )?(?:(?:they |it |this |that )?"
+            r"(?:(?:DO|HAVE|is|are|was|were|CAN) not|doesn't|don't|didn't|hasn't|haven't|isn't|aren't)"
+            r"(?: (?:come|happen|appear|so|do so|oblige|follow|arrive))?|"
+            r"(?:nothing|none) (?:comes?|came|happens?|happened|appears?|appeared)))(?= [;]|$)",
+        ),
+        (
+            "but yet though not",
+            r"(?P<deny>(?:might|could|would|should)(?: well)? have) .*?(?P<affirm>[,;] (?:but|yet|though) "
+            r"(?:they|it|this|that|here they|here it) (?:DO|HAVE|is|are|was|were)(?: not|n't))(?= [;]|$)",
+        ),
+        (
+            "expect expected",
+            r"(?P<deny>[,] which (?:one|we|you|i) (?:would|might|could)(?: have)? expect(?:ed)? to) .*?"
+            r"(?P<affirm>, (?:DO|HAVE|is|are|was|were) not(?: so| do so)?)(?= [;,]|$)",
+        ),
+        (
+            "without leaves leaving",
+            r"(?P<only>without (?:the|its) (?:left|right)(?: one| side)?|"
+            r"(?:leaves|leaving|left) the (?:left|right)(?: one| side)? behind)(?= [;,]|$)",
+        ),
+        (
+            "without none nothing any",
+            r"(?P<only>(?:without any|(?:with|but|and) (?:none|nothing)) (?:on|at|in|to) "
+            r"the (?:left|right)(?: side)?)(?= [;,]|$)",
+        ),
+    ),
+    *_turns(
+        "affirm",
+        ("help", r"(?:can ?not|can't|could not|couldn't) help(?: but)?"),
+        ("but", r"(?:cannot|could not|can do no other than|can do nothing) but"),
+        (
+            "denying mistaking doubting overlooking missing ignoring escaping hiding disputing getting "
+            "disguising concealing",
+            r"no (?:denying|mistaking|doubting|overlooking|missing|ignoring|escaping|hiding|disputing|"
+            r"disguising|concealing|getting (?:around|past|away from))(?: that| the fact that)?",
+        ),
+        (
+            "doubt question",
+            r"(?:no|without(?: a| any)?|beyond|little) (?:doubt|question)(?: that| about)?"
+            r"(?! of)",
+        ),
+        (
+            "nobody no nothing none",
+            r"(?:NOBODY|nothing|none) CAN (?:ever |possibly )?(?:SHIRK|help but)(?: to)?(?: see| notice)?",
+        ),
+        (
+            "not never cannot can't couldn't hardly",
+            r"(?:cannot|can not|can't|could not|couldn't|can hardly|could hardly|can never|could never) be "
+            r"HIDDEN",
+        ),
+        (
+            "not never cannot don't doesn't didn't can't couldn't won't",
+            r"(?:(?:DO|CAN|HAVE) )?NOT (?:once |even |ever )?(?:SHIRK(?:s|d|ed|es)?|denied|forgotten|denies)"
+            r"(?: to| from)?(?: notice| see)?",
+        ),
+        (
+            "nothing no",
+            r"(?:nothing|no \w+) (?:(?:can|could|would|will) )?(?:hide|hides|hid|conceal|conceals|mask|masks|"
+            r"obscures?|covers?|prevents?|prevented|stops?|stopped|hinders?|hindered|hampers?|checks|"
+            r"restrains?|restrained|disguises?|spoils?|holds? back|held back|stands? in the way of)",
+        ),
+        ("keeps kept keep", r"nothing (?:keeps|kept|can keep)(?= (?:\w+ ){1,6}from \w+ing)"),
+        (
+            "not",
+            r"(?:hard|difficult|impossible|not easy) (?:not )?to "
+            r"(?:deny|miss|overlook|ignore|mistake|hide|conceal|doubt)",
+        ),
+        ("hard difficult impossible", r"(?:hard|difficult|impossible) not to (?:see|notice|observe|find)?"),
+        (
+            "impossible hard difficult",
+            r"(?:impossible|hard|difficult) to (?:deny|miss|overlook|ignore|mistake|"
+            r"hide|conceal|doubt)",
+        ),
+        ("without", r"not (?:entirely |wholly |quite |altogether )?without(?: (?:reason|cause|effort))?"),
+        (
+            "exaggeration coincidence accident surprise wonder secret",
+            r"(?:no|without|not an?) (?:exaggeration|coincidence|accident|surprise|wonder|secret)"
+            r"(?: (?:to (?:say|claim|state))?(?: that)?)?",
+        ),
+        (
+            "unnoticed unseen unremarked notice attention undetected unobserved",
+            r"NOT (?:go|goes|pass|passes|escape|remain|went|stay) (?:unnoticed|unseen|unremarked|unobserved|"
+            r"notice|the eye|attention|undetected)",
+        ),
+        (
+            "matter sooner less other short",
+            r"no matter|no less(?: than)?|nothing (?:less|short) (?:than|of)|"
+            r"none other than|no other than|no sooner",
+        ),
+        ("reason", r"for no (?:\w+ )?reason"),
+        ("mind", r"never mind"),
+        ("fails fail failed", r"(?:never|rarely|seldom) fail(?:s|ed)?(?: to)?"),
+        (
+            "expect expected think look hope",
+            r"(?:that|which) (?:one|we|you|i) (?:would|might|could|may)(?: have)? "
+            r"(?:expect(?:ed)?|look(?:ed)? for|hope(?:d)? for|think(?: of)?)(?: to see| here| now)?(?! to)",
+        ),
+        ("expected anticipated", r"(?<=the )(?:expected|anticipated)|(?<=an )expected|(?<=any )expected"),
+    ),
+    *_turns(
+        "marked",
+        ("about", r"(?:nothing|not|hardly) (?:at all )?WEAK(?: \w+)? about(?: IT)?"),
+        (
+            "miss overlook overlooked missed ignore ignored denied hide hidden",
+            r"too \w+ to (?:be )?(?:miss|overlook|overlooked|missed|ignore|ignored|denied|hide|hidden)",
+        ),
+    ),
+    *_turns(
+        "strong",
+        (
+            "more clearer plainer any",
+            r"(?:could|can) (?:not|hardly|scarcely)(?: possibly)? (?:be|have been) "
+            r"(?:any |much )?(?:more(?: (?:\w+ly|obvious|plain|evident|pronounced|marked))?|clearer|plainer)",
+        ),
+        (
+            "couldn't can't",
+            r"(?:couldn't|can't)(?: possibly)? (?:be|have been) (?:any |much )?"
+            r"(?:more(?: (?:\w+ly|obvious|plain|evident|pronounced|marked))?|clearer|plainer)",
+        ),
+    ),
+    *_turns(
+        "minimal",
+        (
+            "too",
+            r"too LESSER to (?:be )?(?:see|seen|measured?|notice|noticed|count|counted|mention|matter|"
+            r"speak of|called anything|mentioned|remarked)",
+        ),
+    ),
+    *_turns(
+        "deny",
+        (
+            "no little slightest least",
+            r"(?:(?:show|shows|showed|make|makes|made|give|gives|gave|feel|feels|felt|HAVE|with|see|sees|saw|"
+            r"find|finds|found|BE in) )?(?:no|little|not the (?:slightest|least)|without (?:any|the least)) "
+            r"(?:\w+ )?WILL (?:to|of|for|in)",
+        ),
+        (
+            "resist resists resisted resisting overcome overcomes withstand withstands ignore ignores",
+            r"(?:resist|resists|resisted|resisting|overcome|overcomes|withstand|withstands|ignore|ignores)"
+            r"(?: \w+)? (?:urge|temptation|impulse|desire|call|invitation|wish|inclination|tendency|pull) to",
+        ),
+        (
+            "from",
+            r"(?:hold|holds|held|holding|keep|keeps|kept|keeping)(?: itself| themselves| himself| herself)?"
+            r"(?: back)? from (?=\w+ing)|(?:prevented|barred|hindered|restrained|stopped|kept|excused|saved|"
+            r"exempted|shies? away|shied away|desists?|desisted|recoils?|shrinks?|forbears?) from",
+        ),
+        (
+            "short",
+            r"(?:(?:stop|stops|stopped|stopping|fall|falls|fell|falling) )?(?:well |just |far |a little )?"
+            r"short of (?=(?:being |an? |any )?\w+(?:ing|ed|en)|an? |any )",
+        ),
+        (
+            "way far miles worlds leagues",
+            r"(?:a (?:long|good|fair|great) way|far|miles|worlds|leagues|light years)(?: away| off|,)? from "
+            r"(?=(?:being |ever )?\w+(?:ing|ed|en|wn)\b)",
+        ),
+        ("nowhere anywhere", r"nowhere (?:near|close to)|NOT anywhere (?:near|close to)|NOT even close to"),
+        (
+            "called described said termed considered labelled labeled taken spoken mistaken counted regarded "
+            "classed accused",
+            r"(?:CAN (?:hardly|scarcely|not|never|barely)|cannot|can't|couldn't|wouldn't)"
+            r"(?: ever| fairly| honestly| reasonably| really)? be CALLED",
+        ),
+        (
+            "nobody no one few none",
+            r"(?:NOBODY|few|few people|none) CAN(?: ever| want to| dare to)? "
+            r"(?:CALL|accuse|find|notice|mistake|believe)(?: that)?",
+        ),
+        (
+            "mistake error wrong false incorrect inaccurate misleading exaggeration lie untrue absurd far "
+            "unfair "
+            "much misnomer",
+            r"(?:CAN be|is|was|makes it) WRONG to CALL(?: that)?|^to CALL(?= .*? (?:CAN be|is|was) WRONG)|"
+            r"(?:is|was) (?:wrong|untrue|false|incorrect) that",
+        ),
+        (
+            "nothing",
+            r"nothing (?:resembling|like|approaching|akin to|close to|in the nature of|in the way of|"
+            r"remotely like|even resembling|amounting to|worthy of the name of|that CAN (?:be CALLED|"
+            r"pass for|"
+            r"count as|resemble|amount to))(?: an?| any)?",
+        ),
+        ("everything anything", r"DO (?:everything|anything) (?:but|except|save|other than)"),
+        ("too", r"too (?!much|little|far)\w+ to (?!be\b|the\b|say\b|tell\b|see\b)(?=\w+)"),
+        (
+            "way sense angle light moment point",
+            r"(?:there (?:is|was) )?(?:in )?no (?:way|sense|angle|light|moment|point) (?:in|at|from) which|"
+            r"there (?:is|was) no (?:way|sense|angle|light|moment|point) (?:that|where|when)",
+        ),
+        ("better", r"knows? better than to|knew better than to"),
+        (
+            "dream hear bothered",
+            r"(?:would )?NOT (?:dream|hear|think) of|(?:cannot|could not|can't) be bothered to",
+        ),
+        ("not never", r"(?:not|never) , [^,]{3,40} ,"),
+    ),
+    *_turns(
+        "absent",
+        (
+            "absence",
+            r"(?:BE )?(?:conspicuous|notable|remarkable|striking|marked|noticeable|distinguished) "
+            r"(?:by|for|in|through) (?:its|their|an|the)(?: \w+)? absence",
+        ),
+        (
+            "none absent nil not never negative zero nothing missing no",
+            r"(?:[:,;(\u2014\u2013] |\( )(?:none|absent|nil|negative|zero|missing|not|no|nowhere|"
+            r"(?:not|never) (?:to be )?SEEN|none (?:SEEN|at all)|(?:entirely|wholly|completely) absent)"
+            r"(?: at all| here)?(?: \))?(?= [;,]|$)",
+        ),
+        ("negative nil zero", r"BE (?:negative|nil|zero|null)(?= [;,]|$)"),
+        (
+            "vain avail success unsuccessfully fruitlessly",
+            r"in vain(?! for)|to no avail|without (?:any )?success|"
+            r"unsuccessfully|fruitlessly",
+        ),
+    ),
+    *_turns(
+        "affirm",  # behind the denials, which say more
+        (
+            "called described said termed considered labelled labeled taken spoken counted regarded classed",
+            r"CAN (?:fairly |honestly |reasonably |truly |rightly |well )?be CALLED",
+        ),
+    ),
+    *_turns(
+        "idle",
+        (
+            "part role share place hand say business stake voice",
+            r"(?:play|plays|played|HAVE|take|takes|took|claim|claims) no (?:\w+ )?(?:part|role|share|place|"
+            r"hand|"
+            r"say|business|stake|voice)(?: (?:in|at) IT)?",
+        ),
+        (
+            "nothing",
+            r"(?:(?:HAVE|with) )?nothing (?:at all )?(?:to (?:add|report|say|do with IT|offer|contribute|"
+            r"show)(?! that)|"
+            r"going on|doing)",
+        ),
+        (
+            "nothing",
+            r"(?:contribute|contributes|contributed|add|adds|added|betray|betrays|betrayed|give|gives|gave|"
+            r"offer|"
+            r"offers|reveal|reveals|shows?|say|says|said|yield|yields|reports?|lends?|registers?|do|does|"
+            r"did) "
+            r"(?:absolutely |exactly |precisely )?nothing(?: away| at all| whatever| of interest| to IT| "
+            r"special| here)?(?! but| other| else| of the)",
+        ),
+        (
+            "out",
+            r"KEEP (?:\w+ly )?out of (?:IT|things|play|the game)|"
+            r"(?:sit|sits|sat|sitting) (?:this one|this|it) out",
+        ),
+        (
+            "life",
+            r"(?:show|shows|showed|give|gives|gave|with|betray|betrays) no (?:sign|signs|hint|"
+            r"flicker) of life",
+        ),
+        (
+            "no not nor",
+            r"(?:lend|lends|lent|offer|offers|give|gives|gave) no (?:help|support|hand|assistance)",
+        ),
+    ),
+    *_turns(
+        "rest",
+        (
+            "as the how",
+            r"KEEP (?:exactly |just |precisely |quite |very much )?(?:as|the way|how) (?:they|it) "
+            r"(?:always |usually |normally |already )?(?:is|are|was|were|(?:has|have|had) (?:always )?been)",
+        ),
+        (
+            "passive blank state indifferent impassive disinterested aloof bystanders spectators",
+            r"KEEP (?:\w+ly )?(?:passive|an? blank|blank|in an? (?:neutral|resting|passive) state|"
+            r"indifferent|"
+            r"impassive|aloof|disinterested|bystanders|spectators|mere (?:bystanders|spectators))",
+        ),
+        ("quiet calm still", r"all (?:is|was|remains) (?:quiet|calm|still) (?:around|about|in|at|on|over)"),
+    ),
+    *_turns(
+        "more",
+        ("further", r"(?:still|even|yet) further|further (?:still|yet)"),
+        ("margin", r"by an? (?:wider|greater|larger|bigger|clear|good|wide|comfortable) margin"),
+        ("particular", r"in particular(?= (?:on )?the (?:left|right))"),
+    ),
+]
+_KEYS: Final = frozenset[str]().union(*(turn.keys for turn in _TURNS))
+
+
+def turned(words: list[str]) -> dict[int, tuple[int, Sign]]:
+    """The turns of phrase of a sentence: first word -> how many words, and what they stand for.
+
+    >>> [(first, used) for first, (used, _) in turned("the brows cannot help rising".split()).items()]
+    [(2, 2)]
+    """
+    present = _KEYS.intersection(words)
+    return _found(" ".join(words), frozenset(present)) if present else {}
+
+
+@lru_cache(maxsize=512)
+def _found(text: str, present: frozenset[str]) -> dict[int, tuple[int, Sign]]:
+    """The same, of words with a space between them; where two turns share words, the first rule wins."""
+    starts = [0, *(place + 1 for place, character in enumerate(text) if character == " ")]
+    found: dict[int, tuple[int, Sign]] = {}
+    taken: set[int] = set()
+    for turn in _TURNS:
+        if turn.keys.isdisjoint(present):
+            continue
+        for match in turn.pattern.finditer(text):
+            groups = [name for name, value in match.groupdict().items() if value is not None]
+            pieces = [(name, *match.span(name)) for name in groups] or [(turn.effect, *match.span())]
+            spans = [(effect, *_words_of(starts, first, last)) for effect, first, last in pieces]
+            covered = {i for _, first, used in spans for i in range(first, first + used)}
+            if covered & taken or not all(used for _, _, used in spans):
+                continue
+            taken |= covered
+            found |= {first: (used, _EFFECTS[effect]) for effect, first, used in spans}
+    return found
+
+
+def _words_of(starts: list[int], first: int, last: int) -> tuple[int, int]:
+    """The first word between two characters, and how many there are."""
+    begin, end = bisect_left(starts, first), bisect_left(starts, last)
+    return begin, end - begin

@@ -63,10 +63,10 @@ def call(*arguments: str | os.PathLike[str], stdin: bytes = b"", stdout: IO[byte
 def process(*arguments: str | os.PathLike[str], **options: Any) -> Result:
     """`python -m expllm ARGUMENTS` as a process of its own."""
     streams: dict[str, Any] = {
-        "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+        "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "timeout": HANG_S,
     }  # fmt: skip
     command = [sys.executable, "-m", "expllm", *arguments]
-    done = subprocess.run(command, check=False, timeout=HANG_S, **streams | options)
+    done = subprocess.run(command, check=False, **streams | options)
     return checked(done.returncode, done.stdout or b"", done.stderr or b"")
 
 

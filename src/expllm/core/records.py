@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,7 +16,7 @@ from pydantic import (
 )
 
 from expllm.core.errors import RecordError
-from expllm.core.vocabulary import AUSource, AUVector, Expression
+from expllm.core.vocabulary import AU_BY_NAME, AUSource, AUVector, Expression
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,6 +108,29 @@ class HeadPose(Record):
     pitch: float
     yaw: float
     roll: float
+
+
+def _known_unit(name: str) -> str:
+    if name not in AU_BY_NAME:
+        raise ValueError(f"unknown action unit {name!r}")
+    return name
+
+
+class TimedUnit(Record):
+    """When one action unit moved.
+
+    Attributes:
+        unit: Its name, with its side.
+        onset, apex_start, apex_end, offset: Seconds.
+        peak: Highest intensity, 0-1.
+    """
+
+    unit: Annotated[str, AfterValidator(_known_unit)]
+    onset: float
+    apex_start: float
+    apex_end: float
+    offset: float
+    peak: Probability
 
 
 class CoT(Record):

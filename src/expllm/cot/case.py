@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from expllm.core.records import TimedUnit
 from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
 
 Verifier = Literal["llm", "rules", "both"]
@@ -17,11 +18,13 @@ class Case:
         aus: What was measured (Img2AU).
         labels: The label set of its data.
         truth: Its label; None where the data have none: then no label is checked and none can be told.
+        course: Which units moved when, where the face is one of a video.
     """
 
     aus: AUVector
     labels: tuple[Expression, ...]
     truth: Expression | None
+    course: tuple[TimedUnit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,20 @@ def unknown_text(aus: AUVector) -> str:
     if not unknown:
         return ""
     return f" Nothing is known of {', '.join(unknown)}: these were not measured, so say nothing of them."
+
+
+def course_text(course: Sequence[TimedUnit]) -> str:
+    """A sentence on what moved when; empty where nobody knows. Seconds count from the first movement."""
+    if not course:
+        return ""
+    began = min(event.onset for event in course)
+    told = "; ".join(
+        f"'{event.unit}' from {event.onset - began:.1f} s to {event.offset - began:.1f} s" for event in course
+    )
+    return (
+        f" These are peaks of movements in a video: {told}. Say in which order they come: what moves first, "
+        "what moves while that lasts, and what follows; name no times."
+    )
 
 
 def labels_text(labels: Sequence[Expression]) -> str:

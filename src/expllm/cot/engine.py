@@ -90,7 +90,7 @@ class Engine:
         except ExpllmError as error:
             return CotRecord(**known, status="invalid", reason=f"img2au: {error.line}")
         known |= {"aus": aus, "au_source": source}
-        case = Case(aus, self.labels, sample.expression)
+        case = Case(aus, self.labels, sample.expression, sample.course or ())
         if not steps.worth_telling(case):
             return CotRecord(**known, status="invalid", reason="img2au: nothing could be measured")
         talk = _Talk(self.writer, session, case, self.rules)

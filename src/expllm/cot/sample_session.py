@@ -111,6 +111,7 @@ class SampleSession:
         self.model: str | None = None
         self.description = ""
         self.report: Audit | None = None
+        self.mistimed: tuple[str, ...] = ()
         self.guess: Expression | None = None
         self._sink = sink
         self._gate = gate

@@ -10,10 +10,11 @@ from typing import Final
 from expllm.core.records import CoT
 from expllm.core.vocabulary import Expression
 from expllm.cot.case import Case, Feedback, Rules
+from expllm.cot.course_writer import audit_case
 from expllm.cot.format_check import format_problems
 from expllm.cot.sample_session import SampleSession
 from expllm.cot.writers import Writer
-from expllm.grounding import Audit, Verdict, audit
+from expllm.grounding import Audit, Verdict
 from expllm.grounding.audit import WRONG
 
 COVER: Final = 0.1
@@ -54,9 +55,9 @@ async def au2des(writer: Writer, session: SampleSession, case: Case, feedback: F
     session.description = await writer.describe(session, case, feedback)
     session.report = None
     if session.refusals == before:  # a refusal describes nothing
-        session.report = audit(session.description, case.aus)
+        session.report, session.mistimed = audit_case(session.description, case)
         counts = audit_counts(session.report)
-        clean = not counts["refuted"] and not counts["unread"]
+        clean = not counts["refuted"] and not counts["unread"] and not session.mistimed
         await session.verdict("AU2Des" if feedback is None else "Feedback Reflection", clean, audit=counts)
     return session.description
 
@@ -83,7 +84,7 @@ async def verify(
     if session.report is None:
         found = Verification(False, "refusal", problems=("The answer does not describe the face.",))
     elif rules.verify in ("rules", "both"):
-        found = verify_by_rules(session.report, case, expression)
+        found = verify_by_rules(session.report, case, expression, session.mistimed)
     if found.passed and rules.verify in ("llm", "both"):
         found = await _verify_by_llm(writer, session, case, rules, found)
     if found.passed and case.truth is not None and expression is not case.truth:
@@ -107,14 +108,21 @@ def audit_counts(report: Audit) -> dict[str, int]:
 WRONG_LABEL: Final = "The expression does not fit the face."
 
 
-def verify_by_rules(report: Audit, case: Case, expression: Expression) -> Verification:
-    """The audit of a description in the views of the paper; the problems never name the true label."""
+def verify_by_rules(
+    report: Audit, case: Case, expression: Expression, mistimed: tuple[str, ...] = ()
+) -> Verification:
+    """The audit of a description in the views of the paper; the problems never name the true label.
+
+    Args:
+        report: The audit.
+        mistimed: What it says wrongly about time, where the face is one of a video.
+    """
     missed = {name: value for name, value in report.missed.items() if value >= COVER}
     wrong = [checked for checked in report.checked if checked.verdict in _WRONG]
     degrees = [checked for checked in report.checked if checked.verdict is Verdict.WRONG_DEGREE]
     problems = [f"Not described: {name} ({value:.2g})." for name, value in missed.items()]
     problems += [f'"{checked.claim.text}": {checked.reason}.' for checked in (*wrong, *degrees)]
-    problems += unread_problems(report)
+    problems += [*mistimed, *unread_problems(report)]
     label = None if case.truth is None else expression is case.truth
     if label is False:
         problems.append(WRONG_LABEL)
@@ -171,8 +179,8 @@ async def refine(
     for _ in range(rules.retries + 1):
         text = await writer.refine(session, case, expression, text, problems)
         cot, problems = format_problems(text, expression)
-        report = audit(text if cot is None else cot, case.aus, expression)
-        problems = problems or added_claims(report)
+        report, mistimed = audit_case(text if cot is None else cot.text, case, expression)
+        problems = problems or (*added_claims(report), *mistimed)
         await session.verdict(
             "Format Refinement", not problems, problems=list(problems), audit=audit_counts(report)
         )

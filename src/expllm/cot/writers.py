@@ -9,7 +9,8 @@ from typing import Protocol
 
 from expllm.chat import ChatModel, Message, Reply, Usage
 from expllm.core.vocabulary import Expression
-from expllm.cot.case import Case, Feedback, labels_text, positive_text, unknown_text
+from expllm.cot.case import Case, Feedback, course_text, labels_text, positive_text, unknown_text
+from expllm.cot.course_writer import course_of, write_course
 from expllm.cot.prompt_set import Prompts
 from expllm.cot.rule_writer import conclude, describe, interpret, observe, write_cot
 from expllm.cot.sample_session import SampleSession
@@ -53,9 +54,8 @@ class LLMWriter:
 
     async def describe(self, session: SampleSession, case: Case, feedback: Feedback | None) -> str:
         if feedback is None:
-            prompt = self._prompts.fill(
-                "describe", positive=positive_text(case.aus), unknown=unknown_text(case.aus)
-            )
+            unknown = unknown_text(case.aus) + course_text(case.course)
+            prompt = self._prompts.fill("describe", positive=positive_text(case.aus), unknown=unknown)
             return await self._say(session, "AU2Des", prompt)
         problems = "".join(f"\n- {problem}" for problem in feedback.problems)
         if feedback.hint is None:
@@ -116,11 +116,15 @@ class RuleWriter:
 
     async def describe(self, session: SampleSession, case: Case, feedback: Feedback | None) -> str:
         guess = feedback.hint if feedback and feedback.hint else self._guess(session, case)
-        observations = describe(case.aus)
-        parts = (observe(observations), interpret(observations, guess), conclude(observations, guess))
+        if case.course:
+            text = self._written(case, guess)
+        else:
+            observations = describe(case.aus)
+            parts = (observe(observations), interpret(observations, guess), conclude(observations, guess))
+            text = " ".join(parts)
         step = "AU2Des" if feedback is None else "Feedback Reflection"
         session.guess = guess
-        return await self._answer(session, step, " ".join(parts), guess)
+        return await self._answer(session, step, text, guess)
 
     async def express(self, session: SampleSession, case: Case, again: bool) -> str:
         guess = session.guess or self._guess(session, case)
@@ -135,12 +139,15 @@ class RuleWriter:
     async def refine(
         self, session: SampleSession, case: Case, expression: Expression, draft: str, problems: Sequence[str]
     ) -> str:
-        return await self._answer(
-            session, "Format Refinement", write_cot(case.aus, expression).text, expression
-        )
+        return await self._answer(session, "Format Refinement", self._written(case, expression), expression)
 
     async def close(self) -> None:
         return None
+
+    def _written(self, case: Case, expression: Expression) -> str:
+        if case.course:
+            return write_course(course_of(case), expression, rest=True).text
+        return write_cot(case.aus, expression).text
 
     def _guess(self, session: SampleSession, case: Case) -> Expression:
         scores = describe(case.aus).scores

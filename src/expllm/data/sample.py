@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from expllm.core.records import AUs, Record, Rect
+from expllm.core.records import AUs, Record, Rect, TimedUnit
 from expllm.core.vocabulary import Expression
 
 
@@ -59,6 +59,7 @@ class Sample(Record):
         votes: Votes of the annotators, by the data set's own names.
         text: An explanation that the data set carries.
         au_source: Where `aus` come from; None without them.
+        course: Which units moved when, where the face is one of a video; `aus` are their peaks then.
     """
 
     id: Annotated[str, Field(min_length=1)]
@@ -71,6 +72,7 @@ class Sample(Record):
     votes: dict[Text, int] | None = None
     text: Text | None = None
     au_source: Text | None = None
+    course: tuple[TimedUnit, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,16 @@
 """Tables of what comes of a video: its events, its people, the apexes of its episodes."""
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Final
 
 from expllm.core.errors import UsageError
-from expllm.core.records import Box, FaceAnalysis
+from expllm.core.records import Box, FaceAnalysis, TimedUnit
 from expllm.core.vocabulary import AU_NAMES
-from expllm.report.columns import au_row
+from expllm.report.columns import Cell, au_row
 from expllm.report.output_writers import CsvWriter
 from expllm.video.analysis import VideoAnalysis
 from expllm.video.events import BLINK, Event
@@ -61,7 +62,7 @@ def apexes_into(
 ) -> None:
     """One row an episode, in the columns of `expllm aus`: its apex frame, and the peaks of its events.
 
-    `expllm cot make` takes the file as a data set.
+    The column `course` says what moves when, as JSON. `expllm cot make` takes the file as a data set.
 
     Args:
         file: Takes the table.
@@ -70,7 +71,15 @@ def apexes_into(
         pictures: Of the face at the apex, by the number of the episode: what the column `input` holds then.
     """
     numbers = {course.person.name: i for i, course in enumerate(analysis.courses)}
-    with CsvWriter(file, au_row) as table:
+    told: dict[tuple[int | None, int], str] = {
+        (numbers[one.person], one.apex_frame): json.dumps([_timed(event).to_dict() for event in one.events])
+        for one in analysis.episodes
+    }
+
+    def row(analysed: FaceAnalysis) -> dict[str, Cell]:
+        return {**au_row(analysed), "course": told.get((analysed.face_id, analysed.frame), "")}
+
+    with CsvWriter(file, row) as table:
         for episode in analysis.episodes:
             course = analysis.course_of(episode)
             x, y, width, height = course.box[int((course.number == episode.apex_frame).argmax())].tolist()
@@ -83,6 +92,13 @@ def apexes_into(
                 aus=peaks_of(course, episode), warnings=episode.warnings,
             )  # fmt: skip
             table.write([analysed], None)
+
+
+def _timed(event: Event) -> TimedUnit:
+    return TimedUnit(
+        unit=event.unit, onset=event.onset, apex_start=event.apex_start, apex_end=event.apex_end,
+        offset=event.offset, peak=event.peak,
+    )  # fmt: skip
 
 
 def read_rest(path: Path) -> dict[str, dict[str, float]]:

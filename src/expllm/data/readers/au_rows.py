@@ -3,12 +3,13 @@
 What such a table calls an expression is a guess and no label, unless somebody has added a column `label`.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from expllm.core.errors import RecordError, VocabularyError
-from expllm.core.records import CoT
+from expllm.core.records import CoT, TimedUnit
 from expllm.core.vocabulary import LABEL_ORDERS, LabelOrder, label_set
 from expllm.data.dataset import Source
 from expllm.data.readers.cells import any_split, cell_text, find_columns, find_picture, read_label_cell
@@ -79,10 +80,26 @@ def row_of(
             identity=cell("identity") or None,
             text=_text(cells),
             au_source=cell("au_source") or face.source,
+            course=_course(cells.get("course")),
         )
     except (VocabularyError, RecordError, TypeError) as error:
         return Row(where, reason=" ".join(str(error).split())[:300], split=split)
     return Row.of(where, sample, content)
+
+
+def _course(cell: Any) -> tuple[TimedUnit, ...] | None:
+    """What moved when, as `expllm video` writes it into `apexes.csv`.
+
+    Raises:
+        RecordError: the cell holds something else.
+    """
+    if not cell:
+        return None
+    try:
+        events = json.loads(cell) if isinstance(cell, str) else cell
+        return tuple(TimedUnit.from_dict(event) for event in events)
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"column course: {error}") from None
 
 
 def face_key(face: AURow) -> str:

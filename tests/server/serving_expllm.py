@@ -14,8 +14,9 @@ from typing import Any, Final
 from waiting import HANG_S, wait_until
 
 from expllm.server.analyzer import Analyzer
+from expllm.server.app import create_app
 from expllm.server.server_config import ServerConfig
-from expllm.server.uvicorn_server import Server
+from expllm.server.uvicorn_server import Application, Server
 
 ASTRONAUT: Final = Path(__file__).parents[2] / "examples" / "faces" / "astronaut.jpg"
 JPEG: Final = {"Content-Type": "image/jpeg"}
@@ -65,6 +66,10 @@ class Running:
         return self.server.url
 
     @property
+    def service(self) -> Any:
+        return self.server.app.state.service
+
+    @property
     def analyzer(self) -> Analyzer:
         analyzer: Analyzer = self.server.app.state.analyzer
         return analyzer
@@ -95,21 +100,22 @@ class Running:
 
 
 @contextmanager
-def running(**given: Any) -> Iterator[Running]:
+def running(application: Application = create_app, **given: Any) -> Iterator[Running]:
     """A server with the rules alone, ready.
 
     Args:
+        application: Makes the application.
         **given: Further fields of `ServerConfig`.
     """
     log: list[str] = []
     settings: dict[str, Any] = {"models": ("offline",), "port": 0, "log": log.append} | given
-    server = Server(ServerConfig(**settings))
+    server = Server(ServerConfig(**settings), application)
     thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
     thread.start()
     try:
         started = Running(server, log)
-        wait_until(lambda: started.analyzer.ready or not thread.is_alive())
-        assert started.analyzer.ready, "the server ended"
+        wait_until(lambda: started.service.ready or not thread.is_alive())
+        assert started.service.ready, f"the server ended: {started.service.failure}"
         yield started
     finally:
         server.should_exit = True

@@ -1,7 +1,7 @@
 """`expllm serve`: the HTTP server."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -9,6 +9,12 @@ from expllm.cli.ending import complain
 from expllm.cli.options import DeviceOption, DtypeOption, LicenceOption
 from expllm.core.errors import UsageError
 from expllm.core.packages import SERVER, require
+
+if TYPE_CHECKING:
+    from expllm.server.server_config import ServerConfig
+    from expllm.server.uvicorn_server import Server
+
+CLUSTER: Final = "Cluster"
 
 Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")]
@@ -82,6 +88,27 @@ RateLimit = Annotated[
 ]
 
 
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        rich_help_panel=CLUSTER,
+        help="Answer with replicas on a Ray cluster: its address, auto, or local.",
+    ),
+]
+Replicas = Annotated[
+    int | None,
+    typer.Option(
+        "--replicas",
+        metavar="N",
+        min=1,
+        rich_help_panel=CLUSTER,
+        help="Replicas on the cluster. [default: one per GPU, or per node where there are none]",
+    ),
+]
+
+
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
@@ -98,13 +125,19 @@ def serve(
     video: Video = False,
     camera: Camera = False,
     rate: RateLimit = None,
+    ray: RayAddress = None,
+    replicas: Replicas = None,
 ) -> None:
     """Serve explanations of faces over HTTP: a web page, REST, and OpenAI's chat protocol.
 
     Images are neither stored nor logged. SIGTERM and Ctrl-C finish the requests in progress. Serving other
     machines requires --key-env or --no-key.
     """
-    require(*SERVER, *(("av",) if video else ()))
+    require(*SERVER, *(("av",) if video else ()), *(("ray",) if ray else ()))
+    if ray and video:
+        raise UsageError("--video and --ray exclude each other: a video's job belongs to one server")
+    if replicas and not ray:
+        raise UsageError("--replicas needs --ray ADDRESS")
     from expllm.cli.terminal import keep_stderr_to_ourselves
     from expllm.predict.batch import default_workers
     from expllm.server.server_config import ServerConfig
@@ -118,10 +151,26 @@ def serve(
         allow_url=allow_url, video=video, camera=camera, rate=rate, log=complain,
     )  # fmt: skip
     keep_stderr_to_ourselves()
-    server = Server(config)
-    served = ", ".join(server.app.state.analyzer.models.names)
+    server = Server(config) if ray is None else _before_replicas(config, ray, replicas)
+    served = ", ".join(server.app.state.models)
     typer.echo(f"expllm: serving {served} on {server.url} (Ctrl-C ends)", err=True)
     server.serve_until_stopped()
+
+
+def _before_replicas(config: "ServerConfig", address: str, replicas: int | None) -> "Server":
+    """The server that answers with replicas on a Ray cluster.
+
+    Raises:
+        UsageError: the cluster cannot be joined.
+    """
+    from functools import partial
+
+    from expllm.cot.cluster import join_cluster
+    from expllm.server.door import create_door
+    from expllm.server.uvicorn_server import Server
+
+    join_cluster(address)
+    return Server(config, partial(create_door, replicas=replicas))
 
 
 def _keys(variable: str | None) -> tuple[str, ...]:

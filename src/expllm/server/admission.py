@@ -39,10 +39,15 @@ class Queue:
     """
 
     def __init__(self, workers: int, waiting: int) -> None:
-        self._workers, self._free = workers, workers + waiting
-        self._places = self._free
+        self._workers, self._places, self._free = workers, workers + waiting, workers + waiting
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._seconds = FIRST_GUESS
+
+    def resize(self, workers: int, waiting: int) -> None:
+        """Has other numbers from now on; who holds a place keeps it."""
+        self._workers, places = workers, workers + waiting
+        self._free += places - self._places
+        self._places = places
 
     @property
     def taken(self) -> int:
@@ -67,7 +72,7 @@ class Queue:
     @property
     def retry_after(self) -> int:
         """Whole seconds until a place should be free, by the rate so far."""
-        ahead = max(1, self.taken - self._workers + 1) / self._workers
+        ahead = max(1, self.taken - self._workers + 1) / max(1, self._workers)
         return max(1, min(60, math.ceil(ahead * self._seconds)))
 
     def enter(self) -> "Place":
@@ -134,10 +139,14 @@ class Place:
         """`work`, with a note of when a thread takes it up."""
 
         def noted() -> T:
-            self._began = time.perf_counter()
+            self.begin()
             return work()
 
         return noted
+
+    def begin(self) -> None:
+        """Notes that work on the picture begins now."""
+        self._began = time.perf_counter()
 
     @property
     def waited(self) -> float:

@@ -1,7 +1,7 @@
 """The ASGI application: the same for `expllm serve` and behind any other ASGI server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from expllm import __version__
 from expllm.server.access import Access
+from expllm.server.admission import Admission
 from expllm.server.analysis_routes import analysis_routes
 from expllm.server.analyzer import Analyzer
 from expllm.server.bodies import BodyLimits, BodyRule
@@ -17,6 +18,7 @@ from expllm.server.chat_routes import chat_routes
 from expllm.server.course_routes import course_routes
 from expllm.server.envelope import Envelope
 from expllm.server.export_routes import export_routes
+from expllm.server.health_routes import health_routes
 from expllm.server.http_errors import handle_errors
 from expllm.server.page_routes import page_routes
 from expllm.server.server_config import ServerConfig
@@ -24,9 +26,7 @@ from expllm.server.status_routes import status_routes
 from expllm.server.text_routes import text_routes
 from expllm.server.video_routes import VIDEO_PATH, video_routes
 
-ROUTES: Final = (
-    analysis_routes, text_routes, course_routes, chat_routes, export_routes, status_routes, page_routes,
-)  # fmt: skip
+ROUTES: Final = (analysis_routes, text_routes, course_routes, chat_routes, export_routes, status_routes)
 
 
 def create_app(config: ServerConfig, on_failure: Callable[[], object] = lambda: None) -> FastAPI:
@@ -34,7 +34,7 @@ def create_app(config: ServerConfig, on_failure: Callable[[], object] = lambda: 
 
     Args:
         config: What to serve, and to whom.
-        on_failure: Called when a model cannot be loaded; `app.state.analyzer.failure` says why.
+        on_failure: Called when a model cannot be loaded; `app.state.service.failure` says why.
 
     Raises:
         ExpllmError: as `Analyzer`.
@@ -54,27 +54,45 @@ def create_app(config: ServerConfig, on_failure: Callable[[], object] = lambda: 
 
     # FastAPI's own pages load scripts from elsewhere: /docs is ours.
     app = FastAPI(title="ExpLLM", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.state.analyzer = analyzer
+    app.state.service = app.state.analyzer = analyzer
+    app.state.models = analyzer.models.names
     for routes in ROUTES:
         app.include_router(routes(analyzer))
+    app.include_router(health_routes(analyzer, analyzer.metrics.text))
+    app.include_router(page_routes(config, analyzer.models.names))
     if analyzer.videos is not None:
         app.include_router(video_routes(analyzer, analyzer.videos))
     handle_errors(app, config.log)
-    _add_layers(app, analyzer, config)
+    limits, others = config.limits, {}
+    if analyzer.videos is not None:
+        others[VIDEO_PATH] = BodyRule(limits.video_bytes, limits.video_body_s, analyzer.videos)
+    add_layers(app, config, analyzer.queue, analyzer.metrics.answered, others)
     return app
 
 
-def _add_layers(app: FastAPI, analyzer: Analyzer, config: ServerConfig) -> None:
-    """What every request goes through. The last one that is added is the outermost."""
+def add_layers(
+    app: FastAPI,
+    config: ServerConfig,
+    admission: Admission,
+    answered: Callable[[str, int], object],
+    others: Mapping[str, BodyRule],
+) -> None:
+    """Puts around an application what every request goes through: figures, limits, keys and hosts.
+
+    Args:
+        app: The application.
+        config: Limits, keys, hosts, origins.
+        admission: Where it is full, no body is read.
+        answered: Is told the route and the status of each answer.
+        others: What is read of the bodies of single paths.
+    """
+    # The last one that is added is the outermost.
     app.add_middleware(Access, config=config)
     if config.cors:
         methods = ["GET", "POST", "DELETE"]
         app.add_middleware(
             CORSMiddleware, allow_origins=config.cors, allow_methods=methods, allow_headers=["*"]
         )
-    limits, others = config.limits, {}
-    if analyzer.videos is not None:
-        others[VIDEO_PATH] = BodyRule(limits.video_bytes, limits.video_body_s, analyzer.videos)
-    rule = BodyRule(limits.body_bytes, limits.body_s, analyzer.queue)
-    app.add_middleware(BodyLimits, limits=limits, rule=rule, others=others)
-    app.add_middleware(Envelope, metrics=analyzer.metrics, log=config.log)
+    rule = BodyRule(config.limits.body_bytes, config.limits.body_s, admission)
+    app.add_middleware(BodyLimits, limits=config.limits, rule=rule, others=others)
+    app.add_middleware(Envelope, answered=answered, log=config.log)

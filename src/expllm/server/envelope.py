@@ -8,7 +8,6 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
 from expllm.server.http_errors import CLIENT_GONE, ClientGone, server_error
-from expllm.server.prometheus import Metrics
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,12 +25,15 @@ class Envelope:
     """The outermost layer.
 
     Args:
+        answered: Is told the route and the status of each answer.
         log: Takes one line for an unexpected error: its kind, never its words, which might quote
             what a client sent.
     """
 
-    def __init__(self, app: "ASGIApp", metrics: Metrics, log: Callable[[str], object]) -> None:
-        self._app, self._metrics, self._log = app, metrics, log
+    def __init__(
+        self, app: "ASGIApp", answered: Callable[[str, int], object], log: Callable[[str], object]
+    ) -> None:
+        self._app, self._answered, self._log = app, answered, log
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] != "http":
@@ -60,7 +62,7 @@ class Envelope:
             await server_error().response(scope, receive, enveloped)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(route, status or CLIENT_GONE)
+            self._answered(route, status or CLIENT_GONE)
 
 
 def _kind(error: BaseException) -> str:

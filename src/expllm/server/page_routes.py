@@ -14,10 +14,9 @@ from starlette.responses import FileResponse, Response
 from expllm import __version__
 from expllm.core.records import Record
 from expllm.model.shipped import OFFLINE
-from expllm.server.analyzer import Analyzer
 from expllm.server.http_errors import ApiError
 from expllm.server.measurer import BrowserMeasurer
-from expllm.server.server_config import is_loopback
+from expllm.server.server_config import ServerConfig, is_loopback
 
 TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -96,9 +95,14 @@ class ServerFacts(Record):
     examples: tuple[str, ...]
 
 
-def page_routes(analyzer: Analyzer) -> APIRouter:
-    """The routes."""
-    router, config, found = APIRouter(), analyzer.config, page_files()
+def page_routes(config: ServerConfig, models: tuple[str, ...]) -> APIRouter:
+    """The routes.
+
+    Args:
+        config: What the server was started with.
+        models: Names of the models, the default first.
+    """
+    router, found = APIRouter(), page_files()
     measurer = BrowserMeasurer.fetched() if config.camera else BrowserMeasurer.cached()
     facts = ServerFacts(
         version=__version__,
@@ -106,7 +110,7 @@ def page_routes(analyzer: Analyzer) -> APIRouter:
         needs_key=bool(config.keys),
         camera=measurer is not None,
         video=config.video,
-        models=analyzer.models.names,
+        models=models,
         rules=OFFLINE,
         body_bytes=config.limits.body_bytes,
         video_bytes=config.limits.video_bytes,

@@ -62,7 +62,6 @@ class Metrics:
         if not analyses:
             self._faceless.inc()
 
-    @property
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """All figures in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""`/v1/models`, `/v1/vocabulary`, `/health`, `/metrics` and the page that describes the endpoints."""
+"""`/v1/models`, `/v1/vocabulary` and the page that describes the endpoints."""
 
 from typing import Any, Final
 
@@ -6,12 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from expllm.server.analyzer import Analyzer
-from expllm.server.http_errors import ApiError
 from expllm.server.reference import reference_page
 from expllm.server.responses import ERRORS, ModelList, ServedModel
 from expllm.server.unit_list import Vocabulary, vocabulary
 
-PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 PAGE_POLICY: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 }
@@ -29,24 +27,6 @@ def status_routes(analyzer: Analyzer) -> APIRouter:
     async def one_model(model: str) -> ServedModel:
         models.check(model)
         return ServedModel(id=model, created=models.created)
-
-    @router.get("/health/live", summary="Whether the server runs")
-    async def live() -> dict[str, str]:
-        return {"status": "live"}
-
-    @router.get("/health/ready", summary="Whether it takes pictures", responses={503: ERRORS[503]})
-    async def ready() -> dict[str, str]:
-        if analyzer.draining:
-            raise ApiError(503, "The server is ending.", "draining")
-        if not analyzer.ready:
-            raise ApiError(503, "The server is loading its models.", "starting", headers={"Retry-After": "1"})
-        return {"status": "ready"}
-
-    @router.get(
-        "/metrics", summary="Figures for Prometheus", response_class=Response, responses={401: ERRORS[401]}
-    )
-    async def metrics() -> Response:
-        return Response(analyzer.metrics.text, media_type=PROMETHEUS)
 
     @router.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> Response:

@@ -3,11 +3,12 @@
 import signal
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from expllm.core.errors import UsageError
 from expllm.server.app import create_app
@@ -15,6 +16,7 @@ from expllm.server.guard import guarded
 from expllm.server.server_config import ServerConfig
 
 BACKLOG = 2048
+Application = Callable[[ServerConfig, Callable[[], object]], FastAPI]
 
 
 class Server(uvicorn.Server):
@@ -22,15 +24,16 @@ class Server(uvicorn.Server):
 
     Args:
         config: What to serve.
+        application: Makes the application of the configuration and of what to call when it cannot serve.
 
     Raises:
         ExpllmError: as [`create_app`][expllm.server.app.create_app].
         UsageError: the address cannot be listened on.
     """
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, application: Application = create_app) -> None:
         self._socket = _listening(config.host, config.port)
-        self.app = create_app(config, self._give_up)
+        self.app = application(config, self._give_up)
         limits = config.limits
         super().__init__(
             uvicorn.Config(
@@ -54,13 +57,13 @@ class Server(uvicorn.Server):
             ExpllmError: a model cannot be loaded.
         """
         self.run(sockets=[self._socket])
-        failure = self.app.state.analyzer.failure
+        failure = self.app.state.service.failure
         if failure is not None:
             raise failure
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """As the parent's; `/health/ready` says so."""
-        self.app.state.analyzer.draining = True
+        self.app.state.service.draining = True
         super().handle_exit(sig, frame)
 
     @contextmanager

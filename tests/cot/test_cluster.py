@@ -1,12 +1,14 @@
 """A run over a Ray cluster of two nodes, one of them killed in the middle: nothing lost, nothing twice."""
 
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import honest
 import pytest
+from ray_cluster import two_nodes
 from running import order, served, write_reference
 from waiting import wait_until
 
@@ -49,9 +51,6 @@ def test_every_sample_has_one_shard() -> None:
 
 @pytest.mark.slow
 def test_a_node_dies_and_the_result_is_the_same(tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray", reason="Ray is not installed (extra [ray])")
-    from ray.cluster_utils import Cluster
-
     data = write_reference(tmp_path / "reference.jsonl", SAMPLES)
     with served(honest.of_payload, latency=0.05) as server:
         work(order(data, tmp_path / "single", server.url))
@@ -59,23 +58,16 @@ def test_a_node_dies_and_the_result_is_the_same(tmp_path: Path) -> None:
         run.path.mkdir()
         run.begin(RunFolder(tmp_path / "single").settings() | {"shards": 2})
         before = len(server.seen)
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-        second = cluster.add_node(num_cpus=1)
-        ray.init(address=cluster.address, log_to_driver=False)
-        try:
-            import threading
+        with two_nodes() as kill_second:
 
             def kill() -> None:
                 wait_until(lambda: len(server.seen) >= before + 20)
-                cluster.remove_node(second, allow_graceful=False)
+                kill_second()
 
             killer = threading.Thread(target=kill)
             killer.start()
             ended = run_on_cluster(run.path, 2, opening(data, server.url), lambda _: None)
             killer.join()
-        finally:
-            ray.shutdown()
-            cluster.shutdown()  # type: ignore[no-untyped-call, unused-ignore]
     assert ended == SAMPLES
     ids = Counter(o for path in run.journals() for o in _ended(path))
     assert set(ids.values()) == {1}

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from encoding import saved
 from faces_in_motion import small_walk, walk_video
+from ray_cluster import one_node, two_nodes
 from waiting import wait_until
 
+from expllm.core.errors import VideoError
 from expllm.video.analysis import VideoOptions
 from expllm.video.ray_shares import measure_on_cluster
 from expllm.video.stretch_store import StretchFolder
@@ -43,19 +45,13 @@ def ended_or_measured(
 
 @pytest.mark.slow
 def test_a_cluster_gives_the_same_bytes_though_it_loses_a_node(tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray", reason="Ray is not installed (extra [ray])")
-    from ray.cluster_utils import Cluster
-
     clip = saved(tmp_path, "walk.mp4", small_walk())
     with StretchMeter() as meter:
         alone = VideoRun(clip, tmp_path / "alone", VideoOptions())
         with alone.locked():
             alone.write(alone.analyze(meter), Products(table="csv"), meter)
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-        second = cluster.add_node(num_cpus=1)
-        ray.init(address=cluster.address, log_to_driver=False)
-        lost: list[Callable[[], object]] = [lambda: cluster.remove_node(second, allow_graceful=False)]
-        try:
+        with two_nodes() as kill:
+            lost = [kill]
             run = VideoRun(clip, tmp_path / "cluster", VideoOptions())
 
             def watch(seconds: float, faces: int) -> None:
@@ -65,9 +61,6 @@ def test_a_cluster_gives_the_same_bytes_though_it_loses_a_node(tmp_path: Path) -
             with run.locked():
                 analysis = run.analyze(meter, workers=2, ray=True, watch=lambda _: watch)
                 run.write(analysis, Products(table="csv"), meter)
-        finally:
-            ray.shutdown()
-            cluster.shutdown()  # type: ignore[no-untyped-call, unused-ignore]
     assert not lost
     one, other = files(tmp_path / "alone"), files(tmp_path / "cluster")
     for found in (one, other):
@@ -81,17 +74,10 @@ def test_a_cluster_gives_the_same_bytes_though_it_loses_a_node(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_a_share_says_why_it_was_stopped(tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray", reason="Ray is not installed (extra [ray])")
-    from expllm.core.errors import VideoError
-
-    ray.init(num_cpus=1, log_to_driver=False, include_dashboard=False)
-    try:
-        with pytest.raises(VideoError, match="there is no such file"):
-            measure_on_cluster(
-                tmp_path / "no.mp4", StretchFolder(tmp_path / "out"), VideoOptions(), 1, lambda *_: None
-            )
-    finally:
-        ray.shutdown()
+    with one_node(1), pytest.raises(VideoError, match="there is no such file"):
+        measure_on_cluster(
+            tmp_path / "no.mp4", StretchFolder(tmp_path / "out"), VideoOptions(), 1, lambda *_: None
+        )
 
 
 @pytest.mark.slow

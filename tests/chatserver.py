@@ -184,6 +184,7 @@ class ChatServer:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/counts", self._counts)
         app.router.add_get("/seen", self._list)
+        self.add_routes(app)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=4096)
@@ -194,6 +195,9 @@ class ChatServer:
     async def __aexit__(self, *_: object) -> None:
         assert self._runner is not None
         await self._runner.cleanup()
+
+    def add_routes(self, app: web.Application) -> None:
+        """What a server of another kind answers besides."""
 
     # What it saw
 
@@ -244,6 +248,12 @@ class ChatServer:
             return web.Response()
         finally:
             self.in_flight -= 1
+
+    def note_line(self, body: bytes) -> Seen:
+        """A request that did not come alone, but in a file."""
+        key = hashlib.sha256(body).hexdigest()
+        self.seen.append(Seen(len(self.seen), key, key, time.time()))
+        return self.seen[-1]
 
     def _note(self, request: web.Request, body: bytes) -> Seen:
         number = len(self.seen)

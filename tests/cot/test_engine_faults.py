@@ -17,8 +17,6 @@ from expllm.chat.retries import Backoff
 from expllm.cli import cot_make
 from expllm.cot import engine_setup
 from expllm.cot.ledger import Ledger
-from expllm.cot.prompt_set import Prompts
-from expllm.cot.writers import LLMWriter
 from expllm.files.runs import RunFolder
 
 
@@ -26,15 +24,14 @@ from expllm.files.runs import RunFolder
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same client with waits of milliseconds, so that ten thousand calls fit a test."""
 
-    def writer(asked: engine_setup.CotMakeOptions, prompts: Prompts) -> LLMWriter:
-        chat = OpenAIChat(
+    def chat(asked: engine_setup.CotMakeOptions) -> OpenAIChat:
+        return OpenAIChat(
             asked.model, base_url=asked.base_url, api_key_env=asked.key_env, concurrency=asked.concurrency,
             max_attempts=5, most_bytes=2**18,
             backoff=Backoff(base=0.01, cap=0.1),
         )  # fmt: skip
-        return LLMWriter(chat, prompts)
 
-    monkeypatch.setattr(engine_setup, "_writer", writer)
+    monkeypatch.setattr(engine_setup, "_chat", chat)
 
 
 @pytest.mark.parametrize("samples", [40, pytest.param(950, marks=pytest.mark.slow)])

@@ -76,8 +76,13 @@ class Address:
     @property
     def models_url(self) -> str:
         """Where the list of models is."""
-        split = urlsplit(self.url)
-        return urlunsplit(split._replace(path=split.path.removesuffix(_PATH) + _MODELS))
+        return self.under(_MODELS)
+
+    def under(self, path: str) -> str:
+        """Another place of the same API, such as `/files` or `/batches?limit=9`."""
+        split, (path, _, query) = urlsplit(self.url), path.partition("?")
+        queries = "&".join(part for part in (split.query, query) if part)
+        return urlunsplit(split._replace(path=split.path.removesuffix(_PATH) + path, query=queries))
 
     @classmethod
     def of(cls, base_url: str | None, key_env: str) -> "Address":

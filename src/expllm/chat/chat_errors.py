@@ -70,3 +70,7 @@ class ChatFailed(ExpllmError):  # noqa: N818
         self.usage = usage
         self.cost = cost
         self.seconds = seconds
+
+
+class AnswersLater(Exception):  # noqa: N818 - no error: the answers come when the run is resumed
+    """The process is to end, and the question lies at the server."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from expllm.chat.address import Address
 from expllm.chat.attempts import CallProgress, Request, RetryingClient
+from expllm.chat.batches import DISCOUNT, BatchClient, BatchPlan
 from expllm.chat.chat_errors import Unreachable
 from expllm.chat.failures import refused_for_good
 from expllm.chat.limits import AdaptiveLimiter, TokenBucket
@@ -57,6 +58,8 @@ class OpenAIChat:
         extra: Further members of the request, such as `{"top_p": 0.9}`.
         backoff: Waits between attempts.
         most_bytes: The longest body of a reply.
+        batches: Ask through the Batch API, at half the price; the limits on requests under way and a minute
+            do not matter then. None asks directly.
 
     Raises:
         UsageError: an argument makes no sense.
@@ -88,6 +91,7 @@ class OpenAIChat:
         extra: Mapping[str, Any] | None = None,
         backoff: Backoff | None = None,
         most_bytes: int = 2**20,
+        batches: BatchPlan | None = None,
     ) -> None:
         _check(
             model, timeout, between_bytes, max_attempts, concurrency, requests_per_minute, tokens_per_minute,
@@ -98,15 +102,22 @@ class OpenAIChat:
         self._address = replace(address, option=address_option, model_option=model_option)
         self._fixed = _fixed(model, temperature, seed, extra or {})
         self._max_tokens, self._max_tokens_option = max_tokens, max_tokens_option
-        self._prices = Prices.load() if prices is None else prices
+        known = Prices.load() if prices is None else prices
+        self._prices = known if batches is None else known.times(DISCOUNT)
         self._cache_path = cache
         self._cache: ReplyCache | None = None
         self._transport = Transport(
             self._address, timeout=timeout, between_bytes=between_bytes, most_bytes=most_bytes
         )
         self.gate = AdaptiveLimiter(concurrency)
-        self._attempts = RetryingClient(
-            model, self._address, self._transport, backoff or Backoff(), most=max_attempts, gate=self.gate,
+        waits = backoff or Backoff()
+        self.batches = (
+            None
+            if batches is None
+            else BatchClient.of(model, self._address, batches, waits, max_attempts, self._prices)
+        )
+        self._attempts = self.batches or RetryingClient(
+            model, self._address, self._transport, waits, most=max_attempts, gate=self.gate,
             requests=TokenBucket(requests_per_minute) if requests_per_minute else None,
             tokens=TokenBucket(tokens_per_minute) if tokens_per_minute else None, prices=self._prices,
         )  # fmt: skip
@@ -202,6 +213,8 @@ class OpenAIChat:
     async def close(self) -> None:
         """Ends the connections and closes the cache."""
         await self._transport.close()
+        if self.batches is not None:
+            await self.batches.close()
         if self._cache is not None:
             self._cache.close()
             self._cache = None

@@ -98,6 +98,17 @@ class Transport:
         """Asks for the list of models."""
         return await self._exchange("GET", self._address.models_url)
 
+    async def send(
+        self, method: str, url: str, body: bytes | None = None, kind: str | None = None
+    ) -> HttpReply | TransportError:
+        """Sends a request of any kind.
+
+        Args:
+            kind: The body's content type; None: JSON.
+        """
+        headers = {"Content-Type": kind} if kind else {}
+        return await self._exchange(method, url, data=body, headers=headers)
+
     async def _exchange(self, method: str, url: str, **request: Any) -> HttpReply | TransportError:
         import aiohttp
         import yarl

@@ -16,6 +16,7 @@ from expllm.cli.options import (
     AuditModelOption,
     AuSourceOption,
     BaseUrlOption,
+    BatchApiOption,
     BudgetOption,
     CacheOption,
     ConcurrencyOption,
@@ -142,6 +143,7 @@ def make(
     requests_per_minute: RequestsPerMinute = None,
     tokens_per_minute: TokensPerMinute = None,
     cache: CacheOption = None,
+    batch_api: BatchApiOption = False,
     retry_failed: RetryFailedOption = False,
     quiet: QuietOption = False,
     ray: Ray = None,
@@ -171,7 +173,7 @@ def make(
         max_tokens=max_new_tokens, timeout=timeout, requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute, cache=cache, quiet=quiet, ray=ray,
         shards=(shards or 2) if ray else None, au_source=au_source, data_root=data_root, kind=kind,
-        licence=licence,
+        licence=licence, batch_api=batch_api,
     )  # fmt: skip
     leave(*work(options, as_json=as_json))
 

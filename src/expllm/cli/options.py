@@ -355,6 +355,14 @@ CacheOption = Annotated[
         "--cache", metavar="FILE", help="Store replies here, and reuse stored ones.", rich_help_panel=SERVERS
     ),
 ]
+BatchApiOption = Annotated[
+    bool,
+    typer.Option(
+        "--batch-api",
+        help="Ask through the Batch API: half the price, answers within a day.",
+        rich_help_panel=SERVERS,
+    ),
+]
 BudgetOption = Annotated[
     float | None,
     typer.Option("--budget", metavar="USD", help="Stop when this much is spent.", rich_help_panel=SERVERS),

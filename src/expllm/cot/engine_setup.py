@@ -1,18 +1,19 @@
 """What a run of the engine is made with, and the engine made from it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol, get_args
 
-from expllm.chat import priced_chat
+from expllm.chat import OpenAIChat, priced_chat
+from expllm.chat.batches import BatchPlan, BatchTimes
 from expllm.core.errors import UsageError
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.case import Rules
 from expllm.cot.engine import Engine, dataset_aus
 from expllm.cot.prompt_set import Prompts
 from expllm.cot.sample_session import RunBudget
-from expllm.cot.writers import LLMWriter, RuleWriter, Writer
+from expllm.cot.writers import LLMWriter, RuleWriter
 from expllm.data import Dataset, Sample
 from expllm.data.roots import open_named
 
@@ -20,6 +21,8 @@ CHAT: Final = "chat:"
 """Stands before the name of a chat model."""
 OFFLINE: Final = "offline"
 """How runs name the writer by rules."""
+BATCHES: Final = "batches.sqlite"
+"""What lies at a server's Batch API, in the folder of a run."""
 RULES: Final = "rules"
 """How a user names it."""
 Verify = Literal["llm", "rules", "both"]
@@ -68,6 +71,8 @@ class CotMakeOptions:
         timeout: Seconds for one reply.
         requests_per_minute, tokens_per_minute: At most; None for no limit.
         cache: SQLite file of replies.
+        batch_api: Ask through the server's Batch API: half the price, answers within a day.
+        batch_times: When batches are sent and looked at.
         ray: Address of a Ray cluster, `auto` or `local`; None works in this process.
         shards: Workers of the cluster; a run keeps their number.
         au_source: What action units are read from: `blendshapes`, `pixels`, or `both`.
@@ -101,6 +106,8 @@ class CotMakeOptions:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     cache: Path | None = None
+    batch_api: bool = False
+    batch_times: BatchTimes = field(default_factory=BatchTimes)
     ray: str | None = None
     shards: int | None = None
     au_source: str = "blendshapes"
@@ -114,6 +121,9 @@ class CotMakeOptions:
             raise UsageError(f"--verify is {self.verify!r}: use llm, rules or both")
         if self.budget is not None and not self.budget > 0:
             raise UsageError(f"--budget is {self.budget:g}: give an amount in USD above 0")
+        if self.batch_api and (self.model == OFFLINE or self.ray):
+            other = "--ray" if self.ray else "--model rules, which asks nobody"
+            raise UsageError(f"--batch-api does not go with {other}")
         if self.shards and not self.ray:
             raise UsageError("--shards needs --ray")
 
@@ -166,24 +176,32 @@ def make_engine(
     Raises:
         ExpllmError: the endpoint's settings make no sense, or its key is missing.
     """
-    writer = _writer(options, prompts)
+    chat = None if options.model == OFFLINE else _chat(options)
     reader = None if face_reader is None else face_reader(options.au_source, options.licence)
     return Engine(
-        writer=writer, labels=labels, rules=options.rules, img2au=reader or dataset_aus,
+        writer=RuleWriter() if chat is None else LLMWriter(chat, prompts),
+        labels=labels,
+        rules=options.rules,
+        img2au=reader or dataset_aus,
         release=(lambda: None) if reader is None else reader.close,
-        gate=RunBudget(options.concurrency, options.budget),
+        gate=_gate(options, chat),
         prompt_hash=None if options.model == OFFLINE else prompts.hash,
-    )  # fmt: skip
+    )
 
 
-def _writer(options: CotMakeOptions, prompts: Prompts) -> Writer:
-    if options.model == OFFLINE:
-        return RuleWriter()
-    chat = priced_chat(
+def _gate(options: CotMakeOptions, chat: OpenAIChat | None) -> RunBudget:
+    """As many samples at one time as a batch has lines; when the run is to end, no batch is waited for."""
+    if chat is None or (batches := chat.batches) is None:
+        return RunBudget(options.concurrency, options.budget)
+    return RunBudget(batches.lines, options.budget, batches.leave, lambda: batches.note)
+
+
+def _chat(options: CotMakeOptions) -> OpenAIChat:
+    batches = BatchPlan(options.output / BATCHES, times=options.batch_times) if options.batch_api else None
+    return priced_chat(
         options.model, options.prices, options.budget, base_url=options.base_url,
         api_key_env=options.key_env, temperature=options.temperature, seed=options.seed,
         max_tokens=options.max_tokens, concurrency=options.concurrency, timeout=options.timeout,
         requests_per_minute=options.requests_per_minute, tokens_per_minute=options.tokens_per_minute,
-        cache=options.cache,
+        cache=options.cache, batches=batches,
     )  # fmt: skip
-    return LLMWriter(chat, prompts)

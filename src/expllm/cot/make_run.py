@@ -184,11 +184,10 @@ class Live:
         self.hinted += bool(outcome.record["hinted"])
 
     def note(self) -> str:
-        """Share that was given the label, and USD of the whole run where anything was paid."""
-        if not self.ended:
-            return ""
-        cost = f", {self.gate.spent:.2f} USD" if self.gate.spent else ""
-        return f"{self.hinted / self.ended:.0%} given the label{cost}"
+        """Share that was given the label, USD of the whole run where any were paid, what lies in batches."""
+        notes = [f"{self.hinted / self.ended:.0%} given the label"] if self.ended else []
+        notes += [f"{self.gate.spent:.2f} USD"] if self.ended and self.gate.spent else []
+        return ", ".join([*notes, *filter(None, [self.gate.pending()])])
 
 
 def _total(dataset: Dataset, limit: int | None) -> int:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from expllm.chat import ChatFailed, Message, Reply
+from expllm.chat.chat_errors import AnswersLater
 from expllm.core.errors import ExpllmError
 from expllm.core.vocabulary import Expression
 from expllm.cot.journal import Call, Row, Verdict
@@ -44,16 +45,26 @@ class RunBudget:
     Args:
         concurrency: Calls under way at once.
         budget: USD that may be spent, earlier sessions counted in; None for no bound.
+        on_stop: Called when the run is asked to end: calls that would take hours need not be waited for.
 
     Attributes:
+        pending: What lies at the server and takes hours, in a few words; empty where nothing does.
         spent: USD so far.
         stopping: No further call may begin.
         calls: Calls that this session has made.
     """
 
-    def __init__(self, concurrency: int = 64, budget: float | None = None) -> None:
+    def __init__(
+        self,
+        concurrency: int = 64,
+        budget: float | None = None,
+        on_stop: Callable[[], None] = lambda: None,
+        pending: Callable[[], str] = str,
+    ) -> None:
         self.concurrency = concurrency
         self.budget = budget
+        self.pending = pending
+        self._on_stop = on_stop
         self.spent = 0.0
         self.stopping = False
         self.calls = 0
@@ -70,6 +81,8 @@ class RunBudget:
     def stop(self) -> bool:
         """Lets no further call begin; whether that was so before."""
         before, self.stopping = self.stopping, True
+        if not before:
+            self._on_stop()
         return before
 
     @asynccontextmanager
@@ -168,6 +181,8 @@ class SampleSession:
         number, self._number = self._number, self._number + 1
         try:
             reply = await answer()
+        except AnswersLater:
+            raise Paused from None
         except ChatFailed as failed:
             return Call(
                 self.sample, number, step, self.round, digest, prompt, storable(failed.detail), failed.reason,

@@ -158,6 +158,15 @@ def test_adapters_of_other_layers_are_refused(folder: Path, light: FastRuntime, 
         FaceVLM(replace(light, folder=copy))
 
 
+def test_sentences_are_encoded_as_by_transformers(light: FastRuntime) -> None:
+    """Audited decoding puts sentences of the rules among the tokens of a text."""
+    theirs = load_tokenizer(preset("compact").language)
+    for text in ("\n\n", " Overall, the expression is fear.", "The jaw drops.", "\u00e9\u4e2d"):
+        assert light.tokenizer.encode(text, add_special_tokens=False) == theirs.encode(
+            text, add_special_tokens=False
+        )
+
+
 def test_other_models_go_the_usual_way(tmp_path: Path) -> None:
     from smallmodels import tiny_bundle
 

@@ -27,6 +27,11 @@ class LightTokenizer:
         """As that of `transformers`, of one token."""
         return self.backend_tokenizer.token_to_id(token)
 
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """As that of `transformers`."""
+        ids: list[int] = self.backend_tokenizer.encode(text, add_special_tokens=add_special_tokens).ids
+        return ids
+
     def decode(self, ids: Sequence[int], *, skip_special_tokens: bool, **_: Any) -> str:
         """As that of `transformers`, without its cleaning up."""
         text: str = self.backend_tokenizer.decode(list(ids), skip_special_tokens=skip_special_tokens)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from expllm.core.records import CoT
-from expllm.core.vocabulary import AUVector, Expression
+from expllm.core.vocabulary import AU_BY_NAME, AUVector, Expression
 from expllm.cot.format_check import PRONOUNS
 from expllm.cot.rule_writer import write_cot
 from expllm.grounding import Verdict, audit, concluded
@@ -20,6 +20,14 @@ FEWEST: Final = 3
 """Words of a sentence that takes another one's place: "The jaw drops." has so many."""
 REFUTED: Final = (*WRONG, Verdict.UNSUPPORTED)
 """Verdicts with which a claim does not stand: a mere trace that is claimed as a movement is among them."""
+LOOKED_AT: Final = ("brows", "eyes", "mouth")
+"""Parts of a face of which something is known where it was measured at all."""
+_COVERAGE: Final = re.compile(
+    r"\b(?:only (?:a )?part|much|most|half|a large part|parts) of (?:the|this) face\b[^.]*\bmeasured\b"
+    r"|\bmeasurements? covers? (?:only|just|no more than) (?:a )?part of (?:the|this) face\b",
+    re.IGNORECASE,
+)
+"""Sentences of an earlier rule-based writer, from which models learned: it wrote them under every face."""
 _OPEN: Final = "The measured movements leave the expression open."
 
 
@@ -39,7 +47,10 @@ class SentenceVerifier:
         context = _context(before)
         found = audit(context + sentence, self.aus).checked
         new = [one for one in found if one.claim.end > len(context) and one.verdict in REFUTED]
-        return "; ".join(f'"{one.claim.text}": {one.reason}' for one in new) or None
+        reasons = [f'"{one.claim.text}": {one.reason}' for one in new]
+        if (said := _COVERAGE.search(sentence)) and _is_whole(self.aus):
+            reasons.append(f'"{said[0]}": {", ".join(LOOKED_AT[:-1])} and {LOOKED_AT[-1]} were measured')
+        return "; ".join(reasons) or None
 
     def replaceable(self, before: str, first: str, other: str) -> bool:
         """Another sentence must be new, of some words, impersonal, read by the audit, and name no further
@@ -78,6 +89,13 @@ class SentenceVerifier:
         cot = write_cot(self.aus, label or Expression.NEUTRAL)
         written = cot.parts[CoT.HEADINGS.index(part)]
         return [one.strip() for one in split(written)]
+
+
+def _is_whole(aus: AUVector) -> bool:
+    """Whether something was measured in each part of the face, and no side of it is hidden."""
+    measured = {*aus.measured}
+    regions = {AU_BY_NAME[name].region for name in measured}
+    return regions >= {*LOOKED_AT} and all(AU_BY_NAME[name].mirror in measured for name in measured)
 
 
 def verifier(aus: AUVector | None) -> SentenceVerifier | None:

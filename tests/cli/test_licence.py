@@ -30,6 +30,10 @@ PERMISSIVE = ("--licence", "permissive")
         (("eval", "cot", "compact", "DATA"), "compact is research-only: use rules, or a chat model"),
         (("model", "calibrate", "compact", "DATA"), "compact is research-only: use rules, or a chat model"),
         (("serve", "--model", "compact"), "compact is research-only: use rules, or a chat model"),
+        (
+            ("serve", "--model", "rules", "--au-source", "both"),
+            "seeing is research-only: use --au-source blendshapes",
+        ),
     ],
     ids=lambda one: " ".join(map(str, one[:2])) if isinstance(one, tuple) else "",
 )

@@ -15,15 +15,17 @@ from PIL import Image
 from serving_expllm import Running, portrait, running
 from waiting import HANG_S
 
-from expllm.core.errors import MissingWeights
+from expllm.core.errors import MissingWeights, UsageError
 from expllm.core.vocabulary import AU_NAMES, AUVector
 from expllm.faces.au_classifier import classifier_for
 from expllm.faces.au_reader import BlendshapeReader
 from expllm.faces.counterfactuals import smallest_change
+from expllm.faces.pixel_reader import UnitReader
 from expllm.predict.base import rounded
 from expllm.predict.predictor import Predictor
 from expllm.server import measurer
 from expllm.server.page_routes import page_files
+from expllm.server.server_config import ServerConfig
 
 PAGE = files("expllm") / "server" / "page"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "faces"
@@ -127,6 +129,24 @@ def test_the_vocabulary_is_the_packages(server: Running) -> None:
     rows = {name for pair in found["pairs"] for name in (pair["left"], pair["right"])} | set(found["whole"])
     assert rows == set(AU_NAMES)
     assert {unit["name"] for unit in found["units"] if unit["measured"]} == set(BlendshapeReader().measured)
+
+
+def test_pictures_are_read_from_the_chosen_source() -> None:
+    """The page draws what an answer and the vocabulary hold: the units beyond FEAFA's 24 come with them."""
+    with running(au_source="both") as server:
+        (face,) = analysis(server)["faces"]
+        units = server.ask("GET", "/v1/vocabulary").json["units"]
+    measured = {unit["name"] for unit in units if unit["measured"]}
+    assert measured == set(UnitReader("both").measured)
+    assert measured == {name for name, value in face["aus"].items() if value is not None}
+    assert face["aus"]["cheek raiser"] > 0.4
+    assert face["au_readings"]["nose wrinkle"]["source"] == "pixels"
+    assert face["provenance"]["licences"]["seeing"] == "research-only"
+
+
+def test_research_weights_are_refused_before_anything_is_served() -> None:
+    with pytest.raises(UsageError, match="seeing is research-only: use --au-source blendshapes"):
+        ServerConfig(models=("offline",), au_source="both", licence="permissive")
 
 
 def test_audits_stand_beside_the_faces(server: Running) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from expllm.cli.ending import complain
-from expllm.cli.options import DeviceOption, DtypeOption, LicenceOption
+from expllm.cli.options import AuSourceOption, DeviceOption, DtypeOption, LicenceOption
 from expllm.core.errors import UsageError
 from expllm.core.packages import SERVER, require
 
@@ -116,6 +116,7 @@ def serve(
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
     licence: LicenceOption = "any",
+    au_source: AuSourceOption = "blendshapes",
     workers: Workers = None,
     key_env: KeyEnv = None,
     no_key: NoKey = False,
@@ -145,10 +146,9 @@ def serve(
 
     config = ServerConfig(
         host=host, port=port, models=tuple(model or ()), dtype=dtype, device=device,
-        licence=licence,
-        workers=workers or default_workers(), keys=_keys(key_env), no_key=no_key,
-        allowed_hosts=tuple(allowed_host or ()), cors=tuple(cors or ()),
-        allow_url=allow_url, video=video, camera=camera, rate=rate, log=complain,
+        licence=licence, au_source=au_source, workers=workers or default_workers(),
+        keys=_keys(key_env), no_key=no_key, allowed_hosts=tuple(allowed_host or ()),
+        cors=tuple(cors or ()), allow_url=allow_url, video=video, camera=camera, rate=rate, log=complain,
     )  # fmt: skip
     keep_stderr_to_ourselves()
     server = Server(config) if ray is None else _before_replicas(config, ray, replicas)

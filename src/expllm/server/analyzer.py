@@ -233,7 +233,9 @@ class Analyzer:
         """The calling thread's measurer, with an explainer that all threads share."""
         if not hasattr(self._of_thread, "measurer"):
             with self._opening:  # two that open at once would silence each other
-                self._of_thread.measurer = FaceMeasurer(licence=self.config.licence)
+                self._of_thread.measurer = FaceMeasurer(
+                    au_source=self.config.au_source, licence=self.config.licence
+                )
                 self._measurers.append(self._of_thread.measurer)
         return Predictor(explainer=explainer, measurer=self._of_thread.measurer, mirrored=mirrored)
 

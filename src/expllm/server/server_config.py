@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from expllm.core.errors import UsageError
+from expllm.core.licences import check_licence
+from expllm.core.vocabulary import AUSource
+from expllm.faces.pixel_reader import READ_WITH
 from expllm.files.images import ImageLimits
 
 MEBIBYTE: Final = 2**20
@@ -77,6 +80,7 @@ class ServerConfig:
         models: Names as `expllm analyze --model` takes them; the first is the default. The rules are always
             served.
         dtype, device, licence: Of these models, as for `open_explainer`.
+        au_source: What action units of pictures are read from.
         workers: Threads that find and measure faces, each with a measurer of its own.
         keys: Any of them opens the server; none: everybody may use it.
         no_key: Serve other machines without a key.
@@ -90,7 +94,8 @@ class ServerConfig:
         log: Takes the lines of the server's log. They hold nothing that a client sent.
 
     Raises:
-        UsageError: other machines could use it without a key, or a number is out of range.
+        UsageError: other machines could use it without a key, a number is out of range, or the licence does
+            not allow the weights that read action units.
     """
 
     host: str = "127.0.0.1"
@@ -99,6 +104,7 @@ class ServerConfig:
     dtype: str = "auto"
     device: str = "auto"
     licence: str | None = None
+    au_source: AUSource | str = AUSource.BLENDSHAPES
     workers: int = 1
     keys: tuple[str, ...] = field(default=(), repr=False)
     no_key: bool = False
@@ -121,6 +127,7 @@ class ServerConfig:
             raise UsageError(f"--workers is {self.workers}: use at least 1")
         if self.rate is not None and not self.rate > 0:
             raise UsageError(f"the rate is {self.rate:g} requests a minute: use more than 0")
+        check_licence(self.licence, *READ_WITH[AUSource(self.au_source)])
 
 
 def is_loopback(host: str) -> bool:

@@ -37,6 +37,6 @@ def status_routes(analyzer: Analyzer) -> APIRouter:
         "/v1/vocabulary", summary="The action units and expressions that answers speak of", responses=ERRORS
     )
     async def words() -> Vocabulary:
-        return vocabulary()
+        return vocabulary(analyzer.config.au_source)
 
     return router

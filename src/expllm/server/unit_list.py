@@ -3,8 +3,9 @@
 from typing import Literal
 
 from expllm.core.records import Record
-from expllm.core.vocabulary import ACTION_UNITS, Expression, Side
-from expllm.faces.au_reader import TRACE, BlendshapeReader
+from expllm.core.vocabulary import ACTION_UNITS, AUSource, Expression, Side
+from expllm.faces.au_reader import TRACE
+from expllm.faces.pixel_reader import UnitReader
 from expllm.report.rows import PAIRS, WHOLE
 
 
@@ -49,9 +50,9 @@ class Vocabulary(Record):
     trace: float
 
 
-def vocabulary() -> Vocabulary:
-    """The vocabulary of this version."""
-    measured = BlendshapeReader().measured
+def vocabulary(source: AUSource | str = AUSource.BLENDSHAPES) -> Vocabulary:
+    """The vocabulary of this version, for pictures that are read from this source."""
+    measured = UnitReader(source).measured
     return Vocabulary(
         units=tuple(
             Unit(

@@ -1,7 +1,7 @@
 """Texts as written beside texts as shipped: refuted claims, recall, extra time, on the same faces.
 
     python benchmarks/audited.py ferplus:valid portraits:valid --data DATA --limit 60
-    python benchmarks/audited.py ferplus:valid --data DATA --limit 24 --no-hint
+    python benchmarks/audited.py ferplus:valid --data DATA --limit 24 --hint none
 
 Each batch is written in both ways, one after the other, the first of them in turn, so that other work on the
 machine meets both. Seconds are those of the processor, and hold the labels, which are the same in both.
@@ -28,6 +28,7 @@ from expllm.evals.splits import open_named
 from expllm.grounding import audit
 from expllm.model.shipped import model_folder
 from expllm.predict.base import FaceInput
+from expllm.predict.hints import HINTS
 from expllm.predict.img2au import FaceReader
 from expllm.predict.trained import ModelExplainer
 from expllm.predict.verifying import REFUTED
@@ -145,7 +146,7 @@ def main() -> None:
     parser.add_argument("--model", default="compact")
     parser.add_argument("--limit", type=int, default=48, help="faces of each data set")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--no-hint", dest="hint", action="store_false")
+    parser.add_argument("--hint", choices=HINTS, help="what the model is told; as trained if not given")
     given = parser.parse_args()
     folder = model_folder(given.model)
     explainers = {

@@ -12,7 +12,9 @@ import numpy as np
 from au_readings import Array, Read
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from tower_faces import CHANNELS, LABELS
+from tower_faces import LABELS
+
+from expllm.faces.unit_network import CHANNELS
 
 LEAST_R, LEAST_FLIP, LEAST_AUC, LEAST_SEEN = 0.8, 0.9, 0.7, 8
 """A unit counts if student and teacher agree so on held-out people, mirror images agree so, and faces with

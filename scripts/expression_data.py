@@ -180,7 +180,7 @@ def read_aus(inputs: Inputs, key: str, source: AUSource) -> tuple[Array, Array]:
     for row, values, far in zip(rows.tolist(), scores.tolist(), turned.tolist(), strict=True):
         blendshapes = dict(zip(shapes, values, strict=True))
         clear = seen is not None and far <= MOST_TURNED and seen[row, -1] >= pixels.table.least_clear
-        units = pixels.intensities(seen[row, :-1].astype(float)) if seen is not None and clear else {}
+        units = pixels.table.intensities(seen[row, :-1].astype(float)) if seen is not None and clear else {}
         aus[row], every_score[row] = reader.of(blendshapes, units).to_array(), values
     return aus, every_score
 

@@ -29,11 +29,12 @@ from au_evidence import (
 from au_readings import Array, Read, read
 from flat_json import flat_json
 from safetensors.numpy import load_file, save
-from tower_faces import CHANNELS, LABELS
+from tower_faces import LABELS
 
 from expllm.core.vocabulary import ACTION_UNITS
 from expllm.faces.au_reader import Channel, channel_of, load_calibration
 from expllm.faces.pixel_reader import Ramp
+from expllm.faces.unit_network import CHANNELS, DEAD_CHANNELS
 
 ASSETS: Final = Path(__file__).parents[1] / "src" / "expllm" / "assets"
 DEAD: Final = 0.85
@@ -50,8 +51,6 @@ AUC of lip corner pull for happiness, nose wrinkle and upper lip raise for anger
 SLACK: Final = 0.02
 """In pictures, where faces are found and cut out anew, agreement is so much lower."""
 NEUTRAL: Final = LABELS.index("neutral")
-DEAD_CHANNELS: Final = dict.fromkeys(("cheekPuff", "jawForward", "noseSneerLeft", "noseSneerRight"), 0.0)
-"""Those of MediaPipe that the readings leave out: none is used."""
 FALL_IN_PICTURES: Final = ("lid raise", "jaw drop")
 """Their r with the teacher falls below the rule where faces are found as in a picture (`measure_aus.py`)."""
 
@@ -180,7 +179,8 @@ class Fitter:
         channels = [channel_of(one) for one in entries if one["measured"]] or ([channel] if channel else [])
         if not channels:
             return None
-        rows = [dict(zip(CHANNELS, row, strict=True)) | DEAD_CHANNELS for row in faces.channels.tolist()]
+        dead = dict.fromkeys(DEAD_CHANNELS, 0.0)
+        rows = [dict(zip(CHANNELS, row, strict=True)) | dead for row in faces.channels.tolist()]
         return np.array([np.mean([one.read(row) for one in channels]) for row in rows])
 
     def _weights(

@@ -104,13 +104,13 @@ def changed(inputs: Inputs, count: int) -> Table:
     pictures = list(_portraits(inputs, count))
     plain = units_and_clear(net, _stack(pictures))
     read = plain[:, -1] >= reader.table.least_clear
-    before = [reader.intensities(row[:-1].astype(float)) for row in plain]
+    before = [reader.table.intensities(row[:-1].astype(float)) for row in plain]
     shown: Table = [[f"{read.sum()} portraits", "still read, %", "mean difference", "largest", "of unit"]]
     for title, change in CHANGES.items():
         seen = units_and_clear(net, _stack([change(one) for one in pictures]))
         both = np.flatnonzero(read & (seen[:, -1] >= reader.table.least_clear))
         share = round(100 * len(both) / max(int(read.sum()), 1))
-        after = {row: reader.intensities(seen[row, :-1].astype(float)) for row in both}
+        after = {row: reader.table.intensities(seen[row, :-1].astype(float)) for row in both}
         moved = {
             name: float(np.mean([abs(after[row][name] - before[row][name]) for row in both]))
             for name in before[0]

@@ -29,14 +29,14 @@ from au_evidence import (
     ratings,
 )
 from au_readings import Array, Read
-from tower_faces import CHANNELS, FACS, LABELS, OTHERS
+from tower_faces import LABELS, OTHERS
 
 from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, AUSource
 from expllm.data.people import part_of
 from expllm.faces.crops import upright_crop
 from expllm.faces.finder import FaceFinder
 from expllm.faces.pixel_reader import PixelReader, Ramp, UnitReader, load_units
-from expllm.faces.unit_network import SIDE, face_net
+from expllm.faces.unit_network import CHANNELS, FACS, SIDE, face_net
 from expllm.files.images import open_image
 from expllm.files.progress import Progress
 

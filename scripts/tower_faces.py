@@ -20,29 +20,11 @@ from torch import Tensor
 
 from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data.people import part_of
+from expllm.faces.unit_network import CHANNELS, FACS
 
 LABELS: Final = [label.value for label in LABEL_ORDERS["ferplus"].labels]
 OTHERS: Final = ("unknown", "NF")
 PORTRAIT: Final = 112
-FACS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
-"""The units that are learned, by their numbers in FACS."""
-_PAIRS: Final = (
-    "browDown browOuterUp eyeBlink eyeLookDown eyeLookIn eyeLookOut eyeLookUp eyeSquint eyeWide mouthDimple "
-    "mouthFrown mouthLowerDown mouthPress mouthSmile mouthStretch mouthUpperUp jaw mouth"
-).split()
-_SINGLE: Final = (
-    "browInnerUp jawOpen mouthClose mouthFunnel mouthPucker mouthRollLower mouthRollUpper mouthShrugLower "
-    "mouthShrugUpper"
-).split()
-CHANNELS: Final = (*(pair + side for pair in _PAIRS for side in ("Left", "Right")), *_SINGLE)
-"""MediaPipe's channels that move on photographs at all: those of cheeks, nose and jaw thrust do not."""
-MIRROR: Final = [
-    CHANNELS.index(name[:-4] + "Right") if name.endswith("Left")
-    else CHANNELS.index(name[:-5] + "Left") if name.endswith("Right")
-    else place
-    for place, name in enumerate(CHANNELS)
-]  # fmt: skip
-"""Where each channel's mirror image stands."""
 
 
 @dataclass

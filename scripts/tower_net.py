@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, dropout, relu
-from tower_faces import CHANNELS, FACS, LABELS
+from tower_faces import LABELS
 
+from expllm.faces.unit_network import CHANNELS, FACS
 from expllm.model.presets import CONV_TOWER
 from expllm.model.vision import ConvConfig, ConvTower
 

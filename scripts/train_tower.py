@@ -28,11 +28,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, smooth_l1_loss
-from tower_faces import FACS, MIRROR, Faces, ferplus, portraits
+from tower_faces import Faces, ferplus, portraits
 from tower_net import PREFIX, Seeing, Seen, begun
 from tower_teacher import taught
 from tower_views import mixed, plain, views
 
+from expllm.faces.unit_network import FACS, MIRROR
 from expllm.model.presets import CONV_TOWER
 
 SIDE = CONV_TOWER.image

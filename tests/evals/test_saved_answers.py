@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from stubs import SEVEN, given, settings
 
 from expllm.core.errors import ExitCode, RecordError
-from expllm.core.vocabulary import AUVector, Expression
-from expllm.evals.saved_answers import Answer, EvalRun, Settings
+from expllm.core.vocabulary import AUSource, AUVector, Expression
+from expllm.evals.saved_answers import Answer, EvalRun, Explained, Settings
 from expllm.files.runs import NoRun, RunError
 
 TWO = given([("fear", "fear"), ("anger", None)])
@@ -92,6 +92,14 @@ def test_an_explained_answer_comes_back(tmp_path: Path) -> None:
     assert found.cot is not None
     assert found.cot.conclusion == "fear"
     assert found.model_copy(update={"text": "Fear."}).cot is None
+
+
+@pytest.mark.parametrize(("saved", "hint"), [(True, "measured"), (False, "none"), ("self", "self")])
+def test_hints_of_earlier_versions_are_read(saved: object, hint: str) -> None:
+    """They saved whether a model was told what had been measured."""
+    asked = {"max_new_tokens": 8, "reference": "r", "reference_digest": "0"}
+    assert Explained.from_dict({**asked, "hint": saved}).hint == hint
+    assert Explained.from_dict(asked).au_source is AUSource.BLENDSHAPES
 
 
 def test_an_unknown_setting_is_refused(tmp_path: Path) -> None:

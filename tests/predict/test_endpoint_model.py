@@ -18,10 +18,11 @@ from smallconv import SMALL
 
 from expllm import Predictor
 from expllm.chat import UnknownModel, Unreachable
-from expllm.core.conversations import HINT, Questions
+from expllm.core.conversations import HINT, Questions, hinted_units
 from expllm.core.errors import UsageError
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, label_set
+from expllm.faces.crop_reader import CropReader
 from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import save
 from expllm.model.hub.merge import merge
@@ -170,6 +171,26 @@ def test_a_served_model_that_contradicts_what_was_measured(tmp_path: Path) -> No
     (one,) = texts[True].rejected or ()
     assert one.sentence == "The lid is raised."
     assert all(heading in (texts[True].text or "") for heading in CoT.HEADINGS)
+
+
+def test_a_hint_is_read_from_the_picture_where_that_is_asked_for(servers: dict[str, ModelServer]) -> None:
+    """The server gets what the network reads of the crop, not what was measured."""
+    server, (face, *_) = servers["prompt"], faces()
+    assert face.crop is not None
+    (read,) = CropReader()([face.crop])
+    for hint, told in (("self", read), ("none", None)):
+        before = len(server.engine.seen)
+        options = ChatOptions(max_tokens=24)
+        with closing(open_explainer(f"endpoint:{server.url}", chat=options, hint=hint)) as explainer:  # type: ignore[arg-type]
+            (found,) = explainer.explain([face])
+            licences = explainer.licences
+        texts = [json.dumps(request["messages"]) for request in server.engine.seen[before:]]
+        expected = "none" if told is None else "self"
+        assert (found.hint, "seeing" in licences) == (expected, hint == "self")
+        assert any("Measured, in percent" in text for text in texts) is (told is not None)
+        if told is not None:
+            (first, *_) = hinted_units(told, "feafa")
+            assert any(f"Measured, in percent: {first} " in text for text in texts)
 
 
 def test_without_scores_the_label_is_the_written_one(servers: dict[str, ModelServer]) -> None:

@@ -11,10 +11,10 @@ from expllm.cli.ending import Ending, all_lost, complain, leave, of_answers, of_
 from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.cli.options import (
     DATA,
-    TRAINED,
     AuditedOption,
     AuditMaxNewTokensOption,
     AuditModelOption,
+    AuSourceOption,
     BaseUrlOption,
     BatchSizeOption,
     BoxesOption,
@@ -26,6 +26,7 @@ from expllm.cli.options import (
     DeviceOption,
     DtypeOption,
     EvalRunOption,
+    HintOption,
     JudgeFileOption,
     JudgeMaxNewTokensOption,
     JudgeOption,
@@ -52,6 +53,7 @@ from expllm.files.atomic import refuse_inputs
 
 if TYPE_CHECKING:
     from expllm.cli.asking import ChatSettings
+    from expllm.core.records import Hint
     from expllm.evals.references import References
     from expllm.evals.saved_answers import Answer, Settings
     from expllm.predict import ChatOptions
@@ -63,14 +65,6 @@ ReferenceOption = Annotated[
         metavar="RUN",
         help="Reference texts: a run of 'expllm cot make' or its export.",
         rich_help_panel=DATA,
-    ),
-]
-HintOption = Annotated[
-    bool,
-    typer.Option(
-        "--hint/--no-hint",
-        help="Give the measured action units to a model that was trained with them.",
-        rich_help_panel=TRAINED,
     ),
 ]
 MaxNewTokensOption = Annotated[
@@ -108,8 +102,9 @@ def cot(
     max_new_tokens: MaxNewTokensOption = None,
     questions: QuestionsOption = None,
     served_name: ServedNameOption = None,
-    hint: HintOption = True,
+    hint: HintOption = None,
     audited: AuditedOption = None,
+    au_source: AuSourceOption = "blendshapes",
     data_root: DataRootOption = None,
     kind: KindOption = None,
     batch_size: BatchSizeOption = 16,
@@ -135,10 +130,9 @@ def cot(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Score a model's explanations. Run the same command again to resume.
+    """Score a model's explanations. Run the same command again to resume. Exit code 3: something is missing.
 
-    Grounding checks claims against the measured action units and needs no judge. A judge compares texts with
-    references (the paper's Table III); an audit model reads claims. Exit code 3: something is missing.
+    Grounding holds claims against measured action units; a judge compares texts with references (Table III).
     """
     from expllm.cli.audit_model import CHAT, AuditOrder
     from expllm.cli.evaluate_judge import opened_beside
@@ -148,12 +142,12 @@ def cot(
         temperature=temperature, concurrency=concurrency, budget=budget, prices=prices, timeout=timeout,
         cache=cache, retry_failed=retry_failed, quiet=quiet,
     )  # fmt: skip
-    tokens, evaluated = (judge_max_new_tokens, max_new_tokens), model.startswith(CHAT)
-    beside = opened_beside(reading, judge, judge_file, repeats, tokens, evaluated)
+    tokens = (judge_max_new_tokens, max_new_tokens)
+    beside = opened_beside(reading, judge, judge_file, repeats, tokens, model.startswith(CHAT))
     chat = _evaluated(model, licence, reading, max_new_tokens, questions, served_name)
     found = _answers(
-        model, dataset, output, limit, seed, reference, order, max_new_tokens, hint, audited, data_root, kind,
-        batch_size, boxes, dtype, device, chat, quiet,
+        model, dataset, output, limit, seed, reference, order, max_new_tokens, hint, audited, au_source,
+        data_root, kind, batch_size, boxes, dtype, device, chat, quiet,
     )  # fmt: skip
     beside.ask(found[0], found[2])
     report_cot(*found, as_json)
@@ -186,8 +180,8 @@ def _evaluated(
 
 def _answers(
     model: str, name: str, output: Path | None, limit: int, seed: int, reference: Path | None,
-    order: str | None, max_tokens: int | None, hint: bool, audited: bool | None, root: str | None,
-    kind: str | None, batch: int, boxes: bool | None, dtype: str, device: str,
+    order: str | None, max_tokens: int | None, hint: "Hint | None", audited: bool | None, au_source: str,
+    root: str | None, kind: str | None, batch: int, boxes: bool | None, dtype: str, device: str,
     chat: "ChatOptions | None", quiet: bool,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
     """The run's folder, and every face's answer with its explanation."""
@@ -210,7 +204,7 @@ def _answers(
     references: References = saved or EngineReferences(data.labels)
     with open_adapter(
         model, data.labels, boxes=boxes, dtype=dtype, device=device, kind=data.kind, chat=chat,
-        generation=generation, references=references,
+        generation=generation, references=references, au_source=au_source,
     ) as who:  # fmt: skip
         question = Question(data, name, "cot", limit, seed, who.explained)
         run = output or default_folder(who, question)

@@ -107,6 +107,16 @@ DeviceOption = Annotated[
         rich_help_panel=TRAINED,
     ),
 ]
+HintOption = Annotated[
+    Literal["none", "self", "measured"] | None,
+    typer.Option(
+        "--hint",
+        help="Action units that the model is told before it explains: those measured, those that a network "
+        "reads from the pixels alone (self; weights for academic use only), or none. [default: as trained]",
+        show_default=False,
+        rich_help_panel=TRAINED,
+    ),
+]
 OrderOption = Annotated[
     Literal["label-first", "explanation-first"] | None,
     typer.Option(

@@ -215,13 +215,21 @@ def explanation_text(questions: Questions, aus: AUVector | None) -> str:
 
 
 def _told(aus: AUVector, hinted: str) -> str:
-    """The measured units that moved most, the strongest first, none without its other side."""
+    listed = [f"{name} {round(100 * value)}" for name, value in hinted_units(aus, hinted).items()]
+    return ", ".join(listed) or "no visible movement"
+
+
+def hinted_units(aus: AUVector, hinted: str = "all") -> dict[str, float]:
+    """What a hint tells: the units that moved most, the strongest first, none without its other side.
+
+    Args:
+        hinted: As in `Questions`.
+    """
     known = AU_NAMES if hinted == "all" else FEAFA_NAMES
     active = {name: value for name, value in aus.active(HINTED_ABOVE).items() if name in known}
     strongest = sorted(active, key=lambda name: -active[name])
     told = {side for name in strongest[:HINTED_MOST] for side in (name, AU_BY_NAME[name].mirror)}
-    listed = [f"{name} {round(100 * active[name])}" for name in strongest if name in told]
-    return ", ".join(listed) or "no visible movement"
+    return {name: active[name] for name in strongest if name in told}
 
 
 def explanation_conversation(

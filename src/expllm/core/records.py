@@ -44,6 +44,14 @@ picture may have explained it; `no_face`: the picture shows none; `error`: the i
 """
 
 
+Hint = Literal["none", "self", "measured"]
+"""Which action units a trained model is told of a face before it explains it.
+
+`measured`: those that were measured; `self`: those that a network reads from the face's pixels alone, without
+MediaPipe; `none`: it is to see them by itself.
+"""
+
+
 class Record(BaseModel):
     """A frozen record. Unknown keys and wrong types are errors, not surprises."""
 
@@ -301,6 +309,7 @@ class Provenance(Record):
     """Which parts made an analysis, so that it can be repeated and nobody takes one writer for another.
 
     Attributes:
+        hint: Which action units a trained model was told before it wrote; None where no trained model wrote.
         licences: Licence of each set of weights that was used (`expllm models list`); `unknown` where none is
             recorded. Empty for results of chat models alone, and of earlier versions.
     """
@@ -310,6 +319,7 @@ class Provenance(Record):
     au_reader: str
     classifier: str
     writer: str
+    hint: Hint | None = None
     licences: dict[str, str] = Field(default_factory=dict)
 
 

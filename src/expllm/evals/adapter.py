@@ -8,7 +8,8 @@ from typing import Final
 
 from expllm.core.conversations import Order
 from expllm.core.errors import ExpllmError, ImageError, NoFaceError, UsageError
-from expllm.core.vocabulary import AUVector, Expression
+from expllm.core.records import Hint
+from expllm.core.vocabulary import AUSource, AUVector, Expression
 from expllm.data import Sample
 from expllm.evals.references import References
 from expllm.evals.sample_faces import Measured, SampleFaces
@@ -32,14 +33,14 @@ class GenerationOptions:
     Attributes:
         order: Whether the label comes before its explanation; None: as the model was trained.
         max_new_tokens: Of an explanation, at most.
-        hint: Whether a model that was trained with hints is given the measured units.
+        hint: Which action units a trained model is told; None: as it was trained.
         audited: Whether sentences that the measured units refute are written anew, or left out; None: as in
             `open_explainer`.
     """
 
     order: Order | None = None
     max_new_tokens: int = MOST_TOKENS
-    hint: bool = True
+    hint: Hint | None = None
     audited: bool | None = None
 
 
@@ -55,6 +56,7 @@ def open_adapter(
     chat: ChatOptions | None = None,
     generation: GenerationOptions | None = None,
     references: References | None = None,
+    au_source: AUSource | str = AUSource.BLENDSHAPES,
 ) -> Iterator["ExplainerAdapter"]:
     """The model of that name, ready to be evaluated. Its weights are loaded when it is asked first.
 
@@ -68,6 +70,7 @@ def open_adapter(
         chat: How a model on a server is asked.
         generation: How explanations are asked for; None: only labels are.
         references: The texts that explanations are compared with.
+        au_source: What action units are measured from where the data set brings none.
 
     Raises:
         UsageError: there is no such model, or an option is not for it.
@@ -83,7 +86,7 @@ def open_adapter(
         identity = explainer.model
         if boxes is None:
             boxes = needs_boxes(identity.boxes, kind)
-        with SampleFaces(boxes).opened() as faces:
+        with SampleFaces(boxes, au_source).opened() as faces:
             yield ExplainerAdapter(explainer, faces, boxes, generation, references)
 
 
@@ -119,8 +122,8 @@ class ExplainerAdapter:
             order, audited = generation.order, generation.audited
             self.explained = Explained(
                 order=order or self.identity.order, max_new_tokens=generation.max_new_tokens,
-                hint=generation.hint, audited=self.identity.audited if audited is None else audited,
-                reference=references.name, reference_digest=references.digest,
+                hint=self.identity.hint, audited=self.identity.audited if audited is None else audited,
+                au_source=faces.au_source, reference=references.name, reference_digest=references.digest,
             )  # fmt: skip
 
     def answer(self, samples: Sequence[Sample]) -> list[Answer]:

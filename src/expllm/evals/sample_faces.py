@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from expllm.core.errors import ExpllmError, ImageError, NoFaceError
-from expllm.core.vocabulary import AUVector
+from expllm.core.vocabulary import AUSource, AUVector
 from expllm.data import Sample, image_bytes
 from expllm.evals.references import References
 from expllm.faces.box_cache import BoxCache, own_cache
@@ -33,11 +33,15 @@ class SampleFaces:
     Args:
         boxes: Whether faces are boxed by the detector before they are cut out; else by the data set, or not
             at all.
+        au_source: What action units are measured from.
+
+    Raises:
+        UsageError: the weights that this needs may not be used.
     """
 
-    def __init__(self, boxes: bool) -> None:
-        self._boxes = boxes
-        self._reader = FaceReader()
+    def __init__(self, boxes: bool, au_source: AUSource | str = AUSource.BLENDSHAPES) -> None:
+        self._boxes, self.au_source = boxes, AUSource(au_source)
+        self._reader = FaceReader(self.au_source)
         self._finder: FaceFinder | None = None
         self._known: BoxCache | None = None
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from expllm.core.conversations import Order
 from expllm.core.errors import OutputError, RecordError
-from expllm.core.records import AUs, CoT, Record, Rejected, as_first_written
-from expllm.core.vocabulary import Expression
+from expllm.core.records import AUs, CoT, Hint, Record, Rejected, as_first_written
+from expllm.core.vocabulary import AUSource, Expression
 from expllm.data import Sample
 from expllm.files.atomic import whole_file, write_reason
 from expllm.files.runs import NoRun, RunError, RunFolder
@@ -32,22 +32,29 @@ Status = Literal["ok", "unreadable", "no_face", "no_label"]
 _Log = Annotated[float, Field(le=1e-9, allow_inf_nan=False)]
 
 
+def _hint(value: object) -> object:
+    """What earlier versions saved: told what was measured, or nothing."""
+    return {True: "measured", False: "none"}[value] if isinstance(value, bool) else value
+
+
 class Explained(Record):
     """How faces were explained, and what the texts are held against.
 
     Attributes:
         order: Whether the model is told its own label before it explains.
         max_new_tokens: Of an explanation, at most.
-        hint: Whether a model that was trained with hints was told the measured units.
+        hint: Which action units a trained model was told; earlier versions saved whether it was told any.
         audited: Whether sentences that the measured units refute were written anew, or left out.
+        au_source: What the action units of faces that bring none were measured from.
         reference: Where the texts to compare with come from.
         reference_digest: SHA-256 of these texts; of texts that are written on the way, their writer.
     """
 
     order: Order = "explanation-first"
     max_new_tokens: int
-    hint: bool = True
+    hint: Annotated[Hint, BeforeValidator(_hint)] = "measured"
     audited: bool = False
+    au_source: AUSource = AUSource.BLENDSHAPES
     reference: str
     reference_digest: str
 

@@ -143,6 +143,14 @@ class UnitTable:
         except (KeyError, TypeError, ValueError) as error:
             raise RecordError(f"{ASSET} is not a table of action units: {error!r}") from None
 
+    def intensities(self, units: NDArray[Any]) -> dict[str, float]:
+        """The actions of one face that pixels measure, from the 17 values of the network."""
+        return {
+            name: round(float(action.pixels.intensity(units)), DECIMALS)
+            for name, action in self.actions.items()
+            if action.pixels is not None and action.weights[1] > 0
+        }
+
 
 class PixelReader:
     """Reads action units from the pixels of faces.
@@ -173,16 +181,8 @@ class PixelReader:
         seen = self._net(crops)
         for at, units, clear in zip(places, seen.units, seen.clear, strict=True):
             if clear >= self.table.least_clear:
-                read[at] = self.intensities(units)
+                read[at] = self.table.intensities(units)
         return read
-
-    def intensities(self, units: NDArray[Any]) -> dict[str, float]:
-        """The actions of one face, from the 17 values of the network."""
-        return {
-            name: round(float(action.pixels.intensity(units)), DECIMALS)
-            for name, action in self.table.actions.items()
-            if action.pixels is not None and action.weights[1] > 0
-        }
 
 
 READ_WITH: Final[Mapping[AUSource, tuple[str, ...]]] = {
@@ -209,14 +209,14 @@ class UnitReader:
         self.weights = READ_WITH[self.source]
         check_licence(licence, *self.weights)
         self._blendshapes = BlendshapeReader()
-        self._table = UnitTable()
-        self._pixels = None if self.source is AUSource.BLENDSHAPES else PixelReader(self._table)
+        self.table = UnitTable()
+        self._pixels = None if self.source is AUSource.BLENDSHAPES else PixelReader(self.table)
 
     @property
     def identity(self) -> str:
         """For provenance."""
         names = [self._blendshapes.identity] if self.source is not AUSource.PIXELS else []
-        return "+".join([*names, *([self._pixels.table.identity] if self._pixels else [])])
+        return "+".join([*names, *([self.table.identity] if self._pixels else [])])
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -224,7 +224,7 @@ class UnitReader:
         if self._pixels is None:
             return self._blendshapes.measured
         first = 0 if self.source is AUSource.BOTH else 1
-        actions = self._pixels.table.actions
+        actions = self.table.actions
         return tuple(au.name for au in ACTION_UNITS if sum(actions[au.action].weights[first:]) > 0)
 
     def read(
@@ -258,7 +258,7 @@ class UnitReader:
         return Measured(aus, {name: self._reading(name, aus, seen) for name in aus.measured})
 
     def _reading(self, name: str, aus: AUVector, seen: Mapping[str, float]) -> UnitReading:
-        action = self._table.actions[AU_BY_NAME[name].action]
+        action = self.table.actions[AU_BY_NAME[name].action]
         source = action.source(seen=AU_BY_NAME[name].action in seen)
         if self.source is AUSource.PIXELS:
             source = AUSource.PIXELS
@@ -280,7 +280,7 @@ class UnitReader:
         if self._pixels is None:
             return calibrated
         joined: dict[str, float | None] = {}
-        for name, action in self._pixels.table.actions.items():
+        for name, action in self.table.actions.items():
             sides = [au.name for au in ACTION_UNITS if au.action == name]
             shapes: list[float | None] = [None] * len(sides)
             if self.source is AUSource.BOTH:  # how sides differ, they know even where their level is no good

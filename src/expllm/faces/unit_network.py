@@ -1,9 +1,10 @@
 """What the pixels of a face say: the vision tower and its heads, computed with NumPy.
 
-The tower is the one that the compact model looks through (`model.vision`); beside expressions it learned
-action units (`scripts/train_tower.py`). Two heads stand on it here: one reads 17 action units of FACS as the
-published OpenFace models read them, the other says whether those could be trusted on such a face. NumPy
-takes as long as PyTorch for one face, and nothing has to be installed or loaded for it.
+The tower is built like the one that the compact model looks through (`model.vision`); beside expressions it
+learned action units (`scripts/train_tower.py`). Three heads stand on it here: one reads 17 action units of
+FACS as the published OpenFace models read them, one MediaPipe's blendshapes, and one says whether the
+published models could be trusted on such a face. NumPy takes as long as PyTorch for one face, and nothing has
+to be installed or loaded for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,25 @@ Array = NDArray[np.float32]
 FOLDER: Final = "seeing"
 FACS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
 """Numbers of the units that the head reads, in its order."""
+_PAIRS: Final = (
+    "browDown browOuterUp eyeBlink eyeLookDown eyeLookIn eyeLookOut eyeLookUp eyeSquint eyeWide mouthDimple "
+    "mouthFrown mouthLowerDown mouthPress mouthSmile mouthStretch mouthUpperUp jaw mouth"
+).split()
+_SINGLE: Final = (
+    "browInnerUp jawOpen mouthClose mouthFunnel mouthPucker mouthRollLower mouthRollUpper mouthShrugLower "
+    "mouthShrugUpper"
+).split()
+CHANNELS: Final = (*(pair + side for pair in _PAIRS for side in ("Left", "Right")), *_SINGLE)
+"""MediaPipe's channels that move on photographs at all."""
+DEAD_CHANNELS: Final = ("cheekPuff", "jawForward", "noseSneerLeft", "noseSneerRight")
+"""Those that do not: 0 on every photograph."""
+MIRROR: Final = [
+    CHANNELS.index(name[:-4] + "Right") if name.endswith("Left")
+    else CHANNELS.index(name[:-5] + "Left") if name.endswith("Right")
+    else place
+    for place, name in enumerate(CHANNELS)
+]  # fmt: skip
+"""Where each channel's mirror image stands."""
 SIDE: Final = 96
 """Pixels of the side of a picture."""
 STRIDES: Final = (2, 1, 2, 1, 2, 1, 1, 1)
@@ -40,10 +60,12 @@ class Seen:
 
     Attributes:
         units: [N, 17] action units, in deviations from the mean of the training faces.
+        channels: [N, 45] MediaPipe's scores, 0-1, in the order of `CHANNELS`.
         clear: [N] probability that the published models can be trusted on such a face (frontal, not covered).
     """
 
     units: Array
+    channels: Array
     clear: Array
 
 
@@ -63,6 +85,7 @@ class FaceNet:
             self._layers = {name: _layer(weights, name) for name in names}
             self._hidden, self._out = self._layers["units.hidden"], self._layers["units.out"]
             self._stem = self._layers["stem"]
+            self._mean, self._spread = (weights[f"scale.channels.{name}"] for name in ("mean", "spread"))
         except KeyError as error:
             raise RecordError(f"{FOLDER}: no weights {error}: install expllm again") from None
 
@@ -73,11 +96,15 @@ class FaceNet:
             pictures: Of any size and mode, the face filling most of each.
         """
         if not pictures:
-            return Seen(np.empty((0, len(FACS)), np.float32), np.empty(0, np.float32))
+            units, channels = (np.empty((0, len(names)), np.float32) for names in (FACS, CHANNELS))
+            return Seen(units, channels, np.empty(0, np.float32))
         straight = np.stack([_pixels(picture) for picture in pictures])
         out = self._heads(self._tower(np.concatenate([straight, straight[:, :, ::-1]])))
-        mean = out.reshape(2, len(pictures), -1).mean(axis=0)
-        return Seen(mean[:, : len(FACS)], 1 / (1 + np.exp(-mean[:, -1])))
+        units, channels, clear = np.split(out, [len(FACS), len(FACS) + len(CHANNELS)], axis=1)
+        scores = channels * self._spread + self._mean  # of a side by its own scale, then turned
+        scores[len(pictures) :] = scores[len(pictures) :, MIRROR]
+        known = 1 / (1 + np.exp(-_mean_look(clear)[:, 0]))
+        return Seen(_mean_look(units), np.clip(_mean_look(scores), 0, 1), known.astype(np.float32))
 
     def _tower(self, pixels: Array) -> Array:
         """[N, 96, 96, 3] of -1 to 1 -> [N, 6, 6, 512]."""
@@ -96,7 +123,7 @@ class FaceNet:
         return np.maximum(inner, 0, out=inner)
 
     def _heads(self, grid: Array) -> Array:
-        """[N, 6, 6, 512] -> [N, 17 units + channels + 1]."""
+        """[N, 6, 6, 512] -> [N, 17 units + 45 channels + 1]."""
         count, side, _, width = grid.shape
         cell = side // REGIONS
         regions = grid.reshape(count, REGIONS, cell, REGIONS, cell, width).mean(axis=(2, 4))
@@ -105,6 +132,12 @@ class FaceNet:
         hidden = np.maximum(features @ self._hidden.weight + self._hidden.bias, 0)
         out: Array = hidden @ self._out.weight + self._out.bias
         return out
+
+
+def _mean_look(out: Array) -> Array:
+    """[2 N, K], faces and then their mirror images -> [N, K]."""
+    mean: Array = out.reshape(2, -1, out.shape[1]).mean(axis=0)
+    return mean
 
 
 @dataclass(frozen=True, eq=False)

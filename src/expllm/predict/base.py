@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from expllm.core.conversations import Order
-from expllm.core.records import CoT, Explanation, Grounding, Passage, Rejected
+from expllm.core.records import CoT, Explanation, Grounding, Hint, Passage, Rejected
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.grounding import Verdict, audit, concluded
 
@@ -61,6 +61,7 @@ class FaceAnswer:
         tokens: Of the explanation, and
         sampled: tokens that were generated for other versions of its refuted sentences.
         classifier: What gave the label, where that depends on the face; else the explainer's identity.
+        hint: Which action units a trained model was told before it explained; None where it did not.
     """
 
     expression: Expression | None = None
@@ -73,6 +74,7 @@ class FaceAnswer:
     tokens: int | None = None
     sampled: int | None = None
     classifier: str | None = None
+    hint: Hint | None = None
 
     def fields(self) -> dict[str, Any]:
         """The known fields of a `FaceAnalysis`."""
@@ -94,6 +96,7 @@ class ModelIdentity:
         temperature: What log-probabilities are divided by.
         order: Whether the label comes before its explanation.
         audited: Whether sentences that the measured action units refute are written anew, or left out.
+        hint: Which action units it is told before it explains.
     """
 
     name: str
@@ -104,6 +107,7 @@ class ModelIdentity:
     temperature: float = 1.0
     order: Order = "explanation-first"
     audited: bool = False
+    hint: Hint = "none"
 
 
 class FaceExplainer(Protocol):

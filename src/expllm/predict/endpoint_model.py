@@ -14,7 +14,7 @@ from expllm.core.conversations import (
     explanation_text,
     label_question,
 )
-from expllm.core.records import CoT, Rejected
+from expllm.core.records import CoT, Hint, Rejected
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.faces.boxes import trained_boxes
 from expllm.model.inference.vlm_output import MOST_TOKENS
@@ -22,6 +22,7 @@ from expllm.model.served_model import ServedModel
 from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined, rounded
 from expllm.predict.chat import NO_ANSWER, AskedExplainer, all_of, no_answer, parsed
 from expllm.predict.endpoint_labels import LabelScorer, ServedLabel, normalised
+from expllm.predict.hints import Hints
 from expllm.predict.rewriting import Ask, rewritten, turns
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class ServedExplainer(AskedExplainer):
         name: How it is called in results.
         order: As for `trained.ModelExplainer`.
         max_tokens: Of an explanation, at most.
-        hint: Whether a model that was trained with hints is told the measured units.
+        hint, licence: As for `trained.ModelExplainer`.
         audited: As for `chat.ChatExplainer`.
         on_status: As for `open_explainer`.
     """
@@ -66,22 +67,25 @@ class ServedExplainer(AskedExplainer):
 
     def __init__(
         self, chat: OpenAIChat, served: ServedModel, *, name: str, order: Order | None = None,
-        max_tokens: int | None = None, hint: bool = True, audited: bool = False,
+        max_tokens: int | None = None, hint: Hint | None = None, licence: str | None = None,
+        audited: bool = False,
         on_status: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         super().__init__(chat, on_status)
         self.served, self.needs_face_box = served, served.boxed
+        self._hints = Hints(served.questions, hint, licence)
+        self.licences = self._hints.licences
         self.identity = self.writer = f"{name} (sha256 {served.digest[:12]})"
         # Another server may compute in other bits, and give scores in another way.
         self.model = ModelIdentity(
             name, hashlib.sha256(f"{name} {served.digest}".encode()).hexdigest(), "unknown",
             trained_boxes(served.manifest.card), served.labels, served.temperature, order or served.order,
-            audited,
+            audited, self._hints.kind,
         )  # fmt: skip
         self._scorer = LabelScorer(chat, served)
         self._audited = audited
         self._order, self._most = order or served.order, max_tokens or MOST_TOKENS
-        self._questions = served.questions if hint else replace(served.questions, hint="")
+        self._questions = served.questions
         self._label_question = label_question(served.labels, self._questions)
 
     @property
@@ -101,12 +105,16 @@ class ServedExplainer(AskedExplainer):
             return no_answer(f"{NO_ANSWER}: {failed.line}")
         if not write:
             return self._answer(ServedAnswer(before), face.aus)
-        return self._answer(await self._explained(before, picture, face.aus), face.aus)
+        (hint,) = self._hints.of([face])
+        said = self._answer(await self._explained(before, picture, face.aus, hint), face.aus)
+        return replace(said, hint=self._hints.told(hint))
 
-    async def _explained(self, before: ServedLabel, picture: str, aus: AUVector | None) -> ServedAnswer:
+    async def _explained(
+        self, before: ServedLabel, picture: str, aus: AUVector | None, hint: AUVector | None
+    ) -> ServedAnswer:
         """The label with its explanation; what fails of that leaves the label as it is."""
         told = before.label if self._order == "label-first" else None
-        question = _messages(picture, self._explanation_question(told, aus))
+        question = _messages(picture, self._explanation_question(told, hint))
         try:
             reply = await self._chat.ask(question, max_tokens=self._most)
         except ChatFailed as failed:
@@ -118,7 +126,7 @@ class ServedExplainer(AskedExplainer):
         cot, problem = parsed(reply)
         text = reply.text.strip()
         try:
-            after = await self._second_label(picture, aus, text)
+            after = await self._second_label(picture, hint, text)
         except ChatFailed as failed:
             second = f"no label behind the explanation: {failed.line}"
             problem = "; ".join(one for one in (problem, second) if one)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from expllm.core.conversations import Order
 from expllm.core.errors import UsageError
 from expllm.core.licences import chosen_licence
+from expllm.core.records import Hint
 from expllm.core.vocabulary import label_set
 from expllm.model.rights import check_model_licence
 from expllm.model.shipped import OFFLINE, SHIPPED, canonical, default_model, model_folder
@@ -58,7 +59,7 @@ class ChatOptions:
 
 def open_explainer(
     model: str | Path | None = None, *, labels: int | None = None, order: Order | None = None,
-    dtype: str = "auto", device: str = "auto", licence: str | None = None, hint: bool = True,
+    dtype: str = "auto", device: str = "auto", licence: str | None = None, hint: Hint | None = None,
     audited: bool | None = None, max_new_tokens: int | None = None, chat: ChatOptions | None = None,
     on_token: Callable[[str], object] | None = None, on_status: Callable[[str], object] = lambda _: None,
     shown_as: str | None = None,
@@ -74,7 +75,8 @@ def open_explainer(
         dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto` as for `ModelExplainer`.
         device: Of a trained model: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         licence: As for `chosen_licence`; `permissive` with `model` None takes the rules.
-        hint: Whether a model that was trained with hints is given the measured units.
+        hint: Which action units a trained model is told before it explains: `measured`, those that a network
+            reads from the pixels (`self`), or `none`; None: as it was trained.
         audited: Sentences of a model that the measured action units refute are written anew, or left out.
             None: for models that write here; a model behind an address is asked again for each sentence.
         max_new_tokens: Of a trained model's explanation; a chat model has `ChatOptions.max_tokens`.
@@ -96,6 +98,8 @@ def open_explainer(
         raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")
     check_chat_options(name, chat)
     check_named(licence, name, chat)
+    if hint is not None and (name == OFFLINE or name.startswith(CHAT)):
+        raise UsageError(f"--hint is for trained models, not for {name.partition(':')[0]}: leave it out")
     if name == OFFLINE:
         return RuleExplainer(labels or 8)
     options = chat or ChatOptions()
@@ -105,10 +109,13 @@ def open_explainer(
         raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
     if name.startswith(ENDPOINT):
         options = replace(options, max_tokens=max_new_tokens or options.max_tokens)
-        return open_served(name, options, order=order, hint=hint, audited=bool(audited), on_status=on_status)
+        return open_served(
+            name, options, order=order, hint=hint, licence=licence, audited=bool(audited), on_status=on_status
+        )
     return _trained(
-        model, order=order, dtype=dtype, device=device, hint=hint, audited=audited is not False,
-        max_new_tokens=max_new_tokens, on_token=on_token, on_status=on_status, shown_as=shown_as,
+        model, order=order, dtype=dtype, device=device, hint=hint, licence=licence,
+        audited=audited is not False, max_new_tokens=max_new_tokens, on_token=on_token,
+        on_status=on_status, shown_as=shown_as,
     )  # fmt: skip
 
 
@@ -196,7 +203,8 @@ def open_served(
     options: ChatOptions,
     *,
     order: Order | None = None,
-    hint: bool = True,
+    hint: Hint | None = None,
+    licence: str | None = None,
     audited: bool = False,
     on_status: Callable[[str], object] = lambda _: None,
 ) -> "ServedExplainer":
@@ -226,7 +234,7 @@ def open_served(
     )  # fmt: skip
     return ServedExplainer(
         chat, ServedModel.read(folder), name=f"{ENDPOINT}{chat.shown}", order=order,
-        max_tokens=options.max_tokens, hint=hint, audited=audited, on_status=on_status,
+        max_tokens=options.max_tokens, hint=hint, licence=licence, audited=audited, on_status=on_status,
     )  # fmt: skip
 
 

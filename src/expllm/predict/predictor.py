@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from expllm.core.conversations import Order
 from expllm.core.errors import NoFaceError
-from expllm.core.records import FaceAnalysis
+from expllm.core.records import FaceAnalysis, Hint
 from expllm.core.vocabulary import AUSource, AUVector
 from expllm.faces.crops import crops_of
 from expllm.faces.finder import MAX_FACES
@@ -137,6 +137,7 @@ class Predictor:
         dtype: str = "auto",
         device: str = "auto",
         licence: str | None = None,
+        hint: Hint | None = None,
         audited: bool | None = None,
         chat: ChatOptions | None = None,
         on_token: Callable[[str], object] | None = None,
@@ -147,7 +148,7 @@ class Predictor:
         Args:
             model: `rules`, `compact`, a trained model's folder or run, or `chat:NAME`; by default
                 [`default_model`][expllm.model.shipped.default_model].
-            labels, order, dtype, device, licence, audited, chat, on_token: As for
+            labels, order, dtype, device, licence, hint, audited, chat, on_token: As for
                 [`open_explainer`][expllm.predict.open_explainer].
             **options: As for [`Predictor`][expllm.predict.predictor.Predictor].
 
@@ -157,7 +158,7 @@ class Predictor:
             ChatError: a chat model cannot be asked.
         """
         explainer = open_explainer(
-            model, labels=labels, order=order, dtype=dtype, device=device, licence=licence,
+            model, labels=labels, order=order, dtype=dtype, device=device, licence=licence, hint=hint,
             audited=audited, chat=chat, on_token=on_token,
         )  # fmt: skip
         try:
@@ -299,7 +300,7 @@ class Predictor:
         writer = self._explainer.writer if write else "none"
         licences = {**analysis.provenance.licences, **self._explainer.licences}
         classifier = said.classifier or self._explainer.identity
-        named = {"classifier": classifier, "writer": writer, "licences": licences}
+        named = {"classifier": classifier, "writer": writer, "hint": said.hint, "licences": licences}
         provenance = analysis.provenance.model_copy(update=named)
         whole = analysis.model_copy(update={**said.fields(), "provenance": provenance})
         if whole.hidden and whole.expression not in (None, seen_label(whole.aus)):

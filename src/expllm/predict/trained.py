@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final
 from expllm.core.conversations import Order
 from expllm.core.errors import UsageError
 from expllm.core.packages import WEIGHTS, require
-from expllm.core.vocabulary import AUVector, Expression
+from expllm.core.records import Hint
+from expllm.core.vocabulary import Expression
 from expllm.faces.boxes import trained_boxes
 from expllm.model.device import check_device, check_dtype, device_for, dtype_for
 from expllm.model.rights import model_licences
 from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined, rounded
+from expllm.predict.hints import Hints
 from expllm.predict.verifying import SentenceVerifier, verifier
 
 if TYPE_CHECKING:
@@ -41,14 +43,15 @@ class ModelExplainer:
             [`answering_type`][expllm.model.inference.packed_linear.answering_type]: 32 bits for a small
             model.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        hint: Whether a model that was trained with hints is given the measured units.
+        hint: Which action units it is told before it explains; None: as it was trained.
+        licence: As for `open_explainer`.
         audited: Sentences that the measured action units refute are written anew, or left out.
         max_new_tokens: Most tokens of a text; the model's own limit if None.
         on_token: Called with each piece of a text while it is written about a single face.
         on_status: As for `open_explainer`.
 
     Raises:
-        UsageError, MissingWeights, ModelError: as `model.layout.read_manifest`.
+        UsageError, MissingWeights, ModelError: as `model.layout.read_manifest` and `hints.Hints`.
         MissingDependency: PyTorch is not installed.
     """
 
@@ -65,7 +68,8 @@ class ModelExplainer:
         order: Order | None = None,
         dtype: str = "auto",
         device: str = "auto",
-        hint: bool = True,
+        hint: Hint | None = None,
+        licence: str | None = None,
         audited: bool = True,
         max_new_tokens: int | None = None,
         on_token: Callable[[str], object] | None = None,
@@ -85,8 +89,8 @@ class ModelExplainer:
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
         self._folder, self._order = folder, order or manifest.order
         self._dtype, self._device = dtype, device
-        self.licences = model_licences(manifest, name or "")
-        self._hint, self._audited = hint, audited
+        self._hints, self._audited = Hints(manifest.questions, hint, licence), audited
+        self.licences = {**model_licences(manifest, name or ""), **self._hints.licences}
         self._limit = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
         self._on_token, self._name, self._on_status = on_token, name or str(folder), on_status
         self._vlm: FaceVLM | None = None
@@ -114,7 +118,7 @@ class ModelExplainer:
         return ModelIdentity(
             self._name, seal({**self._manifest.to_dict(), "extra": asked}), str(dtype).removeprefix("torch."),
             trained_boxes(self._manifest.card), self._manifest.labels, self._temperature, self._order,
-            self._audited,
+            self._audited, self._hints.kind,
         )  # fmt: skip
 
     def explain(self, faces: Sequence[FaceInput], *, write: bool = True) -> list[FaceAnswer]:
@@ -126,14 +130,16 @@ class ModelExplainer:
             self._on_status(f"explaining {len(faces)} face{'s' * (len(faces) > 1)}")
             if not write:
                 return _labelled(self._loaded().score_labels(_crops(faces)))
+            told = self._hints.of(faces)
             found = self._loaded().generate(
-                _crops(faces), self._order, aus=[self._hinted(face) for face in faces],
+                _crops(faces), self._order, aus=told,
                 on_token=self._on_token, verifiers=[self._verifier(face) for face in faces], **self._limit,
             )  # fmt: skip
         rows = zip(
             faces, _labelled(found.labels), _labelled(found.labels_after), found.explanations, strict=True
         )
-        return [self._answer(*row) for row in rows]
+        answers = [self._answer(*row) for row in rows]
+        return [replace(one, hint=self._hints.told(aus)) for one, aus in zip(answers, told, strict=True)]
 
     def _answer(
         self, face: FaceInput, before: FaceAnswer, after: FaceAnswer, text: "GeneratedText"
@@ -154,17 +160,15 @@ class ModelExplainer:
             (label,) = _labelled(self._loaded().score_labels(_crops([face])))
             (crop,) = _crops([face])
             known = label.expression if self._order == "label-first" else None
+            (told,) = self._hints.of([face])
             text = yield from self._loaded().stream(
-                crop, label=known, aus=self._hinted(face), verifier=self._verifier(face), **self._limit
+                crop, label=known, aus=told, verifier=self._verifier(face), **self._limit
             )
-        return _explained(face, label, None, text)
+        return replace(_explained(face, label, None, text), hint=self._hints.told(told))
 
     def close(self) -> None:
         """Lets go of the weights."""
         self._vlm = None
-
-    def _hinted(self, face: FaceInput) -> AUVector | None:
-        return face.aus if self._hint else None
 
     def _verifier(self, face: FaceInput) -> "SentenceVerifier | None":
         return verifier(face.aus) if self._audited else None

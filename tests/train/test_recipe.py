@@ -94,6 +94,11 @@ def test_a_rate_without_a_point_is_a_number(recipe: Path, text: str) -> None:
     assert load_recipe(recipe, [f"train.lr={text}"]).train.lr == 5e-4
 
 
+def test_a_stage_can_be_left_out(recipe: Path) -> None:
+    both = [stage.name for stage in load_recipe(recipe).stages]
+    assert [stage.name for stage in load_recipe(recipe, ["stages.align=null"]).stages] == both[1:]
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [
@@ -122,6 +127,9 @@ def test_a_rate_without_a_point_is_a_number(recipe: Path, text: str) -> None:
         ("train.betas=[0.9]", "train.betas is [0.9]: two values"),
         ("train.name=../elsewhere", "a stage is called '../elsewhere'"),
         ("train.lr", "'train.lr': an override is written key=value"),
+        ("stages.algn=null", "no stage 'algn': did you mean 'align'?"),
+        ("stages=null", "stages: an override is written stages.NAME.KEY=value, or stages.NAME=null"),
+        ("stages.align=3", "stages: an override is written stages.NAME.KEY=value, or stages.NAME=null"),
     ],
 )
 def test_what_no_recipe_can_mean_is_told_with_its_key(recipe: Path, override: str, told: str) -> None:

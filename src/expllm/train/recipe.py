@@ -204,7 +204,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     `variant=NAME` applies the overrides that the recipe lists under that name, such as the released code's
     values where they differ from the paper's. Overrides of `train` reach every stage, even one that sets the
-    key itself; `stages.NAME.key=value` reaches one.
+    key itself; `stages.NAME.key=value` reaches one, and `stages.NAME=null` leaves it out.
 
     Raises:
         MissingData: there is no such file.
@@ -322,6 +322,9 @@ def _set(values: dict[str, Any], stages: dict[str, Any], keys: list[str], value:
             raise UsageError(f"no stage {keys[1]!r}: {nearest(keys[1], stages)}")
         stages[keys[1]] = {**stages[keys[1]], keys[2]: value}
         return
+    if keys[0] == "stages":
+        _leave_out(stages, keys[1:], value)
+        return
     if keys[0] == "train" and len(keys) == 2:
         for name, settings in stages.items():
             stages[name] = {key: own for key, own in settings.items() if key != keys[1]}
@@ -330,6 +333,19 @@ def _set(values: dict[str, Any], stages: dict[str, Any], keys: list[str], value:
         below = place.get(key)
         place[key] = place = dict(below) if isinstance(below, dict) else {}
     place[keys[-1]] = value
+
+
+def _leave_out(stages: dict[str, Any], names: list[str], value: Any) -> None:
+    """Removes a stage: `stages.NAME=null`.
+
+    Raises:
+        UsageError: there is no such stage, or something else is meant.
+    """
+    if len(names) != 1 or value is not None:
+        raise UsageError("stages: an override is written stages.NAME.KEY=value, or stages.NAME=null")
+    if names[0] not in stages:
+        raise UsageError(f"no stage {names[0]!r}: {nearest(names[0], stages)}")
+    del stages[names[0]]
 
 
 def chosen_preset(recipe: Recipe) -> Preset:

@@ -20,6 +20,8 @@ sys.path += [str(ROOT / "tests"), str(ROOT / "tests" / "server"), str(ROOT / "te
 from browsing import FACES, Visit, chromium, write_y4m  # noqa: E402
 from serving_expllm import running  # noqa: E402
 
+CLIP: Final = ROOT / "tests" / "clips" / "course.webm"
+SHOWN: Final = "(film => !film.seeking && film.readyState >= 3)(document.querySelector('#video video'))"
 DESK: Final = {"viewport": {"width": 1360, "height": 940}}
 
 
@@ -67,6 +69,17 @@ def camera(visit: Visit) -> None:
     visit.page.evaluate("document.querySelector('#camera').scrollIntoView()")
 
 
+def video(visit: Visit) -> None:
+    """A rendered head, explained over time."""
+    visit.page.set_input_files("#file", [str(CLIP)])
+    visit.page.locator("#video .timeline").wait_for(timeout=600_000)
+    visit.page.locator("#video .episodes button").first.click()
+    visit.page.locator("#video .part p").first.wait_for()
+    visit.page.wait_for_function(SHOWN)
+    visit.page.wait_for_timeout(1000)  # the player's own sign that it seeks fades away
+    visit.page.evaluate("document.querySelector('#video').scrollIntoView()")
+
+
 STATES: Final[tuple[tuple[Callable[[Visit], None], dict[str, Any]], ...]] = (
     (start, DESK),
     (claim, DESK | {"color_scheme": "dark"}),
@@ -74,6 +87,7 @@ STATES: Final[tuple[tuple[Callable[[Visit], None], dict[str, Any]], ...]] = (
     (side_by_side, DESK),
     (narrow, {"viewport": {"width": 412, "height": 940}}),
     (camera, DESK),
+    (video, {"viewport": {"width": 1360, "height": 1240}}),
 )
 
 
@@ -83,7 +97,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", type=Path, nargs="?", default=ROOT / "docs" / "page")
-    out = parser.parse_args().out
+    parser.add_argument("--only", choices=[act.__name__ for act, _ in STATES], help="this picture alone")
+    args = parser.parse_args()
+    out = args.out
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder) / "face.y4m"
@@ -92,8 +108,10 @@ def main() -> None:
             "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
             f"--use-file-for-fake-video-capture={film}",
         )  # fmt: skip
-        with running(port=8000) as server, chromium(*options) as browser:
+        with running(port=8000, video=True) as server, chromium(*options) as browser:
             for act, context in STATES:
+                if args.only not in (None, act.__name__):
+                    continue
                 visit = Visit(browser, server, reduced_motion="reduce", **context).open()
                 act(visit)
                 drawn = Image.open(io.BytesIO(visit.page.screenshot()))

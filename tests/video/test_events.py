@@ -81,6 +81,21 @@ def test_flags_say_what_to_doubt() -> None:
     assert grouped([drifting]) == []
 
 
+def test_a_weak_event_that_creeps_while_the_head_turns_is_not_trusted() -> None:
+    times = np.arange(0, 8, 0.04)
+    pose = np.zeros((len(times), 3), np.float32)
+    pose[:, 1] = 8 * np.sin(times)
+    step = bump(times, 1, 0.2, 0.5, 2.5, 0.45)  # as brows read beyond some degrees
+    (creeping,) = finder(times, pose=pose).find("right brow raise", step)
+    assert creeping.flags == ("pose", "drift")
+    (strong,) = finder(times, pose=pose).find("right brow raise", bump(times, 1, 0.2, 0.5, 2.5, 0.9))
+    assert strong.flags == ("pose",)
+    (quick,) = finder(times, pose=pose).find("right brow raise", bump(times, 1, 0.2, 1.5, 0.4, 0.45))
+    assert quick.flags == ("pose",)
+    (still,) = finder(times).find("right brow raise", step)
+    assert still.trusted
+
+
 @pytest.mark.parametrize(("peak", "letter"), [(0.1, "A"), (0.34, "B"), (0.5, "C"), (0.8, "D"), (1.0, "E")])
 def test_letters(peak: float, letter: str) -> None:
     assert letter_of(peak) == letter

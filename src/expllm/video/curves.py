@@ -23,6 +23,10 @@ slowly than they close: with 0.1 on both sides one of 12 apexes of rendered head
 LONGEST_BLINK: Final = 0.7
 """Seconds of closed eyes that are still a blink."""
 
+LEAST_ROOM: Final = 0.5
+"""Room above rest that readings are stretched from, at least: brows that read 0.85 at rest would have their
+noise stretched sevenfold."""
+
 HELD: Final = 0.3
 """Resting value above which a held expression may have been taken for rest."""
 
@@ -73,10 +77,10 @@ def densest(values: "NDArray[np.float32]") -> float:
 
 
 def above_rest(values: "NDArray[np.float32]", rest: "NDArray[np.float32] | float") -> "NDArray[np.float32]":
-    """Intensities 0-1 above a resting value, stretched so that 1 stays 1."""
+    """Intensities 0-1 above a resting value, stretched so that 1 stays 1, unless `LEAST_ROOM` bounds it."""
     import numpy as np
 
-    room = np.maximum(1 - np.asarray(rest, np.float32), 0.05)
+    room = np.maximum(1 - np.asarray(rest, np.float32), LEAST_ROOM)
     return np.clip((values - rest) / room, 0, 1).astype(np.float32)
 
 

@@ -51,6 +51,10 @@ DRIFTS: Final = 0.6
 SLOW: Final = 0.4
 """Seconds that both the rise and the fall of such an event take at least."""
 
+CREEPS, WEAK = 1.0, 0.5
+"""Seconds that the rise or the fall of an event takes at least, and the peak below which it is taken for an
+effect of the turn of the head all the same: brows read 0.05 to one side and 0.4 to the other, at a step."""
+
 UNSTEADY: Final = frozenset({"lid raise"})
 """Actions whose events are more often wrong than right on rendered heads: lids are read as raised when brows
 rise, eyes look up or a blink ends."""
@@ -215,8 +219,9 @@ class EventFinder:
         edge = onset is None or offset is None
         onset = float(times[before]) if onset is None else onset
         offset = float(times[after]) if offset is None else offset
-        slow = min(apex[0] - onset, offset - apex[1]) >= SLOW
-        flags = self._flags(values, (before, after + 1), slow=slow)
+        rise, fall = apex[0] - onset, offset - apex[1]
+        creeps = max(rise, fall) >= CREEPS and peak < WEAK
+        flags = self._flags(values, (before, after + 1), slow=min(rise, fall) >= SLOW, creeps=creeps)
         if AU_BY_NAME[unit].action in UNSTEADY:
             flags.append("unsteady")
         if edge:
@@ -226,12 +231,13 @@ class EventFinder:
         return Event(
             person=self._person, unit=unit, onset=_ms(onset), apex_start=_ms(apex[0]), apex_end=_ms(apex[1]),
             offset=_ms(offset), peak=round(peak, 3), letter=letter_of(peak),
-            rise=_speed(peak, apex[0] - onset, self._interval),
-            fall=_speed(peak, offset - apex[1], self._interval),
+            rise=_speed(peak, rise, self._interval), fall=_speed(peak, fall, self._interval),
             uncertainty=_ms(self._interval), flags=tuple(flags),
         )  # fmt: skip
 
-    def _flags(self, values: "NDArray[np.float32]", rows: tuple[int, int], *, slow: bool) -> list[Flag]:
+    def _flags(
+        self, values: "NDArray[np.float32]", rows: tuple[int, int], *, slow: bool, creeps: bool
+    ) -> list[Flag]:
         flags: list[Flag] = []
         first, end = rows
         if self._blinking[first] or self._blinking[end - 1]:
@@ -239,7 +245,7 @@ class EventFinder:
         turned = self._pose[first:end, :2]
         if (turned.max(axis=0) - turned.min(axis=0)).max() > TURNED:
             flags.append("pose")
-            if slow and explained(values[first:end], turned) >= DRIFTS:
+            if creeps or (slow and explained(values[first:end], turned) >= DRIFTS):
                 flags.append("drift")
         if self._cuts[first + 1 : end].any():
             flags.append("cut")

@@ -75,7 +75,7 @@ def _packages() -> Iterator[Finding]:
     yield from (package_finding(package, "wrong") for package in CORE)
     yield package_finding("onnxruntime", "optional", "only --detector FILE.onnx needs it")
     yield package_finding("pillow_heif", "optional", "only HEIC pictures need it")
-    yield package_finding("ray", "optional", "only 'expllm cot make --ray' needs it")
+    yield package_finding("ray", "optional", "only the option --ray needs it")
     yield from (package_finding(module, "optional", "only 'expllm serve' needs it") for module in SERVER)
 
 

@@ -95,6 +95,8 @@ def _at(found: list[Sign], i: int) -> Sign:
 def _settle(found: list[Sign], i: int) -> None:
     sign, before, after = found[i], _at(found, i - 1), _at(found, i + 1)
     _of_sides(sign, before, after, _at(found, i + 2))
+    if sign.word == "without" and after.word in _OWNERS and _at(found, i + 2).part and _moved(found, i):
+        sign.flags = sign.flags | {"break"}  # "rise *without the eyes taking part*"
     if sign.word == "most" and after.has("comma") and any(s.side for s in found[max(0, i - 6) : i]):
         sign.flags = frozenset({"more"})  # "both are lowered, but the right is lowered *most*"
     if sign.word.endswith("est") and sign.degree is not DegreeWord.MINIMAL and _as_can_be(found, i):
@@ -118,6 +120,16 @@ def _settle(found: list[Sign], i: int) -> None:
         sign.part, sign.flags = None, frozenset({"place"})
     if sign.word in ("upper", "lower") and before.word in _OWNERS and not (after.part or after.acts):
         _stands_for_part(found, i)
+
+
+def _moved(found: list[Sign], i: int) -> bool:
+    """Whether a movement is told before a word, in its clause."""
+    for sign in reversed(found[:i]):
+        if sign.has("comma", "and", "or", "break"):
+            return False
+        if sign.kinds - _RESTS:
+            return True
+    return False
 
 
 def _as_can_be(found: list[Sign], i: int) -> bool:

@@ -55,6 +55,7 @@ _WORDS: Final = {
     "WILL": r"(?:inclination|attempt|attempts|effort|efforts|move|tendency|urge|intention|intentions|desire|"
     r"wish|willingness|reason|need|occasion|impulse|interest|hurry|readiness|eagerness|cause|call|ambition|"
     r"appetite|temptation|mood|plan|plans|bid|preparation|preparations|haste|will|enthusiasm|mind)",
+    "SPOT": r"(?:see|notice|spot|recogni[sz]e|make out|observe|find|tell|read|detect|discern|say)",
     "SEEN": r"(?:seen|present|observed|noted|appreciated|evident|detected|elicited|visible|apparent|found|"
     r"demonstrable|demonstrated|identified|discernible|recorded|there|noticed|registered|perceptible)",
     "WEAK": r"(?:subtle|half hearted|halfhearted|small|tentative|timid|shy|mild|slight|modest|weak|faint|"
@@ -91,6 +92,36 @@ def _turns(effect: str, *rules: tuple[str, str]) -> list[_Turn]:
 _TURNS: Final = [
     *_turns(
         "",
+        (
+            "from",
+            r"(?<!nothing )(?P<affirm>keeps?|kept|prevents?|prevented|stops?|stopped|holds?|held|restrains?|"
+            r"restrained|hinders?|hindered) (?=the|his|her|their|its|"
+            r"both)(?:\w+ ){2,6}(?P<deny>from) (?=\w+ing)",
+        ),
+        (
+            "untrue false mistaken wrong incorrect unfounded error true hold stand so",
+            r"(?P<deny>(?:(?:the|an?|any|every) )?(?:claim|report|statement|suggestion|idea|notion|assertion|"
+            r"impression) (?:that|of)|(?:whoever|anyone who|anybody who|those who) (?:reports?|sees?|claims?|"
+            r"speaks? of|says?|calls?)) .*?(?P<affirm>(?:is|are|was|were|CAN be) (?:untrue|false|mistaken|"
+            r"wrong|"
+            r"incorrect|unfounded|in error|not true|not so)|(?:does|did|do|will|would) not (?:hold|stand))"
+            r"(?= [;,]|$)",
+        ),
+        (
+            "not",
+            r"(?P<deny>(?:BE )?(?:supposed|expected|meant|about|free|able|invited|asked) to|ought to|could|"
+            r"might|"
+            r"should) .*?(?P<affirm>(?:[,;] )?(?:but|and|yet|though) (?:they |it )?(?:(?:choose|chooses|"
+            r"chose|"
+            r"prefer|prefers|preferred|elect|elects|decide|decides) not to|(?:DO|HAVE|is|are|was|were) not)"
+            r"(?: do so| so)?)(?= [;]|$)",
+        ),
+        (
+            "none",
+            r"(?P<affirm>would (?:be|have been) (?:needed|required|necessary|called for|expected)) "
+            r"(?P<absent>, (?:and|but|yet) there (?:is|was) none|, (?:and|but|yet) none (?:is|"
+            r"was) \w+)(?= [;,]|$)",
+        ),
         (
             "as",
             r"(?P<deny>(?:NOBODY|few|none) CAN(?: ever| fairly)? (?:describe|see|regard|classify)|(?:one |"
@@ -204,6 +235,17 @@ _TURNS: Final = [
         ),
         ("reason", r"for no (?:\w+ )?reason"),
         ("mind", r"never mind"),
+        ("about", r"nothing (?:at all )?(?!about)\w+ about(?= (?:the|his|her|their|its|this|that) )"),
+        (
+            "needs takes requires need take require",
+            r"(?:needs?|takes?|requires?|needed|took) no (?:\w+ ){1,3}to SPOT(?: that)?|(?:NOT|no) (?:need|"
+            r"take|"
+            r"require|have) (?:\w+ ){0,4}to SPOT(?: that)?|need not (?:\w+ ){1,3}to SPOT(?: that)?|"
+            r"NOT need to",
+        ),
+        ("nothing", r"not for nothing|nothing if not|if nothing else"),
+        ("not never", r"(?:not|never) to be HIDDEN"),
+        ("alone", r"NOT (?:come|stand|act|work|go|remain) alone"),
         ("fails fail failed", r"(?:never|rarely|seldom) fail(?:s|ed)?(?: to)?"),
         (
             "expect expected think look hope",
@@ -303,6 +345,8 @@ _TURNS: Final = [
             r"(?:there (?:is|was) )?(?:in )?no (?:way|sense|angle|light|moment|point) (?:in|at|from) which|"
             r"there (?:is|was) no (?:way|sense|angle|light|moment|point) (?:that|where|when)",
         ),
+        ("gone vanished lost", r"^(?:gone|vanished|lost) (?:is|are|was|were)"),
+        ("little", r"little (?:evidence|sign|trace|indication|hint|suggestion) (?:of|that)"),
         ("better", r"knows? better than to|knew better than to"),
         (
             "dream hear bothered",
@@ -322,6 +366,12 @@ _TURNS: Final = [
             r"(?:[:,;(\u2014\u2013] |\( )(?:none|absent|nil|negative|zero|missing|not|no|nowhere|"
             r"(?:not|never) (?:to be )?SEEN|none (?:SEEN|at all)|(?:entirely|wholly|completely) absent)"
             r"(?: at all| here)?(?: \))?(?= [;,]|$)",
+        ),
+        (
+            "?",
+            r"\? (?:no|never|none|not (?:at all|really|in the least|here|once)|(?:they|it) (?:DO|HAVE|is|"
+            r"are|was|"
+            r"were) not|nothing of the (?:kind|sort)|hardly|by no means|far from it)(?= [;,]|$)",
         ),
         ("negative nil zero", r"BE (?:negative|nil|zero|null)(?= [;,]|$)"),
         (

@@ -25,6 +25,26 @@ _ONLOOKERS: Final = frozenset("i we you".split())
 _WHATEVER: Final = frozenset("whatever whoever whichever".split())
 _DETERMINERS: Final = frozenset("the a an his her my our their".split())
 _SOMEONE: Final = frozenset("he she person man woman subject patient face i we gaze".split())
+_NOT: Final = frozenset(
+    (
+        *"not never cannot don't doesn't didn't isn't aren't wasn't weren't hasn't haven't hadn't".split(),
+        *("won't", "can't", "couldn't", "wouldn't", "not a", "not any", "not one"),
+    )
+)
+_HELPING: Final = frozenset(
+    "be been being is are was were do does did have has had to at all here yet even ever in it this a an "
+    "the any "
+    "quite really clearly truly actually now once for moment so much as".split()
+)
+_BEING: Final = re.compile(
+    "seen|see(?!m)|some|present|there|visib|eviden|apparent|observ|note|notic|detect|elicit|found|find|record|identif|"
+    "discern|appear|occur|happen|com[ei]|came|show|aris|arose|emerg|develop|materiali|manifest|exist|regist|"
+    "featur|figur|follow|arriv|tak|took|involv|includ|mad|mak|perform|produc|creat|confirm|demonstr|report|"
+    "apprec|document|perce|measur|part|place|attempt|giv|offer|add|achiev|reach|succe|set|belong|contribut|play|"
+    "accompan|join|particip|noted|obtain|register|display|exhibit|express|among|on|one|possible|what|required|"
+    "enter|engag|activ|work|move|mov|stir|budg|change|react|respond"
+)
+"""Beginnings of words for being there, and for taking part."""
 _OTHERS: Final = frozenset(
     "head gaze neck shoulders shoulder body posture hair camera mood light lighting beard glance tongue hand "
     "hands viewer background".split()
@@ -47,6 +67,8 @@ _PARTS_DENIED: Final = frozenset(
 )
 """What stands before one of these takes place, what follows does not."""
 
+_TENSE: Final = frozenset("tense tight strained stiff rigid hard firm".split())
+"""What a face or a person may be as a whole."""
 _WATCHES: Final = re.compile(r"(?:wait|watch|look|sle|doz|silen|mute|peace|bid|abid)")
 _BRIEF: Final = frozenset("not never cannot".split())
 _BACK: Final = 3
@@ -174,7 +196,8 @@ class Reader:
             self.signs[move].word in _PARTICLES and not tiny and not taken_up
         ):
             return []
-        if self.signs[move].kinds <= _RESTS and not taken_up and self._someone(chunk, move):
+        mood = self.signs[move].kinds <= _RESTS or self.signs[move].word in _TENSE
+        if mood and not taken_up and self._someone(chunk, move):
             return []
         seen = self.signs[chunk.first].word in _ONLOOKERS and not taken_up
         of_others = bool(chunk.noes) and any(s.word in _OTHERS for s in self.signs[chunk.first : move])
@@ -312,12 +335,22 @@ class Reader:
         if any(n <= move for n in chunk.noes):
             return True
         fronted = self.signs[chunk.first].word in ("of", "to")  # "of puckering the lips show no trace"
-        after = [n for n in chunk.noes if fronted or self.signs[n].has("after")]
+        after = [
+            n for n in chunk.noes if fronted or (self.signs[n].has("after") and self._of_being(chunk, n))
+        ]
         if chunk.noes:
             return bool(after) and not any(m > after[0] for m in (*chunk.moves, *chunk.acts))
         if c + 1 < len(self.chunks) and self._cleft(c):
             return True
         return c > 0 and (self._announced(c) or self._carried_denial(c))
+
+    def _of_being(self, chunk: Chunk, no: int) -> bool:
+        """Whether what is denied behind a movement is that it is there: "is *not seen*", "is *not posed*"."""
+        if self.signs[no].word not in _NOT:
+            return True
+        said = (s for s in self.signs[no + 1 : chunk.last] if s.word not in _HELPING and not s.degree)
+        first = next(said, None)
+        return first is None or bool(_BEING.match(first.word)) or not _unknown(first)
 
     def _cleft(self, c: int) -> bool:
         """ "a frown is *what this forehead refuses*"."""

@@ -49,7 +49,7 @@ _WORDS: Final = {
         "faint, faintly, weak, weakly, subdued, bit, a bit, a little, a little bit, little bit, muted, "
         "understated, touch, a touch, shade, a shade, trifle, a trifle, tad, a tad, discreet, discreetly, "
         "scant, timid, timidly, shallow, tentative, tentatively, some little, low grade, not much, not "
-        "very, not far, not a lot, some, ever so slightly, somewhat, to a small degree, to a small "
+        "very, not far, not a lot, ever so slightly, somewhat, to a small degree, to a small "
         "extent, small degree, low amplitude, a few millimetres, few millimeter, few millimeters, "
         "mildest, weakish, smallish, low degree, low level, limited, only lightly, only a little, shy, "
         "shyly, slight degree, small way, a small way, a short way, short way, only slightly, sparing, "

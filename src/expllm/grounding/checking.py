@@ -83,7 +83,7 @@ def _findings(claim: Claim, aus: AUVector) -> dict[str, _Finding]:
     found = {action: _check_action(claim, action, aus) for action in claim.units}
     unknown = {action for action, f in found.items() if f.verdict is Verdict.NOT_MEASURABLE}
     aside = (unknown & FACS_ONLY) - {claim.units[0]}
-    if claim.degree is DegreeWord.MINIMAL and not claim.negated:
+    if claim.degree is DegreeWord.MINIMAL and not claim.negated and not claim.vague:
         # "Barely parted" fits what does not move at all: the meaning that does move is held to it.
         peaks = {action: _peak(f.units.values()) for action, f in found.items()}
         if max(peaks.values()) >= MENTION:

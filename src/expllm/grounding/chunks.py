@@ -42,6 +42,9 @@ _LIMITS: Final = frozenset(("until", "till"))
 _IMPERSONAL: Final = frozenset(("one", "you", "we", "one would", "people", "anyone", "anybody", "somebody"))
 _GOES: Final = frozenset("go goes belong belongs occur occurs mean means need needs".split())
 _REPORTED: Final = frozenset(("said my", "says my"))
+_FEELINGS: Final = frozenset(
+    ("emotion", "emotions", "emotional", "sign of", "signs of", "impression", "sense of")
+)
 _NO_WAY: Final = frozenset("show generic still calm relaxed".split())
 _ELSEWHERE: Final = (
     "in other ",
@@ -358,6 +361,10 @@ def _denies_nothing(signs: list[Sign], chunk: Chunk, no: int) -> bool:
     # "no lip pucker suggests ..." denies the pucker; "does not suggest" denies nothing of it
     moving = next((k for k, sign in enumerate(near) if sign.part or sign.kinds or sign.acts), len(near))
     noun = word in ("no", "without")  # "no such *change*" on the other side
+    if noun or word.endswith((" no", "of")) or word.startswith("no "):
+        near = [sign for sign in near if sign.word not in _FEELINGS]  # "no signs of negative *emotions*, "
+        "such as"
+        moving = min(moving, len(near))
     effect = any(
         sign.word in cues.IMPACT and not (noun and sign.word == "change") for sign in near[: moving + 1]
     )
@@ -384,7 +391,7 @@ def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0
             before.kinds & {"pull", "stretch", "puff", "thrust", "pucker", "curve"}
             or chunk.last - chunk.first <= 3
         )
-    if sign.kinds & {*_MOODS, "tense"} and (after in _STATES or before.has("means")):
+    if sign.kinds & {*_MOODS, "tense"} and (after in _STATES or before.has("means") or before.word == "as"):
         return True
     if sign.kinds <= {"generic", "shift"} and chunk.noes and not sign.has("no"):
         far = 8 if any(signs[n].word == "nothing" for n in chunk.noes) else 4

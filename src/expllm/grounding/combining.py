@@ -134,7 +134,8 @@ def _undone(claim: Claim, free: list[Claim]) -> bool:
         return any(_subtle(one) and one.start < claim.end and claim.start < one.end for one in free)
     if not same or claim.vague:
         return False
-    if claim.side and not claim.both and any(one.both and one.side and not one.negated for one in same):
+    near = [one for one in same if one.start < claim.end and claim.start < one.end]
+    if claim.side and not claim.both and any(one.both and one.side and not one.negated for one in near):
         return not claim.negated  # "the left corner is lifted higher than the right": both are lifted
     return all(other.negated is not claim.negated and not other.vague for other in same)
 
@@ -170,7 +171,8 @@ def _adds(claim: Claim, exact: list[Claim], kept: list[Claim]) -> bool:
             and all(one.negated for one in (*beside, *_same(claim, kept)))
         )
     same = _same(claim, kept)
-    if claim.both and claim.side and not any(one.side or one.negated for one in same):
+    beside = [one for one in same if one.negated or (one.start < claim.end and claim.start < one.end)]
+    if claim.both and claim.side and not any(one.side or one.negated for one in beside):
         return True  # "..., the left more so" is undone where the rules read the left alone
     if same:
         return False

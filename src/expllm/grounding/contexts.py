@@ -58,6 +58,12 @@ _SHARES: Final = (
     (0.15, DegreeWord.MINIMAL), (0.35, DegreeWord.SLIGHT), (0.6, DegreeWord.MODERATE),
     (0.8, DegreeWord.MARKED), (1.0, DegreeWord.STRONG),
 )  # fmt: skip
+_LOWS: Final = frozenset("low lower lowest".split())
+_VALUES: Final = frozenset(
+    "value values score scores intensity intensities level levels degree activation activations amount "
+    "amounts "
+    "engagement involvement reading readings".split()
+)
 _HINTS: Final = frozenset(
     "trace traces hint hints touch shade flicker suggestion glimmer ghost tinge whiff shadow breath whisper "
     "suspicion vestige spark glint".split()
@@ -97,16 +103,11 @@ def _settle(found: list[Sign], i: int) -> None:
     _of_sides(sign, before, after, _at(found, i + 2))
     if sign.word == "without" and after.word in _OWNERS and _at(found, i + 2).part and _moved(found, i):
         sign.flags = sign.flags | {"break"}  # "rise *without the eyes taking part*"
-    if sign.word == "most" and after.has("comma") and any(s.side for s in found[max(0, i - 6) : i]):
-        sign.flags = frozenset({"more"})  # "both are lowered, but the right is lowered *most*"
-    if sign.word.endswith("est") and sign.degree is not DegreeWord.MINIMAL and _as_can_be(found, i):
-        sign.degree, sign.flags = DegreeWord.STRONG, sign.flags - {"more"}
+    _of_more(found, i, after)
     if sign.degree:
         _of_amount(sign, after, found[i + 1 : i + 5], found[max(0, i - 3) : i])
     if sign.has("means"):
         _of_meaning(found, i)
-    if sign.word in ("further", "leading") and (after.has("means") or (_plain(after) and after.word)):
-        sign.flags = _NONE  # "further contributing to ...", "the leading feature"
     if sign.kinds:
         _of_movement(found, i)
     owner = i + 1 + (after.word == "of")
@@ -120,6 +121,19 @@ def _settle(found: list[Sign], i: int) -> None:
         sign.part, sign.flags = None, frozenset({"place"})
     if sign.word in ("upper", "lower") and before.word in _OWNERS and not (after.part or after.acts):
         _stands_for_part(found, i)
+
+
+def _of_more(found: list[Sign], i: int, after: Sign) -> None:
+    """ "a *more* subdued smile" is less of one, "the *widest* that this face can make" is all of it."""
+    sign = found[i]
+    if sign.word == "more" and after.degree in _LOW and not after.has("more"):
+        sign.flags = frozenset({"less"})
+    if sign.word == "most" and after.has("comma") and any(s.side for s in found[max(0, i - 6) : i]):
+        sign.flags = frozenset({"more"})  # "both are lowered, but the right is lowered *most*"
+    if sign.word.endswith("est") and sign.degree is not DegreeWord.MINIMAL and _as_can_be(found, i):
+        sign.degree, sign.flags = DegreeWord.STRONG, sign.flags - {"more"}
+    if sign.word in ("further", "leading") and (after.has("means") or (_plain(after) and after.word)):
+        sign.flags = _NONE  # "further contributing to ...", "the leading feature"
 
 
 def _moved(found: list[Sign], i: int) -> bool:
@@ -158,9 +172,10 @@ def _of_amount(sign: Sign, after: Sign, later: list[Sign], before: list[Sign]) -
     felt = sign.word.split()[-1] in _HINTS and after.word == "of" and any(s.word in NAMED for s in later)
     line = sign.word in _FINE and after.word in _LINES  # "narrowed to a *mere* slit"
     where = sign.word == "in the middle" and any(s.kinds & _JOINED for s in before)
+    breath = after.word in ("breath", "breaths", "breathing", "sigh")
     bitten = sign.word == "bit" and after.word in _BITES
     more = sign.word in _VERY and after.degree is not None and not after.kinds  # "*very* slightly"
-    if more or after.word == "by" or shape or felt or line or where or bitten:
+    if more or breath or after.word == "by" or shape or felt or line or where or bitten:
         sign.degree = None
 
 
@@ -169,6 +184,10 @@ def _of_movement(found: list[Sign], i: int) -> None:
     sign, before, after = found[i], _at(found, i - 1), _at(found, i + 1)
     if sign.degree and sign.word.endswith("ly") and (before.kinds or after.kinds) and "wide" in sign.kinds:
         sign.kinds = _NONE  # "closed *enormously*"
+    if sign.word in _LOWS and (after.word in _VALUES or (after.kinds and not after.part)):
+        _of_values(sign, after)
+    elif sign.word == "lower" and _lower_of_two(found, i):
+        sign.kinds, sign.flags = _NONE, frozenset({"less"})  # "both rise, the left *slightly lower*"
     if sign.word == "lower" and before.word in ("and", "or") and _at(found, i - 2).word == "upper":
         sign.kinds, sign.flags = _NONE, _NONE  # "sucked in, both upper and lower"
     adverb = sign.word in _ADVERBS and not after.has("comma", "and", "or")
@@ -176,12 +195,31 @@ def _of_movement(found: list[Sign], i: int) -> None:
         sign.kinds = _NONE
     if sign.word.startswith("seal") and {s.word for s in found[max(0, i - 3) : i + 4]} & _UNSEALED:
         sign.kinds = frozenset({"apart"})
+    if sign.word == "disengaged" and after.part in ("eyes", "lids"):
+        sign.kinds = _NONE  # a look
     if before.word == "otherwise" and sign.kinds <= _RESTS:
         sign.kinds = _NONE  # "the chin, otherwise *unremarkable*, ..."
     _of_rest(found, i)
     if "still" in sign.kinds and sign.word.startswith("rest") and after.word in ("on", "upon", "against"):
         sign.kinds = frozenset({"close"})  # "the lashes rest on the cheek"
         _drop_part(found, i + 1, "cheeks")
+
+
+def _of_values(sign: Sign, after: Sign) -> None:
+    """ "*low* values", "*lower* closure": how much, or where less, and no way down."""
+    if sign.word == "low":
+        sign.kinds, sign.degree = _NONE, DegreeWord.SLIGHT
+    elif not after.word.endswith(("ing", "ed")):
+        sign.kinds, sign.flags = _NONE, frozenset({"less"})
+
+
+def _lower_of_two(found: list[Sign], i: int) -> bool:
+    """Whether what rises is only said to rise less: "with the left brow slightly *lower* than the right"."""
+    after = _at(found, i + 1)
+    ends = after.has("comma", "than", "and") or after is _END
+    risen = any("up" in s.kinds and s.word != "lower" for s in found[:i])
+    fallen = any("down" in s.kinds and "up" not in s.kinds for s in found[:i])
+    return i > 0 and ends and bool(found[i - 1].degree or found[i - 1].part) and risen and not fallen
 
 
 def _of_rest(found: list[Sign], i: int) -> None:
@@ -212,7 +250,7 @@ def _of_sides(sign: Sign, before: Sign, after: Sign, later: Sign) -> None:
     if "only" in sign.flags and (much.degree or much.has("more", "less")):
         sign.flags = sign.flags - {"only", "one"}
     plain = after.flags or after.part or after.kinds or after.side or after.word in _OF_A_PAIR
-    if "other" in sign.flags and sign.word == "other" and not plain:
+    if "other" in sign.flags and sign.word == "other" and (not plain or before.word == "any"):
         sign.flags = sign.flags - {"other"}
     if sign.word == "left alone" and (before.word in _OWNERS or before.has("place")):
         sign.kinds, sign.side, sign.flags = _NONE, Side.LEFT, frozenset({"only"})

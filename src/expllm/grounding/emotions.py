@@ -55,7 +55,8 @@ _DENIES: Final = re.compile(
 )
 _HEDGES: Final = re.compile(
     r"\b(?:hints?|hinting|undertones?|elements?|traces?|touch|tinged?|nuances?|underlying|secondary|mixed|"
-    r"tempered|alongside|possibl\w+|potential\w*|may|might|could|slight\w*|subtle|subtly|mild\w*|layers?|also|"
+    r"tempered|alongside|possibl\w+|potential\w*|may|might|could|slight\w*|subtle|subtly|mild\w*|layers?|"
+    r"also|"
     r"minor|notes?|amidst|shades?|aspects?|would|alternative|room|perhaps|linked|associated|accompanied|"
     r"infused|intertwined|influenced|enriched|enhanced|punctuated|mingled|moments?|fleeting)\b",
     re.IGNORECASE,
@@ -64,7 +65,8 @@ _HEDGED_AFTER: Final = re.compile(
     r"\W{1,3}(?:would|could|can|might|may|is suggested|is less|are less)\b", re.IGNORECASE
 )
 _MAIN: Final = re.compile(
-    r"\b(?:predominant\w*|primar\w+|overall|dominant|dominate\w*|clear\w*|strong\w*|unmistakabl\w+|definitive\w*|"
+    r"\b(?:predominant\w*|primar\w+|overall|dominant|dominate\w*|clear\w*|strong\w*|unmistakabl\w+|"
+    r"definitive\w*|"
     r"ultimately|unequivocal\w*|profound\w*|best described|expression of|state of|manifestation of)\b",
     re.IGNORECASE,
 )

@@ -112,8 +112,8 @@ _SMALL: Final = frozenset("of a an the in his her their its both".split())
 
 
 def _leads(signs: list[Sign], i: int, of: Statement) -> bool:
-    """ "a *mild* horizontal widening", "*hint* of lip rounding": right before the movement."""
-    first = min(of.signs)
+    """ "a *mild* horizontal widening", "the brow shows a *minimal* lift": right before the movement."""
+    first = min((k for k in of.signs if k > i), default=i)
     return i < first and all(s.kinds or s.side or s.degree or s.word in _SMALL for s in signs[i + 1 : first])
 
 
@@ -178,7 +178,9 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
     sides = (near if own else set()) or told
     if not sides and not both:
         for c in (of.chunk + 1, of.chunk - 1):
-            if 0 <= c < len(chunks) and empty(chunks[c]) and not chunks[c].noes:
+            quoted = 0 <= c < len(chunks) and flagged(signs, chunks[c], "number")  # "(0.198 left, 0.206 "
+            "right)"
+            if 0 <= c < len(chunks) and empty(chunks[c]) and not chunks[c].noes and not quoted:
                 sides |= named(signs, chunks[c])
                 both = both or flagged(signs, chunks[c], "both")
                 if sides or both:
@@ -247,18 +249,24 @@ def _before(signs: list[Sign], part: int) -> set[Side]:
     return set()
 
 
+_EASY: Final = frozenset(("neutral", "relaxed", "soft", "easy"))
+"""Words of rest that leave room for some movement."""
+
+
 def _contrast(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statement]) -> None:
     """ "while the left does not", "its fellow idles": nothing moves on the other side."""
     chunk = chunks[c]
     if any(s.chunk == c and not s.negated for s in found):
         return
     idle = bool(chunk.noes) or any(
-        signs[i].kinds & {"still", "calm", "relaxed", "level", "smooth", "open"} for i in chunk.moves
+        signs[i].kinds & {"still", "calm", "relaxed", "level", "smooth", "open"}
+        and signs[i].word not in _EASY
+        for i in chunk.moves
     )
     if not idle:
         return
     sides = named(signs, chunk)
-    if not sides and c > 0 and empty(chunks[c - 1]):
+    if not sides and c > 0 and empty(chunks[c - 1]) and not flagged(signs, chunks[c - 1], "number"):
         sides = named(signs, chunks[c - 1])
     other = flagged(signs, chunk, "other")
     told = [s for s in found if s.chunk != c and not s.negated and not s.both and has_sides(s)]

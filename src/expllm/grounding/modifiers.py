@@ -144,7 +144,8 @@ LESS_WORDS: Final = frozenset(
 
 NO_WORDS: Final = frozenset(
     phrases(
-        "no, not, without, nothing happens, nothing happened, nothing whatever happens, nothing happens "
+        "no, not, no signs of, no signs, no hints of, no traces of, without, nothing happens, nothing "
+        "happened, nothing whatever happens, nothing happens "
         "to, absence, lack, lacks, lacking, lacked, devoid, neither, nor, never, none, free of, free "
         "from, cannot, nothing, nobody, no one, nowhere, hardly any, scarcely any, barely any, fails, "
         "fail, failed, failing, refuse, refuses, refused, refusing, far from, anything but, absent, "
@@ -258,6 +259,12 @@ GENERAL_WORDS: Final = frozenset(
         "faces, would typically, would usually, would normally, would ordinarily, is commonly, are "
         "commonly, in fear one, in anger one, in surprise one, in joy one, per definition, according to, "
         "is normally, are normally, normally required, by convention, in the literature, in practice, "
+        "often paired with, often combined with, often coupled with, often accompanied by, often associated "
+        "with, "
+        "often linked to, often seen with, often found with, commonly paired with, commonly combined with, "
+        "typically paired with, typically combined with, typically accompanied by, usually paired with, "
+        "usually "
+        "combined with, usually accompanied by, frequently paired with, frequently combined with, "
         "one associates, we associate, people associate, is characteristic of, are characteristic of, is "
         "symptomatic of, is diagnostic of, is a hallmark of, is the hallmark of, in other pictures, in "
         "other photographs, in other images, in "
@@ -272,7 +279,9 @@ GENERAL_WORDS: Final = frozenset(
 """The clause speaks of faces in general."""
 
 NEUTRAL: Final = phrases(
-    "half hearted, half heartedly, the movements, these movements, at least, at best, at most, closely, "
+    "outward display, outward expression, outward sign, outward signs, outward show, outward appearance, "
+    "outwardly, well rounded, half hearted, half heartedly, the movements, these movements, at least, at "
+    "best, at most, closely, "
     "facial tension, muscle tension, facial movement, facial movements, muscle movement, muscle movements, "
     "facial activity, facial muscles, other features, other signs, such as, might explain, may explain, "
     "could explain, would explain, might account for, may account for, could account for, would account "
@@ -313,7 +322,9 @@ NEUTRAL: Final = phrases(
 """Phrases that mean none of what their words would."""
 
 INTERPRETING: Final = phrases(
-    "linked to, heightens, heightening, be linked, leaves room, leave room, leaving room, leaves some "
+    "deepens the sense, deepens the impression, deepens the interpretation, deepens the emotion, deepens the "
+    "emotional, deepening the sense, deepening the impression, deepening the emotional, linked to, "
+    "heightens, heightening, be linked, leaves room, leave room, leaving room, leaves some "
     "room, leave some room, impression, overall impression, emotion, emotions, emotional, possibly, "
     "perhaps, maybe, consistent with, compatible with, sign of, signs of, stand for, stands for, speak "
     "for, speaks for, speaks against, mark of, hallmark of, in keeping with, in line with, air of, "

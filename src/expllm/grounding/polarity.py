@@ -117,6 +117,11 @@ _TURNS: Final = [
             r"(?: do so| so)?)(?= [;]|$)",
         ),
         (
+            "like",
+            r"(?:cues|signs|features|movements|indicators|expressions|actions|markers|"
+            r"signals) (?P<affirm>like)",
+        ),
+        (
             "none",
             r"(?P<affirm>would (?:be|have been) (?:needed|required|necessary|called for|expected)) "
             r"(?P<absent>, (?:and|but|yet) there (?:is|was) none|, (?:and|but|yet) none (?:is|"
@@ -235,6 +240,7 @@ _TURNS: Final = [
         ),
         ("reason", r"for no (?:\w+ )?reason"),
         ("mind", r"never mind"),
+        ("wanting", r"wanting(?= to )"),
         ("about", r"nothing (?:at all )?(?!about)\w+ about(?= (?:the|his|her|their|its|this|that) )"),
         (
             "needs takes requires need take require",

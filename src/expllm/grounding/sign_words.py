@@ -277,7 +277,7 @@ _WORDS: Final = {
     "shorten, dimple, pucker, pebble, pebbly, cobble, cobbled, pucker, orange peel, peau d'orange, "
     "corrugation, transverse lines, crumpled, knead, lined, plough, plow, plowed, ploughed, wrinkly, "
     "twitch, accordion, rugae, cockle, crinkly, cobblestone, horizontal lines, pit, roughen, rugose, "
-    "pitted, stipple, contract, compress, scored, score, ploughed, stack, crosswise lines, crosshatch, "
+    "pitted, stipple, contract, compress, scored, ploughed, stack, crosswise lines, crosshatch, "
     "squash, crunch, ruffle, tight, tighten, tense, valley, valleys, fan, fans, radiate, radiating, "
     "creasing, sunburst, spokes, crows, crump, pucker up, corduroy, washboard, crocodile, gathers, in "
     "folds, fold up, small folds, tiny folds, ridges, crisscross, cross hatch, crazed, crosslines, cross "

@@ -50,7 +50,8 @@ _OTHERS: Final = frozenset(
     "hands viewer background".split()
 )
 """What does not move without saying so of a part of the face."""
-_MOODS: Final = frozenset("tension tensions strain pressure stress composure".split())
+_MOODS: Final = frozenset("tension tensions strain pressure stress composure openness".split())
+_BESIDE: Final = frozenset("with combined coupled paired juxtaposed alongside accompanied beside".split())
 _EFFORTS: Final = frozenset(
     "contraction activity activation action recruitment tone effort work contracted contracts contracting "
     "active activated".split()
@@ -262,7 +263,10 @@ class Reader:
     def _goes_on(self, k: int) -> bool:
         """Whether a list may go on with a chunk; a semicolon ends it."""
         chunk = self.chunks[k]
-        return chunk.opened in ("and", "or", "comma") and self.signs[chunk.first - 1].word != ";"
+        joined = self.signs[chunk.first].word in _BESIDE or self.signs[chunk.first - 1].word in _BESIDE
+        return (
+            chunk.opened in ("and", "or", "comma") and self.signs[chunk.first - 1].word != ";" and not joined
+        )
 
     def _follows(self, k: int) -> bool:
         """ "and both brows *after them*", "*together with* the left corner"."""

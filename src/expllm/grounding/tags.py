@@ -20,11 +20,13 @@ ASKED: Final = 8
 """Words of a question that what follows answers: "Smile? None."."""
 
 _TOKEN: Final = re.compile(
-    r"(?P<aside>\b(?:i\.\s?e|e\.\s?g|viz|cf)\.)|(?P<number>(?:(?:\d{1,9})?\.\d{1,9}|\d{1,9})(?:\s?%)?)|(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
+    r"(?P<aside>\b(?:i\.\s?e|e\.\s?g|viz|cf)\.)|(?P<number>(?:(?:\d{1,9})?\.\d{1,9}|\d{1,9})(?:\s?%)?)|"
+    r"(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
     r"|(?P<stop>[.!?]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|(?P<mark>\([-+–—]\)|[,:;()\[\]—–/<>])"
 )
 _HEADING: Final = re.compile(
-    r"(key\s{1,9}observations?|overall\s{1,9}emotional\s{1,9}interpretation|conclusion)[\s*_]{0,9}:[\s*_]{0,9}",
+    r"(key\s{1,9}observations?|overall\s{1,9}emotional\s{1,9}interpretation|"
+    r"conclusion)[\s*_]{0,9}:[\s*_]{0,9}",
     re.IGNORECASE,
 )
 _PREPOSITIONS: Final = frozenset("of in at on to around across within from near along toward towards".split())
@@ -276,7 +278,9 @@ def _no_negator(word: str, after: str, before: str) -> bool:
 def _no_motion(word: str, after: str, before: str) -> bool:
     """ "slightly lower than", "a wide smile": a comparison, a degree."""
     if word == "lower":
-        return before in cues.DEGREE_OF or before in ("is", "are", "the") or after == "than"
+        return after != "(" and (
+            before in cues.DEGREE_OF or before in ("is", "are", "the") or after == "than"
+        )
     return after in ACTS and word in ("wide", "tight", "open")
 
 

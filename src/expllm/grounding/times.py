@@ -89,7 +89,8 @@ SHARE: Final = 0.3
 _CLOCK: Final = r"(?:\d+:)?\d+:\d{2}(?:\.\d+)?|\d+(?:\.\d+)?\s*(?:s\b|secs?\b|seconds?\b)"
 _ABOUT: Final = r"(?:about|around|roughly|some|nearly|almost|approximately)?\s*"
 _INTERVAL: Final = re.compile(
-    rf"\b(?:from|between)\s+{_ABOUT}({_CLOCK}|\d+(?:\.\d+)?)\s*(?:to|and|until|till|[-\u2013])\s*{_ABOUT}({_CLOCK})",
+    rf"\b(?:from|between)\s+{_ABOUT}({_CLOCK}|\d+(?:\.\d+)?)\s*(?:to|and|until|till|"
+    rf"[-\u2013])\s*{_ABOUT}({_CLOCK})",
     re.I,
 )
 _MOMENT: Final = re.compile(rf"\bat\s+{_ABOUT}({_CLOCK})", re.I)

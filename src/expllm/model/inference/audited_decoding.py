@@ -351,5 +351,6 @@ def _gumbel(seed: bytes, place: int, size: int) -> "NDArray[np.float32]":
     key = int.from_bytes(sha256(seed + place.to_bytes(4, "big")).digest()[:16], "big")
     bits = np.random.Philox(key=key).random_raw(size)
     uniform = ((bits >> np.uint64(40)).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-24)
+    uniform = np.minimum(uniform, np.float32(1.0 - 2.0**-24))  # the last rounds to 1, without end
     noise: NDArray[np.float32] = np.float32(-TEMPERATURE) * np.log(-np.log(uniform))
     return noise

@@ -404,6 +404,8 @@ class Reader:
         if chunk.noes and len(words) <= 2 and self.signs[chunk.first - 1].word == "?":
             last.negated = True  # "Smile? None."
             return
+        if self.signs[chunk.first].word == "with":
+            words -= {"with"}  # "combined *with* the eyes": beside them
         if chunk.parts and (chunk.noes or words & _SAME):
             part = str(self.signs[chunk.parts[0]].part)
             actions = TABLES[part].get(last.kind)

@@ -13,7 +13,6 @@ from typing import Final
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.signs import Sign
 
-_NONE: Final[frozenset[str]] = frozenset()
 _EFFECTS: Final[dict[str, Sign]] = {
     "affirm": Sign("", 0, 0),
     "deny": Sign("", 0, 0, flags=frozenset({"no"})),
@@ -129,9 +128,8 @@ _TURNS: Final = [
         ),
         (
             "as",
-            r"(?P<deny>(?:NOBODY|few|none) CAN(?: ever| fairly)? (?:describe|see|regard|classify)|(?:one |"
-            r"you )?"
-            r"(?:cannot|could not|would not|can't|couldn't|wouldn't) (?:describe|regard|classify)) .{3,40}? "
+            r"(?P<deny>(?:NOBODY|few|none) CAN(?: ever| fairly)? (?:describe|see|regard|classify)|(?:cannot|"
+            r"could not|would not|can't|couldn't|wouldn't) (?:describe|regard|classify)) .{3,40}? "
             r"(?P<affirm>as)(?= (?:being )?\w+)",
         ),
         (
@@ -149,7 +147,8 @@ _TURNS: Final = [
             r"(?P<deny>(?:(?:one|you|we|i|they|it|everyone|the \w+) )?(?:(?:would|might|could|may|had|"
             r"have) )?"
             r"(?:waits? for|waited for|expects?|expected|looks? for|looked for|hopes? for|hoped for|awaits?|"
-            r"awaited)) .*?(?P<affirm>(?:[,;] )?(?:but |yet |though |only )?(?:(?:they |it |this |that )?"
+            r"awaited)) (?:\S+ )+?(?P<affirm>(?:[,;] )?(?:but |yet |though |only )?(?:(?:they |it |this |"
+            r"that )?"
             r"(?:(?:DO|HAVE|is|are|was|were|CAN) not|doesn't|don't|didn't|hasn't|haven't|isn't|aren't)"
             r"(?: (?:come|happen|appear|so|do so|oblige|follow|arrive))?|"
             r"(?:nothing|none) (?:comes?|came|happens?|happened|appears?|appeared)))(?= [;]|$)",
@@ -270,6 +269,12 @@ _TURNS: Final = [
     ),
     *_turns(
         "strong",
+        (
+            "capable muster",
+            r"(?P<strong>with (?:all|every)) (?:\w+ ){1,7}(?P<affirm>(?:is|are) capable of|(?:can|"
+            r"could) muster)",
+        ),
+        ("very", r"very very(?: \w+)?"),
         (
             "more clearer plainer any",
             r"(?:could|can) (?:not|hardly|scarcely)(?: possibly)? (?:be|have been) "

@@ -233,7 +233,7 @@ _WORDS: Final = {
     "inward": "toward the midline, towards the midline, to the midline, inward, inwards, inside, in, tuck, "
     "indrawn, pinch, tighten, tight, tight inside, tense, "
     "tauten, taut, tightness, dimple, dent, indent, hollow, pit, press, deepen, buccinator, medially, "
-    "dig, compress, tension, valley, small hole, crimp, nip, bracket, clench, screw, firm, "
+    "dig, compress, valley, small hole, crimp, nip, bracket, clench, screw, firm, "
     "stiffen, medial",
     "dimple": "dimple",
     "pucker": "pucker, purse, round, rounded, rounding, funnel, kiss, kissing, whistle, bud, rosette, o, "

@@ -393,6 +393,11 @@ class Reader:
         last = (before.moves or before.acts or [before.last])[-1]
         return self._denied(c - 1, last)
 
+    def _gone(self, chunk: Chunk) -> bool:
+        """ "it does not *come*", "checked for*, not there*": what was told before is not there."""
+        words = [self.signs[i].word for i in range(chunk.first, chunk.last)]
+        return not _COMES.isdisjoint(words) or any(word.startswith((", not", "; not")) for word in words)
+
     def _ellipsis(self, c: int) -> None:
         """ "the lower not either", "it does not come": the statement before, of another part, or undone."""
         chunk = self.chunks[c]
@@ -418,7 +423,11 @@ class Reader:
         elif "seen" in words and last.kind in ("suck", "inward"):
             return  # "swallowed, so that it cannot be seen"
         elif (
-            chunk.noes and not chunk.parts and words & _COMES and last.chunk >= c - 2 and not self._paired(c)
+            chunk.noes
+            and not chunk.parts
+            and self._gone(chunk)
+            and last.chunk >= c - 2
+            and not self._paired(c)
         ):
             last.negated = True
             last.signs |= set(chunk.noes)

@@ -19,7 +19,7 @@ from expllm.core.records import CoT, as_first_written
 from expllm.grounding import audit
 from expllm.grounding.outline import ends_here, heading, split
 from expllm.model.inference import audited_decoding
-from expllm.model.inference.audited_decoding import Choice, Draft, Fed
+from expllm.model.inference.audited_decoding import Choice, Draft, Fed, uniform
 from expllm.model.inference.backend import LlamaRows
 from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.vlm_output import GeneratedText
@@ -236,3 +236,11 @@ def test_sentences_are_the_text() -> None:
             assert "".join(pieces) == cot.text
             assert [name for piece in pieces if (name := heading(piece.strip()))] == list(CoT.HEADINGS)
             assert not [pair for pair in pairwise(pieces) if "." in pair[0][:-1]]
+
+
+def test_no_draw_is_endless() -> None:
+    """The largest draw once rounded to 1: its noise was endless, and its token taken whatever it was."""
+    bits = np.array([0, 1 << 40, (1 << 64) - (1 << 41), (1 << 64) - 1], np.uint64)
+    drawn = uniform(bits)
+    assert ((drawn > 0) & (drawn < 1)).all()
+    assert np.isfinite(np.log(-np.log(drawn))).all()

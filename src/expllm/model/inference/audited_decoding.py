@@ -349,8 +349,16 @@ def _breaks(sentence: str) -> tuple[bool, bool]:
 def _gumbel(seed: bytes, place: int, size: int) -> "NDArray[np.float32]":
     """[size] noise: the largest sum with the logits is a draw at `TEMPERATURE`, the same on every machine."""
     key = int.from_bytes(sha256(seed + place.to_bytes(4, "big")).digest()[:16], "big")
-    bits = np.random.Philox(key=key).random_raw(size)
-    uniform = ((bits >> np.uint64(40)).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-24)
-    uniform = np.minimum(uniform, np.float32(1.0 - 2.0**-24))  # the last rounds to 1, without end
-    noise: NDArray[np.float32] = np.float32(-TEMPERATURE) * np.log(-np.log(uniform))
+    drawn = uniform(np.random.Philox(key=key).random_raw(size))
+    noise: NDArray[np.float32] = np.float32(-TEMPERATURE) * np.log(-np.log(drawn))
     return noise
+
+
+def uniform(bits: "NDArray[np.uint64]") -> "NDArray[np.float32]":
+    """Draws between 0 and 1 of random bits, without either: the noise of 1 would be endless.
+
+    >>> bool((uniform(np.array([0, 2**64 - 1], np.uint64)) == (2.0**-25, 1 - 2.0**-24)).all())
+    True
+    """
+    drawn = ((bits >> np.uint64(40)).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-24)
+    return np.minimum(drawn, np.float32(1.0 - 2.0**-24))  # the last would be rounded to 1

@@ -160,6 +160,23 @@ def test_those_who_wait_come_before_those_who_come() -> None:
     assert asyncio.run(story()) == ["0"]
 
 
+def test_places_become_fewer_and_more_while_they_are_taken() -> None:
+    async def story() -> tuple[list[bool], int]:
+        queue, full = Queue(2, 0), []
+        places = [queue.enter() for _ in range(2)]
+        for workers in (1, 0, 3):
+            queue.resize(workers, 0)
+            full.append(queue.full)
+        for place in places:
+            place.leave()
+        queue.resize(1, 0)
+        queue.enter()
+        full.append(queue.full)
+        return full, queue.taken
+
+    assert asyncio.run(story()) == ([True, True, False, True], 1)
+
+
 def test_a_waiter_that_gives_up_costs_no_place() -> None:
     async def story() -> int:
         queue = Queue(1, 0)

@@ -120,6 +120,24 @@ def au_conditions(part: str) -> str:
     return table(heads, rows)
 
 
+def au_groups() -> str:
+    """By how much readings of the same movements differ between rendered heads."""
+    pairs = json.loads((DOCS / "au_groups.json").read_text(encoding="utf-8"))
+    names = dict.fromkeys(name for found in pairs.values() for name in found)
+    rows = [(name, *(group_cell(found.get(name, {})) for found in pairs.values())) for name in names]
+    return table(("", *pairs), rows)
+
+
+def group_cell(found: dict[str, Any]) -> str:
+    """`+0.05 (0.01-0.09)`."""
+    if "mean" not in found:
+        return "-"
+    if "low" not in found:
+        return f"{found['mean']:+.2f}"
+    text = f"{found['mean']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})"
+    return f"**{text}**" if found["low"] > 0 or found["high"] < 0 else text
+
+
 def au_bands() -> str:
     """Of each action that has them: the band around a reading of 0, of 0.2 and of 0.6, from both sources."""
     rows = []

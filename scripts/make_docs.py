@@ -42,6 +42,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "au-constants": doc_cards.au_constants,
     "au-figures": doc_cards.au_figures,
     "au-rejected": doc_cards.au_rejected,
+    "au-groups": doc_cards.au_groups,
     "au-sources": doc_cards.au_sources,
     "au-sources-card": doc_cards.au_sources_card,
     "chat-dialects": doc_chat.dialects,

@@ -1,6 +1,6 @@
 """Who is measured worse: the same movements on rendered heads that differ in one thing alone.
 
-    pip install torch==2.13.0 && pip install anny==0.6.2
+    pip install -e '.[calibrate]'
     python scripts/measure_au_groups.py --renders RENDERS --json groups.json
 
 Each head is rendered in pairs, in one pose and one light: pale and dark skin, young and old, woman and man,
@@ -23,6 +23,7 @@ import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 
 # isort: split
 import numpy as np
+from doc_cards import group_cell
 from numpy.typing import NDArray
 
 from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, AUSource, Expression
@@ -166,17 +167,7 @@ def show(figures: dict[str, dict[str, dict[str, Any]]], heads: int) -> None:
     print(f"{heads} heads, {', '.join(MOVEMENTS)}; difference of the readings (0-1), mean over movements\n")
     print(f"| | {' | '.join(figures)} |\n|{' --- |' * (len(figures) + 1)}")
     for name in dict.fromkeys(name for found in figures.values() for name in found):
-        print(f"| {name} | {' | '.join(cell(found.get(name, {})) for found in figures.values())} |")
-
-
-def cell(found: dict[str, Any]) -> str:
-    """`+0.05 (0.01-0.09)`."""
-    if "mean" not in found:
-        return "-"
-    if "low" not in found:
-        return f"{found['mean']:+.2f}"
-    text = f"{found['mean']:+.2f} ({found['low']:+.2f} to {found['high']:+.2f})"
-    return f"**{text}**" if found["low"] > 0 or found["high"] < 0 else text
+        print(f"| {name} | {' | '.join(group_cell(found.get(name, {})) for found in figures.values())} |")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
     python scripts/crop_portraits.py ../shared/data/portraits_train-*.parquet -o CROPS
     python scripts/measure_hints.py --data ../shared/data --crops CROPS --limit 300
+    python scripts/measure_hints.py --data ../shared/data --crops CROPS --limit 900 --fit
 
 Of each face the network reads units from the crop alone (`faces.crop_reader`). They are held against those
 that are measured with MediaPipe's scores (`au_readings_*.parquet`), as blendshapes alone or as both sources:
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +28,13 @@ from expllm.core.conversations import hinted_units
 from expllm.core.vocabulary import AU_BY_NAME, FEAFA_NAMES, AUSource, AUVector
 from expllm.evals.metrics.bootstrap import Interval, mean_interval
 from expllm.faces.au_reader import TRACE
-from expllm.faces.crop_reader import CropReader
+from expllm.faces.crop_reader import LEAST, CropReader
 from expllm.faces.pixel_reader import PixelReader, UnitReader
 from expllm.faces.unit_network import CHANNELS, DEAD_CHANNELS, face_net
 
 BATCH: Final = 50
+LEVELS: Final = (TRACE, 0.07, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8)
+STEP, FEW = 0.1, 8
 TRUTHS: Final = (AUSource.BLENDSHAPES, AUSource.BOTH)
 Pair = tuple[AUVector | None, dict[AUSource, AUVector]]
 
@@ -43,7 +46,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--crops", type=Path, required=True, help="where the cut portraits are")
     parser.add_argument("--limit", type=int, default=300, help="faces of each set")
+    parser.add_argument("--fit", action="store_true", help="print `crop_reader.LEAST` by FER+ train instead")
     options = parser.parse_args()
+    if options.fit:
+        show_least(list(read(ferplus(options.data, "train"), options.limit, {})))
+        return
     sets = {
         "FER+ valid": ferplus(options.data, "valid"),
         "portraits valid": portraits(options.data, options.crops, "valid"),
@@ -64,19 +71,23 @@ def main() -> None:
     show_actions(counts)
 
 
-def read(faces: Faces, limit: int) -> Iterator[Pair]:
+def read(faces: Faces, limit: int, least: Mapping[str, float] = LEAST) -> Iterator[Pair]:
     """What the crop of each face reads, and what was measured by each source, of faces drawn at random."""
     measured = np.flatnonzero(~np.isnan(faces.channels[:, 0].numpy()))
     chosen = np.random.default_rng(0).permutation(measured)[:limit]
-    reader, net, readers = CropReader(), face_net(), {source: UnitReader(source) for source in TRUTHS}
+    reader, net, readers = (
+        CropReader(least=least),
+        face_net(),
+        {source: UnitReader(source) for source in TRUTHS},
+    )
     table, still = PixelReader().table, dict.fromkeys(DEAD_CHANNELS, 0.0)
     for begin in range(0, len(chosen), BATCH):
         rows = chosen[begin : begin + BATCH]
         crops = [Image.fromarray(faces.pixels[row].permute(1, 2, 0).squeeze(-1).numpy()) for row in rows]
         seen = net(crops)
-        for row, units, told in zip(rows, seen.units, reader.of(seen), strict=True):
+        for row, units, clear, told in zip(rows, seen.units, seen.clear, reader.of(seen), strict=True):
             scores = still | dict(zip(CHANNELS, faces.channels[row].tolist(), strict=True))
-            pixels = table.intensities(units.astype(float))
+            pixels = table.intensities(units.astype(float)) if clear >= table.least_clear else {}
             yield told, {source: one.of(scores, pixels) for source, one in readers.items()}
 
 
@@ -109,6 +120,25 @@ def show_actions(counts: Counter[tuple[str, str]]) -> None:
     for action in sorted({action for action, _ in counts}):
         row = (str(counts[action, kind]) for kind in ("there", "not there", "missed"))
         print(f"| {action} | {' | '.join(row)} |")
+
+
+def show_least(pairs: list[Pair]) -> None:
+    """From which reading on an action is measured as a movement more often than not."""
+    for action in dict.fromkeys(AU_BY_NAME[name].action for name in FEAFA_NAMES):
+        names = [name for name in FEAFA_NAMES if AU_BY_NAME[name].action == action]
+        rows = [
+            (told[name] or 0.0, (measured[AUSource.BOTH][name] or 0.0) > TRACE)
+            for told, measured in pairs for name in names if told is not None
+        ]  # fmt: skip
+        least = next((one for one in LEVELS if sure(rows, one)), 1.0)
+        if least > TRACE:
+            print(f"{action}: {least}")
+
+
+def sure(rows: list[tuple[float, bool]], least: float) -> bool:
+    """Whether at least half of the readings just above this one move; a few say nothing against it."""
+    above = [moves for value, moves in rows if least < value <= least + STEP]
+    return len(above) < FEW or sum(above) >= len(above) / 2
 
 
 def cell(found: Interval | None) -> str:

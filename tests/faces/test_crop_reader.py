@@ -63,6 +63,16 @@ def test_a_face_that_cannot_be_read_has_no_units(crop: Image.Image) -> None:
     assert CropReader()([]) == []
 
 
+def test_weak_readings_are_not_believed_where_they_are_mostly_wrong(crop: Image.Image) -> None:
+    (plain,), (careful,) = CropReader(least={})([crop]), CropReader(least={"lip corner pull": 1.0})([crop])
+    assert plain is not None
+    assert careful is not None
+    assert (plain["left lip corner pull"] or 0) > 0.4
+    assert careful["left lip corner pull"] == 0.0, "read, and not believed"
+    assert careful["cheek raiser"] == plain["cheek raiser"]
+    assert careful.measured == plain.measured
+
+
 def test_only_permissive_weights_refuse_it() -> None:
     for source in ("blendshapes", "both"):
         with pytest.raises(UsageError, match="seeing is research-only"):

@@ -96,6 +96,23 @@ def test_a_sample_takes_the_place_of_a_refuted_sentence() -> None:
     assert not re.search(r":\*\*\S", text.text), "no sentence is glued to its heading"
 
 
+def test_what_has_no_place_is_left_out_at_once() -> None:
+    """No other version is drawn of it: the text is that of the rest, and the model reads on."""
+
+    class Needless(Strict):
+        def needless(self, sentence: str) -> bool:
+            return True
+
+    aus = varied.AUS[0]
+    assert aus is not None
+    (text,) = vlm().explanations(FACES[:1], verifiers=[Needless(aus)])
+    (drawn,) = vlm().explanations(FACES[:1], verifiers=[Strict(aus)])
+    assert text.sampled == 0 < (drawn.sampled or 0)
+    assert text.rejected
+    assert text.cot is not None, "each part has a sentence by the rules"
+    assert text.text == drawn.text
+
+
 def test_where_nothing_was_measured_nothing_is_refuted() -> None:
     plain = vlm().explanations(FACES)
     unmeasured = varied.AUS.index(None)

@@ -52,6 +52,10 @@ class SentenceVerifier:
             reasons.append(f'"{said[0]}": {", ".join(LOOKED_AT[:-1])} and {LOOKED_AT[-1]} were measured')
         return "; ".join(reasons) or None
 
+    def needless(self, sentence: str) -> bool:
+        """Sentences on how much was measured say nothing of the face."""
+        return _COVERAGE.search(sentence) is not None
+
     def replaceable(self, before: str, first: str, other: str) -> bool:
         """Another sentence must be new, of some words, impersonal, read by the audit, and name no further
         expression: in the conclusion, the same one.

@@ -2,7 +2,8 @@
 
 A finished sentence is verified. If it is refuted, `SAMPLES` others are drawn from where it began, side by
 side, in rows of their own, while the texts of other pictures go on. The likeliest that is not refuted takes
-its place. If there is none, it is left out: the model reads on from what it wrote, the text does not show it.
+its place. If there is none, or nothing has to stand there (`Verifier.needless`), it is left out: the model
+reads on from what it wrote, the text does not show it.
 
 Nothing here depends on the batch or on the threads: samples are drawn by adding Gumbel noise to the logits,
 from a seed of their own, and a lead that 32 bits cannot be trusted with is decided in 64 (`backend.CLOSE`).
@@ -78,6 +79,10 @@ class Verifier(Protocol):
 
     def refuted(self, before: str, sentence: str) -> str | None:
         """The reason why the measurements refute a sentence that follows `before`; None if they do not."""
+        ...
+
+    def needless(self, sentence: str) -> bool:
+        """Whether a refuted sentence is left out at once: nothing else would be worth its place."""
         ...
 
     def replaceable(self, before: str, first: str, other: str) -> bool:
@@ -176,9 +181,14 @@ class _Text:
     def _go_on(self, token: int) -> dict[int, Fed]:
         over = token == self._end or self._read >= self._most
         if self._sentence and (over or self._ends(self._sentence, token)):
-            if reason := self._refuted(self._sentence):
+            reason, verifier = self._refuted(self._sentence), self._draft.verifier
+            if reason is None or verifier is None:
+                self._settle(self._sentence)
+            elif verifier.needless(self._string(self._sentence)):
+                self._reason = reason
+                self._leave_out()
+            else:
                 return self._sample(token, reason)
-            self._settle(self._sentence)
         if over:
             self._draft.cut = token != self._end
             self._complete_part()

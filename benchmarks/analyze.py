@@ -30,7 +30,7 @@ from timing import Line, load, portraits, side_by_side
 from expllm.files.images import open_image
 from expllm.files.native import load_mediapipe, native_silence
 from expllm.files.weights import FACE_LANDMARKER, locate
-from expllm.predict.batch import Source, analyze_many, default_workers
+from expllm.predict.batch import ImageToOpen, analyze_many, default_workers
 from expllm.predict.predictor import Predictor
 
 
@@ -40,7 +40,7 @@ def aus_only() -> Predictor:
 
 def run_expllm(pictures: list[bytes], workers: int | None) -> int:
     """The in-process path of `expllm aus`; returns the number of faces."""
-    sources = (Source(f"{i}.jpg", data) for i, data in enumerate(pictures))
+    sources = (ImageToOpen(f"{i}.jpg", data) for i, data in enumerate(pictures))
     return sum(len(outcome.analyses) for outcome in analyze_many(sources, aus_only, workers=workers))
 
 
@@ -104,7 +104,7 @@ def resident_mb() -> float:
 
 def memory(pictures: list[bytes], total: int, settled: int = 200) -> Iterator[Line]:
     """Part b."""
-    sources = (Source(f"{i}.jpg", pictures[i % len(pictures)]) for i in range(total))
+    sources = (ImageToOpen(f"{i}.jpg", pictures[i % len(pictures)]) for i in range(total))
     after_first, most = 0.0, 0.0
     for done, _ in enumerate(analyze_many(sources, aus_only), start=1):
         if done == settled:

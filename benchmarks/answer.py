@@ -36,7 +36,7 @@ from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.inference.backend import LlamaBackend
 from expllm.model.inference.backend_choice import without_adapters
 from expllm.model.inference.generate import FaceVLM
-from expllm.model.inference.label_scoring import score
+from expllm.model.inference.label_scoring import score_tree
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import DINOV2_LARGE, Preset, preset
 from expllm.model.tokenize import label_tokens
@@ -159,7 +159,7 @@ def tree(sides: Sides, rounds: int) -> Iterator[Line]:
 
     @torch.inference_mode()
     def whole() -> None:
-        score(language, language.memory(1), own._embedded(seen, ids), places, sides.ours._tree)
+        score_tree(language, language.memory(1), own._embedded(seen, ids), places, sides.ours._tree)
 
     clocks = side_by_side(max(rounds, 3) * 4, prefill=prefill, whole=whole)
     yield Line("bare prefill of the label's prompt: ms", 1000 * clocks["prefill"].best_wall)

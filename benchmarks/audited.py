@@ -31,7 +31,7 @@ from expllm.predict.base import FaceInput
 from expllm.predict.hints import HINTS
 from expllm.predict.img2au import FaceReader
 from expllm.predict.trained import ModelExplainer
-from expllm.predict.verifying import REFUTED
+from expllm.predict.verifying import REWRITTEN_VERDICTS
 
 BOUND: Final = 15.0
 """Extra processor time that auditing may cost, in percent."""
@@ -97,7 +97,7 @@ def write(explainer: ModelExplainer, batch: Sequence[FaceInput], tally: Tally) -
         assert answer.explanation is not None
         assert face.aus is not None
         report = audit(answer.explanation.text or "", face.aus)
-        refuted = sum(one.verdict in REFUTED for one in report.checked)
+        refuted = sum(one.verdict in REWRITTEN_VERDICTS for one in report.checked)
         tally.texts += 1
         tally.agree += answer.label is answer.label_after
         tally.refuted += refuted

@@ -33,7 +33,7 @@ from expllm.core.vocabulary import AUVector
 from expllm.faces.au_reader import BlendshapeReader
 from expllm.faces.finder import FaceFinder
 from expllm.faces.landmarks import Face
-from expllm.faces.visibility import PARTS, is_unseen
+from expllm.faces.visibility import VISIBLE_PARTS, is_unseen
 from expllm.files.images import Picture, open_image
 
 Pixels = NDArray[np.uint8]
@@ -162,7 +162,9 @@ def withheld(finder: FaceFinder, face: covers.Face, kind: str, draws: random.Ran
     pixels, over = covers.covered(face, kind, draws)
     height, width = over.shape
     x, y = (face.landmarks[:, i].astype(int).clip(0, top - 1) for i, top in ((0, width), (1, height)))
-    hidden = {name for name, points in PARTS.items() if over[y[list(points)], x[list(points)]].mean() > 0.6}
+    hidden = {
+        name for name, points in VISIBLE_PARTS.items() if over[y[list(points)], x[list(points)]].mean() > 0.6
+    }
     if not hidden:
         return None
     return all(hidden <= one.hidden for one in find(finder, pixels) if one.status == "ok")

@@ -44,7 +44,7 @@ from train import LABELS, TRAINS, Clock, again, faces, learned, timed
 
 from expllm.core.conversations import explanation_question
 from expllm.model.bundle import Bundle
-from expllm.model.costs import Sizes, Text, answer_flops, training_flops
+from expllm.model.costs import Sizes, TextLength, answer_flops, training_flops
 from expllm.model.inference.generate import FaceVLM
 from expllm.model.model_inputs import preparer
 from expllm.model.quiet import quiet_transformers
@@ -276,7 +276,7 @@ def measure_answers(lines: Lines, plan: Plan, rate: float, copied: float) -> Non
                 write = partial(written, vlm, images[:batch])
                 found.update(timed_text(write, plan.tokens, batch, step_least))
     lines.begin("label")
-    text = Text(asked=len(vlm._label_prompt) - sizes.visual_tokens, answered=len(vlm._tree.tokens))
+    text = TextLength(asked=len(vlm._label_prompt) - sizes.visual_tokens, answered=len(vlm._tree.tokens))
     for batch in plan.batches:
         with lines.measuring(what="label", batch=batch) as found:
             lines.check_time()
@@ -306,7 +306,7 @@ def flops_of(trainer: StageTrainer, sizes: Sizes) -> list[float]:
     for keys in trainer.batches:
         texts = [trainer.examples[key].text for key in keys]
         counted = [(len(text) - sizes.visual_tokens, len(text.learned)) for text in texts]
-        each = [Text(whole - answer, answer) for whole, answer in counted]
+        each = [TextLength(whole - answer, answer) for whole, answer in counted]
         steps.append(sum(training_flops(sizes, TRAINS, text, checkpointing=False) for text in each))
     return steps
 

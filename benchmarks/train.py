@@ -36,7 +36,7 @@ from expllm.cot.rule_writer import write_cot
 from expllm.data import ImageRef
 from expllm.data.augment import NO_AUGMENTATION
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.costs import Text, training_flops
+from expllm.model.costs import TextLength, training_flops
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import preset
 from expllm.model.quiet import quiet_transformers
@@ -47,7 +47,7 @@ from expllm.train.dry_run import this_device
 from expllm.train.recipe import StageConfig
 from expllm.train.stages import StageDir, make_trainer
 from expllm.train.trainer import StageTrainer
-from expllm.train.training_sets import Face, FaceTrainingSet
+from expllm.train.training_sets import FaceTrainingSet, TrainingFace
 
 LABELS: Final = label_set(8)
 TRAINS: Final = ("projector", "tower_lora", "language_lora")
@@ -110,7 +110,7 @@ def faces(folder: Path, count: int, side: int = 224) -> FaceTrainingSet:
         aus = AUVector.from_positive({name: round(chance.uniform(0.1, 1), 2) for name in units})
         label = chance.choice(LABELS)
         ref = ImageRef(path=str(path))
-        found.append(Face(str(number), label, ref, cot=write_cot(aus, label)))
+        found.append(TrainingFace(str(number), label, ref, cot=write_cot(aus, label)))
     return FaceTrainingSet(tuple(found), LABELS, QUESTIONS, 0.0, "benchmark")
 
 
@@ -268,7 +268,7 @@ def compare(rounds: int, bundle: Bundle, reading: FaceTrainingSet, stage: StageC
 def utilisation(run: Run, stage: StageConfig, name: str) -> None:
     """Model FLOPs utilisation of a run: frozen weights have no gradient, so 4 FLOPs a parameter and token."""
     device = this_device(stage)
-    text = Text(asked=120, answered=170)
+    text = TextLength(asked=120, answered=170)
     sizes = sizes_of(preset(name))
     flops = training_flops(sizes, TRAINS, text, checkpointing=stage.gradient_checkpointing)
     rate = flops * len(run.losses) * stage.batch / run.seconds

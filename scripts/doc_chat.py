@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from doc_parts import table
 
-from expllm.chat.dialects import DIALECTS, OTHER, Dialect
+from expllm.chat.dialects import DIALECTS, OTHER_DIALECT, Dialect
 
-ROWS = (*DIALECTS, OTHER)
+ROWS = (*DIALECTS, OTHER_DIALECT)
 
 
 def dialects() -> str:

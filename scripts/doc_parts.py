@@ -22,14 +22,15 @@ from expllm.core.vocabulary import (
     AUVector,
     Expression,
 )
-from expllm.cot.rule_writer import DEGREES, WORD_LIMIT, degree_word
+from expllm.cot.format_check import WORD_LIMIT
+from expllm.cot.rule_writer import DEGREES, degree_word
 from expllm.faces.au_reader import FAR_TURNED, BlendshapeReader
 from expllm.faces.finder import MIN_FACE_SIDE
 from expllm.files.images import ImageLimits
 from expllm.model.manifest import read_manifest, seal
 from expllm.model.shipped import model_folder
 from expllm.predict.predictor import Explainer, Predictor
-from expllm.report.columns import COLUMNS, INTEGER_COLUMNS, TEXT_COLUMNS, au_row
+from expllm.report.columns import COLUMN_LAYOUTS, INTEGER_COLUMNS, TEXT_COLUMNS, au_row
 
 PICTURE: Final = "examples/faces/astronaut.jpg"
 COMPACT: Final = "compact"
@@ -167,10 +168,12 @@ def exit_codes() -> str:
 def columns() -> str:
     """The columns of every set, in their order."""
     blank = FaceAnalysis(input="", status="no_face")
-    names = list(COLUMNS["expllm"](blank))
+    names = list(COLUMN_LAYOUTS["expllm"](blank))
     rows = dict.fromkeys(_column(name) for name in names)  # the 24 units share a line, and so on
     only_aus = [name for name in names if name not in au_row(blank)]
-    named = {name: ", ".join(f"`{c}`" for c in COLUMNS[name](blank)) for name in ("pyfeat", "openface")}
+    named = {
+        name: ", ".join(f"`{c}`" for c in COLUMN_LAYOUTS[name](blank)) for name in ("pyfeat", "openface")
+    }
     return "\n\n".join(
         (
             f"`expllm`, the default ({len(names)} columns):",

@@ -16,7 +16,7 @@ from pyarrow import parquet
 from unit_readings import ASSET, read_shards
 
 from expllm.core.vocabulary import AU_NAMES, LABEL_ORDERS, AUSource, label_set
-from expllm.data.people import part_of
+from expllm.data.people import people_part
 from expllm.faces.au_reader import TRACE
 from expllm.faces.pixel_reader import MOST_TURNED, PixelReader, UnitReader
 
@@ -226,6 +226,6 @@ def _portraits(columns: dict[str, list[Any]], aus: Array, scores: Array) -> tupl
 
 
 def _part(identity: str) -> int:
-    if part_of(identity) == "train":
+    if people_part(identity) == "train":
         return 2
     return int(hashlib.sha256(f"half {identity}".encode()).hexdigest(), 16) % 2

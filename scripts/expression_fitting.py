@@ -11,7 +11,7 @@ from expression_figures import figures, nll
 from scipy.optimize import minimize, minimize_scalar
 
 from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, Expression, label_set
-from expllm.faces.au_classifier import ACTIONS, Coefficients, expand, softmax, units_of
+from expllm.faces.au_classifier import ACTIONS, Coefficients, softmax, term_units, term_values
 
 DECIMALS: Final = 4
 SMILE: Final = "lip corner pull"
@@ -165,7 +165,7 @@ class Fitter:
         if terms == "blendshapes":
             return faces.scores
         filled = np.where(np.isnan(faces.aus), self.missing, faces.aus)
-        return expand(filled, self.sets[terms])
+        return term_values(filled, self.sets[terms])
 
     def fit(self, setting: Setting) -> tuple[Array, Array]:
         """Slopes [F, K] and intercepts [K], before any temperature; kept, for some settings come again."""
@@ -209,7 +209,7 @@ class Fitter:
         """The model as it is written: temperature folded in, numbers rounded."""
         slopes, offset = self.fit(setting)
         terms = self.sets[setting.terms]
-        units = units_of(terms)
+        units = term_units(terms)
         means = {
             au.name: float(self.missing[place]) for place, au in enumerate(ACTION_UNITS) if au.name in units
         }

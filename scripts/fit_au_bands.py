@@ -21,7 +21,7 @@ from flat_json import flat_json
 from safetensors.numpy import load_file
 
 from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, AUSource
-from expllm.data.people import part_of
+from expllm.data.people import people_part
 from expllm.faces.pixel_reader import Ramp, UnitTable, load_units
 from expllm.faces.unit_network import FACS
 
@@ -84,7 +84,7 @@ def teacher_of(inputs: Inputs, key: str) -> Array:
     every = np.full((count, len(FACS)), np.nan)
     every[table["row"].to_numpy()] = units
     if "identity" in columns:
-        every[[part_of(identity) == "train" for identity in columns["identity"]]] = np.nan
+        every[[people_part(identity) == "train" for identity in columns["identity"]]] = np.nan
     return every
 
 

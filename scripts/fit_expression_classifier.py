@@ -25,7 +25,7 @@ from flat_json import flat_json
 from unit_readings import hash_of
 
 from expllm.core.vocabulary import AUSource
-from expllm.faces.au_classifier import ASSETS, AUClassifier, softmax
+from expllm.faces.au_classifier import CLASSIFIER_FILES, AUClassifier, softmax
 from expllm.faces.au_reader import load_calibration
 from expllm.faces.pixel_reader import UnitReader, load_units
 
@@ -200,7 +200,7 @@ def main() -> None:
         models[str(count)] = written.to_dict()
         results[str(count)] = evaluate(fitter, trial, AUClassifier(written))
         show(written.identity, results[str(count)])
-    write({"card": {**card, "results": results}, "models": models}, options.output / ASSETS[source])
+    write({"card": {**card, "results": results}, "models": models}, options.output / CLASSIFIER_FILES[source])
 
 
 if __name__ == "__main__":

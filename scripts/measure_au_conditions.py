@@ -27,9 +27,9 @@ from fit_au_bands import HELD_OUT, teacher_of
 from PIL import Image, ImageDraw, ImageFilter
 from unit_readings import net_of, read_shards, units_and_clear
 
-from expllm.data.people import part_of
+from expllm.data.people import people_part
 from expllm.faces.pixel_reader import MOST_TURNED, PixelReader, UnitTable
-from expllm.faces.unit_network import SIDE
+from expllm.faces.unit_network import CROP_SIDE
 
 TURNS: Final = (0, 5, 10, 15, 20, 25, 30, 45, 90)
 Change = Callable[[Image.Image], Image.Image]
@@ -126,7 +126,7 @@ def _portraits(inputs: Inputs, count: int) -> Iterator[Image.Image]:
     """The first portraits of people whom the network did not learn from, as they were cut out."""
     for shard in inputs.paths("portraits", inputs.crops):
         for row in pq.read_table(shard, columns=["image", "identity"]).to_pylist():
-            if row["image"] is not None and part_of(row["identity"]) == "valid":
+            if row["image"] is not None and people_part(row["identity"]) == "valid":
                 encoded = row["image"]["bytes"] if isinstance(row["image"], dict) else row["image"]
                 yield Image.open(io.BytesIO(encoded)).convert("RGB")
                 count -= 1
@@ -135,7 +135,7 @@ def _portraits(inputs: Inputs, count: int) -> Iterator[Image.Image]:
 
 
 def _stack(pictures: list[Image.Image]) -> Any:
-    small = [one.resize((SIDE, SIDE), Image.Resampling.BICUBIC) for one in pictures]
+    small = [one.resize((CROP_SIDE, CROP_SIDE), Image.Resampling.BICUBIC) for one in pictures]
     return np.stack([np.asarray(one, np.float32) / 127.5 - 1 for one in small])
 
 

@@ -32,11 +32,11 @@ from au_readings import Array, Read
 from tower_faces import LABELS, OTHERS
 
 from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, AUSource
-from expllm.data.people import part_of
+from expllm.data.people import people_part
 from expllm.faces.crops import upright_crop
 from expllm.faces.finder import FaceFinder
 from expllm.faces.pixel_reader import PixelReader, Ramp, UnitReader, load_units
-from expllm.faces.unit_network import CHANNELS, FACS, SIDE, face_net
+from expllm.faces.unit_network import CHANNELS, CROP_SIDE, FACS, face_net
 from expllm.files.images import open_image
 from expllm.files.progress import Progress
 
@@ -94,7 +94,7 @@ def measure(data: Path, stem: str, limit: int | None) -> Measured:
             if not faces or faces[0].blendshapes is None:
                 continue
             face, shapes = faces[0], faces[0].blendshapes
-            seen = net([upright_crop(picture, face.box, face.pose[2] if face.pose else 0.0, SIDE)])
+            seen = net([upright_crop(picture, face.box, face.pose[2] if face.pose else 0.0, CROP_SIDE)])
             aus = [reader.read(picture, [face])[0] for reader in (both, alone)]
             at = place[number]
             rows.append({
@@ -121,7 +121,7 @@ def _rows(data: Path, stem: str) -> Iterator[tuple[int, dict[str, Any]]]:
 def _label(row: dict[str, Any]) -> int | None:
     """Index among FER+'s labels; None of a row that does not count."""
     if "identity" in row:
-        return LABELS.index(row["label"]) if part_of(row["identity"]) == "valid" else None
+        return LABELS.index(row["label"]) if people_part(row["identity"]) == "valid" else None
     votes = [row[f"votes_{name}"] for name in (*LABELS, *OTHERS)]
     most = int(np.argmax(votes))
     return most if most < len(LABELS) else None

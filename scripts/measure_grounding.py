@@ -27,7 +27,7 @@ from grounding_text_faults import text_faults
 from expllm.cot.rule_writer import write_cot
 from expllm.data import open_dataset
 from expllm.grounding import Audit, Verdict, audit
-from expllm.grounding.audit import REFUTED, WRONG
+from expllm.grounding.audit import REFUTING_VERDICTS, WRONG
 
 ROOT: Final = Path(__file__).parents[1]
 FIGURES: Final = ROOT / "docs" / "grounding.json"
@@ -68,7 +68,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _refuted(report: Audit) -> bool:
-    return any(c.verdict in REFUTED for c in report.checked)
+    return any(c.verdict in REFUTING_VERDICTS for c in report.checked)
 
 
 def _mean(values: Iterable[float | None]) -> float:

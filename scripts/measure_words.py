@@ -38,7 +38,7 @@ SMALL: Final = frozenset(
 )
 NAMES: Final = frozenset(
     {
-        *lexicon.PARTS,
+        *lexicon.PART_OF_WORD,
         *cues.DEGREE_OF,
         *cues.SIDES,
         "upper",

@@ -20,10 +20,10 @@ import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 # isort: split
 import torch
 
-from expllm.model.checkpoint import load, save
+from expllm.model.checkpoint import load_model, save
 from expllm.model.manifest import read_manifest
 from expllm.model.tensors import load_weights
-from expllm.model.vlm import part_of
+from expllm.model.vlm import parameter_part
 from expllm.model.weight_keys import check_fit
 from expllm.train.step_history import History
 
@@ -41,12 +41,12 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     manifest = read_manifest(options.run / "model")
-    bundle = load(options.run / "model")
+    bundle = load_model(options.run / "model")
     tower = options.tower / "tower.safetensors"
     _fill_tower(bundle.model, tower)
-    _take_mean(bundle.model, [load(run / "model").model for run in options.mean])
+    _take_mean(bundle.model, [load_model(run / "model").model for run in options.mean])
     for name, parameter in bundle.model.named_parameters():
-        if part_of(name) != "language":
+        if parameter_part(name) != "language":
             parameter.data = parameter.data.half()
     bundle.trained = tuple(part for part in bundle.trained if part != "tower")
     save(options.output, bundle, _card(options, dict(manifest.card)))
@@ -62,7 +62,7 @@ def _fill_tower(model: torch.nn.Module, path: Path) -> None:
     own = {
         name.partition("base_model.model.")[2].replace(".base_layer.", "."): parameter
         for name, parameter in model.named_parameters()
-        if part_of(name) == "tower"
+        if parameter_part(name) == "tower"
     }
     check_fit(stored, own, path)
     for name, parameter in own.items():
@@ -73,7 +73,7 @@ def _take_mean(model: torch.nn.Module, others: Sequence[torch.nn.Module]) -> Non
     """Of everything that was trained; the language model and the tower stay as they are."""
     found = [dict(other.named_parameters()) for other in others]
     for name, parameter in model.named_parameters():
-        if part_of(name) not in ("tower", "language"):
+        if parameter_part(name) not in ("tower", "language"):
             all_ = [parameter.data, *(other[name].data for other in found)]
             parameter.data = torch.stack([one.float() for one in all_]).mean(0).to(parameter.dtype)
 

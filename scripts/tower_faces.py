@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from expllm.core.vocabulary import LABEL_ORDERS
-from expllm.data.people import part_of
+from expllm.data.people import people_part
 from expllm.faces.unit_network import CHANNELS, FACS
 
 LABELS: Final = [label.value for label in LABEL_ORDERS["ferplus"].labels]
@@ -75,7 +75,7 @@ def portraits(folder: Path, crops: Path, part: str) -> Faces:
     """The portraits of a part, cut out by the detector's box before (`scripts/crop_portraits.py`)."""
     kept = [
         (key, row) for key, row in _rows(crops, "portraits", "train")
-        if row["image"] is not None and part_of(row["identity"]) == part
+        if row["image"] is not None and people_part(row["identity"]) == part
     ]  # fmt: skip
     opened = (Image.open(io.BytesIO(row["image"])).convert("RGB") for _, row in kept)
     pixels = np.stack([np.asarray(one.resize((PORTRAIT, PORTRAIT))).transpose(2, 0, 1) for one in opened])

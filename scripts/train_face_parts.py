@@ -34,7 +34,7 @@ from small_networks import PartNetwork, ship
 
 from expllm.faces.finder import ENLARGED_SIDE
 from expllm.faces.landmarks import Landmarker
-from expllm.faces.visibility import ASSET, PARTS, SIDE, THRESHOLD, upright
+from expllm.faces.visibility import FACE_PARTS_ASSET, PART_CROP_SIDE, THRESHOLD, VISIBLE_PARTS, upright
 from expllm.files.weights import FACE_LANDMARKER, locate
 
 OTHER_SIDE = [1, 0, 3, 2, 5, 4]
@@ -63,7 +63,9 @@ def examples(faces: list[Photograph], each: int) -> tuple[list[Example], list[Ex
     plain, over = [], []
     with closing(Landmarker(locate(FACE_LANDMARKER), 1)) as landmarker:
         for face in faces:
-            plain.append(Example(upright(face.pixels, face.landmarks), np.zeros(len(PARTS), np.float32)))
+            plain.append(
+                Example(upright(face.pixels, face.landmarks), np.zeros(len(VISIBLE_PARTS), np.float32))
+            )
             for number in range(1 + each):
                 pixels, hidden = paint(face, draws.choice(faces), draws)
                 points = _aside(face.landmarks, draws) if number else _fitted(landmarker, pixels)
@@ -104,8 +106,8 @@ def no_faces(count: int) -> list[Example]:
             texture = draws.choice((*BACKGROUNDS, wheel))((2 * side, 2 * side), generator)
             left, top = draws.randint(0, side), draws.randint(0, side)
             image = Image.fromarray(texture).crop((left, top, left + side, top + side))
-        small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
-        found.append(Example(np.asarray(small), np.ones(len(PARTS), np.float32)))
+        small = image.resize((PART_CROP_SIDE, PART_CROP_SIDE), Image.Resampling.BOX)
+        found.append(Example(np.asarray(small), np.ones(len(VISIBLE_PARTS), np.float32)))
     return found
 
 
@@ -133,7 +135,7 @@ def shares(hidden: NDArray[np.bool_], landmarks: NDArray[np.float32]) -> NDArray
         landmarks[:, i].round().astype(int).clip(0, length - 1) for i, length in ((0, width), (1, height))
     )
     return np.array(
-        [hidden[y[list(points)], x[list(points)]].mean() for points in PARTS.values()], np.float32
+        [hidden[y[list(points)], x[list(points)]].mean() for points in VISIBLE_PARTS.values()], np.float32
     )
 
 
@@ -143,7 +145,7 @@ def another_light(face: NDArray[np.uint8], draws: random.Random) -> NDArray[np.f
     if way < 0.35:
         side = draws.randint(18, 48)
         image = image.resize((side, side), draws.choice((Image.Resampling.BOX, Image.Resampling.BICUBIC)))
-        image = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        image = image.resize((PART_CROP_SIDE, PART_CROP_SIDE), Image.Resampling.BICUBIC)
     elif way < 0.5:
         image = image.filter(ImageFilter.GaussianBlur(draws.uniform(0.3, 1.2)))
     curve = (np.arange(256, dtype=np.float32) / 255) ** math.exp(draws.uniform(-0.5, 0.5))
@@ -154,7 +156,7 @@ def another_light(face: NDArray[np.uint8], draws: random.Random) -> NDArray[np.f
     elif draws.random() < 0.3:
         light = light * np.array([draws.uniform(0.85, 1.15) for _ in range(3)], np.float32)
     if draws.random() < 0.35:
-        turn, at = draws.uniform(0, 2 * math.pi), np.linspace(-1, 1, SIDE)
+        turn, at = draws.uniform(0, 2 * math.pi), np.linspace(-1, 1, PART_CROP_SIDE)
         slope = at[None, :] * math.cos(turn) + at[:, None] * math.sin(turn)
         light = light * (1 + draws.uniform(0.2, 0.75) * np.tanh(slope * draws.uniform(0.6, 4)))[..., None]
     if draws.random() < 0.3:
@@ -246,7 +248,7 @@ def main() -> None:
     print([len(some) for some in (*sets, *held_out)], flush=True)
     network = train(sets, held_out, options.seconds)
     print(found := report(network, *held_out))
-    ship(network, ASSET, ["renders", *SETS], found)
+    ship(network, FACE_PARTS_ASSET, ["renders", *SETS], found)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from photographs import SETS, Photograph, photographs
 from PIL import Image, ImageDraw, ImageFilter
 from small_networks import PlaceNetwork, ship
 
-from expllm.faces.small_faces import ASSET, LIKELY
+from expllm.faces.small_faces import LIKELY, SMALL_FACES_ASSET
 
 SIDE, CROP, STRIDE = 160, 128, 8
 LOWEST, LARGEST = 10.5, 28.0
@@ -243,7 +243,7 @@ def main() -> None:
     found = photographs(options.data, SETS[0], options.faces, options.cache)
     network = train(Lesson([one for one in found if not one.held_out], POOL), options.seconds)
     print(report := held_out(network, [one for one in found if one.held_out]))
-    ship(network, ASSET, SETS[:1], report)
+    ship(network, SMALL_FACES_ASSET, SETS[:1], report)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from expllm.faces.unit_network import SIDE
+from expllm.faces.unit_network import CROP_SIDE
 from expllm.files.progress import Progress
 
 if TYPE_CHECKING:
@@ -112,5 +112,9 @@ def _pixels(image: bytes | dict[str, Any] | None) -> Array:
     """As `faces.unit_network` takes a picture."""
     encoded = image["bytes"] if isinstance(image, dict) else image
     assert encoded is not None
-    picture = Image.open(io.BytesIO(encoded)).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    picture = (
+        Image.open(io.BytesIO(encoded))
+        .convert("RGB")
+        .resize((CROP_SIDE, CROP_SIDE), Image.Resampling.BICUBIC)
+    )
     return np.asarray(picture, np.float32) / 127.5 - 1

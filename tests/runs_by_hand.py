@@ -9,7 +9,7 @@ from typing import Any
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.explanation import CotRecord
-from expllm.cot.journal import Call, Journal, Outcome, Row, Verdict
+from expllm.cot.journal import Call, Journal, JournalRow, JournalVerdict, SampleOutcome
 from expllm.files.runs import RunFolder
 
 LABELS = ("neutral", "happiness", "sadness")
@@ -31,8 +31,8 @@ def record(name: str, **changes: Any) -> CotRecord:
     return CotRecord(**values | changes)
 
 
-def outcome(position: int, made: CotRecord) -> Outcome:
-    return Outcome(made.id, position, made.status, made.reason, made.to_dict())
+def outcome(position: int, made: CotRecord) -> SampleOutcome:
+    return SampleOutcome(made.id, position, made.status, made.reason, made.to_dict())
 
 
 def call(name: str, number: int = 0, **changes: Any) -> Call:
@@ -45,9 +45,9 @@ def call(name: str, number: int = 0, **changes: Any) -> Call:
     return Call(**values | changes)
 
 
-def verdict(name: str, number: int = 0, passed: bool = True, **detail: Any) -> Verdict:
+def verdict(name: str, number: int = 0, passed: bool = True, **detail: Any) -> JournalVerdict:
     views = {"by": "rules", "units": True, "degrees": True, "label": True, "problems": []}
-    return Verdict(name, number, 1, "Result Verification", passed, views | detail)
+    return JournalVerdict(name, number, 1, "Result Verification", passed, views | detail)
 
 
 def begin(folder: Path, **settings: Any) -> RunFolder:
@@ -57,7 +57,7 @@ def begin(folder: Path, **settings: Any) -> RunFolder:
     return run
 
 
-def write(run: RunFolder, rows: Iterable[Row], shard: int | None = None) -> RunFolder:
+def write(run: RunFolder, rows: Iterable[JournalRow], shard: int | None = None) -> RunFolder:
     """Adds rows to the run's own journal, or to that of a worker."""
     path = run.path / ("journal.sqlite" if shard is None else f"journal-{shard:04d}.sqlite")
 

@@ -110,6 +110,28 @@ def test_no_two_files_have_the_same_name() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
+def public_names(tree: ast.Module) -> Iterator[str]:
+    """Classes, functions and constants that a module defines for others; `_names` are its own."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [inner.id for one in targets for inner in ast.walk(one) if isinstance(inner, ast.Name)]
+        else:
+            continue
+        yield from (name for name in names if not name.startswith("_"))
+
+
+def test_no_public_name_is_defined_twice() -> None:
+    """One name, one meaning, one place; what a module keeps for itself begins with `_`."""
+    homes: dict[str, set[str]] = {}
+    for module, tree in TREES.items():
+        for name in public_names(tree):
+            homes.setdefault(name, set()).add(module)
+    assert {name: sorted(modules) for name, modules in homes.items() if len(modules) > 1} == {}
+
+
 def test_no_heavy_import_at_module_level() -> None:
     heavy = set()
     for module, tree in TREES.items():

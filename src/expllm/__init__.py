@@ -6,11 +6,11 @@ threads native code starts and how these wait ([`threads`][expllm.core.threads])
 
 from typing import TYPE_CHECKING, Any
 
-from expllm.core.threads import settle
+from expllm.core.threads import settle_threads
 
 __version__ = "0.1.0"
 
-settle()
+settle_threads()
 
 if TYPE_CHECKING:
     from expllm import cot

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from waiting import HANG_S
 
-from expllm.chat.limits import CUT, AdaptiveLimiter, TokenBucket
+from expllm.chat.limits import CUT_AFTER_THROTTLING, AdaptiveLimiter, TokenBucket
 
 
 def spent_by(
@@ -87,10 +87,12 @@ def test_an_overload_cuts_once_for_all_calls_of_the_time() -> None:
         tickets = [await gate.enter() for _ in range(20)]
         for ticket in tickets:
             gate.leave(ticket, overloaded=True)
-        assert gate.limit == pytest.approx(20 * CUT)
+        assert gate.limit == pytest.approx(20 * CUT_AFTER_THROTTLING)
         for _ in range(14):
             gate.leave(await gate.enter())
-        assert gate.limit == pytest.approx(20 * CUT + 1.4)  # a limit's worth of replies: a tenth more
+        assert gate.limit == pytest.approx(
+            20 * CUT_AFTER_THROTTLING + 1.4
+        )  # a limit's worth of replies: a tenth more
         for _ in range(40):
             gate.leave(await gate.enter(), overloaded=True)
         assert gate.limit == 1.0

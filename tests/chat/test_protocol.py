@@ -13,7 +13,7 @@ import pytest
 
 from expllm.chat import ChatError, ChatFailed, ChatModel, Message, ScriptedChat, Usage, request_key
 from expllm.chat.address import Secret
-from expllm.chat.protocol import canonical
+from expllm.chat.protocol import canonical_json
 
 ASKED = (Message("user", "left brow lower: 0.3"),)
 
@@ -21,8 +21,8 @@ ASKED = (Message("user", "left brow lower: 0.3"),)
 def test_the_key_is_of_the_bytes_and_minds_no_order() -> None:
     payload = {"model": "m", "messages": [{"role": "user", "content": "na\u00efve"}]}
     assert request_key(payload) == request_key(dict(reversed(payload.items())))
-    assert request_key(payload) == hashlib.sha256(canonical(payload)).hexdigest()
-    assert json.loads(canonical(payload)) == payload
+    assert request_key(payload) == hashlib.sha256(canonical_json(payload)).hexdigest()
+    assert json.loads(canonical_json(payload)) == payload
     assert request_key(payload) != request_key(payload | {"seed": 1})
 
 
@@ -80,7 +80,7 @@ def test_the_server_runs_as_a_process() -> None:
         try:
             assert process.stdout is not None
             root = f"http://127.0.0.1:{int(process.stdout.readline())}"
-            body = canonical({"model": "m", "messages": [{"role": "user", "content": "left brow"}]})
+            body = canonical_json({"model": "m", "messages": [{"role": "user", "content": "left brow"}]})
             with urllib.request.urlopen(f"{root}/v1/chat/completions", body) as reply:
                 assert json.load(reply)["choices"][0]["message"]["content"] == "fear"
             with urllib.request.urlopen(f"{root}/counts") as counts:

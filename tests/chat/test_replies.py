@@ -153,11 +153,11 @@ def test_a_refusal_in_unknown_words_of_everything_stops_the_run() -> None:
 
 def test_dashscope_s_quota_passes_and_openai_s_does_not() -> None:
     from expllm.chat.dialects import dialect_of
-    from expllm.chat.error_kinds import kind_of
+    from expllm.chat.error_kinds import error_kind
 
     words = "code=insufficient_quota You exceeded your current quota"
-    assert kind_of(words, dialect_of("dashscope-intl.aliyuncs.com", None)) is None
-    assert kind_of(words, dialect_of("api.openai.com", None)) == "credit"
+    assert error_kind(words, dialect_of("dashscope-intl.aliyuncs.com", None)) is None
+    assert error_kind(words, dialect_of("api.openai.com", None)) == "credit"
     assert dialect_of("notdashscope.aliyuncs.com.example", None).name == "any other"
 
 

@@ -13,7 +13,7 @@ from conftest import ASTRONAUT
 from groups import rows
 from PIL import Image
 
-from expllm.cli.analyze import analyze, aus
+from expllm.cli.analyze import analyze_command, aus
 from expllm.core.errors import ExitCode
 from expllm.core.records import FaceAnalysis
 from expllm.core.vocabulary import AU_NAMES, AUVector
@@ -229,7 +229,7 @@ def test_a_count_that_max_faces_cuts_is_said_in_every_format(tmp_path: Path) -> 
 
 
 def test_the_default_of_max_faces_is_that_of_the_library() -> None:
-    for command in (analyze, aus):
+    for command in (analyze_command, aus):
         assert inspect.signature(command).parameters["max_faces"].default == MAX_FACES
 
 

@@ -37,7 +37,7 @@ def test_the_card_names_no_path() -> None:
 
 
 def test_a_smile_is_explained_by_default() -> None:
-    own = {name: value for name, value in os.environ.items() if name != shipped.VARIABLE}
+    own = {name: value for name, value in os.environ.items() if name != shipped.MODEL_VARIABLE}
     shown = process("analyze", ASTRONAUT, "--format", "jsonl", env=own)
     assert (shown.code, shown.err) == (0, "")
     (face,) = shown.analyses
@@ -80,7 +80,7 @@ def test_without_weights_the_line_says_what_to_do(copy: Path) -> None:
 
 
 def test_rules_stand_in_where_its_packages_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(shipped.VARIABLE)
+    monkeypatch.delenv(shipped.MODEL_VARIABLE)
     monkeypatch.setattr(shipped, "NEEDED", ("torch", "no_such_package"))
     shown = call("analyze", ASTRONAUT, "--format", "jsonl")
     assert shown.code == 0

@@ -17,7 +17,7 @@ from expllm.chat.retries import Backoff
 from expllm.core.vocabulary import AUVector
 from expllm.cot import engine_setup
 from expllm.cot.case import positive_text
-from expllm.cot.journal import JournalReader, Outcome
+from expllm.cot.journal import JournalReader, SampleOutcome
 from expllm.cot.ledger import Ledger
 from expllm.cot.prompt_set import Prompts
 from expllm.cot.writers import LLMWriter
@@ -78,7 +78,7 @@ def about(question: str, reply: Canned) -> Any:
     return lambda payload: reply if question in payload["messages"][0]["content"] else None
 
 
-def outcomes(run: Path) -> dict[str, Outcome]:
+def outcomes(run: Path) -> dict[str, SampleOutcome]:
     with closing(JournalReader(RunFolder(run).journal)) as reader:
         return {outcome.sample: outcome for outcome in reader.outcomes()}
 

@@ -11,7 +11,7 @@ from expllm.cli.cot_show import sample_view
 from expllm.cli.cot_view import ledger_view
 from expllm.core.errors import UsageError
 from expllm.core.vocabulary import Expression
-from expllm.cot.journal import Row
+from expllm.cot.journal import JournalRow
 from expllm.cot.ledger import Ledger
 from expllm.files.runs import RunFolder
 
@@ -34,7 +34,7 @@ def words(view: RenderableType) -> str:
 def a_run(folder: Path) -> RunFolder:
     failed = record("c", status="unresolved", cot=None, reason="verification: label", rounds=5, hinted=True,
                     predictions=(SAD,) * 5)  # fmt: skip
-    rows: list[Row] = [
+    rows: list[JournalRow] = [
         call("b", 0, prompt="Describe {'jaw drop': 0.4}."),
         verdict("b", 0, False, label=False, problems=["Wrong."]),
         call("b", 1, round=2, step="Feedback Reflection", text="", failure="timeout", model=None, cost=None,

@@ -8,7 +8,7 @@ import pytest
 from calling import call
 from conftest import ASTRONAUT
 
-from expllm.core.licences import ASSETS, VARIABLE, known_weights
+from expllm.core.licences import ASSETS, LICENCE_VARIABLE, known_weights
 
 PERMISSIVE = ("--licence", "permissive")
 
@@ -46,7 +46,7 @@ def test_research_only_weights_are_refused(
     words = [places.get(str(one), one) for one in command]
     done = call(*words, *PERMISSIVE)
     assert (done.code, done.complaints[-1]) == (2, f"expllm: --licence permissive: {line}")
-    assert VARIABLE not in os.environ
+    assert LICENCE_VARIABLE not in os.environ
 
 
 def test_results_name_the_licence_of_each_part() -> None:
@@ -60,9 +60,9 @@ def test_results_name_the_licence_of_each_part() -> None:
 
 
 def test_the_environment_has_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "permissive")
+    monkeypatch.setenv(LICENCE_VARIABLE, "permissive")
     assert call("analyze", ASTRONAUT, "--model", "compact").code == 2
-    assert os.environ[VARIABLE] == "permissive"
+    assert os.environ[LICENCE_VARIABLE] == "permissive"
     assert call("aus", ASTRONAUT, "-q", "--licence", "any", "--format", "json").code == 0
 
 

@@ -12,7 +12,7 @@ import pytest
 from calling import call
 from test_every_command import commands
 
-from expllm.cli.command import RENAMED, group_of
+from expllm.cli.command import RENAMED_OPTIONS, group_of
 
 MOST_IN_SIGHT = 12
 SEVERAL = {
@@ -79,7 +79,7 @@ def test_an_old_name_is_not_taken_where_it_means_something_else() -> None:
     done = call("aus", "--mirrored", "--list")
     assert (done.code, done.complaints) == (0, [])
     assert "No such option" in call("data", "check", "--batch", "2").err
-    assert set(RENAMED) >= {"--batch", "--max-tokens"}
+    assert set(RENAMED_OPTIONS) >= {"--batch", "--max-tokens"}
 
 
 def test_a_word_that_is_no_choice_is_one_line() -> None:

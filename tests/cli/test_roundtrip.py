@@ -13,8 +13,8 @@ from expllm.core.vocabulary import AUVector
 from expllm.data import open_dataset
 from expllm.faces.au_tables import read_au_table, to_facs
 from expllm.files.atomic import whole_file
-from expllm.report.columns import COLUMNS
-from expllm.report.output_writers import BINARY_FORMATS, FORMATS, TABLE_FORMATS, writer_for
+from expllm.report.columns import COLUMN_LAYOUTS
+from expllm.report.output_writers import BINARY_FORMATS, OUTPUT_FORMATS, TABLE_FORMATS, writer_for
 
 PAIR = "pa\u2028ir, no. 1.jpg"
 """A comma for CSV, and a line separator, which ends a line for Python's `splitlines` only."""
@@ -22,9 +22,9 @@ PAIR = "pa\u2028ir, no. 1.jpg"
 OUTPUTS = [
     (command, format_, columns)
     for command in ("analyze", "aus")
-    for format_ in FORMATS
+    for format_ in OUTPUT_FORMATS
     if format_ not in ("text", "html")  # for people
-    for columns in (COLUMNS if format_ in TABLE_FORMATS else ("expllm",))
+    for columns in (COLUMN_LAYOUTS if format_ in TABLE_FORMATS else ("expllm",))
 ]
 
 

@@ -13,14 +13,14 @@ from smallconv import SMALL
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import save
-from expllm.model.hub.merge import merge
+from expllm.model.hub.merge import merge_model
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     place = tmp_path_factory.mktemp("served")
     save(place / "model", new_bundle(SMALL, label_set(7), seed=3), {})
-    merge(place / "model", place / "merged")
+    merge_model(place / "model", place / "merged")
     with model_server(str(place / "merged")) as server:
         yield server
 

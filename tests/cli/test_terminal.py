@@ -14,7 +14,7 @@ from conftest import ASTRONAUT
 from randommodels import run_with_model
 from waiting import HANG_S
 
-from expllm.cli.terminal import Status
+from expllm.cli.terminal import TerminalStatus
 
 pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -69,7 +69,7 @@ def gone(shown: Callable[[], str], last: str) -> bool:
 
 
 def test_the_time_goes_on_while_nothing_else_happens() -> None:
-    with terminal() as (descriptor, shown), standing_on(descriptor), Status(shown=True) as status:
+    with terminal() as (descriptor, shown), standing_on(descriptor), TerminalStatus(shown=True) as status:
         status.begin("loading compact")
         seen(shown, r"loading compact, \d+ s")
         seen(shown, r"loading compact, [1-9]\d* s")
@@ -83,7 +83,7 @@ def test_the_time_goes_on_while_nothing_else_happens() -> None:
 
 
 def test_it_can_begin_again_and_end_twice() -> None:
-    with terminal() as (descriptor, shown), standing_on(descriptor), Status(shown=True) as status:
+    with terminal() as (descriptor, shown), standing_on(descriptor), TerminalStatus(shown=True) as status:
         for picture in ("one", "two"):
             status.begin(f"looking at {picture}")
             seen(shown, rf"looking at {picture}, \d+ s")
@@ -94,7 +94,7 @@ def test_it_can_begin_again_and_end_twice() -> None:
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_nothing_is_shown_where_nobody_watches(asked: bool, capfd: pytest.CaptureFixture[str]) -> None:
-    with Status(shown=asked) as status:
+    with TerminalStatus(shown=asked) as status:
         status.begin("loading")
         status.write("a text")
         time.sleep(0.3)

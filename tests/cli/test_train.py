@@ -166,10 +166,10 @@ def test_a_loss_that_is_no_number_stops_and_names_its_faces(plan: Path, tmp_path
 
 def test_a_checkpoint_of_other_weights(plan: Path, tmp_path: Path) -> None:
     """As where files of two runs were mixed by hand."""
-    from expllm.train.checkpoints import write
+    from expllm.train.checkpoints import write_checkpoint
 
     run = tmp_path / "run"
-    write(
+    write_checkpoint(
         run / "1-align" / "checkpoints", 1,
         lambda folder: save_file({"other": torch.zeros(1)}, folder / "trained.safetensors"), keep=1,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from expllm.cli.view import analysis_view, aus_view, vocabulary_view
 from expllm.core.records import Box, CoT, FaceAnalysis, Provenance, UnitReading
 from expllm.core.vocabulary import AU_NAMES, AUSource, AUVector, Expression
-from expllm.predict.base import examined
+from expllm.predict.base import examined_text
 
 COT = CoT(
     key_observations="The lip corners are pulled up, an [bold]open[/bold] smile \N{EM DASH} on both sides.",
@@ -160,7 +160,7 @@ def test_a_face_without_label_or_reading_is_shown_too() -> None:
 
 def test_sentences_that_were_not_read_are_underlined_and_named() -> None:
     cot = COT.model_copy(update={"key_observations": f"An open smile. {UNREADABLE}"})
-    written = examined(cot.text, None, AUS, Expression.HAPPINESS)
+    written = examined_text(cot.text, None, AUS, Expression.HAPPINESS)
     view = analysis_view([face(cot=cot, explanation=written)])
     plain = shown(view, 105)
     assert "Sentences about the face that were not understood, and so not checked: 1 of " in plain
@@ -168,5 +168,5 @@ def test_sentences_that_were_not_read_are_underlined_and_named() -> None:
     raw = io.StringIO()
     Console(file=raw, force_terminal=True, width=105).print(view)
     assert raw.getvalue().count(f"\x1b[4m{UNREADABLE[:-1]}\x1b[0m") == 1  # in the text
-    unmarked = shown(analysis_view([face(explanation=examined(COT.text, None, AUS, None))]), 105)
+    unmarked = shown(analysis_view([face(explanation=examined_text(COT.text, None, AUS, None))]), 105)
     assert "not read" not in unmarked

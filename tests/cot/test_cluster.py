@@ -13,7 +13,7 @@ from running import order, served, write_reference
 from waiting import wait_until
 
 from expllm.cli.cot_make import work
-from expllm.cot.cluster import Opening, Shard, run_on_cluster
+from expllm.cot.cluster import Opening, WorkerShard, run_on_cluster
 from expllm.cot.engine import Engine
 from expllm.cot.export import export
 from expllm.cot.prompt_set import Prompts
@@ -44,7 +44,7 @@ def opening(data: Path, url: str) -> Opening:
 
 
 def test_every_sample_has_one_shard() -> None:
-    shards = [Shard(index, 3, Path("run")) for index in range(3)]
+    shards = [WorkerShard(index, 3, Path("run")) for index in range(3)]
     for number in range(100):
         assert sum(shard.holds(f"sample {number}") for shard in shards) == 1
 

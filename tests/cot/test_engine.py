@@ -18,7 +18,7 @@ from expllm.cot.explanation import CotRecord
 from expllm.cot.journal import Journal, JournalReader
 from expllm.cot.prompt_set import Prompts
 from expllm.cot.sample_session import RunBudget
-from expllm.cot.writers import LLMWriter, RuleWriter, Writer
+from expllm.cot.writers import CotWriter, LLMWriter, RuleWriter
 from expllm.data import Sample
 
 SMILE = AUVector.from_positive({"left lip corner pull": 0.7, "right lip corner pull": 0.72})
@@ -40,7 +40,7 @@ def llm(answer: Answer = honestly) -> tuple[LLMWriter, ScriptedChat]:
     return LLMWriter(chat, Prompts.load()), chat
 
 
-def work(path: Path, writer: Writer, samples: list[Sample], **given: object) -> dict[str, CotRecord]:
+def work(path: Path, writer: CotWriter, samples: list[Sample], **given: object) -> dict[str, CotRecord]:
     """Runs an engine to its end and returns the records."""
     engine = Engine(writer=writer, labels=label_set(7), **{"gate": RunBudget(4), **given})  # type: ignore[arg-type]
     with closing(Journal(path / "journal.sqlite")) as journal:

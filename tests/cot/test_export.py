@@ -20,9 +20,9 @@ from expllm.core.errors import ExpllmError, ImageError, OutputError, UsageError
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AU_NAMES, FEAFA_NAMES, AUVector, Expression
 from expllm.cot.explanation import CotRecord
-from expllm.cot.export import FORMATS, NothingToExport, default_output, export
+from expllm.cot.export import EXPORT_FORMATS, NothingToExport, default_output, export
 from expllm.cot.export import parquet_export as parquet_module
-from expllm.cot.journal import Row
+from expllm.cot.journal import JournalRow
 from expllm.data import open_dataset
 from expllm.faces.au_tables import read_au_table
 from expllm.files.runs import NoRun, RunFolder
@@ -38,7 +38,7 @@ def mixed(folder: Path, **settings: Any) -> RunFolder:
     invalid = record("d", status="invalid", cot=None, predictions=(), reason="img2au: no face", aus=None)
     resolved = record("b", expression=None, predictions=(SAD, HAPPY), rounds=2, aus=UNMEASURED, split="valid")
     run = begin(folder, **settings)
-    rows: list[Row] = [
+    rows: list[JournalRow] = [
         outcome(3, invalid),
         outcome(1, resolved),
         outcome(2, failed),
@@ -251,7 +251,7 @@ def test_a_full_shard_is_followed_by_another(tmp_path: Path, monkeypatch: pytest
     assert len(list(open_dataset(str(out)))) == 5
 
 
-@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("to", EXPORT_FORMATS)
 def test_the_same_outcomes_give_the_same_bytes(to: str, tmp_path: Path) -> None:
     """In whatever order they ended, in however many journals, at whatever cost."""
     records = [record(f"s{n}", aus=UNMEASURED if n % 2 else SMILE, rounds=n % 3 + 1) for n in range(40)]
@@ -271,7 +271,7 @@ def test_the_same_outcomes_give_the_same_bytes(to: str, tmp_path: Path) -> None:
     assert len(found[0]) >= 2  # the data and the card
 
 
-@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("to", EXPORT_FORMATS)
 def test_every_export_has_a_card_from_the_ledger(to: str, tmp_path: Path) -> None:
     run = mixed(
         tmp_path / "run", verify="both", hint_after=2, max_rounds=5, base_url="https://me:secret@host/v1"
@@ -328,7 +328,7 @@ def test_a_missing_picture_leaves_nothing_behind(to: str, tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "pictures", "run"]
 
 
-@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("to", EXPORT_FORMATS)
 def test_what_cannot_be_written_is_one_line(to: str, tmp_path: Path) -> None:
     run = mixed(tmp_path / "run")
     with pytest.raises(OutputError, match="the folder does not exist") as raised:

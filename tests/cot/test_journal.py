@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from expllm.core.errors import OutputError
-from expllm.cot.journal import Call, Journal, JournalReader, Outcome, Verdict
+from expllm.cot.journal import Call, Journal, JournalReader, JournalVerdict, SampleOutcome
 
 
 def call(sample: str, number: int, **given: object) -> Call:
@@ -19,15 +19,15 @@ def test_what_was_added_is_read_back_in_order(tmp_path: Path) -> None:
     async def write(journal: Journal) -> None:
         rows = [call(sample, number, cost=0.25) for number in range(20) for sample in "ab"]
         await asyncio.gather(*(journal.add(row) for row in rows))
-        await journal.add(Verdict("a", 0, 1, "verify", False, {"problems": ["no"]}))
-        await journal.add(Outcome("b", 7, "resolved", None, {"id": "b"}))
-        await journal.add(Outcome("a", 3, "invalid", "why", {"id": "a"}))
+        await journal.add(JournalVerdict("a", 0, 1, "verify", False, {"problems": ["no"]}))
+        await journal.add(SampleOutcome("b", 7, "resolved", None, {"id": "b"}))
+        await journal.add(SampleOutcome("a", 3, "invalid", "why", {"id": "a"}))
 
     with closing(Journal(tmp_path / "j.sqlite")) as journal:
         asyncio.run(write(journal))
     with closing(JournalReader(tmp_path / "j.sqlite")) as reader:
         assert reader.calls("a") == [call("a", number, cost=0.25) for number in range(20)]
-        assert reader.verdicts("a") == [Verdict("a", 0, 1, "verify", False, {"problems": ["no"]})]
+        assert reader.verdicts("a") == [JournalVerdict("a", 0, 1, "verify", False, {"problems": ["no"]})]
         assert [outcome.sample for outcome in reader.outcomes()] == ["a", "b"]
         assert reader.finished() == {"a", "b"}
         assert reader.spent() == 10.0
@@ -48,8 +48,8 @@ def test_failed_samples_can_be_opened_again_without_losing_their_history(tmp_pat
     async def write(journal: Journal) -> None:
         await journal.add(call("a", 0))
         await journal.add(call("a", 1, failure="timeout"))
-        await journal.add(Outcome("a", 0, "unresolved", "call failed: timeout", {}))
-        await journal.add(Outcome("b", 1, "resolved", None, {}))
+        await journal.add(SampleOutcome("a", 0, "unresolved", "call failed: timeout", {}))
+        await journal.add(SampleOutcome("b", 1, "resolved", None, {}))
 
     with closing(Journal(tmp_path / "j.sqlite")) as journal:
         asyncio.run(write(journal))

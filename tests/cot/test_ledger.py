@@ -12,7 +12,7 @@ from runs_by_hand import begin, call, outcome, record, run_of, verdict, write
 
 from expllm.core.errors import UsageError
 from expllm.core.vocabulary import Expression
-from expllm.cot.journal import Row, Verdict
+from expllm.cot.journal import JournalRow, JournalVerdict
 from expllm.cot.ledger import Ledger, sample_ledger
 from expllm.cot.shares import Accuracy, Share, reason_kind
 from expllm.cot.usage import Audited
@@ -32,7 +32,7 @@ def mixed(folder: Path) -> RunFolder:
         record("e", **unresolved | {"status": "invalid"}, reason="img2au: /x/e.jpg: cannot be opened (gone)",
                predictions=(), rounds=0, model=None, refusals=1),
     ]  # fmt: skip
-    rows: list[Row] = [
+    rows: list[JournalRow] = [
         call("a"), call("a", 1, model="a-model-3", attempts=3, cached=True),
         call("b", cost=None, prompt_tokens=None, refused=True),
         call("c", failure="timeout", text="", model=None, cost=None, prompt_tokens=None,
@@ -105,11 +105,11 @@ def test_verdicts_by_view(tmp_path: Path) -> None:
 
 
 def test_claims_are_counted_by_the_process_that_wrote_the_text(tmp_path: Path) -> None:
-    def judged(number: int, step: str, claims: int, refuted: int, unread: int) -> Verdict:
+    def judged(number: int, step: str, claims: int, refuted: int, unread: int) -> JournalVerdict:
         counts = {"claims": claims, "refuted": refuted, "sentences": claims + unread, "unread": unread}
-        return Verdict("a", number, 1, step, True, {"audit": counts})
+        return JournalVerdict("a", number, 1, step, True, {"audit": counts})
 
-    rows: list[Row] = [
+    rows: list[JournalRow] = [
         judged(0, "AU2Des", 5, 2, 1), judged(1, "Feedback Reflection", 6, 1, 0), verdict("a", 2),
         judged(3, "Feedback Reflection", 6, 0, 2), judged(4, "Format Refinement", 4, 0, 0), call("a"),
     ]  # fmt: skip

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AU_BY_NAME, AU_NAMES, FEAFA_NAMES, AUVector, Expression, Side
+from expllm.cot.format_check import WORD_LIMIT
 from expllm.cot.rule_writer import (
     DEGREES,
-    WORD_LIMIT,
     Degree,
     Fit,
     conclude,
@@ -25,9 +25,10 @@ from expllm.cot.rule_writer import (
     write_cot,
 )
 from expllm.cot.words import word_tables
-from expllm.cot.words.observations import AT_REST, MENTION, MOVEMENTS
+from expllm.cot.words.observations import AT_REST, MOVEMENTS
 from expllm.grounding import audit
 from expllm.grounding.audit import WRONG
+from expllm.grounding.checking import MENTION
 
 PRONOUNS: Final = re.compile(
     r"\b(he|him|his|she|her|hers|they|them|their|theirs|it|its|itself|we|us|our|ours|you|your|yours|i|me|my"
@@ -177,7 +178,7 @@ def places(movement: str, unit: str) -> list[str]:
     if movement == "jaw slide":
         return [rf"\bto the {place}\b", "both sides"]
     found = []
-    for names in word_tables.parts()[word_tables.movements()[movement].part]:
+    for names in word_tables.part_names()[word_tables.movements()[movement].part]:
         one, _, several = names.partition("|")
         found.append(rf"\b{place} {one}\b" if place and one.split()[0] != place else rf"\b{one}\b")
         found += [rf"\bboth {several}\b", *([] if place else [rf"\bthe {several}\b"])] if several else []

@@ -10,7 +10,7 @@ from running import order, served
 from expllm.cli.cot_make import work
 from expllm.cot.explanation import CotRecord
 from expllm.cot.ledger import Ledger
-from expllm.cot.merged_journal import merged
+from expllm.cot.merged_journal import merged_journals
 from expllm.files.runs import RunFolder
 from expllm.grounding import audit
 from expllm.grounding.audit import WRONG
@@ -54,7 +54,7 @@ def test_no_shipped_text_holds_what_is_refuted_or_cannot_be_checked(tmp_path: Pa
     with served(ANSWERS[name]) as server:
         work(order(write_faces(tmp_path / "faces.jsonl"), tmp_path / "run", server.url, verify="rules"))
     run = RunFolder(tmp_path / "run")
-    with merged(run) as journals:
+    with merged_journals(run) as journals:
         records = [CotRecord.from_dict(journals.outcome(one).record) for one in journals.ended]
     assert len(records) == len(voices.faces())
     for record in records:

@@ -9,7 +9,7 @@ from trees import labels_by_id, picture_file, write_csv
 from expllm.core.errors import MissingData
 from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import open_dataset
-from expllm.data.readers.affectnet import COLUMNS
+from expllm.data.readers.affectnet import AFFECTNET_COLUMNS
 
 NAMES = "neutral happiness sadness surprise fear disgust anger contempt".split()
 
@@ -25,9 +25,9 @@ def test_first_release(folder: str, header: bool, tmp_path: Path) -> None:
     for name in names:
         picture_file(tmp_path / "Manually_Annotated_Images" / name)
     rows = [table_row(name, number) for number, name in enumerate(names)]
-    write_csv(tmp_path / folder / "training.csv", [COLUMNS, *rows] if header else rows)
+    write_csv(tmp_path / folder / "training.csv", [AFFECTNET_COLUMNS, *rows] if header else rows)
     picture_file(tmp_path / "Manually_Annotated_Images" / "v" / "face.jpg")
-    write_csv(tmp_path / folder / "validation.csv", [COLUMNS, table_row("v/face.jpg", 1)])
+    write_csv(tmp_path / folder / "validation.csv", [AFFECTNET_COLUMNS, table_row("v/face.jpg", 1)])
     dataset = open_dataset(str(tmp_path))
     assert dataset.kind == "affectnet8"
     assert labels_by_id(dataset) == {**dict(zip(names, NAMES, strict=False)), "v/face.jpg": "happiness"}
@@ -81,7 +81,7 @@ def test_a_table_of_another_is_not_taken_for_affectnet(tmp_path: Path) -> None:
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(MissingData, match="AffectNet is given on request"):
         open_dataset(str(tmp_path), kind="affectnet7")
-    write_csv(tmp_path / "training.csv", [COLUMNS, table_row("1/a.jpg", 1)])
+    write_csv(tmp_path / "training.csv", [AFFECTNET_COLUMNS, table_row("1/a.jpg", 1)])
     with pytest.raises(MissingData, match=r"none of its 1 rows.*no picture at 1/a\.jpg"):
         open_dataset(str(tmp_path))
 
@@ -106,7 +106,7 @@ def test_tables_that_were_saved_again(tmp_path: Path, delimiter: str, encoding: 
     picture_file(tmp_path / "Manually_Annotated_Images" / "é" / "a.jpg")
     row = table_row("é\\a.jpg", 4)
     row[5] = '"' + ";".join(["1.5"] * 136) + '"' if delimiter == ";" else ";".join(["1.5"] * 136)
-    lines = [delimiter.join(COLUMNS), delimiter.join(map(str, row))]
+    lines = [delimiter.join(AFFECTNET_COLUMNS), delimiter.join(map(str, row))]
     (tmp_path / "validation.csv").write_bytes("\r\n".join(lines).encode(encoding))
     dataset = open_dataset(str(tmp_path))
     assert dataset.kind == "affectnet8"

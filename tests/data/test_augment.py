@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from expllm.core.errors import UsageError
-from expllm.data.augment import NO_AUGMENTATION, Augmentation, Change
+from expllm.data.augment import NO_AUGMENTATION, Augmentation, PictureChange
 
 KEYS = st.integers(0, 2**63)
-STRONG = Change(flip=True, degrees=30, brightness=1.5, contrast=0.5, saturation=2, hue=0.3)
+STRONG = PictureChange(flip=True, degrees=30, brightness=1.5, contrast=0.5, saturation=2, hue=0.3)
 ALWAYS = Augmentation(flip=1, rotation=1, jitter=1, erasing=1)
 
 
@@ -64,7 +64,7 @@ def test_turning_one_kind_off_moves_no_other(seed: int, epoch: int, index: int) 
     drawn = ALWAYS.draw(seed, epoch, index)
     assert replace(ALWAYS, rotation=0).draw(seed, epoch, index) == replace(drawn, degrees=0)
     assert replace(ALWAYS, erasing=0).draw(seed, epoch, index) == replace(drawn, erased=None)
-    assert NO_AUGMENTATION.draw(seed, epoch, index) == Change()
+    assert NO_AUGMENTATION.draw(seed, epoch, index) == PictureChange()
 
 
 def test_seed_epoch_and_index_all_count_and_are_not_mixed_up() -> None:
@@ -98,13 +98,13 @@ def test_two_processes_draw_the_same_and_no_global_state_counts() -> None:
 
 
 def test_no_change_is_the_picture_bit_for_bit(picture: Image.Image) -> None:
-    assert Change().apply(picture).tobytes() == picture.tobytes()
+    assert PictureChange().apply(picture).tobytes() == picture.tobytes()
     pixels = np.asarray(picture, np.float32).transpose(2, 0, 1)
-    assert np.array_equal(Change().erase(pixels), pixels)
+    assert np.array_equal(PictureChange().erase(pixels), pixels)
 
 
 def test_flipping_twice_gives_the_picture_back(picture: Image.Image) -> None:
-    flip = Change(flip=True)
+    flip = PictureChange(flip=True)
     once = flip.apply(picture)
     assert np.array_equal(np.asarray(once), np.asarray(picture)[:, ::-1])
     assert flip.apply(once).tobytes() == picture.tobytes()
@@ -119,29 +119,33 @@ def test_the_given_picture_is_not_changed(picture: Image.Image) -> None:
 def test_turning_is_counter_clockwise_about_the_centre_and_bares_mean_colour() -> None:
     image = Image.new("RGB", (41, 41), (200, 0, 0))
     image.paste((0, 0, 200), (26, 15, 36, 26))  # right of the centre
-    turned = np.asarray(Change(degrees=90).apply(image))
+    turned = np.asarray(PictureChange(degrees=90).apply(image))
     assert tuple(turned[9, 20]) == (0, 0, 200)  # now above it
-    corner = np.asarray(Change(degrees=45).apply(image))[0, 0]
+    corner = np.asarray(PictureChange(degrees=45).apply(image))[0, 0]
     assert np.allclose(corner, np.asarray(image).mean(axis=(0, 1)), atol=1)
 
 
 def test_colours_move_as_their_names_say(picture: Image.Image) -> None:
-    def levels(change: Change, mode: str = "RGB") -> NDArray[np.float64]:
+    def levels(change: PictureChange, mode: str = "RGB") -> NDArray[np.float64]:
         return np.asarray(change.apply(picture).convert(mode), np.float64)
 
-    plain = levels(Change())
-    assert levels(Change(brightness=1.25)).mean() > plain.mean() > levels(Change(brightness=0.75)).mean()
-    assert levels(Change(contrast=0.75), "L").std() < levels(Change(), "L").std()
-    assert np.ptp(levels(Change(saturation=0)), axis=2).max() == 0
+    plain = levels(PictureChange())
+    assert (
+        levels(PictureChange(brightness=1.25)).mean()
+        > plain.mean()
+        > levels(PictureChange(brightness=0.75)).mean()
+    )
+    assert levels(PictureChange(contrast=0.75), "L").std() < levels(PictureChange(), "L").std()
+    assert np.ptp(levels(PictureChange(saturation=0)), axis=2).max() == 0
     red = Image.new("RGB", (2, 2), (255, 0, 0))
-    blue = np.asarray(Change(hue=-1 / 3).apply(red))[0, 0]
+    blue = np.asarray(PictureChange(hue=-1 / 3).apply(red))[0, 0]
     assert blue[2] > 250
     assert blue[0] < 10
 
 
 def test_erasing_sets_one_rectangle_to_zero_in_a_copy() -> None:
     pixels = np.ones((3, 40, 20), np.float32)
-    erased = Change(erased=(0.25, 0.5, 0.5, 0.25)).erase(pixels)
+    erased = PictureChange(erased=(0.25, 0.5, 0.5, 0.25)).erase(pixels)
     assert pixels.min() == 1
     assert erased.dtype == np.float32
     assert (erased[:, 20:30, 5:15] == 0).all()

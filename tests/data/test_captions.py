@@ -274,7 +274,7 @@ def test_items_stand_where_they_are_said_to(
     path.write_text(json.dumps(values, ensure_ascii=escape, indent=1), encoding="utf-8", errors="replace")
     expected = json.loads(path.read_bytes())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("expllm.data.readers.spans.CHUNK", chunk)  # items that go over the end of a chunk
+        patch.setattr("expllm.data.readers.spans._CHUNK", chunk)  # items that go over the end of a chunk
         found = list(json_spans(path))
     data = path.read_bytes()
     assert [value for _, _, value in found] == expected

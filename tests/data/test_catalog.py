@@ -7,7 +7,7 @@ import pytest
 from trees import ferplus_shard, labels_by_id, picture_file, rafdb_tree, votes_of, write_csv
 
 from expllm.core.errors import MissingData, RecordError, UsageError
-from expllm.data import KINDS, image_bytes, open_dataset
+from expllm.data import DATASET_KINDS, image_bytes, open_dataset
 
 
 def class_tree(root: Path) -> Path:
@@ -118,7 +118,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         open_dataset(str(tmp_path), kind="rafbd")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DATASET_KINDS)
 def test_every_kind_refuses_an_empty_folder_and_a_stray_file(kind: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "noise.bin").write_bytes(bytes(range(256)))

@@ -2,7 +2,7 @@
 
 from expllm.core.vocabulary import Expression
 from expllm.data import Sample
-from expllm.data.drawn import drawn
+from expllm.data.drawn import drawn_samples
 
 SAMPLES = [
     Sample(id=f"{label}/{number}.jpg", expression=label)
@@ -12,11 +12,11 @@ SAMPLES = [
 
 
 def ids(limit: int | None, seed: int | None = None) -> list[str]:
-    return [sample.id for _, sample in drawn(SAMPLES, limit, seed)]
+    return [sample.id for _, sample in drawn_samples(SAMPLES, limit, seed)]
 
 
 def test_places_are_those_of_the_data_set() -> None:
-    found = list(drawn(SAMPLES, 20))
+    found = list(drawn_samples(SAMPLES, 20))
     assert len(found) == 20
     assert all(SAMPLES[place] is sample for place, sample in found)
     assert [place for place, _ in found] == sorted(place for place, _ in found)

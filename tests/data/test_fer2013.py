@@ -13,7 +13,7 @@ from trees import labels_by_id, votes_of, write_csv
 from expllm.core.errors import ImageError, MissingData, RecordError, UsageError
 from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import image_bytes, open_dataset
-from expllm.data.check import check
+from expllm.data.check import check_dataset
 from expllm.data.readers.ferplus import VOTES
 from expllm.data.sample import ImageRef
 
@@ -171,7 +171,7 @@ def test_bad_rows_cost_themselves(tmp_path: Path) -> None:
     assert "0 pixels" in reasons["row 6"]
     assert "cut short: 1 of 3 cells" in reasons["row 8"]
     assert np.array_equal(shown(list(dataset)[-1].image), levels(8))
-    report = check("fer2013", str(path))
+    report = check_dataset("fer2013", str(path))
     assert report.samples == 3
     unreadable = ["row 2", "row 3", "row 4", "row 6", "row 8", "fer2013/000006"]
     assert [where for where, _ in report.unreadable] == unreadable

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trees import ferplus_shard, votes_of
 
 from expllm.core.errors import ExpllmError
-from expllm.data import KINDS, Dataset, open_dataset
+from expllm.data import DATASET_KINDS, Dataset, open_dataset
 
 FUZZ = settings(max_examples=150)
 
@@ -60,7 +60,7 @@ def test_any_table(tmp_path: Path, text: str) -> None:
     opened(path)
 
 
-@given(st.binary(max_size=80), st.sampled_from(sorted(KINDS)))
+@given(st.binary(max_size=80), st.sampled_from(sorted(DATASET_KINDS)))
 @FUZZ
 def test_any_bytes(tmp_path: Path, data: bytes, kind: str) -> None:
     path = tmp_path / "a.bin"

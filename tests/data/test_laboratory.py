@@ -9,8 +9,8 @@ from trees import labels_by_id, picture_file, write_csv
 from expllm.core.errors import MissingData, RecordError
 from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import open_dataset
-from expllm.data.check import check
-from expllm.data.people import part_of
+from expllm.data.check import check_dataset
+from expllm.data.people import people_part
 
 EMOTIONS = {1: "anger", 2: "contempt", 3: "disgust", 4: "fear", 5: "happiness", 6: "sadness", 7: "surprise"}
 
@@ -55,7 +55,7 @@ def test_ckplus_is_split_by_person(tmp_path: Path) -> None:
         sequence(tmp_path, f"S{number:03d}_001", 2, 5)
     for split in ("train", "valid"):
         found = {sample.identity for sample in open_dataset(f"{tmp_path}:{split}")}
-        assert found == {f"S{n:03d}" for n in range(20) if part_of(f"S{n:03d}") == split}
+        assert found == {f"S{n:03d}" for n in range(20) if people_part(f"S{n:03d}") == split}
         assert found
 
 
@@ -141,7 +141,7 @@ def test_kdef_is_read_by_its_names(tmp_path: Path) -> None:
     assert found["KDEF/BF01/BF01SUHL.JPG"] == ("surprise", "F01")  # the same woman in the second session
     assert found["KDEF/AM35/AM35NEFR.JPG"] == ("neutral", "M35")
     train = {sample.identity for sample in open_dataset(f"{tmp_path}:train")}
-    assert train == {"F01", "M35"} - {person for person in ("F01", "M35") if part_of(person) == "valid"}
+    assert train == {"F01", "M35"} - {person for person in ("F01", "M35") if people_part(person) == "valid"}
 
 
 @pytest.mark.parametrize("kind", ["jaffe", "kdef", "ckplus"])
@@ -155,6 +155,6 @@ def test_other_folders_are_not_taken_for_them(tmp_path: Path, kind: str) -> None
 def test_a_check_knows_what_was_published(tmp_path: Path) -> None:
     for number in EMOTIONS:
         sequence(tmp_path, f"S{number:03d}_001", 3, number)
-    report = check("ckplus", str(tmp_path))
+    report = check_dataset("ckplus", str(tmp_path))
     assert not report.is_whole
     assert ("contempt", "1 of 18 faces") in [(where.strip(), what) for where, what in report.short]

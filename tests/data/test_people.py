@@ -11,8 +11,8 @@ from trees import write_people
 from expllm.core.conversations import Questions
 from expllm.core.errors import MissingData, UsageError
 from expllm.data import Dataset, open_dataset
-from expllm.data.check import check
-from expllm.data.people import VALID_SHARE, part_of
+from expllm.data.check import check_dataset
+from expllm.data.people import VALID_SHARE, people_part
 from expllm.data.roots import open_named
 from expllm.train.data_sources import read_faces
 from expllm.train.recipe import DataConfig, StageConfig
@@ -44,18 +44,18 @@ def test_nobody_is_in_both_parts(tmp_path: Path) -> None:
 
 
 def test_the_share_of_valid() -> None:
-    share = sum(part_of(f"person {n}") == "valid" for n in range(20_000)) / 20_000
+    share = sum(people_part(f"person {n}") == "valid" for n in range(20_000)) / 20_000
     assert share == pytest.approx(VALID_SHARE, abs=0.01)
 
 
 def test_the_draw_stays_what_it_was() -> None:
     """Figures on `portraits:valid` of different versions can be compared only while this holds."""
-    assert [n for n in range(20) if part_of(str(n)) == "valid"] == [7, 15, 18]
+    assert [n for n in range(20) if people_part(str(n)) == "valid"] == [7, 15, 18]
 
 
 @given(st.text())
 def test_every_name_has_a_part(identity: str) -> None:
-    assert part_of(identity) == part_of(identity) in ("train", "valid")
+    assert people_part(identity) == people_part(identity) in ("train", "valid")
 
 
 def test_a_split_that_a_data_set_has_is_its_own(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_split_that_a_data_set_has_is_its_own(tmp_path: Path) -> None:
 
 def test_too_few_people(tmp_path: Path) -> None:
     path = write_people(tmp_path / "people.csv", 1)
-    empty = "valid" if part_of("person 0") == "train" else "train"
+    empty = "valid" if people_part("person 0") == "train" else "train"
     with pytest.raises(MissingData, match="too few people"):
         open_named(f"{path}:{empty}")
 
@@ -79,7 +79,7 @@ def test_all_ways_to_a_data_set_draw_the_same(tmp_path: Path) -> None:
     for split in ("train", "valid"):
         drawn = open_dataset(f"{path}:{split}")
         assert ids(open_dataset(str(path), split=split)) == ids(open_named(f"{path}:{split}")) == ids(drawn)
-        assert check("csv", f"{path}:{split}").samples == len(drawn)
+        assert check_dataset("csv", f"{path}:{split}").samples == len(drawn)
         found = read(DataConfig(train=f"{path}:{split}"), "train")
         assert [face.id for face in found.faces] == ids(drawn)
         assert found.labels == open_dataset(str(path)).labels
@@ -128,7 +128,7 @@ def test_class_folders_are_drawn_by_picture(tmp_path: Path) -> None:
     parts = {split: ids(open_dataset(f"{tmp_path}:{split}")) for split in ("train", "valid")}
     assert sorted(parts["train"] + parts["valid"]) == sorted(ids(open_dataset(str(tmp_path))))
     assert 4 <= len(parts["valid"]) <= 20
-    assert all(part_of(name) == "valid" for name in parts["valid"])
+    assert all(people_part(name) == "valid" for name in parts["valid"])
 
 
 def test_a_folder_for_each_person_is_drawn_by_person(tmp_path: Path) -> None:

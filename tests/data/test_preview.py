@@ -13,7 +13,7 @@ from expllm.cli.data_preview import preview
 from expllm.core.errors import ExpllmError, ImageError, MissingData, UsageError
 from expllm.core.vocabulary import Expression
 from expllm.data import ImageRef, Sample
-from expllm.data.augment import NO_AUGMENTATION, Augmentation, Change
+from expllm.data.augment import NO_AUGMENTATION, Augmentation, PictureChange
 from expllm.data.preview import contact_sheet, single_changes, words_beside
 
 COLUMN = 178  # pixels, gap included
@@ -46,10 +46,10 @@ def run_preview(*arguments: str) -> None:
 
 def test_each_augmentation_stands_alone_at_both_ends() -> None:
     shown = dict(single_changes(Augmentation()))
-    assert shown["flipped"] == Change(flip=True)
-    assert shown["turned -15 degrees"] == Change(degrees=-15)
-    assert shown["contrast x 1.25"] == Change(contrast=1.25)
-    assert shown["hue +0.1 of the circle"] == Change(hue=0.1)
+    assert shown["flipped"] == PictureChange(flip=True)
+    assert shown["turned -15 degrees"] == PictureChange(degrees=-15)
+    assert shown["contrast x 1.25"] == PictureChange(contrast=1.25)
+    assert shown["hue +0.1 of the circle"] == PictureChange(hue=0.1)
     assert len(shown) == 1 + 2 + 6 + 2 + 2
     erased = shown["erased 12%"].erased
     assert erased is not None

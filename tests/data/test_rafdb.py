@@ -9,7 +9,7 @@ from trees import labels_by_id, picture_file, rafdb_tree, write_csv
 from expllm.core.errors import MissingData
 from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import open_dataset
-from expllm.data.check import check
+from expllm.data.check import check_dataset
 
 LINES = [f"train_{number:05d}.jpg {number}" for number in range(1, 8)] + ["test_0001.jpg 7"]
 
@@ -82,7 +82,7 @@ def test_a_label_in_another_column_is_an_error(tmp_path: Path) -> None:
     for number in range(2, 6):
         picture_file(root / "basic" / "Image" / "aligned" / f"train_0000{number}_aligned.jpg", number)
     (root / "basic" / "EmoLabel" / "list_patition_label.txt").write_text("\n".join(lines))
-    report = check("rafdb", str(root))
+    report = check_dataset("rafdb", str(root))
     assert report.samples == 1
     assert len(report.unreadable) == 4
     assert all(reason.startswith("cannot be read") for _, reason in report.unreadable)

@@ -6,8 +6,8 @@ import pytest
 from trees import rafdb_tree, write_csv, write_people
 
 from expllm.core.errors import MissingData, UsageError
-from expllm.data.roots import ROOT_VARIABLE, located, open_named
-from expllm.files.settings import VARIABLE
+from expllm.data.roots import ROOT_VARIABLE, located_dataset, open_named
+from expllm.files.settings import SETTINGS_VARIABLE
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_people(tmp_path / "root" / "people.csv", 20)
     write_people(tmp_path / "other" / "people.csv", 30)
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "settings.toml"))
+    monkeypatch.setenv(SETTINGS_VARIABLE, str(tmp_path / "settings.toml"))
     (tmp_path / "settings.toml").write_text("")
     return tmp_path
 
@@ -45,7 +45,7 @@ def test_here_is_looked_last_and_a_miss_names_all_places(here: Path) -> None:
     with pytest.raises(MissingData, match=r"nothing: neither in .*/root nor here"):
         open_named("nothing:test")
     with pytest.raises(MissingData, match=r"neither in .*/gone, nor in .*/root nor here"):
-        located("ferplus:test")
+        located_dataset("ferplus:test")
 
 
 def test_one_data_set_may_lie_elsewhere(here: Path) -> None:
@@ -54,15 +54,15 @@ def test_one_data_set_may_lie_elsewhere(here: Path) -> None:
         f'data_root = "root"\n[data]\nrafdb = "{here / "raf"}"\n"people.csv" = "other"'
     )
     assert [sample.expression for sample in open_named("rafdb:test")] == ["surprise", "happiness"]
-    assert located("rafdb:test") == f"{here / 'raf'}:test"
+    assert located_dataset("rafdb:test") == f"{here / 'raf'}:test"
     assert len(open_named("people.csv")) == 90, "the folder that holds it"
 
 
 def test_a_path_is_a_path(here: Path) -> None:
     (here / "settings.toml").write_text('data_root = "root"')
     write_people(here / "people.csv", 2)
-    assert located(str(here / "x.csv")) == str(here / "x.csv")
-    assert located("../people.csv:valid") == "../people.csv:valid"
+    assert located_dataset(str(here / "x.csv")) == str(here / "x.csv")
+    assert located_dataset("../people.csv:valid") == "../people.csv:valid"
 
 
 def test_a_recipe_finds_its_data_by_the_settings(here: Path) -> None:

@@ -9,7 +9,7 @@ from trees import labels_by_id
 from expllm.core.errors import MissingData, RecordError
 from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import open_dataset
-from expllm.data.check import check
+from expllm.data.check import check_dataset
 
 ALPHABETICAL = ("Anger", "Contempt", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
 YAML = "train: ../train/images\nval: ../valid/images\nnc: 8\nnames: [{}]\n".format(", ".join(ALPHABETICAL))
@@ -114,7 +114,7 @@ def test_several_faces_and_bad_lines(tmp_path: Path) -> None:
     assert reasons["outside"] == reasons["empty"] == "its box is empty, or reaches out of the picture"
     assert reasons["beyond"] == "data.yaml has no name for the class 9"
     assert "not a supported picture format" in reasons["text"]
-    assert not check("yolo", str(tmp_path)).is_whole
+    assert not check_dataset("yolo", str(tmp_path)).is_whole
 
 
 def test_without_names_nothing_is_guessed(tmp_path: Path) -> None:

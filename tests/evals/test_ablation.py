@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from expllm.core.errors import UsageError
-from expllm.evals.ablation import PARTS, Variant, chosen, table_rows, variants, with_seed
+from expllm.evals.ablation import ABLATED_PARTS, Variant, chosen, table_rows, variants, with_seed
 from expllm.evals.ablation_run import Ablation
 from expllm.train.recipe import Recipe, StageConfig, load_recipe
 
@@ -121,4 +121,4 @@ def test_choosing() -> None:
 def test_rows_of_the_file_change_one_thing_each() -> None:
     changes = [bool(row.set) + bool(row.drop) + bool(row.freeze) for row in table_rows()]
     assert changes == [1] * 9 + [0]
-    assert {part for row in table_rows() for part in row.freeze} == set(PARTS)
+    assert {part for row in table_rows() for part in row.freeze} == set(ABLATED_PARTS)

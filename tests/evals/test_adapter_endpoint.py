@@ -23,7 +23,7 @@ from expllm.evals.saved_answers import Answer
 from expllm.evals.splits import open_named
 from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import save
-from expllm.model.hub.merge import merge
+from expllm.model.hub.merge import merge_model
 from expllm.model.shipped import model_folder
 from expllm.predict import ChatOptions
 
@@ -34,7 +34,7 @@ SEVEN = label_set(7)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("served")
     save(place / "model", new_bundle(SMALL, SEVEN, seed=3), {})
-    merge(place / "model", place / "merged")
+    merge_model(place / "model", place / "merged")
     return place / "merged"
 
 
@@ -79,7 +79,7 @@ def served_apart(folder: Path, *options: str) -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no data beside the project")
 def test_fifty_faces_of_the_model_that_ships(tmp_path: Path) -> None:
-    merge(model_folder("compact"), tmp_path / "m")
+    merge_model(model_folder("compact"), tmp_path / "m")
     data = open_named("portraits:valid", str(SHARED / "data"), None)
     faces = [*Question(data, "portraits:valid", limit=50).samples()]
     assert len(faces) == 50

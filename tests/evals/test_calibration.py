@@ -22,7 +22,7 @@ from expllm.evals.metrics.calibration import (
     risk_coverage,
     with_temperature,
 )
-from expllm.evals.metrics.classification import confusion_matrix, figures
+from expllm.evals.metrics.classification import confusion_matrix, matrix_figures
 
 SEEDS = st.integers(0, 10_000)
 SHARPNESS = st.floats(0.05, 12)
@@ -173,7 +173,7 @@ def test_the_risk_at_each_threshold_is_that_of_abstaining_there(seed: int, count
     last_of_level = np.append(found.threshold[1:] != found.threshold[:-1], True)
     for k in np.flatnonzero(last_of_level):
         answers = abstain(shares, found.threshold[k])
-        kept = figures(confusion_matrix(truth, answers, classes))
+        kept = matrix_figures(confusion_matrix(truth, answers, classes))
         assert (kept.rows - kept.unanswered) / kept.rows == pytest.approx(found.coverage[k])
         assert kept.accuracy_answered == pytest.approx(1 - found.risk[k])
     order = np.random.default_rng(seed).permutation(count)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expllm.core.vocabulary import Side
-from expllm.evals.claim_reading import ACTIONS, ClaimReading, question, question_hash, read_reply
+from expllm.evals.claim_reading import ACTION_NAMES, ClaimReading, question, question_hash, read_reply
 from expllm.grounding import DegreeWord
 
 TEXT = (
@@ -124,6 +124,6 @@ def test_no_reply_raises(text: str, noise: str) -> None:
 def test_the_question_names_the_vocabulary_and_fills_no_gap_of_a_text() -> None:
     asked = question("A {degrees} smile {0} {{")
     assert "A {degrees} smile {0} {{" in asked
-    assert all(f'"{action}"' in asked for action in ACTIONS)
+    assert all(f'"{action}"' in asked for action in ACTION_NAMES)
     assert '{"claims": [{"quote"' in asked
     assert len(question_hash()) == 64

@@ -18,8 +18,8 @@ from expllm.evals.metrics.classification import (
     alarms,
     balanced_accuracy,
     confusion_matrix,
-    figures,
     macro_f1,
+    matrix_figures,
     mcnemar,
     mcnemar_of,
 )
@@ -35,7 +35,7 @@ def rafdb_truth() -> list[int]:
 @given(rows(5))
 def test_figures_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     truth, answer = columns(pairs)
-    found = figures(confusion_matrix(truth, answer, 5))
+    found = matrix_figures(confusion_matrix(truth, answer, 5))
     occur = sorted(set(truth) | set(answer) - {NO_ANSWER})
     assert found.accuracy == pytest.approx(sk.accuracy_score(truth, answer))
     recalls = sk.recall_score(truth, answer, labels=sorted(set(truth)), average=None)
@@ -52,10 +52,10 @@ def test_figures_are_those_of_scikit_learn(pairs: list[tuple[int, int]]) -> None
 def test_classes_of_a_few_rows_are_left_out_of_the_second_mean() -> None:
     truth = [0] * 60 + [1] * 50 + [2] * 49
     answer = [0] * 30 + [1] * 30 + [1] * 50 + [0] * 49
-    found = figures(confusion_matrix(truth, answer, 4))
+    found = matrix_figures(confusion_matrix(truth, answer, 4))
     assert found.balanced_accuracy == pytest.approx((0.5 + 1 + 0) / 3)
     assert found.balanced_accuracy_common == pytest.approx((0.5 + 1) / 2)
-    assert figures(confusion_matrix([0, 1], [0, 1], 2)).balanced_accuracy_common is None
+    assert matrix_figures(confusion_matrix([0, 1], [0, 1], 2)).balanced_accuracy_common is None
 
 
 @given(rows(4, lowest=0))
@@ -82,7 +82,7 @@ def test_the_order_of_rows_and_labels_changes_nothing(pairs: list[tuple[int, int
 @given(rows(3))
 def test_a_row_without_answer_is_wrong_and_counted(pairs: list[tuple[int, int]]) -> None:
     truth, answer = columns(pairs)
-    found = figures(confusion_matrix(truth, answer, 3))
+    found = matrix_figures(confusion_matrix(truth, answer, 3))
     assert found.rows == len(pairs)
     assert found.unanswered == sum(a == NO_ANSWER for _, a in pairs)
     assert found.accuracy * found.rows == pytest.approx(sum(t == a for t, a in pairs))
@@ -94,7 +94,7 @@ def test_a_row_without_answer_is_wrong_and_counted(pairs: list[tuple[int, int]])
 
 
 def test_a_class_that_is_neither_true_nor_answered_is_left_out() -> None:
-    found = figures(confusion_matrix([0, 0, 1, 1], [0, 0, 1, 2], 4))
+    found = matrix_figures(confusion_matrix([0, 0, 1, 1], [0, 0, 1, 2], 4))
     assert found.macro_f1 == pytest.approx((1 + 2 / 3 + 0) / 3)  # class 2 is answered: it counts as 0
     assert found.balanced_accuracy == pytest.approx((1 + 1 / 2) / 2)
     assert (found.classes[3].precision, found.classes[3].recall, found.classes[3].f1) == (None, None, None)
@@ -125,8 +125,8 @@ def test_what_cannot_be_scored(truth: list[int], answer: list[int], reason: str)
 
 def test_the_alarm_on_one_class_for_all_of_rafdb() -> None:
     matrix = confusion_matrix(rafdb_truth(), [3] * 3068, 7)
-    assert figures(matrix).accuracy == pytest.approx(1185 / 3068)
-    assert figures(matrix).majority == 3
+    assert matrix_figures(matrix).accuracy == pytest.approx(1185 / 3068)
+    assert matrix_figures(matrix).majority == 3
     assert alarms(matrix, RAF_LABELS) == (
         "the model answers one class only: 'happiness', 3,068 times",
         "the accuracy of 38.6% does not beat the share of the largest class: "
@@ -162,7 +162,7 @@ def test_the_example_of_the_docs() -> None:
     code = page.partition("```python\n")[2].partition("```")[0]
     names: dict[str, Any] = {}
     exec(code, names)
-    assert str(figures(names["matrix"]).macro_f1).startswith(
+    assert str(matrix_figures(names["matrix"]).macro_f1).startswith(
         code.partition("macro_f1  # ")[2].partition("...")[0]
     )
     assert alarms(names["matrix"], names["labels"])[0] in code

@@ -5,7 +5,7 @@ from explanations import LABELS, UNREADABLE, answer, text, units
 from expllm.core.records import Rejected
 from expllm.core.vocabulary import Expression
 from expllm.data import Sample
-from expllm.evals.explanation_scores import CUT, NO_HEADINGS, TOO_LONG, grounding, pairs_of
+from expllm.evals.explanation_scores import CUT_OFF, NO_HEADINGS, TOO_LONG, grounding, pairs_of
 from expllm.evals.saved_answers import refused
 
 E = Expression
@@ -38,7 +38,7 @@ def test_each_fault_has_its_figure() -> None:
     found = grounding(faulty)
     assert (found.texts, found.unmeasured) == (6, 1)
     assert found.unexplained == {"no_face": 1, "unreadable": 1}
-    assert found.problems == {NO_HEADINGS: 1, TOO_LONG: 1, CUT: 2}
+    assert found.problems == {NO_HEADINGS: 1, TOO_LONG: 1, CUT_OFF: 2}
     assert found.well_formed is not None
     assert found.well_formed.estimate == 2 / 6
     assert found.agrees is not None

@@ -17,13 +17,13 @@ from expllm.chat.retries import Backoff
 from expllm.cot.journal import JournalReader
 from expllm.cot.sample_session import JournalMismatch, RunBudget
 from expllm.evals.judge import scripted_judge
-from expllm.evals.judge.judge_run import ChatJudge, JudgeRun, JudgeSettings, Pair, readings_of
+from expllm.evals.judge.judge_run import ChatJudge, JudgeRun, JudgeSettings, TextPair, readings_of
 from expllm.evals.judge.judge_scores import NO_VERDICT, Judged, judged
 from expllm.evals.judge.rubric import JudgeFile
 from expllm.files.runs import RunError
 
 FILE = JudgeFile.load()
-PAIRS = [Pair(f"p{n}", text(LABELS[n % 4], n), text(LABELS[(n + n // 4) % 4], n)) for n in range(8)]
+PAIRS = [TextPair(f"p{n}", text(LABELS[n % 4], n), text(LABELS[(n + n // 4) % 4], n)) for n in range(8)]
 VERDICT = "key observations {}, interpretation 5, conclusion 5"
 
 

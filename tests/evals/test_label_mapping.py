@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from expllm.core.errors import RecordError, UsageError
 from expllm.core.vocabulary import EXPRESSION_SYNONYMS, LABEL_ORDERS, Expression
 from expllm.evals.label_mapping import align
-from expllm.evals.metrics.classification import confusion_matrix, figures
+from expllm.evals.metrics.classification import confusion_matrix, matrix_figures
 
 RAF, AFFECT8 = LABEL_ORDERS["rafdb"].labels, LABEL_ORDERS["affectnet8"].labels
 WORDS = [word for label, words in EXPRESSION_SYNONYMS.items() for word in (label.value, *words)]
@@ -37,7 +37,7 @@ def test_a_model_of_eight_on_a_set_of_seven_is_wrong_with_contempt() -> None:
     assert rows.predicted.tolist() == [-1, -1, 2]
     assert rows.outside_answers == Counter(contempt=1)
     assert rows.dropped_truth == Counter()
-    assert figures(confusion_matrix(rows.truth, rows.predicted, 7)).accuracy == pytest.approx(1 / 3)
+    assert matrix_figures(confusion_matrix(rows.truth, rows.predicted, 7)).accuracy == pytest.approx(1 / 3)
 
 
 def test_synonyms_meet_and_labels_that_mean_the_same_become_one() -> None:

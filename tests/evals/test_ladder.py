@@ -11,7 +11,7 @@ from expllm.core.vocabulary import Expression
 from expllm.data import open_dataset
 from expllm.evals.ladder import (
     FILLER,
-    OTHER,
+    OTHER_FACE,
     PADDED,
     PARAPHRASE,
     RUNGS,
@@ -45,7 +45,7 @@ def test_the_rungs() -> None:
     for face, ladder in zip(FACES, FOUND, strict=True):
         assert tuple(ladder.texts) == RUNGS
         assert ladder.texts[SAME] == ladder.reference == face.text
-        other = next(one for one in FACES if one.text == ladder.texts[OTHER])
+        other = next(one for one in FACES if one.text == ladder.texts[OTHER_FACE])
         assert other.label is not face.label
         mentions = read_emotions(ladder.texts[SWAPPED])
         assert not label_in(mentions, "conclusion", face.label)
@@ -101,7 +101,7 @@ def test_the_audit_climbs() -> None:
     found = audited(FOUND)
     assert found is not None
     assert found.trusted
-    means = [found.rungs[rung].estimate for rung in (OTHER, SWAPPED, PARAPHRASE, SAME)]  # type: ignore[union-attr]
+    means = [found.rungs[rung].estimate for rung in (OTHER_FACE, SWAPPED, PARAPHRASE, SAME)]  # type: ignore[union-attr]
     assert means[0] < means[1] < means[2] == means[3] == 1
     blind = [one.model_copy(update={"aus": None}) for one in FOUND]
     assert audited(blind) is None

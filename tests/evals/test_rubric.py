@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from expllm.core.errors import ExitCode
-from expllm.evals.judge.rubric import JudgeFile, JudgeFileError, Scores
+from expllm.evals.judge.rubric import JudgeFile, JudgeFileError, JudgeScores
 
 FILE = JudgeFile.load()
 
@@ -21,7 +21,7 @@ FILE = JudgeFile.load()
     ],
 )  # fmt: skip
 def test_the_last_verdict_counts(reply: str, scores: tuple[float, float, float]) -> None:
-    assert FILE.read(reply) == Scores(*scores)
+    assert FILE.read(reply) == JudgeScores(*scores)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_what_cannot_be_read_is_no_score(reply: str) -> None:
 def test_a_long_reply_is_read_at_its_end_and_soon() -> None:
     assert FILE.read("key observations 1 " * 200_000) is None
     verdict = "key observations 1, interpretation 1, conclusion 5"
-    assert FILE.read("key observations " * 20_000 + verdict) == Scores(1, 1, 5)
+    assert FILE.read("key observations " * 20_000 + verdict) == JudgeScores(1, 1, 5)
 
 
 def test_the_sum_is_normalised() -> None:
-    assert FILE.total(Scores(5, 5, 5)) == 1
-    assert FILE.total(Scores(2.93, 3.22, 3.25)) == pytest.approx(0.63, abs=0.005)  # GPT-4o in Table III
-    assert FILE.total(Scores(3.53, 3.72, 4.15)) == pytest.approx(0.76, abs=0.005)  # ExpLLM
+    assert FILE.total(JudgeScores(5, 5, 5)) == 1
+    assert FILE.total(JudgeScores(2.93, 3.22, 3.25)) == pytest.approx(0.63, abs=0.005)  # GPT-4o in Table III
+    assert FILE.total(JudgeScores(3.53, 3.72, 4.15)) == pytest.approx(0.76, abs=0.005)  # ExpLLM
 
 
 def test_a_text_fills_a_gap_and_is_no_gap() -> None:
@@ -106,5 +106,5 @@ def test_another_file_has_another_hash(tmp_path: Path) -> None:
     path.write_text(changed("[0, 1, 2, 3, 4, 5]\ninterpretation", "[0, 10]\ninterpretation"))
     other = JudgeFile.load(path)
     assert other.hash != FILE.hash
-    assert other.read("key observations 10, interpretation 5, conclusion 5") == Scores(10, 5, 5)
-    assert other.total(Scores(10, 5, 5)) == 1
+    assert other.read("key observations 10, interpretation 5, conclusion 5") == JudgeScores(10, 5, 5)
+    assert other.total(JudgeScores(10, 5, 5)) == 1

@@ -11,7 +11,7 @@ from expllm.core.vocabulary import AUVector, Expression
 from expllm.data import Sample, open_dataset
 from expllm.evals.runner import Question, answer_all
 from expllm.evals.saved_answers import Answer, EvalRun
-from expllm.evals.scores import score
+from expllm.evals.scores import score_run
 from expllm.files.runs import RunError
 
 ROWS = [(f"r{number:03d}", SEVEN[number % 7].value) for number in range(50)]
@@ -71,7 +71,7 @@ def test_ten_unreadable_pictures_of_three_thousand(tmp_path: Path) -> None:
 
     rows = [(f"p{number:04d}", SEVEN[number % 7].value) for number in range(3000)]
     settings, answers = answer_all(Stub(rule), question(tmp_path, rows), tmp_path / "run", 512, quiet=True)
-    scores = score(settings, answers)
+    scores = score_run(settings, answers)
     assert [name for name, _ in scores.unreadable] == [f"p{number:04d}" for number in range(0, 1000, 100)]
     assert scores.unreadable[0][1] == "p0000: is no picture"
     assert scores.figures.unanswered == 10
@@ -82,7 +82,7 @@ def test_one_class_on_the_counts_of_rafdb(tmp_path: Path) -> None:
     rows = [(f"{label}{n}", label) for label, count in RAFDB_COUNTS.items() for n in range(count)]
     asked = question(tmp_path, rows)
     found = answer_all(Stub(lambda _: Expression("happiness")), asked, tmp_path / "run", 1024, quiet=True)
-    scores = score(*found)
+    scores = score_run(*found)
     assert (scores.figures.rows, scores.matrix[:, SEVEN.index(Expression("happiness"))].sum()) == (3068, 3068)
     assert [line.split(":")[0] for line in scores.alarms] == [
         "the model answers one class only",

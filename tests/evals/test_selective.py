@@ -11,7 +11,7 @@ from expllm.core.errors import UsageError
 from expllm.core.vocabulary import Expression
 from expllm.data import Sample
 from expllm.evals.saved_answers import Answer
-from expllm.evals.scores import score
+from expllm.evals.scores import score_run
 
 
 def mixed() -> list[Answer]:
@@ -24,13 +24,13 @@ def mixed() -> list[Answer]:
 
 
 def test_by_hand() -> None:
-    kept = score(settings(), mixed(), abstain=0.5).abstaining
+    kept = score_run(settings(), mixed(), abstain=0.5).abstaining
     assert kept is not None
     assert (kept.rows, kept.answered, kept.coverage) == (120, 40, 40 / 120)
     assert kept.accuracy is not None
     assert kept.accuracy.estimate == 0.9
     assert kept.accuracy.low < 0.9 < kept.accuracy.high
-    everything = score(settings(), mixed(), abstain=0.0)
+    everything = score_run(settings(), mixed(), abstain=0.0)
     assert everything.abstaining is not None
     assert everything.abstaining.answered == 100
     assert everything.abstaining.accuracy is not None
@@ -42,7 +42,7 @@ def test_the_temperature_counts() -> None:
     odds = math.sqrt(0.9 / (0.1 / 6))
     warm = odds / (odds + 6)
     for threshold, answers in ((warm - 1e-6, 40), (warm + 1e-6, 0)):
-        found = score(settings(temperature=2.0), mixed(), abstain=threshold)
+        found = score_run(settings(temperature=2.0), mixed(), abstain=threshold)
         assert found.abstaining is not None
         assert found.abstaining.answered == answers
     assert found.abstaining
@@ -51,7 +51,7 @@ def test_the_temperature_counts() -> None:
 
 
 def test_the_area_is_in_the_figures() -> None:
-    found = score(settings(), mixed()).to_dict()
+    found = score_run(settings(), mixed()).to_dict()
     assert found["abstain"] is None
     by_hand = [0.1] * 40 + [(4 + 0.5 * n) / (40 + n) for n in range(1, 61)]
     assert found["risk_coverage_area"] == pytest.approx(sum(by_hand) / 100)
@@ -68,7 +68,7 @@ def test_a_transfer_holds_back_by_what_the_model_said() -> None:
         )
         for n, (truth, label, sure) in enumerate(pairs)
     ]
-    kept = score(asked, answers, abstain=0.5).abstaining
+    kept = score_run(asked, answers, abstain=0.5).abstaining
     assert kept is not None
     assert (kept.rows, kept.answered) == (3, 2)
     assert kept.accuracy is not None
@@ -78,5 +78,5 @@ def test_a_transfer_holds_back_by_what_the_model_said() -> None:
 def test_labels_alone_cannot_be_held_back() -> None:
     answers = [answer.model_copy(update={"log_probabilities": None}) for answer in mixed()]
     with pytest.raises(UsageError, match="no answer has probabilities"):
-        score(settings(), answers, abstain=0.5)
-    assert score(settings(), answers).risk is None
+        score_run(settings(), answers, abstain=0.5)
+    assert score_run(settings(), answers).risk is None

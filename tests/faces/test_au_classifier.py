@@ -22,15 +22,15 @@ from expllm.core.vocabulary import (
     label_set,
 )
 from expllm.faces.au_classifier import (
-    ASSETS,
+    CLASSIFIER_FILES,
     FITTED,
     AUClassifier,
     Coefficients,
     classifier_for,
-    expand,
     read_asset,
     source_of,
-    units_of,
+    term_units,
+    term_values,
 )
 from expllm.faces.au_reader import TRACE, load_calibration
 from expllm.faces.pixel_reader import UnitReader, load_units
@@ -118,7 +118,7 @@ def test_terms_are_what_the_module_says() -> None:
         "trace(lid raise)",
     ]
     aus[0, AU_NAMES.index("left lid raise")] = TRACE
-    np.testing.assert_allclose(expand(aus, terms)[0], [0.7, 0.4, 0.5, 0.2, 0.175, 1.0, 0.5])
+    np.testing.assert_allclose(term_values(aus, terms)[0], [0.7, 0.4, 0.5, 0.2, 0.175, 1.0, 0.5])
 
 
 @given(FACES)
@@ -159,11 +159,11 @@ def test_a_growing_smile_never_makes_happiness_less_probable(source: str, labels
 
 
 def test_units_tell_what_they_were_read_from() -> None:
-    for source in ASSETS:
-        expected = source if len(FITTED) == len(ASSETS) else AUSource.BLENDSHAPES
+    for source in CLASSIFIER_FILES:
+        expected = source if len(FITTED) == len(CLASSIFIER_FILES) else AUSource.BLENDSHAPES
         assert source_of(AUVector(dict.fromkeys(UnitReader(source).measured, 0.5))) is expected
     everything = AUVector(dict.fromkeys(AU_NAMES, 0.5))
-    both = AUSource.BOTH if len(FITTED) == len(ASSETS) else AUSource.BLENDSHAPES
+    both = AUSource.BOTH if len(FITTED) == len(CLASSIFIER_FILES) else AUSource.BLENDSHAPES
     assert source_of(everything) is both
     assert source_of(AUVector(dict.fromkeys(FEAFA_NAMES, 0.5))) is AUSource.BLENDSHAPES, "published texts"
     assert source_of(AUVector()) is AUSource.BLENDSHAPES
@@ -278,13 +278,13 @@ def test_equals_scikit_learn() -> None:
     aus = rng.random((300, len(AU_NAMES)))
     terms = ("lip corner pull", "sqrt(jaw drop)", "uneven(brow raise)", "sqrt(jaw drop) * brow lower")
     labels = rng.integers(0, 8, 300)
-    values = expand(aus, terms)
+    values = term_values(aus, terms)
     reference = linear_model.LogisticRegression(max_iter=500).fit(values, labels)
     model = AUClassifier(
         Coefficients(
             identity="random/1",
             labels=label_set(8),
-            missing=dict.fromkeys(units_of(terms), 0.5),
+            missing=dict.fromkeys(term_units(terms), 0.5),
             intercept=tuple(reference.intercept_.tolist()),
             weights={t: tuple(w) for t, w in zip(terms, reference.coef_.T.tolist(), strict=True)},
         )

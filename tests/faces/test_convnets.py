@@ -12,7 +12,7 @@ from expllm.core.errors import RecordError
 from expllm.faces import small_faces, visibility
 from expllm.faces.convnets import STRIP, Network, read_network
 
-ASSETS = (small_faces.ASSET, visibility.ASSET)
+ASSETS = (small_faces.SMALL_FACES_ASSET, visibility.FACE_PARTS_ASSET)
 FOLDER = Path(small_faces.__file__).parents[1] / "assets"
 DRAWS = np.random.default_rng(0)
 

@@ -4,25 +4,25 @@ import numpy as np
 import pytest
 
 from expllm.faces.detectors import Detection
-from expllm.faces.mosaics import SIDE, Piece, in_picture, mosaic, piece_around
+from expllm.faces.mosaics import PIECE_SIDE, MosaicPiece, in_picture, mosaic, piece_around
 
 
 @pytest.mark.parametrize(
     ("middle", "piece"),
     [
-        ((300, 200), Piece(260, 160, 80)),
-        ((5, 5), Piece(0, 0, 80)),
-        ((639, 479), Piece(560, 400, 80)),
+        ((300, 200), MosaicPiece(260, 160, 80)),
+        ((5, 5), MosaicPiece(0, 0, 80)),
+        ((639, 479), MosaicPiece(560, 400, 80)),
     ],
 )
-def test_a_piece_is_moved_into_the_picture(middle: tuple[int, int], piece: Piece) -> None:
+def test_a_piece_is_moved_into_the_picture(middle: tuple[int, int], piece: MosaicPiece) -> None:
     assert piece_around(*middle, 80, (640, 480)) == piece
 
 
 def test_a_piece_may_be_larger_than_the_picture() -> None:
     pixels = np.full((30, 50, 3), 200, np.uint8)
     square = mosaic(pixels, [piece_around(20, 20, 80, (50, 30))])
-    assert square.shape == (2 * SIDE, 2 * SIDE, 3)
+    assert square.shape == (2 * PIECE_SIDE, 2 * PIECE_SIDE, 3)
     assert (square[:24, :40] == 200).all()
     assert not square[24:].any()
     assert not square[:, 40:].any()
@@ -30,7 +30,12 @@ def test_a_piece_may_be_larger_than_the_picture() -> None:
 
 def test_four_pieces_stand_in_four_corners_and_faces_go_back_to_where_they_were() -> None:
     pixels = np.zeros((400, 600, 3), np.uint8)
-    pieces = [Piece(10, 20, 80), Piece(300, 30, 160), Piece(20, 240, 80), Piece(400, 200, 160)]
+    pieces = [
+        MosaicPiece(10, 20, 80),
+        MosaicPiece(300, 30, 160),
+        MosaicPiece(20, 240, 80),
+        MosaicPiece(400, 200, 160),
+    ]
     for number, piece in enumerate(pieces):
         pixels[piece.top : piece.top + piece.side, piece.left : piece.left + piece.side] = 50 + number
     square = mosaic(pixels, pieces)
@@ -40,4 +45,4 @@ def test_four_pieces_stand_in_four_corners_and_faces_go_back_to_where_they_were(
 
 
 def test_a_face_where_no_piece_is_is_none() -> None:
-    assert in_picture(Detection((80, 80, 20, 20), 0.9), [Piece(0, 0, 80)]) is None
+    assert in_picture(Detection((80, 80, 20, 20), 0.9), [MosaicPiece(0, 0, 80)]) is None

@@ -16,7 +16,15 @@ from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, AUSource, AUVector
 from expllm.faces.au_reader import DECIMALS, TRACE, BlendshapeReader
 from expllm.faces.finder import FaceFinder
 from expllm.faces.landmarks import Face
-from expllm.faces.pixel_reader import Band, PixelReader, Ramp, UnitReader, UnitTable, join, load_units
+from expllm.faces.pixel_reader import (
+    ErrorBand,
+    PixelReader,
+    Ramp,
+    UnitReader,
+    UnitTable,
+    join_sides,
+    load_units,
+)
 from expllm.faces.unit_network import FACS
 from expllm.files.images import Picture, open_image
 
@@ -51,25 +59,25 @@ def test_an_intensity_rises_along_two_lines() -> None:
 
 @given(intensities, intensities, intensities, weights)
 def test_pixels_move_both_sides_alike(left: float, right: float, level: float, shares: Any) -> None:
-    one, two = join([left, right], level, shares)
+    one, two = join_sides([left, right], level, shares)
     assert one is not None
     assert two is not None
     assert 0 <= one <= 1
     assert 0 <= two <= 1
     assert (one - two) * (left - right) >= 0, "the stronger side stays the stronger"
-    mirrored = join([right, left], level, shares)
+    mirrored = join_sides([right, left], level, shares)
     assert mirrored == [two, one]
 
 
 @given(intensities, weights)
 def test_sources_that_agree_are_believed(level: float, shares: Any) -> None:
-    assert join([level], level, shares) == pytest.approx([level], abs=1e-4)
+    assert join_sides([level], level, shares) == pytest.approx([level], abs=1e-4)
 
 
 def test_one_source_alone_is_taken_as_it_is() -> None:
-    assert join([0.25, 0.75], None, (1, 1)) == [0.25, 0.75]
-    assert join([None, None], 0.5, (0, 1)) == [0.5, 0.5]
-    assert join([None], None, (1, 1)) == [None]
+    assert join_sides([0.25, 0.75], None, (1, 1)) == [0.25, 0.75]
+    assert join_sides([None, None], 0.5, (0, 1)) == [0.5, 0.5]
+    assert join_sides([None], None, (1, 1)) == [None]
 
 
 def test_the_table_speaks_of_every_action_with_its_evidence() -> None:
@@ -185,12 +193,12 @@ def test_provenance_names_both_sources() -> None:
 
 
 def test_a_band_lies_around_the_reading() -> None:
-    band = Band((0.0, 0.5), (0.0, -0.2), (0.1, 0.3))
+    band = ErrorBand((0.0, 0.5), (0.0, -0.2), (0.1, 0.3))
     assert band.around(0.0) == (0.0, 0.1)
     assert band.around(0.5) == (0.3, 0.8)
     assert band.around(0.25) == (0.15, 0.45)
     assert band.around(1.0) == (0.8, 1.0), "no reading is above 1"
-    assert Band((0.0,), (0.1,), (0.2,)).around(0.3) == (0.3, 0.5), "the reading itself lies within"
+    assert ErrorBand((0.0,), (0.1,), (0.2,)).around(0.3) == (0.3, 0.5), "the reading itself lies within"
 
 
 @pytest.mark.parametrize("source", ["blendshapes", "pixels", "both"])

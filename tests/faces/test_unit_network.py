@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from expllm.core.errors import RecordError
-from expllm.faces.unit_network import CHANNELS, FACS, MIRROR, SIDE, STRIDES, FaceNet, face_net
+from expllm.faces.unit_network import CHANNELS, CROP_SIDE, FACS, MIRROR, UNIT_STRIDES, FaceNet, face_net
 
 torch = pytest.importorskip("torch")
 WIDTHS = (4, 6, 8, 10)
@@ -17,7 +17,7 @@ def random_weights() -> dict[str, NDArray[np.float32]]:
     from expllm.model.vision import ConvConfig, ConvTower
 
     torch.manual_seed(0)
-    tower = ConvTower(ConvConfig(WIDTHS, SIDE))
+    tower = ConvTower(ConvConfig(WIDTHS, CROP_SIDE))
     heads = {
         "units.hidden": torch.nn.Linear(WIDTHS[-1] * 10, 16),
         "units.out": torch.nn.Linear(16, len(FACS) + len(CHANNELS) + 1),
@@ -35,7 +35,7 @@ def by_torch(weights: dict[str, NDArray[np.float32]], pictures: NDArray[np.float
     from expllm.model.vision import ConvConfig, ConvTower
 
     parts = {name: torch.from_numpy(value) for name, value in weights.items()}
-    tower = ConvTower(ConvConfig(WIDTHS, SIDE))
+    tower = ConvTower(ConvConfig(WIDTHS, CROP_SIDE))
     tower.load_state_dict({name: part for name, part in parts.items() if name.startswith(("stem", "blocks"))})
     with torch.no_grad():
         hidden = tower(torch.from_numpy(pictures).permute(0, 3, 1, 2)).last_hidden_state
@@ -49,7 +49,9 @@ def by_torch(weights: dict[str, NDArray[np.float32]], pictures: NDArray[np.float
 
 def pictures(count: int = 3) -> list[Image.Image]:
     draws = np.random.default_rng(1)
-    return [Image.fromarray(draws.integers(0, 255, (SIDE, SIDE, 3), np.uint8)) for _ in range(count)]
+    return [
+        Image.fromarray(draws.integers(0, 255, (CROP_SIDE, CROP_SIDE, 3), np.uint8)) for _ in range(count)
+    ]
 
 
 def test_it_computes_what_pytorch_does() -> None:
@@ -96,4 +98,4 @@ def test_the_network_that_ships_reads_a_smile() -> None:
     assert smile > 1
     scores = dict(zip(CHANNELS, seen.channels[0].tolist(), strict=True))
     assert min(scores["mouthSmileLeft"], scores["mouthSmileRight"]) > 0.5 > scores["mouthFrownLeft"]
-    assert len(STRIDES) == 8
+    assert len(UNIT_STRIDES) == 8

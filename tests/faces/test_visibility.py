@@ -11,7 +11,7 @@ from PIL import Image
 from expllm.core.records import FaceAnalysis
 from expllm.core.vocabulary import ACTION_UNITS, AU_BY_NAME
 from expllm.faces.finder import FaceFinder
-from expllm.faces.visibility import PARTS, covered_parts, hides, mirrored_parts, parts_outside
+from expllm.faces.visibility import VISIBLE_PARTS, covered_parts, hides, mirrored_parts, parts_outside
 from expllm.files.images import open_image
 from expllm.predict.predictor import Predictor
 
@@ -98,7 +98,7 @@ def test_a_covered_face_without_landmarks_is_told_from_the_detectors_points(find
 
 def test_a_part_without_contrast_shows_nothing(astronaut: Pixels, points: NDArray[np.float32]) -> None:
     grey = np.full_like(astronaut, 90)
-    assert covered_parts(grey, points) == set(PARTS)
+    assert covered_parts(grey, points) == set(VISIBLE_PARTS)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -127,7 +127,7 @@ def test_a_mirror_image_hides_the_other_side(
 
 
 def test_every_unit_is_hidden_by_something_and_by_its_own_side() -> None:
-    assert all(hides(frozenset(PARTS), au) for au in ACTION_UNITS)
+    assert all(hides(frozenset(VISIBLE_PARTS), au) for au in ACTION_UNITS)
     assert not any(hides(frozenset(), au) for au in ACTION_UNITS)
     right_half = frozenset({"right mouth"})
     assert hides(right_half, AU_BY_NAME["right lip corner pull"])

@@ -15,7 +15,7 @@ from waiting import HANG_S
 
 from expllm.core.errors import ImageError
 from expllm.files import download as module
-from expllm.files.download import fetch, is_public, without_login
+from expllm.files.download import fetch_url, is_public, without_login
 from expllm.files.images import ImageLimits, open_image
 
 PICTURE = corpus()["jpeg.jpg"].data
@@ -61,7 +61,7 @@ def download(
 ) -> bytes:
     """Fetch from the loopback server under a public-looking name."""
     url = f"http://{host}:{port}{path}"
-    return fetch(url, 100_000, seconds, 3, _allow=lambda _: True, _resolve=lambda *_: ["127.0.0.1"])
+    return fetch_url(url, 100_000, seconds, 3, _allow=lambda _: True, _resolve=lambda *_: ["127.0.0.1"])
 
 
 def test_a_picture_is_downloaded_with_plain_headers() -> None:
@@ -135,7 +135,7 @@ def test_a_redirect_is_checked_like_the_first_address(location: str, says: str) 
 
     with serving(always(response(b"", f"Location: {location}", status="301 Moved"))) as port:
         with pytest.raises(ImageError, match=says) as caught:
-            fetch(f"http://start.example:{port}/", 1000, HANG_S, 3, _allow=allow, _resolve=resolve)
+            fetch_url(f"http://start.example:{port}/", 1000, HANG_S, 3, _allow=allow, _resolve=resolve)
         assert "pw" not in str(caught.value)
 
 
@@ -148,7 +148,7 @@ def test_a_redirect_is_checked_like_the_first_address(location: str, says: str) 
 )
 def test_production_refuses_everything_that_is_not_public(host: str) -> None:
     with pytest.raises(ImageError, match="not on the public internet"):
-        fetch(f"http://{host}/a.jpg", 1000, HANG_S, 3)
+        fetch_url(f"http://{host}/a.jpg", 1000, HANG_S, 3)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "93.184.215.14", "2606:4700::1111", "64:ff9b::808:808"])
@@ -158,7 +158,7 @@ def test_public_addresses_are_allowed(address: str) -> None:
 
 def test_one_private_address_among_public_ones_is_enough() -> None:
     with pytest.raises(ImageError, match="not on the public internet"):
-        fetch("http://mixed.example/", 1000, HANG_S, 3, _resolve=lambda *_: ["8.8.8.8", "127.0.0.1"])
+        fetch_url("http://mixed.example/", 1000, HANG_S, 3, _resolve=lambda *_: ["8.8.8.8", "127.0.0.1"])
 
 
 def test_the_checked_address_is_the_one_connected_to() -> None:
@@ -170,7 +170,7 @@ def test_the_checked_address_is_the_one_connected_to() -> None:
 
     with serving(always(response(PICTURE))) as port:
         url = f"http://rebinding.example:{port}/"
-        assert fetch(url, 100_000, HANG_S, 3, _allow=lambda _: True, _resolve=changing) == PICTURE
+        assert fetch_url(url, 100_000, HANG_S, 3, _allow=lambda _: True, _resolve=changing) == PICTURE
     assert asked == ["rebinding.example"]
 
 
@@ -178,7 +178,7 @@ def test_the_next_address_is_tried_when_one_is_dead() -> None:
     with serving(always(response(PICTURE))) as port:
         both = ["127.0.0.2", "127.0.0.1"]  # nothing listens on the first
         url = f"http://two.example:{port}/"
-        assert fetch(url, 100_000, HANG_S, 3, _allow=lambda _: True, _resolve=lambda *_: both) == PICTURE
+        assert fetch_url(url, 100_000, HANG_S, 3, _allow=lambda _: True, _resolve=lambda *_: both) == PICTURE
 
 
 def test_sizes() -> None:
@@ -241,7 +241,7 @@ def test_a_slow_resolver_is_cut_off_as_well() -> None:
         return ["8.8.8.8"]
 
     with pytest.raises(ImageError, match="no picture within"):
-        fetch("http://slow.example/", 1000, 0.2, 3, _resolve=slow)
+        fetch_url("http://slow.example/", 1000, 0.2, 3, _resolve=slow)
     over.set()
 
 
@@ -282,7 +282,7 @@ def test_other_answers(data: bytes, says: str) -> None:
 )
 def test_bad_urls(url: str, says: str) -> None:
     with pytest.raises(ImageError, match=says) as caught:
-        fetch(url, 1000, HANG_S, 3, _resolve=lambda *_: ["10.0.0.1"])
+        fetch_url(url, 1000, HANG_S, 3, _resolve=lambda *_: ["10.0.0.1"])
     assert "sec" not in str(caught.value)
     assert "ret" not in str(caught.value)
 
@@ -292,7 +292,7 @@ def test_unknown_host_and_closed_port() -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
     with pytest.raises(ImageError, match=r"cannot be resolved \(Name or service not known\)"):
-        fetch("http://nowhere.example/", 1000, HANG_S, 3, _resolve=unknown)
+        fetch_url("http://nowhere.example/", 1000, HANG_S, 3, _resolve=unknown)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ImageError, match="Connection refused"):
@@ -329,7 +329,9 @@ def test_https_checks_the_certificate_against_the_name(
 
         def get(host: str) -> bytes:
             url = f"https://{host}:{port}/"
-            return fetch(url, 100_000, HANG_S, 3, _allow=lambda _: True, _resolve=lambda *_: ["127.0.0.1"])
+            return fetch_url(
+                url, 100_000, HANG_S, 3, _allow=lambda _: True, _resolve=lambda *_: ["127.0.0.1"]
+            )
 
         assert get("pictures.example") == PICTURE
         with pytest.raises(ImageError, match=r"(?i)certificate.verify.failed"):
@@ -340,7 +342,7 @@ def test_a_silent_tls_handshake_ends_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:  # accepts, and never says a word
         url = f"https://mute.example:{listener.getsockname()[1]}/"
         with pytest.raises(ImageError, match="no picture within"):
-            fetch(url, 1000, 0.3, 3, _allow=lambda _: True, _resolve=lambda *_: ["127.0.0.1"])
+            fetch_url(url, 1000, 0.3, 3, _allow=lambda _: True, _resolve=lambda *_: ["127.0.0.1"])
 
 
 def test_limits_reach_the_download(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,17 +138,17 @@ def test_a_video_comes_with_the_command_that_takes_pictures_out_of_it(data: byte
     ],
 )  # fmt: skip
 def test_words_that_begin_like_a_picture_or_video_are_text(text: str) -> None:
-    assert formats.kind_of(text.encode()) == "text"
+    assert formats.file_kind(text.encode()) == "text"
 
 
 def test_sound_is_not_a_video() -> None:
-    assert formats.kind_of(iso(b"M4A ", b"mp42")) == "sound"
-    assert formats.kind_of(b"OggS" + bytes(24) + b"OpusHead" + bytes(64)) == "sound"
+    assert formats.file_kind(iso(b"M4A ", b"mp42")) == "sound"
+    assert formats.file_kind(b"OggS" + bytes(24) + b"OpusHead" + bytes(64)) == "sound"
     assert "sound" not in formats.UNREAD
 
 
 def test_kinds_of_iso_files() -> None:
-    kinds = {name: formats.kind_of(iso(*brands)) for name, brands in ISO.items()}
+    kinds = {name: formats.file_kind(iso(*brands)) for name, brands in ISO.items()}
     assert kinds == {
         "CR3": "camera raw",
         "HEIC": "HEIC",
@@ -201,8 +201,8 @@ def test_heic_without_the_extra_says_what_to_install() -> None:
 
 def test_our_own_pictures_are_known_by_a_text_in_them() -> None:
     ours = encoded(scene(), "PNG", pnginfo=formats.our_mark())
-    assert formats.is_ours(ours[:4096])
-    assert not formats.is_ours(encoded(scene(), "PNG"))
+    assert formats.is_our_png(ours[:4096])
+    assert not formats.is_our_png(encoded(scene(), "PNG"))
 
 
 def test_directories_made_to_waste_time_end() -> None:
@@ -238,5 +238,5 @@ def test_what_else_lies_among_pictures_is_named(data: bytes, told: str) -> None:
 
 
 def test_words_are_no_picture_of_numbers() -> None:
-    assert formats.kind_of(b"P5 and P6 are what they were called by") == "text"
-    assert formats.kind_of(b"iVBORw0KGgo is how a PNG begins in Base64, says the text.") == "text"
+    assert formats.file_kind(b"P5 and P6 are what they were called by") == "text"
+    assert formats.file_kind(b"iVBORw0KGgo is how a PNG begins in Base64, says the text.") == "text"

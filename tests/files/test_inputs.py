@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from expllm.files.inputs import Input, expand, is_url
+from expllm.files.inputs import Input, expand_inputs, is_url
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(*arguments: str) -> list[str]:
-    return [one.name for one in expand(arguments)]
+    return [one.name for one in expand_inputs(arguments)]
 
 
 def test_a_folder_gives_its_pictures_sorted_and_deep(folder: Path) -> None:
@@ -61,7 +61,7 @@ def test_tables_are_known_by_their_suffix(folder: Path) -> None:
 )
 def test_what_cannot_be_read_says_why(folder: Path, argument: str, complaint: str) -> None:
     (folder / "empty").mkdir()
-    (found,) = expand([argument])
+    (found,) = expand_inputs([argument])
     assert found.error is not None
     assert complaint in str(found.error)
 
@@ -75,7 +75,7 @@ def test_an_unreadable_folder_is_named(folder: Path, monkeypatch: pytest.MonkeyP
         return real(path)
 
     monkeypatch.setattr(os, "scandir", denied)
-    found = list(expand(["."]))
+    found = list(expand_inputs(["."]))
     assert [one.name for one in found if one.error is None] == ["./a.png", "./b.JPG"]
     (failed,) = [one for one in found if one.error is not None]
     assert str(failed.error) == "./deep: cannot list the folder (Permission denied)"

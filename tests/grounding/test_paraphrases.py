@@ -4,7 +4,7 @@ import pytest
 
 import expllm
 from expllm.core.vocabulary import AU_NAMES, FEAFA_NAMES, AUVector, Side
-from expllm.grounding import Claim, DegreeWord, Verdict, audit, read, read_claims
+from expllm.grounding import Claim, DegreeWord, Verdict, audit, read_claims, read_text
 
 L, R = Side.LEFT, Side.RIGHT
 AT_REST = dict.fromkeys(AU_NAMES, 0.0)
@@ -218,8 +218,8 @@ def test_a_claim_on_the_wrong_side_from_the_top_of_the_package() -> None:
 
 
 def test_a_sentence_without_a_claim_is_unread_only_if_it_may_tell_a_movement() -> None:
-    assert [one.text for one in read("The eyebrows flobber.").unread] == ["The eyebrows flobber"]
-    assert read("Had the jaw dropped, one would think of surprise.").unread == ()
+    assert [one.text for one in read_text("The eyebrows flobber.").unread] == ["The eyebrows flobber"]
+    assert read_text("Had the jaw dropped, one would think of surprise.").unread == ()
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from tinycarrier import LANGUAGE, PRESET, carried_bundle, lay_package, plain_sta
 from expllm.core.errors import ExpllmError, MissingWeights
 from expllm.model import gguf_cache
 from expllm.model.build import load_language, load_tokenizer
-from expllm.model.checkpoint import load, save
-from expllm.model.hub.merge import merge
+from expllm.model.checkpoint import load_model, save
+from expllm.model.hub.merge import merge_model
 from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.loader import FastRuntime, load_fast_runtime
 from expllm.model.manifest import ADAPTER
@@ -130,7 +130,7 @@ def test_a_tensor_of_a_light_model(file: str, model: Path) -> None:
             save_file(changed, path)
             vouch(model, path)
             refused(lambda: FaceVLM(light(model)), named, str(path))
-        refused(lambda: load(model), named)
+        refused(lambda: load_model(model), named)
     save_file(whole, path)
     vouch(model, path)
     assert len(FaceVLM(light(model)).score_labels([Image.new("RGB", (32, 32))]).sums) == 1
@@ -150,7 +150,7 @@ def test_a_tensor_of_what_was_unpacked(model: Path) -> None:
             files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
             (folder / gguf_cache.MARK).write_text(json.dumps(files))
             refused(lambda: FaceVLM(light(model)), named)
-        refused(lambda: load(model), named)
+        refused(lambda: load_model(model), named)
     path.unlink()  # it is unpacked again
     assert opened() is not None
 
@@ -158,7 +158,7 @@ def test_a_tensor_of_what_was_unpacked(model: Path) -> None:
 def test_a_tensor_of_a_merged_model(model: Path) -> None:
     """One whose folder carries the classes of its tower."""
     merged = model.parent / "merged"
-    merge(model, merged)
+    merge_model(model, merged)
     path = merged / "model.safetensors"
     whole = load_file(path)
     language = next(name for name in whole if "language_model.layers.1." in name)
@@ -168,4 +168,4 @@ def test_a_tensor_of_a_merged_model(model: Path) -> None:
             named = edit(changed, name)
             save_file(changed, path, {"format": "pt"})
             vouch(merged, path)
-            refused(lambda: load(merged), named)
+            refused(lambda: load_model(merged), named)

@@ -29,9 +29,9 @@ from expllm.core.errors import ExitCode, ExpllmError, MissingWeights
 from expllm.core.vocabulary import label_set
 from expllm.model.build import load_base, load_tower
 from expllm.model.bundle import Bundle
-from expllm.model.checkpoint import load, save
+from expllm.model.checkpoint import load_model, save
 from expllm.model.hub.import_released import import_released
-from expllm.model.hub.merge import merge
+from expllm.model.hub.merge import merge_model
 from expllm.model.hub.snapshots import resolve_revisions
 from expllm.model.manifest import ModelError
 from expllm.model.presets import PRESETS, preset
@@ -147,14 +147,14 @@ def test_a_tensor_of_a_models_folder(file: str, edit: Edit, copy: Path) -> None:
         named = edit(changed, name)
         save_file(changed, path)
         vouch(copy, path)
-        refused(lambda: load(copy), named)
-    refused(lambda: merge(copy, copy.parent / "plain"), named)
+        refused(lambda: load_model(copy), named)
+    refused(lambda: merge_model(copy, copy.parent / "plain"), named)
 
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_a_tensor_of_another_model(edit: Edit, imported: Path, tmp_path: Path) -> None:
-    """`hf:`, a plain Llava: here the one that `merge` writes."""
-    merge(imported, tmp_path / "plain")
+    """`hf:`, a plain Llava: here the one that `merge_model` writes."""
+    merge_model(imported, tmp_path / "plain")
     path = tmp_path / "plain" / "model.safetensors"
     state = load_file(path)
     for name in (max(state), next(name for name in state if "linear_1.weight" in name)):
@@ -241,7 +241,7 @@ class Owned:
 
 
 def test_the_released_checkpoint_sees_and_answers(imported: Path) -> None:
-    bundle: Bundle = load(imported)
+    bundle: Bundle = load_model(imported)
     assert (bundle.preset.tower.hidden, bundle.preset.language.hidden) == (128, 64)
     own: dict[str, Any] = dict(bundle.model.named_parameters())
     stored = released_state()
@@ -254,7 +254,7 @@ def test_the_released_checkpoint_sees_and_answers(imported: Path) -> None:
 
 
 def test_saving_and_loading_keeps_every_tensor(imported: Path, tmp_path: Path) -> None:
-    save(tmp_path / "again", load(imported), {})
+    save(tmp_path / "again", load_model(imported), {})
     for path in imported.glob("*.safetensors"):
         before, after = load_file(path), load_file(tmp_path / "again" / path.name)
         assert before.keys() == after.keys()

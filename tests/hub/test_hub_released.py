@@ -10,7 +10,7 @@ from tinyhub import COMMIT, RELEASED, released_files, released_state, sharded, t
 
 from expllm.cli.main import run
 from expllm.core.errors import ExitCode
-from expllm.model.checkpoint import load
+from expllm.model.checkpoint import load_model
 from expllm.model.manifest import read_manifest
 
 AT = f"{RELEASED}@{COMMIT[RELEASED]}"
@@ -56,7 +56,7 @@ def test_by_its_name_and_by_its_folder_it_is_the_same(lay: Lay, imported: Import
     assert [card["imported from"] for card in cards] == [AT, AT]
     for path in (tmp_path / "by-folder").glob("*.safetensors"):
         assert path.read_bytes() == (tmp_path / "by-name" / path.name).read_bytes()
-    assert load(tmp_path / "by-name").preset.tower.layers == 2
+    assert load_model(tmp_path / "by-name").preset.tower.layers == 2
 
 
 def test_in_a_folder_of_the_repository(lay: Lay, imported: Import, tmp_path: Path) -> None:

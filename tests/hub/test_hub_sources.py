@@ -22,8 +22,8 @@ from tinyhub import (
 from expllm.core.errors import MissingWeights, UsageError
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
-from expllm.model.checkpoint import load, save
-from expllm.model.hub.snapshots import fetch, find, resolve_revisions
+from expllm.model.checkpoint import load_model, save
+from expllm.model.hub.snapshots import fetch_snapshot, find_snapshot, resolve_revisions
 from expllm.model.manifest import read_manifest, seal
 from expllm.model.presets import PRESETS, preset
 from expllm.model.shipped import model_folder
@@ -79,16 +79,16 @@ def test_a_folder_stands_in_for_a_name(cached: TinyHub, tmp_path: Path) -> None:
 
 def test_a_folder_with_other_weights_is_not_taken_for_the_same(tmp_path: Path) -> None:
     folder = as_folder(tmp_path / "dinov2", tower_files("safetensors"))
-    found = fetch(str(folder), weights=True)
+    found = fetch_snapshot(str(folder), weights=True)
     with open(folder / "model.safetensors", "r+b") as file:
         file.seek(-1, 2)
         last = file.read(1)
         file.seek(-1, 2)
         file.write(bytes([last[0] ^ 1]))
     with pytest.raises(MissingWeights, match="holds other files than those that were read before") as caught:
-        find(str(folder), found.revision)
+        find_snapshot(str(folder), found.revision)
     assert found.revision in caught.value.line
-    now = find(str(folder))
+    now = find_snapshot(str(folder))
     assert now is not None
     assert now.revision in caught.value.line
 
@@ -136,7 +136,7 @@ def test_a_saved_model_reads_the_same_revision_again(tmp_path: Path, monkeypatch
     newer = {**TOWER_CONFIG, "num_hidden_layers": 1}
     hub.lay(DINOV2, {**tower_files("safetensors"), "config.json": as_json(newer)}, OTHER)
     assert resolve_revisions(PAPER).tower.layers == 1
-    assert load(tmp_path / "m").preset.tower.layers == LAYERS
+    assert load_model(tmp_path / "m").preset.tower.layers == LAYERS
 
 
 def test_what_a_run_writes_down_and_compares(cached: TinyHub, tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ from tinyhub import (
 
 from expllm.core.conversations import explanation_question, label_question
 from expllm.core.vocabulary import label_set
-from expllm.data.readers.rafdb import ORDER
-from expllm.model.checkpoint import load
+from expllm.data.readers.rafdb import RAFDB_ORDER
+from expllm.model.checkpoint import load_model
 from expllm.model.inference.generate import FaceVLM
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def rafdb(folder: Path) -> Path:
             label = 1 + number % 7
             lines.append(f"{name}.jpg {label}")
             face(number, label).save(aligned / f"{name}_aligned.jpg", quality=95)
-            word = ORDER.labels[label - 1].value
+            word = RAFDB_ORDER.labels[label - 1].value
             text = (
                 f"Key Observations: The lip corners are pulled by {number}.\n"
                 f"Overall Emotional Interpretation: It may mean {word}.\nConclusion: This is {word}."
@@ -238,7 +238,7 @@ def test_merged_it_answers_the_same_in_plain_transformers(
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     file = next((place / "RAF-DB" / "basic" / "Image" / "aligned").glob("test_00003*"))
-    bundle = load(model)
+    bundle = load_model(model)
     asked = {
         "label": label_question(bundle.labels, bundle.questions).turns[0].text,
         "explanation": explanation_question(bundle.questions).turns[0].text,

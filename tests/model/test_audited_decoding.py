@@ -19,14 +19,14 @@ from expllm.core.records import CoT, as_first_written
 from expllm.grounding import audit
 from expllm.grounding.outline import ends_here, heading, split
 from expllm.model.inference import audited_decoding
-from expllm.model.inference.audited_decoding import Choice, Draft, Fed, uniform
+from expllm.model.inference.audited_decoding import Choice, Fed, TextDraft, uniform
 from expllm.model.inference.backend import LlamaRows
 from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.vlm_output import GeneratedText
 from expllm.model.model_inputs import preparer
 from expllm.model.tokenize import label_tokens
 from expllm.model.vlm import inner
-from expllm.predict.verifying import REFUTED, SentenceVerifier, verifier
+from expllm.predict.verifying import REWRITTEN_VERDICTS, SentenceVerifier, verifier
 
 FACES = [picture(label) for label in LABELS]
 JUDGES = [verifier(aus) for aus in varied.AUS]
@@ -78,7 +78,7 @@ def test_no_refuted_claim_stands_and_no_part_is_empty() -> None:
         assert len(sentences(text.text)) >= 2
         assert 0 not in sentences(text.text)
         if aus is not None:
-            assert not [one for one in audit(text.text, aus).checked if one.verdict in REFUTED]
+            assert not [one for one in audit(text.text, aus).checked if one.verdict in REWRITTEN_VERDICTS]
     assert [one for text in audited() for one in text.rejected or ()]
 
 
@@ -193,7 +193,7 @@ def test_a_text_that_ends_at_the_limit_is_audited_too() -> None:
             assert text.problem is not None
             assert "cut off" in text.problem
             if aus is not None:
-                assert not [one for one in audit(text.text, aus).checked if one.verdict in REFUTED]
+                assert not [one for one in audit(text.text, aus).checked if one.verdict in REWRITTEN_VERDICTS]
 
 
 def test_copies_of_a_row_read_on_as_the_row_itself() -> None:
@@ -201,7 +201,7 @@ def test_copies_of_a_row_read_on_as_the_row_itself() -> None:
     own = vlm()
     backend: Any = own._backend
     prompts = own._explanation_prompts(2, None, 60)
-    drafts = [Draft(own._tokenizer) for _ in prompts]
+    drafts = [TextDraft(own._tokenizer) for _ in prompts]
     own._write(own._look(FACES[:2]), prompts, drafts, 40)
     texts = [draft.text for draft in drafts]
 

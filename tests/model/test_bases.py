@@ -19,14 +19,14 @@ from expllm.core.errors import RecordError
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.families import crop_side
-from expllm.model.inference.audited_decoding import Draft
+from expllm.model.inference.audited_decoding import TextDraft
 from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.hf_backend import TransformersBackend
 from expllm.model.inference.label_scoring import token_tree
 from expllm.model.model_inputs import HfPreparer
 from expllm.model.presets import HF_SIDE, preset
 from expllm.model.tokenize import IGNORE, Encoded, control_tokens, label_tokens
-from expllm.model.vlm import inner, module_names, part_of, supervised_losses, train_only
+from expllm.model.vlm import inner, module_names, parameter_part, supervised_losses, train_only
 
 FAST = ("qwen3_vl", "llava_onevision", "gemma3")
 NAMES = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in tinybases.BASES]
@@ -175,9 +175,9 @@ def test_a_step_moves_the_intended_weights_and_no_others(bundle: Bundle) -> None
     torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2).step()
     moved = {key for key, parameter in model.named_parameters() if not torch.equal(parameter, before[key])}
     where = module_names(model)
-    assert moved == {key for key in before if part_of(key, where) in PARTS}
+    assert moved == {key for key in before if parameter_part(key, where) in PARTS}
     names = {key.rpartition(".lora_")[0] for key in moved if ".lora_" in key}
-    assert {part_of(key, where) for key in names} == {"tower", "language"}
+    assert {parameter_part(key, where) for key in names} == {"tower", "language"}
 
 
 def test_the_loss_is_the_models_own(bundle: Bundle) -> None:
@@ -216,7 +216,7 @@ def test_a_text_is_what_generate_writes(bundle: Bundle) -> None:
     question = rounds()[0]
     prompt = way.encoder.prompt(question)
     faces = [face(0), face(1)]
-    drafts = [Draft(bundle.tokenizer) for _ in faces]
+    drafts = [TextDraft(bundle.tokenizer) for _ in faces]
     steps = list(asked.write(asked.look([way.pixels(one) for one in faces]), [prompt] * 2, drafts, -1, 16))
     texts = [[token for step in steps for of, token in step if of == row] for row in range(2)]
     assert texts[0] != texts[1]  # else the pictures would say nothing here

@@ -9,14 +9,14 @@ from PIL import Image, ImageDraw
 
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
-from expllm.model.checkpoint import load, part_state
+from expllm.model.checkpoint import load_model, part_state
 from expllm.model.inference.generate import FaceVLM
 from expllm.model.manifest import read_manifest
 from expllm.model.presets import preset
 from expllm.model.summary import sizes_of
 from expllm.train.dry_run import plan_recipe
 from expllm.train.recipe import load_recipe
-from expllm.train.stages import train
+from expllm.train.stages import train_stages
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "qwen3vl.yaml"
 SIZES = {"2B": 2_127_532_032, "4B": 4_437_815_808, "8B": 8_767_123_696}
@@ -71,10 +71,10 @@ def test_the_recipe_trains_and_what_it_made_answers(name: str, workers: int, tmp
         f"train.dataloader_num_workers={workers}", "train.report_to=none", "train.explanation=0",
         "variant=merger",
     ]  # fmt: skip
-    model = train(load_recipe(RECIPE, overrides), tmp_path / "run", quiet=True)
+    model = train_stages(load_recipe(RECIPE, overrides), tmp_path / "run", quiet=True)
     manifest = read_manifest(model)
     assert manifest.preset.lora.targets  # those of its family, as they were then
-    trained = load(model)
+    trained = load_model(model)
     fresh = new_bundle(preset(f"hf:{base}"), trained.labels)
     for part, moves in (("projector", True), ("tower", False), ("language", False)):
         before, after = part_state(fresh.model, part), part_state(trained.model, part)

@@ -21,7 +21,7 @@ from smallmodels import inputs, logits, shared_bundle, tiny_bundle
 from expllm.core.errors import ExpllmError, MissingWeights, OutputError, UsageError
 from expllm.core.vocabulary import Expression
 from expllm.model.build import load_base
-from expllm.model.checkpoint import load, read_card, save
+from expllm.model.checkpoint import load_model, read_card, save
 from expllm.model.manifest import ModelError, add_extra, read_manifest, seal
 from expllm.model.vlm import train_only
 
@@ -50,7 +50,7 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 
 
 def test_loading_back_is_bit_exact(folder: Path) -> None:
-    saved, loaded = shared_bundle(), load(folder)
+    saved, loaded = shared_bundle(), load_model(folder)
     before, after = saved.model.state_dict(), loaded.model.state_dict()
     assert before.keys() == after.keys()
     assert [name for name in before if not torch.equal(before[name], after[name])] == []
@@ -59,7 +59,7 @@ def test_loading_back_is_bit_exact(folder: Path) -> None:
 
 
 def test_everything_else_comes_back(folder: Path) -> None:
-    saved, loaded = shared_bundle(), load(folder)
+    saved, loaded = shared_bundle(), load_model(folder)
     assert {file.name for file in folder.iterdir()} == FILES
     assert (loaded.preset, loaded.labels, loaded.questions) == (saved.preset, saved.labels, saved.questions)
     assert all(isinstance(label, Expression) for label in loaded.labels)
@@ -74,7 +74,7 @@ def test_everything_else_comes_back(folder: Path) -> None:
 
 
 def test_saving_what_was_loaded_writes_the_same_weights(folder: Path, tmp_path: Path) -> None:
-    save(tmp_path / "again", load(folder), {"steps": 3}, {"temperature": 1.25})
+    save(tmp_path / "again", load_model(folder), {"steps": 3}, {"temperature": 1.25})
     for file in folder.glob("*.safetensors"):
         assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes(), file.name
 
@@ -91,7 +91,7 @@ def test_peft_reads_the_adapter(folder: Path) -> None:
 
 
 def test_precision_of_frozen_and_of_learned_weights(folder: Path) -> None:
-    model = load(folder, dtype=torch.bfloat16).model
+    model = load_model(folder, dtype=torch.bfloat16).model
     for name, parameter in model.named_parameters():
         learned = ".lora_" in name or "projector" in name
         assert parameter.dtype == (torch.float32 if learned else torch.bfloat16), name
@@ -102,7 +102,7 @@ def test_a_part_trained_whole_keeps_its_precision(tmp_path: Path) -> None:
     bundle.model.to(torch.bfloat16)
     train_only(bundle.model, ("tower",))
     save(tmp_path / "m", bundle, {})
-    loaded = load(tmp_path / "m", dtype=torch.bfloat16)
+    loaded = load_model(tmp_path / "m", dtype=torch.bfloat16)
     assert loaded.trained == ("tower",)
     kinds = {
         part: {parameter.dtype for name, parameter in loaded.model.named_parameters() if place in name}
@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_the_old_model_whole(tmp_path: Path, limit: int) -> N
     assert caught.value.line == f"cannot write {path}: File too large"
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
     assert os.listdir(tmp_path) == ["m"]
-    load(path)
+    load_model(path)
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -162,7 +162,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 def refused(folder: Path, kind: type[ExpllmError], *words: str) -> None:
     """Loading fails with one line that holds these words."""
     with pytest.raises(kind) as caught:
-        load(folder)
+        load_model(folder)
     line = caught.value.line
     assert "\\n" not in line
     assert [word for word in words if word not in line] == [], line
@@ -232,7 +232,7 @@ def test_what_is_found_out_later_is_added(copy: Path) -> None:
     add_extra(copy, {"temperature": 2.5, "thresholds": [0.5]})
     assert read_manifest(copy).extra == {"temperature": 2.5, "thresholds": [0.5]}
     assert read_card(copy) == {"steps": 3}
-    load(copy)
+    load_model(copy)
 
 
 @pytest.mark.parametrize("name", sorted(FILES - {"expllm.json"}))

@@ -12,8 +12,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.checkpoint import load, save
-from expllm.model.hub.merge import merge
+from expllm.model.checkpoint import load_model, save
+from expllm.model.hub.merge import merge_model
 from expllm.model.presets import preset
 
 
@@ -22,7 +22,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llava that knows nothing of ExpLLM: a merged model."""
     place = tmp_path_factory.mktemp("other")
     save(place / "m", shared_bundle(), {})
-    merge(place / "m", place / "llava")
+    merge_model(place / "m", place / "llava")
     return place / "llava"
 
 
@@ -49,7 +49,7 @@ def test_saved_and_loaded(adapted: Bundle, other: Path, tmp_path: Path) -> None:
         "expllm.json",
         "projector.safetensors",
     }
-    loaded = load(tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
     assert loaded.processor is not None
     assert loaded.labels == label_set(8)
     assert torch.equal(logits(loaded.model, given_inputs()), logits(adapted.model, given_inputs()))
@@ -60,7 +60,7 @@ def test_saved_and_loaded(adapted: Bundle, other: Path, tmp_path: Path) -> None:
 
 def test_merged(adapted: Bundle, tmp_path: Path) -> None:
     save(tmp_path / "m", adapted, {})
-    merge(tmp_path / "m", tmp_path / "plain")
+    merge_model(tmp_path / "m", tmp_path / "plain")
     AutoProcessor.from_pretrained(tmp_path / "plain")
     plain = AutoModelForImageTextToText.from_pretrained(tmp_path / "plain").eval()
     torch.testing.assert_close(

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.costs import Text, answer_flops, answer_memory, training_flops, training_memory
+from expllm.model.costs import TextLength, answer_flops, answer_memory, training_flops, training_memory
 from expllm.model.presets import PRESETS
 from expllm.model.summary import LEARNED, sizes_of
 from expllm.model.vlm import inner, supervised_losses, train_only
@@ -66,7 +66,7 @@ def test_memory_without_checkpointing() -> None:
     inner(middle().model).set_attn_implementation("sdpa")
     sizes = sizes_of(MIDDLE)
     memory = training_memory(
-        sizes, LEARNED, ROWS, Text(ASKED, ANSWERED), checkpointing=False, element=4, mask=4
+        sizes, LEARNED, ROWS, TextLength(ASKED, ANSWERED), checkpointing=False, element=4, mask=4
     )
     softmax = ROWS * ANSWERED * sizes.vocabulary * 4  # of the logits, only this waits for the way back
     assert memory.kept + softmax == pytest.approx(kept_bytes(middle(), False), rel=0.05)
@@ -75,7 +75,7 @@ def test_memory_without_checkpointing() -> None:
 def test_memory_with_checkpointing() -> None:
     """Only the inputs of blocks are kept; while one block is gone through again, all of its own."""
     inner(middle().model).set_attn_implementation("sdpa")
-    sizes, text = sizes_of(MIDDLE), Text(ASKED, ANSWERED)
+    sizes, text = sizes_of(MIDDLE), TextLength(ASKED, ANSWERED)
     kept = kept_bytes(middle(), True)
     memory = training_memory(sizes, LEARNED, ROWS, text, checkpointing=True, element=4, mask=4)
     plain = training_memory(sizes, LEARNED, ROWS, text, checkpointing=False, element=4, mask=4)
@@ -87,7 +87,7 @@ def test_weights_and_what_learns_are_counted_exactly() -> None:
     bundle = middle()
     for parts in (LEARNED, ("projector",), ("projector", "tower", "language_lora")):
         counts = train_only(bundle.model, parts)
-        memory = training_memory(sizes_of(MIDDLE), parts, 1, Text(), checkpointing=False, element=4)
+        memory = training_memory(sizes_of(MIDDLE), parts, 1, TextLength(), checkpointing=False, element=4)
         frozen = sum(one.numel() * 4 for one in bundle.model.parameters() if not one.requires_grad)
         # A tower's mask token never learns; the formula counts it with the rest of its part.
         mask_token = MIDDLE.tower.hidden if "tower" in parts else 0
@@ -104,7 +104,7 @@ def test_operations_of_a_step(parts: tuple[str, ...], checkpointing: bool) -> No
     with FlopCounterMode(display=False) as counter:
         step(bundle, parts, checkpointing).backward()  # type: ignore[no-untyped-call]
     expected = ROWS * training_flops(
-        sizes_of(MIDDLE), parts, Text(ASKED, ANSWERED), checkpointing=checkpointing
+        sizes_of(MIDDLE), parts, TextLength(ASKED, ANSWERED), checkpointing=checkpointing
     )
     assert expected == pytest.approx(counter.get_total_flops(), rel=0.08 if checkpointing else 0.02)
 
@@ -117,7 +117,7 @@ def test_operations_of_an_answer() -> None:
     llava.set_attn_implementation("eager")
     with FlopCounterMode(display=False) as counter, torch.no_grad(), bundle.model.disable_adapter():  # type: ignore[operator]
         llava.generate(**given, max_new_tokens=12, min_new_tokens=12, do_sample=False)
-    expected = answer_flops(sizes_of(MIDDLE), Text(ASKED, 11))
+    expected = answer_flops(sizes_of(MIDDLE), TextLength(ASKED, 11))
     assert expected == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 
@@ -127,11 +127,11 @@ def test_the_cache_of_an_answer() -> None:
     with torch.no_grad():
         cache = bundle.model(**given, use_cache=True).past_key_values
     found = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-    assert answer_memory(sizes_of(MIDDLE), 1, Text(ASKED, 0), element=4).kept == found
+    assert answer_memory(sizes_of(MIDDLE), 1, TextLength(ASKED, 0), element=4).kept == found
 
 
 def test_four_bits() -> None:
     """A 7B model: 13.5 GB in bfloat16, 4.0 GB in 4 bits with its embeddings left as they are."""
     full, packed = (sizes_of(PRESETS[name]) for name in ("paper", "paper-qlora"))
-    saved = answer_memory(full, 1, Text()).weights - answer_memory(packed, 1, Text()).weights
+    saved = answer_memory(full, 1, TextLength()).weights - answer_memory(packed, 1, TextLength()).weights
     assert saved == pytest.approx(full.language.weights * (2 - 0.5159), rel=1e-3)

@@ -18,7 +18,7 @@ from expllm.core.errors import UsageError
 from expllm.core.vocabulary import Expression
 from expllm.model import checkpoint
 from expllm.model.bundle import Bundle
-from expllm.model.inference.backend import pieces, text_of
+from expllm.model.inference.backend import answer_text, pieces
 from expllm.model.inference.backend_choice import without_adapters
 from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.vlm_output import GeneratedText
@@ -99,7 +99,7 @@ def test_labels_equal_separate_sequences() -> None:
 @pytest.mark.slow
 def test_the_label_is_what_greedy_generation_writes_where_that_is_one() -> None:
     words = {label.value: label for label in LABELS}
-    free = [text_of(plain()[0].tokenizer, generated(image, label_prompt(), 8)) for image in FACES + MIXED]
+    free = [answer_text(plain()[0].tokenizer, generated(image, label_prompt(), 8)) for image in FACES + MIXED]
     best = vlm().score_labels(FACES + MIXED).best
     pairs = [(words[text], label) for text, label in zip(free, best, strict=True) if text in words]
     assert len(pairs) >= 15
@@ -110,7 +110,7 @@ def test_explanations_are_those_of_generate_token_for_token() -> None:
     """Seven pictures in one batch, of which each ends at another length or at the limit."""
     written = vlm().explanations(FACES, max_new_tokens=70)
     expected = [generated(image, explanation_prompt(), 70) for image in FACES]
-    assert [one.text for one in written] == [text_of(plain()[0].tokenizer, ids) for ids in expected]
+    assert [one.text for one in written] == [answer_text(plain()[0].tokenizer, ids) for ids in expected]
     assert [one.tokens for one in written] == [len(ids) for ids in expected]
     assert len({one.tokens for one in written}) > 3
 
@@ -195,7 +195,7 @@ def test_a_stream_ends_with_the_whole_and_can_be_told_the_label() -> None:
 @given(st.lists(st.integers(0, 300), max_size=25))
 def test_pieces_of_any_tokens_add_up(tokens: list[int]) -> None:
     tokenizer = plain()[0].tokenizer
-    whole = text_of(tokenizer, tokens)
+    whole = answer_text(tokenizer, tokens)
     found = list(pieces(tokenizer, tokens))
     assert "".join(found) == whole
     assert all(found)

@@ -17,8 +17,8 @@ from expllm.core.conversations import explanation_question, label_question
 from expllm.grounding import audit
 from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import save
-from expllm.model.hub.merge import merge
-from expllm.model.inference.audited_decoding import Draft
+from expllm.model.hub.merge import merge_model
+from expllm.model.inference.audited_decoding import TextDraft
 from expllm.model.inference.backend import LlamaBackend, llama_backend
 from expllm.model.inference.backend_choice import without_adapters
 from expllm.model.inference.generate import FaceVLM
@@ -27,7 +27,7 @@ from expllm.model.inference.label_scoring import token_tree
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import preset
 from expllm.model.tokenize import Encoded, collate, label_tokens
-from expllm.predict.verifying import REFUTED, verifier
+from expllm.predict.verifying import REWRITTEN_VERDICTS, verifier
 
 FACES = [picture(label) for label in LABELS[:3]]
 
@@ -37,7 +37,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> FaceVLM:
     """The taught model as a plain Llava in a folder, which knows nothing of ExpLLM."""
     place = tmp_path_factory.mktemp("elsewhere")
     save(place / "taught", taught.new(), {})
-    merge(place / "taught", place / "llava")
+    merge_model(place / "taught", place / "llava")
     bundle = new_bundle(preset(f"hf:{place / 'llava'}"), LABELS)
     bundle.questions = taught.QUESTIONS
     return FaceVLM(bundle)
@@ -120,7 +120,7 @@ def test_a_model_whose_positions_have_three_dimensions() -> None:
     faces = [prepared.pixels(drawn.normal(size=(64, 48)).astype(np.float32)) for _ in range(2)]
     words = [[7, 8, 2], [7, 9, 2], [20, 2], [21, 22, 23, 2]]
     sums = asked.scores(asked.look(faces), [QUESTION] * 2, token_tree(words))
-    drafts = [Draft(None) for _ in faces]
+    drafts = [TextDraft(None) for _ in faces]
     steps = list(asked.write(asked.look(faces), [QUESTION] * 2, drafts, -1, 12))
     for row, face in enumerate(faces):
         given = {name: torch.from_numpy(array) for name, array in face.items()}
@@ -145,7 +145,7 @@ def test_a_model_whose_positions_have_three_dimensions() -> None:
 def test_another_model_is_audited_like_ours(tmp_path: Path) -> None:
     """Each goes back in its own way: by rows of memory, or by reading again."""
     save(tmp_path / "varied", varied.new(), {})
-    merge(tmp_path / "varied", tmp_path / "llava")
+    merge_model(tmp_path / "varied", tmp_path / "llava")
     bundle = new_bundle(preset(f"hf:{tmp_path / 'llava'}"), LABELS)
     bundle.questions = taught.QUESTIONS
     other, here = FaceVLM(bundle), FaceVLM(varied.new())
@@ -156,5 +156,5 @@ def test_another_model_is_audited_like_ours(tmp_path: Path) -> None:
     assert "".join(other.stream(faces[0], verifier=judges[0])) == texts[0].text
     for text, aus in zip(texts, varied.AUS, strict=True):
         if aus is not None:
-            assert not [one for one in audit(text.text, aus).checked if one.verdict in REFUTED]
+            assert not [one for one in audit(text.text, aus).checked if one.verdict in REWRITTEN_VERDICTS]
     assert sum(len(text.rejected or ()) for text in texts) > 2

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from expllm.core.errors import MissingWeights, OutputError
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.checkpoint import load
+from expllm.model.checkpoint import load_model
 from expllm.model.hub.import_released import CLIP_MEAN, import_released, interpolated
 from expllm.model.manifest import ModelError, read_manifest
 from expllm.model.presets import PRESETS, Preset
@@ -132,7 +132,7 @@ def test_a_checkpoint_gives_the_released_features_and_logits(
     assert report.whole
     assert len(report.mapped) == len(state) - 2
     assert {key.rpartition("rotary_emb.")[2] for key, _ in report.ignored} == {"inv_freq"}
-    loaded = load(tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
     given = inputs(loaded)
     expected = reference_features(state, given["pixel_values"], UNTIED)
     torch.testing.assert_close(features(loaded.model, given["pixel_values"]), expected, rtol=1e-4, atol=1e-5)

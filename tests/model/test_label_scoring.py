@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from smallmodels import tiny_bundle
 from torch import Tensor, nn
 
-from expllm.model.inference.label_scoring import PROMPT, score, token_tree
+from expllm.model.inference.label_scoring import PROMPT, score_tree, token_tree
 from expllm.model.inference.llama import LlamaDecoder, readable
 from expllm.model.vlm import inner
 
@@ -63,7 +63,7 @@ def by_tree(ids: Tensor, continuations: list[tuple[int, ...]], known: int = 0) -
         language.read(language.embed(ids[:, :known]), memory, places[:, :known])
         memory.length = known
     rest = language.embed(ids[:, known:])
-    return score(language, memory, rest, places[:, known:], token_tree(continuations))
+    return score_tree(language, memory, rest, places[:, known:], token_tree(continuations))
 
 
 @settings(max_examples=60)
@@ -111,7 +111,7 @@ def test_rows_of_different_lengths_are_filled_up_at_the_left() -> None:
         places[row, longest - text.shape[1] :] = torch.arange(text.shape[1])
     real = ids != 0
     with torch.inference_mode():
-        together = score(language, memory, language.embed(ids), places, token_tree(continuations), real)
+        together = score_tree(language, memory, language.embed(ids), places, token_tree(continuations), real)
     assert (together - apart).abs().max() < 1e-4
 
 

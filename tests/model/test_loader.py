@@ -51,7 +51,7 @@ def light(folder: Path) -> FastRuntime:
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 def both(request: Any, folder: Path, light: FastRuntime) -> tuple[FaceVLM, FaceVLM]:
     dtype = request.param
-    return FaceVLM(light, dtype=dtype), FaceVLM(checkpoint.load(folder, dtype), dtype=dtype)
+    return FaceVLM(light, dtype=dtype), FaceVLM(checkpoint.load_model(folder, dtype), dtype=dtype)
 
 
 def in_16_bits(vlm: FaceVLM) -> bool:

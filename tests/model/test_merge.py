@@ -22,7 +22,7 @@ from expllm.core.errors import OutputError, UsageError
 from expllm.core.vocabulary import Expression
 from expllm.model.chat_templates import TEMPLATES, Marks
 from expllm.model.checkpoint import save
-from expllm.model.hub.merge import as_vit, jinja_template, merge
+from expllm.model.hub.merge import as_vit, jinja_template, merge_model
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import PRESETS, TINY_TOWER
 from expllm.model.vlm import PatchTower, tower_config
@@ -57,7 +57,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a saved model and the merged one."""
     path = tmp_path_factory.mktemp("merge")
     save(path / "saved", shared_bundle(), {})
-    merge(path / "saved", path / "merged")
+    merge_model(path / "saved", path / "merged")
     return path
 
 
@@ -152,7 +152,7 @@ def test_jinja_writes_the_template_of_every_preset(name: str) -> None:
 
 
 def test_merged_in_half_precision(place: Path) -> None:
-    merge(place / "saved", place / "half", torch.bfloat16)
+    merge_model(place / "saved", place / "half", torch.bfloat16)
     assert json.loads((place / "half" / "config.json").read_text())["dtype"] == "bfloat16"
     AutoTokenizer.from_pretrained(place / "half")
 
@@ -162,12 +162,12 @@ def test_nothing_is_replaced(place: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in (place / "saved").iterdir()}
     for output in ("saved", "merged"):
         with pytest.raises(OutputError, match="something is there"):
-            merge(place / "saved", place / output)
+            merge_model(place / "saved", place / output)
     assert {path.name: path.stat().st_mtime_ns for path in (place / "saved").iterdir()} == before
 
 
 def test_a_model_trained_in_four_bits_is_merged_without_a_card(tmp_path: Path) -> None:
     bundle = tiny_bundle()
     save(tmp_path / "m", replace(bundle, preset=replace(bundle.preset, quantization="nf4")), {})
-    merge(tmp_path / "m", tmp_path / "merged")
+    merge_model(tmp_path / "m", tmp_path / "merged")
     assert (tmp_path / "merged" / "model.safetensors").is_file()

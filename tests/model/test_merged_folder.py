@@ -21,8 +21,8 @@ from expllm.core.conversations import HINT, Questions, explanation_question, lab
 from expllm.core.errors import UsageError
 from expllm.core.vocabulary import Expression, label_set
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.checkpoint import load, save
-from expllm.model.hub.merge import merge
+from expllm.model.checkpoint import load_model, save
+from expllm.model.hub.merge import merge_model
 from expllm.model.hub.push import model_card, published_files
 from expllm.model.inference.generate import FaceVLM
 from expllm.model.manifest import add_extra, is_model, read_manifest
@@ -106,7 +106,7 @@ def saved(kind: str, place: Path) -> Path:
     """A model of a kind, in a folder."""
     if kind == "hf":
         save(place / "base", shared_bundle(), {})
-        merge(place / "base", place / "plain-base")
+        merge_model(place / "base", place / "plain-base")
         chosen = preset(f"hf:{place / 'plain-base'}")
     else:
         chosen = SMALL if kind == "conv" else preset(kind)
@@ -121,7 +121,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, P
     place = tmp_path_factory.mktemp("merged")
     found = {}
     for kind in KINDS:
-        merge(saved(kind, place), place / f"{kind}-merged")
+        merge_model(saved(kind, place), place / f"{kind}-merged")
         found[kind] = place / kind, place / f"{kind}-merged"
     return found
 
@@ -129,7 +129,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, P
 def own_answers(folder: Path, tokens: int = 40) -> dict[str, Any]:
     """The same from our own code, of the folder with adapters or the merged one."""
     image = Image.open(FACE).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    bundle = load(folder)
+    bundle = load_model(folder)
     encoder = preparer(bundle).encoder
     asked = label_question(bundle.labels, bundle.questions), explanation_question(bundle.questions)
     prompts = [encoder.prompt(question) for question in asked]
@@ -173,7 +173,7 @@ def test_it_stands_by_itself(folders: dict[str, tuple[Path, Path]], kind: str, t
     """Copied to another place it is whole, and others may read its files."""
     merged = tmp_path / "elsewhere"
     shutil.copytree(folders[kind][1], merged)
-    assert logits(load(merged).model, given(load(merged))).isfinite().all()
+    assert logits(load_model(merged).model, given(load_model(merged))).isfinite().all()
     assert all(path.stat().st_mode & 0o444 == 0o444 for path in folders[kind][1].iterdir())
 
 
@@ -195,13 +195,13 @@ def test_a_renamed_tensor_is_named(folders: dict[str, tuple[Path, Path]], tmp_pa
     files = {**manifest.files, file.name: (sha256(file), file.stat().st_size)}
     write_manifest(tmp_path / "m", replace(manifest, files=files))
     with pytest.raises(ModelError, match=r"vision_tower\.stem\.wait"):
-        load(tmp_path / "m")
+        load_model(tmp_path / "m")
 
 
 def test_names_in_the_file_are_those_of_the_parameters(folders: dict[str, tuple[Path, Path]]) -> None:
     """What other readers of the file go by; `transformers` renames those of classes that it knows."""
     stored = set(load_file(folders["conv"][1] / "model.safetensors"))
-    assert stored == {name for name, _ in load(folders["conv"][1]).model.named_parameters()}
+    assert stored == {name for name, _ in load_model(folders["conv"][1]).model.named_parameters()}
 
 
 def test_it_is_not_merged_again_nor_trained_on(folders: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_it_is_not_merged_again_nor_trained_on(folders: dict[str, tuple[Path, Pa
     from expllm.train.stages import open_model
 
     with pytest.raises(UsageError, match="merged already"):
-        merge(folders["tiny"][1], tmp_path / "again")
+        merge_model(folders["tiny"][1], tmp_path / "again")
     begun = ["model.preset=tiny", f"model.init_from={folders['tiny'][1]}"]
     recipe = load_recipe(ROOT / "recipes" / "rafdb.yaml", begun)
     with pytest.raises(UsageError, match="a merged model without adapters"):
@@ -229,7 +229,7 @@ def test_quantized_weights_are_refused(folders: dict[str, tuple[Path, Path]], tm
 
     write_manifest(tmp_path / "m", replace(manifest, preset=replace(manifest.preset, revision=None)))
     with pytest.raises(UsageError, match=r"quantized \(bitsandbytes\)"):
-        merge(tmp_path / "m", tmp_path / "merged")
+        merge_model(tmp_path / "m", tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
 
@@ -246,7 +246,7 @@ def test_its_card_and_what_is_published(folders: dict[str, tuple[Path, Path]]) -
 @pytest.mark.slow
 def test_the_model_that_ships(tmp_path: Path) -> None:
     """SmolLM2 from a GGUF file, our own tower: label scores, prompts and text by plain `transformers`."""
-    merge(model_folder("compact"), tmp_path / "m")
+    merge_model(model_folder("compact"), tmp_path / "m")
     assert is_model(tmp_path / "m")
     own, plain = own_answers(model_folder("compact")), asked_apart(tmp_path / "m")
     assert plain["prompts"] == own["prompts"]

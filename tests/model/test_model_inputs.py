@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from expllm.core.vocabulary import label_set
-from expllm.data.augment import Change
+from expllm.data.augment import PictureChange
 from expllm.model.bundle import new_bundle
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import preset
@@ -25,5 +25,5 @@ def test_our_own_way_resizes_and_normalises() -> None:
         for value, mean, std in zip((124, 116, 104), tower.mean, tower.std, strict=True)
     ]
     assert np.allclose(pixels, np.array(expected, np.float32)[:, None, None], atol=1e-6)
-    flipped = way.pixels(FACE, Change(flip=True))["pixel_values"]
+    flipped = way.pixels(FACE, PictureChange(flip=True))["pixel_values"]
     assert np.allclose(flipped[:, :, ::-1], way.pixels(FACE)["pixel_values"], atol=0.02)

@@ -15,9 +15,9 @@ from expllm.core.vocabulary import label_set
 from expllm.model.build import load_base
 from expllm.model.bundle import new_bundle
 from expllm.model.presets import PRESETS, TINY_TOWER, Lora
+from expllm.model.tokenize import IGNORE
 from expllm.model.vlm import (
-    IGNORE,
-    PARTS,
+    MODEL_PARTS,
     PatchTower,
     SoftLabels,
     inner,
@@ -135,7 +135,7 @@ def test_a_doubted_answer_costs_what_its_answers_cost_on_average() -> None:
 
 
 @pytest.mark.parametrize(
-    "parts", [("projector",), ("tower_lora", "language_lora"), ("tower", "language"), PARTS]
+    "parts", [("projector",), ("tower_lora", "language_lora"), ("tower", "language"), MODEL_PARTS]
 )
 def test_only_the_parts_that_were_named_learn(parts: tuple[str, ...]) -> None:
     bundle = tiny_bundle()

@@ -9,7 +9,7 @@ from hubserver import hub
 from smallmodels import shared_bundle
 
 from expllm.core.errors import MissingWeights, UsageError
-from expllm.model.checkpoint import load, save
+from expllm.model.checkpoint import load_model, save
 from expllm.model.hub.push import PushError, _body, _front_matter, model_card, published_files, push
 from expllm.model.manifest import Manifest
 from expllm.model.presets import PRESETS, preset
@@ -35,7 +35,7 @@ def test_what_was_uploaded_is_a_whole_model(folder: Path, tmp_path: Path) -> Non
     assert set(server.files) == {path.name for path in folder.iterdir()} | {"README.md"}
     for name, content in server.files.items():
         (tmp_path / name).write_bytes(content)
-    assert load(tmp_path).preset == PRESETS["tiny"]
+    assert load_model(tmp_path).preset == PRESETS["tiny"]
 
 
 @pytest.mark.parametrize(("status", "words"), [(401, "hf auth login"), (403, "may write"), (500, "refuses")])

@@ -9,12 +9,12 @@ from expllm.core.errors import MissingWeights
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
 from expllm.model.presets import PRESETS, preset
-from expllm.model.summary import LEARNED, summary
+from expllm.model.summary import LEARNED, model_summary
 from expllm.model.vlm import train_only
 
 
 def test_the_papers_counts() -> None:
-    found = summary(preset("paper"))
+    found = model_summary(preset("paper"))
     assert found.trainable == {"tower_lora": 786_432, "projector": 20_979_712, "language_lora": 4_194_304}
     assert sum(found.trainable.values()) == 25_960_448
     assert found.visual_tokens == 256
@@ -28,7 +28,7 @@ def test_no_choice_of_parts_makes_the_papers_number() -> None:
     """What the note says."""
     from itertools import combinations
 
-    counts = summary(preset("paper")).trainable.values()
+    counts = model_summary(preset("paper")).trainable.values()
     sums = [sum(some) for size in (1, 2, 3) for some in combinations(counts, size)]
     assert not [one for one in sums if 8.6e6 < one < 8.8e6]
 
@@ -39,7 +39,7 @@ def test_lora_by_the_formula(name: str) -> None:
     chosen = PRESETS[name]
     tower, language, rank = chosen.tower, chosen.language, chosen.lora.rank
     kv = language.hidden // language.heads * language.kv_heads
-    found = summary(chosen).trainable
+    found = model_summary(chosen).trainable
     if tower.kind == "conv":  # on the second 3 x 3 convolution of two blocks a stage, from n to r and r to n
         assert found["tower_lora"] == sum(2 * rank * (9 + 1) * width for width in tower.widths)
     else:
@@ -51,7 +51,7 @@ def test_lora_by_the_formula(name: str) -> None:
 
 
 def test_what_is_shown_is_what_is_built() -> None:
-    found = summary(PRESETS["tiny"])
+    found = model_summary(PRESETS["tiny"])
     bundle = new_bundle(PRESETS["tiny"], label_set(7))
     assert train_only(bundle.model, LEARNED) == found.trainable
     assert sum(one.numel() for one in bundle.model.parameters()) == found.parameters
@@ -81,11 +81,11 @@ def llava(folder: Path) -> Path:
 
 
 def test_other_models_of_transformers(tmp_path: Path) -> None:
-    found = summary(preset(f"hf:{llava(tmp_path / 'llava')}"))
+    found = model_summary(preset(f"hf:{llava(tmp_path / 'llava')}"))
     assert found.visual_tokens == 16
     assert found.trainable["tower_lora"] == 2 * 2 * 8 * 64
     assert found.trainable["language_lora"] == 2 * 8 * (64 + 64 + 64 + 32)
-    found = summary(preset(f"hf:{qwen(tmp_path / 'qwen')}"))
+    found = model_summary(preset(f"hf:{qwen(tmp_path / 'qwen')}"))
     assert found.visual_tokens == 64  # 224 pixels: 16 x 16 patches, four of them a token
     assert found.trainable["language_lora"] == 2 * 8 * (64 + 64 + 64 + 32)
 
@@ -93,11 +93,15 @@ def test_other_models_of_transformers(tmp_path: Path) -> None:
 def test_models_without_eyes_are_refused(tmp_path: Path) -> None:
     LlamaConfig(hidden_size=64).save_pretrained(tmp_path / "blind")
     with pytest.raises(MissingWeights, match="does not accept images"):
-        summary(preset(f"hf:{tmp_path / 'blind'}"))
+        model_summary(preset(f"hf:{tmp_path / 'blind'}"))
 
 
 def test_the_page_has_the_counts() -> None:
     page = (Path(__file__).parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
-    found = summary(preset("paper")).trainable
-    for count in (*found.values(), sum(found.values()), sum(summary(preset("compact")).trainable.values())):
+    found = model_summary(preset("paper")).trainable
+    for count in (
+        *found.values(),
+        sum(found.values()),
+        sum(model_summary(preset("compact")).trainable.values()),
+    ):
         assert f"| {count:,} |" in page

@@ -9,12 +9,12 @@ from smallconv import SMALL, TOWER
 
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
-from expllm.model.checkpoint import load, save
+from expllm.model.checkpoint import load_model, save
 from expllm.model.inference.backend_choice import without_adapters
 from expllm.model.inference.llama import readable
 from expllm.model.manifest import ModelError
 from expllm.model.vision import ConvConfig, ConvTower
-from expllm.model.vlm import inner, part_of
+from expllm.model.vlm import inner, parameter_part
 
 LABELS = label_set(8)
 
@@ -44,11 +44,11 @@ def test_a_model_with_it_is_saved_and_read_back(tmp_path: Path) -> None:
         if ".lora_B" in name and "vision_tower" in name:
             torch.nn.init.normal_(parameter.data, std=0.1)
     save(tmp_path / "model", bundle, {})
-    again = load(tmp_path / "model")
+    again = load_model(tmp_path / "model")
     pixels = torch.randn(1, 3, 48, 48)
     towers = [inner(one.model).model.vision_tower for one in (bundle, again)]
     torch.testing.assert_close(*(tower.eval()(pixels).last_hidden_state for tower in towers), rtol=0, atol=0)
-    assert any(part_of(name) == "tower_lora" for name, _ in bundle.model.named_parameters())
+    assert any(parameter_part(name) == "tower_lora" for name, _ in bundle.model.named_parameters())
 
 
 def test_weights_of_a_tower_that_was_trained_before_are_taken_over(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from expllm.core.errors import ImageError, MissingWeights
 from expllm.core.records import FaceAnalysis
 from expllm.files.images import Picture
 from expllm.predict import FaceInput
-from expllm.predict.batch import AHEAD, Source, analyze_many, default_workers
+from expllm.predict.batch import AHEAD, ImageToOpen, analyze_many, default_workers
 from expllm.predict.predictor import MeasuredFace, Predictor
 
 
@@ -57,8 +57,8 @@ def bmp(shade: int) -> bytes:
 
 
 def test_order_is_that_of_the_inputs_and_errors_are_outcomes() -> None:
-    sources = [Source(str(i), bmp(0 if i % 5 == 0 else 255)) for i in range(40)]
-    sources[7] = Source("7", b"not a picture")
+    sources = [ImageToOpen(str(i), bmp(0 if i % 5 == 0 else 255)) for i in range(40)]
+    sources[7] = ImageToOpen("7", b"not a picture")
     outcomes = list(analyze_many(sources, Slow, workers=4))
     assert [outcome.name for outcome in outcomes] == [str(i) for i in range(40)]
     assert [outcome.name for outcome in outcomes if outcome.error] == ["7"]
@@ -71,11 +71,11 @@ def test_order_is_that_of_the_inputs_and_errors_are_outcomes() -> None:
 def test_inputs_are_taken_only_as_work_gets_done() -> None:
     taken = 0
 
-    def endless() -> Iterator[Source]:
+    def endless() -> Iterator[ImageToOpen]:
         nonlocal taken
         while True:
             taken += 1
-            yield Source("x", bmp(255))
+            yield ImageToOpen("x", bmp(255))
 
     outcomes = analyze_many(endless(), Slow, workers=2)
     for _ in range(10):
@@ -90,16 +90,16 @@ def test_missing_weights_are_found_before_any_picture_is_opened() -> None:
         raise MissingWeights("no model")
 
     with pytest.raises(MissingWeights):
-        next(analyze_many([Source("x", bmp(0))], missing))
+        next(analyze_many([ImageToOpen("x", bmp(0))], missing))
 
 
 def test_addresses_need_permission() -> None:
-    (outcome,) = analyze_many([Source("http://127.0.0.1/x.jpg")], Slow, workers=1)
+    (outcome,) = analyze_many([ImageToOpen("http://127.0.0.1/x.jpg")], Slow, workers=1)
     assert outcome.error is not None
 
 
 def test_real_models_on_two_threads_agree_with_one() -> None:
-    sources = [Source(str(i), ASTRONAUT.read_bytes()) for i in range(6)]
+    sources = [ImageToOpen(str(i), ASTRONAUT.read_bytes()) for i in range(6)]
 
     def results(workers: int) -> list[list[str]]:
         outcomes = analyze_many(sources, lambda: Predictor(explain=False), workers=workers)
@@ -130,9 +130,9 @@ class Together(Slow):
 
 def test_faces_of_several_pictures_are_explained_together() -> None:
     Together.batches = []
-    sources = [Source(str(i), bmp(255)) for i in range(4)]
-    sources[1:1] = [Source("bad", b"no")]
-    sources.append(Source("dark", bmp(0)))
+    sources = [ImageToOpen(str(i), bmp(255)) for i in range(4)]
+    sources[1:1] = [ImageToOpen("bad", b"no")]
+    sources.append(ImageToOpen("dark", bmp(0)))
     outcomes = list(analyze_many(sources, Together, workers=3))
     assert Together.batches == [4, 4, 1]
     assert [outcome.name for outcome in outcomes] == ["0", "bad", "1", "2", "3", "dark"]
@@ -143,7 +143,7 @@ def test_faces_of_several_pictures_are_explained_together() -> None:
 
 
 def test_a_run_of_batches_that_is_broken_off_closes_all() -> None:
-    outcomes = analyze_many((Source("x", bmp(255)) for _ in range(99)), Together, workers=2)
+    outcomes = analyze_many((ImageToOpen("x", bmp(255)) for _ in range(99)), Together, workers=2)
     next(outcomes)
     outcomes.close()  # type: ignore[attr-defined]
     assert Together.opened == Together.closed

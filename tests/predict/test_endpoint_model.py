@@ -25,7 +25,7 @@ from expllm.core.vocabulary import AUVector, label_set
 from expllm.faces.crop_reader import CropReader
 from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import save
-from expllm.model.hub.merge import merge
+from expllm.model.hub.merge import merge_model
 from expllm.model.manifest import add_extra
 from expllm.predict import ChatOptions, FaceInput, open_explainer
 from expllm.predict.base import FaceAnswer
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundle.questions = Questions(label="Which of {labels}?", explanation="Why is that?", hint=HINT)
     save(place / "model", bundle, {})
     add_extra(place / "model", {"temperature": 2.0, "mirrored": True})
-    merge(place / "model", place / "merged")
+    merge_model(place / "model", place / "merged")
     return place / "merged"
 
 
@@ -155,7 +155,7 @@ def test_a_refuted_sentence_is_asked_for_again(
 def test_a_served_model_that_contradicts_what_was_measured(tmp_path: Path) -> None:
     """A model that learned to say "The lid is raised" of red pictures, about one where no lid is."""
     save(tmp_path / "model", taught.new(), {})
-    merge(tmp_path / "model", tmp_path / "merged")
+    merge_model(tmp_path / "model", tmp_path / "merged")
     aus = AUVector(dict.fromkeys(("left lid raise", "right lid raise"), 0.0) | {"jaw drop": 0.4})
     texts = {}
     with model_server(str(tmp_path / "merged")) as server:

@@ -11,7 +11,7 @@ from expllm.core.records import CoT
 from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
 from expllm.cot.rule_writer import write_cot
 from expllm.grounding import audit
-from expllm.report.audit_html import LEGEND, audited_html, audited_text
+from expllm.report.audit_html import LEGEND, audited_html, marked_text
 
 SMILE = AUVector.from_positive({"left lip corner pull": 0.7, "right lip corner pull": 0.7})
 
@@ -55,7 +55,7 @@ def test_words_for_expressions_are_marked_where_they_are_asked_for() -> None:
 
 
 def test_a_text_without_the_three_parts_stands_as_it_is() -> None:
-    page = audited_text("Lip corners strongly raised: <b>joy</b>!", SMILE)
+    page = marked_text("Lip corners strongly raised: <b>joy</b>!", SMILE)
     plain = html.unescape(re.sub(r"</?(?:mark|b|div|p)[^>]*>", "", page))
     assert plain.startswith("Lip corners strongly raised: <b>joy</b>!")
     assert '<b class="emotion">joy</b>' in page
@@ -86,7 +86,7 @@ def test_a_sentence_that_could_not_be_read_is_hatched_and_counted() -> None:
 
 
 def test_a_text_of_which_nothing_was_read_does_not_claim_nothing() -> None:
-    page = audited_text(UNREADABLE, SMILE)
+    page = marked_text(UNREADABLE, SMILE)
     assert "No claim was read from the text. 1 of 1 sentence about the face was not read" in page
     assert "claims no movement" not in page
 

@@ -16,9 +16,9 @@ from PIL import Image
 from waiting import HANG_S
 
 from expllm.core.vocabulary import Expression
-from expllm.report.evaluation.evaluated_runs import read
-from expllm.report.evaluation.evaluation_report import Report, write_report
-from expllm.report.evaluation.gallery import ENGINE, gallery
+from expllm.report.evaluation.evaluated_runs import read_runs
+from expllm.report.evaluation.evaluation_report import WrittenReport, write_report
+from expllm.report.evaluation.gallery import ENGINE_NAME, gallery
 from expllm.report.evaluation.gallery_faces import PATCHES, Shown, open_faces
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -42,8 +42,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(place: Path) -> tuple[Report, str]:
-    runs = read([place / name for name in ("acc", "tr", "cot", "other", "abl")])
+def whole(place: Path) -> tuple[WrittenReport, str]:
+    runs = read_runs([place / name for name in ("acc", "tr", "cot", "other", "abl")])
     report = write_report(runs, place / "report.html", title="T & <b>", samples=4)
     return report, report.page.read_text()
 
@@ -68,7 +68,7 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_everything_is_there_and_nothing_is_asked_for(whole: tuple[Report, str]) -> None:
+def test_everything_is_there_and_nothing_is_asked_for(whole: tuple[WrittenReport, str]) -> None:
     report, text = whole
     assert report.left_out == ()
     page = Tags(text)
@@ -83,7 +83,7 @@ def test_everything_is_there_and_nothing_is_asked_for(whole: tuple[Report, str])
 
 
 def test_what_is_absent_is_left_out_and_said(place: Path, tmp_path: Path) -> None:
-    report = write_report(read([place / "acc"]), tmp_path / "r.html")
+    report = write_report(read_runs([place / "acc"]), tmp_path / "r.html")
     text = report.page.read_text()
     assert [line.split(",")[0] for line in report.left_out[:4]] == [
         "Table II",
@@ -100,29 +100,29 @@ def test_what_is_absent_is_left_out_and_said(place: Path, tmp_path: Path) -> Non
 
 def test_an_alarm_is_on_top(tmp_path: Path) -> None:
     run = save(tmp_path / "a", [answer(f"s{n}", "fear" if n % 3 else "anger", "anger") for n in range(60)])
-    text = write_report(read([run]), tmp_path / "r.html").page.read_text()
+    text = write_report(read_runs([run]), tmp_path / "r.html").page.read_text()
     assert "Alarm:</strong> small on RAF-DB: the model answers one class only" in text
     assert text.index("Alarm:") < text.index("Table I.")
 
 
 def test_the_gallery_takes_classes_in_turn_and_both_models(place: Path) -> None:
-    found = gallery(read([place / name for name in ("acc", "cot", "other")]), 6)
+    found = gallery(read_runs([place / name for name in ("acc", "cot", "other")]), 6)
     assert found is not None
-    assert found.writers == (ENGINE, "small", "other")
+    assert found.writers == (ENGINE_NAME, "small", "other")
     assert [exhibit.truth.value for exhibit in found.exhibits] == ["happiness", "fear", "anger"] * 2
     engine, _, other = found.exhibits[0].told
     assert (engine.label, other.label) == (Expression.HAPPINESS, Expression.SURPRISE)
-    again = gallery(read([place / name for name in ("cot", "other")]), 6)
+    again = gallery(read_runs([place / name for name in ("cot", "other")]), 6)
     assert again is not None
     assert again.exhibits == found.exhibits, "the same faces every time"
-    assert gallery(read([place / "acc"]), 6) is None
-    assert gallery(read([place / "cot"]), 0) is None
-    alone = gallery(read([place / "other"]), 2)
+    assert gallery(read_runs([place / "acc"]), 6) is None
+    assert gallery(read_runs([place / "cot"]), 0) is None
+    alone = gallery(read_runs([place / "other"]), 2)
     assert alone is not None
-    assert alone.writers == (ENGINE, "other")
+    assert alone.writers == (ENGINE_NAME, "other")
 
 
-def test_right_and_wrong_are_words_too(whole: tuple[Report, str]) -> None:
+def test_right_and_wrong_are_words_too(whole: tuple[WrittenReport, str]) -> None:
     _, text = whole
     assert re.search(r'<p class="verdict right">\N{CHECK MARK} concludes happiness: right</p>', text)
     assert re.search(r'<p class="verdict wrong">\N{BALLOT X} concludes surprise: wrong</p>', text)
@@ -133,13 +133,13 @@ def test_right_and_wrong_are_words_too(whole: tuple[Report, str]) -> None:
 
 def test_texts_of_a_model_are_not_trusted_and_not_mended(place: Path, tmp_path: Path) -> None:
     text = 'Lip corners <script>alert("x")</script> raised: it is joy \x1b[31m.'
-    name = next(iter(gallery(read([place / "cot"]), 1).exhibits)).id  # type: ignore[union-attr]
+    name = next(iter(gallery(read_runs([place / "cot"]), 1).exhibits)).id  # type: ignore[union-attr]
     run = save(
         tmp_path / "run",
         [answer(name, "happiness", "fear", text=text, problem="has <no> headings", label_after="fear")],
         task="cot",
     )
-    page = write_report(read([run]), tmp_path / "r.html").page.read_text()
+    page = write_report(read_runs([run]), tmp_path / "r.html").page.read_text()
     assert "<script>" not in page
     assert "\x1b" not in page
     assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;" in page
@@ -156,7 +156,7 @@ def embedded(text: str) -> list[Image.Image]:
 
 def test_faces_are_blurred_unless_they_are_asked_for(place: Path, tmp_path: Path) -> None:
     """Six patches: the picture is what is left when it is reduced to six by six and enlarged again."""
-    material = read([place / "cot"])
+    material = read_runs([place / "cot"])
     pictures: dict[str, list[Image.Image]] = {}
     ways: tuple[Shown, ...] = ("blur", "show", "none")
     for way in ways:
@@ -178,7 +178,7 @@ def test_faces_are_blurred_unless_they_are_asked_for(place: Path, tmp_path: Path
 def test_a_report_can_be_made_without_the_data(place: Path, tmp_path: Path) -> None:
     faces = drawn_faces(tmp_path / "faces")
     run = told(tmp_path / "cot", faces)
-    material = read([run])
+    material = read_runs([run])
     found = gallery(material, 3)
     assert found is not None
     ids = [exhibit.id for exhibit in found.exhibits]
@@ -208,7 +208,7 @@ def near(image: Image.Image, colour: tuple[int, int, int]) -> int:
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on PATH: the page is not looked at")
-def test_it_is_seen_by_day_by_night_and_on_a_phone(whole: tuple[Report, str], tmp_path: Path) -> None:
+def test_it_is_seen_by_day_by_night_and_on_a_phone(whole: tuple[WrittenReport, str], tmp_path: Path) -> None:
     page = whole[0].page
     by_day = browse(page, tmp_path, (1300, 6000))
     assert near(by_day, (251, 250, 247)) > 2_000_000

@@ -56,7 +56,7 @@ def colours(image: Image.Image, area: tuple[int, int, int, int] | None = None) -
 
 
 def test_rows_name_every_action_unit_once() -> None:
-    named = [name for _, right, left in rows.PAIRS for name in (right, left)] + list(rows.WHOLE)
+    named = [name for _, right, left in rows.PAIRS for name in (right, left)] + list(rows.SIDELESS_UNITS)
     assert sorted(named) == sorted(AU_NAMES)
     assert all("right" in right and "left" in left for _, right, left in rows.PAIRS)
 
@@ -107,7 +107,7 @@ class TestOverlay:
         box = Box(x=-5, y=-5, width=size[0] + 10, height=size[1])
         drawn = draw_overlay(picture_of(*size), [face(box=box, landmarks=oval(*size, 3))])
         assert max(drawn.size) <= 1600 + 34 * panel.WIDTH + 72
-        assert drawn.height >= 15 * panel.LEADING * panel.LINES
+        assert drawn.height >= 15 * panel.LEADING * panel._LINES
 
     def test_seven_faces_give_six_panels_and_a_count(self) -> None:
         faces = [face(face_id=i) for i in range(9)]

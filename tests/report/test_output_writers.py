@@ -14,8 +14,8 @@ from expllm.core.errors import OutputError, UsageError
 from expllm.core.records import Box, CoT, FaceAnalysis, HeadPose, Provenance
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.files.atomic import output_stream, whole_file
-from expllm.report.columns import COLUMNS, au_row, row_maker
-from expllm.report.output_writers import FORMATS, format_for, writer_for
+from expllm.report.columns import COLUMN_LAYOUTS, au_row, row_maker
+from expllm.report.output_writers import OUTPUT_FORMATS, format_for, writer_for
 
 CHECKS = (
     "text text_problem concluded second_label agree grounding_precision grounding_recall face_sentences "
@@ -102,7 +102,7 @@ def test_column_orders() -> None:
     assert (openface["success"], openface["confidence"]) == (1, 0.75)
 
 
-@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize("columns", COLUMN_LAYOUTS)
 @pytest.mark.parametrize("analyses", [(), (EMPTY,), (FULL, EMPTY)])
 def test_parquet_keeps_types_where_all_is_missing(
     columns: str, analyses: tuple[FaceAnalysis, ...], tmp_path: Path
@@ -122,9 +122,9 @@ def test_parquet_keeps_types_where_all_is_missing(
     units = [name for name in kinds if name.endswith("_r") or name in ("AU12", "jaw drop")]
     assert units
     assert {kinds[name] for name in units} == {"double"}
-    assert [row == COLUMNS[columns](one) for row, one in zip(table.to_pylist(), analyses, strict=True)] == [
-        True
-    ] * len(analyses)
+    assert [
+        row == COLUMN_LAYOUTS[columns](one) for row, one in zip(table.to_pylist(), analyses, strict=True)
+    ] == [True] * len(analyses)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_formats(output: str | None, chosen: str | None, expected: str) -> None:
 @pytest.mark.parametrize(
     ("output", "chosen", "complaint"),
     [
-        (None, "xml", "no format 'xml': use one of " + ", ".join(FORMATS)),
+        (None, "xml", "no format 'xml': use one of " + ", ".join(OUTPUT_FORMATS)),
         ("a.xyz", None, "cannot tell the format of 'a.xyz'"),
         (None, "parquet", "parquet goes into a file: add -o FILE.parquet"),
     ],

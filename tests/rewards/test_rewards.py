@@ -15,12 +15,12 @@ from expllm.rewards import (
     combined_reward,
     degree_reward,
     form_reward,
+    full_reward_weights,
     label_reward,
     part_rewards,
     read_reward,
     refuted_reward,
     weighted,
-    weights_of,
 )
 
 SMILE = AUVector.from_positive(
@@ -217,13 +217,13 @@ def test_columns_of_another_length_are_refused() -> None:
 
 
 def test_weights_by_name() -> None:
-    assert weights_of({"label": 0})["label"] == 0
-    assert weights_of({})["action_units"] == DEFAULT_WEIGHTS["action_units"]
+    assert full_reward_weights({"label": 0})["label"] == 0
+    assert full_reward_weights({})["action_units"] == DEFAULT_WEIGHTS["action_units"]
     for wrong, said in ({"labels": 1.0}, "there are label"), ({"form": -1.0}, "0 or more"):
         with pytest.raises(UsageError, match=said):
-            weights_of(wrong)
+            full_reward_weights(wrong)
     with pytest.raises(UsageError, match="all 0"):
-        weights_of(dict.fromkeys(REWARDS, 0.0))
+        full_reward_weights(dict.fromkeys(REWARDS, 0.0))
 
 
 def test_one_function_out_of_all_leaves_out_what_cannot_be_judged() -> None:

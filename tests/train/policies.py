@@ -12,7 +12,7 @@ from expllm.core.records import CoT
 from expllm.core.vocabulary import AU_NAMES, Expression
 from expllm.train.grpo_settings import ALARMS
 from expllm.train.recipe import DataConfig, Recipe, StageConfig
-from expllm.train.stages import train
+from expllm.train.stages import train_stages
 
 SMILE = {"left lip corner pull": 0.7, "right lip corner pull": 0.7}
 TRUE, FALSE = "Both lip corners are strongly raised.", "Both brows are strongly lowered."
@@ -59,7 +59,7 @@ def undecided_faces(folder: Path, sentences: tuple[str, ...] = (TRUE, FALSE)) ->
 def begun(folder: Path, sentences: tuple[str, ...] = (TRUE, FALSE)) -> tuple[DataConfig, Path]:
     """Faces, and a policy that has learned their texts."""
     data = undecided_faces(folder, sentences)
-    return data, train(small.recipe(data, LEARNED), folder / "learned", quiet=True)
+    return data, train_stages(small.recipe(data, LEARNED), folder / "learned", quiet=True)
 
 
 def rewarded(data: DataConfig, model: Path, stage: StageConfig = GRPO) -> Recipe:

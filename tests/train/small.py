@@ -164,7 +164,7 @@ def work(made: Recipe, output: Path, slow_write: float, place: Mapping[str, str]
     with open(f"{output}.{place.get('RANK', 0)}.err", "a") as file:
         os.dup2(file.fileno(), 2)
         try:
-            loop.train(made, output, quiet=True)
+            loop.train_stages(made, output, quiet=True)
         except (Exception, KeyboardInterrupt) as error:
             sys.exit(_answer(error))
 

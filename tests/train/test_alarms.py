@@ -10,11 +10,11 @@ from expllm.core.vocabulary import AUVector, Expression
 from expllm.data.sample import ImageRef
 from expllm.train.alarms import Alarm, second_source, tripped
 from expllm.train.face_prompts import Prompt
-from expllm.train.grpo import figures
+from expllm.train.grpo import step_figures
 from expllm.train.grpo_settings import GrpoSettings
 from expllm.train.rewarded_texts import RewardedText
 from expllm.train.step_history import RolloutStep
-from expllm.train.training_sets import Face
+from expllm.train.training_sets import TrainingFace
 
 SMILE = AUVector.from_positive({"left lip corner pull": 0.7, "right lip corner pull": 0.7})
 LABELS = (Expression.HAPPINESS, Expression.ANGER, Expression.SADNESS, Expression.NEUTRAL)
@@ -38,7 +38,7 @@ def step_of(number: int, policy: Policy, entropy: float = 0.5) -> RolloutStep:
     """What the history says of the texts of a policy."""
     texts = []
     for face, label in enumerate(LABELS):
-        known = Face(str(face), label, ImageRef(path="face.png"), aus=SMILE)
+        known = TrainingFace(str(face), label, ImageRef(path="face.png"), aus=SMILE)
         for copy in range(MANY):
             text, answered, reward = policy(number, face, copy)
             shares = {one.value: float(one is answered) for one in LABELS}
@@ -51,7 +51,7 @@ def step_of(number: int, policy: Policy, entropy: float = 0.5) -> RolloutStep:
 
 
 def _row(number: int, texts: Sequence[RewardedText], entropy: float) -> RolloutStep:
-    found: dict[str, Any] = figures(texts, MANY)
+    found: dict[str, Any] = step_figures(texts, MANY)
     return RolloutStep(number, 0.0, {}, 1e-3, 1.0, 1, 1.0, kl=0.1, entropy=entropy, clipped=0.0, **found)
 
 

@@ -9,7 +9,8 @@ from torch import Tensor
 from expllm.core.vocabulary import label_set
 from expllm.model.bundle import new_bundle
 from expllm.model.presets import preset
-from expllm.model.vlm import IGNORE, inner, train_only
+from expllm.model.tokenize import IGNORE
+from expllm.model.vlm import inner, train_only
 from expllm.train.learner import Learner, trainable
 
 

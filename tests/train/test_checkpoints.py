@@ -15,20 +15,20 @@ from small import INSTRUCT, code, complaint, draw_faces, learned, recipe, same, 
 
 from expllm.core.errors import ExitCode, ExpllmError, OutputError
 from expllm.train.checkpoints import (
-    MANIFEST,
+    CHECKPOINT_MANIFEST,
     OPTIMIZER,
-    WEIGHTS,
+    TRAINED_WEIGHTS,
     is_whole,
     latest,
     load_tensors,
     save_tensors,
     step_of,
-    write,
+    write_checkpoint,
 )
 
 
 def fill(folder: Path) -> None:
-    save_tensors(folder / WEIGHTS, {"a": torch.arange(6.0)})
+    save_tensors(folder / TRAINED_WEIGHTS, {"a": torch.arange(6.0)})
     save_tensors(folder / OPTIMIZER, {"m": torch.ones(3)})
 
 
@@ -36,7 +36,7 @@ def fill(folder: Path) -> None:
 def three(tmp_path: Path) -> Path:
     """A folder with checkpoints after steps 5, 10 and 15."""
     for step in (5, 10, 15):
-        assert write(tmp_path, step, fill, keep=3) == tmp_path / f"step-{step:07d}"
+        assert write_checkpoint(tmp_path, step, fill, keep=3) == tmp_path / f"step-{step:07d}"
     return tmp_path
 
 
@@ -47,11 +47,11 @@ def last_step(folder: Path) -> int | None:
 
 def test_the_last_one_is_found_and_reads_back(three: Path) -> None:
     assert last_step(three) == 15
-    assert torch.equal(load_tensors(three / "step-0000015" / WEIGHTS)["a"], torch.arange(6.0))
+    assert torch.equal(load_tensors(three / "step-0000015" / TRAINED_WEIGHTS)["a"], torch.arange(6.0))
     assert latest(three / "nowhere") is None
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, OPTIMIZER, MANIFEST])
+@pytest.mark.parametrize("name", [TRAINED_WEIGHTS, OPTIMIZER, CHECKPOINT_MANIFEST])
 def test_one_that_lacks_a_file_is_passed_over(three: Path, name: str) -> None:
     (three / "step-0000015" / name).unlink()
     assert last_step(three) == 10
@@ -60,11 +60,13 @@ def test_one_that_lacks_a_file_is_passed_over(three: Path, name: str) -> None:
     assert last_step(three) is None
 
 
-@given(place=st.integers(0, 10_000), bit=st.integers(0, 7), name=st.sampled_from([WEIGHTS, OPTIMIZER]))
+@given(
+    place=st.integers(0, 10_000), bit=st.integers(0, 7), name=st.sampled_from([TRAINED_WEIGHTS, OPTIMIZER])
+)
 def test_one_wrong_bit_anywhere_is_seen(
     tmp_path_factory: pytest.TempPathFactory, place: int, bit: int, name: str
 ) -> None:
-    folder = write(tmp_path_factory.mktemp("bit"), 1, fill, keep=1)
+    folder = write_checkpoint(tmp_path_factory.mktemp("bit"), 1, fill, keep=1)
     data = bytearray((folder / name).read_bytes())
     data[place % len(data)] ^= 1 << bit
     (folder / name).write_bytes(data)
@@ -73,12 +75,12 @@ def test_one_wrong_bit_anywhere_is_seen(
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": 7}', '{"files": {"gone": "0"}}', "\xff"])
 def test_a_manifest_that_is_none_is_no_error_but_no_checkpoint(three: Path, text: str) -> None:
-    (three / "step-0000015" / MANIFEST).write_bytes(text.encode("latin-1"))
+    (three / "step-0000015" / CHECKPOINT_MANIFEST).write_bytes(text.encode("latin-1"))
     assert last_step(three) == 10
 
 
 def test_a_cut_file_is_passed_over(three: Path) -> None:
-    path = three / "step-0000015" / WEIGHTS
+    path = three / "step-0000015" / TRAINED_WEIGHTS
     path.write_bytes(path.read_bytes()[:-1])
     assert last_step(three) == 10
     with pytest.raises(ExpllmError, match=r"trained\.safetensors: cannot be read .* the one before is taken"):
@@ -90,40 +92,42 @@ def test_only_the_last_ones_are_kept_and_nothing_else_is_touched(tmp_path: Path)
     (tmp_path / "step-0000001.txt").write_text("mine")
     (tmp_path / ".step-0000002.77").mkdir()  # of a process that was killed
     for step in range(1, 6):
-        write(tmp_path, step, fill, keep=2)
+        write_checkpoint(tmp_path, step, fill, keep=2)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["step-0000001.txt", "step-0000004", "step-0000005", "step-notes"]
 
 
 def test_a_torn_one_does_not_count_among_those_that_are_kept(three: Path) -> None:
     for step in (10, 15):
-        (three / f"step-{step:07d}" / WEIGHTS).unlink()
-    write(three, 20, fill, keep=2)
+        (three / f"step-{step:07d}" / TRAINED_WEIGHTS).unlink()
+    write_checkpoint(three, 20, fill, keep=2)
     shutil.rmtree(three / "step-0000020")
     assert last_step(three) == 5
 
 
 def test_the_same_step_again_replaces_it(three: Path) -> None:
-    write(three, 15, lambda folder: save_tensors(folder / WEIGHTS, {"a": torch.zeros(1)}), keep=3)
-    assert torch.equal(load_tensors(three / "step-0000015" / WEIGHTS)["a"], torch.zeros(1))
+    write_checkpoint(
+        three, 15, lambda folder: save_tensors(folder / TRAINED_WEIGHTS, {"a": torch.zeros(1)}), keep=3
+    )
+    assert torch.equal(load_tensors(three / "step-0000015" / TRAINED_WEIGHTS)["a"], torch.zeros(1))
 
 
 def test_a_failure_in_the_middle_leaves_those_before(three: Path) -> None:
     def fail(folder: Path) -> None:
-        save_tensors(folder / WEIGHTS, {"a": torch.zeros(1)})
+        save_tensors(folder / TRAINED_WEIGHTS, {"a": torch.zeros(1)})
         raise OSError(28, os.strerror(28))
 
     with pytest.raises(
         OutputError, match=r"step-0000020: .*No space left on device.*up to step 15 is saved: free space"
     ):
-        write(three, 20, fail, keep=2)
+        write_checkpoint(three, 20, fail, keep=2)
     assert sorted(path.name for path in three.iterdir()) == [f"step-{step:07d}" for step in (5, 10, 15)]
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="there is no earlier checkpoint"):
-        write(tmp_path / "file", 1, fill, keep=1)
+        write_checkpoint(tmp_path / "file", 1, fill, keep=1)
 
 
 @pytest.mark.slow
@@ -146,7 +150,7 @@ def test_a_full_disk_at_a_checkpoint_is_one_line_and_what_was_learned_is_safe(tm
     saved = latest(checkpoints)
     assert saved is not None
     assert not list(checkpoints.glob(".*"))
-    assert json.loads((saved / MANIFEST).read_text())["step"] == step_of(saved)
+    assert json.loads((saved / CHECKPOINT_MANIFEST).read_text())["step"] == step_of(saved)
     assert code(train_apart(recipe(data, stage), output)) == 0
     one, other = learned(output / "1-instruct"), learned(tmp_path / "whole" / "1-instruct")
     assert same(one, other) == list(one)

@@ -19,8 +19,8 @@ from expllm.model.model_inputs import preparer
 from expllm.model.tokenize import label_tokens
 from expllm.train.data_sources import read_faces
 from expllm.train.dataloader import Collate, Examples
-from expllm.train.recipe import DataConfig, Order
-from expllm.train.sampling import Draw
+from expllm.train.recipe import DataConfig, TurnOrder
+from expllm.train.sampling import SampleDraw
 from expllm.train.stages import open_model
 from expllm.train.training_sets import FaceTrainingSet, SampleDraws, sample_draws
 
@@ -127,7 +127,7 @@ def test_both_orders_are_learned_by_turns(tmp_path: Path, share: float) -> None:
 @pytest.mark.parametrize(
     ("order", "share"), [("label-first", 1.0), ("explanation-first", 0.0), ("both", 0.75)]
 )
-def test_an_order_is_a_share(tmp_path: Path, order: Order, share: float) -> None:
+def test_an_order_is_a_share(tmp_path: Path, order: TurnOrder, share: float) -> None:
     stage = replace(INSTRUCT, order=order, label_first=0.75)
     faces = read_faces(draw_faces(tmp_path, 4), stage, ASKED, "train")
     assert faces.label_first == share
@@ -168,7 +168,7 @@ def test_votes_are_learned_as_they_were_shared(tmp_path: Path) -> None:
 
     way = preparer(open_model(recipe(DataConfig(), INSTRUCT), INSTRUCT, None))
     examples = Examples(voted, way, None, 0)
-    keys = [(0, Draw(index, "label")) for index in range(2)]
+    keys = [(0, SampleDraw(index, "label")) for index in range(2)]
     batch = Collate(way, voted.labels)([examples[key] for key in keys])
     assert batch["shares"].tolist() == [list(shares), [0.0] * len(voted.labels)]
     assert batch["answers"].tolist() == [label_tokens(way.encoder, label)[0] for label in voted.labels]

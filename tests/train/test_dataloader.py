@@ -19,7 +19,7 @@ from expllm.model.bundle import Bundle
 from expllm.model.model_inputs import preparer
 from expllm.model.tokenize import TooLong
 from expllm.train.data_sources import read_stage
-from expllm.train.dataloader import Batches, Examples, Key, Prepared, check_lengths, loader
+from expllm.train.dataloader import Batches, Examples, Key, PreparedBatch, check_lengths, loader
 from expllm.train.recipe import DataConfig, StageConfig
 from expllm.train.stages import open_model
 from expllm.train.training_sets import FaceTrainingSet, augmentation
@@ -142,7 +142,7 @@ def test_a_batch_that_devices_cannot_share_is_told(reading: FaceTrainingSet) -> 
 
 
 def batches(reading: FaceTrainingSet, stage: StageConfig, workers: int) -> list[dict[str, Tensor]]:
-    return list(loader(Prepared(examples(reading, stage)), Batches(reading, stage), workers))
+    return list(loader(PreparedBatch(examples(reading, stage)), Batches(reading, stage), workers))
 
 
 @pytest.mark.slow

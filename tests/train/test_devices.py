@@ -27,7 +27,8 @@ from torch.distributed.fsdp import fully_shard
 from waiting import wait_until
 
 from expllm.core.errors import ExitCode
-from expllm.model.vlm import IGNORE, train_only
+from expllm.model.tokenize import IGNORE
+from expllm.model.vlm import train_only
 from expllm.train.checkpoints import latest, load_tensors, save_tensors
 from expllm.train.learner import Learner, copy_to_dtensor, full_tensor, trainable
 from expllm.train.recipe import DataConfig, Recipe

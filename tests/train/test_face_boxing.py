@@ -13,15 +13,17 @@ from expllm.core.errors import ExitCode, NoFaceError
 from expllm.data import ImageRef
 from expllm.train.face_boxing import boxed_faces
 from expllm.train.stages import prepare_faces
-from expllm.train.training_sets import Face, FaceTrainingSet
+from expllm.train.training_sets import FaceTrainingSet, TrainingFace
 
 NOBODY = "nobody"
 
 
-def faces(folder: Path) -> tuple[Face, ...]:
+def faces(folder: Path) -> tuple[TrainingFace, ...]:
     Image.new("RGB", (300, 300), "grey").save(folder / "nobody.png")
     paths = {"astronaut": ASTRONAUT, NOBODY: folder / "nobody.png", "gone": folder / "gone.png"}
-    return tuple(Face(name, small.LABELS[0], ImageRef(path=str(path))) for name, path in paths.items())
+    return tuple(
+        TrainingFace(name, small.LABELS[0], ImageRef(path=str(path))) for name, path in paths.items()
+    )
 
 
 def test_a_face_gets_its_box_and_a_picture_without_one_is_left_out(tmp_path: Path) -> None:

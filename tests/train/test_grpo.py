@@ -18,7 +18,7 @@ from expllm.train.checkpoints import latest, step_of
 from expllm.train.dry_run import planned
 from expllm.train.grpo import RewardHacking
 from expllm.train.recipe import DataConfig, Recipe
-from expllm.train.stages import train
+from expllm.train.stages import train_stages
 from expllm.train.validation import read_losses
 
 Begun = tuple[DataConfig, Path]
@@ -41,7 +41,7 @@ def history(output: Path) -> list[dict[str, float]]:
 
 @pytest.mark.slow
 def test_the_reward_rises_in_twenty_steps(begun: Begun, tmp_path: Path) -> None:
-    train(rewarded(*begun), tmp_path / "run", quiet=True)
+    train_stages(rewarded(*begun), tmp_path / "run", quiet=True)
     steps = history(tmp_path / "run")
     assert len(steps) == 20
     first, last = ([step["reward"] for step in part] for part in (steps[:5], steps[-5:]))
@@ -58,13 +58,13 @@ def test_a_training_that_goes_on_is_the_same_bit_for_bit(begun: Begun, tmp_path:
     """Both orders, augmentation with mirrored faces, several updates a step, dropout in the recipe."""
     stage = replace(SHORT, augment={"flip": 0.5}, num_iterations=2, loss_type="grpo")
     recipe = replace(rewarded(*begun, stage), model=replace(rewarded(*begun).model, lora={"dropout": 0.0}))
-    train(recipe, tmp_path / "run", quiet=True)
+    train_stages(recipe, tmp_path / "run", quiet=True)
     folder = tmp_path / "run" / "1-grpo"
     whole, steps = small.learned(folder), small.told(folder)
     shutil.rmtree(folder / "model")
     for step in (3, 4):
         shutil.rmtree(folder / "checkpoints" / f"step-{step:07d}")
-    train(recipe, tmp_path / "run", quiet=True)
+    train_stages(recipe, tmp_path / "run", quiet=True)
     assert small.told(folder) == steps
     assert len(small.same(whole, small.learned(folder))) == len(whole)
     assert any(
@@ -134,13 +134,13 @@ def test_held_out_texts_that_another_source_refutes_trip_an_alarm(begun: Begun, 
         kept.write_text(json.dumps({"source": "pixels", "ids": names, "aus": dict.fromkeys(names, aus)}))
 
     second_source_sees("lip corner pull")
-    train(recipe, tmp_path / "run", quiet=True)
+    train_stages(recipe, tmp_path / "run", quiet=True)
     assert read_losses(folder / "valid.jsonl")[20]["second_source"] > 0.6
     shutil.rmtree(folder / "model")
     shutil.rmtree(folder / "checkpoints" / "step-0000020")
     second_source_sees("brow lower")
     with pytest.raises(RewardHacking, match="second_source: held-out reward by the second source") as caught:
-        train(recipe, tmp_path / "run", quiet=True)
+        train_stages(recipe, tmp_path / "run", quiet=True)
     taken = read_losses(folder / "valid.jsonl")
     assert taken[20]["second_source"] < taken[0]["second_source"] - 0.1
     assert taken[20]["reward"] > 0.6
@@ -183,11 +183,11 @@ def test_a_second_source_needs_faces_that_are_held_out(tmp_path: Path) -> None:
     data = policies.undecided_faces(tmp_path)
     recipe = small.recipe(data, replace(SHORT, second_source="pixels"))
     with pytest.raises(UsageError, match=r"set data\.valid"):
-        train(recipe, tmp_path / "run", quiet=True)
+        train_stages(recipe, tmp_path / "run", quiet=True)
 
 
 def test_texts_that_the_model_has_no_room_for_are_refused(tmp_path: Path) -> None:
     data = policies.undecided_faces(tmp_path)
     recipe = small.recipe(data, replace(SHORT, max_completion_length=1000))
     with pytest.raises(UsageError, match=r"train\.max_completion_length is 1000: the model has room for"):
-        train(recipe, tmp_path / "run", quiet=True)
+        train_stages(recipe, tmp_path / "run", quiet=True)

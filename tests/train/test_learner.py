@@ -13,9 +13,9 @@ from expllm.core.conversations import Questions
 from expllm.model.bundle import Bundle
 from expllm.model.model_inputs import preparer
 from expllm.model.tokenize import IGNORE
-from expllm.model.vlm import PARTS, inner, part_of, train_only
+from expllm.model.vlm import MODEL_PARTS, inner, parameter_part, train_only
 from expllm.train.data_sources import read_stage
-from expllm.train.dataloader import Batches, Examples, Prepared, loader
+from expllm.train.dataloader import Batches, Examples, PreparedBatch, loader
 from expllm.train.learner import Learner, copy_to_dtensor, full_tensor, trainable
 from expllm.train.recipe import DataConfig
 from expllm.train.stages import open_model
@@ -34,7 +34,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     reading = read_stage(draw_faces(tmp_path_factory.mktemp("data")), stage, Questions())
     assert isinstance(reading, FaceTrainingSet)
     examples = Examples(reading, preparer(bundle()), None, 0)
-    made: dict[str, Tensor] = next(iter(loader(Prepared(examples), Batches(reading, stage), 0)))
+    made: dict[str, Tensor] = next(iter(loader(PreparedBatch(examples), Batches(reading, stage), 0)))
     assert set(made["tasks"].tolist()) == {0, 1}
     return made
 
@@ -104,14 +104,16 @@ def test_padding_costs_nothing(batch: dict[str, Tensor], learner: Learner) -> No
     assert float(learner(**more)[0].detach()) == pytest.approx(float(learner(**inputs)[0].detach()), rel=1e-5)
 
 
-@pytest.mark.parametrize("parts", [("projector",), ("tower_lora",), ("projector", "language_lora"), PARTS])
+@pytest.mark.parametrize(
+    "parts", [("projector",), ("tower_lora",), ("projector", "language_lora"), MODEL_PARTS]
+)
 def test_only_what_trains_has_gradients(batch: dict[str, Tensor], parts: tuple[str, ...]) -> None:
     counts = train_only(bundle().model, parts)
     made = Learner(bundle().model)
     made(**given(batch))[0].backward()
     have = {name for name, parameter in bundle().model.named_parameters() if parameter.grad is not None}
     assert have
-    assert {part_of(name) for name in have} == set(parts)
+    assert {parameter_part(name) for name in have} == set(parts)
     assert set(trainable(made)) >= have
     assert sum(parameter.numel() for parameter in trainable(made).values()) == sum(counts.values())
     made.zero_grad()

@@ -11,11 +11,11 @@ from expllm.core.conversations import Conversation, explanation_question, label_
 from expllm.core.vocabulary import AU_NAMES, AUVector
 from expllm.cot.rule_writer import write_cot
 from expllm.model.bundle import Bundle
-from expllm.model.checkpoint import load
+from expllm.model.checkpoint import load_model
 from expllm.model.model_inputs import preparer
 from expllm.model.vlm import inner
 from expllm.train.data_sources import read_faces
-from expllm.train.stages import train
+from expllm.train.stages import train_stages
 from expllm.train.training_sets import FaceTrainingSet
 
 pytestmark = pytest.mark.slow
@@ -52,8 +52,8 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Memory:
     folder = tmp_path_factory.mktemp("memorise")
     data = small.draw_faces(folder, COUNT, texts=lambda number, label: write_cot(aus_of(number), label))
     recipe = small.recipe(data, LEARNS, seed=SEED)
-    model = train(recipe, folder / "run", quiet=True)
-    bundle = load(model)
+    model = train_stages(recipe, folder / "run", quiet=True)
+    bundle = load_model(model)
     faces = read_faces(recipe.data, LEARNS, bundle.questions, "train")
     label, text = label_question(bundle.labels), explanation_question()
     return Memory(

@@ -14,7 +14,7 @@ from expllm.core.errors import ExpllmError, MissingData, UsageError
 from expllm.data.augment import Augmentation
 from expllm.train.recipe import Recipe, StageConfig, load_recipe
 from expllm.train.recipe_errors import validated
-from expllm.train.recipe_keys import RENAMED, current_settings
+from expllm.train.recipe_keys import RENAMED_KEYS, current_settings
 from expllm.train.training_sets import augmentation
 
 RECIPES = Path(__file__).parent.parent.parent / "recipes"
@@ -167,7 +167,7 @@ def test_settings_of_runs_from_before_are_read_under_the_present_names() -> None
     assert current_settings(before) == {
         "kind": "training", "stages.a.task": "instruct", "stages.a.max_grad_norm": 1.0, "data.au_hint": True,
     }  # fmt: skip
-    every = {name for names in RENAMED.values() for name in names}
+    every = {name for names in RENAMED_KEYS.values() for name in names}
     assert len(every) == 12
 
 

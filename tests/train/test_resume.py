@@ -21,9 +21,17 @@ from waiting import HANG_S, wait_until
 
 from expllm.core.errors import ExitCode
 from expllm.model.manifest import ModelError
-from expllm.train.checkpoints import MANIFEST, OPTIMIZER, WEIGHTS, latest, load_tensors, save_tensors, step_of
-from expllm.train.recipe import Part, Recipe
-from expllm.train.stages import train
+from expllm.train.checkpoints import (
+    CHECKPOINT_MANIFEST,
+    OPTIMIZER,
+    TRAINED_WEIGHTS,
+    latest,
+    load_tensors,
+    save_tensors,
+    step_of,
+)
+from expllm.train.recipe import Recipe, TrainedPart
+from expllm.train.stages import train_stages
 
 STEPS, RUNS, KILLS = 25, 4, 5
 STAGE = replace(
@@ -163,16 +171,16 @@ def family() -> set[int]:
 
 
 @pytest.mark.parametrize("trains", [("projector", "tower", "language_lora"), ("projector", "language")])
-def test_parts_that_are_trained_whole_go_on_too(tmp_path: Path, trains: tuple[Part, ...]) -> None:
+def test_parts_that_are_trained_whole_go_on_too(tmp_path: Path, trains: tuple[TrainedPart, ...]) -> None:
     stage = replace(INSTRUCT, trains=trains, max_steps=4, save_steps=1, save_total_limit=9)
     made, output = recipe(draw_faces(tmp_path), stage, dropout=0.1), tmp_path / "run"
-    train(made, output, quiet=True)
+    train_stages(made, output, quiet=True)
     folder = output / "1-instruct"
     before, history = learned(folder), told(folder)
     shutil.rmtree(folder / "model")
     for step in (3, 4):
         shutil.rmtree(folder / "checkpoints" / f"step-{step:07d}")
-    train(made, output, quiet=True)
+    train_stages(made, output, quiet=True)
     assert len(same(before, learned(folder))) == len(before)
     assert told(folder) == history
 
@@ -195,12 +203,12 @@ def _set(state: dict[str, Tensor], name: str, value: Tensor) -> str:
     return name
 
 
-@pytest.mark.parametrize("file", [WEIGHTS, OPTIMIZER])
+@pytest.mark.parametrize("file", [TRAINED_WEIGHTS, OPTIMIZER])
 def test_a_tensor_of_a_checkpoint_is_refused_by_its_name(file: str, tmp_path: Path) -> None:
     """Its own manifest vouches for it: as where files of two runs were mixed by hand."""
     made = recipe(draw_faces(tmp_path), replace(INSTRUCT, max_steps=2, save_steps=1))
     output = tmp_path / "run"
-    train(made, output, quiet=True)
+    train_stages(made, output, quiet=True)
     shutil.rmtree(output / "1-instruct" / "model")
     checkpoint = latest(output / "1-instruct" / "checkpoints")
     assert checkpoint is not None
@@ -209,11 +217,11 @@ def test_a_tensor_of_a_checkpoint_is_refused_by_its_name(file: str, tmp_path: Pa
         state = dict(whole)
         named = change(state)
         save_tensors(checkpoint / file, state)
-        manifest = json.loads((checkpoint / MANIFEST).read_text())
+        manifest = json.loads((checkpoint / CHECKPOINT_MANIFEST).read_text())
         manifest["files"][file] = hashlib.sha256((checkpoint / file).read_bytes()).hexdigest()
-        (checkpoint / MANIFEST).write_text(json.dumps(manifest))
+        (checkpoint / CHECKPOINT_MANIFEST).write_text(json.dumps(manifest))
         with pytest.raises(ModelError) as caught:
-            train(made, output, quiet=True)
+            train_stages(made, output, quiet=True)
         assert f"{checkpoint / file}: " in caught.value.line
         assert named in caught.value.line
         assert "choose another -o" in caught.value.line or "NaN or infinity" in caught.value.line

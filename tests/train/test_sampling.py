@@ -16,8 +16,8 @@ from expllm.core.vocabulary import Expression
 from expllm.train.sampling import (
     PAPER_MIXTURES,
     Counts,
-    Draw,
     Mixture,
+    SampleDraw,
     balanced_within,
     batches,
     class_balanced,
@@ -161,7 +161,7 @@ def test_a_sample_that_is_drawn_again_has_a_number_and_a_task_of_its_own() -> No
     assert repeats[0].task == first[0]
 
 
-def lengths_for(draws: tuple[Draw, ...], seed: int) -> list[int]:
+def lengths_for(draws: tuple[SampleDraw, ...], seed: int) -> list[int]:
     numbers = np.random.Generator(np.random.Philox(seed)).integers(260, 700, size=len(draws))
     return [int(number) for number in numbers]
 

@@ -20,8 +20,8 @@ from expllm.faces.boxes import MARGIN
 from expllm.train.data_sources import read_stage
 from expllm.train.picture_cache import cached_pictures
 from expllm.train.recipe import DataConfig
-from expllm.train.stages import prepare_faces, train
-from expllm.train.training_sets import CaptionTrainingSet, Face, FaceTrainingSet, check_labels
+from expllm.train.stages import prepare_faces, train_stages
+from expllm.train.training_sets import CaptionTrainingSet, FaceTrainingSet, TrainingFace, check_trainable
 
 QUESTIONS = Questions()
 
@@ -105,7 +105,7 @@ def test_a_box_cuts_a_square_with_a_margin(tmp_path: Path) -> None:
     pixels = np.zeros((90, 90, 3), np.uint8)
     pixels[30:50, 30:70] = (10, 200, 30)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    face = Face("a", LABELS[0], ImageRef(path=str(tmp_path / "a.png")), box=(30.0, 30.0, 40.0, 20.0))
+    face = TrainingFace("a", LABELS[0], ImageRef(path=str(tmp_path / "a.png")), box=(30.0, 30.0, 40.0, 20.0))
     faces = FaceTrainingSet((face,), LABELS, QUESTIONS, 0.0, "")
     side = round(40 * (1 + 2 * MARGIN))
     cut = np.asarray(faces.image(0))
@@ -118,7 +118,7 @@ def test_a_small_face_in_a_large_picture_keeps_its_pixels(tmp_path: Path) -> Non
     pixels = np.full((3000, 4000, 3), 255, np.uint8)
     pixels[1000:1100, 2000:2100] = (200, 0, 0)
     Image.fromarray(pixels).save(tmp_path / "large.png")
-    face = Face(
+    face = TrainingFace(
         "a", LABELS[0], ImageRef(path=str(tmp_path / "large.png")), box=(2000.0, 1000.0, 100.0, 100.0)
     )
     cut = np.asarray(FaceTrainingSet((face,), LABELS, QUESTIONS, 0.0, "").image(0))
@@ -166,7 +166,7 @@ def test_stage_one_reads_captions_of_their_own(tmp_path: Path) -> None:
     assert isinstance(found, CaptionTrainingSet)
     assert (len(found), found.image(0).size) == (1, (30, 20))
     assert found.conversation(0, "caption").learned == ("a man to the left of a dog",)
-    train(
+    train_stages(
         recipe(DataConfig(captions=str(tmp_path)), replace(ALIGN, batch=1, micro_batch=1, max_steps=1)),
         tmp_path / "run", quiet=True,
     )  # fmt: skip
@@ -182,9 +182,12 @@ def test_one_class_only_is_refused_for_labels_and_fine_for_captions(tmp_path: Pa
 
 
 def test_a_label_outside_the_set_is_refused(tmp_path: Path) -> None:
-    faces = [Face("a", Expression.CONTEMPT, ImageRef(path="a")), Face("b", LABELS[0], ImageRef(path="b"))]
+    faces = [
+        TrainingFace("a", Expression.CONTEMPT, ImageRef(path="a")),
+        TrainingFace("b", LABELS[0], ImageRef(path="b")),
+    ]
     with pytest.raises(ExpllmError, match="the label 'contempt' is not in the label set: neutral"):
-        check_labels(faces, LABELS)
+        check_trainable(faces, LABELS)
 
 
 def parquet(folder: Path, count: int = 6) -> Path:

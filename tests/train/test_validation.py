@@ -7,7 +7,7 @@ import pytest
 import small
 
 from expllm.core.errors import UsageError
-from expllm.train.stages import stage_dirs, train
+from expllm.train.stages import stage_dirs, train_stages
 from expllm.train.validation import read_losses
 
 STAGE = replace(small.INSTRUCT, max_steps=4, save_steps=2, augment=True)
@@ -16,9 +16,9 @@ STAGE = replace(small.INSTRUCT, max_steps=4, save_steps=2, augment=True)
 def test_a_loss_is_taken_after_every_checkpoint_and_changes_nothing(tmp_path: Path) -> None:
     data = small.draw_faces(tmp_path)
     plain, checked = small.recipe(data, STAGE, dropout=0.1), replace(data, valid=data.train)
-    train(plain, tmp_path / "plain", quiet=True)
+    train_stages(plain, tmp_path / "plain", quiet=True)
     watched = small.recipe(checked, STAGE, dropout=0.1)
-    train(watched, tmp_path / "watched", quiet=True)
+    train_stages(watched, tmp_path / "watched", quiet=True)
     stages = [stage_dirs(tmp_path / name, plain)[0] for name in ("plain", "watched")]
     one, other = (small.learned(stage.folder) for stage in stages)
     assert len(small.same(one, other)) == len(one)
@@ -38,7 +38,7 @@ def test_other_labels_are_refused(tmp_path: Path) -> None:
         (tmp_path / "other" / name / f"{number}.png").write_bytes(source.read_bytes())
     recipe = small.recipe(replace(data, valid=str(tmp_path / "other")), STAGE)
     with pytest.raises(UsageError, match="validate on faces with the same"):
-        train(recipe, tmp_path / "run", quiet=True)
+        train_stages(recipe, tmp_path / "run", quiet=True)
 
 
 def test_a_torn_line_is_passed_over(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from expllm.video.apexpictures import (
 from expllm.video.clip import Clip
 from expllm.video.course_tables import apexes_into
 from expllm.video.story import audit_story, peaks_of
-from expllm.video.timelinepage import write_report
+from expllm.video.timelinepage import write_timeline
 
 TEXT = (
     "**Key Observations:** First, both lip corners are strongly pulled up, for about 1.7 s.\n\n"
@@ -86,10 +86,10 @@ def test_a_report_shows_the_face_at_each_apex(smiling: TemporaryAnalysis, tmp_pa
     assert {path.name for path in tmp_path.iterdir()} == {apex_name(one) for one in smiling.episodes}
     assert set(faces) == {episode.number for episode in smiling.episodes}
     assert all(32 < max(Image.open(io.BytesIO(face)).size) <= THUMBNAIL for face in faces.values())
-    write_report(tmp_path / "r.html", "smile", smiling, faces)
+    write_timeline(tmp_path / "r.html", "smile", smiling, faces)
     page = (tmp_path / "r.html").read_text()
     assert page.count('class="apex-face"') == len(faces)
-    write_report(tmp_path / "r.html", "smile", smiling)
+    write_timeline(tmp_path / "r.html", "smile", smiling)
     assert "apex-face" not in (tmp_path / "r.html").read_text().split("<main")[1]
 
 

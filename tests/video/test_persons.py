@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from expllm.core.vocabulary import AU_NAMES
-from expllm.video.persons import Joiner, longest_first
+from expllm.video.persons import Joiner, most_seen
 from expllm.video.stretch_store import Stretch
 
 Shape = NDArray[np.float32]
@@ -84,4 +84,4 @@ def test_who_was_away_for_long_is_new_and_a_glimpse_is_nobody() -> None:
 def test_only_those_who_are_seen_longest() -> None:
     people = {(0, 0): 0, (0, 1): 1, (0, 2): 2}
     counts = {(0, 0): 5, (0, 1): 50, (0, 2): 20}
-    assert longest_first(people, counts, 2) == {(0, 1): 0, (0, 2): 1}
+    assert most_seen(people, counts, 2) == {(0, 1): 0, (0, 2): 1}

@@ -13,10 +13,10 @@ from faces_in_motion import small_walk
 from expllm.core.errors import OutputError
 from expllm.video.clip import Clip, Sampling
 from expllm.video.stretch_store import StretchFolder
-from expllm.video.stretches import Share, StretchMeter
+from expllm.video.stretches import StretchMeter, StretchShare
 
 
-def measured(data: bytes, path: Path, share: Share | None = None) -> StretchFolder:
+def measured(data: bytes, path: Path, share: StretchShare | None = None) -> StretchFolder:
     folder = StretchFolder(path)
     with StretchMeter() as meter, Clip(data) as clip:
         meter.measure(clip, folder, Sampling(), share)
@@ -53,7 +53,7 @@ def test_what_is_done_is_not_done_again_and_the_bytes_are_the_same(
 
 def test_shares_together_give_the_same_bytes(whole: StretchFolder, tmp_path: Path) -> None:
     for mine in (1, 0):
-        measured(small_walk(), tmp_path, Share(mine, 2))
+        measured(small_walk(), tmp_path, StretchShare(mine, 2))
     assert contents(StretchFolder(tmp_path)) == contents(whole)
 
 

@@ -13,9 +13,9 @@ MOST_LINES: Final = 50_000
 """Questions of one file, at most."""
 MOST_BYTES: Final = 190_000_000
 """Bytes of one file, at most: a little below the server's 200 MB."""
-ENDPOINT: Final = "/v1/chat/completions"
+BATCH_ENDPOINT: Final = "/v1/chat/completions"
 
-Answer = HttpReply | TransportError
+BatchAnswerLine = HttpReply | TransportError
 
 
 def question_line(key: str, body: bytes) -> bytes:
@@ -25,7 +25,7 @@ def question_line(key: str, body: bytes) -> bytes:
         key: Names it; the answer carries the same name. Answers come in any order.
         body: The request as it would be posted.
     """
-    head = f'{{"custom_id":"{key}","method":"POST","url":"{ENDPOINT}","body":'
+    head = f'{{"custom_id":"{key}","method":"POST","url":"{BATCH_ENDPOINT}","body":'
     return head.encode() + body + b"}\n"
 
 
@@ -46,7 +46,7 @@ def question_files(
         yield part
 
 
-def answers(content: bytes) -> Iterator[tuple[str, Answer]]:
+def answers(content: bytes) -> Iterator[tuple[str, BatchAnswerLine]]:
     """The answers of an output or error file, each with the name of its question.
 
     A line that is none is passed over: its question then counts as one without an answer.
@@ -61,7 +61,7 @@ def answers(content: bytes) -> Iterator[tuple[str, Answer]]:
             continue
 
 
-def _answer(row: Mapping[str, Any]) -> Answer:
+def _answer(row: Mapping[str, Any]) -> BatchAnswerLine:
     response, error = row.get("response"), row.get("error")
     if response and response.get("body") is not None:
         body = response["body"]

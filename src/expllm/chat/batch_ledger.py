@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from expllm.chat.batch_files import Answer
+from expllm.chat.batch_files import BatchAnswerLine
 from expllm.chat.transport import HttpReply
 from expllm.core.errors import OutputError
 
@@ -97,7 +97,7 @@ class BatchLedger:
         with self._named():
             return int(self._file.execute(f"SELECT count(*) FROM questions {where}", values).fetchone()[0])
 
-    def close_batch(self, file: str, found: Iterable[tuple[str, Answer]] = ()) -> set[str]:
+    def close_batch(self, file: str, found: Iterable[tuple[str, BatchAnswerLine]] = ()) -> set[str]:
         """Keeps the answers of a batch and forgets the batch, in one step; the keys of all its questions.
 
         Args:

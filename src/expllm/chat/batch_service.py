@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from expllm.chat.address import Address
-from expllm.chat.batch_files import ENDPOINT
+from expllm.chat.batch_files import BATCH_ENDPOINT
 from expllm.chat.chat_errors import BadRequest, ChatError, Unreachable
 from expllm.chat.outcomes import FailedAttempt
 from expllm.chat.replies import parse_reply
 from expllm.chat.retries import Backoff
 from expllm.chat.transport import HttpReply, Transport, TransportError
 
-WINDOW: Final = "24h"
+COMPLETION_WINDOW: Final = "24h"
 """Time that the server has; the only one that OpenAI offers."""
 ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 LIMITED: Final = frozenset({"token_limit_exceeded", "request_limit_exceeded", "batch_limit_exceeded"})
 """Why a batch fails while others lie at the server; it may be sent again when they have ended."""
-SECONDS: Final = 900.0
+_SECONDS: Final = 900.0
 """For one file to go up or come down."""
 LONGEST: Final = 2**30
 """Bytes of a file of answers, at most."""
@@ -84,7 +84,7 @@ class BatchService:
 
     async def begin(self, file: str) -> Batch:
         """Makes a batch of an uploaded file, or finds the one that was made when its answer was lost."""
-        wanted = {"input_file_id": file, "endpoint": ENDPOINT, "completion_window": WINDOW}
+        wanted = {"input_file_id": file, "endpoint": BATCH_ENDPOINT, "completion_window": COMPLETION_WINDOW}
         for attempt in itertools.count(1):
             reply = await self._once("POST", "/batches", json.dumps(wanted).encode())
             if isinstance(reply, HttpReply):

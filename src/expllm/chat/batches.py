@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from expllm.chat.address import Address
 from expllm.chat.attempts import CallProgress, Request
-from expllm.chat.batch_files import MOST_LINES, Answer, answers, question_files, question_line
-from expllm.chat.batch_service import LIMITED, LONGEST, SECONDS, Batch, BatchService
+from expllm.chat.batch_files import MOST_LINES, BatchAnswerLine, answers, question_files, question_line
+from expllm.chat.batch_service import _SECONDS, LIMITED, LONGEST, Batch, BatchService
 from expllm.chat.chat_errors import AnswersLater, BadRequest, ChatFailed
 from expllm.chat.outcomes import Completion, FailedAttempt
 from expllm.chat.prices import Prices
@@ -73,12 +73,12 @@ class _Queue:
         last: When the last question came, on the loop's clock.
     """
 
-    waiting: dict[str, asyncio.Future[Answer]] = field(default_factory=dict)
+    waiting: dict[str, asyncio.Future[BatchAnswerLine]] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
     unsent: dict[str, None] = field(default_factory=dict)
     last: float = 0.0
 
-    def add(self, key: str, body: bytes, *, sent: bool) -> asyncio.Future[Answer]:
+    def add(self, key: str, body: bytes, *, sent: bool) -> asyncio.Future[BatchAnswerLine]:
         loop = asyncio.get_running_loop()
         if key not in self.waiting:
             self.waiting[key], self.bodies[key] = loop.create_future(), body
@@ -87,7 +87,7 @@ class _Queue:
         self.last = loop.time()
         return self.waiting[key]
 
-    def settle(self, key: str, answer: Answer) -> None:
+    def settle(self, key: str, answer: BatchAnswerLine) -> None:
         self.bodies.pop(key, None)
         future = self.waiting.pop(key, None)
         if future is not None and not future.done():
@@ -146,7 +146,7 @@ class BatchClient:
         cls, model: str, address: Address, plan: BatchPlan, backoff: Backoff, most: int, prices: Prices
     ) -> "BatchClient":
         """With connections of its own, which take files."""
-        transport = Transport(address, timeout=SECONDS, between_bytes=60.0, most_bytes=LONGEST)
+        transport = Transport(address, timeout=_SECONDS, between_bytes=60.0, most_bytes=LONGEST)
         service = BatchService(model, address, transport, backoff, most)
         return cls(model, address, service, plan, most=most, prices=prices)
 
@@ -203,7 +203,7 @@ class BatchClient:
 
     # One question
 
-    async def _answer(self, key: str, body: bytes) -> Answer:
+    async def _answer(self, key: str, body: bytes) -> BatchAnswerLine:
         if (known := self._ledger.answer(key)) is not None:
             return known
         if self._left:
@@ -213,7 +213,7 @@ class BatchClient:
             self._keeper = asyncio.create_task(self._keep())
         return await asyncio.shield(future)  # others may wait for the same answer
 
-    def _outcome(self, answer: Answer, request: Request) -> Completion | FailedAttempt:
+    def _outcome(self, answer: BatchAnswerLine, request: Request) -> Completion | FailedAttempt:
         if isinstance(answer, TransportError):
             return FailedAttempt(answer.reason, answer.detail)
         return parse_reply(answer, self._model, self._address, request.limit)
@@ -279,7 +279,7 @@ class BatchClient:
         Raises:
             BadRequest: the server refused the batch as a whole, and would do so again.
         """
-        found: dict[str, Answer] = {}
+        found: dict[str, BatchAnswerLine] = {}
         for file in batch.files:
             found.update(answers(await self._service.content(file)))
         keys = self._ledger.close_batch(one.file, found.items())

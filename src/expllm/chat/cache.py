@@ -15,7 +15,7 @@ from expllm.chat.chat_errors import ChatError
 from expllm.chat.protocol import NOTHING_USED, Reply
 from expllm.core.errors import OutputError
 
-SCHEMA: Final = 1
+_SCHEMA: Final = 1
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS replies (
     key BLOB PRIMARY KEY, model TEXT NOT NULL, text TEXT NOT NULL, finish TEXT NOT NULL, at REAL NOT NULL
@@ -52,12 +52,12 @@ class ReplyCache:
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = NORMAL")
         version = self._file.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA):
+        if version not in (0, _SCHEMA):
             raise ChatError(
                 f"{self.path} is a cache of another version of ExpLLM: delete it or name another file"
             )
         self._file.execute(_TABLE)
-        self._file.execute(f"PRAGMA user_version = {SCHEMA}")
+        self._file.execute(f"PRAGMA user_version = {_SCHEMA}")
 
     def get(self, key: str) -> Reply | None:
         """The reply to the request with this key, at no cost; None if there is none."""

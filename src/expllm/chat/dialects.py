@@ -245,7 +245,7 @@ DIALECTS: Final = (
 )  # fmt: skip
 """Every row. Of servers that share a port, the first is taken."""
 
-OTHER: Final = Dialect(
+OTHER_DIALECT: Final = Dialect(
     "any other",
     context=("context length", "context window", "context_length"),
     filtered=("content policy", "content filter", "safety system", "usage polic", "sensitivecontent",
@@ -273,13 +273,13 @@ BROKEN_ENDINGS: Final = (
 )  # fmt: skip
 """What `finish_reason` is, in lower case, where the server broke off."""
 
-REASONING: Final = tuple(dict.fromkeys(name for row in (*DIALECTS, OTHER) for name in row.reasoning))
+REASONING: Final = tuple(dict.fromkeys(name for row in (*DIALECTS, OTHER_DIALECT) for name in row.reasoning))
 """Members of a message that hold its reasoning, at any server."""
 
 
 def dialect_of(host: str, port: int | None) -> Dialect:
-    """The server at an address: by its host name, else by its port; `OTHER` where neither is known."""
+    """The server at an address: by its host name or port, else `OTHER_DIALECT`."""
     for row in DIALECTS:
         if any(host == end or host.endswith(f".{end}") for end in row.hosts):
             return row
-    return next((row for row in DIALECTS if port is not None and row.port == port), OTHER)
+    return next((row for row in DIALECTS if port is not None and row.port == port), OTHER_DIALECT)

@@ -17,7 +17,7 @@ from expllm.chat.limits import AdaptiveLimiter, TokenBucket
 from expllm.chat.listing import listed_models
 from expllm.chat.outcomes import Completion, FailedAttempt, TokenLimit
 from expllm.chat.prices import Prices
-from expllm.chat.protocol import Message, Reply, as_payload, body_key, canonical
+from expllm.chat.protocol import Message, Reply, as_payload, body_key, canonical_json
 from expllm.chat.retries import Backoff
 from expllm.chat.transport import Transport, TransportError
 from expllm.core.errors import UsageError
@@ -192,7 +192,7 @@ class OpenAIChat:
     def _request(self, messages: Sequence[Message], max_tokens: int | None) -> Request:
         value = self._max_tokens if max_tokens is None else max_tokens
         limit = TokenLimit(self._attempts.limit_name, value, self._max_tokens_option)
-        body = canonical(self.payload(messages, max_tokens=value))
+        body = canonical_json(self.payload(messages, max_tokens=value))
         return Request(body, _tokens(body, messages), limit)
 
     def _cached(self, body: bytes) -> Reply | None:
@@ -262,7 +262,7 @@ def _fixed(
         )
     fixed = {name: value for name, value in chosen.items() if value is not None} | dict(extra)
     try:
-        canonical(fixed)
+        canonical_json(fixed)
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"the parameters of the model cannot be written as JSON: {error}") from None
     return fixed

@@ -4,7 +4,7 @@ import re
 from functools import cache
 from typing import Final, Literal
 
-from expllm.chat.dialects import DIALECTS, OTHER, Dialect
+from expllm.chat.dialects import DIALECTS, OTHER_DIALECT, Dialect
 
 Kind = Literal["filtered", "context", "length", "credit", "model", "key", "pictures", "place"]
 """What an error is about: one request (the first three), or every request."""
@@ -22,7 +22,7 @@ _KINDS: Final[tuple[Kind, ...]] = (
 """In the order in which they are looked for: a closed account broke a policy, and concerns every request."""
 
 
-def kind_of(words: str, dialect: Dialect = OTHER) -> Kind | None:
+def error_kind(words: str, dialect: Dialect = OTHER_DIALECT) -> Kind | None:
     """What an error's words are about; None where no row knows them.
 
     Args:
@@ -37,7 +37,7 @@ def kind_of(words: str, dialect: Dialect = OTHER) -> Kind | None:
 
 @cache
 def _pattern(kind: Kind) -> re.Pattern[str]:
-    return _compiled(tuple(word for row in (*DIALECTS, OTHER) for word in getattr(row, kind)))
+    return _compiled(tuple(word for row in (*DIALECTS, OTHER_DIALECT) for word in getattr(row, kind)))
 
 
 @cache

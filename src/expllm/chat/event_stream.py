@@ -8,10 +8,10 @@ from typing import Any, Final
 _LINE: Final = re.compile(r"\r\n|\n|\r")
 """Of an event stream. `str.splitlines` also breaks at U+2028, which a text may hold."""
 _FIELDS: Final = ("event:", "id:", "retry:")
-DONE: Final = "[DONE]"
+_DONE: Final = "[DONE]"
 
 
-def read_body(body: bytes) -> Any:
+def body_value(body: bytes) -> Any:
     """The JSON value of a body; of an event stream, the completion that its pieces make; else None.
 
     A stream that neither ends with `[DONE]` nor says why it ends was cut: None.
@@ -31,7 +31,7 @@ def _joined(text: str) -> Any:
     if not pieces:
         return None
     whole = _completion(pieces)
-    ended = DONE in events or whole["choices"][0]["finish_reason"] is not None
+    ended = _DONE in events or whole["choices"][0]["finish_reason"] is not None
     return whole if ended and any(piece.get("choices") for piece in pieces) else None
 
 

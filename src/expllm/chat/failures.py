@@ -6,7 +6,7 @@ from typing import Final
 from expllm.chat.address import Address
 from expllm.chat.chat_errors import BadRequest, ChatError, KeyRejected, QuotaSpent, UnknownModel, Unreachable
 from expllm.chat.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS
-from expllm.chat.error_kinds import Kind, kind_of
+from expllm.chat.error_kinds import Kind, error_kind
 from expllm.chat.error_response import ErrorResponse
 from expllm.chat.outcomes import Completion, FailedAttempt, TokenLimit
 from expllm.chat.protocol import FILTERED, NOTHING_USED
@@ -51,7 +51,7 @@ def failure(
     Raises:
         ChatError: every further request would be answered like this.
     """
-    said, kind = address.scrub(error.text), kind_of(error.words, address.dialect)
+    said, kind = address.scrub(error.text), error_kind(error.words, address.dialect)
     if kind == "filtered" and error.status != 401:
         return Completion(said, model, FILTERED, NOTHING_USED, refused=True)
     if kind == "context" or error.status == 413:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-CUT: Final = 0.7
+CUT_AFTER_THROTTLING: Final = 0.7
 """What is left of the limit when the server is overloaded."""
 
 TOLERATED: Final = 0.1
@@ -22,7 +22,7 @@ WINDOW: Final = 10
 SLACK: Final = 1.0
 """Seconds' worth of a budget that may be spent at once after a pause."""
 
-MARGIN: Final = 1.005
+_MARGIN: Final = 1.005
 """What is held back of a budget, as requests need not arrive as evenly as they leave."""
 
 
@@ -31,7 +31,8 @@ class AdaptiveLimiter:
 
     Additive increase, multiplicative decrease, as in TCP: a limit's worth of replies raises the limit by one,
     or a tenth of it where that is more; when more than `TOLERATED` of them say that the server is overloaded,
-    it is cut to `CUT` of what it was. Calls that were under way at a cut do not count towards the next.
+    it is cut to `CUT_AFTER_THROTTLING` of what it was. Calls that were under way at a cut do not count
+    towards the next.
 
     Args:
         most: The upper bound; the limit begins there.
@@ -82,7 +83,7 @@ class AdaptiveLimiter:
         self._judged += 1
         self._overloads += overloaded
         if self._overloads > TOLERATED * window:
-            self.limit = max(1.0, self.limit * CUT)
+            self.limit = max(1.0, self.limit * CUT_AFTER_THROTTLING)
             self._cuts += 1
         elif self._judged >= window:
             self.limit = min(float(self.most), self.limit + max(1.0, self.limit / 10))
@@ -111,7 +112,7 @@ class TokenBucket:
     """
 
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds_each = (60.0 + SLACK) * MARGIN / per_minute
+        self._seconds_each = (60.0 + SLACK) * _MARGIN / per_minute
         self._clock = clock
         self._paid_until = clock()
 

@@ -1,6 +1,6 @@
 """Models that a server lists (`GET /models`)."""
 
-from expllm.chat.event_stream import read_body
+from expllm.chat.event_stream import body_value
 from expllm.chat.transport import HttpReply
 
 
@@ -12,7 +12,7 @@ def listed_models(answer: HttpReply) -> tuple[tuple[str, str], ...]:
     >>> listed_models(Answer(404, {}, b"Not Found"))
     ()
     """
-    data = read_body(answer.body) if 200 <= answer.status < 300 else None
+    data = body_value(answer.body) if 200 <= answer.status < 300 else None
     rows = data.get("data") if isinstance(data, dict) else None
     found = []
     for row in rows if isinstance(rows, list) else []:

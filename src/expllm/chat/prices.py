@@ -24,7 +24,7 @@ from expllm.chat.chat_errors import BadPrices
 from expllm.chat.protocol import Usage
 
 ENVIRONMENT: Final = "EXPLLM_PRICES"
-SHIPPED: Final = Path(__file__).parent.parent / "assets" / "chat_prices.json"
+_SHIPPED: Final = Path(__file__).parent.parent / "assets" / "chat_prices.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Prices:
         Raises:
             BadPrices: it cannot be read, or does not hold prices; the line says where.
         """
-        chosen = Path(path or os.environ.get(ENVIRONMENT) or SHIPPED)
+        chosen = Path(path or os.environ.get(ENVIRONMENT) or _SHIPPED)
         try:
             text = chosen.read_text(encoding="utf-8")
             data = json.loads(text) if chosen.suffix == ".json" else tomllib.loads(text)

@@ -161,7 +161,7 @@ def _content(message: Message) -> str | list[dict[str, Any]]:
     return [*pictures, {"type": "text", "text": message.content}]
 
 
-def canonical(payload: Mapping[str, Any]) -> bytes:
+def canonical_json(payload: Mapping[str, Any]) -> bytes:
     """The one JSON text of a payload: sorted keys, no blanks, ASCII. These very bytes are sent."""
     return _ENCODER.encode(payload).encode("ascii")
 
@@ -175,7 +175,7 @@ def request_key(payload: Mapping[str, Any]) -> str:
     >>> request_key({"model": "m", "seed": 1}) == request_key({"seed": 1, "model": "m"})
     True
     """
-    return body_key(canonical(payload))
+    return body_key(canonical_json(payload))
 
 
 def body_key(body: bytes) -> str:

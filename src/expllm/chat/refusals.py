@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-LONGEST: Final = 400
+_LONGEST: Final = 400
 """Characters. A refusal is short; a long text that begins with an apology may still answer."""
 
 _OPENING: Final = (
@@ -39,7 +39,7 @@ def is_refusal(text: str) -> bool:
     >>> is_refusal("The brows are lowered; I cannot rule out anger.")
     False
     """
-    if len(text) > LONGEST:
+    if len(text) > _LONGEST:
         return False
     start = " ".join(text.replace("\u2019", "'").casefold().split())
     return bool(_REFUSAL.match(start) or _AGAINST.match(start))

@@ -5,7 +5,7 @@ from typing import Any, Final
 from expllm.chat.address import Address
 from expllm.chat.dialects import BROKEN_ENDINGS, FILTER_ENDINGS, LENGTH_ENDINGS, REASONING
 from expllm.chat.error_response import error_within, read_error
-from expllm.chat.event_stream import read_body
+from expllm.chat.event_stream import body_value
 from expllm.chat.failures import failure
 from expllm.chat.final_text import final_text
 from expllm.chat.outcomes import Completion, FailedAttempt, TokenLimit
@@ -27,7 +27,7 @@ def parse_reply(
     Raises:
         ChatError: every further request would be answered like this.
     """
-    data, limit = read_body(answer.body), limit or TokenLimit()
+    data, limit = body_value(answer.body), limit or TokenLimit()
     if 200 <= answer.status < 300:
         if data is None:
             return _no_json(answer, address)

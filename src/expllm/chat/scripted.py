@@ -6,7 +6,7 @@ from expllm.chat.chat_errors import ChatError
 from expllm.chat.protocol import Message, Reply, Usage
 from expllm.chat.refusals import is_refusal
 
-Line = str | Reply | Exception
+_Line = str | Reply | Exception
 """A text, a whole reply, or an error to raise."""
 
 
@@ -21,7 +21,7 @@ class ScriptedChat:
     """
 
     def __init__(
-        self, replies: Sequence[Line] | Callable[[Sequence[Message]], Line], *, identity: str = "scripted"
+        self, replies: Sequence[_Line] | Callable[[Sequence[Message]], _Line], *, identity: str = "scripted"
     ) -> None:
         self.identity = identity
         self.asked: list[tuple[Message, ...]] = []
@@ -49,7 +49,7 @@ class ScriptedChat:
         """Notes that it was closed."""
         self.closed = True
 
-    def _line(self, messages: Sequence[Message]) -> Line:
+    def _line(self, messages: Sequence[Message]) -> _Line:
         if callable(self._replies):
             return self._replies(messages)
         number = len(self.asked)

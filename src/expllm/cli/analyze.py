@@ -46,11 +46,11 @@ Inputs = Annotated[
         show_default=False,
     ),
 ]
-Output = Annotated[
+_Output = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of standard output."),
 ]
-Format = Annotated[
+_Format = Annotated[
     Literal["text", "json", "jsonl", "csv", "parquet", "html"] | None,
     typer.Option(
         "--format", help="Output format. [default: by the suffix of -o, else text]", show_default=False
@@ -66,11 +66,11 @@ Overlay = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
-Columns = Annotated[
+_Columns = Annotated[
     Literal["expllm", "pyfeat", "openface"],
     typer.Option("--columns", help="Columns of CSV and Parquet.", rich_help_panel=OUTPUT),
 ]
-NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and probabilities only, no text.")]
+_NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and probabilities only, no text.")]
 OnNoFace = Annotated[
     Literal["row", "skip", "error"],
     typer.Option(
@@ -89,7 +89,7 @@ MaxFaces = Annotated[
         rich_help_panel=FACES,
     ),
 ]
-Workers = Annotated[
+_Workers = Annotated[
     int | None,
     typer.Option(
         "--workers",
@@ -114,15 +114,15 @@ Verbose = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary; errors only.")]
 
 
-def analyze(
+def analyze_command(
     inputs: Inputs = None,
-    output: Output = None,
-    format_: Format = None,
+    output: _Output = None,
+    format_: _Format = None,
     as_json: AsJson = False,
     overlay: Overlay = None,
-    columns: Columns = "expllm",
+    columns: _Columns = "expllm",
     model: ModelOption = None,
-    no_explain: NoExplain = False,
+    no_explain: _NoExplain = False,
     order: OrderOption = None,
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
@@ -147,7 +147,7 @@ def analyze(
     mirrored: MirroredOption = False,
     on_no_face: OnNoFace = "row",
     max_faces: MaxFaces = 100,
-    workers: Workers = None,
+    workers: _Workers = None,
     landmarks: Landmarks = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -176,10 +176,10 @@ def analyze(
 
 def aus(
     inputs: Inputs = None,
-    output: Output = None,
-    format_: Format = None,
+    output: _Output = None,
+    format_: _Format = None,
     as_json: AsJson = False,
-    columns: Columns = "expllm",
+    columns: _Columns = "expllm",
     detector: DetectorOption = "mediapipe",
     au_source: AuSourceOption = "blendshapes",
     landmarker: LandmarkerOption = None,
@@ -187,7 +187,7 @@ def aus(
     licence: LicenceOption = "any",
     on_no_face: OnNoFace = "row",
     max_faces: MaxFaces = 100,
-    workers: Workers = None,
+    workers: _Workers = None,
     landmarks: Landmarks = False,
     quiet: Quiet = False,
     list_: Annotated[bool, typer.Option("--list", help="List the 31 action units and exit.")] = False,

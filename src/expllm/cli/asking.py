@@ -9,14 +9,14 @@ from typing import TypeVar
 from expllm.chat import OpenAIChat, priced_chat
 from expllm.cli.options import check_budget
 from expllm.cot.calls import Named
-from expllm.cot.journal import Outcome
+from expllm.cot.journal import SampleOutcome
 from expllm.cot.sample_session import RunBudget
 from expllm.evals.journaled_questions import Asker, QuestionRun, RecordedSettings
 from expllm.files.progress import Progress
 from expllm.files.signals import stopped_by_signals
 
-Asked = TypeVar("Asked", bound=Named)
-Who = TypeVar("Who", bound=RecordedSettings)
+_Asked = TypeVar("_Asked", bound=Named)
+_Who = TypeVar("_Who", bound=RecordedSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,8 @@ class ChatSettings:
 
 
 def ask_all(
-    settings: ChatSettings, run: QuestionRun[Asked, Who], passport: Who, asker: Asker[Asked],
-    questions: Sequence[Asked], doing: str, things: str,
+    settings: ChatSettings, run: QuestionRun[_Asked, _Who], passport: _Who, asker: Asker[_Asked],
+    questions: Sequence[_Asked], doing: str, things: str,
 ) -> None:  # fmt: skip
     """Asks every question that has no reply yet; replies are kept in the folder of `run`.
 
@@ -84,12 +84,12 @@ def ask_all(
 
 
 async def _ask(
-    settings: ChatSettings, run: QuestionRun[Asked, Who], asker: Asker[Asked], questions: Sequence[Asked],
+    settings: ChatSettings, run: QuestionRun[_Asked, _Who], asker: Asker[_Asked], questions: Sequence[_Asked],
     gate: RunBudget, progress: Progress,
 ) -> None:  # fmt: skip
     failed = 0
 
-    def count(outcome: Outcome) -> None:
+    def count(outcome: SampleOutcome) -> None:
         nonlocal failed
         failed += outcome.status == "failed"
         progress.step(failed)

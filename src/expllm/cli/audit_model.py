@@ -10,13 +10,13 @@ from expllm.core.errors import ExitCode, UsageError
 from expllm.evals.claim_comparison import AuditedText
 from expllm.evals.claim_reading import question_hash
 from expllm.evals.model_audit import AuditModelSettings, AuditRun, ClaimReader, ModelAudit
+from expllm.model.shipped import CHAT
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from expllm.cli.ending import Ending
 
-CHAT: Final = "chat:"
 MOST_SHOWN: Final = 20
 """Disagreements that are printed; the JSON has all of them."""
 

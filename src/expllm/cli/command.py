@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperOption
 from expllm.cli.ending import complain
 
 SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-RENAMED: Final = {
+RENAMED_OPTIONS: Final = {
     "--batch": ("--batch-size",),
     "--max-tokens": ("--max-new-tokens", "--judge-max-new-tokens"),
     "--judge-max-tokens": ("--judge-max-new-tokens",),
@@ -52,7 +52,7 @@ class Command(TyperCommand):
                 yield from arguments[place:]
                 return
             old, equals, value = argument.partition("=")
-            new = next((name for name in RENAMED.get(old, ()) if name in known), None)
+            new = next((name for name in RENAMED_OPTIONS.get(old, ()) if name in known), None)
             if new is None or old in known:
                 yield argument
             else:

@@ -39,10 +39,10 @@ from expllm.core.errors import UsageError
 if TYPE_CHECKING:
     from expllm.cot.estimate import Estimate
 
-app = new_group("Make, check and export explanations for a data set (the Exp-CoT Engine).")
+cot_app = new_group("Make, check and export explanations for a data set (the Exp-CoT Engine).")
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
-Model = Annotated[
+_Model = Annotated[
     str,
     typer.Option(
         "--model",
@@ -70,7 +70,7 @@ MaxRounds = Annotated[
         rich_help_panel=ENGINE,
     ),
 ]
-Verify = Annotated[
+_Verify = Annotated[
     Literal["llm", "rules", "both"],
     typer.Option(
         "--verify",
@@ -89,8 +89,8 @@ PromptsFolder = Annotated[
 ]
 
 
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The folder of the run.")]
-Seed = Annotated[
+_Output = Annotated[Path, typer.Option("--output", "-o", metavar="RUN", help="The folder of the run.")]
+_Seed = Annotated[
     int | None,
     typer.Option("--seed", metavar="N", help="Seed sent to the endpoint.", rich_help_panel=SERVERS),
 ]
@@ -104,7 +104,7 @@ TokensPerMinute = Annotated[
         "--tokens-per-minute", metavar="N", min=1, help="Rate limit, both ways.", rich_help_panel=SERVERS
     ),
 ]
-Ray = Annotated[
+_Ray = Annotated[
     str | None,
     typer.Option(
         "--ray",
@@ -121,11 +121,13 @@ Shards = Annotated[
 ]
 
 
-@app.command("make", cls=Command, short_help="Make explanations for a data set; resumes an interrupted run.")
+@cot_app.command(
+    "make", cls=Command, short_help="Make explanations for a data set; resumes an interrupted run."
+)
 def make(
     dataset: DatasetArgument,
-    output: Output,
-    model: Model = "rules",
+    output: _Output,
+    model: _Model = "rules",
     base_url: BaseUrlOption = None,
     key_env: KeyEnvOption = "OPENAI_API_KEY",
     concurrency: ConcurrencyOption = 64,
@@ -134,11 +136,11 @@ def make(
     prices: PricesOption = None,
     hint_after: HintAfter = 2,
     max_rounds: MaxRounds = 5,
-    verify: Verify = "both",
+    verify: _Verify = "both",
     prompts: PromptsFolder = None,
     temperature: TemperatureOption = 0.7,
     max_new_tokens: MaxNewTokensOption = None,
-    seed: Seed = None,
+    seed: _Seed = None,
     timeout: TimeoutOption = 60.0,
     requests_per_minute: RequestsPerMinute = None,
     tokens_per_minute: TokensPerMinute = None,
@@ -146,7 +148,7 @@ def make(
     batch_api: BatchApiOption = False,
     retry_failed: RetryFailedOption = False,
     quiet: QuietOption = False,
-    ray: Ray = None,
+    ray: _Ray = None,
     shards: Shards = None,
     au_source: AuSourceOption = "blendshapes",
     licence: LicenceOption = "any",
@@ -178,14 +180,14 @@ def make(
     leave(*work(options, as_json=as_json))
 
 
-@app.command("estimate", cls=Command, short_help="Estimate the calls, tokens and cost of a run.")
-def estimate(
+@cot_app.command("estimate", cls=Command, short_help="Estimate the calls, tokens and cost of a run.")
+def estimate_command(
     dataset: DatasetArgument,
-    model: Model = "chat:gpt-4o",
+    model: _Model = "chat:gpt-4o",
     limit: LimitOption = None,
     prices: PricesOption = None,
     max_rounds: MaxRounds = 5,
-    verify: Verify = "both",
+    verify: _Verify = "both",
     prompts: PromptsFolder = None,
     data_root: DataRootOption = None,
     kind: KindOption = None,
@@ -219,8 +221,8 @@ def _usd(best: float, worst: float) -> str:
     return f"{best:,.2f} to {worst:,.2f} USD"
 
 
-@app.command("audit", cls=Command, short_help="Check each claim of a text against the action units.")
-def audit(
+@cot_app.command("audit", cls=Command, short_help="Check each claim of a text against the action units.")
+def audit_command(
     file: Annotated[
         str,
         typer.Argument(metavar="FILE", help="Texts with their action units: JSONL, released JSON, or a run."),
@@ -269,7 +271,7 @@ def audit(
     audit_file(file, sample, as_json=as_json, summary=summary, order=order, output=output)
 
 
-@app.command("status", cls=Command, short_help="Show the progress and cost of a run.")
+@cot_app.command("status", cls=Command, short_help="Show the progress and cost of a run.")
 def status(
     run: RunArgument,
     as_json: JsonOption = False,
@@ -289,8 +291,8 @@ def status(
     print_view(ledger_view(ledger))
 
 
-@app.command("show", cls=Command, short_help="Show the whole conversation about a sample.")
-def show(
+@cot_app.command("show", cls=Command, short_help="Show the whole conversation about a sample.")
+def show_sample(
     run: RunArgument,
     sample: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="The sample. [default: the first]")
@@ -312,8 +314,8 @@ def show(
     print_view(sample_view(folder, sample))
 
 
-@app.command("export", cls=Command, short_help="Export a run's explanations as a data set.")
-def export(
+@cot_app.command("export", cls=Command, short_help="Export a run's explanations as a data set.")
+def export_command(
     run: RunArgument,
     to: Annotated[
         Literal["jsonl", "parquet", "hf", "llava", "trl", "messages", "released"],

@@ -11,11 +11,11 @@ from expllm.cli.figures import print_json, print_view
 from expllm.core.errors import ExitCode, RecordError
 from expllm.cot.ledger import Ledger
 from expllm.data import Sample, open_dataset
-from expllm.evals.references import explained
+from expllm.evals.references import explained_samples
 from expllm.files.atomic import refuse_inputs
 from expllm.files.runs import RunFolder
 from expllm.grounding import Audit, Checked, Unread, Verdict, audit
-from expllm.grounding.audit import REFUTED
+from expllm.grounding.audit import REFUTING_VERDICTS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from expllm.cli.audit_model import AuditOrder
     from expllm.evals.model_audit import ClaimReader, ModelAudit
 
-STYLES: Final = {
+_STYLES: Final = {
     Verdict.SUPPORTED: "green",
     Verdict.CONTRADICTED: "bold red",
     Verdict.WRONG_SIDE: "red",
@@ -33,7 +33,7 @@ STYLES: Final = {
     Verdict.NOT_MEASURABLE: "blue",
     Verdict.OUTSIDE: "bright_black",
 }
-UNREAD: Final = "underline"
+_UNREAD: Final = "underline"
 
 
 def audit_file(
@@ -122,7 +122,7 @@ def _samples(file: str) -> tuple[Iterable[Sample], Ending]:
     """What a data set or a run of `cot make` holds, and what is not in it that might be."""
     folder = RunFolder(Path(file))
     if folder.exists:
-        return explained(folder.path), replace(of_run(Ledger.of(folder)), code=ExitCode.DONE)
+        return explained_samples(folder.path), replace(of_run(Ledger.of(folder)), code=ExitCode.DONE)
     dataset = open_dataset(file)
     return dataset, of_data(dataset)
 
@@ -156,7 +156,7 @@ class _Totals:
 
     def add(self, report: Audit) -> None:
         self.texts += 1
-        self.refuted += any(checked.verdict in REFUTED for checked in report.checked)
+        self.refuted += any(checked.verdict in REFUTING_VERDICTS for checked in report.checked)
         self.verdicts.update(checked.verdict for checked in report.checked)
         self.sentences += report.sentences
         self.unread += len(report.unread)
@@ -185,7 +185,7 @@ class _Totals:
         for verdict in Verdict:
             count = self.verdicts[verdict]
             share = f"{count / max(self.verdicts.total(), 1):.1%}"
-            table.add_row(f"[{STYLES[verdict]}]{verdict.value}[/]", f"{count:,}", share)
+            table.add_row(f"[{_STYLES[verdict]}]{verdict.value}[/]", f"{count:,}", share)
         table.caption = (
             f"{self.refuted:,} of {self.texts:,} texts ({self.refuted / max(self.texts, 1):.1%}) "
             "claim a movement that does not take place, or not there"
@@ -216,9 +216,9 @@ def audit_view(sample: Sample, report: Audit) -> "RenderableType":
 
     text = Text(sample.text or "")
     for checked in report.checked:
-        text.stylize(STYLES[checked.verdict], checked.claim.start, checked.claim.end)
+        text.stylize(_STYLES[checked.verdict], checked.claim.start, checked.claim.end)
     for unread in report.unread:
-        text.stylize(UNREAD, unread.start, unread.end)
+        text.stylize(_UNREAD, unread.start, unread.end)
     lines: list[Any] = [text, Text()]
     lines += [_line(checked) for checked in report.checked]
     lines += [_unread_line(unread) for unread in report.unread]
@@ -239,7 +239,7 @@ def _unread_line(unread: Unread) -> Any:
     from rich.text import Text
 
     line = Text(f"{'not read':>18}  ")
-    line.append(f"“{unread.text}”", style=UNREAD)
+    line.append(f"“{unread.text}”", style=_UNREAD)
     line.append("  nothing in this sentence was checked", style="bright_black")
     return line
 
@@ -247,7 +247,7 @@ def _unread_line(unread: Unread) -> Any:
 def _line(checked: Checked) -> Any:
     from rich.text import Text
 
-    line = Text(f"{checked.verdict.value:>18}  ", style=STYLES[checked.verdict])
+    line = Text(f"{checked.verdict.value:>18}  ", style=_STYLES[checked.verdict])
     line.append(f"“{checked.claim.text}”", style="default")
     line.append(f"  {checked.reason}", style="bright_black")
     return line

@@ -5,7 +5,7 @@ from expllm.cli.figures import print_json
 from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.core.errors import ExitCode
 from expllm.cot.engine_setup import CotMakeOptions
-from expllm.cot.make_run import run
+from expllm.cot.make_run import make_cot
 from expllm.predict.img2au import FaceReader
 
 
@@ -16,10 +16,10 @@ def work(options: CotMakeOptions, *, as_json: bool = False) -> tuple[Ending, ...
         as_json: Print the run's ledger at the end.
 
     Raises:
-        ExpllmError: as `run`.
+        ExpllmError: as `make_cot`.
     """
     keep_stderr_to_ourselves()
-    made = run(options, face_reader=FaceReader)
+    made = make_cot(options, face_reader=FaceReader)
     if as_json:
         print_json(made.ledger.to_dict())
     stopped = Ending(ExitCode.SOME_INPUTS_FAILED, made.stopped) if made.stopped else Ending()

@@ -11,10 +11,10 @@ from rich.text import Text
 from expllm.cli.cot_view import STYLES, Narrow, audited_table, text, usage_lines
 from expllm.core.records import CoT
 from expllm.cot.explanation import CotRecord
-from expllm.cot.journal import Call, Verdict
+from expllm.cot.journal import Call, JournalVerdict
 from expllm.cot.ledger import SampleLedger, read_sample
-from expllm.cot.merged_journal import merged
-from expllm.cot.transcript import Event, LoggedCall, history
+from expllm.cot.merged_journal import merged_journals
+from expllm.cot.transcript import LoggedCall, TranscriptEvent, history
 from expllm.cot.usage import WRITTEN
 from expllm.files.runs import RunFolder
 
@@ -49,21 +49,21 @@ def sample_figures(run: RunFolder, sample: str | None = None) -> dict[str, Any]:
     return {**ledger.to_dict(), "talks": [[_plain(event) for event in talk] for talk in talks]}
 
 
-def _plain(event: Event) -> dict[str, Any]:
+def _plain(event: TranscriptEvent) -> dict[str, Any]:
     if isinstance(event, LoggedCall):
         return {"kind": "call", "tried_again": event.again, **asdict(event.call)}
     return {"kind": "verdict", **asdict(event)}
 
 
-def _read(run: RunFolder, sample: str | None) -> tuple[SampleLedger, list[list[Event]]]:
+def _read(run: RunFolder, sample: str | None) -> tuple[SampleLedger, list[list[TranscriptEvent]]]:
     """A sample's account, and what was said at each worker that had to do with it."""
-    with merged(run) as journals:
+    with merged_journals(run) as journals:
         name = journals.identify(sample)
         talks = [history(reader, name) for reader in journals.readers]
         return read_sample(journals, name), [talk for talk in talks if talk]
 
 
-def _talk(events: list[Event]) -> Iterator[RenderableType]:
+def _talk(events: list[TranscriptEvent]) -> Iterator[RenderableType]:
     shown = None
     for event in events:
         number = event.call.round if isinstance(event, LoggedCall) else event.round
@@ -101,7 +101,7 @@ def _took(call: Call) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _verdict(verdict: Verdict) -> Iterator[RenderableType]:
+def _verdict(verdict: JournalVerdict) -> Iterator[RenderableType]:
     counts = verdict.detail.get("audit")
     if counts is not None:
         yield text(f"  -> {verdict.step}, audited: {_counted(counts)}", "dim")

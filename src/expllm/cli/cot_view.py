@@ -15,12 +15,12 @@ from rich.text import Text
 from expllm.core.errors import one_line
 from expllm.cot.ledger import Ledger
 from expllm.cot.shares import Accuracy, Share
-from expllm.cot.usage import VIEWS, Audited, Usage, Verdicts
+from expllm.cot.usage import VIEWS, Audited, Verdicts, WriterUsage
 
-MOST_REASONS: Final = 12
+_MOST_REASONS: Final = 12
 """Kinds of reasons that are listed; the others are counted."""
 
-LONGEST_LINE: Final = 110
+_LONGEST_LINE: Final = 110
 """Wider terminals get a margin, not longer lines."""
 
 STYLES: Final = {"resolved": "green", "unresolved": "yellow", "invalid": "red"}
@@ -38,7 +38,7 @@ class Narrow:
         self._parts = Group(*parts)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from console.render(self._parts, options.update(width=min(options.max_width, LONGEST_LINE)))
+        yield from console.render(self._parts, options.update(width=min(options.max_width, _LONGEST_LINE)))
 
 
 class Foreign:
@@ -130,11 +130,11 @@ def _reasons(ledger: Ledger) -> Iterator[RenderableType]:
     if not found:
         return
     table = _table("without a text because", "", "samples", right=(2,))
-    for status, kind, count in found[:MOST_REASONS]:
+    for status, kind, count in found[:_MOST_REASONS]:
         table.add_row(text(status, STYLES.get(status, "")), text(kind), f"{count:,}")
-    rest = sum(count for _, _, count in found[MOST_REASONS:])
+    rest = sum(count for _, _, count in found[_MOST_REASONS:])
     if rest:
-        table.add_row("", f"{len(found) - MOST_REASONS} other reasons", f"{rest:,}")
+        table.add_row("", f"{len(found) - _MOST_REASONS} other reasons", f"{rest:,}")
     yield table
     yield from (text(f'{kind}, for example: "{said}"', "dim") for kind, said in ledger.said.items())
 
@@ -165,7 +165,7 @@ def audited_table(audited: Mapping[str, Audited]) -> Iterator[RenderableType]:
     yield text("Sentences: those about the face. Nothing in an unread one is checked.", "dim")
 
 
-def usage_lines(usage: Usage) -> Iterator[str]:
+def usage_lines(usage: WriterUsage) -> Iterator[str]:
     """Calls, tokens, cost and time; what nobody knows is said to be unknown."""
     if not usage.calls:
         yield "Nothing was asked."
@@ -195,7 +195,7 @@ def calls_text(count: int) -> str:
     return f"{count:,} call" if count == 1 else f"{count:,} calls"
 
 
-def cost_text(usage: Usage) -> str:
+def cost_text(usage: WriterUsage) -> str:
     """USD; calls of unknown price are said apart, they are not free."""
     if usage.cost is None:
         return f"Cost: unknown, no price is known for {calls_text(usage.unpriced or usage.calls)}."

@@ -12,7 +12,7 @@ from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from expllm.data.check import Report
+    from expllm.data.check import CheckReport
 
 data_app = new_group("Check data sets, and preview augmentation.")
 
@@ -20,7 +20,7 @@ data_app = new_group("Check data sets, and preview augmentation.")
 @data_app.command(
     "check", cls=Command, short_help="List what is found, missing and unreadable in a data set."
 )
-def check(
+def check_command(
     name: Annotated[
         str | None,
         typer.Argument(
@@ -40,11 +40,11 @@ def check(
 
     Every image is opened. Exit code 0: the data set is complete; 3: something is missing or unreadable.
     """
-    from expllm.data import KINDS
+    from expllm.data import DATASET_KINDS
     from expllm.data.about import CAPTIONS
-    from expllm.data.check import check as look_through
+    from expllm.data.check import check_dataset as look_through
 
-    kinds = (*KINDS, CAPTIONS)
+    kinds = (*DATASET_KINDS, CAPTIONS)
     kind, place = (None, name) if root is None else (name, root)
     if kind not in (None, *kinds):
         raise UsageError(f"unknown kind of data set {kind!r}: use {', '.join(kinds)}")
@@ -61,7 +61,7 @@ def check(
         leave(Ending(ExitCode.SOME_INPUTS_FAILED, f"{place}: incomplete: {listed(_troubles(report))}"))
 
 
-def _troubles(report: "Report") -> dict[str, int]:
+def _troubles(report: "CheckReport") -> dict[str, int]:
     """What stands in the way of a whole data set -> how often."""
     found = {
         "missing": len(report.missing), "cannot be read": len(report.unreadable),

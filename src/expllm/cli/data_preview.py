@@ -21,13 +21,13 @@ MOST_UNREADABLE: Final = 20
 Sheet = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="The contact sheet, a .png file.")
 ]
-Rows = Annotated[int, typer.Option("--rows", metavar="N", min=1, max=100, help="Faces on the sheet.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the augmentations.")]
+_Rows = Annotated[int, typer.Option("--rows", metavar="N", min=1, max=100, help="Faces on the sheet.")]
+_Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the augmentations.")]
 
 
 def preview(
-    dataset: DatasetArgument, output: Sheet, rows: Rows = 4, seed: Seed = 0, data_root: DataRootOption = None,
-    kind: KindOption = None,
+    dataset: DatasetArgument, output: Sheet, rows: _Rows = 4, seed: _Seed = 0,
+    data_root: DataRootOption = None, kind: KindOption = None,
 ) -> None:  # fmt: skip
     """Draw each augmentation at both ends of its range, and three images as training sees them.
 

@@ -10,18 +10,18 @@ from rich.text import Text
 
 from expllm.cli.cot_view import Narrow, text
 from expllm.data.about import CAPTIONS, OWN
-from expllm.data.check import Place, Report
+from expllm.data.check import CheckReport, MissingPlace
 
 MOST_PLACES: Final = 8
 """Files that are named of each kind of trouble; the others are counted, and all of them stand in the JSON."""
 
 
-def report_view(report: Report) -> RenderableType:
+def report_view(report: CheckReport) -> RenderableType:
     """A check in sentences and tables."""
     return Narrow(tuple(_parts(report)))
 
 
-def _parts(report: Report) -> Iterator[RenderableType]:
+def _parts(report: CheckReport) -> Iterator[RenderableType]:
     faces = "pictures" if report.kind == CAPTIONS else "faces"
     yield text(f"{report.about.title}: {report.samples:,} of {report.rows:,} rows are {faces}.", "bold")
     yield text(_opened(report))
@@ -46,13 +46,13 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield text(f"Fingerprint: {report.fingerprint}", "dim")
 
 
-def _opened(report: Report) -> str:
+def _opened(report: CheckReport) -> str:
     if report.opened is None:
         return "No picture was opened."
     return f"{report.opened:,} pictures were opened and are whole."
 
 
-def _classes(report: Report) -> Table:
+def _classes(report: CheckReport) -> Table:
     """A row for each split and label; published counts beside those found, where they are known."""
     known = report.about.classes
     table = _table("split", "label", "faces", *(("published",) if known else ()))
@@ -65,7 +65,7 @@ def _classes(report: Report) -> Table:
     return table
 
 
-def _totals(report: Report) -> Iterator[str]:
+def _totals(report: CheckReport) -> Iterator[str]:
     """Rows beside what was published; only where the whole of it was looked at."""
     for split, published in report.about.totals.items():
         said = " or ".join(f"{count:,}" for count in published)
@@ -78,7 +78,7 @@ def _totals(report: Report) -> Iterator[str]:
             yield f"Faces of {split}: {found:,}; published are {said} rows ({report.about.source})."
 
 
-def _places(what: str, places: Sequence[Place], style: str) -> Iterator[RenderableType]:
+def _places(what: str, places: Sequence[MissingPlace], style: str) -> Iterator[RenderableType]:
     if not places:
         return
     yield text(f"{len(places):,} {what}:", style)
@@ -88,7 +88,7 @@ def _places(what: str, places: Sequence[Place], style: str) -> Iterator[Renderab
         yield text(f"  and {len(places) - MOST_PLACES:,} more (--json names all of them)")
 
 
-def _left_out(report: Report) -> Table:
+def _left_out(report: CheckReport) -> Table:
     table = _table("left out because", "rows", words=1)
     ordered = sorted(report.left_out.items(), key=lambda item: -item[1])
     for reason, count in ordered[:MOST_PLACES]:

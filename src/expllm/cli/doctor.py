@@ -38,9 +38,9 @@ def doctor(
     if model is None:
         findings = [finding for check in CHECKS for finding in check()]
     else:
-        from expllm.cli.doctor_weights import examined
+        from expllm.cli.doctor_weights import examined_model
 
-        found = examined(model)
+        found = examined_model(model)
         findings, figures = found.findings, found.figures
     wrong = [finding for finding in findings if finding.state == "wrong"]
     if as_json:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 from expllm.cli.finding import Finding, package_finding
 from expllm.core.errors import ExitCode, ExpllmError
 from expllm.model.shipped import (
+    CHAT,
+    ENDPOINT,
+    MODEL_VARIABLE,
     NEEDED,
     OFFLINE,
     SHIPPED,
-    VARIABLE,
     default_model,
     missing_packages,
     model_folder,
@@ -21,13 +23,13 @@ from expllm.model.shipped import (
 if TYPE_CHECKING:
     from expllm.model.presets import LanguageConfig
 
-TRIAL_SIDE: Final = 64
+_TRIAL_SIDE: Final = 64
 """Pixels of the blank picture that the model is asked about."""
 
 
 def model_packages() -> Iterator[Finding]:
     """The packages of the model that ships; without them the rules explain, unless a model is named."""
-    absent = "wrong" if os.environ.get(VARIABLE) in SHIPPED else "optional"
+    absent = "wrong" if os.environ.get(MODEL_VARIABLE) in SHIPPED else "optional"
     why = f"without it {SHIPPED[0]} cannot explain"
     yield from (package_finding(module, absent, why) for module in NEEDED)
 
@@ -35,7 +37,7 @@ def model_packages() -> Iterator[Finding]:
 def the_model() -> Iterator[Finding]:
     """Who explains, whether its weights are whole, and whether it answers."""
     name = default_model()
-    why = f", from {VARIABLE}" if os.environ.get(VARIABLE) else ""
+    why = f", from {MODEL_VARIABLE}" if os.environ.get(MODEL_VARIABLE) else ""
     if name == OFFLINE:
         why = why or f", as packages of {SHIPPED[0]} are missing"
         yield Finding("default model", "ok", f"{name}: rules over the action units{why}")
@@ -46,7 +48,7 @@ def the_model() -> Iterator[Finding]:
 
 
 def _chats(name: str) -> bool:
-    return name.startswith(("chat:", "endpoint:"))
+    return name.startswith((CHAT, ENDPOINT))
 
 
 def _trained(name: str, why: str) -> Iterator[Finding]:
@@ -115,7 +117,7 @@ def _trial(name: str) -> Iterator[Finding]:
 
     from expllm.predict import FaceInput, open_explainer
 
-    blank = FaceInput(Image.new("RGB", (TRIAL_SIDE, TRIAL_SIDE)), None)
+    blank = FaceInput(Image.new("RGB", (_TRIAL_SIDE, _TRIAL_SIDE)), None)
     try:
         with closing(open_explainer(name)) as explainer:
             (said,) = explainer.explain([blank], write=False)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm.cli.finding import Finding
 from expllm.core.errors import ExitCode, ExpllmError, UsageError
-from expllm.model.shipped import SHIPPED, model_folder
+from expllm.model.shipped import CHAT, ENDPOINT, SHIPPED, model_folder
 
 if TYPE_CHECKING:
     from expllm.model.costs import Sizes
     from expllm.model.hub.inventory import Holding
     from expllm.model.presets import Preset
 
-NEEDED: Final = ("torch", "transformers", "peft", "safetensors")
+_NEEDED: Final = ("torch", "transformers", "peft", "safetensors")
 """Packages without which no model is opened."""
 
 
@@ -31,7 +31,7 @@ class Examined:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-def examined(name: str) -> Examined:
+def examined_model(name: str) -> Examined:
     """Looks at the packages, weights and memory that a model needs; nothing is fetched or loaded.
 
     Args:
@@ -41,7 +41,7 @@ def examined(name: str) -> Examined:
     Raises:
         UsageError: there is no such model.
     """
-    absent = [module for module in NEEDED if find_spec(module) is None]
+    absent = [module for module in _NEEDED if find_spec(module) is None]
     if absent:
         install = "pip install 'expllm[model]'"
         return Examined([Finding(module, "wrong", "not installed", install) for module in absent])
@@ -68,11 +68,11 @@ def examined(name: str) -> Examined:
 
 def _meant(name: str) -> "tuple[Preset, Finding | None]":
     """The preset that a name stands for, and what its own folder holds."""
-    from expllm.model.manifest import base_preset, check_files, is_model, read_manifest
+    from expllm.model.manifest import check_files, is_model, manifest_preset, read_manifest
     from expllm.model.presets import PRESETS
     from expllm.model.presets import preset as by_name
 
-    if name.startswith(("chat:", "endpoint:")):
+    if name.startswith((CHAT, ENDPOINT)):
         raise UsageError(f"{name.partition(':')[0]}: the model runs on a server and has no weights here")
     path = Path(name)
     if path.is_dir() and not is_model(path) and (path / "config.json").is_file():
@@ -87,7 +87,7 @@ def _meant(name: str) -> "tuple[Preset, Finding | None]":
     except ExpllmError as error:
         return manifest.preset, Finding("trained weights", "wrong", error.line, exit_code=error.exit_code)
     text = f"{_size(size)} in {folder}, SHA-256 checked"
-    return base_preset(folder, manifest), Finding("trained weights", "ok", text)
+    return manifest_preset(folder, manifest), Finding("trained weights", "ok", text)
 
 
 def _weights(held: "Holding") -> Finding:
@@ -118,7 +118,7 @@ def _memory(preset: "Preset", sizes: "Sizes", figures: dict[str, Any]) -> Iterat
     import torch
 
     from expllm.model.costs import answer_memory, training_memory
-    from expllm.model.summary import EXPLANATION, LEARNED, TRAINING
+    from expllm.model.summary import EXPLANATION, LEARNED, TRAINING_TEXT
     from expllm.train.dry_run import this_device
     from expllm.train.recipe import StageConfig
 
@@ -127,7 +127,7 @@ def _memory(preset: "Preset", sizes: "Sizes", figures: dict[str, Any]) -> Iterat
     yield Finding("device", "ok", f"{device.name}, {_size(device.memory)}; torch {torch.__version__}"
                   f"{'' if card else ', no GPU'}")  # fmt: skip
     asked = answer_memory(sizes, 1, EXPLANATION).total
-    trained = training_memory(sizes, LEARNED, 4, TRAINING, checkpointing=True).total
+    trained = training_memory(sizes, LEARNED, 4, TRAINING_TEXT, checkpointing=True).total
     figures["memory"] = {"answer": round(asked), "training_step": round(trained), "device": device.memory}
     yield _fits("to answer", asked, device.memory, "in bfloat16, one face", "wrong")
     yield _fits("to train", trained, device.memory, "in bfloat16, 4 faces at once, checkpointing", "optional")

@@ -18,13 +18,13 @@ from expllm.core.errors import ExitCode, one_line
 if TYPE_CHECKING:
     from expllm.cot.ledger import Ledger
     from expllm.data import Dataset
-    from expllm.evals.ablation_run import Measured
-    from expllm.evals.explanation_scores import Grounding
+    from expllm.evals.ablation_run import VariantRun
+    from expllm.evals.explanation_scores import GroundingScore
     from expllm.evals.judge.judge_scores import Judged
     from expllm.evals.saved_answers import Answer
-    from expllm.evals.scores import Scores
+    from expllm.evals.scores import RunScores
 
-MOST_REASONS: Final = 4
+_MOST_REASONS: Final = 4
 """Reasons that a line names; the others are counted."""
 
 
@@ -64,9 +64,10 @@ def listed(counts: Mapping[str, int], said: Mapping[str, str] | None = None) -> 
     """
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     parts = [
-        f"{reason} ({count:,}{_quoted((said or {}).get(reason))})" for reason, count in ordered[:MOST_REASONS]
+        f"{reason} ({count:,}{_quoted((said or {}).get(reason))})"
+        for reason, count in ordered[:_MOST_REASONS]
     ]
-    rest = sum(count for _, count in ordered[MOST_REASONS:])
+    rest = sum(count for _, count in ordered[_MOST_REASONS:])
     return ", ".join(parts) + (f", other reasons ({rest:,})" if rest else "")
 
 
@@ -121,11 +122,11 @@ def all_lost(answers: "Sequence[Answer]") -> Ending | None:
     lost, said = _lost(answers)
     if lost.total() < len(answers):
         return None
-    code = ExitCode.NO_FACE if lost[NO_FACE] == len(answers) else ExitCode.SOME_INPUTS_FAILED
+    code = ExitCode.NO_FACE if lost[_NO_FACE] == len(answers) else ExitCode.SOME_INPUTS_FAILED
     return Ending(code, f"not one of {len(answers):,} faces has an answer: {listed(lost, said)}")
 
 
-def of_answers(scores: "Scores", answers: "Sequence[Answer]") -> Ending:
+def of_answers(scores: "RunScores", answers: "Sequence[Answer]") -> Ending:
     """Of an evaluation: faces without an answer.
 
     Where some have one, a picture without a face does not count as failed: the figures count it as wrong.
@@ -134,14 +135,14 @@ def of_answers(scores: "Scores", answers: "Sequence[Answer]") -> Ending:
         return nothing
     lost, said = _lost(answers)
     lost += Counter({"picture missing": scores.settings.missing_count})
-    if set(lost) <= {NO_FACE}:
+    if set(lost) <= {_NO_FACE}:
         return Ending()
     return Ending(ExitCode.SOME_INPUTS_FAILED, f"faces without an answer: {listed(lost, said)}")
 
 
-NO_FACE: Final = "no face found"
+_NO_FACE: Final = "no face found"
 _NAMES: Final = {
-    "unreadable": "picture unreadable", "no_face": NO_FACE, "no_label": "no label in the answer",
+    "unreadable": "picture unreadable", "no_face": _NO_FACE, "no_label": "no label in the answer",
 }  # fmt: skip
 
 
@@ -160,7 +161,7 @@ def _lost(answers: "Sequence[Answer]") -> tuple[Counter[str], dict[str, str]]:
     return lost, said
 
 
-def of_trainings(trainings: "Sequence[Measured]") -> Ending:
+def of_trainings(trainings: "Sequence[VariantRun]") -> Ending:
     """Of `eval ablate`: trainings that failed, or whose model answered nothing."""
     failed = sum(
         one.scores is None or one.scores.figures.unanswered == one.scores.figures.rows for one in trainings
@@ -171,7 +172,7 @@ def of_trainings(trainings: "Sequence[Measured]") -> Ending:
     return Ending(code, f"{failed:,} of {len(trainings):,} trainings failed: the table gives the reasons")
 
 
-def of_texts(found: "Grounding") -> Ending:
+def of_texts(found: "GroundingScore") -> Ending:
     """Of `eval cot`: answers of which not one holds a text."""
     if found.texts:
         return Ending()

@@ -40,17 +40,17 @@ from expllm.core.packages import PLOTS, require
 from expllm.files.atomic import refuse_inputs
 
 if TYPE_CHECKING:
-    from expllm.evals.saved_answers import Answer, Settings, Task
+    from expllm.evals.saved_answers import Answer, EvalTask, Settings
 
-app = new_group("Evaluate models; answers are saved, and every figure can be computed again from them.")
+eval_app = new_group("Evaluate models; answers are saved, and every figure can be computed again from them.")
 
 
-@app.command(
+@eval_app.command(
     "accuracy",
     cls=Command,
     short_help="Accuracy, balanced accuracy and macro-F1, with 95 % confidence intervals.",
 )
-def accuracy(
+def accuracy_command(
     model: ModelArgument,
     dataset: DatasetArgument,
     output: EvalRunOption = None,
@@ -106,7 +106,7 @@ def accuracy(
     report_labels(run, settings, answers, as_json, plot, abstain)
 
 
-@app.command(
+@eval_app.command(
     "transfer",
     cls=Command,
     short_help="Score a model on a data set with another label set: shared labels only.",
@@ -167,7 +167,9 @@ def transfer(
     report_labels(run, settings, answers, as_json, plot, abstain)
 
 
-@app.command("rescore", cls=Command, short_help="Print the tables of a run again, from its saved answers.")
+@eval_app.command(
+    "rescore", cls=Command, short_help="Print the tables of a run again, from its saved answers."
+)
 def rescore(
     run: EvalRunArgument,
     as_json: JsonOption = False,
@@ -187,11 +189,11 @@ def rescore(
     report_labels(run, saved.settings(), saved.answers(), as_json, plot, abstain)
 
 
-@app.command("compare", cls=Command, short_help="McNemar's test between two runs on the same faces.")
-def compare(run: EvalRunArgument, other: EvalRunArgument, as_json: JsonOption = False) -> None:
+@eval_app.command("compare", cls=Command, short_help="McNemar's test between two runs on the same faces.")
+def compare_command(run: EvalRunArgument, other: EvalRunArgument, as_json: JsonOption = False) -> None:
     """Test whether the accuracies of two runs differ significantly, on the faces that both answered."""
     from expllm.evals.saved_answers import EvalRun
-    from expllm.evals.scores import compare as compared
+    from expllm.evals.scores import compare_runs as compared
 
     runs = [EvalRun(path) for path in (run, other)]
     one, two = ((each.settings(), each.answers()) for each in runs)
@@ -204,13 +206,13 @@ def compare(run: EvalRunArgument, other: EvalRunArgument, as_json: JsonOption = 
     print_view(comparison_view(found, (run, other)))
 
 
-app.command("report", cls=Command, short_help="One HTML page of several runs, beside the paper's tables.")(
-    evaluate_report.report
-)
+eval_app.command(
+    "report", cls=Command, short_help="One HTML page of several runs, beside the paper's tables."
+)(evaluate_report.report)
 
 
 def answers_of(
-    task: "Task | None", model: str, name: str, output: Path | None, root: str | None, kind: str | None,
+    task: "EvalTask | None", model: str, name: str, output: Path | None, root: str | None, kind: str | None,
     batch: int, limit: int | None, boxes: bool | None, dtype: str, device: str, licence: str,
     quiet: bool, plot: bool, endpoint: tuple[Any, ...] = (None,) * 10,
 ) -> "tuple[Path, Settings, list[Answer]]":  # fmt: skip
@@ -254,9 +256,9 @@ def report_labels(
         fitted: The temperature that was fitted just now; it is printed only.
     """
     from expllm.evals.saved_answers import EvalRun
-    from expllm.evals.scores import score
+    from expllm.evals.scores import score_run
 
-    scores = score(settings, answers, abstain=abstain)
+    scores = score_run(settings, answers, abstain=abstain)
     EvalRun(run).write_scores(scores.to_dict())
     if plot or abstain is not None:
         from expllm.evals.calibrate import write_plots

@@ -9,7 +9,7 @@ from expllm.cli.ending import leave, of_trainings
 from expllm.cli.figures import JsonOption, print_json
 from expllm.cli.options import BatchSizeOption, LimitOption, QuietOption
 from expllm.core.errors import UsageError
-from expllm.core.packages import TRAINING, require
+from expllm.core.packages import TRAINING_PACKAGES, require
 
 if TYPE_CHECKING:
     from expllm.evals.ablation_run import Ablation
@@ -21,7 +21,7 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE ...]", help="Overrides for all variants, as for 'expllm train'."),
 ]
-Output = Annotated[
+_Output = Annotated[
     Path | None, typer.Option("-o", "--output", help="Folder of all runs. [default: runs/NAME-ablation]")
 ]
 Data = Annotated[
@@ -40,7 +40,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="List the variants witho
 def ablate(
     recipe: RecipeArgument,
     overrides: Overrides = None,
-    output: Output = None,
+    output: _Output = None,
     data: Data = None,
     only: Only = None,
     seeds: Seeds = 1,
@@ -56,9 +56,9 @@ def ablate(
     command again to resume. Variants and seeds of earlier commands with the same recipe and data stay in
     the tables. Exit code 3: some variants failed; the table gives the reasons.
     """
-    require(*TRAINING)
+    require(*TRAINING_PACKAGES)
     from expllm.evals.ablation import chosen, variants
-    from expllm.evals.ablation_run import Ablation, run, write
+    from expllm.evals.ablation_run import Ablation, run_ablation, write_ablation
     from expllm.train.recipe import load_recipe
 
     plan = load_recipe(recipe, overrides or ())
@@ -82,9 +82,9 @@ def ablate(
         raise UsageError(
             "none of these variants can be trained: 'expllm eval ablate --dry-run' gives the reasons"
         )
-    found = run(
+    found = run_ablation(
         ablation, dataset, name, limit=limit, batch=batch_size, quiet=quiet,
-        after=lambda done: table.update(write(ablation, done, about)),
+        after=lambda done: table.update(write_ablation(ablation, done, about)),
     )  # fmt: skip
     _tell(table, as_json)
     leave(of_trainings(list(found.values())))
@@ -105,12 +105,12 @@ def _validation(plan: "Recipe", data: str | None) -> tuple[Any, str]:
 
 
 def _tell(table: dict[str, Any], as_json: bool) -> None:
-    from expllm.evals.ablation_run import markdown
+    from expllm.evals.ablation_run import ablation_markdown
 
     if as_json:
         print_json(table)
     else:
-        typer.echo(markdown(table), nl=False)
+        typer.echo(ablation_markdown(table), nl=False)
 
 
 def _plan(ablation: "Ablation") -> dict[str, Any]:

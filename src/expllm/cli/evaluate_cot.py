@@ -50,6 +50,7 @@ from expllm.cli.options import (
 from expllm.cli.terminal import keep_stderr_to_ourselves
 from expllm.core.errors import ExitCode
 from expllm.files.atomic import refuse_inputs
+from expllm.model.shipped import CHAT, ENDPOINT
 
 if TYPE_CHECKING:
     from expllm.cli.asking import ChatSettings
@@ -67,7 +68,7 @@ ReferenceOption = Annotated[
         rich_help_panel=DATA,
     ),
 ]
-MaxNewTokensOption = Annotated[
+_MaxNewTokensOption = Annotated[
     int | None,
     typer.Option(
         "--max-new-tokens",
@@ -99,7 +100,7 @@ def cot(
     seed: SampleSeedOption = 0,
     reference: ReferenceOption = None,
     order: OrderOption = None,
-    max_new_tokens: MaxNewTokensOption = None,
+    max_new_tokens: _MaxNewTokensOption = None,
     questions: QuestionsOption = None,
     served_name: ServedNameOption = None,
     hint: HintOption = None,
@@ -134,7 +135,7 @@ def cot(
 
     Grounding holds claims against measured action units; a judge compares texts with references (Table III).
     """
-    from expllm.cli.audit_model import CHAT, AuditOrder
+    from expllm.cli.audit_model import AuditOrder
     from expllm.cli.evaluate_judge import opened_beside
 
     reading = AuditOrder(
@@ -163,7 +164,7 @@ def _evaluated(
         UsageError: those of a served model are given for another; its licence is not allowed.
     """
     from expllm.predict import ChatOptions
-    from expllm.predict.opening import CHAT, ENDPOINT, check_chat_options, check_named
+    from expllm.predict.opening import check_chat_options, check_named
 
     served = ChatOptions(questions=Path(questions) if questions else None, served_name=served_name)
     if questions or served_name:
@@ -219,9 +220,9 @@ def report_cot(run: Path, settings: "Settings", answers: "list[Answer]", as_json
     from expllm.evals.judge.judge_scores import all_judged
     from expllm.evals.model_audit import all_model_audits
     from expllm.evals.saved_answers import EvalRun
-    from expllm.evals.scores import score
+    from expllm.evals.scores import score_run
 
-    scores, grounded = score(settings, answers), grounding(answers)
+    scores, grounded = score_run(settings, answers), grounding(answers)
     judges = all_judged(run, pairs_of(answers))
     audits = all_model_audits(run, audited_texts(answers))
     found = {

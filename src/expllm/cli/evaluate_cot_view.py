@@ -9,24 +9,24 @@ from rich.table import Table
 
 from expllm.cli.audit_model import model_audit_view
 from expllm.cli.cot_view import Foreign, Narrow
-from expllm.cli.evaluate_view import bounds, percent, scores_view, table_of
-from expllm.evals.explanation_scores import Grounding, pairs_of
+from expllm.cli.evaluate_view import bounds, percent_cell, scores_view, table_of
+from expllm.evals.explanation_scores import GroundingScore, pairs_of
 from expllm.evals.judge.judge_scores import Judged
-from expllm.evals.judge.rubric import PARTS
-from expllm.evals.ladder import Climbed, Step
+from expllm.evals.judge.rubric import RUBRIC_PARTS
+from expllm.evals.ladder import Climbed, LadderStep
 from expllm.evals.ladder_runs import LadderSettings
 from expllm.evals.metrics.bootstrap import Interval
 from expllm.evals.model_audit import ModelAudit
 from expllm.evals.saved_answers import Answer
-from expllm.evals.scores import Scores
+from expllm.evals.scores import RunScores
 
 _PARTS: Final = dict(
-    zip(PARTS, ("key observations, 0-5", "interpretation, 0-5", "conclusion, 0 or 5"), strict=True)
+    zip(RUBRIC_PARTS, ("key observations, 0-5", "interpretation, 0-5", "conclusion, 0 or 5"), strict=True)
 )
 
 
 def cot_view(
-    scores: Scores, grounded: Grounding, judges: Sequence[Judged], audits: Sequence[ModelAudit],
+    scores: RunScores, grounded: GroundingScore, judges: Sequence[Judged], audits: Sequence[ModelAudit],
     answers: Sequence[Answer], run: Path,
 ) -> RenderableType:  # fmt: skip
     """A run with explanations: grounding, each audit model, each judge, then the labels."""
@@ -45,7 +45,7 @@ def cot_view(
     return Narrow((*parts, Foreign("", ""), scores_view(scores, run)))
 
 
-def _grounding(found: Grounding) -> Table:
+def _grounding(found: GroundingScore) -> Table:
     table = table_of(("grounding, by the audit", False), ("%", True), ("95 % interval", True))
     first = found.as_written
     for name, interval in (
@@ -57,12 +57,12 @@ def _grounding(found: Grounding) -> Table:
         ("conclusions that affirm the answered label", found.agrees),
         ("labels that are the same behind the text", found.labels_agree),
     ):
-        known = ("-", "") if interval is None else (percent(interval.estimate), bounds(interval))
+        known = ("-", "") if interval is None else (percent_cell(interval.estimate), bounds(interval))
         table.add_row(name, *known)
     return table
 
 
-def _claims(found: Grounding) -> str:
+def _claims(found: GroundingScore) -> str:
     """Every claim by its verdict, the most frequent first."""
     return _claims_of(found.verdicts)
 
@@ -73,14 +73,14 @@ def _claims_of(verdicts: Mapping[str, int]) -> str:
     return f"claims: {told}" if told else "claims: none"
 
 
-def _rejected(found: Grounding) -> Iterator[str]:
+def _rejected(found: GroundingScore) -> Iterator[str]:
     """What audited decoding changed, so that no figure is 100 % by construction without a word."""
     first = found.as_written
     if first is None:
         return
     count = first.rewritten + first.by_rules + first.omitted
     done = f"{first.rewritten:,} rewritten, {first.by_rules:,} by rules, {first.omitted:,} left out"
-    more = "" if first.extra_tokens is None else f"; {percent(first.extra_tokens)} % more tokens decoded"
+    more = "" if first.extra_tokens is None else f"; {percent_cell(first.extra_tokens)} % more tokens decoded"
     yield (
         f"audited while written: {count:,} refuted sentences in {first.changed:,} of {first.texts:,} texts "
         f"({done}){more}"
@@ -88,7 +88,7 @@ def _rejected(found: Grounding) -> Iterator[str]:
     yield f"as first written, {_claims_of(first.verdicts)}"
 
 
-def _left_out(found: Grounding, answers: Sequence[Answer]) -> Iterator[str]:
+def _left_out(found: GroundingScore, answers: Sequence[Answer]) -> Iterator[str]:
     for status, count in found.unexplained.items():
         yield f"not explained ({status.replace('_', ' ')}): {count:,} faces"
     for problem, count in found.problems.items():
@@ -192,14 +192,14 @@ def _climbed(name: str, found: Climbed) -> list[RenderableType]:
     for step in found.steps:
         steps.add_row(*_step(step))
     verdict = f"{name} can be trusted on these texts" if found.trusted else f"{name} can not be trusted"
-    unscored = f", {percent(found.unscored)} % of the texts unscored" if found.unscored else ""
+    unscored = f", {percent_cell(found.unscored)} % of the texts unscored" if found.unscored else ""
     style = "bold green" if found.trusted else "bold red"
     return [Foreign("", ""), rungs, steps, Foreign(f"{verdict}{unscored}", style)]
 
 
-def _step(step: Step) -> tuple[str, ...]:
+def _step(step: LadderStep) -> tuple[str, ...]:
     sure = step.difference
     return (
         f"{step.lower} -> {step.upper}", f"{sure.estimate:+.3f}", f"{sure.low:+.3f} to {sure.high:+.3f}",
-        percent(step.higher), percent(step.equal), "yes" if step.holds else "NO",
+        percent_cell(step.higher), percent_cell(step.equal), "yes" if step.holds else "NO",
     )  # fmt: skip

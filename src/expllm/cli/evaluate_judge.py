@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from expllm.cli.asking import ChatSettings, ask_all
-from expllm.cli.audit_model import CHAT, AuditOrder, ask_audit_model
+from expllm.cli.audit_model import AuditOrder, ask_audit_model
 from expllm.core.errors import UsageError
 from expllm.evals.judge import scripted_judge
 from expllm.evals.judge.judge_run import (
@@ -14,12 +14,13 @@ from expllm.evals.judge.judge_run import (
     Judge,
     JudgeRun,
     JudgeSettings,
-    Pair,
     RuleJudge,
+    TextPair,
     readings_of,
 )
 from expllm.evals.judge.rubric import JudgeFile
 from expllm.evals.model_audit import ClaimReader
+from expllm.model.shipped import CHAT
 
 if TYPE_CHECKING:
     from expllm.evals.saved_answers import Answer
@@ -89,7 +90,7 @@ class JudgeOrder(ChatSettings):
         return None if self.repeats == 1 else repeat
 
 
-def ask_judge(order: JudgeOrder, judge: Judge, file: JudgeFile, run: Path, pairs: Sequence[Pair]) -> None:
+def ask_judge(order: JudgeOrder, judge: Judge, file: JudgeFile, run: Path, pairs: Sequence[TextPair]) -> None:
     """Asks about every pair that has no reply yet; replies are kept below the run's folder.
 
     Raises:

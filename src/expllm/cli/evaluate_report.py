@@ -11,9 +11,9 @@ from expllm.cli.options import AbstainOption, DataRootOption
 from expllm.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from expllm.report.evaluation.evaluation_report import Report
+    from expllm.report.evaluation.evaluation_report import WrittenReport
 
-Shown = Literal["blur", "show", "none"]
+_Shown = Literal["blur", "show", "none"]
 
 
 def report(
@@ -26,7 +26,7 @@ def report(
         int, typer.Option("--samples", metavar="N", min=0, help="Maximum number of faces in the gallery.")
     ] = 8,
     faces: Annotated[
-        Shown,
+        _Shown,
         typer.Option("--faces", help="Faces of the gallery; show them only if their licence allows it."),
     ] = "blur",
     abstain: AbstainOption = None,
@@ -42,13 +42,13 @@ def report(
         raise UsageError(
             f"cannot write {output}: the report is an HTML page: choose a name that ends in .html"
         )
-    from expllm.report.evaluation.evaluated_runs import read
+    from expllm.report.evaluation.evaluated_runs import read_runs
     from expllm.report.evaluation.evaluation_report import TITLE, write_report
-    from expllm.report.evaluation.markdown import is_ours
+    from expllm.report.evaluation.markdown import is_our_markdown
 
-    if not is_ours(tables := output.with_suffix(".md")):
+    if not is_our_markdown(tables := output.with_suffix(".md")):
         raise UsageError(f"{tables} is another document, which the tables would overwrite: choose another -o")
-    material = read(runs, abstain)
+    material = read_runs(runs, abstain)
     written = write_report(
         material, output, title=title or TITLE, samples=samples, faces=faces, root=data_root
     )
@@ -59,7 +59,7 @@ def report(
         leave(Ending(ExitCode.SOME_INPUTS_FAILED, line))
 
 
-def _print(written: "Report", runs: int, as_json: bool) -> None:
+def _print(written: "WrittenReport", runs: int, as_json: bool) -> None:
     size = written.page.stat().st_size
     if as_json:
         print_json({

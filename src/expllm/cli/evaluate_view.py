@@ -11,21 +11,21 @@ from rich.table import Table
 from expllm.cli.cot_view import Foreign, Narrow
 from expllm.evals.metrics.bootstrap import Interval
 from expllm.evals.metrics.classification import COMMON
-from expllm.evals.scores import Comparison, Scores
+from expllm.evals.scores import RunComparison, RunScores
 
 if TYPE_CHECKING:
     from expllm.evals.metrics.calibration import Temperature
 
-MOST_NAMED: Final = 12
+_MOST_NAMED: Final = 12
 """Pictures that are named; all of them stand in scores.json."""
 
 
-def scores_view(scores: Scores, run: Path) -> RenderableType:
+def scores_view(scores: RunScores, run: Path) -> RenderableType:
     """All figures of a run; shares in percent."""
     return Narrow(tuple(_scores(scores, run)))
 
 
-def _scores(scores: Scores, run: Path) -> Iterator[RenderableType]:
+def _scores(scores: RunScores, run: Path) -> Iterator[RenderableType]:
     asked = scores.settings
     yield Foreign(f"{asked.model} on {asked.dataset}: {scores.figures.rows:,} faces ({asked.task})", "bold")
     yield from (Foreign(f"ALARM: {line}", "bold red") for line in scores.alarms)
@@ -35,7 +35,7 @@ def _scores(scores: Scores, run: Path) -> Iterator[RenderableType]:
     yield Foreign(f"saved in {run}: 'expllm eval rescore {run}' prints this again without the model", "")
 
 
-def _figures(scores: Scores) -> Table:
+def _figures(scores: RunScores) -> Table:
     found, sure = scores.figures, scores.intervals
     table = table_of(("figure", False), ("%", True), ("95 % interval", True))
     rows: tuple[tuple[str, Interval], ...] = (
@@ -44,41 +44,41 @@ def _figures(scores: Scores) -> Table:
         ("macro-F1", sure.macro_f1),
     )
     for name, interval in rows:
-        table.add_row(name, percent(interval.estimate), bounds(interval))
+        table.add_row(name, percent_cell(interval.estimate), bounds(interval))
     few = [each.support for each in found.classes if 0 < each.support < COMMON]
     if few and found.balanced_accuracy_common is not None:
-        recall = percent(found.balanced_accuracy_common)
+        recall = percent_cell(found.balanced_accuracy_common)
         table.add_row(f"balanced accuracy, classes of {COMMON} faces or more", recall, "")
-    table.add_row(f"always {scores.labels[found.majority]}", percent(found.majority_share), "")
+    table.add_row(f"always {scores.labels[found.majority]}", percent_cell(found.majority_share), "")
     if found.unanswered and found.accuracy_answered is not None:
-        table.add_row("accuracy of the answered", percent(found.accuracy_answered), "")
+        table.add_row("accuracy of the answered", percent_cell(found.accuracy_answered), "")
     if scores.before is not None:
-        table.add_row("calibration error", percent(scores.before.error), "")
+        table.add_row("calibration error", percent_cell(scores.before.error), "")
     if scores.after is not None:
         warm = f"at temperature {scores.settings.temperature:.3g}"
-        table.add_row(f"calibration error {warm}", percent(scores.after.error), "")
+        table.add_row(f"calibration error {warm}", percent_cell(scores.after.error), "")
     if scores.risk is not None:
-        table.add_row("area under risk over coverage", percent(scores.risk.area), "")
+        table.add_row("area under risk over coverage", percent_cell(scores.risk.area), "")
     if (kept := scores.abstaining) is not None:
-        table.add_row(f"coverage, answers from {kept.threshold:g}", percent(kept.coverage), "")
+        table.add_row(f"coverage, answers from {kept.threshold:g}", percent_cell(kept.coverage), "")
         right = kept.accuracy
-        shown = ("-", "") if right is None else (percent(right.estimate), bounds(right))
+        shown = ("-", "") if right is None else (percent_cell(right.estimate), bounds(right))
         table.add_row("accuracy of what is answered then", *shown)
     return table
 
 
-def _classes(scores: Scores) -> Table:
+def _classes(scores: RunScores) -> Table:
     table = table_of(
         ("class", False), ("faces", True), ("answered", True), ("precision %", True), ("recall %", True),
         ("F1 %", True),
     )  # fmt: skip
     for label, each in zip(scores.labels, scores.figures.classes, strict=True):
         shares = (each.precision, each.recall, each.f1)
-        table.add_row(label, f"{each.support:,}", f"{each.answered:,}", *map(percent, shares))
+        table.add_row(label, f"{each.support:,}", f"{each.answered:,}", *map(percent_cell, shares))
     return table
 
 
-def _left_out(scores: Scores) -> Iterator[str]:
+def _left_out(scores: RunScores) -> Iterator[str]:
     """What has no answer, or does not count, and why."""
     asked, rows = scores.settings, scores.figures.rows
     if scores.open:
@@ -89,11 +89,11 @@ def _left_out(scores: Scores) -> Iterator[str]:
         yield f"no label can be read in {_of(scores.no_label, asked.faces)} answers: they count as wrong"
     if scores.unreadable:
         yield f"unreadable: {_of(len(scores.unreadable), asked.faces)}: they count as wrong"
-        yield from (f"  {name}: {reason}" for name, reason in scores.unreadable[:MOST_NAMED])
-        if len(scores.unreadable) > MOST_NAMED:
-            yield f"  and {len(scores.unreadable) - MOST_NAMED:,} more: see scores.json"
+        yield from (f"  {name}: {reason}" for name, reason in scores.unreadable[:_MOST_NAMED])
+        if len(scores.unreadable) > _MOST_NAMED:
+            yield f"  and {len(scores.unreadable) - _MOST_NAMED:,} more: see scores.json"
     if asked.missing_count:
-        named = ", ".join(asked.missing[:MOST_NAMED])
+        named = ", ".join(asked.missing[:_MOST_NAMED])
         yield f"missing pictures, not counted: {asked.missing_count:,}, such as {named}"
     if asked.skipped:
         yield f"left out by the data set's own rules, not counted: {asked.skipped:,} rows"
@@ -103,14 +103,14 @@ def _left_out(scores: Scores) -> Iterator[str]:
         yield f"answered with {label}, which the data set does not have: {_of(count, rows)}: wrong"
 
 
-def comparison_view(found: Comparison, runs: Sequence[Path]) -> RenderableType:
+def comparison_view(found: RunComparison, runs: Sequence[Path]) -> RenderableType:
     """Two runs on the same faces."""
     table = table_of(("run", False), ("accuracy %", True), ("right alone", True))
     for path, share, alone in (
         (runs[0], found.first, found.test.only_first),
         (runs[1], found.second, found.test.only_second),
     ):
-        table.add_row(Foreign(str(path), ""), percent(share), f"{alone:,}")
+        table.add_row(Foreign(str(path), ""), percent_cell(share), f"{alone:,}")
     surely = "differ" if found.test.p < 0.05 else "do not differ surely"
     p = f"p = {found.test.p:.3g}" if found.test.p >= 0.001 else "p < 0.001"
     lines = [f"McNemar's test ({found.test.method}): {p}: the runs {surely} at the level of 5 %"]
@@ -145,7 +145,7 @@ def table_of(*columns: tuple[str, bool]) -> Table:
     return table
 
 
-def percent(share: float | None) -> str:
+def percent_cell(share: float | None) -> str:
     """A share with one decimal; a dash for none."""
     return "-" if share is None else f"{100 * share:.1f}"
 

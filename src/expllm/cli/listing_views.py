@@ -7,10 +7,10 @@ from rich.console import RenderableType
 
 from expllm.cli.cot_view import Narrow, text
 from expllm.cli.evaluate_view import table_of
-from expllm.core.licences import Weights
+from expllm.core.licences import LicensedWeights
 
 
-def weights_view(rows: Iterable[Weights]) -> RenderableType:
+def weights_view(rows: Iterable[LicensedWeights]) -> RenderableType:
     """Weights, and the licence of each."""
     lines = []
     for one in rows:

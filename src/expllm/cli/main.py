@@ -29,7 +29,7 @@ from expllm.cli.command import SETTINGS, Command
 from expllm.cli.ending import complain
 from expllm.cli.terminal import silence_libraries, take_stderr
 from expllm.core.errors import ExitCode, ExpllmError, one_line
-from expllm.core.licences import VARIABLE as LICENCE
+from expllm.core.licences import LICENCE_VARIABLE as LICENCE
 from expllm.files.signals import unwind_on_signals
 
 COMPLETION = "_EXPLLM_COMPLETE"
@@ -63,30 +63,30 @@ app = typer.Typer(
     context_settings=SETTINGS,
 )
 app.command("analyze", cls=Command, short_help="Explain faces: action units, text, expression.")(
-    analyze.analyze
+    analyze.analyze_command
 )
 app.command("aus", cls=Command, short_help="Measure action units only.")(analyze.aus)
 app.command("doctor", cls=Command, short_help="Check dependencies and model files, and suggest fixes.")(
     doctor.doctor
 )
-app.add_typer(cot.app, name="cot")
+app.add_typer(cot.cot_app, name="cot")
 app.add_typer(data.data_app, name="data")
 app.add_typer(listings.datasets_app, name="datasets")
-model.app.command(
+model.model_app.command(
     "calibrate", cls=Command, short_help="Fit a model's temperature on validation data, and save it."
 )(model_calibrate.calibrate)
-app.add_typer(model.app, name="model")
+app.add_typer(model.model_app, name="model")
 app.add_typer(listings.models_app, name="models")
-evaluate.app.command("calibrate", cls=Command, hidden=True)(model_calibrate.calibrate)
-evaluate.app.command(
+evaluate.eval_app.command("calibrate", cls=Command, hidden=True)(model_calibrate.calibrate)
+evaluate.eval_app.command(
     "ablate", cls=Command, short_help="Train a recipe with one setting changed at a time: Tables IV and V."
 )(evaluate_ablate.ablate)
-evaluate_cot.register(evaluate.app)
-app.add_typer(evaluate.app, name="eval")
+evaluate_cot.register(evaluate.eval_app)
+app.add_typer(evaluate.eval_app, name="eval")
 app.command("serve", cls=Command, short_help="Serve over HTTP: REST, and OpenAI's chat protocol.")(
     serve.serve
 )
-app.command("train", cls=Command, short_help="Train a model from a recipe.")(train.train)
+app.command("train", cls=Command, short_help="Train a model from a recipe.")(train.train_command)
 app.command("video", cls=Command, short_help="Follow faces through videos: what moves, and when.")(
     video.video
 )

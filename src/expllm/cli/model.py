@@ -11,9 +11,9 @@ from expllm.cli.ending import complain
 from expllm.cli.figures import JsonOption, print_json, print_view
 from expllm.core.packages import CONVERSION, require
 
-app = new_group("Inspect, calibrate, merge, import and publish models.")
+model_app = new_group("Inspect, calibrate, merge, import and publish models.")
 
-ModelArgument = Annotated[
+_ModelArgument = Annotated[
     str,
     typer.Argument(
         metavar="MODEL", help="compact (the model that ships), or a trained model's folder or run."
@@ -24,10 +24,10 @@ OutputOption = Annotated[
 ]
 
 
-@app.command(
+@model_app.command(
     "show", cls=Command, short_help="Show parts, parameters, memory and operations; no weights are read."
 )
-def show(
+def show_model(
     preset: Annotated[
         str,
         typer.Argument(
@@ -46,11 +46,11 @@ def show(
     require(*CONVERSION)
     from expllm.model.manifest import read_manifest
     from expllm.model.presets import preset as by_name
-    from expllm.model.summary import summary
+    from expllm.model.summary import model_summary
 
     folder = Path(preset)
     chosen = read_manifest(folder).preset if folder.is_dir() else by_name(preset)
-    found = summary(chosen, train_batch)
+    found = model_summary(chosen, train_batch)
     if as_json:
         print_json(found.to_dict())
         return
@@ -59,9 +59,9 @@ def show(
     print_view(summary_view(found))
 
 
-@app.command("merge", cls=Command, short_help="Merge the adapters into a plain transformers model.")
-def merge(
-    model: ModelArgument,
+@model_app.command("merge", cls=Command, short_help="Merge the adapters into a plain transformers model.")
+def merge_command(
+    model: _ModelArgument,
     output: OutputOption,
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16"],
@@ -77,7 +77,7 @@ def merge(
     import torch
 
     from expllm.model.hub.merge import REMOTE_CODE, carries_modules
-    from expllm.model.hub.merge import merge as write
+    from expllm.model.hub.merge import merge_model as write
     from expllm.model.shipped import model_folder
 
     write(model_folder(model), output, torch.bfloat16 if dtype == "bfloat16" else torch.float32)
@@ -85,7 +85,7 @@ def merge(
     typer.echo(f"{output}: AutoModelForImageTextToText{more} and AutoProcessor read it")
 
 
-@app.command(
+@model_app.command(
     "import", cls=Command, short_help="Read the authors' released checkpoint, with a report key by key."
 )
 def import_(
@@ -129,11 +129,11 @@ def import_(
     complain(f"{output}: written. Note: {PROMPT_WARNING}")
 
 
-@app.command(
+@model_app.command(
     "push", cls=Command, short_help="Upload a trained model to the Hugging Face hub, with a model card."
 )
-def push(
-    model: ModelArgument,
+def push_command(
+    model: _ModelArgument,
     repo: Annotated[str, typer.Argument(metavar="REPO", help="OWNER/NAME on the hub.")],
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     dry_run: Annotated[

@@ -56,9 +56,9 @@ def calibrate(
     on the same faces, before and after; a plot is written into the run's folder. With --flip-averaging,
     labels are averaged over the image and its mirror image: slower, slightly more accurate.
     """
-    from expllm.model.shipped import OFFLINE, canonical, model_folder
+    from expllm.model.shipped import CHAT, ENDPOINT, OFFLINE, canonical_name, model_folder
 
-    if canonical(model) == OFFLINE or model.startswith(("chat:", "endpoint:")):
+    if canonical_name(model) == OFFLINE or model.startswith((CHAT, ENDPOINT)):
         raise UsageError(f"{model} has no folder to save a temperature in: give a trained model's folder")
     from expllm.evals.calibrate import calibrated, look_twice
 

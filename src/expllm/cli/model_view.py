@@ -9,9 +9,9 @@ from rich.table import Table
 
 from expllm.cli.cot_view import Foreign, Narrow
 from expllm.model.costs import MemoryEstimate
-from expllm.model.summary import EXPLANATION, TRAINING, Summary
+from expllm.model.summary import EXPLANATION, TRAINING_TEXT, Summary
 
-PART_NAMES: Final = {
+_PART_NAMES: Final = {
     "projector": "projector, whole",
     "tower_lora": "adapters in the tower",
     "language_lora": "adapters in the language model",
@@ -36,7 +36,7 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
     yield _trainable(summary)
     if summary.note:
         yield Foreign(summary.note, "dim")
-    words = TRAINING.asked + TRAINING.answered
+    words = TRAINING_TEXT.asked + TRAINING_TEXT.answered
     yield Foreign("", "")
     yield Foreign(
         f"Memory of one device, for a training step of {summary.batch} samples with {summary.visual_tokens} "
@@ -76,7 +76,7 @@ def _sources(summary: Summary) -> Iterator[RenderableType]:
 def _trainable(summary: Summary) -> Table:
     table = _table(("what learns in stage 2", False), ("parameters", True))
     for part, count in summary.trainable.items():
-        table.add_row(PART_NAMES[part], f"{count:,}")
+        table.add_row(_PART_NAMES[part], f"{count:,}")
     table.add_row("together", f"{sum(summary.trainable.values()):,}", style="bold")
     return table
 

@@ -28,9 +28,9 @@ MODELS: Final = (
 
 def allow_weights(licence: str) -> str:
     """Settles which weights this process and those that it starts may use; `cli.main` undoes it."""
-    from expllm.core.licences import VARIABLE
+    from expllm.core.licences import LICENCE_VARIABLE
 
-    os.environ[VARIABLE] = licence
+    os.environ[LICENCE_VARIABLE] = licence
     return licence
 
 
@@ -45,7 +45,7 @@ def device_name(text: str) -> str:
     return check_device(text)
 
 
-def temperature_of(text: str | float) -> float | None:
+def sampling_temperature(text: str | float) -> float | None:
     """A sampling temperature: a number from 0 to 2, or `none`, which leaves it out."""
     if isinstance(text, str) and text.strip().casefold() == "none":
         return None
@@ -299,7 +299,7 @@ TemperatureOption = Annotated[
     typer.Option(
         "--temperature",
         metavar="T|none",
-        parser=temperature_of,
+        parser=sampling_temperature,
         help="Sampling temperature, 0-2; none leaves it out, as some models require.",
         rich_help_panel=SERVERS,
     ),
@@ -309,7 +309,7 @@ AnyTemperatureOption = Annotated[
     typer.Option(
         "--temperature",
         metavar="T|none",
-        parser=temperature_of,
+        parser=sampling_temperature,
         help="chat: sampling temperature, 0-2; none leaves it out. [default: none]",
         show_default=False,
         rich_help_panel=SERVERS,

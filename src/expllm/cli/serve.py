@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from expllm.server.server_config import ServerConfig
     from expllm.server.uvicorn_server import Server
 
-CLUSTER: Final = "Cluster"
+_CLUSTER: Final = "Cluster"
 
 Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")]
@@ -27,7 +27,7 @@ Models = Annotated[
         "are always served. [default: as in 'expllm analyze']",
     ),
 ]
-Workers = Annotated[
+_Workers = Annotated[
     int | None,
     typer.Option("--workers", metavar="N", min=1, help="Threads. [default: one per processor, at most 4]"),
 ]
@@ -93,7 +93,7 @@ RayAddress = Annotated[
     typer.Option(
         "--ray",
         metavar="ADDRESS",
-        rich_help_panel=CLUSTER,
+        rich_help_panel=_CLUSTER,
         help="Answer with replicas on a Ray cluster: its address, auto, or local.",
     ),
 ]
@@ -103,7 +103,7 @@ Replicas = Annotated[
         "--replicas",
         metavar="N",
         min=1,
-        rich_help_panel=CLUSTER,
+        rich_help_panel=_CLUSTER,
         help="Replicas on the cluster. [default: one per GPU, or per node where there are none]",
     ),
 ]
@@ -117,7 +117,7 @@ def serve(
     device: DeviceOption = "auto",
     licence: LicenceOption = "any",
     au_source: AuSourceOption = "blendshapes",
-    workers: Workers = None,
+    workers: _Workers = None,
     key_env: KeyEnv = None,
     no_key: NoKey = False,
     allowed_host: AllowedHosts = None,

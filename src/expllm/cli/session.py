@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from expllm.cli.ending import complain
-from expllm.cli.terminal import Status, keep_stderr_to_ourselves
+from expllm.cli.terminal import TerminalStatus, keep_stderr_to_ourselves
 from expllm.core.errors import (
     ExitCode,
     ExpllmError,
@@ -25,16 +25,16 @@ from expllm.core.errors import (
 from expllm.core.records import FaceAnalysis
 from expllm.files.atomic import output_stream, whole_file
 from expllm.files.folders import Entry
-from expllm.files.inputs import STDIN, Input, expand, is_url, recorded_name
-from expllm.files.signals import check
-from expllm.report.output_writers import BINARY_FORMATS, Writer, writer_for
+from expllm.files.inputs import STDIN, Input, expand_inputs, is_url, recorded_name
+from expllm.files.signals import raise_pending
+from expllm.report.output_writers import BINARY_FORMATS, OutputWriter, writer_for
 
 if TYPE_CHECKING:
     from expllm.files.progress import Progress
     from expllm.predict import FaceExplainer
-    from expllm.predict.batch import Outcome
+    from expllm.predict.batch import InputOutcome
 
-MOST_NAMED: Final = 3
+_MOST_NAMED: Final = 3
 """Files left out for one reason that are named without `--verbose`."""
 
 
@@ -78,13 +78,13 @@ class Session:
 
         keep_stderr_to_ourselves()
         left_out: list[Entry] = []
-        inputs = list(expand(arguments, left_out))
+        inputs = list(expand_inputs(arguments, left_out))
         self._spare(inputs)
         self._say_what_is_left_out(left_out)
         progress = Progress(len(inputs), shown=self._shows_progress(), note=self._cost)
         with ExitStack() as stack:
             shown = self.model is not None and not self.quiet and not progress.drawn
-            status = stack.enter_context(Status(shown=shown, texts=self._on_terminal()))
+            status = stack.enter_context(TerminalStatus(shown=shown, texts=self._on_terminal()))
             self._open_explainer(stack, status)
             self._make_overlay_folder()
             file = stack.enter_context(self._file())
@@ -97,7 +97,7 @@ class Session:
                 self._draw(outcome)
                 progress.step(self.failed)
                 status.begin("looking for faces")
-            check()
+            raise_pending()
         code = self._exit_code()
         if code == ExitCode.NO_FACE and self.on_no_face != "error":  # else each input was named
             complain(f"no face in {'the picture' if self.done == 1 else f'any of {self.done:,} inputs'}")
@@ -109,7 +109,7 @@ class Session:
                 f"expllm: {one_line(text)}\n" for text in left_out_texts(entries, self.verbose)
             )
 
-    def _open_explainer(self, stack: ExitStack, status: Status) -> None:
+    def _open_explainer(self, stack: ExitStack, status: TerminalStatus) -> None:
         """One for all threads; what is wrong with the model is said before any picture is opened."""
         if self.model is None:
             return
@@ -125,9 +125,9 @@ class Session:
     def _say_who_explains(self, model: dict[str, Any]) -> None:
         """Says so where rules stand in for the model that ships."""
         from expllm.core.packages import missing_line
-        from expllm.model.shipped import VARIABLE, missing_packages
+        from expllm.model.shipped import MODEL_VARIABLE, missing_packages
 
-        named = model.get("model") or model.get("labels") or os.environ.get(VARIABLE)
+        named = model.get("model") or model.get("labels") or os.environ.get(MODEL_VARIABLE)
         if not self.quiet and not named and (lacking := missing_packages()):
             sys.stderr.write(f"expllm: the rules explain instead of compact: {missing_line(*lacking)}\n")
 
@@ -147,7 +147,7 @@ class Session:
         binary, for_people = self.format_ in BINARY_FORMATS, self.format_ == "text"
         return output_stream(self.output, binary=binary, for_people=for_people)
 
-    def _writer(self, file: IO[Any]) -> Writer:
+    def _writer(self, file: IO[Any]) -> OutputWriter:
         return writer_for(
             self.format_, file, columns=self.columns, explain=self.model is not None,
             landmarks=self.landmarks, render=self.render,
@@ -160,27 +160,27 @@ class Session:
     def _on_terminal(self) -> bool:
         return self.output is None and sys.stdout.isatty()
 
-    def _outcomes(self, inputs: Iterable[Input]) -> "Generator[Outcome, None, None]":
-        from expllm.predict.batch import Outcome
+    def _outcomes(self, inputs: Iterable[Input]) -> "Generator[InputOutcome, None, None]":
+        from expllm.predict.batch import InputOutcome
 
         def kind(one: Input) -> str:
             return "failed" if one.error else "table" if one.is_table else "picture"
 
         for group, members in groupby(inputs, key=kind):
             if group == "failed":
-                yield from (Outcome(recorded_name(one.name), None, [], one.error) for one in members)
+                yield from (InputOutcome(recorded_name(one.name), None, [], one.error) for one in members)
             elif group == "table":
                 for one in members:
                     yield from self._table_outcomes(one)
             else:
                 yield from self._picture_outcomes(members)
 
-    def _picture_outcomes(self, inputs: Iterable[Input]) -> "Generator[Outcome, None, None]":
-        from expllm.predict.batch import Source, analyze_many
+    def _picture_outcomes(self, inputs: Iterable[Input]) -> "Generator[InputOutcome, None, None]":
+        from expllm.predict.batch import ImageToOpen, analyze_many
         from expllm.predict.predictor import Predictor
 
-        def source(one: Input) -> Source:
-            return Source(one.name) if one.name != STDIN else Source("<stdin>", _standard_input())
+        def source(one: Input) -> ImageToOpen:
+            return ImageToOpen(one.name) if one.name != STDIN else ImageToOpen("<stdin>", _standard_input())
 
         if self.explainer is not None:
             self.explainer.preload()
@@ -189,10 +189,10 @@ class Session:
             map(source, inputs), lambda: Predictor(**made), workers=self.workers, allow_url=True
         )
 
-    def _table_outcomes(self, table: Input) -> "Generator[Outcome, None, None]":
+    def _table_outcomes(self, table: Input) -> "Generator[InputOutcome, None, None]":
         """One outcome a row; what is wrong with the table ends it, and what came before stays."""
         from expllm.faces.au_tables import read_au_table
-        from expllm.predict.batch import Outcome
+        from expllm.predict.batch import InputOutcome
         from expllm.predict.predictor import Explainer, measured_row
 
         name, empty = recorded_name(table.name), True
@@ -200,7 +200,7 @@ class Session:
         if chosen and self.explainer is not None and self.explainer.needs_image:
             who = self.explainer.identity
             what = f"{name}: a table of action units shows no face to {who}: use --model offline"
-            yield Outcome(name, None, [], UsageError(what))
+            yield InputOutcome(name, None, [], UsageError(what))
             return
         explainer = Explainer(self.model.get("labels") or 8) if self.model else None
         options = {
@@ -211,18 +211,20 @@ class Session:
                 empty = False
                 named = replace(row, input=recorded_name(row.input))
                 if row.status == "error":
-                    yield Outcome(named.input, None, [], RecordError(row.error or f"{row.input}: an error"))
+                    yield InputOutcome(
+                        named.input, None, [], RecordError(row.error or f"{row.input}: an error")
+                    )
                 elif row.status == "no_face" and self.on_no_face != "row":
-                    yield Outcome(named.input, None, [])
+                    yield InputOutcome(named.input, None, [])
                 else:
-                    yield Outcome(named.input, None, [measured_row(named, explainer, **options)])
+                    yield InputOutcome(named.input, None, [measured_row(named, explainer, **options)])
         except ExpllmError as error:
-            yield Outcome(name, None, [], error)
+            yield InputOutcome(name, None, [], error)
         else:
             if empty:
-                yield Outcome(name, None, [], RecordError(f"{name}: the table has no rows"))
+                yield InputOutcome(name, None, [], RecordError(f"{name}: the table has no rows"))
 
-    def _take(self, outcome: "Outcome", progress: "Progress") -> list[FaceAnalysis]:
+    def _take(self, outcome: "InputOutcome", progress: "Progress") -> list[FaceAnalysis]:
         """Counts an outcome, complains about a failed one, and gives what shall be written of it."""
         self.done += 1
         self.faces += outcome.face_found
@@ -248,7 +250,7 @@ class Session:
             return [_blank(outcome, "error", error.line)] if self.format_ != "text" else []
         return outcome.analyses
 
-    def _count_cut(self, outcome: "Outcome", progress: "Progress") -> None:
+    def _count_cut(self, outcome: "InputOutcome", progress: "Progress") -> None:
         """Says so where a picture has more faces than were asked for."""
         shown = len(outcome.analyses)
         found = max((one.faces_found or 0 for one in outcome.analyses), default=0)
@@ -263,7 +265,7 @@ class Session:
             except OSError as error:
                 raise OutputError(f"cannot make the folder {self.overlay}: {error.strerror}") from None
 
-    def _draw(self, outcome: "Outcome") -> None:
+    def _draw(self, outcome: "InputOutcome") -> None:
         if self.overlay is None or outcome.picture is None:
             return
         from expllm.files.formats import our_mark
@@ -314,12 +316,12 @@ def left_out_texts(entries: Iterable[Entry], verbose: bool) -> Iterator[str]:
 
 
 def _counted(why: str, names: list[str]) -> str:
-    shown = ", ".join(names[:MOST_NAMED])
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    shown = ", ".join(names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
     return f"{len(names):,} {why} ({shown}{more})"
 
 
-def _blank(outcome: "Outcome", status: str, error: str | None = None, note: str = "") -> FaceAnalysis:
+def _blank(outcome: "InputOutcome", status: str, error: str | None = None, note: str = "") -> FaceAnalysis:
     """The row of an input without a face."""
     from expllm.faces.measure import missed_warnings
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-class Status:
+class TerminalStatus:
     """Shows on stderr, if that is a terminal, what is being done, for how long, and a text as it is written.
 
     It moves by itself until `clear`, on a thread of its own.

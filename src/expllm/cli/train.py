@@ -7,10 +7,10 @@ import typer
 
 from expllm.cli.figures import JsonOption, print_json
 from expllm.cli.options import QuietOption
-from expllm.core.packages import TRAINING, require
+from expllm.core.packages import TRAINING_PACKAGES, require
 
 
-def train(
+def train_command(
     recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/rafdb.yaml.")],
     overrides: Annotated[
         list[str] | None,
@@ -29,7 +29,7 @@ def train(
 
     Run the same command again to resume. Ctrl-C finishes the current step, saves a checkpoint and exits.
     """
-    require(*TRAINING)
+    require(*TRAINING_PACKAGES)
     from expllm.train.recipe import load_recipe
 
     chosen = load_recipe(recipe, overrides or ())
@@ -44,7 +44,7 @@ def train(
         return
     if any(stage.report_to == "tensorboard" for stage in chosen.stages):
         require("tensorboard")
-    from expllm.train.stages import train as work
+    from expllm.train.stages import train_stages as work
 
     model = work(chosen, output or Path("runs") / recipe.stem, quiet=quiet)
     if as_json:

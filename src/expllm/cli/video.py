@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from expllm.video.videorun import Products
 
 FRAMES: Final = "Frames"
-REST: Final = "Faces at rest"
+_REST: Final = "Faces at rest"
 
 Videos = Annotated[
     list[str], typer.Argument(metavar="VIDEO", help="Videos, folders, globs.", show_default=False)
@@ -65,13 +65,13 @@ Baseline = Annotated[
     typer.Option(
         "--baseline",
         help="Resting face: its most frequent reading, or none.",
-        rich_help_panel=REST,
+        rich_help_panel=_REST,
     ),
 ]
 Neutral = Annotated[
     str | None,
     typer.Option(
-        "--neutral", metavar="FROM-TO", help="Faces are at rest in this interval.", rich_help_panel=REST
+        "--neutral", metavar="FROM-TO", help="Faces are at rest in this interval.", rich_help_panel=_REST
     ),
 ]
 BaselineFrom = Annotated[
@@ -80,22 +80,22 @@ BaselineFrom = Annotated[
         "--baseline-from",
         metavar="FILE",
         help="Take resting faces from the people.csv of another run.",
-        rich_help_panel=REST,
+        rich_help_panel=_REST,
     ),
 ]
 People = Annotated[
     int | None,
     typer.Option("--people", metavar="N", min=1, help="Keep the N people who are visible longest."),
 ]
-Columns = Annotated[
+_Columns = Annotated[
     Literal["expllm", "pyfeat", "openface"],
     typer.Option("--columns", help="Columns of the table of frames.", rich_help_panel=OUTPUT),
 ]
-Table = Annotated[
+_Table = Annotated[
     Literal["parquet", "csv"],
     typer.Option("--table", help="Format of the table of frames.", rich_help_panel=OUTPUT),
 ]
-NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and events only, no texts.")]
+_NoExplain = Annotated[bool, typer.Option("--no-explain", help="Labels and events only, no texts.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Write no HTML page.", rich_help_panel=OUTPUT)]
 Annotate = Annotated[
     bool,
@@ -111,7 +111,7 @@ BlurFaces = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
-Model = Annotated[
+_Model = Annotated[
     str,
     typer.Option(
         "--model",
@@ -120,10 +120,10 @@ Model = Annotated[
         "sees the face at the apex.",
     ),
 ]
-Workers = Annotated[
+_Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, help="Processes that share each video.")
 ]
-Ray = Annotated[
+_Ray = Annotated[
     str | None,
     typer.Option(
         "--ray",
@@ -150,19 +150,19 @@ def video(
     baseline_from: BaselineFrom = None,
     people: People = None,
     mirrored: MirroredOption = False,
-    columns: Columns = "expllm",
-    table: Table = "parquet",
+    columns: _Columns = "expllm",
+    table: _Table = "parquet",
     labels: LabelsOption = None,
-    model: Model = "rules",
+    model: _Model = "rules",
     dtype: DtypeOption = "auto",
     device: DeviceOption = "auto",
     licence: LicenceOption = "any",
-    no_explain: NoExplain = False,
+    no_explain: _NoExplain = False,
     no_report: NoReport = False,
     annotate: Annotate = False,
     blur_faces: BlurFaces = False,
-    workers: Workers = 1,
-    ray: Ray = None,
+    workers: _Workers = 1,
+    ray: _Ray = None,
     quiet: QuietOption = False,
 ) -> None:
     """Follow every face through videos: frames, events, episodes with texts, people.
@@ -219,9 +219,9 @@ def _explainer(
     model: str, labels: int | None, dtype: str, device: str, licence: str
 ) -> "Iterator[FaceExplainer | None]":
     """The model that explains; None for the rules."""
-    from expllm.model.shipped import OFFLINE, canonical
+    from expllm.model.shipped import OFFLINE, canonical_name
 
-    if canonical(model) == OFFLINE:
+    if canonical_name(model) == OFFLINE:
         yield None
         return
     from expllm.predict import open_explainer

@@ -140,7 +140,7 @@ def _bars(analysis: "FaceAnalysis", screen: _Screen, width: int, verbose: bool) 
 
 def _probabilities(analysis: "FaceAnalysis", screen: _Screen, width: int) -> Table:
     table = _grid(("left", 18), ("right", 5), ("left", width - 18 - 5 - 4))
-    for expression, value in rows.ranked(analysis):
+    for expression, value in rows.ranked_expressions(analysis):
         chosen = "bold" if expression == analysis.expression else ""
         bar = screen.bar(value, width - 18 - 5 - 4, "green" if chosen else "")
         table.add_row(Text(expression.value, chosen), Text(rows.percent_text(value), chosen), bar)
@@ -179,7 +179,7 @@ def _pairs(aus: AUVector, shown: set[str], screen: _Screen, width: int) -> Itera
 
 
 def _whole(aus: AUVector, shown: set[str], screen: _Screen, width: int) -> Iterable[RenderableType]:
-    names = [name for name in rows.WHOLE if name in shown]
+    names = [name for name in rows.SIDELESS_UNITS if name in shown]
     across = width - 18 - 5 - 4
     table = _grid(("left", 18), ("right", 5), ("left", across))
     table.add_row(Text("whole face", "dim"))

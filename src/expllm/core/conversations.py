@@ -12,7 +12,7 @@ from expllm.core.errors import RecordError
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AU_BY_NAME, AU_NAMES, FEAFA_NAMES, AUVector, Expression
 
-Role = Literal["user", "assistant", "system"]
+_Role = Literal["user", "assistant", "system"]
 Task = Literal["label", "explanation", "caption"]
 """What a conversation trains: a label, an explanation with its label, or the caption of any picture."""
 Order = Literal["explanation-first", "label-first"]
@@ -23,7 +23,7 @@ LABELS_HERE: Final = "{labels}"
 UNITS_HERE: Final = "{units}"
 HINT: Final = f"Measured, in percent: {UNITS_HERE}."
 HINTED_ABOVE: Final = 0.05
-"""Below this the engine's texts claim nothing (`cot.words.observations.MENTION`)."""
+"""Below this the engine's texts claim nothing (`grounding.checking.MENTION`)."""
 HINTED_MOST: Final = 6
 """Of the strongest units; more would not fit into the 130 words of an explanation."""
 HINTED: Final = ("all", "feafa")
@@ -40,7 +40,7 @@ class Turn:
             characters, or another than the assistant is to be learned.
     """
 
-    role: Role
+    role: _Role
     text: str
     learn: bool = False
 

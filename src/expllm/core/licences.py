@@ -14,7 +14,7 @@ from expllm.core.errors import UsageError
 
 Licence = Literal["any", "permissive"]
 """Which weights may be used: all, or only those whose licence allows any use."""
-VARIABLE: Final = "EXPLLM_LICENCE"
+LICENCE_VARIABLE: Final = "EXPLLM_LICENCE"
 """Environment variable: the default, which processes that are started inherit."""
 ASSETS: Final = Path(str(files("expllm"))) / "assets"
 PERMISSIVE: Final = frozenset({"Apache-2.0", "MIT", "BSD-3-Clause", "CC0-1.0"})
@@ -22,7 +22,7 @@ PERMISSIVE: Final = frozenset({"Apache-2.0", "MIT", "BSD-3-Clause", "CC0-1.0"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weights:
+class LicensedWeights:
     """One set of weights or constants.
 
     Attributes:
@@ -64,13 +64,13 @@ class Weights:
 
 
 @cache
-def known_weights() -> tuple[Weights, ...]:
+def known_weights() -> tuple[LicensedWeights, ...]:
     """The whole table."""
     rows = json.loads((ASSETS / "licences.json").read_text(encoding="utf-8"))["weights"]
-    return tuple(Weights(**{**row, "files": tuple(row["files"])}) for row in rows)
+    return tuple(LicensedWeights(**{**row, "files": tuple(row["files"])}) for row in rows)
 
 
-def weights_of(name: str) -> Weights:
+def licensed_weights(name: str) -> LicensedWeights:
     """One row of the table.
 
     Raises:
@@ -81,7 +81,7 @@ def weights_of(name: str) -> Weights:
 
 def licences_of(names: Iterable[str]) -> dict[str, str]:
     """Licences by name, for the provenance of results."""
-    return {name: weights_of(name).licence for name in names}
+    return {name: licensed_weights(name).licence for name in names}
 
 
 def chosen_licence(licence: str | None = None) -> Licence:
@@ -93,10 +93,10 @@ def chosen_licence(licence: str | None = None) -> Licence:
     Raises:
         UsageError: it is neither.
     """
-    chosen = licence or os.environ.get(VARIABLE) or "any"
+    chosen = licence or os.environ.get(LICENCE_VARIABLE) or "any"
     if chosen in ("any", "permissive"):
         return cast(Licence, chosen)
-    where = "--licence" if licence else VARIABLE
+    where = "--licence" if licence else LICENCE_VARIABLE
     raise UsageError(f"{where} is {chosen!r}: use any or permissive")
 
 
@@ -112,7 +112,7 @@ def check_licence(licence: str | None, *names: str) -> None:
     """
     allowed = chosen_licence(licence)
     for name in names if allowed == "permissive" else ():
-        row = weights_of(name)
+        row = licensed_weights(name)
         if not row.permissive:
             raise UsageError(f"--licence permissive: {name} is {row.licence}: {row.instead}")
 

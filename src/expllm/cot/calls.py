@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from expllm.core.errors import ExpllmError
-from expllm.cot.journal import Journal, JournalReader, Outcome
+from expllm.cot.journal import Journal, JournalReader, SampleOutcome
 from expllm.cot.sample_session import Paused, RunBudget, SampleSession
 
 
@@ -22,7 +22,7 @@ class Named(Protocol):
 
 
 Thing = TypeVar("Thing", bound=Named)
-Ending = tuple[str, str | None, dict[str, Any]]
+SampleEnding = tuple[str, str | None, dict[str, Any]]
 """How a thing ended: its status, the reason, and what is kept of it as JSON values."""
 
 
@@ -37,10 +37,10 @@ class CallWorkers(Generic[Thing]):
         on_outcome: Told of each thing that has ended.
     """
 
-    treat: Callable[[Thing, SampleSession], Awaitable[Ending]]
+    treat: Callable[[Thing, SampleSession], Awaitable[SampleEnding]]
     journal: Journal
     gate: RunBudget
-    on_outcome: Callable[[Outcome], None] = lambda _: None
+    on_outcome: Callable[[SampleOutcome], None] = lambda _: None
 
     async def run(self, placed: Iterable[tuple[int, Thing]]) -> None:
         """Works through things with their places; those that the journal has ended are passed over.
@@ -79,7 +79,7 @@ class CallWorkers(Generic[Thing]):
             except ExpllmError:
                 self.gate.stopping = True  # the others finish the call that is under way, and no more
                 raise
-            outcome = Outcome(thing.id, place, status, reason, record)
+            outcome = SampleOutcome(thing.id, place, status, reason, record)
             await self.journal.add(outcome)
             self.on_outcome(outcome)
 

@@ -7,7 +7,7 @@ from typing import Literal
 from expllm.core.records import TimedUnit
 from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
 
-Verifier = Literal["llm", "rules", "both"]
+_Verifier = Literal["llm", "rules", "both"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Rules:
         retries: How often an answer of the wrong form is asked for again.
     """
 
-    verify: Verifier = "both"
+    verify: _Verifier = "both"
     hint_after: int = 2
     max_rounds: int = 5
     retries: int = 2

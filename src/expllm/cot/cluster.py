@@ -19,12 +19,12 @@ from expllm.cot.journal import Journal, JournalReader
 from expllm.data import Sample
 from expllm.files.runs import RunFolder, held
 
-RESTARTS: Final = 5
+_RESTARTS: Final = 5
 """How often a shard may lose its node before the run gives up."""
 
 
 @dataclass(frozen=True)
-class Shard:
+class WorkerShard:
     """One worker's part of a run.
 
     Attributes:
@@ -49,7 +49,7 @@ Opening = Callable[[], tuple[Engine, Iterable[tuple[int, Sample]]]]
 """Opens the engine, and the samples with their places, on a worker: only what opens them travels."""
 
 
-def work_shard(shard: Shard, opening: Opening) -> int:
+def work_shard(shard: WorkerShard, opening: Opening) -> int:
     """Works through a shard in this process; returns how many of its samples have ended."""
     engine, samples = opening()
     # A worker that was given up for lost may still be at work on this journal: two may not.
@@ -60,7 +60,7 @@ def work_shard(shard: Shard, opening: Opening) -> int:
 
 
 async def _work(
-    engine: Engine, samples: Iterable[tuple[int, Sample]], shard: Shard, journal: Journal
+    engine: Engine, samples: Iterable[tuple[int, Sample]], shard: WorkerShard, journal: Journal
 ) -> None:
     try:
         # Positions count the whole data set, so that an export is in its order whoever did the work.
@@ -69,7 +69,7 @@ async def _work(
         await engine.close()
 
 
-def _mine(samples: Iterable[tuple[int, Sample]], shard: Shard) -> Iterator[tuple[int, Sample]]:
+def _mine(samples: Iterable[tuple[int, Sample]], shard: WorkerShard) -> Iterator[tuple[int, Sample]]:
     return ((position, sample) for position, sample in samples if shard.holds(sample.id))
 
 
@@ -87,8 +87,8 @@ def run_on_cluster(folder: Path, count: int, opening: Opening, on_ended: Callabl
         ExpllmError: a shard failed for another reason than a lost node.
     """
     ray = _ray()
-    remote = ray.remote(num_cpus=1, max_retries=RESTARTS, retry_exceptions=False)(_guarded)
-    waiting = {remote.remote(Shard(index, count, folder), opening): index for index in range(count)}
+    remote = ray.remote(num_cpus=1, max_retries=_RESTARTS, retry_exceptions=False)(_guarded)
+    waiting = {remote.remote(WorkerShard(index, count, folder), opening): index for index in range(count)}
     total, failures = 0, []
     while waiting:
         (ready,), _ = ray.wait(list(waiting), num_returns=1)
@@ -119,7 +119,7 @@ def join_cluster(address: str) -> None:
         raise UsageError(f"--ray {address}: cannot join the cluster ({one_line(str(error))[:200]})") from None
 
 
-def _guarded(shard: Shard, opening: Opening) -> tuple[int, str | None]:
+def _guarded(shard: WorkerShard, opening: Opening) -> tuple[int, str | None]:
     """A shard's result, or the line of what stopped it: Ray need not know this package's errors."""
     try:
         return work_shard(shard, opening), None

@@ -12,7 +12,7 @@ from expllm.cot.engine_setup import CotMakeOptions, FaceReaders, make_engine
 from expllm.cot.journal import JournalReader
 from expllm.cot.prompt_set import Prompts
 from expllm.data import Sample
-from expllm.data.drawn import drawn
+from expllm.data.drawn import drawn_samples
 from expllm.files.progress import Progress
 from expllm.files.runs import RunFolder
 
@@ -35,7 +35,7 @@ class EngineOpening:
         engine = make_engine(
             self.options.part(self.shards), Prompts(self.prompts), dataset.labels, self.face_reader
         )
-        return engine, drawn(dataset, self.options.limit)
+        return engine, drawn_samples(dataset, self.options.limit)
 
 
 def work_on_cluster(

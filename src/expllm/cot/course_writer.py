@@ -12,7 +12,8 @@ from typing import Final, Protocol
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.case import Case
-from expllm.cot.rule_writer import WORD_LIMIT, conclude, interpret
+from expllm.cot.format_check import WORD_LIMIT
+from expllm.cot.rule_writer import conclude, interpret
 from expllm.cot.words.grammar import Voice, sentence
 from expllm.cot.words.naming import clause, part, state
 from expllm.cot.words.observations import MOVEMENTS, Observation, Observations, describe

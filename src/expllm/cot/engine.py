@@ -9,12 +9,12 @@ from expllm.chat import ChatFailed
 from expllm.core.errors import ExpllmError
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot import steps
-from expllm.cot.calls import CallWorkers, Ending
+from expllm.cot.calls import CallWorkers, SampleEnding
 from expllm.cot.case import Case, Feedback, Rules
 from expllm.cot.explanation import CotRecord
-from expllm.cot.journal import Journal, Outcome
+from expllm.cot.journal import Journal, SampleOutcome
 from expllm.cot.sample_session import Filtered, RunBudget, SampleSession
-from expllm.cot.writers import Writer
+from expllm.cot.writers import CotWriter
 from expllm.data import Sample
 
 Img2AU = Callable[[Sample], tuple[AUVector, str]]
@@ -47,12 +47,12 @@ class Engine:
         release: Frees what `img2au` holds.
     """
 
-    writer: Writer
+    writer: CotWriter
     labels: tuple[Expression, ...]
     rules: Rules = field(default_factory=Rules)
     img2au: Img2AU = dataset_aus
     prompt_hash: str | None = None
-    on_outcome: Callable[[Outcome], None] = lambda _: None
+    on_outcome: Callable[[SampleOutcome], None] = lambda _: None
     gate: RunBudget = field(default_factory=RunBudget)
     release: Callable[[], None] = lambda: None
 
@@ -69,7 +69,7 @@ class Engine:
         """Works through samples with their places; see `CallWorkers.run`."""
         await CallWorkers(self._ended, journal, self.gate, self.on_outcome).run(samples)
 
-    async def _ended(self, sample: Sample, session: SampleSession) -> Ending:
+    async def _ended(self, sample: Sample, session: SampleSession) -> SampleEnding:
         record = await self.explain(sample, session)
         return record.status, record.reason, record.to_dict()
 
@@ -107,7 +107,7 @@ class Engine:
 class _Talk:
     """Rounds of describing, naming and verifying, until one passes."""
 
-    writer: Writer
+    writer: CotWriter
     session: SampleSession
     case: Case
     rules: Rules

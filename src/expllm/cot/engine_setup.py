@@ -16,15 +16,10 @@ from expllm.cot.sample_session import RunBudget
 from expllm.cot.writers import LLMWriter, RuleWriter
 from expllm.data import Dataset, Sample
 from expllm.data.roots import open_named
+from expllm.model.shipped import CHAT, OFFLINE, canonical_name
 
-CHAT: Final = "chat:"
-"""Stands before the name of a chat model."""
-OFFLINE: Final = "offline"
-"""How runs name the writer by rules."""
 BATCHES: Final = "batches.sqlite"
 """What lies at a server's Batch API, in the folder of a run."""
-RULES: Final = "rules"
-"""How a user names it."""
 Verify = Literal["llm", "rules", "both"]
 """Who verifies a description: the model, the audit, or both."""
 
@@ -158,7 +153,7 @@ def engine_model(name: str) -> str:
     Raises:
         UsageError: `chat:` without a name.
     """
-    bare = OFFLINE if name == RULES else name.removeprefix(CHAT)
+    bare = canonical_name(name).removeprefix(CHAT)
     if not bare:
         raise UsageError(f"{CHAT} needs the name of a model, such as {CHAT}gpt-4o")
     return bare

@@ -14,13 +14,13 @@ from expllm.cot.case import Rules, labels_text, positive_text, unknown_text
 from expllm.cot.prompt_set import Prompts
 from expllm.data import Sample
 
-CHARACTERS_A_TOKEN: Final = 4
+_CHARACTERS_A_TOKEN: Final = 4
 DESCRIPTION_TOKENS: Final = 300
 """Tokens of a free description: about twice the refined text's 130 words."""
 
 REFINED_TOKENS: Final = 180
 WORD_TOKENS: Final = 3
-LOOKED_AT: Final = 500
+_LOOKED_AT: Final = 500
 """Samples whose prompts are really filled; the others are taken to be like them."""
 
 
@@ -44,7 +44,7 @@ class Estimate:
         return asdict(self)
 
 
-def estimate(
+def estimate_run(
     samples: Iterable[Sample],
     count: int,
     labels: tuple[Expression, ...],
@@ -62,7 +62,7 @@ def estimate(
         rules: How many rounds there may be, and who verifies.
         price: USD for a million tokens (prompt, completion).
     """
-    seen = [_conversation(sample, labels, prompts, rules) for sample in islice(samples, LOOKED_AT)]
+    seen = [_conversation(sample, labels, prompts, rules) for sample in islice(samples, _LOOKED_AT)]
     scale = count / max(len(seen), 1)
 
     def span(column: int) -> tuple[int, int]:
@@ -109,4 +109,4 @@ def _conversation(
 
 
 def _tokens(text: str) -> int:
-    return -(-len(text) // CHARACTERS_A_TOKEN)
+    return -(-len(text) // _CHARACTERS_A_TOKEN)

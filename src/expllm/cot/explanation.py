@@ -5,7 +5,7 @@ from typing import Literal
 from expllm.core.records import AUs, CoT, Record
 from expllm.core.vocabulary import Expression
 
-Status = Literal["resolved", "unresolved", "invalid"]
+CotStatus = Literal["resolved", "unresolved", "invalid"]
 """`resolved`: a checked text; `unresolved`: the rounds or a call failed, or a filter declined; `invalid`: no
 answer of the asked form, or nothing to explain."""
 
@@ -23,7 +23,7 @@ class CotRecord(Record):
 
     id: str
     expression: Expression | None
-    status: Status
+    status: CotStatus
     reason: str | None = None
     cot: CoT | None = None
     predictions: tuple[Expression, ...] = ()

@@ -16,7 +16,7 @@ PRONOUNS: Final = frozenset(
 )
 """Personal pronouns and their possessives; "it" and "its" speak of movements, not of a person."""
 
-MAX_LENGTH: Final = 20_000
+_MAX_LENGTH: Final = 20_000
 """Characters; a longer text is refused unread."""
 
 _AU_NUMBER: Final = re.compile(r"\b(?:AUs?|action\s+units?)[\s_#-]*(?:no\.?\s*)?\d+", re.IGNORECASE)
@@ -41,7 +41,7 @@ def format_problems(text: str, expression: Expression) -> tuple[CoT | None, tupl
         text: What the writer answered.
         expression: The label that the conclusion must name.
     """
-    if len(text) > MAX_LENGTH:
+    if len(text) > _MAX_LENGTH:
         return None, (f"The text has {len(text)} characters: at most {WORD_LIMIT} words are allowed.",)
     try:
         cot = CoT.parse(text)

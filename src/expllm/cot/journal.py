@@ -18,7 +18,7 @@ from typing import Any, Final
 from expllm.chat.protocol import is_filtered
 from expllm.core.errors import OutputError
 
-SCHEMA: Final = 1
+_SCHEMA: Final = 1
 """Changes when old journals cannot be read any more."""
 
 _TABLES: Final = """
@@ -73,7 +73,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class JournalVerdict:
     """What a check said of a text: `detail` holds its views and problems."""
 
     sample: str
@@ -85,7 +85,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SampleOutcome:
     """How a sample ended: `record` is a `CotRecord` as JSON values."""
 
     sample: str
@@ -95,27 +95,27 @@ class Outcome:
     record: dict[str, Any]
 
 
-Row = Call | Verdict | Outcome
+JournalRow = Call | JournalVerdict | SampleOutcome
 _CALL_COLUMNS: Final = tuple(field.name for field in fields(Call))
 _INTO: Final = {
     Call: f"INSERT INTO calls ({', '.join(_CALL_COLUMNS)}) VALUES",
-    Verdict: "INSERT OR REPLACE INTO verdicts VALUES",
-    Outcome: "INSERT INTO outcomes VALUES",
+    JournalVerdict: "INSERT OR REPLACE INTO verdicts VALUES",
+    SampleOutcome: "INSERT INTO outcomes VALUES",
 }
 _MOST_ROWS: Final = 500
 """Rows of one statement: SQLite allows 32,766 values."""
 
 
-def _insert(connection: sqlite3.Connection, kind: type[Row], values: list[tuple[Any, ...]]) -> None:
+def _insert(connection: sqlite3.Connection, kind: type[JournalRow], values: list[tuple[Any, ...]]) -> None:
     """All rows in one statement: each statement gives up the interpreter's lock, and waits to get it back."""
     gaps = f"({', '.join('?' * len(values[0]))})"
     connection.execute(f"{_INTO[kind]} {', '.join([gaps] * len(values))}", [v for row in values for v in row])
 
 
-def _values(row: Row) -> tuple[Any, ...]:
+def _values(row: JournalRow) -> tuple[Any, ...]:
     if isinstance(row, Call):
         return tuple(getattr(row, name) for name in _CALL_COLUMNS)
-    if isinstance(row, Verdict):
+    if isinstance(row, JournalVerdict):
         return row.sample, row.number, row.round, row.step, row.passed, _json(row.detail)
     return row.sample, row.position, row.status, row.reason, _json(row.record)
 
@@ -133,7 +133,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._rows: queue.SimpleQueue[tuple[Row, asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._rows: queue.SimpleQueue[tuple[JournalRow, asyncio.Future[None]] | None] = queue.SimpleQueue()
         self._failed: OutputError | None = None
         with closing(_connect(path)) as connection:
             try:
@@ -143,7 +143,7 @@ class Journal:
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
-    async def add(self, row: Row) -> None:
+    async def add(self, row: JournalRow) -> None:
         """Returns when the row is on the disk.
 
         Raises:
@@ -170,7 +170,7 @@ class Journal:
                 except RuntimeError:  # the loop was closed under us: the rows are safe, nobody waits
                     continue
 
-    def _batch(self) -> list[tuple[Row, asyncio.Future[None]]]:
+    def _batch(self) -> list[tuple[JournalRow, asyncio.Future[None]]]:
         """Waits for a row, then takes all that wait with it; an empty list at the end."""
         first = self._rows.get()
         if first is None:
@@ -184,7 +184,7 @@ class Journal:
             batch.append(following)
         return batch
 
-    def _commit(self, connection: sqlite3.Connection, rows: list[Row]) -> OutputError | None:
+    def _commit(self, connection: sqlite3.Connection, rows: list[JournalRow]) -> OutputError | None:
         try:
             with connection:
                 for kind in _INTO:
@@ -249,23 +249,25 @@ class JournalReader:
         query = "SELECT COALESCE(MAX(number) + 1, 0) FROM calls WHERE sample = ?"
         return int(self.db.execute(query, (sample,)).fetchone()[0])
 
-    def verdicts(self, sample: str) -> list[Verdict]:
+    def verdicts(self, sample: str) -> list[JournalVerdict]:
         rows = self.db.execute("SELECT * FROM verdicts WHERE sample = ? ORDER BY number", (sample,))
-        return [Verdict(s, n, r, step, bool(p), json.loads(detail)) for s, n, r, step, p, detail in rows]
+        return [
+            JournalVerdict(s, n, r, step, bool(p), json.loads(detail)) for s, n, r, step, p, detail in rows
+        ]
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[SampleOutcome]:
         """How samples ended, in the order of the data set."""
         query = "SELECT sample, position, status, reason, record FROM outcomes ORDER BY position, sample"
         for sample, position, status, reason, record in self.db.execute(query):
-            yield Outcome(sample, position, status, reason, json.loads(record))
+            yield SampleOutcome(sample, position, status, reason, json.loads(record))
 
-    def outcome(self, sample: str) -> Outcome | None:
+    def outcome(self, sample: str) -> SampleOutcome | None:
         query = "SELECT sample, position, status, reason, record FROM outcomes WHERE sample = ?"
         row = self.db.execute(query, (sample,)).fetchone()
         if row is None:
             return None
         ended, position, status, reason, record = row
-        return Outcome(ended, position, status, reason, json.loads(record))
+        return SampleOutcome(ended, position, status, reason, json.loads(record))
 
     def spent(self) -> float:
         """USD of all calls so far, those of unknown price left out."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from expllm.cot.journal import Outcome
-from expllm.cot.merged_journal import Merged, add_up, merged
-from expllm.cot.shares import Accuracy, Share, ranked, reason_kind, server_message
-from expllm.cot.usage import Audited, Usage, Verdicts, read_audited, read_usage, read_verdicts
+from expllm.cot.journal import SampleOutcome
+from expllm.cot.merged_journal import Merged, add_up, merged_journals
+from expllm.cot.shares import Accuracy, Share, most_frequent, reason_kind, server_message
+from expllm.cot.usage import Audited, Verdicts, WriterUsage, read_audited, read_usage, read_verdicts
 from expllm.files.runs import RunFolder
 
 
@@ -75,7 +75,7 @@ class Ledger:
     verdicts: dict[str, Verdicts]
     audited: dict[str, Audited]
     refusals: int
-    usage: Usage
+    usage: WriterUsage
     answered_by: dict[str, int]
     writers: dict[str, int]
     models: dict[str, int]
@@ -91,7 +91,7 @@ class Ledger:
         Raises:
             RunError: a journal cannot be read.
         """
-        with merged(run) as journals:
+        with merged_journals(run) as journals:
             return cls.read(journals)
 
     @classmethod
@@ -108,7 +108,7 @@ class Ledger:
             verdicts=read_verdicts(journals),
             audited=read_audited(journals),
             usage=read_usage(journals),
-            answered_by=ranked(add_up(journals.grouped(_MODELS))),
+            answered_by=most_frequent(add_up(journals.grouped(_MODELS))),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,8 +129,8 @@ class SampleLedger:
     """
 
     sample: str
-    outcome: Outcome | None
-    usage: Usage
+    outcome: SampleOutcome | None
+    usage: WriterUsage
     verdicts: dict[str, Verdicts]
     audited: dict[str, Audited]
     answered_by: dict[str, int]
@@ -152,7 +152,7 @@ def sample_ledger(run: RunFolder, sample: str) -> SampleLedger:
         UsageError: the run has not begun such a sample.
         RunError: a journal cannot be read.
     """
-    with merged(run) as journals:
+    with merged_journals(run) as journals:
         return read_sample(journals, journals.identify(sample))
 
 
@@ -166,7 +166,7 @@ def read_sample(journals: Merged, sample: str) -> SampleLedger:
         read_usage(journals, sample),
         read_verdicts(journals, sample),
         read_audited(journals, sample),
-        ranked(models),
+        most_frequent(models),
     )
 
 
@@ -246,7 +246,7 @@ class _Tally:
         labelled = sum(counts["samples"] for counts in self.labels.values())
         hinted = sum(counts["hinted"] for counts in self.labels.values())
         return {
-            "status": ranked(self.status),
+            "status": most_frequent(self.status),
             "resolved": Share(resolved, ended),
             "resolved_in_round": {
                 number: Share(self.rounds[number], ended) for number in sorted(self.rounds)
@@ -255,11 +255,11 @@ class _Tally:
             "hinted_resolved": Share(self.flags["hinted_resolved"], resolved),
             "first_guess": Accuracy.of(self.pairs, self.flags["unlabelled"], self.flags["unguessed"]),
             "by_expression": dict(self._by_expression()),
-            "reasons": {status: ranked(kinds) for status, kinds in sorted(self.reasons.items())},
+            "reasons": {status: most_frequent(kinds) for status, kinds in sorted(self.reasons.items())},
             "said": dict(sorted(self.said.items())),
             "refusals": self.flags["refusals"],
             **{
-                name: ranked(self.names[name])
+                name: most_frequent(self.names[name])
                 for name in ("writers", "models", "prompt_hashes", "au_sources")
             },
             **{name: total / count if count else None for name, (count, total) in self.sums.items()},

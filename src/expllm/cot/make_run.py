@@ -13,20 +13,20 @@ from expllm.cot.case import Rules
 from expllm.cot.cluster_run import check_shards, work_on_cluster
 from expllm.cot.engine import Engine
 from expllm.cot.engine_setup import CotMakeOptions, FaceReaders, Verify, engine_model, make_engine
-from expllm.cot.estimate import Estimate, estimate
-from expllm.cot.journal import Journal, JournalReader, Outcome
+from expllm.cot.estimate import Estimate, estimate_run
+from expllm.cot.journal import Journal, JournalReader, SampleOutcome
 from expllm.cot.ledger import Ledger
 from expllm.cot.prompt_set import Prompts
 from expllm.cot.sample_session import RunBudget
 from expllm.data import Dataset, Sample
-from expllm.data.drawn import drawn
+from expllm.data.drawn import drawn_samples
 from expllm.data.roots import open_named
 from expllm.files.atomic import refuse_inputs
 from expllm.files.progress import Progress
 from expllm.files.runs import RunFolder
 from expllm.files.signals import stopped_by_signals
 
-CHANGEABLE: Final = frozenset({"base_url", "max_tokens"})
+_CHANGEABLE: Final = frozenset({"base_url", "max_tokens"})
 """Settings that may differ when a run is resumed: they do not change what is asked."""
 
 
@@ -47,7 +47,7 @@ class MadeRun:
     stopped: str = ""
 
 
-def run(options: CotMakeOptions, *, face_reader: FaceReaders | None = None) -> MadeRun:
+def make_cot(options: CotMakeOptions, *, face_reader: FaceReaders | None = None) -> MadeRun:
     """Makes an explanation for every face of a data set, or resumes a run that was interrupted.
 
     Args:
@@ -98,8 +98,8 @@ def estimated(
     data = open_named(dataset, data_root, kind)
     price = Prices.load(prices).models.get(engine_model(model))
     count = min(len(data), limit or len(data))
-    found = estimate(
-        (sample for _, sample in drawn(data, limit)), count, data.labels, Prompts.load(prompts),
+    found = estimate_run(
+        (sample for _, sample in drawn_samples(data, limit)), count, data.labels, Prompts.load(prompts),
         Rules(verify, max_rounds=max_rounds), None if price is None else (price.input, price.output),
     )  # fmt: skip
     return found, data
@@ -119,7 +119,7 @@ def _begin(folder: RunFolder, options: CotMakeOptions, prompts: Prompts, dataset
     if not folder.exists:
         folder.begin(settings)
         return
-    folder.resume(settings, CHANGEABLE if _has_answers(folder) else CHANGEABLE | settings.keys())
+    folder.resume(settings, _CHANGEABLE if _has_answers(folder) else _CHANGEABLE | settings.keys())
 
 
 def _has_answers(folder: RunFolder) -> bool:
@@ -143,7 +143,7 @@ def _run(
     journal: Journal,
     face_reader: FaceReaders | None,
 ) -> str:
-    samples = drawn(dataset, options.limit)
+    samples = drawn_samples(dataset, options.limit)
     total = _total(dataset, options.limit)
     with closing(JournalReader(journal.path)) as reader:
         done = len(reader.finished())
@@ -153,7 +153,7 @@ def _run(
         max(total - done, 0), shown=not options.quiet, doing="explaining", note=live.note
     ) as progress:
 
-        def count(outcome: Outcome) -> None:
+        def count(outcome: SampleOutcome) -> None:
             live.count(outcome)
             progress.step(live.unresolved)
 
@@ -178,7 +178,7 @@ class Live:
     unresolved: int = 0
     hinted: int = 0
 
-    def count(self, outcome: Outcome) -> None:
+    def count(self, outcome: SampleOutcome) -> None:
         self.ended += 1
         self.unresolved += outcome.status != "resolved"
         self.hinted += bool(outcome.record["hinted"])

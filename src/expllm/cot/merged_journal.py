@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from expllm.core.errors import UsageError
-from expllm.cot.journal import JournalReader, Outcome
+from expllm.cot.journal import JournalReader, SampleOutcome
 from expllm.files.runs import RunError, RunFolder
 
 
@@ -49,7 +49,7 @@ class Merged:
         for reader in self.readers:
             yield from reader.db.execute(query, tuple(parameters))
 
-    def outcome(self, ended: Ended) -> Outcome:
+    def outcome(self, ended: Ended) -> SampleOutcome:
         """How a sample ended, with its record."""
         found = self.readers[ended.journal].outcome(ended.sample)
         if found is None:
@@ -86,7 +86,7 @@ class Merged:
 
 
 @contextmanager
-def merged(run: RunFolder) -> Iterator[Merged]:
+def merged_journals(run: RunFolder) -> Iterator[Merged]:
     """Opens all journals of a run.
 
     Raises:

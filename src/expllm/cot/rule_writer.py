@@ -14,6 +14,7 @@ from typing import Final
 
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, Expression
+from expllm.cot.format_check import WORD_LIMIT
 from expllm.cot.words.interpretation import Fit, LabelCase, fit, noun_of, runner_up
 from expllm.cot.words.observations import (
     DEGREES,
@@ -28,7 +29,6 @@ from expllm.cot.words.sentences import observe
 
 __all__ = [
     "DEGREES",
-    "WORD_LIMIT",
     "Degree",
     "Fit",
     "conclude",
@@ -41,16 +41,13 @@ __all__ = [
     "write_cot",
 ]
 
-WORD_LIMIT: Final = 130
-"""Words of a whole text, headings included (paper, section III-B6)."""
-
 PLANS: Final = ((3, False), (2, False), (2, True), (1, True), (0, True))
 """(movements told with their meaning, short interpretation?), the fullest first.
 
 Only when even the last plan is too long, a movement is left out: the least telling one.
 """
 
-SURE: Final = 0.5
+_SURE: Final = 0.5
 """Below this probability of the label a conclusion is called tentative and names the runner-up."""
 
 
@@ -63,7 +60,7 @@ def write_cot(
         aus: Intensities 0-1; what is None is never spoken of.
         expression: The label to explain; it need not be the one that the movements suggest.
         probabilities: One probability (0-1) an expression. Where that of `expression` is below
-            `SURE`, the conclusion is tentative and names the likeliest alternative.
+            `_SURE`, the conclusion is tentative and names the likeliest alternative.
     """
     observations = describe(aus)
 
@@ -119,7 +116,7 @@ def conclude(
 ) -> str:
     """The Conclusion: the label, what carries it, and how sure it is. Arguments as for `interpret`."""
     case = LabelCase(observations, expression, observations.seen if told is None else told)
-    if probabilities is None or probabilities.get(expression, 0.0) >= SURE:
+    if probabilities is None or probabilities.get(expression, 0.0) >= _SURE:
         return case.fill("conclusion", case.conclusion)
     runner = runner_up(expression, probabilities)
     lines = [

@@ -15,7 +15,7 @@ from expllm.chat import ChatFailed, Message, Reply
 from expllm.chat.chat_errors import AnswersLater
 from expllm.core.errors import ExpllmError
 from expllm.core.vocabulary import Expression
-from expllm.cot.journal import Call, Row, Verdict
+from expllm.cot.journal import Call, JournalRow, JournalVerdict
 
 if TYPE_CHECKING:
     from expllm.grounding import Audit
@@ -36,7 +36,7 @@ class JournalMismatch(ExpllmError):  # noqa: N818
 class Sink(Protocol):
     """Takes rows and returns when they are durable."""
 
-    async def add(self, row: Row) -> None: ...
+    async def add(self, row: JournalRow) -> None: ...
 
 
 class RunBudget:
@@ -172,7 +172,7 @@ class SampleSession:
 
     async def verdict(self, step: str, passed: bool, **detail: object) -> None:
         """Writes down what a check said; taken again on a resumed run, it is the same row."""
-        await self._sink.add(Verdict(self.sample, self._verdicts, self.round, step, passed, detail))
+        await self._sink.add(JournalVerdict(self.sample, self._verdicts, self.round, step, passed, detail))
         self._verdicts += 1
 
     async def _new_call(

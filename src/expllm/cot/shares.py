@@ -92,7 +92,7 @@ def _macro_f1(pairs: Mapping[tuple[str, str], int]) -> float | None:
     return math.fsum(2 * pairs.get((c, c), 0) / (labels[c] + guesses[c]) for c in classes) / len(classes)
 
 
-def ranked(counts: Mapping[str, int]) -> dict[str, int]:
+def most_frequent(counts: Mapping[str, int]) -> dict[str, int]:
     """The most frequent first, equals by name."""
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 

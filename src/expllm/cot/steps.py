@@ -13,7 +13,7 @@ from expllm.cot.case import Case, Feedback, Rules
 from expllm.cot.course_writer import audit_case
 from expllm.cot.format_check import format_problems
 from expllm.cot.sample_session import SampleSession
-from expllm.cot.writers import Writer
+from expllm.cot.writers import CotWriter
 from expllm.grounding import Audit, Verdict
 from expllm.grounding.audit import WRONG
 
@@ -49,7 +49,7 @@ class Verification:
     problems: tuple[str, ...] = ()
 
 
-async def au2des(writer: Writer, session: SampleSession, case: Case, feedback: Feedback | None) -> str:
+async def au2des(writer: CotWriter, session: SampleSession, case: Case, feedback: Feedback | None) -> str:
     """AU2Des Generation, and after feedback Feedback Reflection: the face in words, and their audit."""
     before = session.refusals
     session.description = await writer.describe(session, case, feedback)
@@ -62,7 +62,7 @@ async def au2des(writer: Writer, session: SampleSession, case: Case, feedback: F
     return session.description
 
 
-async def des2exp(writer: Writer, session: SampleSession, case: Case, rules: Rules) -> Expression:
+async def des2exp(writer: CotWriter, session: SampleSession, case: Case, rules: Rules) -> Expression:
     """Des2Exp Generation: exactly one expression of the label set.
 
     Raises:
@@ -77,7 +77,7 @@ async def des2exp(writer: Writer, session: SampleSession, case: Case, rules: Rul
 
 
 async def verify(
-    writer: Writer, session: SampleSession, case: Case, rules: Rules, expression: Expression
+    writer: CotWriter, session: SampleSession, case: Case, rules: Rules, expression: Expression
 ) -> Verification:
     """Result Verification: are the units covered, are the degrees right, is the label right?"""
     found = Verification(passed=True, by="none")
@@ -149,7 +149,7 @@ def unread_problems(report: Audit) -> list[str]:
 
 
 async def _verify_by_llm(
-    writer: Writer, session: SampleSession, case: Case, rules: Rules, so_far: Verification
+    writer: CotWriter, session: SampleSession, case: Case, rules: Rules, so_far: Verification
 ) -> Verification:
     for attempt in range(rules.retries + 1):
         verdict = read_verdict(await writer.judge(session, case, attempt > 0))
@@ -167,7 +167,7 @@ def reflect(case: Case, rules: Rules, verification: Verification, finished_round
 
 
 async def refine(
-    writer: Writer, session: SampleSession, case: Case, rules: Rules, expression: Expression
+    writer: CotWriter, session: SampleSession, case: Case, rules: Rules, expression: Expression
 ) -> tuple[CoT, Audit]:
     """Format Refinement, held against the rules of the format and once more against the action units.
 

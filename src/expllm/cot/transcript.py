@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-from expllm.cot.journal import Call, JournalReader, Verdict
+from expllm.cot.journal import Call, JournalReader, JournalVerdict
 
 REFINEMENT: Final = "Format Refinement"
 _COLUMNS: Final = tuple(field.name for field in fields(Call))
@@ -19,10 +19,10 @@ class LoggedCall:
     again: bool
 
 
-Event = LoggedCall | Verdict
+TranscriptEvent = LoggedCall | JournalVerdict
 
 
-def history(reader: JournalReader, sample: str) -> list[Event]:
+def history(reader: JournalReader, sample: str) -> list[TranscriptEvent]:
     """Calls and verdicts of a sample in one journal; each verdict after the calls that it judges."""
     asked = list(_asked(reader, sample))
     verdicts = reader.verdicts(sample)
@@ -46,7 +46,7 @@ def _asked(reader: JournalReader, sample: str) -> Iterator[LoggedCall]:
         yield LoggedCall(Call(**{**known, **flags}), bool(again))
 
 
-def _round(asked: Sequence[LoggedCall], verdicts: Sequence[Verdict]) -> Iterator[Event]:
+def _round(asked: Sequence[LoggedCall], verdicts: Sequence[JournalVerdict]) -> Iterator[TranscriptEvent]:
     yield from (item for item in asked if item.call.step != REFINEMENT)
     yield from (verdict for verdict in verdicts if verdict.step != REFINEMENT)
     judged = deque(verdict for verdict in verdicts if verdict.step == REFINEMENT)

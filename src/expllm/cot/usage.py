@@ -7,7 +7,7 @@ from operator import add
 from typing import Any, Final
 
 from expllm.cot.merged_journal import Merged, add_up
-from expllm.cot.shares import ranked
+from expllm.cot.shares import most_frequent
 
 VIEWS: Final = ("units", "degrees", "label", "readable")
 """The three views of Result Verification (paper, section III-B4), as a verdict's detail names them; and
@@ -15,7 +15,7 @@ whether the audit could read every sentence about the face."""
 
 
 @dataclass(frozen=True)
-class Usage:
+class WriterUsage:
     """Calls to the writer, with tokens, time and cost.
 
     Attributes:
@@ -107,7 +107,7 @@ _SUMS: Final = {
 _MAY_BE_UNKNOWN: Final = ("prompt_tokens", "completion_tokens", "cost")
 
 
-def read_usage(journals: Merged, sample: str | None = None) -> Usage:
+def read_usage(journals: Merged, sample: str | None = None) -> WriterUsage:
     """What the calls of a run, or of one of its samples, took."""
     where, parameters = _only(sample)
     totals: dict[str, Any] = {name: None if name in _MAY_BE_UNKNOWN else 0 for name in _SUMS}
@@ -120,7 +120,7 @@ def read_usage(journals: Merged, sample: str | None = None) -> Usage:
     failures = f"SELECT failure, COUNT(*) FROM calls {where} GROUP BY failure"
     failed = add_up(journals.grouped(failures, parameters))
     del failed[None]  # those that did not fail
-    return Usage(**totals, failed=ranked(failed))
+    return WriterUsage(**totals, failed=most_frequent(failed))
 
 
 def read_verdicts(journals: Merged, sample: str | None = None) -> dict[str, Verdicts]:
@@ -139,7 +139,7 @@ def read_verdicts(journals: Merged, sample: str | None = None) -> dict[str, Verd
         for view, value in zip(VIEWS, json.loads(found), strict=True):
             if value == 0:  # a view that nobody could judge is null
                 counts[view] += count
-    return {step: Verdicts(passed[step], failed[step], ranked(wrong[step])) for step in sorted(wrong)}
+    return {step: Verdicts(passed[step], failed[step], most_frequent(wrong[step])) for step in sorted(wrong)}
 
 
 def read_audited(journals: Merged, sample: str | None = None) -> dict[str, Audited]:

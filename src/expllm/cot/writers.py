@@ -16,7 +16,7 @@ from expllm.cot.rule_writer import conclude, describe, interpret, observe, write
 from expllm.cot.sample_session import SampleSession
 
 
-class Writer(Protocol):
+class CotWriter(Protocol):
     """The steps that a language model takes in the engine (paper, section III-B)."""
 
     identity: str

@@ -30,7 +30,7 @@ _DRAWN: Final = tuple(
 
 
 @dataclass(frozen=True)
-class Change:
+class PictureChange:
     """What is done to one picture; as it stands, nothing.
 
     Attributes:
@@ -134,7 +134,7 @@ class Augmentation:
         _check("erased_area", self.erased_area, 0, 1)
         _check("erased_aspect", self.erased_aspect, 0.01, 100)
 
-    def draw(self, seed: int, epoch: int, index: int) -> Change:
+    def draw(self, seed: int, epoch: int, index: int) -> PictureChange:
         """What happens to the sample at `index` in this epoch, the same in every process."""
         drawn = hash_uniforms("augmentation", seed, epoch, index, _DRAWN)
 
@@ -143,7 +143,7 @@ class Augmentation:
             reach: float = getattr(self, name) if drawn[happens] < getattr(self, happens) else 0.0
             return (2 * drawn[name] - 1) * reach
 
-        return Change(
+        return PictureChange(
             flip=drawn["flip"] < self.flip,
             degrees=spread("degrees", "rotation"),
             brightness=1 + spread("brightness", "jitter"),

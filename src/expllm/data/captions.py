@@ -20,7 +20,7 @@ from expllm.data.image_bytes import read_span
 from expllm.data.readers import llava_captions, webdataset
 from expllm.data.readers.cells import undecodable
 from expllm.data.readers.spans import Found, Lost, Span, caption_text
-from expllm.data.sample import ImageRef, MemberRef, escaped
+from expllm.data.sample import ImageRef, MemberRef, without_surrogates
 
 ZIP_HEADER: Final = struct.Struct("<4s4xH16xHH")
 """Of a member of a zip file: mark, packing, lengths of its name and of its extra field."""
@@ -100,7 +100,7 @@ class Captions:
         text, is_json = self.index.text(i), bool(self.index.is_json[i])
         record = read_span(self.files[text.file], text.offset, text.size)
         try:
-            caption = escaped(caption_text(record, is_json=is_json))
+            caption = without_surrogates(caption_text(record, is_json=is_json))
             image = self._image(self.index.picture(i), record)
         except (ValueError, KeyError, TypeError):
             raise ImageError(f"{self.files[text.file]}: was changed while it was in use") from None
@@ -167,9 +167,9 @@ def _layout(path: Path) -> tuple[list[Path], Iterator[Found | Lost]]:
         raise MissingData(f"{path}: no such file or folder; docs/data.md says how to obtain captions")
     if table := llava_captions.table_in(path):
         files = llava_captions.files_of(table)
-        return files, llava_captions.found_in(files)
+        return files, llava_captions.captions_in(files)
     if shards := webdataset.shards_in(path):
-        return shards, webdataset.found_in(shards)
+        return shards, webdataset.members_in(shards)
     raise MissingData(
         f"{path}: neither chat.json, metadata.json nor a WebDataset shard (*.tar); "
         "docs/data.md says how to obtain captions"

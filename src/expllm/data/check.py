@@ -26,12 +26,12 @@ UNREADABLE: Final = (
 OPENED_SIDE: Final = 64
 """Pixels of the longer side that pictures are opened with: damage shows at any size, and this is fastest."""
 
-Place = tuple[str, str]
+MissingPlace = tuple[str, str]
 """Where, and what is wrong there."""
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """What a check found.
 
     Attributes:
@@ -59,12 +59,12 @@ class Report:
     counts: Mapping[str, Mapping[str, int]]
     fingerprint: str
     opened: int | None
-    missing: tuple[Place, ...]
-    unreadable: tuple[Place, ...]
+    missing: tuple[MissingPlace, ...]
+    unreadable: tuple[MissingPlace, ...]
     left_out: Mapping[str, int]
-    doubles: tuple[Place, ...]
-    animated: tuple[Place, ...]
-    short: tuple[Place, ...]
+    doubles: tuple[MissingPlace, ...]
+    animated: tuple[MissingPlace, ...]
+    short: tuple[MissingPlace, ...]
 
     @property
     def is_whole(self) -> bool:
@@ -105,11 +105,11 @@ class _Listed:
     split: str | None
     count: int
     fingerprint: str
-    skipped: tuple[Place, ...]
+    skipped: tuple[MissingPlace, ...]
     items: Iterator[_Item]
 
 
-def check(kind: str | None, root: str, *, fast: bool = False) -> Report:
+def check_dataset(kind: str | None, root: str, *, fast: bool = False) -> CheckReport:
     """Looks through a data set and opens every picture, with a progress bar on a terminal's stderr.
 
     Args:
@@ -137,7 +137,7 @@ def check(kind: str | None, root: str, *, fast: bool = False) -> Report:
                 look.at(item.name, item.image)
                 bar.step(len(look.unreadable))
     missing, unreadable, left_out = sorted_out(listed.skipped)
-    return Report(
+    return CheckReport(
         kind=listed.kind,
         path=root,
         split=listed.split,
@@ -174,9 +174,9 @@ class _Look:
 
     def __init__(self) -> None:
         self.opened = 0
-        self.unreadable: list[Place] = []
-        self.doubles: list[Place] = []
-        self.animated: list[Place] = []
+        self.unreadable: list[MissingPlace] = []
+        self.doubles: list[MissingPlace] = []
+        self.animated: list[MissingPlace] = []
         self._first: dict[bytes, tuple[str, ImageRef]] = {}
 
     def at(self, name: str, image: ImageRef) -> None:
@@ -195,7 +195,9 @@ class _Look:
             self.doubles.append((name, f"the same picture as {first}"))
 
 
-def sorted_out(skipped: tuple[Place, ...]) -> tuple[tuple[Place, ...], tuple[Place, ...], Counter[str]]:
+def sorted_out(
+    skipped: tuple[MissingPlace, ...],
+) -> tuple[tuple[MissingPlace, ...], tuple[MissingPlace, ...], Counter[str]]:
     """What is missing, what cannot be read, and how often each other reason stands."""
     missing, unreadable, left_out = [], [], Counter[str]()
     for place in skipped:
@@ -208,7 +210,9 @@ def sorted_out(skipped: tuple[Place, ...]) -> tuple[tuple[Place, ...], tuple[Pla
     return tuple(missing), tuple(unreadable), left_out
 
 
-def _short(known: About, counts: Mapping[str, Mapping[str, int]], split: str | None) -> Iterator[Place]:
+def _short(
+    known: About, counts: Mapping[str, Mapping[str, int]], split: str | None
+) -> Iterator[MissingPlace]:
     for name, classes in known.classes.items():
         if split in (None, name):
             found = counts.get(name, {})

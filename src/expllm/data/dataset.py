@@ -7,18 +7,18 @@ from typing import Any, Final
 
 from expllm.core.errors import MissingData, RecordError, UsageError
 from expllm.core.vocabulary import Expression, label_set
-from expllm.data.sample import Row, Sample
+from expllm.data.sample import DatasetRow, Sample
 from expllm.files.folders import HIDDEN
 
 SPLITS: Final = ("train", "valid", "test")
 NO_PICTURE: Final = "no picture at"
 """How the reason begins where a picture's file is missing."""
 
-Rows = Callable[[], Iterator[Row]]
+_Rows = Callable[[], Iterator[DatasetRow]]
 
 
 @dataclass(frozen=True)
-class Source:
+class DatasetSource:
     """What a loader gives: rows on demand, always in the same order, every row or file exactly once.
 
     Attributes:
@@ -32,9 +32,9 @@ class Source:
 
     name: str
     kind: str
-    rows: Rows
+    rows: _Rows
     labels: tuple[Expression, ...] | None = None
-    by_split: Mapping[str, Rows] = field(default_factory=dict)
+    by_split: Mapping[str, _Rows] = field(default_factory=dict)
     path: str = ""
 
 
@@ -61,7 +61,7 @@ class Dataset:
     fingerprint: str
     skipped: tuple[tuple[str, str], ...] = field(repr=False)
     count: int
-    rows: Rows = field(repr=False, compare=False)
+    rows: _Rows = field(repr=False, compare=False)
 
     def __len__(self) -> int:
         return self.count
@@ -84,7 +84,7 @@ class _Survey:
         self.splits: set[str] = set()
         self._places: dict[str, str] = {}
 
-    def see(self, row: Row) -> None:
+    def see(self, row: DatasetRow) -> None:
         if row.split is not None:
             self.splits.add(row.split)
         if row.sample is not None:
@@ -96,7 +96,7 @@ class _Survey:
             ):  # what a system adds by itself, such as .DS_Store, makes no other data set
                 self._hash(row.where, row.reason)
 
-    def _see_sample(self, sample: Sample, row: Row) -> None:
+    def _see_sample(self, sample: Sample, row: DatasetRow) -> None:
         if sample.id in self._places:
             both = f"{self._places[sample.id]} and {row.where}"
             raise RecordError(f"{self.name}: {both} have the same id {sample.id!r}: ids must be unique")
@@ -119,7 +119,7 @@ def _left_out(sample: Sample) -> dict[str, Any]:
     return place if sample.box else {**place, "box": True}
 
 
-def survey(source: Source, split: str | None = None) -> Dataset:
+def survey(source: DatasetSource, split: str | None = None) -> Dataset:
     """Looks through a source once, so that a faulty data set is known before work begins.
 
     Raises:

@@ -13,7 +13,7 @@ def lot(name: str, seed: int | None = None) -> bytes:
     return hashlib.sha256(seeded.encode("utf-8", "surrogatepass")).digest()
 
 
-def drawn(
+def drawn_samples(
     samples: Iterable[Sample], limit: int | None, seed: int | None = None
 ) -> Iterator[tuple[int, Sample]]:
     """At most `limit` samples with their places, in the order of the data set.

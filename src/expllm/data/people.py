@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Final
 
 from expllm.core.errors import UsageError
-from expllm.data.dataset import Dataset, Source
-from expllm.data.sample import Row, Sample
+from expllm.data.dataset import Dataset, DatasetSource
+from expllm.data.sample import DatasetRow, Sample
 
 SEED: Final = 0
 VALID_SHARE: Final = 0.2
@@ -24,13 +24,13 @@ BY_PICTURE: Final = "folder"
 """The kind of data set whose pictures need not say who they show."""
 
 
-def part_of(identity: str) -> str:
+def people_part(identity: str) -> str:
     """`train` or `valid`: where a person belongs."""
     digest = hashlib.sha256(f"{SEED}:{identity}".encode("utf-8", "surrogatepass")).digest()
     return "valid" if int.from_bytes(digest[:8]) / 2**64 < VALID_SHARE else "train"
 
 
-def parts(source: Source) -> frozenset[str]:
+def people_parts(source: DatasetSource) -> frozenset[str]:
     """The parts that the people of a source fall into.
 
     None at all if it sets some apart for validation or a test by itself, or does not name every person and is
@@ -43,28 +43,28 @@ def parts(source: Source) -> frozenset[str]:
         if row.split not in (None, "train") or (row.sample is not None and not _drawn_by(source, row.sample)):
             return frozenset()
         if row.sample is not None:
-            found.add(part_of(_drawn_by(source, row.sample)))
+            found.add(people_part(_drawn_by(source, row.sample)))
     return frozenset(found)
 
 
-def _drawn_by(source: Source, sample: Sample) -> str:
+def _drawn_by(source: DatasetSource, sample: Sample) -> str:
     """What decides on a sample's part; empty if nothing can."""
     return sample.identity or (sample.id if source.kind == BY_PICTURE else "")
 
 
-def by_person(source: Source) -> Source:
+def by_person(source: DatasetSource) -> DatasetSource:
     """The same samples, each in the part of its person; a row that is no sample belongs to both parts.
 
     Args:
-        source: One that has `parts`.
+        source: One that has `people_parts`.
     """
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[DatasetRow]:
         for row in source.rows():
             if row.sample is None:
                 yield replace(row, split=None)
             else:
-                split = part_of(_drawn_by(source, row.sample))
+                split = people_part(_drawn_by(source, row.sample))
                 yield replace(row, sample=row.sample.model_copy(update={"split": split}), split=split)
 
     return replace(source, rows=rows, by_split={})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from expllm.core.errors import MissingData, one_line
-from expllm.data.augment import Augmentation, Change
+from expllm.data.augment import Augmentation, PictureChange
 from expllm.data.image_bytes import image_bytes
 from expllm.data.mirror import mirrored_text
 from expllm.data.sample import Sample
@@ -78,27 +78,27 @@ def _tiles(sample: Sample, augmentation: Augmentation, seed: int, index: int) ->
         yield _Tile(_changed(picture, change), f"drawn for epoch {epoch}{' (flipped)' * change.flip}")
 
 
-def single_changes(augmentation: Augmentation) -> Iterator[tuple[str, Change]]:
+def single_changes(augmentation: Augmentation) -> Iterator[tuple[str, PictureChange]]:
     """Each augmentation that may happen, alone, at both ends of its range, with a caption."""
     both = (-1, 1)
     if augmentation.flip:
-        yield "flipped", Change(flip=True)
+        yield "flipped", PictureChange(flip=True)
     if augmentation.rotation:
         for degrees in (sign * augmentation.degrees for sign in both):
-            yield f"turned {degrees:+g} degrees", Change(degrees=degrees)
+            yield f"turned {degrees:+g} degrees", PictureChange(degrees=degrees)
     if augmentation.jitter:
         for name in ("brightness", "contrast", "saturation"):
             for factor in (1 + sign * getattr(augmentation, name) for sign in both):
-                yield f"{name} x {factor:g}", replace(Change(), **{name: factor})
+                yield f"{name} x {factor:g}", replace(PictureChange(), **{name: factor})
         for hue in (sign * augmentation.hue for sign in both):
-            yield f"hue {hue:+g} of the circle", Change(hue=hue)
+            yield f"hue {hue:+g} of the circle", PictureChange(hue=hue)
     if augmentation.erasing:
         for area in augmentation.erased_area:
             side = math.sqrt(area)
-            yield f"erased {area:.0%}", Change(erased=((1 - side) / 2, (1 - side) / 2, side, side))
+            yield f"erased {area:.0%}", PictureChange(erased=((1 - side) / 2, (1 - side) / 2, side, side))
 
 
-def _changed(picture: "Image.Image", change: Change) -> "Image.Image":
+def _changed(picture: "Image.Image", change: PictureChange) -> "Image.Image":
     """As the model sees it, erased part included."""
     import numpy as np
     from PIL import Image

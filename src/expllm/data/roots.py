@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from expllm.core.errors import MissingData, UsageError
-from expllm.data.catalog import KINDS, open_dataset
+from expllm.data.catalog import DATASET_KINDS, open_dataset
 from expllm.data.dataset import Dataset
 from expllm.data.readers.cells import split_name
 from expllm.data.readers.shards import find_shards
@@ -23,7 +23,7 @@ def open_named(name: str, root: str | None = None, kind: str | None = None) -> D
     Args:
         name: Looked for in `root`, then as it is; a path that begins with `/`, `./` or `../` is one.
         root: The folder of the data sets; by default those of `EXPLLM_DATA` and of the settings file.
-        kind: How to read it, a key of `KINDS`; by default what its name says or it looks like.
+        kind: How to read it, a key of `DATASET_KINDS`; by default what its name says or it looks like.
 
     Raises:
         MissingData: there is no such data set, or a file of it is missing.
@@ -33,11 +33,11 @@ def open_named(name: str, root: str | None = None, kind: str | None = None) -> D
     stem, split = _parted(name)
     path = _found(stem, root)
     named = Path(stem).name
-    kind = kind or (named if named in _NAMED and named in KINDS and path.is_dir() else None)
+    kind = kind or (named if named in _NAMED and named in DATASET_KINDS and path.is_dir() else None)
     return open_dataset(str(path), split=split, kind=kind)
 
 
-def located(name: str) -> str:
+def located_dataset(name: str) -> str:
     """`name:split` with the path in place of the name; see `open_named`.
 
     Raises:

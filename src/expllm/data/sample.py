@@ -9,12 +9,12 @@ from expllm.core.records import AUs, Record, Rect, TimedUnit
 from expllm.core.vocabulary import Expression
 
 
-def escaped(text: str) -> str:
+def without_surrogates(text: str) -> str:
     """Half characters (lone surrogates) spelled out: no file and no database can hold them as they are."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-Text = Annotated[str, AfterValidator(escaped)]
+_Text = Annotated[str, AfterValidator(without_surrogates)]
 
 
 class ImageRef(Record):
@@ -67,16 +67,16 @@ class Sample(Record):
     aus: AUs | None = None
     image: ImageRef | None = None
     box: Rect | None = None
-    split: Text | None = None
-    identity: Text | None = None
-    votes: dict[Text, int] | None = None
-    text: Text | None = None
-    au_source: Text | None = None
+    split: _Text | None = None
+    identity: _Text | None = None
+    votes: dict[_Text, int] | None = None
+    text: _Text | None = None
+    au_source: _Text | None = None
     course: tuple[TimedUnit, ...] | None = None
 
 
 @dataclass(frozen=True)
-class Row:
+class DatasetRow:
     """One row or file of a data set: a sample, or the reason why it is none.
 
     Attributes:
@@ -94,5 +94,5 @@ class Row:
     content: str = ""
 
     @classmethod
-    def of(cls, where: str, sample: Sample, content: str = "") -> "Row":
+    def of(cls, where: str, sample: Sample, content: str = "") -> "DatasetRow":
         return cls(where, sample, split=sample.split, content=content)

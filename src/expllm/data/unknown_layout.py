@@ -8,7 +8,7 @@ from typing import Final
 from expllm.core.errors import ExpllmError
 from expllm.files.inputs import PICTURE_SUFFIXES
 
-TABLES: Final = (
+_TABLES: Final = (
     ".csv",
     ".tsv",
     ".txt",
@@ -25,7 +25,7 @@ PACKED: Final = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2", ".
 LOOKED_INTO: Final = 200
 """Folders that are looked into, those nearer to the top first."""
 DEEPEST: Final = 4
-NAMED: Final = 5
+_NAMED: Final = 5
 
 Opened = Callable[[Path], object]
 Holds = Callable[[Path], bool]
@@ -48,7 +48,7 @@ def what_to_do(folder: Path, holds: Holds, opened: Opened) -> str:
         )
     if packed := [path.name for path in _children(folder) if path.suffix.lower() in PACKED]:
         return f"it holds what is packed: unpack {_named(packed)} first"
-    if table := next((path for path in _children(folder) if path.suffix.lower() in TABLES), None):
+    if table := next((path for path in _children(folder) if path.suffix.lower() in _TABLES), None):
         return _why_no_table(table, opened)
     return _of_pictures(folder)
 
@@ -90,8 +90,8 @@ def _below(folder: Path, holds: Holds) -> list[Path]:
 
 
 def _named(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _children(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from expllm.core.errors import UsageError
 from expllm.train.recipe import Recipe, StageConfig
 
 TableName = Literal["IV", "V"]
-PARTS: Final = {
+ABLATED_PARTS: Final = {
     "tower_lora": "the adapters of the vision encoder",
     "tower": "the vision encoder, which it trains whole",
     "language_lora": "the adapters of the language model",
@@ -186,7 +186,7 @@ def _frozen(recipe: Recipe, parts: Sequence[str]) -> Changed:
     if not missed:
         which = "vision encoder" if "tower" in parts else "language model"
         return "", None, f"the recipe trains nothing in the {which}"
-    note = f"left out: {', '.join(PARTS[part] for part in missed)}"
+    note = f"left out: {', '.join(ABLATED_PARTS[part] for part in missed)}"
     if "tower" in missed and recipe.model.init_from is None and recipe.model.tower is None:
         note += "; it stays as the preset has it"
     return " ".join(overrides), replace(recipe, stages=tuple(stages)), note

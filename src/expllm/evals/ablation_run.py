@@ -20,7 +20,7 @@ from expllm.evals.adapter import open_adapter
 from expllm.evals.metrics.bootstrap import Interval
 from expllm.evals.runner import Question, answer_all
 from expllm.evals.saved_answers import EvalRun
-from expllm.evals.scores import Scores, score
+from expllm.evals.scores import RunScores, score_run
 from expllm.files.atomic import whole_file
 from expllm.train.recipe import Recipe
 
@@ -28,7 +28,7 @@ FIGURES: Final = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
-class Measured:
+class VariantRun:
     """One training of a variant.
 
     Attributes:
@@ -39,7 +39,7 @@ class Measured:
 
     seed: int
     folder: Path
-    scores: Scores | None = None
+    scores: RunScores | None = None
     problem: str = ""
 
 
@@ -112,10 +112,10 @@ def _is_evaluated(folder: Path) -> bool:
     return (folder / "eval" / "scores.json").is_file()
 
 
-def run(
+def run_ablation(
     ablation: Ablation, dataset: Dataset, name: str, *, limit: int | None = None, batch: int = 16,
-    quiet: bool = False, after: Callable[[dict[Path, Measured]], None] = lambda _: None,
-) -> dict[Path, Measured]:  # fmt: skip
+    quiet: bool = False, after: Callable[[dict[Path, VariantRun]], None] = lambda _: None,
+) -> dict[Path, VariantRun]:  # fmt: skip
     """Does all that is open; a training that fails is told, and the others go on.
 
     Args:
@@ -128,10 +128,10 @@ def run(
         KeyboardInterrupt: it was stopped; what is done is saved.
     """
     from expllm.evals.shared_work import take_over
-    from expllm.train.stages import train
+    from expllm.train.stages import train_stages
 
-    def evaluated(folder: Path, recipe: Recipe, quiet: bool) -> Scores:
-        model = train(recipe, folder, quiet=quiet)
+    def evaluated(folder: Path, recipe: Recipe, quiet: bool) -> RunScores:
+        model = train_stages(recipe, folder, quiet=quiet)
         done.append((folder, recipe))
         return _evaluated(model, dataset, name, folder / "eval", limit, batch, quiet)
 
@@ -143,24 +143,24 @@ def run(
             sys.stderr.write(f"expllm: {folder.name}, {number} of {len(trainings)}\n")
         try:
             take_over(folder, recipe, done)
-            found[folder] = Measured(seed, folder, evaluated(folder, recipe, quiet))
+            found[folder] = VariantRun(seed, folder, evaluated(folder, recipe, quiet))
         except ExpllmError as error:
             sys.stderr.write(f"expllm: {folder.name}: {error.line}\n")
-            found[folder] = Measured(seed, folder, problem=error.line)
+            found[folder] = VariantRun(seed, folder, problem=error.line)
         after(found)
     return found
 
 
-def _kept(ablation: Ablation, evaluated: Callable[[Path, Recipe, bool], Scores]) -> dict[Path, Measured]:
+def _kept(ablation: Ablation, evaluated: Callable[[Path, Recipe, bool], RunScores]) -> dict[Path, VariantRun]:
     """What was finished before and fits: nothing of it is trained or asked again, only compared."""
     from expllm.train.stages import stage_dirs
 
-    found: dict[Path, Measured] = {}
+    found: dict[Path, VariantRun] = {}
     for folder, seed, recipe in ablation.finished_before():
         try:
             if not (stage_dirs(folder, recipe)[-1].model / "expllm.json").is_file():
                 raise MissingWeights(f"its model is gone: name {ablation.home_of(folder)} to train it again")
-            found[folder] = Measured(seed, folder, evaluated(folder, recipe, True))
+            found[folder] = VariantRun(seed, folder, evaluated(folder, recipe, True))
         except ExpllmError as error:
             sys.stderr.write(f"expllm: {folder.name} is left out of the tables: {error.line}\n")
     return found
@@ -168,23 +168,23 @@ def _kept(ablation: Ablation, evaluated: Callable[[Path, Recipe, bool], Scores])
 
 def _evaluated(
     model: Path, dataset: Dataset, name: str, output: Path, limit: int | None, batch: int, quiet: bool
-) -> Scores:
+) -> RunScores:
     with open_adapter(str(model), dataset.labels, kind=dataset.kind) as who:
         settings, answers = answer_all(who, Question(dataset, name, limit=limit), output, batch, quiet=quiet)
-    scores = score(settings, answers)
+    scores = score_run(settings, answers)
     EvalRun(output).write_scores(scores.to_dict())
     return scores
 
 
-def rows(ablation: Ablation, found: dict[Path, Measured]) -> list[dict[str, Any]]:
+def rows(ablation: Ablation, found: dict[Path, VariantRun]) -> list[dict[str, Any]]:
     """Each variant with its figures, as JSON values; shares of 0-1, the paper's in percent."""
-    by_home: dict[str, list[Measured]] = {}
+    by_home: dict[str, list[VariantRun]] = {}
     for folder, one in found.items():
         by_home.setdefault(ablation.home_of(folder), []).append(one)
     return [_row(variant, by_home.get(variant.home, [])) for variant in ablation.shown(found)]
 
 
-def _row(variant: Variant, trained: Sequence[Measured]) -> dict[str, Any]:
+def _row(variant: Variant, trained: Sequence[VariantRun]) -> dict[str, Any]:
     done = sorted(trained, key=lambda one: one.seed)
     scored = [one.scores for one in done if one.scores is not None]
     row: dict[str, Any] = {
@@ -214,12 +214,14 @@ def _figure(intervals: Sequence[Interval]) -> dict[str, Any] | None:
     }
 
 
-def _seed(one: Measured) -> dict[str, Any]:
+def _seed(one: VariantRun) -> dict[str, Any]:
     figures = {name: asdict(getattr(one.scores.intervals, name)) if one.scores else None for name in FIGURES}
     return {"seed": one.seed, "run": one.folder.name, "problem": one.problem, **figures}
 
 
-def write(ablation: Ablation, found: dict[Path, Measured], about: dict[str, Any]) -> dict[str, Any]:
+def write_ablation(
+    ablation: Ablation, found: dict[Path, VariantRun], about: dict[str, Any]
+) -> dict[str, Any]:
     """Writes `ablation.json` and `ablation.md`; what the former holds.
 
     Args:
@@ -232,11 +234,11 @@ def write(ablation: Ablation, found: dict[Path, Measured], about: dict[str, Any]
     with whole_file(str(ablation.output / "ablation.json"), "w") as file:
         file.write(json.dumps(table, ensure_ascii=False, indent=1) + "\n")
     with whole_file(str(ablation.output / "ablation.md"), "w") as file:
-        file.write(markdown(table))
+        file.write(ablation_markdown(table))
     return table
 
 
-def markdown(table: dict[str, Any]) -> str:
+def ablation_markdown(table: dict[str, Any]) -> str:
     """Tables IV and V, with the paper's figures in their own column."""
     lines = [
         f"Variants of {table['recipe']}, evaluated on {table['data']} ({table['faces']:,} faces). "

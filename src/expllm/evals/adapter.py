@@ -12,15 +12,14 @@ from expllm.core.records import Hint
 from expllm.core.vocabulary import AUSource, AUVector, Expression
 from expllm.data import Sample
 from expllm.evals.references import References
-from expllm.evals.sample_faces import Measured, SampleFaces
+from expllm.evals.sample_faces import MeasuredUnits, SampleFaces
 from expllm.evals.saved_answers import Answer, Explained, refused
 from expllm.faces.boxes import needs_boxes
 from expllm.model.device import AUTO
 from expllm.model.inference.vlm_output import MOST_TOKENS
-from expllm.model.shipped import OFFLINE, canonical
+from expllm.model.shipped import CHAT, ENDPOINT, OFFLINE, canonical_name
 from expllm.predict import ChatOptions, FaceAnswer, FaceExplainer, FaceInput, open_explainer
 from expllm.predict.hidden_units import seen_label
-from expllm.predict.opening import CHAT, ENDPOINT
 
 SMALLEST: Final = 5e-7
 """Probabilities of the rules are rounded to six digits: a 0 counts as half of the last one."""
@@ -76,7 +75,7 @@ def open_adapter(
         UsageError: there is no such model, or an option is not for it.
         MissingWeights, ModelError, MissingDependency, ChatError: as `open_explainer`.
     """
-    model = canonical(model)
+    model = canonical_name(model)
     _check(model, boxes, dtype, device)
     free = model == OFFLINE or model.startswith(CHAT)
     labels = (8 if Expression.CONTEMPT in truth else 7) if free else None
@@ -145,7 +144,7 @@ class ExplainerAdapter:
         ]
 
     def _answers(
-        self, samples: Sequence[Sample], measured: Sequence[Measured | None], *, write: bool
+        self, samples: Sequence[Sample], measured: Sequence[MeasuredUnits | None], *, write: bool
     ) -> list[Answer]:
         faces = [self._face(sample, one) for sample, one in zip(samples, measured, strict=True)]
         shown = [face for face in faces if isinstance(face, FaceInput)]
@@ -155,7 +154,7 @@ class ExplainerAdapter:
             for sample, face in zip(samples, faces, strict=True)
         ]
 
-    def _face(self, sample: Sample, measured: Measured | None) -> FaceInput | Answer:
+    def _face(self, sample: Sample, measured: MeasuredUnits | None) -> FaceInput | Answer:
         """What the explainer is given of a sample, or why it is not asked."""
         aus = measured if isinstance(measured, AUVector) else None
         try:

@@ -13,7 +13,7 @@ from expllm.evals.metrics.calibration import (
     with_temperature,
 )
 from expllm.evals.saved_answers import CHANGEABLE, Answer, EvalRun, Settings
-from expllm.evals.scores import Scores, log_probabilities
+from expllm.evals.scores import RunScores, log_probabilities
 
 NOT_FOR_VALIDATION: Final = ("train", "test")
 
@@ -79,7 +79,7 @@ def calibrated(
     return now, found
 
 
-def write_plots(scores: Scores, folder: Path, kind: str = "png") -> None:
+def write_plots(scores: RunScores, folder: Path, kind: str = "png") -> None:
     """Confusion matrix, reliability, and risk over coverage, as files in a folder.
 
     Args:

@@ -9,9 +9,9 @@ from typing import Final
 
 from expllm.core.vocabulary import AUVector
 from expllm.evals.claim_reading import ClaimReading
-from expllm.grounding import Audit, Checked, Claim, Reading, audit_reading, read
+from expllm.grounding import Audit, Checked, Claim, TextReading, audit_reading, read_text
 
-KINDS: Final = ("another verdict", "read by the model only", "read by the rules only")
+DIFFERENCE_KINDS: Final = ("another verdict", "read by the model only", "read by the rules only")
 """How rules and a model can disagree about words."""
 
 _SENTENCE: Final = re.compile(r"(?:[^.!?\n]|\.(?=\d))+")
@@ -53,13 +53,13 @@ class Disagreement:
 
     @property
     def kind(self) -> str:
-        """One of `KINDS`."""
+        """One of `DIFFERENCE_KINDS`."""
         if self.rules is None:
-            return KINDS[1]
-        return KINDS[2] if self.model is None else KINDS[0]
+            return DIFFERENCE_KINDS[1]
+        return DIFFERENCE_KINDS[2] if self.model is None else DIFFERENCE_KINDS[0]
 
 
-class Comparison:
+class AuditComparison:
     """Counts that grow with each text; attributes are those of `ModelAudit`."""
 
     def __init__(self) -> None:
@@ -72,14 +72,14 @@ class Comparison:
         """Reads the text by the rules as well, checks both readings, and compares."""
         self.misquoted += found.misquoted
         self.malformed += found.malformed
-        rules = read(text.text)
+        rules = read_text(text.text)
         for by_rules, by_model in _face_sentences(text.text, rules, found):
             self.sentences += 1
             self.unread.update(rules=not by_rules, model=not by_model, both=not (by_rules or by_model))
         self._compare(
             text.name,
             audit_reading(rules, text.text, text.aus),
-            audit_reading(Reading(found.claims, (), 0), text.text, text.aus),
+            audit_reading(TextReading(found.claims, (), 0), text.text, text.aus),
         )
 
     def _compare(self, name: str, rules: Audit, model: Audit) -> None:
@@ -93,7 +93,7 @@ class Comparison:
                 self.disagreements.append(Disagreement(name, words.claim.text, by_rules, by_model))
 
 
-def _face_sentences(text: str, rules: Reading, model: ClaimReading) -> Iterator[tuple[bool, bool]]:
+def _face_sentences(text: str, rules: TextReading, model: ClaimReading) -> Iterator[tuple[bool, bool]]:
     """Whether the rules and the model read each sentence that either of them takes to speak of the face."""
     for sentence in _SENTENCE.finditer(text):
         by_rules, by_model, unread = (

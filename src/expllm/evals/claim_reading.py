@@ -18,11 +18,11 @@ from expllm.core.vocabulary import ACTION_UNITS, Side
 from expllm.grounding import Claim, DegreeWord
 from expllm.grounding.tags import headed
 
-ACTIONS: Final = tuple(dict.fromkeys(unit.action for unit in ACTION_UNITS))
-OTHER: Final = "other"
-LONGEST: Final = 50_000
+ACTION_NAMES: Final = tuple(dict.fromkeys(unit.action for unit in ACTION_UNITS))
+_OTHER: Final = "other"
+_LONGEST: Final = 50_000
 """Characters at the end of a reply in which the claims are looked for."""
-MAX_TOKENS: Final = 2000
+READING_MAX_TOKENS: Final = 2000
 """Tokens that a reply may have, unless another limit is given: a text of 130 words makes about 12 claims."""
 
 _BLANKS: Final = re.compile(r"\s+")
@@ -32,7 +32,7 @@ _SAME: Final = str.maketrans({"\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{LEFT S
 
 
 def _known(action: str) -> str:
-    if action not in (*ACTIONS, OTHER):
+    if action not in (*ACTION_NAMES, _OTHER):
         raise ValueError(f"{action!r} is not an action of the vocabulary")
     return action
 
@@ -80,7 +80,7 @@ class ClaimReading:
 
 def question(text: str) -> str:
     """What a model is asked about a text. What fills a gap is never read as a gap itself."""
-    quoted = ", ".join(f'"{action}"' for action in ACTIONS)
+    quoted = ", ".join(f'"{action}"' for action in ACTION_NAMES)
     degrees = ", ".join(f'"{word}"' for word in DegreeWord)
     return template().format_map({"actions": quoted, "degrees": degrees, "text": text.strip()})
 
@@ -120,7 +120,7 @@ def read_reply(reply: str, text: str) -> ClaimReading | None:
 
 def _entries(reply: str) -> list[Any] | None:
     """The list of claims in the last JSON object of a reply that holds one."""
-    decoder, last = json.JSONDecoder(), reply[-LONGEST:]
+    decoder, last = json.JSONDecoder(), reply[-_LONGEST:]
     for match in reversed(list(re.finditer("{", last))):
         try:
             value, _ = decoder.raw_decode(last, match.start())
@@ -151,7 +151,7 @@ def _place(quoted: QuotedClaim, text: str, seen: dict[tuple[str, str], int]) -> 
 
 
 def _claim(quoted: QuotedClaim, text: str, start: int, end: int) -> Claim:
-    known = quoted.action != OTHER
+    known = quoted.action != _OTHER
     named = None if known else _BLANKS.sub(" ", quoted.other or "a movement without a name").strip()
     side = quoted.more_on or (None if quoted.side == "both" else quoted.side)
     both = quoted.side == "both" or quoted.more_on is not None

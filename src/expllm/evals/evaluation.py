@@ -7,7 +7,7 @@ from typing import Literal
 from expllm.evals.adapter import open_adapter
 from expllm.evals.runner import Question, answer_all, default_folder
 from expllm.evals.saved_answers import EvalRun
-from expllm.evals.scores import Scores, score
+from expllm.evals.scores import RunScores, score_run
 from expllm.evals.splits import open_named
 from expllm.files.atomic import refuse_inputs
 from expllm.predict.opening import ChatOptions, check_named
@@ -30,7 +30,7 @@ def evaluate(
     chat: ChatOptions | None = None,
     abstain: float | None = None,
     quiet: bool = True,
-) -> Scores:
+) -> RunScores:
     """Labels every face of a data set with a model, and scores the labels; resumes an interrupted run.
 
     Args:
@@ -61,6 +61,6 @@ def evaluate(
         run = default_folder(who, question) if output is None else Path(output)
         refuse_inputs(run, dataset, name)
         settings, answers = answer_all(who, question, run, batch_size, quiet=quiet)
-    scores = score(settings, answers, abstain=abstain)
+    scores = score_run(settings, answers, abstain=abstain)
     EvalRun(run).write_scores(scores.to_dict())
     return scores

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from expllm.cot.format_check import WORD_LIMIT
 from expllm.evals.claim_comparison import AuditedText
-from expllm.evals.judge.judge_run import Pair
+from expllm.evals.judge.judge_run import TextPair
 from expllm.evals.metrics.bootstrap import Interval, mean_interval
 from expllm.evals.saved_answers import Answer
 from expllm.grounding import Audit, audit
@@ -19,11 +19,11 @@ from expllm.grounding.emotions import label_in, read_emotions
 
 NO_HEADINGS: Final = "the three headings are not there, once each and in order"
 TOO_LONG: Final = f"more than {WORD_LIMIT} words"
-CUT: Final = "cut off"
+CUT_OFF: Final = "cut off"
 
 
 @dataclass(frozen=True)
-class Grounding:
+class GroundingScore:
     """The grounding score of explanations. Intervals are over faces, by 10,000 draws under the seed 0.
 
     Attributes:
@@ -76,7 +76,7 @@ class AsWritten:
     Attributes:
         texts: How many texts were audited while they were written.
         changed: Those of them with a rejected sentence.
-        precision, recall: As in `Grounding`, over these texts.
+        precision, recall: As in `GroundingScore`, over these texts.
         verdicts: Claims by verdict.
         rewritten: Rejected sentences that another version of the model's took the place of.
         by_rules: Those that could not be left out, so that rules wrote one.
@@ -116,13 +116,13 @@ def as_written(answers: Sequence[Answer]) -> AsWritten | None:
     )
 
 
-def grounding(answers: Sequence[Answer]) -> Grounding:
+def grounding(answers: Sequence[Answer]) -> GroundingScore:
     """Audits every explanation again."""
     told = [answer for answer in answers if answer.text is not None]
     audits = {one.id: audit(one.text or "", one.aus, one.label) for one in told if one.aus is not None}
     problems = {one.id: form_problem(one) for one in told}
     found = list(audits.values())
-    return Grounding(
+    return GroundingScore(
         texts=len(told),
         unexplained=dict(Counter(str(one.status) for one in answers if one.text is None)),
         unmeasured=len(told) - len(audits),
@@ -144,9 +144,9 @@ def form_problem(answer: Answer) -> str | None:
     """What is wrong with the form of an explanation; None for nothing."""
     cot = answer.cot
     if cot is None:
-        return CUT if answer.problem and "cut off" in answer.problem else NO_HEADINGS
+        return CUT_OFF if answer.problem and "cut off" in answer.problem else NO_HEADINGS
     if answer.problem:
-        return CUT
+        return CUT_OFF
     return TOO_LONG if cot.word_count > WORD_LIMIT else None
 
 
@@ -157,10 +157,10 @@ def concludes(answer: Answer) -> bool:
     return label_in(read_emotions(answer.text or ""), "conclusion", answer.label)
 
 
-def pairs_of(answers: Sequence[Answer]) -> list[Pair]:
+def pairs_of(answers: Sequence[Answer]) -> list[TextPair]:
     """The explanations that can be compared, each with its reference, in the order of the answers."""
     return [
-        Pair(one.id, one.reference, one.text)
+        TextPair(one.id, one.reference, one.text)
         for one in answers
         if one.text is not None and one.reference is not None
     ]

@@ -14,18 +14,18 @@ from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeVar, cast
 from expllm.chat import ChatFailed, Reply
 from expllm.core.errors import RecordError
 from expllm.core.records import Record
-from expllm.cot.calls import CallWorkers, Ending, Named
-from expllm.cot.journal import Journal, JournalReader, Outcome
+from expllm.cot.calls import CallWorkers, Named, SampleEnding
+from expllm.cot.journal import Journal, JournalReader, SampleOutcome
 from expllm.cot.sample_session import Filtered, RunBudget, SampleSession
 from expllm.files.runs import RunError, RunFolder
 
 FORMAT: Final = 1
 """Format of the folder of a model that was asked."""
-CHANGEABLE: Final = frozenset({"base_url", "max_tokens"})
-FILTERED: Final = "a filter at the server declined"
+_CHANGEABLE: Final = frozenset({"base_url", "max_tokens"})
+_FILTERED: Final = "a filter at the server declined"
 
 Question_contra = TypeVar("Question_contra", bound=Named, contravariant=True)
-Asked = TypeVar("Asked", bound=Named)
+_Asked = TypeVar("_Asked", bound=Named)
 
 
 class RecordedSettings(Record):
@@ -39,7 +39,7 @@ class RecordedSettings(Record):
     begun: str = ""
 
 
-Who = TypeVar("Who", bound=RecordedSettings)
+_Who = TypeVar("_Who", bound=RecordedSettings)
 
 
 class Asker(Protocol[Question_contra]):
@@ -61,7 +61,7 @@ class Asker(Protocol[Question_contra]):
     async def close(self) -> None: ...
 
 
-class QuestionRun(Generic[Asked, Who]):
+class QuestionRun(Generic[_Asked, _Who]):
     """The folder of a model that is asked.
 
     Args:
@@ -85,7 +85,7 @@ class QuestionRun(Generic[Asked, Who]):
         """Every model that was asked about a run, in folders with such names."""
         return [cls(path.parent) for path in sorted(run.glob(f"{names}/run.json"))]
 
-    def passport(self) -> Who:
+    def passport(self) -> _Who:
         """Who was asked what.
 
         Raises:
@@ -102,9 +102,9 @@ class QuestionRun(Generic[Asked, Who]):
             read = self.kind.from_dict({name: value for name, value in found.items() if name != "format"})
         except RecordError as error:
             raise RunError(f"{self.folder.settings_file}: {error}: delete the folder, ask again") from None
-        return cast("Who", read)
+        return cast("_Who", read)
 
-    def begin(self, passport: Who) -> None:
+    def begin(self, passport: _Who) -> None:
         """Begins, or goes on.
 
         Raises:
@@ -117,9 +117,9 @@ class QuestionRun(Generic[Asked, Who]):
             return
         begun: RecordedSettings = self.passport()
         again = passport.model_copy(update={"begun": begun.begun, "expllm": begun.expllm})
-        self.folder.resume(again.to_dict(), CHANGEABLE)
+        self.folder.resume(again.to_dict(), _CHANGEABLE)
 
-    def open(self, questions: Sequence[Asked], *, failed: bool = False) -> int:
+    def open(self, questions: Sequence[_Asked], *, failed: bool = False) -> int:
         """How many of them have no reply yet; calls that failed among them if they are to be asked again."""
         if not self.folder.journal.exists():
             return len(questions)
@@ -129,10 +129,10 @@ class QuestionRun(Generic[Asked, Who]):
 
     async def ask(
         self,
-        asker: Asker[Asked],
-        questions: Sequence[Asked],
+        asker: Asker[_Asked],
+        questions: Sequence[_Asked],
         gate: RunBudget,
-        on_outcome: Callable[[Outcome], None] = lambda _: None,
+        on_outcome: Callable[[SampleOutcome], None] = lambda _: None,
         *,
         retry_failed: bool = False,
     ) -> None:
@@ -150,7 +150,7 @@ class QuestionRun(Generic[Asked, Who]):
             OutputError: the journal cannot be written.
         """
 
-        async def treat(question: Asked, memory: SampleSession) -> Ending:
+        async def treat(question: _Asked, memory: SampleSession) -> SampleEnding:
             key = asker.key(question)
             try:
                 call = await memory.ask(self.step, key[-1], key, lambda: asker.ask(question))
@@ -210,7 +210,7 @@ class Replies:
             if outcome.status not in ("failed", "filtered"):
                 self.texts[outcome.sample] = outcome.record["text"]
                 continue
-            why = FILTERED if outcome.status == "filtered" else f"the call failed: {outcome.reason}"
+            why = _FILTERED if outcome.status == "filtered" else f"the call failed: {outcome.reason}"
             self.unanswered[outcome.sample] = why
             if said := outcome.record.get("said"):
                 self.said.setdefault(why, said)

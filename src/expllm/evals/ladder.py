@@ -15,17 +15,17 @@ from typing import Any, Final
 from expllm.core.errors import UsageError
 from expllm.core.records import AUs, CoT, Record
 from expllm.core.vocabulary import Expression
-from expllm.evals.judge.judge_run import Pair
+from expllm.evals.judge.judge_run import TextPair
 from expllm.evals.metrics.bootstrap import Interval, mean_interval
 from expllm.grounding import audit
 from expllm.grounding.emotions import read_emotions
 
-OTHER: Final = "another face's text"
+OTHER_FACE: Final = "another face's text"
 SWAPPED: Final = "label swapped"
 PADDED: Final = "label swapped, padded"
 PARAPHRASE: Final = "paraphrase"
 SAME: Final = "the same text"
-RUNGS: Final = (OTHER, SWAPPED, PADDED, PARAPHRASE, SAME)
+RUNGS: Final = (OTHER_FACE, SWAPPED, PADDED, PARAPHRASE, SAME)
 
 FILLER: Final = (
     "All of this has been looked at with great care, and more than once.",
@@ -67,9 +67,9 @@ class Ladder(Record):
     reference: str
     texts: dict[str, str]
 
-    def pairs(self) -> list[Pair]:
+    def pairs(self) -> list[TextPair]:
         """What a judge compares, from the bottom up."""
-        return [Pair(pair_id(self.id, rung), self.reference, self.texts[rung]) for rung in RUNGS]
+        return [TextPair(pair_id(self.id, rung), self.reference, self.texts[rung]) for rung in RUNGS]
 
 
 def pair_id(face: str, rung: str) -> str:
@@ -173,7 +173,7 @@ def audited(faces: Sequence[Ladder]) -> "Climbed | None":
 
 
 @dataclass(frozen=True)
-class Step:
+class LadderStep:
     """Two rungs, on the faces for which both were scored.
 
     Attributes:
@@ -207,7 +207,7 @@ class Climbed:
 
     faces: int
     rungs: dict[str, Interval | None]
-    steps: tuple[Step, ...]
+    steps: tuple[LadderStep, ...]
     unscored: float
     trusted: bool
 
@@ -217,8 +217,8 @@ class Climbed:
 
 
 MOST_UNSCORED: Final = 0.1
-_STEPS: Final = ((OTHER, SWAPPED, "above"), (SWAPPED, PARAPHRASE, "above"), (PARAPHRASE, SAME, "not below"),
-                 (SWAPPED, PADDED, "not above"))  # fmt: skip
+_STEPS: Final = ((OTHER_FACE, SWAPPED, "above"), (SWAPPED, PARAPHRASE, "above"),
+                 (PARAPHRASE, SAME, "not below"), (SWAPPED, PADDED, "not above"))  # fmt: skip
 
 
 def climbed(faces: Sequence[Ladder], totals: Mapping[str, float]) -> Climbed:
@@ -245,7 +245,9 @@ def climbed(faces: Sequence[Ladder], totals: Mapping[str, float]) -> Climbed:
     )
 
 
-def _step(scores: Mapping[str, Sequence[float | None]], lower: str, upper: str, rule: str) -> Step | None:
+def _step(
+    scores: Mapping[str, Sequence[float | None]], lower: str, upper: str, rule: str
+) -> LadderStep | None:
     both = [
         b - a for a, b in zip(scores[lower], scores[upper], strict=True) if a is not None and b is not None
     ]
@@ -254,4 +256,4 @@ def _step(scores: Mapping[str, Sequence[float | None]], lower: str, upper: str, 
     sure = mean_interval(both)
     holds = {"above": sure.low > 0, "not below": sure.high >= 0, "not above": sure.low <= 0}[rule]
     higher, equal = sum(one > 0 for one in both), sum(one == 0 for one in both)
-    return Step(lower, upper, len(both), sure, higher / len(both), equal / len(both), holds)
+    return LadderStep(lower, upper, len(both), sure, higher / len(both), equal / len(both), holds)

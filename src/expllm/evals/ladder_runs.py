@@ -14,14 +14,14 @@ from expllm.cot.sample_session import key_of
 from expllm.data import Dataset, Sample
 from expllm.data.drawn import lot
 from expllm.evals.ladder import Ladder, Told
-from expllm.evals.references import EngineReferences, explained
+from expllm.evals.references import EngineReferences, explained_samples
 from expllm.evals.splits import open_named
 from expllm.files.atomic import whole_file
 from expllm.files.progress import Progress
 from expllm.files.runs import RunError, RunFolder
 from expllm.predict.img2au import FaceReader
 
-FORMAT: Final = 1
+_FORMAT: Final = 1
 """Format of a ladder's folder."""
 
 
@@ -37,7 +37,7 @@ class LadderSettings(Record):
         digest: SHA-256 of all texts.
     """
 
-    ladder_format: int = FORMAT
+    ladder_format: int = _FORMAT
     expllm: str = __version__
     source: str
     limit: int
@@ -91,8 +91,8 @@ class LadderRun:
         """
         found = self.folder.settings()
         version = found.get("ladder_format")
-        if version != FORMAT:
-            raise RunError(f"{self.path}: a ladder of format {version}, this is format {FORMAT}: test again")
+        if version != _FORMAT:
+            raise RunError(f"{self.path}: a ladder of format {version}, this is format {_FORMAT}: test again")
         try:
             return LadderSettings.from_dict({key: found[key] for key in found if key != "format"})
         except RecordError as error:
@@ -149,7 +149,7 @@ def faces_with_texts(
     made = RunFolder(Path(source)).exists
 
     def samples() -> Iterable[Sample]:
-        return explained(Path(source)) if dataset is None else dataset
+        return explained_samples(Path(source)) if dataset is None else dataset
 
     dataset = None if made else open_named(source, root, kind)
     carried = any(sample.text for sample in samples())

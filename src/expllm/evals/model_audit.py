@@ -15,8 +15,8 @@ from expllm import __version__
 from expllm.chat import ChatModel, Message, Reply
 from expllm.cot.sample_session import key_of
 from expllm.evals import journaled_questions
-from expllm.evals.claim_comparison import AuditedText, Comparison, Disagreement
-from expllm.evals.claim_reading import MAX_TOKENS, question, read_reply
+from expllm.evals.claim_comparison import AuditComparison, AuditedText, Disagreement
+from expllm.evals.claim_reading import READING_MAX_TOKENS, question, read_reply
 from expllm.evals.journaled_questions import FORMAT, QuestionRun
 
 NO_CLAIMS: Final = "no JSON of the asked form in the reply"
@@ -47,11 +47,11 @@ class ClaimReader:
 
     Args:
         chat: The model.
-        max_tokens: Of a reply; None takes `MAX_TOKENS`.
+        max_tokens: Of a reply; None takes `READING_MAX_TOKENS`.
     """
 
     def __init__(self, chat: ChatModel, max_tokens: int | None = None) -> None:
-        self._chat, self._max_tokens = chat, max_tokens or MAX_TOKENS
+        self._chat, self._max_tokens = chat, max_tokens or READING_MAX_TOKENS
 
     async def ask(self, question: AuditedText) -> Reply:
         return await self._chat.ask([Message("user", _asked(question))], max_tokens=self._max_tokens)
@@ -147,7 +147,7 @@ def model_audit(run: AuditRun, texts: Sequence[AuditedText]) -> ModelAudit:
     """
     replies = run.replies()
     unscored = Counter(why for text in texts if (why := replies.unanswered.get(text.id)))
-    found = Comparison()
+    found = AuditComparison()
     for text in texts:
         if (reply := replies.texts.get(text.id)) is None:
             continue

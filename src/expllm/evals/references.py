@@ -11,12 +11,12 @@ from expllm.core.errors import MissingData
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.engine import Engine
 from expllm.cot.explanation import CotRecord
-from expllm.cot.journal import Row
-from expllm.cot.merged_journal import merged
+from expllm.cot.journal import JournalRow
+from expllm.cot.merged_journal import merged_journals
 from expllm.cot.sample_session import SampleSession
 from expllm.cot.writers import RuleWriter
 from expllm.data import Dataset, Sample, open_dataset
-from expllm.data import Row as DataRow
+from expllm.data import DatasetRow as DataRow
 from expllm.files.runs import RunFolder
 
 GENERATED: Final = "offline engine"
@@ -76,7 +76,7 @@ class SavedReferences:
             MissingData: there are no texts in it.
             RunError, RecordError, UsageError: it cannot be read.
         """
-        texts = _saved(explained(path) if RunFolder(path).exists else open_dataset(str(path)))
+        texts = _saved(explained_samples(path) if RunFolder(path).exists else open_dataset(str(path)))
         if not texts:
             raise MissingData(f"{path}: holds no explanation: give a run of 'expllm cot make' or its export")
         return cls(str(path), texts)
@@ -150,11 +150,11 @@ class EngineReferences:
 class _Nowhere:
     """Keeps nothing: what rules wrote can be written again."""
 
-    async def add(self, row: Row) -> None:
+    async def add(self, row: JournalRow) -> None:
         return None
 
 
-def explained(path: Path) -> Iterator[Sample]:
+def explained_samples(path: Path) -> Iterator[Sample]:
     """The faces of a run of `expllm cot make` that have a text, with it and their action units.
 
     Raises:
@@ -162,7 +162,7 @@ def explained(path: Path) -> Iterator[Sample]:
     """
     folder = RunFolder(path)
     folder.settings()
-    with merged(folder) as journals:
+    with merged_journals(folder) as journals:
         for ended in journals.ended:
             record = CotRecord.from_dict(journals.outcome(ended).record)
             if record.cot is not None:

@@ -14,13 +14,13 @@ from expllm.core.errors import MissingData
 from expllm.data import Dataset, Sample
 from expllm.data.dataset import NO_PICTURE
 from expllm.data.drawn import lot
-from expllm.evals.saved_answers import Answer, EvalRun, Explained, Settings, Task
-from expllm.evals.scores import check_labels
+from expllm.evals.saved_answers import Answer, EvalRun, EvalTask, Explained, Settings
+from expllm.evals.scores import check_label_sets
 from expllm.files.progress import Progress
 from expllm.predict.base import ModelIdentity
 
-PACKAGES: Final = ("expllm", "torch", "transformers", "mediapipe")
-MOST_NAMED: Final = 20
+_PACKAGES: Final = ("expllm", "torch", "transformers", "mediapipe")
+_MOST_NAMED: Final = 20
 """Missing pictures that are named; the others are counted."""
 
 
@@ -50,7 +50,7 @@ class Question:
 
     dataset: Dataset
     name: str
-    task: Task = "accuracy"
+    task: EvalTask = "accuracy"
     limit: int | None = None
     seed: int | None = None
     explained: Explained | None = None
@@ -78,7 +78,7 @@ def settings_of(model: EvaluatedModel, question: Question) -> Settings:
         UsageError: the label sets do not fit together.
     """
     who, dataset = model.identity, question.dataset
-    check_labels(question.task, dataset.labels, who.labels)
+    check_label_sets(question.task, dataset.labels, who.labels)
     faces = sum(1 for _ in question.samples())
     if not faces:
         raise MissingData(f"{question.name}: no face with a label to test on")
@@ -100,7 +100,7 @@ def settings_of(model: EvaluatedModel, question: Question) -> Settings:
         explained=question.explained,
         faces=faces,
         skipped=len(dataset.skipped) - len(missing) + unlabelled,
-        missing=tuple(missing[:MOST_NAMED]),
+        missing=tuple(missing[:_MOST_NAMED]),
         missing_count=len(missing),
         versions=dict(_versions()),
     )
@@ -120,7 +120,7 @@ def default_folder(model: EvaluatedModel, question: Question) -> Path:
 
 
 def _versions() -> Iterator[tuple[str, str]]:
-    for name in PACKAGES:
+    for name in _PACKAGES:
         try:
             yield name, version(name)
         except PackageNotFoundError:

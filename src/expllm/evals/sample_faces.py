@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from expllm.faces.landmarks import Face
     from expllm.files.images import Picture
 
-Measured = AUVector | ExpllmError
+MeasuredUnits = AUVector | ExpllmError
 """The action units of a face, or why it has none."""
 
 
@@ -73,7 +73,7 @@ class SampleFaces:
             raise NoFaceError("no face was found")
         return training_crop(data, sample.id, box)
 
-    def aus(self, sample: Sample, references: References) -> Measured:
+    def aus(self, sample: Sample, references: References) -> MeasuredUnits:
         """The action units that the data set or a reference text brings; else they are measured."""
         brought = sample.aus or references.aus(sample)
         if brought is not None:

@@ -20,15 +20,15 @@ from expllm.data import Sample
 from expllm.files.atomic import whole_file, write_reason
 from expllm.files.runs import NoRun, RunError, RunFolder
 
-FORMAT: Final = 2
+_FORMAT: Final = 2
 """Format of the answers: 2 has explanations, and what is needed to check them."""
-READABLE: Final = (1, 2)
+_READABLE: Final = (1, 2)
 """Formats that are read; others are refused, not guessed at."""
 CHANGEABLE: Final = frozenset({"model", "temperature", "answers_format"})
 """What may differ where a run goes on: a model that was moved or calibrated answers as before."""
 
-Task = Literal["accuracy", "transfer", "cot"]
-Status = Literal["ok", "unreadable", "no_face", "no_label"]
+EvalTask = Literal["accuracy", "transfer", "cot"]
+_Status = Literal["ok", "unreadable", "no_face", "no_label"]
 _Log = Annotated[float, Field(le=1e-9, allow_inf_nan=False)]
 
 
@@ -84,8 +84,8 @@ class Settings(Record):
         versions: Of the packages that take part.
     """
 
-    answers_format: int = FORMAT
-    task: Task
+    answers_format: int = _FORMAT
+    task: EvalTask
     model: str
     digest: str
     dtype: str
@@ -130,7 +130,7 @@ class Answer(Record):
 
     id: Annotated[str, Field(min_length=1)]
     truth: Expression
-    status: Status = "ok"
+    status: _Status = "ok"
     reason: str | None = None
     log_probabilities: tuple[_Log, ...] | None = None
     label: Expression | None = None
@@ -157,7 +157,7 @@ class Answer(Record):
             return None
 
 
-def refused(sample: Sample, status: Status, reason: str) -> Answer:
+def refused(sample: Sample, status: _Status, reason: str) -> Answer:
     """No answer, and why."""
     assert sample.expression is not None
     return Answer(id=sample.id, truth=sample.expression, status=status, reason=reason)
@@ -195,10 +195,10 @@ class EvalRun:
             raise RunError(
                 f"{self.path}: is another kind of run, not an evaluation: give a folder of 'expllm eval'"
             )
-        if found["answers_format"] not in READABLE:
+        if found["answers_format"] not in _READABLE:
             raise RunError(
                 f"{self.path}: its answers are of format {found['answers_format']}, and this is format "
-                f"{FORMAT}: use the version of expllm that saved them, or evaluate again in another folder"
+                f"{_FORMAT}: use the version of expllm that saved them, or evaluate again in another folder"
             )
         try:
             return Settings.from_dict({name: value for name, value in found.items() if name != "format"})

@@ -19,7 +19,7 @@ from expllm.evals.metrics.classification import (
     McNemar,
     alarms,
     confusion_matrix,
-    figures,
+    matrix_figures,
     mcnemar,
 )
 from expllm.evals.metrics.selective import Abstaining, abstaining, risk_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class RunScores:
     """What the answers of a run are worth.
 
     Attributes:
@@ -93,7 +93,7 @@ class Scores:
         }
 
 
-def check_labels(task: str, truth: "Sequence[Expression]", taught: "Sequence[Expression]") -> None:
+def check_label_sets(task: str, truth: "Sequence[Expression]", taught: "Sequence[Expression]") -> None:
     """Whether a data set's labels can be scored with a model's, before anything is asked.
 
     Raises:
@@ -110,7 +110,7 @@ def check_labels(task: str, truth: "Sequence[Expression]", taught: "Sequence[Exp
         )
 
 
-def score(settings: Settings, answers: Sequence[Answer], *, abstain: float | None = None) -> Scores:
+def score_run(settings: Settings, answers: Sequence[Answer], *, abstain: float | None = None) -> RunScores:
     """Everything about a run's answers.
 
     Args:
@@ -122,7 +122,7 @@ def score(settings: Settings, answers: Sequence[Answer], *, abstain: float | Non
     """
     if not answers:
         raise RecordError("no answers to score: the test set is empty, or the run was cut before the first")
-    check_labels(settings.task, settings.truth_labels, settings.labels)
+    check_label_sets(settings.task, settings.truth_labels, settings.labels)
     truth = np.array([settings.truth_labels.index(answer.truth) for answer in answers])
     predicted = np.array([_place(settings, answer) for answer in answers])
     fit = _fit(settings)
@@ -131,11 +131,11 @@ def score(settings: Settings, answers: Sequence[Answer], *, abstain: float | Non
     logs, true = log_probabilities(settings, answers)
     # Rounded, so that equally sure answers stay equal whatever their places in the sum were.
     shares = with_temperature(logs, settings.temperature).round(12) if len(logs) else logs
-    return Scores(
+    return RunScores(
         settings=settings,
         labels=fit.common,
         matrix=matrix,
-        figures=figures(matrix),
+        figures=matrix_figures(matrix),
         intervals=figure_intervals(matrix),
         before=_reliability(settings, answers, fit, 1.0),
         after=_after(settings, answers, fit),
@@ -195,7 +195,7 @@ def _common_place(fit: Alignment, label: str) -> int:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Two runs on the faces that both answered.
 
     Attributes:
@@ -217,7 +217,9 @@ class Comparison:
         return {**asdict(self), "method": self.test.method}
 
 
-def compare(one: tuple[Settings, Sequence[Answer]], other: tuple[Settings, Sequence[Answer]]) -> Comparison:
+def compare_runs(
+    one: tuple[Settings, Sequence[Answer]], other: tuple[Settings, Sequence[Answer]]
+) -> RunComparison:
     """McNemar's test between two runs, on the faces of both; no answer counts as wrong.
 
     Raises:
@@ -245,7 +247,7 @@ def compare(one: tuple[Settings, Sequence[Answer]], other: tuple[Settings, Seque
     shares = [
         math.fsum(a == t for a, t in zip(column, truth, strict=True)) / len(pairs) for column in columns
     ]
-    return Comparison(
+    return RunComparison(
         len(pairs), len(one[1]) - len(pairs), len(other[1]) - len(pairs), shares[0], shares[1],
         mcnemar(truth, columns[0], columns[1]),
     )  # fmt: skip

@@ -41,7 +41,7 @@ from expllm.faces.au_reader import TRACE
 if TYPE_CHECKING:
     from typing import Self
 
-ASSETS: Final[Mapping[AUSource, str]] = MappingProxyType(
+CLASSIFIER_FILES: Final[Mapping[AUSource, str]] = MappingProxyType(
     {
         AUSource.BLENDSHAPES: "expression_from_aus.json",
         AUSource.PIXELS: "expression_from_pixels.json",
@@ -50,11 +50,11 @@ ASSETS: Final[Mapping[AUSource, str]] = MappingProxyType(
 )
 TYPICAL: Final = "typical_faces.json"
 FITTED: Final[tuple[AUSource, ...]] = tuple(
-    source for source, asset in ASSETS.items() if (files("expllm") / "assets" / asset).is_file()
+    source for source, asset in CLASSIFIER_FILES.items() if (files("expllm") / "assets" / asset).is_file()
 )
 """Sources that have a classifier of their own; unless all have one, that of the blendshapes answers."""
 
-Array = NDArray[np.float64]
+_Array = NDArray[np.float64]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 
 ACTIONS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
@@ -120,7 +120,9 @@ class AUClassifier:
         wanted, source = label_set(labels), AUSource(source)
         model = cls(Coefficients.from_dict(read_asset(source)["models"][str(labels)]))
         if model.labels != wanted:
-            raise RecordError(f"{ASSETS[source]}: the labels of model {labels} are not in AffectNet's order")
+            raise RecordError(
+                f"{CLASSIFIER_FILES[source]}: the labels of model {labels} are not in AffectNet's order"
+            )
         return model
 
     @property
@@ -139,7 +141,7 @@ class AUClassifier:
             return None
         return dict(zip(self.labels, row.tolist(), strict=True))
 
-    def open_probabilities(self, aus: AUVector, others: Array) -> dict[Expression, float] | None:
+    def open_probabilities(self, aus: AUVector, others: _Array) -> dict[Expression, float] | None:
         """The same where units could not be seen: the mean over what they are in other faces.
 
         With the training mean in their place, a face with a covered mouth would pass for a neutral one.
@@ -154,7 +156,7 @@ class AUClassifier:
         shares = self.batch(np.where(np.isnan(row), others, row)).mean(axis=0)
         return dict(zip(self.labels, shares.tolist(), strict=True))
 
-    def batch(self, aus: Array) -> Array:
+    def batch(self, aus: _Array) -> _Array:
         """Like `probabilities`, for many faces.
 
         Args:
@@ -165,12 +167,12 @@ class AUClassifier:
         """
         counted = aus[:, ~np.isnan(self._missing)]
         filled = np.where(np.isnan(aus), self._missing, aus)
-        answer = softmax(expand(filled, self.terms) @ self._weights + self._intercept)
+        answer = softmax(term_values(filled, self.terms) @ self._weights + self._intercept)
         answer[np.isnan(counted).all(axis=1)] = np.nan
         return answer
 
 
-def expand(aus: Array, terms: Sequence[str]) -> Array:
+def term_values(aus: _Array, terms: Sequence[str]) -> _Array:
     """The values of `terms`: from [N, 31] to [N, terms].
 
     Raises:
@@ -183,13 +185,13 @@ def expand(aus: Array, terms: Sequence[str]) -> Array:
     return columns
 
 
-def softmax(scores: Array) -> Array:
+def softmax(scores: _Array) -> _Array:
     """Rows of scores to rows of probabilities, without overflow: [N, K] to [N, K]."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def units_of(terms: Sequence[str]) -> frozenset[str]:
+def term_units(terms: Sequence[str]) -> frozenset[str]:
     """Names of the action units that `terms` read."""
     actions = {_parse(factor)[1] for term in terms for factor in term.split(" * ")}
     return frozenset(AU_NAMES[column] for action in actions for column in ACTIONS[action])
@@ -211,9 +213,9 @@ def source_of(aus: AUVector) -> AUSource:
     Some are read from pixels alone; in a face whose pixels could not be read they are missing, and the others
     are what blendshapes give. Tables of other tools that have such units count as read from pixels, too.
     """
-    if len(FITTED) < len(ASSETS):
+    if len(FITTED) < len(CLASSIFIER_FILES):
         return AUSource.BLENDSHAPES
-    shapes, pixels, both = (frozenset(_classifier(8, source).uses) for source in ASSETS)
+    shapes, pixels, both = (frozenset(_classifier(8, source).uses) for source in CLASSIFIER_FILES)
     measured = frozenset(aus.measured)
     if not measured & (pixels - shapes) - frozenset(FEAFA_NAMES):
         return AUSource.BLENDSHAPES
@@ -234,7 +236,7 @@ def read_asset(source: AUSource = AUSource.BLENDSHAPES) -> Mapping[str, Any]:
     """
     import json
 
-    asset = ASSETS[source]
+    asset = CLASSIFIER_FILES[source]
     try:
         content = json.loads((files("expllm") / "assets" / asset).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -249,7 +251,7 @@ def read_asset(source: AUSource = AUSource.BLENDSHAPES) -> Mapping[str, Any]:
 
 
 @cache
-def typical_faces() -> Array:
+def typical_faces() -> _Array:
     """Action units of typical faces and of their mirror images: [2 N, 31], NaN where not measured.
 
     Raises:
@@ -278,7 +280,7 @@ def _parse(factor: str) -> tuple[str | None, str, float | None]:
     return call, action, float(knot) if knot else None
 
 
-def _factor(aus: Array, factor: str) -> Array:
+def _factor(aus: _Array, factor: str) -> _Array:
     """The values of one factor: from [N, 31] to [N]."""
     call, action, knot = _parse(factor)
     sides = aus[:, list(ACTIONS[action])]
@@ -306,7 +308,7 @@ def _check(model: Coefficients) -> None:
     for term, row in model.weights.items():
         if len(row) != count:
             raise RecordError(f"{model.identity}: {len(row)} weights for {count} labels at {term!r}")
-    if set(model.missing) != units_of(tuple(model.weights)):
+    if set(model.missing) != term_units(tuple(model.weights)):
         raise RecordError(f"{model.identity}: 'missing' must name exactly the units that the terms read")
     for au in ACTION_UNITS:
         if model.missing.get(au.name) != model.missing.get(au.mirror):

@@ -17,7 +17,7 @@ from expllm.core.errors import MissingWeights, OutputError, RecordError
 from expllm.core.records import Rect
 from expllm.files.weights import FACE_LANDMARKER, cache_folder
 
-SCHEMA: Final = 1
+_SCHEMA: Final = 1
 WAIT_S: Final = 60.0
 """For another process that writes."""
 
@@ -125,10 +125,10 @@ class BoxCache:
             _write_ahead(file)
             file.execute("PRAGMA synchronous = FULL")
             version = file.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, SCHEMA):
+            if version not in (0, _SCHEMA):
                 raise ValueError(f"its version is {version}")
             file.execute(_TABLE)
-            file.execute(f"PRAGMA user_version = {SCHEMA}")
+            file.execute(f"PRAGMA user_version = {_SCHEMA}")
         except BaseException:
             file.close()
             raise

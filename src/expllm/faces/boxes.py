@@ -79,11 +79,11 @@ def boxed(
         found = tuple(face.box for face in finder.find(open_image(data)))
         if cache:
             cache.put(digest, found)
-    best = nearest(found, near)
+    best = nearest_box(found, near)
     return None if best is None else found[best]
 
 
-def nearest(boxes: Sequence[Rect], near: Rect | None) -> int | None:
+def nearest_box(boxes: Sequence[Rect], near: Rect | None) -> int | None:
     """Which of some faces a data set means: the largest, or the one that overlaps `near` most.
 
     Returns:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from expllm.core.errors import RecordError
 
-Array = NDArray[np.float32]
+_Array = NDArray[np.float32]
 STRIP: Final = 256
 """Rows that `Network.map` works on at once: bounds the memory of large pictures."""
 
@@ -32,12 +32,12 @@ class Network:
         name: Of the asset.
     """
 
-    layers: tuple[tuple[Array, Array], ...]
+    layers: tuple[tuple[_Array, _Array], ...]
     sizes: tuple[int, ...]
     strides: tuple[int, ...]
     name: str
 
-    def __call__(self, pictures: Array | NDArray[np.uint8]) -> Array:
+    def __call__(self, pictures: _Array | NDArray[np.uint8]) -> _Array:
         """The last layer's values for pictures [N, H, W, C], 0-255: [N, h, w, O], or [N, O]."""
         values: Any = pictures
         for number, ((weights, bias), size, stride) in enumerate(
@@ -50,7 +50,7 @@ class Network:
             values += bias
             if number < len(self.layers) - 1:
                 np.maximum(values, 0, out=values)
-        found: Array = values
+        found: _Array = values
         return found
 
     @property
@@ -67,7 +67,7 @@ class Network:
             step *= stride
         return reach
 
-    def map(self, picture: Array | NDArray[np.uint8]) -> Array:
+    def map(self, picture: _Array | NDArray[np.uint8]) -> _Array:
         """The same for one picture [H, W, C] of any size, strip by strip: [h, w, O]."""
         halo = -(-self.reach // self.stride) * self.stride
         parts = []
@@ -125,7 +125,7 @@ def read_network(name: str) -> Network:
     return Network(tuple(layers), sizes, strides, name)
 
 
-def _matrix(weights: NDArray[np.float16]) -> Array:
+def _matrix(weights: NDArray[np.float16]) -> _Array:
     """[O, I, k, k] -> [k * k * I, O] in the order of `windows`; [O, I] -> [I, O]."""
     turned = weights.transpose(2, 3, 1, 0) if weights.ndim == 4 else weights.T
     return np.ascontiguousarray(turned.reshape(-1, len(weights)), np.float32)

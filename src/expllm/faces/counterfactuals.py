@@ -21,11 +21,11 @@ BEAM: Final = 8
 GRID: Final = np.linspace(0.0, 1.0, 41)
 """Intensities that are tried."""
 
-Array = NDArray[np.float64]
+_Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Change:
+class UnitBeforeAfter:
     """An action unit before and after.
 
     Attributes:
@@ -52,7 +52,7 @@ class Counterfactual:
 
     expression: Expression
     probabilities: dict[Expression, float]
-    changes: tuple[Change, ...]
+    changes: tuple[UnitBeforeAfter, ...]
     aus: AUVector
 
 
@@ -106,7 +106,7 @@ class _Search:
         self._label = classifier.labels.index(label)
         self._wanted = None if toward is None else classifier.labels.index(toward)
 
-    def margins(self, faces: Array) -> Array:
+    def margins(self, faces: _Array) -> _Array:
         """Probability of the label that is wanted minus that of the likeliest other one; above 0: flipped.
 
         Args:
@@ -115,11 +115,11 @@ class _Search:
         shares = self._classifier.batch(faces)
         wanted = self._label if self._wanted is None else self._wanted
         others = np.delete(shares, wanted, axis=1).max(axis=1)
-        margins: Array = shares[:, wanted] - others
+        margins: _Array = shares[:, wanted] - others
         return -margins if self._wanted is None else margins
 
 
-def _varied(face: Array, actions: Sequence[tuple[int, ...]]) -> Array:
+def _varied(face: _Array, actions: Sequence[tuple[int, ...]]) -> _Array:
     """The face with each action at each intensity of the grid: [actions x grid, units]."""
     faces = np.repeat(face[None], len(actions) * len(GRID), axis=0)
     for number, columns in enumerate(actions):
@@ -128,27 +128,27 @@ def _varied(face: Array, actions: Sequence[tuple[int, ...]]) -> Array:
     return faces
 
 
-def _far(start: Array, face: Array) -> float:
+def _far(start: _Array, face: _Array) -> float:
     """How far a face has moved: the sum over actions, of a sided one its stronger side."""
     moved = np.abs(np.nan_to_num(face - start))
     return float(sum(moved[list(columns)].max() for columns in ACTIONS.values()))
 
 
-def _tightened(search: _Search, start: Array, face: Array) -> Array:
+def _tightened(search: _Search, start: _Array, face: _Array) -> _Array:
     """The nearest face on the way there that still has the other label."""
     shares = np.linspace(0.0, 1.0, 101)[:, None]
     way = start + shares * (face - start)
     return np.asarray(way[int(np.flatnonzero(search.margins(way) > 0)[0])])
 
 
-def _found(classifier: AUClassifier, start: Array, face: Array) -> Counterfactual:
+def _found(classifier: AUClassifier, start: _Array, face: _Array) -> Counterfactual:
     aus = AUVector(
         {name: None if np.isnan(value) else float(value) for name, value in zip(AU_NAMES, face, strict=True)}
     )
     probabilities = classifier.probabilities(aus)
     assert probabilities is not None
     changes = [
-        Change(name, float(before), float(after))
+        UnitBeforeAfter(name, float(before), float(after))
         for name, before, after in zip(AU_NAMES, start, face, strict=True)
         if not np.isnan(before) and before != after
     ]

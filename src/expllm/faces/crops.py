@@ -10,14 +10,14 @@ from expllm.files.images import Picture, open_image
 if TYPE_CHECKING:
     from PIL import Image
 
-ENOUGH: Final = 256
+_ENOUGH: Final = 256
 """Pixels of a crop's side: no tower looks at more than 224, so it need not come from the full size."""
 
 MOSTLY_FACE: Final = 0.7
 """A picture is a face crop itself where its face would be cut out with at least this part of its longer side:
 of 300 FER+ validation faces it is 0.67 or more in 99 %, and 1.1 in the middle."""
 
-TURNED: Final = 12.0
+_TURNED: Final = 12.0
 """Degrees from which a head is turned upright: networks learned from faces that lean up to 18."""
 TURNING: Final = 0.25
 """What is cut out more on each side to be turned, as part of a box's longer side."""
@@ -48,7 +48,7 @@ def crops_of(
     *,
     whole: bool = False,
     flipped: bool = False,
-    enough: int = ENOUGH,
+    enough: int = _ENOUGH,
 ) -> "list[Image.Image]":
     """A square around each box, RGB.
 
@@ -89,7 +89,7 @@ def upright_crop(picture: Picture, box: Rect, roll: float, enough: int) -> "Imag
     from PIL import Image
 
     (straight,) = crops_of(picture, [box], whole=True, enough=enough)
-    if abs(roll) < TURNED:
+    if abs(roll) < _TURNED:
         return straight
     wide = Image.fromarray(crop(picture, box, MARGIN + TURNING))
     turned = wide.rotate(roll, Image.Resampling.BICUBIC)

@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from expllm.core.errors import MissingDependency, MissingWeights
+from expllm.core.records import Rect
 from expllm.core.threads import threads
 from expllm.files.native import close_at_last, load_mediapipe, native_silence
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-Rect = tuple[float, float, float, float]
-"""x, y, width, height in pixels of the picture that was searched."""
 
 
 @dataclass(frozen=True)

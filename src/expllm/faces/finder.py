@@ -17,7 +17,7 @@ from expllm.core.licences import check_licence, chosen_licence
 from expllm.faces.detectors import Detection, FaceDetector, MediaPipeDetector, ScrfdDetector, suppress
 from expllm.faces.landmarks import Face, Landmarker, Placement
 from expllm.faces.mosaics import PIECES, in_picture, mosaic, piece_around
-from expllm.faces.small_faces import Place, places
+from expllm.faces.small_faces import FacePlace, places
 from expllm.faces.visibility import covered_by_points, is_unseen, parts_outside
 from expllm.files.weights import FACE_LANDMARKER, locate
 
@@ -52,7 +52,7 @@ SURE_IN_PIECE: Final = 0.6
 PORTRAIT_SIDE: Final = 320
 """Pixels of the longer side up to which a picture that one face fills is not searched for small ones."""
 
-MOST_PIXELS: Final = 12_600_000
+_MOST_PIXELS: Final = 12_600_000
 """Of a picture that is searched for small faces (4096 x 3072): larger ones are brought down to that."""
 
 MOST_LOOKS: Final = 200
@@ -243,7 +243,7 @@ class FaceFinder:
         return (face.score or 0.0) >= CERTAIN or sum(scores) / 2 >= CONFIRMED
 
     def _small(
-        self, pixels: "NDArray[np.uint8]", known: list[Face], likely: list[Place], patience: int
+        self, pixels: "NDArray[np.uint8]", known: list[Face], likely: list[FacePlace], patience: int
     ) -> list[Face]:
         """Faces that are not known yet, found by close looks at where they may be."""
         new: list[Face] = []
@@ -255,7 +255,7 @@ class FaceFinder:
         return new
 
     def _look_closely(
-        self, pixels: "NDArray[np.uint8]", known: list[Face], likely: list[Place], patience: int
+        self, pixels: "NDArray[np.uint8]", known: list[Face], likely: list[FacePlace], patience: int
     ) -> list[Detection]:
         """What the detector sees of faces around the places where small ones may be, best first."""
         import numpy as np
@@ -273,7 +273,7 @@ class FaceFinder:
         kept = suppress(np.array(corners, np.float32).reshape(-1, 4), scores, max_overlap=0.3)
         return [found[i] for i in kept]
 
-    def _look_at(self, pixels: "NDArray[np.uint8]", some: Sequence[Place]) -> list[Detection]:
+    def _look_at(self, pixels: "NDArray[np.uint8]", some: Sequence[FacePlace]) -> list[Detection]:
         """What the detector sees of faces at four places, in one look."""
         size = pixels.shape[1], pixels.shape[0]
         pieces = [piece_around(*place.middle, place.side, size) for place in some]
@@ -403,7 +403,7 @@ def smallest_seen(full_size: tuple[int, int]) -> float:
 def _searched_side(full_size: tuple[int, int]) -> int:
     """The longer side of a picture that small faces are searched in."""
     width, height = full_size
-    return int(max(full_size) * min(1.0, (MOST_PIXELS / (width * height)) ** 0.5))
+    return int(max(full_size) * min(1.0, (_MOST_PIXELS / (width * height)) ** 0.5))
 
 
 def _behind_border(pixels: "NDArray[np.uint8]") -> "tuple[NDArray[np.uint8], Placement]":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from expllm.faces.detectors import Rect
+from expllm.core.records import Rect
 from expllm.faces.visibility import covered_parts
 from expllm.files.native import close_at_last, load_mediapipe, native_silence
 

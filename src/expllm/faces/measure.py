@@ -11,7 +11,7 @@ from expllm.core.vocabulary import AUSource, Side
 from expllm.faces.au_reader import reading_warnings
 from expllm.faces.finder import MAX_FACES, MIN_FACE_SIDE, FaceFinder, smallest_seen
 from expllm.faces.landmarks import Face
-from expllm.faces.pixel_reader import Measured, UnitReader
+from expllm.faces.pixel_reader import PixelReading, UnitReader
 from expllm.faces.visibility import is_unseen, mirrored_parts
 from expllm.files.images import Picture
 
@@ -66,7 +66,7 @@ class FaceMeasurer:
         self._finder.close()
 
     def _measured(
-        self, picture: Picture, face_id: int, face: Face, units: Measured | None, mirrored: bool
+        self, picture: Picture, face_id: int, face: Face, units: PixelReading | None, mirrored: bool
     ) -> FaceAnalysis:
         width, height = picture.full_size
         hidden = mirrored_parts(face.hidden) if mirrored else face.hidden

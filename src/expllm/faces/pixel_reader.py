@@ -23,11 +23,11 @@ from expllm.core.vocabulary import ACTION_UNITS, AU_BY_NAME, AUSource, AUVector
 from expllm.faces.au_reader import DECIMALS, TRACE, BlendshapeReader, Channel, channel_of
 from expllm.faces.crops import upright_crop
 from expllm.faces.landmarks import Face
-from expllm.faces.unit_network import FACS, SIDE, FaceNet, face_net
+from expllm.faces.unit_network import CROP_SIDE, FACS, FaceNet, face_net
 from expllm.faces.visibility import hides
 from expllm.files.images import Picture
 
-ASSET: Final = "au_units.json"
+_ASSET: Final = "au_units.json"
 MOST_TURNED: Final = 30.0
 """Degrees of yaw or pitch beyond which pixels are not read: the network learned from frontal faces."""
 
@@ -78,7 +78,7 @@ class Action:
     channel: Channel | None
     weights: tuple[float, float]
     error: float | None
-    bands: "Mapping[AUSource, Band]"
+    bands: "Mapping[AUSource, ErrorBand]"
 
     def source(self, *, seen: bool) -> AUSource:
         """What a reading comes from.
@@ -92,7 +92,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Band:
+class ErrorBand:
     """How far a reading may be off: 10 % and 90 % of the differences on held-out faces, by the reading.
 
     Attributes:
@@ -113,7 +113,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Measured:
+class PixelReading:
     """The action units of a face.
 
     Attributes:
@@ -141,7 +141,7 @@ class UnitTable:
             self.least_clear = float(raw["least_clear"])
             self.identity = f"face-pixels/{raw['card']['date']}"
         except (KeyError, TypeError, ValueError) as error:
-            raise RecordError(f"{ASSET} is not a table of action units: {error!r}") from None
+            raise RecordError(f"{_ASSET} is not a table of action units: {error!r}") from None
 
     def intensities(self, units: NDArray[Any]) -> dict[str, float]:
         """The actions of one face that pixels measure, from the 17 values of the network."""
@@ -177,7 +177,7 @@ class PixelReader:
         """
         read: list[Mapping[str, float]] = [{}] * len(faces)
         places = [place for place, face in enumerate(faces) if _looks_ahead(face)]
-        crops = [upright_crop(picture, faces[at].box, _roll(faces[at]), SIDE) for at in places]
+        crops = [upright_crop(picture, faces[at].box, _roll(faces[at]), CROP_SIDE) for at in places]
         seen = self._net(crops)
         for at, units, clear in zip(places, seen.units, seen.clear, strict=True):
             if clear >= self.table.least_clear:
@@ -235,7 +235,7 @@ class UnitReader:
 
     def measure(
         self, picture: Picture, faces: Sequence[Face], *, mirrored: bool = False
-    ) -> list[Measured | None]:
+    ) -> list[PixelReading | None]:
         """The action units of each face; None of one without landmarks. What is hidden was not measured.
 
         Args:
@@ -248,14 +248,14 @@ class UnitReader:
             seen = self._pixels.read(picture, faces)
         return [self._measure(face, units, mirrored) for face, units in zip(faces, seen, strict=True)]
 
-    def _measure(self, face: Face, seen: Mapping[str, float], mirrored: bool) -> Measured | None:
+    def _measure(self, face: Face, seen: Mapping[str, float], mirrored: bool) -> PixelReading | None:
         if face.blendshapes is None:
             return None
         aus = self.of(face.blendshapes, seen)
         if face.hidden:
             aus = aus.without(au.name for au in ACTION_UNITS if hides(face.hidden, au))
         aus = aus.mirrored() if mirrored else aus
-        return Measured(aus, {name: self._reading(name, aus, seen) for name in aus.measured})
+        return PixelReading(aus, {name: self._reading(name, aus, seen) for name in aus.measured})
 
     def _reading(self, name: str, aus: AUVector, seen: Mapping[str, float]) -> UnitReading:
         action = self.table.actions[AU_BY_NAME[name].action]
@@ -287,13 +287,13 @@ class UnitReader:
                 shapes = [calibrated[side] for side in sides]
                 if action.channel is not None:
                     shapes = [round(action.channel.read(blendshapes), DECIMALS)] * len(sides)
-            joined |= dict(zip(sides, join(shapes, seen.get(name), action.weights), strict=True))
+            joined |= dict(zip(sides, join_sides(shapes, seen.get(name), action.weights), strict=True))
         if (joined["lips part"] or 0.0) > TRACE and joined["lip pressor"] is not None:
             joined["lip pressor"] = 0.0  # FACS: lips that part are not pressed together
         return AUVector(joined)
 
 
-def join(
+def join_sides(
     sides: Sequence[float | None], seen: float | None, weights: tuple[float, float]
 ) -> list[float | None]:
     """The sides of an action from what blendshapes say of each and pixels of both.
@@ -317,7 +317,7 @@ def join(
 
 def load_units() -> dict[str, Any]:
     """The shipped table with its card and figures."""
-    text = files("expllm").joinpath("assets", ASSET).read_text(encoding="utf-8")
+    text = files("expllm").joinpath("assets", _ASSET).read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 
@@ -331,8 +331,8 @@ def _action(raw: Mapping[str, Any]) -> Action:
     return Action(pixels and _ramp(pixels), channel and channel_of(channel), weights, raw["error"], bands)
 
 
-def _band(raw: Mapping[str, Any]) -> Band:
-    band = Band(tuple(raw["levels"]), tuple(raw["low"]), tuple(raw["high"]))
+def _band(raw: Mapping[str, Any]) -> ErrorBand:
+    band = ErrorBand(tuple(raw["levels"]), tuple(raw["low"]), tuple(raw["high"]))
     if not len(band.levels) == len(band.low) == len(band.high) > 0 or list(band.levels) != sorted(
         band.levels
     ):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-ASSET: Final = "small_faces"
+SMALL_FACES_ASSET: Final = "small_faces"
 LARGEST: Final = 27
 """Longer side of the largest face that the network knows, in pixels of its level."""
 
@@ -32,7 +32,7 @@ percent of it."""
 
 
 @dataclass(frozen=True)
-class Place:
+class FacePlace:
     """A place where a face may be.
 
     Attributes:
@@ -52,7 +52,7 @@ class Place:
         return self.x, self.y
 
 
-def places(pixels: "NDArray[np.uint8]", reduction: int = 2) -> list[Place]:
+def places(pixels: "NDArray[np.uint8]", reduction: int = 2) -> list[FacePlace]:
     """Places where a face of 22 pixels up to a fifth of the picture may be, the most likely first.
 
     Args:
@@ -69,11 +69,11 @@ def places(pixels: "NDArray[np.uint8]", reduction: int = 2) -> list[Place]:
     return sorted(found, key=lambda place: -place.likely)
 
 
-def _places_of_level(level: "Image.Image", reduction: int) -> list[Place]:
+def _places_of_level(level: "Image.Image", reduction: int) -> list[FacePlace]:
     """Peaks of the network's map over the picture brought down by a whole factor."""
     import numpy as np
 
-    network = read_network(ASSET)
+    network = read_network(SMALL_FACES_ASSET)
     scores = network.map(np.asarray(level))[:, :, 0]  # [h, w], log odds
     around = np.pad(scores, 1, constant_values=-np.inf)
     high, wide = scores.shape
@@ -82,6 +82,6 @@ def _places_of_level(level: "Image.Image", reduction: int) -> list[Place]:
     chances = 1 / (1 + np.exp(-scores[rows, columns]))
     step = network.stride * reduction
     return [
-        Place((x + 0.5) * step, (y + 0.5) * step, PIECE * reduction, likely)
+        FacePlace((x + 0.5) * step, (y + 0.5) * step, PIECE * reduction, likely)
         for y, x, likely in zip(rows.tolist(), columns.tolist(), chances.tolist(), strict=True)
     ]

@@ -23,7 +23,7 @@ from expllm.faces.convnets import windows
 if TYPE_CHECKING:
     from PIL import Image
 
-Array = NDArray[np.float32]
+_Array = NDArray[np.float32]
 
 FOLDER: Final = "seeing"
 FACS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
@@ -47,9 +47,9 @@ MIRROR: Final = [
     for place, name in enumerate(CHANNELS)
 ]  # fmt: skip
 """Where each channel's mirror image stands."""
-SIDE: Final = 96
+CROP_SIDE: Final = 96
 """Pixels of the side of a picture."""
-STRIDES: Final = (2, 1, 2, 1, 2, 1, 1, 1)
+UNIT_STRIDES: Final = (2, 1, 2, 1, 2, 1, 1, 1)
 REGIONS: Final = 3
 _PREFIX: Final = "model.vision_tower."
 
@@ -64,9 +64,9 @@ class Seen:
         clear: [N] probability that the published models can be trusted on such a face (frontal, not covered).
     """
 
-    units: Array
-    channels: Array
-    clear: Array
+    units: _Array
+    channels: _Array
+    clear: _Array
 
 
 class FaceNet:
@@ -79,7 +79,7 @@ class FaceNet:
         RecordError: a tensor is missing.
     """
 
-    def __init__(self, weights: Mapping[str, Array]) -> None:
+    def __init__(self, weights: Mapping[str, _Array]) -> None:
         try:
             names = [name.removesuffix(".weight") for name in weights if name.endswith(".weight")]
             self._layers = {name: _layer(weights, name) for name in names}
@@ -106,15 +106,15 @@ class FaceNet:
         known = 1 / (1 + np.exp(-_mean_look(clear)[:, 0]))
         return Seen(_mean_look(units), np.clip(_mean_look(scores), 0, 1), known.astype(np.float32))
 
-    def _tower(self, pixels: Array) -> Array:
+    def _tower(self, pixels: _Array) -> _Array:
         """[N, 96, 96, 3] of -1 to 1 -> [N, 6, 6, 512]."""
         values = _convolved(pixels, self._stem, 2)
         np.maximum(values, 0, out=values)
-        for number, stride in enumerate(STRIDES):
+        for number, stride in enumerate(UNIT_STRIDES):
             values = self._block(values, f"blocks.{number}", stride)
         return values
 
-    def _block(self, values: Array, name: str, stride: int) -> Array:
+    def _block(self, values: _Array, name: str, stride: int) -> _Array:
         inner = _convolved(values, self._layers[f"{name}.first"], stride)
         np.maximum(inner, 0, out=inner)
         inner = _convolved(inner, self._layers[f"{name}.second"], 1)
@@ -122,7 +122,7 @@ class FaceNet:
         inner += values if around is None else _convolved(values, around, stride)
         return np.maximum(inner, 0, out=inner)
 
-    def _heads(self, grid: Array) -> Array:
+    def _heads(self, grid: _Array) -> _Array:
         """[N, 6, 6, 512] -> [N, 17 units + 45 channels + 1]."""
         count, side, _, width = grid.shape
         cell = side // REGIONS
@@ -130,13 +130,13 @@ class FaceNet:
         flat = regions.transpose(0, 3, 1, 2).reshape(count, -1)  # PyTorch's order: width first
         features = np.concatenate([grid.mean(axis=(1, 2)), flat], axis=1)
         hidden = np.maximum(features @ self._hidden.weight + self._hidden.bias, 0)
-        out: Array = hidden @ self._out.weight + self._out.bias
+        out: _Array = hidden @ self._out.weight + self._out.bias
         return out
 
 
-def _mean_look(out: Array) -> Array:
+def _mean_look(out: _Array) -> _Array:
     """[2 N, K], faces and then their mirror images -> [N, K]."""
-    mean: Array = out.reshape(2, -1, out.shape[1]).mean(axis=0)
+    mean: _Array = out.reshape(2, -1, out.shape[1]).mean(axis=0)
     return mean
 
 
@@ -144,12 +144,12 @@ def _mean_look(out: Array) -> Array:
 class _Layer:
     """Attributes: weight: [k * k * I, O]; bias: [O]; size: k, 0 for a matrix."""
 
-    weight: Array
-    bias: Array
+    weight: _Array
+    bias: _Array
     size: int
 
 
-def _layer(weights: Mapping[str, Array], name: str) -> _Layer:
+def _layer(weights: Mapping[str, _Array], name: str) -> _Layer:
     weight = weights[f"{name}.weight"].astype(np.float32)
     size = weight.shape[2] if weight.ndim == 4 else 0
     flat = weight.transpose(2, 3, 1, 0) if size else weight.T
@@ -157,17 +157,17 @@ def _layer(weights: Mapping[str, Array], name: str) -> _Layer:
     return _Layer(np.ascontiguousarray(flat.reshape(-1, len(bias))), bias, size)
 
 
-def _convolved(values: Array, layer: _Layer, stride: int) -> Array:
+def _convolved(values: _Array, layer: _Layer, stride: int) -> _Array:
     seen = windows(values, layer.size, stride) if layer.size > 1 else values[:, ::stride, ::stride]
-    out: Array = seen.reshape(-1, len(layer.weight)) @ layer.weight  # one product, not one a row
+    out: _Array = seen.reshape(-1, len(layer.weight)) @ layer.weight  # one product, not one a row
     out += layer.bias
     return out.reshape(*seen.shape[:3], -1)
 
 
-def _pixels(picture: "Image.Image") -> Array:
+def _pixels(picture: "Image.Image") -> _Array:
     from PIL import Image
 
-    small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    small = picture.convert("RGB").resize((CROP_SIDE, CROP_SIDE), Image.Resampling.BICUBIC)
     return np.asarray(small, np.float32) / 127.5 - 1
 
 

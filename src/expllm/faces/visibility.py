@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ASSET: Final = "face_parts"
-SIDE: Final = 64
+FACE_PARTS_ASSET: Final = "face_parts"
+PART_CROP_SIDE: Final = 64
 """Of the face that the network sees, in pixels; the face itself is 46 high."""
 
 THRESHOLD: Final = 0.3
@@ -98,7 +98,7 @@ _LEFT: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
         "mouth": (291, 375, 321, 405, 314, 409, 270, 269, 267, 308, 324, 318, 402, 317, 415, 310, 311, 312),
     }
 )
-PARTS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
+VISIBLE_PARTS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
     {
         f"{side} {part}": points[part]
         for part in _RIGHT
@@ -111,7 +111,7 @@ PARTS: Final[Mapping[str, tuple[int, ...]]] = MappingProxyType(
 def covered_parts(
     pixels: "NDArray[np.uint8]", landmarks: "NDArray[np.float32]", *, network: bool = True
 ) -> frozenset[str]:
-    """Names of the `PARTS` of a face that something covers.
+    """Names of the `VISIBLE_PARTS` of a face that something covers.
 
     Args:
         pixels: The picture that the landmarks were found in.
@@ -138,10 +138,12 @@ def _covered(upright_face: "NDArray[np.uint8]", network: bool) -> frozenset[str]
         return _flat(upright_face)
 
     both = np.stack([upright_face, upright_face[:, ::-1]])
-    scores = read_network(ASSET)(both)  # [2, 6], log odds of being covered
+    scores = read_network(FACE_PARTS_ASSET)(both)  # [2, 6], log odds of being covered
     mirrored = scores[1].reshape(-1, 2)[:, ::-1].reshape(-1)
     covered = (scores[0] + mirrored) / 2 > THRESHOLD
-    return frozenset(name for name, yes in zip(PARTS, covered, strict=True) if yes) | _flat(upright_face)
+    return frozenset(name for name, yes in zip(VISIBLE_PARTS, covered, strict=True) if yes) | _flat(
+        upright_face
+    )
 
 
 def _flat(upright_face: "NDArray[np.uint8]") -> frozenset[str]:
@@ -151,7 +153,7 @@ def _flat(upright_face: "NDArray[np.uint8]") -> frozenset[str]:
     grey = upright_face.astype(np.int16)
     grey = grey[..., 0] + grey[..., 1] + grey[..., 2]  # three times the mean
     if _is_drawn(grey):
-        return frozenset(PARTS)
+        return frozenset(VISIBLE_PARTS)
     return frozenset(
         name
         for name, (left, top, right, bottom) in _SPOTS.items()
@@ -178,7 +180,7 @@ def _alike(grey: "NDArray[np.int16]") -> float:
 
 
 def parts_outside(size: tuple[int, int], landmarks: "NDArray[np.float32]") -> frozenset[str]:
-    """Names of the `PARTS` that mostly lie outside a picture.
+    """Names of the `VISIBLE_PARTS` that mostly lie outside a picture.
 
     Args:
         size: Its width and height.
@@ -190,7 +192,9 @@ def parts_outside(size: tuple[int, int], landmarks: "NDArray[np.float32]") -> fr
     if (xy.min(axis=0) >= 0).all() and (xy.max(axis=0) < np.array(size)).all():
         return frozenset()
     inside = np.all((xy >= 0) & (xy < np.array(size)), axis=1)
-    return frozenset(name for name, points in PARTS.items() if 1 - inside[list(points)].mean() > OUTSIDE)
+    return frozenset(
+        name for name, points in VISIBLE_PARTS.items() if 1 - inside[list(points)].mean() > OUTSIDE
+    )
 
 
 def hides(parts: frozenset[str], au: ActionUnit) -> bool:
@@ -202,7 +206,7 @@ def hides(parts: frozenset[str], au: ActionUnit) -> bool:
 
 def is_unseen(parts: frozenset[str]) -> bool:
     """Whether no part of a face can be seen: it is all covered, or a drawing or a texture and no face."""
-    return len(parts) == len(PARTS)
+    return len(parts) == len(VISIBLE_PARTS)
 
 
 def mirrored_parts(parts: frozenset[str]) -> frozenset[str]:
@@ -228,7 +232,7 @@ def _turned(
     centre, middle = wanted.mean(), found.mean()
     turn = np.vdot(wanted - centre, found - middle) / np.vdot(wanted - centre, wanted - centre).real
     shift = middle - turn * centre
-    corners = [turn * complex(a, b) + shift for a in (0, SIDE) for b in (0, SIDE)]
+    corners = [turn * complex(a, b) + shift for a in (0, PART_CROP_SIDE) for b in (0, PART_CROP_SIDE)]
     left, top = (int(min(part(c) for c in corners)) - 2 for part in (np.real, np.imag))
     right, bottom = (int(max(part(c) for c in corners)) + 3 for part in (np.real, np.imag))
     reduction = max(1, int(abs(turn)))
@@ -238,7 +242,9 @@ def _turned(
     turn, shift = turn / reduction, (shift - complex(left, top)) / reduction
     matrix = (turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag)
     return np.asarray(
-        piece.transform((SIDE, SIDE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+        piece.transform(
+            (PART_CROP_SIDE, PART_CROP_SIDE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+        )
     )
 
 

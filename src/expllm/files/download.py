@@ -61,7 +61,7 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def fetch(
+def fetch_url(
     url: str,
     max_bytes: int,
     timeout_s: float,

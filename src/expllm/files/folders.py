@@ -15,7 +15,7 @@ _NOT_PHOTOGRAPHS: Final = frozenset(
 """Folders that systems keep for themselves; a Synology disk keeps thumbnails in its own."""
 
 HIDDEN: Final = "hidden"
-OURS: Final = "an output of expllm"
+OUR_OUTPUT: Final = "an output of expllm"
 
 _Identity = tuple[int, int] | str
 
@@ -72,7 +72,7 @@ def _why_not_into(path: str, folder: str, seen: Collection[_Identity]) -> str:
         return "link to a folder above"
     if _identity(path) in seen:
         return "link to a folder that is searched anyway"
-    return OURS if is_export(Path(path)) else ""
+    return OUR_OUTPUT if is_export(Path(path)) else ""
 
 
 def _identity(path: str) -> _Identity:

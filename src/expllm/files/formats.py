@@ -28,12 +28,12 @@ PLUGINS: Final = MappingProxyType(
 )
 """The only formats that Pillow may try, and the module that reads each. HEIC is the extra `heic`."""
 
-VIDEO: Final = "video"
+VIDEO_KIND: Final = "video"
 CAMERA_RAW: Final = "camera raw"
 SOUND: Final = "sound"
 _PHOTOSHOP, _JPEG_2000, _DICOM = "Photoshop file", "JPEG 2000 or JPEG XL", "DICOM"
 _NETPBM, _WIDE_RANGE = "Netpbm: PGM, PPM or PBM", "high dynamic range: OpenEXR or Radiance"
-UNREAD: Final = frozenset((VIDEO, CAMERA_RAW, _PHOTOSHOP, _JPEG_2000, _DICOM, _NETPBM, _WIDE_RANGE))
+UNREAD: Final = frozenset((VIDEO_KIND, CAMERA_RAW, _PHOTOSHOP, _JPEG_2000, _DICOM, _NETPBM, _WIDE_RANGE))
 """What shows faces and is not read here: where a folder holds one, it is named as an error."""
 
 _SIGNATURES: Final[
@@ -54,10 +54,10 @@ _SIGNATURES: Final[
     ),  # Sigma, Minolta, Canon
     (4, (b"ftypcrx",), CAMERA_RAW),  # Canon's CR3
     (4, (b"ftypM4A", b"ftypM4B", b"ftypM4P"), SOUND),
-    (4, (b"moov", b"mdat", b"wide"), VIDEO),
-    (0, (b"\x1aE\xdf\xa3", b"FLV\1", b"\0\0\1\xba", b"\0\0\1\xb3", b".RMF"), VIDEO),
-    (0, (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x06\x0e\x2b\x34\x02\x05\x01\x01"), VIDEO),  # WMV, MXF
-    (8, (b"AVI ",), VIDEO),
+    (4, (b"moov", b"mdat", b"wide"), VIDEO_KIND),
+    (0, (b"\x1aE\xdf\xa3", b"FLV\1", b"\0\0\1\xba", b"\0\0\1\xb3", b".RMF"), VIDEO_KIND),
+    (0, (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"\x06\x0e\x2b\x34\x02\x05\x01\x01"), VIDEO_KIND),  # WMV, MXF
+    (8, (b"AVI ",), VIDEO_KIND),
     (0, (b"%PDF",), "PDF"),
     (0, (b"%!PS", b"\xc5\xd0\xd3\xc6"), "PostScript"),
     (0, (b"8BPS",), _PHOTOSHOP),
@@ -90,12 +90,12 @@ _NETPBM_HEAD: Final = re.compile(rb"P[1-7]\s(?:#[^\n]*\n|\s)*(?:\d+\s|WIDTH\s)")
 _BASE64: Final = re.compile(r"(?:data:[\w/+.;=-]{0,80},)?(?:/9j/|iVBORw0KGgo|UklGR|R0lGOD)[\w+/\s]*=*")
 """A JPEG, PNG, WebP or GIF as a web page or an API hands it out."""
 
-OURS: Final = MappingProxyType({"Software": "ExpLLM"})
+OUR_MARK: Final = MappingProxyType({"Software": "ExpLLM"})
 """A text in every PNG that we draw, so that no later run takes it for a photograph."""
 
 
-def kind_of(data: bytes, name: str = "") -> str:
-    """What a file is: a key of `PLUGINS`, `VIDEO`, `CAMERA_RAW`, or words for a person.
+def file_kind(data: bytes, name: str = "") -> str:
+    """What a file is: a key of `PLUGINS`, `VIDEO_KIND`, `CAMERA_RAW`, or words for a person.
 
     Args:
         data: The file, or its first few thousand bytes.
@@ -114,10 +114,10 @@ def _binary_kind(data: bytes, name: str) -> str | None:
     if data[4:8] == b"ftyp":
         return _iso_kind(data)
     if data.startswith(b"OggS"):
-        return VIDEO if b"theora" in data[:256] or b"\1video" in data[:256] else SOUND
+        return VIDEO_KIND if b"theora" in data[:256] or b"\1video" in data[:256] else SOUND
     if data[0:377:188] == b"GGG" or data[4:389:192] == b"GGG":  # MPEG transport stream, that of camcorders
-        return VIDEO
-    return VIDEO if b"\0" in data and PurePath(name).suffix.lower() in _VIDEO_SUFFIXES else None
+        return VIDEO_KIND
+    return VIDEO_KIND if b"\0" in data and PurePath(name).suffix.lower() in _VIDEO_SUFFIXES else None
 
 
 def _is_text(head: bytes) -> bool:
@@ -143,7 +143,7 @@ def _iso_kind(data: bytes) -> str:
     for brand in brands:
         if brand in _HEIF_BRANDS or brand in _AVIF_BRANDS:
             return "HEIC" if brand in _HEIF_BRANDS else "AVIF"
-    return "HEIC" if brands[0] in (b"mif1", b"msf1") else VIDEO
+    return "HEIC" if brands[0] in (b"mif1", b"msf1") else VIDEO_KIND
 
 
 def _text_kind(data: bytes) -> str:
@@ -179,7 +179,7 @@ def load_plugin(kind: str) -> str | None:
 
 def advice(kind: str, name: str) -> str:
     """What a file of a kind that cannot be read is, and what to do, behind its name and a colon."""
-    if kind == VIDEO:
+    if kind == VIDEO_KIND:
         quoted = shlex.quote(name) if "<" not in name else "VIDEO"
         return (
             f"is a video: 'expllm video {quoted} -o OUT' explains it over time; for single pictures of it "
@@ -194,7 +194,7 @@ def advice(kind: str, name: str) -> str:
     return f"not a supported picture format ({kind}): {_SUPPORTED}"
 
 
-def head(path: str) -> bytes:
+def first_bytes(path: str) -> bytes:
     """The first few thousand bytes of a regular file; empty if there is none, or it cannot be read."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a device or pipe can act on it, or wait
@@ -210,12 +210,12 @@ def our_mark() -> "PngInfo":
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    for key, text in OURS.items():
+    for key, text in OUR_MARK.items():
         info.add_text(key, text)
     return info
 
 
-def is_ours(start: bytes) -> bool:
+def is_our_png(start: bytes) -> bool:
     """Whether a file that begins so is a PNG that we drew."""
-    texts = (f"tEXt{key}\0{text}".encode() for key, text in OURS.items())
+    texts = (f"tEXt{key}\0{text}".encode() for key, text in OUR_MARK.items())
     return start.startswith(b"\x89PNG") and any(text in start for text in texts)

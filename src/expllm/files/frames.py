@@ -14,7 +14,7 @@ TRIED: Final = 12
 MOST: Final = 1000
 """Frames that are counted."""
 
-MOST_PIXELS: Final = 400_000_000
+_MOST_PIXELS: Final = 400_000_000
 """Pixels that may be decoded on the way to the last frame tried: each frame builds on those before."""
 
 _ANIMATED: Final = ("WEBP", "PNG", "AVIF", "HEIC")
@@ -51,7 +51,7 @@ def frames_of(image: "Image.Image", kind: str, data: bytes) -> Frames:
     else:
         places = _told_by_header(image) if kind in _ANIMATED else [0]
     width, height = image.size
-    reach = places[: max(1, min(len(places), MOST_PIXELS // max(width * height, 1)))]
+    reach = places[: max(1, min(len(places), _MOST_PIXELS // max(width * height, 1)))]
     steps = max(1, min(TRIED, len(reach)) - 1)
     tried = sorted({round(step * (len(reach) - 1) / steps) for step in range(steps + 1)})
     return Frames(tuple(reach[at] for at in tried), len(places), "page" if kind == "TIFF" else "frame")

@@ -212,8 +212,8 @@ def upright_size(path: "str | os.PathLike[str]") -> tuple[int, int]:
     from PIL import Image
 
     name = _label(os.fsdecode(path))
-    head = formats.head(os.fspath(path))
-    kind = formats.kind_of(head, name)
+    head = formats.first_bytes(os.fspath(path))
+    kind = formats.file_kind(head, name)
     plugin = formats.load_plugin(kind) if kind in formats.PLUGINS else None
     if plugin is None:
         what = formats.advice(kind, name) if head else "cannot be read, or is empty"
@@ -255,7 +255,7 @@ def _download(url: str, limits: ImageLimits, allow: bool) -> tuple[bytes, str]:
     shown = _label(download.without_login(url))
     if not allow:
         raise ImageError(f"{shown[:60]}: is a URL, and this call opens none: download it and give the file")
-    return download.fetch(url, limits.max_bytes, limits.timeout_s, limits.max_redirects), shown
+    return download.fetch_url(url, limits.max_bytes, limits.timeout_s, limits.max_redirects), shown
 
 
 def _read_file(path: str, name: str, limits: ImageLimits) -> bytes:
@@ -328,7 +328,7 @@ def _readable(data: bytes, name: str, limits: ImageLimits) -> tuple[str, str]:
     _check_bytes(len(data), name, limits)
     if not data:
         raise ImageError(f"{name}: is empty (0 bytes): copy or download it again")
-    kind = formats.kind_of(data, name)
+    kind = formats.file_kind(data, name)
     plugin = formats.load_plugin(kind) if kind in formats.PLUGINS else None
     if plugin is None:
         raise ImageError(f"{name}: {formats.advice(kind, name)}")

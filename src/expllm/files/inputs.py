@@ -11,7 +11,7 @@ from typing import Final
 
 from expllm.core.errors import ExpllmError, ImageError
 from expllm.files import formats
-from expllm.files.folders import OURS, Entry, below
+from expllm.files.folders import OUR_OUTPUT, Entry, below
 from expllm.files.globs import matching
 
 PICTURE_SUFFIXES: Final = frozenset(
@@ -20,7 +20,7 @@ PICTURE_SUFFIXES: Final = frozenset(
 """What is taken from a folder by its name; other files are looked into. What is named outright may be called
 anything."""
 
-TABLE_SUFFIXES: Final = frozenset(".json .jsonl .ndjson .csv .tsv .tab .txt .parquet .pq .xlsx .xls".split())
+_TABLE_SUFFIXES: Final = frozenset(".json .jsonl .ndjson .csv .tsv .tab .txt .parquet .pq .xlsx .xls".split())
 """Tables of action units (see `autables`), when named outright. Excel calls its Unicode text `.txt`; of a
 workbook nothing comes but the advice to save it as CSV."""
 
@@ -64,7 +64,7 @@ class Input:
     def is_table(self) -> bool:
         path = Path(self.name)
         path = path.with_suffix("") if path.suffix.lower() in _PACKED else path
-        return path.suffix.lower() in TABLE_SUFFIXES and not is_url(self.name)
+        return path.suffix.lower() in _TABLE_SUFFIXES and not is_url(self.name)
 
 
 def is_url(name: str) -> bool:
@@ -83,7 +83,7 @@ def recorded_name(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def expand(arguments: Iterable[str], left_out: list[Entry] | None = None) -> Iterator[Input]:
+def expand_inputs(arguments: Iterable[str], left_out: list[Entry] | None = None) -> Iterator[Input]:
     """Every input that the arguments stand for, each once, folders sorted, arguments in their order.
 
     What does not exist, cannot be listed, holds no picture or is one of a kind that cannot be read becomes an
@@ -127,7 +127,11 @@ def _expand_glob(pattern: str, missing: OSError | ValueError) -> Iterator[Input 
                 if os.path.isdir(name):
                     yield from _expand_folder(name)
                 else:
-                    yield Entry(name, OURS) if formats.is_ours(formats.head(name)) else Input(name)
+                    yield (
+                        Entry(name, OUR_OUTPUT)
+                        if formats.is_our_png(formats.first_bytes(name))
+                        else Input(name)
+                    )
             return
         yield Input(pattern, ImageError(f"{pattern}: no file matches"))
         return
@@ -154,7 +158,7 @@ def _of_folder(entries: list[Entry]) -> Iterator[Input | Entry]:
         if entry.error is not None:
             reason = f"cannot list the folder ({entry.error.strerror})"
             yield Input(name, ImageError(f"{name}: {reason}"))
-        elif kind in (formats.VIDEO, formats.CAMERA_RAW) and _stem(name) in pictures:
+        elif kind in (formats.VIDEO_KIND, formats.CAMERA_RAW) and _stem(name) in pictures:
             yield Entry(name, f"{kind} beside a picture of the same name")
         elif kind in formats.UNREAD:
             yield Input(name, ImageError(f"{name}: {formats.advice(kind, name)}"))
@@ -169,15 +173,15 @@ def _kind(entry: Entry) -> str:
     suffix = os.path.splitext(entry.path)[1].lower()
     if suffix in PICTURE_SUFFIXES and suffix != _DRAWN_SUFFIX:
         return _PICTURE
-    head = formats.head(entry.path)
-    if formats.is_ours(head):
-        return OURS
+    head = formats.first_bytes(entry.path)
+    if formats.is_our_png(head):
+        return OUR_OUTPUT
     return _PICTURE if suffix == _DRAWN_SUFFIX else _kind_inside(entry.path, head)
 
 
 def _kind_inside(path: str, head: bytes) -> str:
     """The same for a file whose name says nothing."""
-    kind = formats.kind_of(head, path) if head else "nothing that can be read"
+    kind = formats.file_kind(head, path) if head else "nothing that can be read"
     if kind in formats.PLUGINS:
         is_copy = path.lower().endswith(_COPY_SUFFIXES)
         return "by its name a copy, part or thumbnail of another file" if is_copy else _PICTURE

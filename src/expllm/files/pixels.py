@@ -26,7 +26,7 @@ from PIL import Image
 # Pillow logs some errors besides raising them; without any handler Python would print them to stderr
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-Pixels = NDArray[np.uint8]  # [H, W, 3], RGB
+_Pixels = NDArray[np.uint8]  # [H, W, 3], RGB
 
 _MAX_RLE_PIXELS = 2_100_000  # Full HD. Pillow unpacks run-length BMP in Python: 1 s a megapixel at worst
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -56,7 +56,7 @@ def check_cost(image: Image.Image, max_pixels: int) -> str | None:
     return None
 
 
-def upright_rgb(image: Image.Image, side: int | None, *, own: bool) -> tuple[Pixels, tuple[int, int]]:
+def upright_rgb(image: Image.Image, side: int | None, *, own: bool) -> tuple[_Pixels, tuple[int, int]]:
     """Decode `image` to read-only RGB whose longer side is at most `side`, and its full upright size.
 
     With `own` the image may be modified, which lets a JPEG decode at a fraction of its size.
@@ -84,7 +84,7 @@ def upright_size_of(image: Image.Image) -> tuple[int, int]:
     return image.size[::-1] if _orientation(image) in _SIDEWAYS else image.size
 
 
-def shrink_array(array: Pixels, side: int | None) -> Pixels:
+def shrink_array(array: _Pixels, side: int | None) -> _Pixels:
     """A read-only view of uint8 `[H, W, 3]`, or a smaller copy when its longer side exceeds `side`."""
     height, width = array.shape[:2]
     target = fitted((width, height), side)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from expllm.core.errors import OutputError
 from expllm.files.atomic import whole_file
-from expllm.files.formats import OURS
+from expllm.files.formats import OUR_MARK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ DASHES: Final = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 """Lines differ in more than colour, so that a grey print can be read too."""
 
 GREY: Final = "#767676"
-FORMATS: Final = ("png", "svg")
+_FORMATS: Final = ("png", "svg")
 
 _STYLE: Final[dict[str, Any]] = {
     "font.size": 11,
@@ -54,7 +54,7 @@ def canvas(path: Path | str, width: float, height: float) -> Iterator["Axes"]:
         OutputError: `path` cannot be written, or has another ending.
     """
     kind = Path(path).suffix.lower().removeprefix(".")
-    if kind not in FORMATS:
+    if kind not in _FORMATS:
         raise OutputError(f"cannot write {path}: plots are PNG or SVG; end the name with .png or .svg")
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ def canvas(path: Path | str, width: float, height: float) -> Iterator["Axes"]:
         yield figure.add_subplot()
         with whole_file(path, "wb") as file:
             # SVG's default date would make every file another one.
-            metadata = {"Date": None} if kind == "svg" else dict(OURS)
+            metadata = {"Date": None} if kind == "svg" else dict(OUR_MARK)
             figure.savefig(file, format=kind, dpi=150, metadata=metadata)
 
 

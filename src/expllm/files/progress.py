@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
-from expllm.files.signals import check
+from expllm.files.signals import raise_pending
 
 SHOWN_FROM: Final = 8
 """Below so many inputs the results themselves are the progress."""
@@ -90,7 +90,7 @@ class Progress:
         Raises:
             KeyboardInterrupt, SystemExit: a signal asked for the end, and its exception was lost on the way.
         """
-        check()
+        raise_pending()
         self._done += 1
         self._failed = failed
         if self._bar is not None:

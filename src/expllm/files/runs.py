@@ -14,7 +14,7 @@ from typing import IO, Any, Final
 from expllm.core.errors import ExitCode, ExpllmError, OutputError
 from expllm.files.atomic import whole_file
 
-FORMAT: Final = 1
+_FORMAT: Final = 1
 """Format of a run's folder; a folder of another format is refused, not guessed at."""
 
 
@@ -79,10 +79,10 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise RunError(f"{self.settings_file}: cannot be read ({error})") from None
         version = found.get("format") if isinstance(found, dict) else None
-        if version != FORMAT:
+        if version != _FORMAT:
             raise RunError(
                 f"{self.path}: of format {version}, made by expllm {found.get('expllm', 'unknown')}; "
-                f"this is format {FORMAT}: go on with that version, or choose another folder"
+                f"this is format {_FORMAT}: go on with that version, or choose another folder"
             )
         return dict(found)
 
@@ -93,7 +93,7 @@ class RunFolder:
             OutputError: the folder cannot be made or written.
         """
         with whole_file(str(self.settings_file), "w") as file:
-            json.dump({"format": FORMAT, **settings}, file, indent=1, ensure_ascii=False)
+            json.dump({"format": _FORMAT, **settings}, file, indent=1, ensure_ascii=False)
             file.write("\n")
 
     def resume(self, settings: Mapping[str, Any], changeable: frozenset[str] = frozenset()) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from expllm.core.errors import UsageError
 
-VARIABLE: Final = "EXPLLM_SETTINGS"
+SETTINGS_VARIABLE: Final = "EXPLLM_SETTINGS"
 KEYS: Final = ("data_root", "data")
 NO_HOME: Final = Path("/nonexistent")
 
@@ -42,7 +42,7 @@ class UserSettings:
 
 def settings_path() -> Path:
     """Where the file is, whether it exists or not."""
-    if chosen := os.environ.get(VARIABLE):
+    if chosen := os.environ.get(SETTINGS_VARIABLE):
         return Path(chosen)
     base = os.environ.get("XDG_CONFIG_HOME")
     return (Path(base) if base else home() / ".config") / "expllm" / "settings.toml"
@@ -67,8 +67,8 @@ def user_settings() -> UserSettings:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        if os.environ.get(VARIABLE):
-            raise UsageError(f"{path}: {VARIABLE} names this file, and it does not exist") from None
+        if os.environ.get(SETTINGS_VARIABLE):
+            raise UsageError(f"{path}: {SETTINGS_VARIABLE} names this file, and it does not exist") from None
         return UserSettings(path)
     except OSError as error:
         raise UsageError(f"{path}: the settings cannot be read ({error.strerror})") from None

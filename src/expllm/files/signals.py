@@ -2,7 +2,8 @@
 
 An exception that a signal handler raises is lost where Python cannot pass it on: in a finalizer, a weak
 reference's callback, a callback of native code. Of 39 runs told to end at a random moment, 8 went on. So the
-signal is also remembered, and [`check`][expllm.files.signals.check] raises again at a safe place.
+signal is also remembered, and [`raise_pending`][expllm.files.signals.raise_pending] raises again at a
+safe place.
 """
 
 import signal
@@ -25,7 +26,7 @@ def unwind_on_signals() -> None:
     sys.unraisablehook = _complain_unless_ending
 
 
-def check() -> None:
+def raise_pending() -> None:
     """Raises what a signal asked for, if one came."""
     if _received:
         _end(_received[-1])

@@ -8,7 +8,7 @@ from expllm.grounding.claims import Checked, Claim, DegreeWord, Half, Unread, Ve
 from expllm.grounding.conclusion import concluded
 from expllm.grounding.emotions import EmotionMention
 from expllm.grounding.places import half_of
-from expllm.grounding.reader import Reading, read, read_claims
+from expllm.grounding.reader import TextReading, read_claims, read_text
 
 __all__ = [
     "Audit",
@@ -17,13 +17,13 @@ __all__ = [
     "DegreeWord",
     "EmotionMention",
     "Half",
-    "Reading",
+    "TextReading",
     "Unread",
     "Verdict",
     "audit",
     "audit_reading",
     "concluded",
     "half_of",
-    "read",
     "read_claims",
+    "read_text",
 ]

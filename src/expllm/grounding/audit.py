@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from expllm.core.vocabulary import AU_BY_NAME, AUVector, Expression
-from expllm.grounding.checking import MENTION, check
+from expllm.grounding.checking import MENTION, check_claim
 from expllm.grounding.claims import Checked, Claim, Unread, Verdict
 from expllm.grounding.emotions import EmotionMention, conflicts, label_in, read_emotions
-from expllm.grounding.reader import Reading, read
+from expllm.grounding.reader import TextReading, read_text
 
 if TYPE_CHECKING:
     from expllm.core.records import CoT
 
 UNCHECKABLE: Final = (Verdict.NOT_MEASURABLE, Verdict.OUTSIDE)
-REFUTED: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE)
+REFUTING_VERDICTS: Final = (Verdict.CONTRADICTED, Verdict.WRONG_SIDE, Verdict.WRONG_PLACE)
 """What is claimed does not take place, or not there."""
 
-WRONG: Final = (*REFUTED, Verdict.WRONG_DEGREE)
+WRONG: Final = (*REFUTING_VERDICTS, Verdict.WRONG_DEGREE)
 
 _CLEAR_BY_PART: Final = frozenset({"chin raise", "nose wrinkle", "cheeks puff", "jaw drop"})
 """Actions that "activity" of their part already names."""
@@ -96,11 +96,11 @@ def audit(text: "str | CoT", aus: Mapping[str, float | None], label: Expression 
     1
     """
     whole = text if isinstance(text, str) else text.text
-    return audit_reading(read(whole), whole, aus, label)
+    return audit_reading(read_text(whole), whole, aus, label)
 
 
 def audit_reading(
-    reading: Reading, text: str, aus: Mapping[str, float | None], label: Expression | str | None = None
+    reading: TextReading, text: str, aus: Mapping[str, float | None], label: Expression | str | None = None
 ) -> Audit:
     """Checks claims that were read from a text before, by rules or by a model; otherwise as `audit`.
 
@@ -112,7 +112,7 @@ def audit_reading(
     """
     aus = aus if isinstance(aus, AUVector) else AUVector(aus)
     label = Expression.parse(label) if isinstance(label, str) else label
-    checked = tuple(check(claim, aus) for claim in reading.claims)
+    checked = tuple(check_claim(claim, aus) for claim in reading.claims)
     counts = Counter(one.verdict for one in checked)
     checkable = len(checked) - sum(counts[verdict] for verdict in UNCHECKABLE)
     active = aus.active(MENTION)
@@ -144,11 +144,11 @@ def _told(claims: Any) -> set[str]:
     """Names of the units that a text tells; activity of a whole region tells none of them."""
     told: set[str] = set()
     for claim in claims:
-        told.update(units_of(claim))
+        told.update(claim_units(claim))
     return told
 
 
-def units_of(claim: Claim) -> list[str]:
+def claim_units(claim: Claim) -> list[str]:
     """Names of the units that a claim tells; none if it denies, or speaks of a whole region only."""
     if claim.negated:
         return []

@@ -9,11 +9,12 @@ from expllm.grounding.claims import Checked, Claim, DegreeWord, Verdict
 from expllm.grounding.meanings import FACS_ONLY
 from expllm.grounding.places import half_of, misplaced
 
-ABSENT: Final = 0.01
+_ABSENT: Final = 0.01
 """Below this a measured movement does not take place: whoever claims it is contradicted."""
 
 MENTION: Final = 0.05
-"""Below this a movement deserves no more than "slight"; claimed without a degree it is not supported."""
+"""Below this no text of ours claims a movement: readers leave traces of this size everywhere. It
+deserves no more than "slight"; claimed without a degree it is not supported."""
 
 DENIED: Final = 0.2
 """From this on a movement may not be said to be absent: a slight one is next to none."""
@@ -55,7 +56,7 @@ class _Finding:
     reason: str
 
 
-def check(claim: Claim, aus: AUVector) -> Checked:
+def check_claim(claim: Claim, aus: AUVector) -> Checked:
     """What `aus` says to `claim`."""
     if not claim.units:
         reason = f"no action unit measures this ({claim.outside})"
@@ -87,7 +88,7 @@ def _findings(claim: Claim, aus: AUVector) -> dict[str, _Finding]:
         # "Barely parted" fits what does not move at all: the meaning that does move is held to it.
         peaks = {action: _peak(f.units.values()) for action, f in found.items()}
         if max(peaks.values()) >= MENTION:
-            aside |= {action for action, peak in peaks.items() if peak < ABSENT}
+            aside |= {action for action, peak in peaks.items() if peak < _ABSENT}
     return {action: f for action, f in found.items() if action not in aside} or found
 
 
@@ -147,7 +148,7 @@ def _check_elsewhere(
     claim: Claim, known: list[float], values: dict[str, float | None], sided: dict[Side | None, float | None]
 ) -> _Finding | None:
     """Wrong if a side that is said to move is at rest and the other one moves."""
-    if min(known) >= ABSENT or _peak(sided.values()) < MENTION or claim.degree is DegreeWord.MINIMAL:
+    if min(known) >= _ABSENT or _peak(sided.values()) < MENTION or claim.degree is DegreeWord.MINIMAL:
         return None
     where = "both sides" if claim.both else f"the {claim.side}"
     return _Finding(Verdict.WRONG_SIDE, values, f"says {where}, {_pair(sided)}")
@@ -182,7 +183,7 @@ def _judge(claim: Claim, action: str, told: list[float], values: dict[str, float
     measured = f"measured {_number(value)}"
     if claim.negated:
         return _judge_denial(claim, action, value, values)
-    if value < ABSENT and claim.degree is not DegreeWord.MINIMAL and (claim.value or 1.0) >= ABSENT:
+    if value < _ABSENT and claim.degree is not DegreeWord.MINIMAL and (claim.value or 1.0) >= _ABSENT:
         return _Finding(Verdict.CONTRADICTED, values, f"{action} does not take place, {measured}")
     quoted = claim.value is not None and any(abs(claim.value - v) <= NUMBER for v in _known(values))
     if claim.value is not None and not quoted:

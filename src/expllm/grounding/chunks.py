@@ -134,7 +134,7 @@ def chunked(signs: list[Sign]) -> list[Chunk]:
     return found
 
 
-def located(signs: list[Sign], part: int) -> bool:
+def names_place(signs: list[Sign], part: int) -> bool:
     """ "under *the eyes*", "toward *the brows*": where, not what moves."""
     for k in range(part - 1, max(-1, part - 4), -1):
         if signs[k].word == "it" and k < part - 1:

@@ -7,7 +7,7 @@ from expllm.grounding.chunks import Chunk
 from expllm.grounding.signs import Sign
 from expllm.grounding.statements import Statement
 
-BRIEF: Final = 3
+BRIEF_CHUNK: Final = 3
 """Words of a chunk that only says which side of two: "albeit slightly less"."""
 
 
@@ -19,7 +19,7 @@ def empty(chunk: Chunk) -> bool:
     return not chunk.linked and not chunk.parts and not chunk.acts
 
 
-def named(signs: list[Sign], chunk: Chunk) -> set[Side]:
+def named_sides(signs: list[Sign], chunk: Chunk) -> set[Side]:
     return {side for i in span(chunk) if (side := signs[i].side)}
 
 
@@ -28,10 +28,10 @@ def flagged(signs: list[Sign], chunk: Chunk, *flags: str) -> bool:
 
 
 def has_sides(of: Statement) -> bool:
-    return any(action.removeprefix("outside:") in SIDED for action in of.actions)
+    return any(action.removeprefix("outside:") in _SIDED for action in of.actions)
 
 
-SIDED = frozenset(
+_SIDED = frozenset(
     {
         "eye close", "lid raise", "brow lower", "brow raise", "lip corner pull", "lip corner stretch",
         "lip corner depressor", "dimpler", "cheek raiser", "lid tightener",
@@ -39,7 +39,7 @@ SIDED = frozenset(
 )  # fmt: skip
 
 
-def compare(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statement]) -> None:
+def read_comparison(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statement]) -> None:
     """ "more on the right than on the left", "the left leading": both sides move, one of them more."""
     chunk = chunks[c]
     meant = next((i for i in span(chunk) if signs[i].has("means")), chunk.last)
@@ -92,7 +92,8 @@ def _reference(signs: list[Sign], chunk: Chunk, cue: int) -> int | None:
 def _goes_further(chunks: list[Chunk], c: int, found: list[Statement], *, less: bool) -> bool:
     """ "the left has closed, and closed *further*": of the side that was named before."""
     chunk = chunks[c]
-    brief = not chunk.parts and not chunk.noes and (bool(chunk.moves) or chunk.last - chunk.first <= BRIEF)
+    short = chunk.last - chunk.first <= BRIEF_CHUNK
+    brief = not chunk.parts and not chunk.noes and (bool(chunk.moves) or short)
     if c == 0 or not brief or chunk.opened not in ("and", "comma"):
         return False
     last = next((s for s in reversed(found) if s.chunk == c - 1 and s.side and not s.both), None)

@@ -8,7 +8,7 @@ from expllm.core.vocabulary import Side
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.lexicon import words
 
-DEGREES: Final[Mapping[DegreeWord, frozenset[str]]] = MappingProxyType(
+_DEGREES: Final[Mapping[DegreeWord, frozenset[str]]] = MappingProxyType(
     {
         DegreeWord.MINIMAL: words(
             "minimal minimally barely negligible hardly scarcely marginal marginally minute "
@@ -35,7 +35,7 @@ DEGREES: Final[Mapping[DegreeWord, frozenset[str]]] = MappingProxyType(
         ),
     }
 )
-DEGREE_OF: Final = {word: degree for degree, group in DEGREES.items() for word in group}
+DEGREE_OF: Final = {word: degree for degree, group in _DEGREES.items() for word in group}
 
 SIDES: Final = {
     "left": Side.LEFT,
@@ -130,7 +130,7 @@ BREAKS: Final = words(
 CARRIES: Final = words("which that but yet and though although then")
 """A clause that begins so may go on about the part named before."""
 
-AMOUNTS: Final = words(
+AMOUNT_NOUNS: Final = words(
     "level levels degree degrees amount amounts of sense value values score scores intensity intensities"
 )
 """What may stand between a word of degree and the movement: "low *levels of* tension"."""

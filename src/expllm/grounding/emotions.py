@@ -25,10 +25,10 @@ _NEAR: Final = {
 }
 """Words that stand close to an expression without being its name."""
 
-CORE: Final = {word: label for label in E for word in (label.value, *EXPRESSION_SYNONYMS[label])}
+_CORE: Final = {word: label for label in E for word in (label.value, *EXPRESSION_SYNONYMS[label])}
 """Names of expressions."""
 
-_WORD_OF: Final = {word: label for label, near in _NEAR.items() for word in near.split()} | CORE
+_WORD_OF: Final = {word: label for label, near in _NEAR.items() for word in near.split()} | _CORE
 NAMED: Final = frozenset(_WORD_OF) | frozenset(
     "worry concern doubt pride amusement annoyance resentment suspicion curiosity interest confusion unease "
     "nervousness discomfort tiredness fatigue boredom pain embarrassment shame guilt relief hope longing "
@@ -127,7 +127,7 @@ def read_emotions(text: str) -> tuple[EmotionMention, ...]:
                     denied=_denied(before),
                     hedged=bool(_HEDGES.search(before) or _HEDGED_AFTER.match(text, match.end())),
                     main=bool(_MAIN.search(before)),
-                    core=word in CORE,
+                    core=word in _CORE,
                 )
             )  # fmt: skip
     return tuple(found)

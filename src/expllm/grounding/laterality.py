@@ -6,7 +6,15 @@ from expllm.core.vocabulary import Side
 from expllm.grounding import cues as strict
 from expllm.grounding.chunks import Chunk
 from expllm.grounding.claims import DegreeWord
-from expllm.grounding.comparisons import BRIEF, compare, empty, flagged, has_sides, named, span
+from expllm.grounding.comparisons import (
+    BRIEF_CHUNK,
+    empty,
+    flagged,
+    has_sides,
+    named_sides,
+    read_comparison,
+    span,
+)
 from expllm.grounding.signs import Sign
 from expllm.grounding.statements import Statement
 
@@ -17,7 +25,7 @@ _SHORT: Final = 6
 """Words of a chunk that only says how much."""
 
 
-def settle(signs: list[Sign], chunks: list[Chunk], found: list[Statement], *, interprets: bool) -> None:
+def settle_sides(signs: list[Sign], chunks: list[Chunk], found: list[Statement], *, interprets: bool) -> None:
     """Gives each statement its degree and its side, and what is said of the other side."""
     for statement in found:
         _degree(signs, chunks, statement, interprets=interprets)
@@ -30,7 +38,7 @@ def settle(signs: list[Sign], chunks: list[Chunk], found: list[Statement], *, in
     for chunk in chunks:
         _alone(signs, chunk, found)
     for c, _ in enumerate(chunks):
-        compare(signs, chunks, c, found)
+        read_comparison(signs, chunks, c, found)
         _contrast(signs, chunks, c, found)
 
 
@@ -38,17 +46,17 @@ def _alone(signs: list[Sign], chunk: Chunk, found: list[Statement]) -> None:
     """ "his left eye closed, and *his left eye alone*"."""
     if chunk.linked or not flagged(signs, chunk, "only"):
         return
-    if empty(chunk) and len(named(signs, chunk)) == 1 and not chunk.noes:
+    if empty(chunk) and len(named_sides(signs, chunk)) == 1 and not chunk.noes:
         last = next((s for s in reversed(found) if max(s.signs) < chunk.first), None)
         if last and not last.negated and not last.side and not last.both and has_sides(last):
             last.side, last.only = (
-                next(iter(named(signs, chunk))),
+                next(iter(named_sides(signs, chunk))),
                 True,
             )  # "and it was there *on the left only*"
         return
     if len(chunk.parts) != 1:
         return
-    sides, part = named(signs, chunk), signs[chunk.parts[0]].part
+    sides, part = named_sides(signs, chunk), signs[chunk.parts[0]].part
     for one in found:
         if one.part == part and one.side and sides == {one.side} and not one.negated and not one.both:
             one.only = True
@@ -137,11 +145,11 @@ def _aside(signs: list[Sign], chunk: Chunk, beside: Chunk) -> DegreeWord | None:
         return signs[chunk.first].degree
     if chunk.parts or chunk.acts or chunk.noes or chunk.last - chunk.first > _SHORT:
         return None
-    if signs[chunk.first].word == "that" and chunk.last - chunk.first > BRIEF:
+    if signs[chunk.first].word == "that" and chunk.last - chunk.first > BRIEF_CHUNK:
         return None  # "a gesture *that readers will associate with restraint*"
     if any(signs[i].kinds - {"slide", "generic"} for i in span(chunk)):
         return None
-    if flagged(signs, beside, "both") and named(signs, chunk):
+    if flagged(signs, beside, "both") and named_sides(signs, chunk):
         return None  # "both brows are lowered, strongly on the left"
     return next(
         (signs[i].degree for i in span(chunk) if signs[i].degree and not _of_comparison(signs, chunk, i)),
@@ -162,7 +170,9 @@ def _of_comparison(signs: list[Sign], chunk: Chunk, i: int) -> bool:
     if i > chunk.first and signs[i - 1].word in ("more", "less", "the more", "most"):
         return True
     if any(signs[k].kinds and signs[k].has("more") for k in range(i + 1, min(i + 2, chunk.last))):
-        return flagged(signs, chunk, "than") or bool(named(signs, chunk))  # "a bit broader" compares nothing
+        return flagged(signs, chunk, "than") or bool(
+            named_sides(signs, chunk)
+        )  # "a bit broader" compares nothing
     return any(
         signs[k].has("more", "less") and not signs[k].degree for k in range(i + 1, min(i + 3, chunk.last))
     )
@@ -173,7 +183,7 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
     part = next((i for i in of.signs if signs[i].part), None)
     own = part is not None and chunk.first <= part < chunk.last
     near = _before(signs, part) if part is not None else set()
-    told = named(signs, chunk)
+    told = named_sides(signs, chunk)
     both = flagged(signs, chunk, "both")
     sides = (near if own else set()) or told
     if not sides and not both:
@@ -181,13 +191,13 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
             quoted = 0 <= c < len(chunks) and flagged(signs, chunks[c], "number")  # "(0.198 left, 0.206 "
             "right)"
             if 0 <= c < len(chunks) and empty(chunks[c]) and not chunks[c].noes and not quoted:
-                sides |= named(signs, chunks[c])
+                sides |= named_sides(signs, chunks[c])
                 both = both or flagged(signs, chunks[c], "both")
                 if sides or both:
                     break
     if not sides and not both and part is not None and not own:
         home = next(k for k in chunks if k.first <= part < k.last)
-        sides = near or named(signs, home)
+        sides = near or named_sides(signs, home)
         both = not near and flagged(signs, home, "both")
     wink = signs[min(of.signs)].word.startswith("wink")
     sides = sides or (_winking(signs, chunks, of.chunk) if wink else set())
@@ -211,14 +221,14 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
     of.only = only and (of.side is not None or one or wink)
     if part is None and not of.side and not of.both:
         home = chunks[max(of.chunk - 1, 0)]
-        if home.parts and len(named(signs, home)) == 1 and flagged(signs, chunk, "only"):
-            of.side, of.only = next(iter(named(signs, home))), True
+        if home.parts and len(named_sides(signs, home)) == 1 and flagged(signs, chunk, "only"):
+            of.side, of.only = next(iter(named_sides(signs, home))), True
 
 
 def _winking(signs: list[Sign], chunks: list[Chunk], c: int) -> set[Side]:
     """ "it is only *with the right eye* that he winks": the side that a chunk beside it names."""
     beside = [chunks[k] for k in (c + 1, c - 1) if 0 <= k < len(chunks)]
-    return next((sides for chunk in beside if (sides := named(signs, chunk))), set())
+    return next((sides for chunk in beside if (sides := named_sides(signs, chunk))), set())
 
 
 def _opening(signs: list[Sign], chunks: list[Chunk], c: int) -> set[Side]:
@@ -227,7 +237,7 @@ def _opening(signs: list[Sign], chunks: list[Chunk], c: int) -> set[Side]:
     for chunk in chunks[:c]:
         if chunk.linked or chunk.parts or chunk.acts or chunk.noes:
             break
-        found |= named(signs, chunk)
+        found |= named_sides(signs, chunk)
     return found
 
 
@@ -265,9 +275,9 @@ def _contrast(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statem
     )
     if not idle:
         return
-    sides = named(signs, chunk)
+    sides = named_sides(signs, chunk)
     if not sides and c > 0 and empty(chunks[c - 1]) and not flagged(signs, chunks[c - 1], "number"):
-        sides = named(signs, chunks[c - 1])
+        sides = named_sides(signs, chunks[c - 1])
     other = flagged(signs, chunk, "other")
     told = [s for s in found if s.chunk != c and not s.negated and not s.both and has_sides(s)]
     told = [s for s in told if s.chunk < c][-1:] or told[:1]

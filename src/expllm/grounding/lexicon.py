@@ -13,7 +13,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-PARTS: Final[Mapping[str, str]] = MappingProxyType(
+PART_OF_WORD: Final[Mapping[str, str]] = MappingProxyType(
     {
         word: part
         for part, group in {

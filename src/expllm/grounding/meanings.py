@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from expllm.core.vocabulary import ACTION_UNITS
+from expllm.grounding.movements import MOUTH
 
 FACS_ONLY: Final = frozenset(unit.action for unit in ACTION_UNITS if unit.number is None)
 """Actions that FEAFA lacks: most readers of action units do not measure them."""
@@ -144,12 +145,6 @@ MEANINGS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = MappingProxyType(
 )  # fmt: skip
 """(part, movement) -> actions that the words may mean; ``not`` before one: its absence; ``outside:``: a
 movement that FEAFA has no unit for; ``*mouth``: any action of `MOUTH`."""
-
-MOUTH: Final = (
-    "lip corner pull", "lip corner stretch", "upper lip suck", "lower lip suck", "upper lip raise",
-    "lower lip depress", "lip pucker", "jaw drop", "lip corner depressor", "dimpler", "lip tightener",
-    "lip pressor", "lips part",
-)  # fmt: skip
 
 STILL: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {

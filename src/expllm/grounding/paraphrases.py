@@ -7,7 +7,7 @@ from expllm.grounding.chunks import Chunk, chunked
 from expllm.grounding.claims import Claim
 from expllm.grounding.contexts import in_context
 from expllm.grounding.coverage import speaks_of_movement
-from expllm.grounding.laterality import settle
+from expllm.grounding.laterality import settle_sides
 from expllm.grounding.movements import LOWER_FACE, MOUTH
 from expllm.grounding.polarity import turned
 from expllm.grounding.signs import Sign, signs
@@ -41,7 +41,7 @@ def restated(text: str, tokens: list[Item], part: str) -> Restated:
     chunks = chunked(words)
     found = Reader(words, chunks).read()
     interprets = any("means" in word.flags or "number" in word.flags for word in words)
-    settle(words, chunks, found, interprets=interprets)
+    settle_sides(words, chunks, found, interprets=interprets)
     if interprets:
         found = [one for one in found if one.kind != "calm"]  # calm is what such sentences make of it
     general = [

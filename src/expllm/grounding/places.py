@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from expllm.grounding.claims import Claim, Half
-from expllm.grounding.sides import Draft
+from expllm.grounding.sides import ClaimDraft
 from expllm.grounding.tags import Item
 
 UPPER_FACE: Final = frozenset({"eye close", "lid raise", "brow lower", "brow raise", "lid tightener"})
@@ -14,7 +14,7 @@ _BETWEEN: Final = frozenset({"nose wrinkle", "cheeks puff", "cheek raiser"})
 """Actions that may be placed in either half."""
 
 
-def add_halves(items: list[Item], drafts: list[Draft]) -> None:
+def add_halves(items: list[Item], drafts: list[ClaimDraft]) -> None:
     """Gives each claim the half of the face that its clause opens with, or that stands right behind it.
 
     "In the *lower* face, the jaw drops"; "lowered brows in the *upper* face". What one word tells gets none:

@@ -9,11 +9,12 @@ from expllm.grounding import cues
 from expllm.grounding.claims import Claim, DegreeWord, Unread
 from expllm.grounding.clauses import Motion, attach, clauses, is_act, meaning, motions
 from expllm.grounding.combining import combined
-from expllm.grounding.meanings import ACTS, MOUTH
+from expllm.grounding.meanings import ACTS
+from expllm.grounding.movements import MOUTH
 from expllm.grounding.paraphrases import restated
 from expllm.grounding.places import add_halves
 from expllm.grounding.scopes import mark
-from expllm.grounding.sides import Draft, add_numbers, add_sides
+from expllm.grounding.sides import ClaimDraft, add_numbers, add_sides
 from expllm.grounding.tags import Item, headed, sentences
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _LEADING: Final = frozenset("degree filler side both".split())
 
 
 @dataclass(frozen=True)
-class Reading:
+class TextReading:
     """What was read out of a text.
 
     Attributes:
@@ -38,11 +39,11 @@ class Reading:
 
 
 def read_claims(text: "str | CoT") -> tuple[Claim, ...]:
-    """The claims of a text about movements of the face, in the order of the text; see `read`."""
-    return read(text).claims
+    """The claims of a text about movements of the face, in the order of the text; see `read_text`."""
+    return read_text(text).claims
 
 
-def read(text: "str | CoT") -> Reading:
+def read_text(text: "str | CoT") -> TextReading:
     """The claims of a text about movements of the face, and the sentences about it that could not be read.
 
     Statements about faces in general, suppositions and comparisons ("typically part of a smile", "rather
@@ -69,11 +70,11 @@ def read(text: "str | CoT") -> Reading:
                 unread.append(Unread(first, last, whole[first:last], part))
             count += bool(found) or free.speaks
     ordered = tuple(sorted(claims.values(), key=lambda claim: (claim.start, claim.end)))
-    return Reading(ordered, tuple(unread), count)
+    return TextReading(ordered, tuple(unread), count)
 
 
-def _read_sentence(items: list[Item]) -> list[Draft]:
-    drafts: list[Draft] = []
+def _read_sentence(items: list[Item]) -> list[ClaimDraft]:
+    drafts: list[ClaimDraft] = []
     carried: list[int] = []
     for start, end in clauses(items):
         found = motions(items, start, end)
@@ -91,7 +92,7 @@ def _read_sentence(items: list[Item]) -> list[Draft]:
     return [draft for draft in drafts if not items[draft.head].supposed]
 
 
-def _of_motions(items: list[Item], start: int, end: int, found: list[Motion]) -> Iterator[Draft]:
+def _of_motions(items: list[Item], start: int, end: int, found: list[Motion]) -> Iterator[ClaimDraft]:
     for motion in found:
         if motion.kind == "generic" and items[motion.first].negated and _qualified(items, motion.first):
             continue
@@ -115,11 +116,11 @@ def _qualified(items: list[Item], i: int) -> bool:
     return any(item.word in cues.QUALIFIERS for item in items[max(0, i - 4) : i])
 
 
-def _draft(items: list[Item], start: int, end: int, motion: Motion, part: int) -> Draft:
+def _draft(items: list[Item], start: int, end: int, motion: Motion, part: int) -> ClaimDraft:
     first, last = min(motion.first, part), max(motion.last, part)
     if motion.how == "carried":
         first = motion.first
-    draft = Draft(
+    draft = ClaimDraft(
         first=first,
         last=last,
         head=motion.first,
@@ -133,7 +134,9 @@ def _draft(items: list[Item], start: int, end: int, motion: Motion, part: int) -
     return draft
 
 
-def _add_degree(items: list[Item], start: int, end: int, motion: Motion, part: int, draft: Draft) -> None:
+def _add_degree(
+    items: list[Item], start: int, end: int, motion: Motion, part: int, draft: ClaimDraft
+) -> None:
     """The word of degree before the movement, right after it, or before the part that it ends."""
     inside = [i for i in range(motion.first, motion.last) if items[i].kind == "degree"]
     before = _degree_before(items, start, motion.first)
@@ -168,7 +171,7 @@ def _degree_after(items: list[Item], end: int, i: int) -> int | None:
     ends = (
         i + 1 >= end
         or items[i + 1].kind in ("comma", "open", "link", "number")
-        or items[i + 1].word in cues.AMOUNTS
+        or items[i + 1].word in cues.AMOUNT_NOUNS
     )
     return i if ends else None
 
@@ -178,12 +181,12 @@ def _degree_before(items: list[Item], start: int, i: int) -> int | None:
     for j in range(i - 1, max(start, i - 6) - 1, -1):
         if items[j].kind == "degree":
             return j
-        if items[j].kind not in ("filler", "side", "both") and items[j].word not in cues.AMOUNTS:
+        if items[j].kind not in ("filler", "side", "both") and items[j].word not in cues.AMOUNT_NOUNS:
             return None
     return None
 
 
-def _add_side(items: list[Item], start: int, motion: Motion, part: int, draft: Draft) -> None:
+def _add_side(items: list[Item], start: int, motion: Motion, part: int, draft: ClaimDraft) -> None:
     seen = _sides_before(items, start, part)
     if motion.how != "carried":
         seen += _sides_before(items, start, motion.first)
@@ -241,7 +244,7 @@ def _pairs_parts(items: list[Item], both: int) -> bool:
     )  # fmt: skip
 
 
-def _of_acts(items: list[Item], start: int, end: int, found: list[Motion]) -> Iterator[Draft]:
+def _of_acts(items: list[Item], start: int, end: int, found: list[Motion]) -> Iterator[ClaimDraft]:
     lone = {m.first for m in found if is_act(items, m)}
     for i in range(start, end):
         item = items[i]
@@ -254,7 +257,7 @@ def _of_acts(items: list[Item], start: int, end: int, found: list[Motion]) -> It
         if item.negated and any(near.word in cues.GENUINE for near in items[max(start, i - 3) : i]):
             word = DegreeWord.MARKED  # "without a genuine smile" leaves room for another one
         side = _side_after(items, end, i)
-        yield Draft(
+        yield ClaimDraft(
             first=i if degree is None else min(degree, i),
             last=max(i, side or i, i if degree is None else degree),
             head=i,
@@ -278,7 +281,7 @@ def _side_after(items: list[Item], end: int, i: int) -> int | None:
     return None
 
 
-def _claim(draft: Draft, items: list[Item], text: str, part: str) -> Claim:
+def _claim(draft: ClaimDraft, items: list[Item], text: str, part: str) -> Claim:
     units, outside, negated = draft.units, None, draft.negated
     if draft.kind in ("still", "relaxed"):
         negated = not negated

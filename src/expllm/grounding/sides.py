@@ -8,11 +8,11 @@ from expllm.grounding.claims import DegreeWord, Half
 from expllm.grounding.meanings import MEANINGS
 from expllm.grounding.tags import Item
 
-SIDED = frozenset("eyes lids brows corners lips mouth act".split())
+_SIDED = frozenset("eyes lids brows corners lips mouth act".split())
 
 
 @dataclass(slots=True)
-class Draft:
+class ClaimDraft:
     """A claim while it is being read; indices count items of the sentence."""
 
     first: int
@@ -30,7 +30,7 @@ class Draft:
     used: set[int] = field(default_factory=set)
 
 
-def add_sides(items: list[Item], drafts: list[Draft]) -> None:
+def add_sides(items: list[Item], drafts: list[ClaimDraft]) -> None:
     """Reads the sides that no part follows: "more so on the right", "while the right is barely raised"."""
     used = {i for draft in drafts for i in draft.used}
     for i, item in enumerate(items):
@@ -60,7 +60,7 @@ def _names_a_part(items: list[Item], i: int) -> bool:
     return any(item.kind == "part" for item in items[i + 1 : i + 3])
 
 
-def _again(items: list[Item], of: Draft, i: int) -> bool:
+def _again(items: list[Item], of: ClaimDraft, i: int) -> bool:
     """The part that was named before, compared: "eye closure, particularly in the left *eye*"."""
     same = any(item.kind == "part" and item.value == of.part for item in items[i + 1 : i + 3])
     return same and any(item.word in ("particularly", "especially", "notably") for item in items[of.last : i])
@@ -70,8 +70,8 @@ def _on(items: list[Item], i: int) -> bool:
     return any(item.word in ("on", "at", "in", "to") for item in items[max(0, i - 2) : i])
 
 
-def _spoken_of(drafts: list[Draft], i: int) -> Draft | None:
-    before = [d for d in drafts if d.last < i and d.part in SIDED]
+def _spoken_of(drafts: list[ClaimDraft], i: int) -> ClaimDraft | None:
+    before = [d for d in drafts if d.last < i and d.part in _SIDED]
     return before[-1] if before else None
 
 
@@ -98,7 +98,7 @@ def _own_movement(items: list[Item], i: int) -> int | None:
     return None
 
 
-def _elliptic(items: list[Item], of: Draft, i: int, motion: int) -> Draft:
+def _elliptic(items: list[Item], of: ClaimDraft, i: int, motion: int) -> ClaimDraft:
     """A claim about the part that was named before, on another side, with a movement of its own."""
     kind = str(items[motion].value)
     idle = kind in ("still", "relaxed")
@@ -166,7 +166,7 @@ def _number_after(items: list[Item], i: int) -> tuple[int, float] | None:
     return None
 
 
-def add_numbers(items: list[Item], drafts: list[Draft]) -> None:
+def add_numbers(items: list[Item], drafts: list[ClaimDraft]) -> None:
     """Gives a number that is quoted right after a movement to it."""
     read = {i for draft in drafts if draft.value is not None for i in range(draft.first, draft.last + 1)}
     for i, item in enumerate(items):

@@ -392,11 +392,11 @@ def _kinds() -> dict[str, frozenset[str]]:
     return {form: frozenset(kinds) for form, kinds in found.items()}
 
 
-KINDS: Final = _kinds()
+SIGN_KINDS: Final = _kinds()
 """A word or phrase -> the kinds of movement that it may mean; which one, the part decides."""
 
 
-def longest_first(phrases: Iterable[str]) -> dict[tuple[str, str], tuple[tuple[str, ...], ...]]:
+def by_first_words(phrases: Iterable[str]) -> dict[tuple[str, str], tuple[tuple[str, ...], ...]]:
     """First two words -> the phrases that begin with them, as words, the longest first."""
     found: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for phrase in phrases:

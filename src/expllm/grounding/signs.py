@@ -113,7 +113,7 @@ def _table() -> dict[str, Sign]:
         for phrase in some:
             flags.setdefault(_key(phrase), set()).add(flag)
     parts = {_key(k): v for k, v in sign_words.PART_NAMES.items()}
-    kinds = {_key(k): v for k, v in sign_words.KINDS.items()}
+    kinds = {_key(k): v for k, v in sign_words.SIGN_KINDS.items()}
     acts = {_key(k): v for k, v in movements.WHOLE_ACTS.items()}
     degrees = {_key(k): v for k, v in AMOUNTS.items()}
     for key in degrees:
@@ -138,7 +138,7 @@ def _key(phrase: str) -> str:
 
 
 TABLE: Final = _table()
-_LONGER: Final = sign_words.longest_first(key for key in TABLE if " " in key)
+_LONGER: Final = sign_words.by_first_words(key for key in TABLE if " " in key)
 _WHOLE: Final = frozenset(
     "upper lower inner outer under over other rather after proper neither either never ever together "
     "corner center number finger shoulder utter matter manner feather leather weather father mother "

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 from expllm.core.vocabulary import Side
-from expllm.grounding.chunks import Chunk, located
+from expllm.grounding.chunks import Chunk, names_place
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.movements import MOVES, NEGATIVE, TABLES
 from expllm.grounding.signs import Sign
@@ -160,11 +160,11 @@ class Reader:
 
     def _fits(self, part: int, move: int) -> bool:
         kinds = self.signs[move].kinds & TABLES[str(self.signs[part].part)].keys()
-        return bool(kinds - NEGATIVE if located(self.signs, part) and move != part - 1 else kinds)
+        return bool(kinds - NEGATIVE if names_place(self.signs, part) and move != part - 1 else kinds)
 
     def _parts_of(self, c: int, move: int) -> list[int]:
         own = [p for p in self.chunks[c].parts if self._fits(p, move)]
-        if subjects := [p for p in own if not located(self.signs, p)]:
+        if subjects := [p for p in own if not names_place(self.signs, p)]:
             best = min(subjects, key=lambda p: self._distance(p, move))
             return [best, *self._listed(c, best, move)]
         marks = bool(self.signs[move].kinds & _MARKS)  # "creases across the forehead"
@@ -183,7 +183,7 @@ class Reader:
         name = str(self.signs[part].part)
         if "teeth" in name:  # "*the teeth* still touching", but "caught by the teeth"
             return self.signs[part - 1].has("comma", "and") or self.signs[part - 2].has("comma", "and")
-        return not located(self.signs, part) and "face" not in name
+        return not names_place(self.signs, part) and "face" not in name
 
     def _topic(self, c: int, move: int) -> list[int]:
         """A part that was named before: "the cheeks, which *lift*"."""
@@ -276,7 +276,7 @@ class Reader:
 
     def _bare(self, k: int) -> bool:
         chunk = self.chunks[k]
-        if chunk.parts and located(self.signs, chunk.parts[0]):
+        if chunk.parts and names_place(self.signs, chunk.parts[0]):
             return False  # "ploughed, the forehead, *by brows* on their way up", "above the right eye"
         return bool(chunk.parts) and not chunk.moves and not chunk.acts and not chunk.noes
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from expllm.grounding import cues
 from expllm.grounding.claims import DegreeWord, Half
-from expllm.grounding.lexicon import MOTION_OF, PARTS
+from expllm.grounding.lexicon import MOTION_OF, PART_OF_WORD
 from expllm.grounding.meanings import ACTS
 
-MAX_LENGTH: Final = 50_000
+_MAX_LENGTH: Final = 50_000
 """Characters that are read; no explanation is a tenth as long, and the work stays bounded."""
 
 MAX_ITEMS: Final = 160
@@ -57,12 +57,12 @@ class Item:
 
 def headed(text: str) -> list[tuple[str, int, int]]:
     """(part, start, end) of the text: between its headings, or all of it as ``"text"``."""
-    found = list(_HEADING.finditer(text, 0, MAX_LENGTH))
-    bounds = [("text", 0, found[0].start() if found else min(len(text), MAX_LENGTH))]
+    found = list(_HEADING.finditer(text, 0, _MAX_LENGTH))
+    bounds = [("text", 0, found[0].start() if found else min(len(text), _MAX_LENGTH))]
     for i, match in enumerate(found):
         name = re.sub(r"\s+", "_", match[1].casefold())
         name = "key_observations" if name.startswith("key") else name
-        end = found[i + 1].start() if i + 1 < len(found) else min(len(text), MAX_LENGTH)
+        end = found[i + 1].start() if i + 1 < len(found) else min(len(text), _MAX_LENGTH)
         bounds.append((name, match.end(), end))
     return [bound for bound in bounds if bound[1] < bound[2]]
 
@@ -105,7 +105,7 @@ def _part(tokens: list[Item], i: int) -> tuple[Item, int] | None:
     word, after = _word(tokens, i), _word(tokens, i + 1)
     if word in ("upper", "lower", "top", "bottom"):
         return _upper_or_lower(tokens, i)
-    part = PARTS.get(word)
+    part = PART_OF_WORD.get(word)
     if part is None:
         return _side_of(tokens, i)
     used = 1
@@ -113,13 +113,17 @@ def _part(tokens: list[Item], i: int) -> tuple[Item, int] | None:
         part, used = _corners(tokens, i)
     elif part == "eyes" and _word(tokens, i - 2) == "around":
         part = "eye corners"
-    elif part in ("lips", "mouth") and PARTS.get(after) == "corners":
+    elif part in ("lips", "mouth") and PART_OF_WORD.get(after) == "corners":
         part, used = "corners", 2
-    elif part in ("lips", "mouth") and after in cues.SIDES and PARTS.get(_word(tokens, i + 2)) == "corners":
+    elif (
+        part in ("lips", "mouth")
+        and after in cues.SIDES
+        and PART_OF_WORD.get(_word(tokens, i + 2)) == "corners"
+    ):
         return _made("filler", None, tokens, i, 1)  # "the lip's right corner": the corner follows
-    elif part == "eyes" and PARTS.get(after) in ("lids", "brows"):
-        part, used = PARTS[after], 2
-    elif part == "eyes" and PARTS.get(after) == "corners":
+    elif part == "eyes" and PART_OF_WORD.get(after) in ("lids", "brows"):
+        part, used = PART_OF_WORD[after], 2
+    elif part == "eyes" and PART_OF_WORD.get(after) == "corners":
         part, used = "eye corners", 2
     elif word == "lip" and _word(tokens, i - 1) in cues.SIDES:
         part = "corners"
@@ -131,7 +135,7 @@ def _upper_or_lower(tokens: list[Item], i: int) -> tuple[Item, int] | None:
     place = {"top": "upper", "bottom": "lower"}.get(word, word)
     if after in ("lip", "lips"):
         return _made("part", f"{place} lip", tokens, i, 2)
-    if PARTS.get(after) == "lids":
+    if PART_OF_WORD.get(after) == "lids":
         return _made("part" if place == "upper" else "other", "lids", tokens, i, 2)
     rest = [_word(tokens, i + k) for k in (1, 2, 3, 4)]
     if rest[0] in ("and", "or") and {"lip", "lips"} & set(rest[2:]) and {"upper", "lower"} & set(rest[1:3]):
@@ -158,7 +162,7 @@ def _corners(tokens: list[Item], i: int) -> tuple[str, int]:
         j = i + 2
         while _word(tokens, j) in _OWNERS:
             j += 1
-        whole = PARTS.get(_word(tokens, j))
+        whole = PART_OF_WORD.get(_word(tokens, j))
         if whole in ("lips", "mouth"):
             return "corners", j + 1 - i
         if whole in ("eyes", "lids"):
@@ -175,7 +179,7 @@ def _side_of(tokens: list[Item], i: int) -> tuple[Item, int] | None:
     j = i + 2
     while _word(tokens, j) in _OWNERS:
         j += 1
-    if PARTS.get(_word(tokens, j)) in ("lips", "mouth"):
+    if PART_OF_WORD.get(_word(tokens, j)) in ("lips", "mouth"):
         return _made("part", "corners", tokens, i, j + 1 - i)
     return None
 
@@ -217,7 +221,7 @@ _KNOWN: Final = frozenset(
 )
 """Words of any kind but `other`: most words of a text are in none of the tables."""
 
-_NAMING: Final = frozenset({*PARTS, "upper", "lower", "top", "bottom", "side", "sides"})
+_NAMING: Final = frozenset({*PART_OF_WORD, "upper", "lower", "top", "bottom", "side", "sides"})
 """Words that the name of a part may begin with."""
 
 

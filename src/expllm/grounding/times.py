@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from expllm.grounding.audit import units_of
+from expllm.grounding.audit import claim_units
 from expllm.grounding.claims import Claim
 from expllm.grounding.reader import read_claims
 
@@ -245,7 +245,7 @@ def _from_before(
 
 
 def _same(one: Claim, other: Claim) -> bool:
-    return set(units_of(one)) == set(units_of(other))
+    return set(claim_units(one)) == set(claim_units(other))
 
 
 _Check = Callable[["re.Match[str]", list[Movement], float], str]
@@ -286,7 +286,7 @@ class _Judge:
         return self._claim("overlap", one, other, place, None if right else TimeVerdict.WRONG_ORDER, reason)
 
     def _of(self, claim: Claim) -> list[Movement]:
-        names = units_of(claim)
+        names = claim_units(claim)
         return [one for one in self._movements if one.unit in names]
 
     def _claim(
@@ -296,9 +296,9 @@ class _Judge:
         verdict = wrong or TimeVerdict.SUPPORTED
         if not self._of(one) or (other is not None and not self._of(other)):
             verdict, reason = TimeVerdict.NOT_MEASURABLE, "no such movement was seen"
-        others = () if other is None else tuple(units_of(other))
+        others = () if other is None else tuple(claim_units(other))
         text = self._text[place[0] : place[1]]
-        return TimeClaim(*place, text, kind, tuple(units_of(one)), others, verdict, reason)
+        return TimeClaim(*place, text, kind, tuple(claim_units(one)), others, verdict, reason)
 
 
 def _moment(match: "re.Match[str]", held: list[Movement], tolerance: float) -> str:

@@ -18,7 +18,7 @@ from expllm.core.errors import ExpllmError, MissingDependency, MissingWeights, U
 from expllm.model.families import one_picture
 from expllm.model.gguf import check_gguf
 from expllm.model.gguf_cache import SHA256, again, cached_model, packaged_gguf
-from expllm.model.hub.snapshots import Snapshot, fetch, resolve_revisions
+from expllm.model.hub.snapshots import Snapshot, fetch_snapshot, resolve_revisions
 from expllm.model.manifest import ModelError
 from expllm.model.presets import LanguageConfig, Preset, VisionConfig
 from expllm.model.quiet import quiet_transformers
@@ -113,7 +113,7 @@ def load_tokenizer(language: LanguageConfig) -> "PreTrainedTokenizerBase":
     if language.source is None:
         return tiny_tokenizer(language.vocabulary)
     if language.weights == "hub":
-        here = fetch(language.source, language.revision)
+        here = fetch_snapshot(language.source, language.revision)
         check_tokenizer(here.folder, here.again)
         where: tuple[str, dict[str, Any]] = str(here.folder), {}
     else:
@@ -191,9 +191,9 @@ def whole_snapshot(source: str, revision: str | None) -> Snapshot:
     """The files of a base model, here and whole.
 
     Raises:
-        MissingWeights, ModelError: as `fetch` and `checked_files`.
+        MissingWeights, ModelError: as `fetch_snapshot` and `checked_files`.
     """
-    found = fetch(source, revision, weights=True)
+    found = fetch_snapshot(source, revision, weights=True)
     checked_files(found.folder, found.again)
     return found
 

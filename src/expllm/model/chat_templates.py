@@ -18,7 +18,7 @@ class TemplateError(ExpllmError):
 
 
 @dataclass(frozen=True)
-class Piece:
+class TemplatePiece:
     """Some text to be tokenised by itself.
 
     Attributes:
@@ -44,7 +44,7 @@ class Marks:
 class Template(Protocol):
     """Writes conversations. An open one ends where the assistant would begin to write."""
 
-    def pieces(self, conversation: Conversation, marks: Marks) -> list[Piece]:
+    def pieces(self, conversation: Conversation, marks: Marks) -> list[TemplatePiece]:
         """The conversation in pieces; `marks.picture` stands in them once."""
         ...
 
@@ -78,7 +78,7 @@ class ChatTemplate:
     end_after: str = ""
     asks: bool = True
 
-    def pieces(self, conversation: Conversation, marks: Marks) -> list[Piece]:
+    def pieces(self, conversation: Conversation, marks: Marks) -> list[TemplatePiece]:
         """See `Template`.
 
         Raises:
@@ -86,33 +86,37 @@ class ChatTemplate:
         """
         return list(_joined(self._pieces(conversation, marks)))
 
-    def _pieces(self, conversation: Conversation, marks: Marks) -> Iterator[Piece]:
+    def _pieces(self, conversation: Conversation, marks: Marks) -> Iterator[TemplatePiece]:
         if not self.asks and len(conversation.spoken) > 2:
             raise TemplateError(
                 f"the template {self.name!r} is for one caption: it cannot write several rounds"
             )
         system = conversation.system or self.system
         if system and self.asks:
-            yield from (Piece(self.system_before), Piece(system, said=True), Piece(self.system_after))
+            yield from (
+                TemplatePiece(self.system_before),
+                TemplatePiece(system, said=True),
+                TemplatePiece(self.system_after),
+            )
         for number, turn in enumerate(conversation.spoken):
             if turn.role == "assistant":
-                yield Piece(self.space + turn.text, said=True, learn=turn.learn)
-                yield Piece(self.end or marks.end, learn=turn.learn)
-                yield Piece(self.end_after)
+                yield TemplatePiece(self.space + turn.text, said=True, learn=turn.learn)
+                yield TemplatePiece(self.end or marks.end, learn=turn.learn)
+                yield TemplatePiece(self.end_after)
                 continue
             pictured = number == 0
             if self.asks:
-                yield Piece(self.user_before + (self.space if pictured else ""))
+                yield TemplatePiece(self.user_before + (self.space if pictured else ""))
             if pictured:
-                yield Piece(marks.picture + self.picture_after)
+                yield TemplatePiece(marks.picture + self.picture_after)
             if self.asks:
-                yield Piece(turn.text if pictured else self.space + turn.text, said=True)
-            yield Piece(self.answer_before)
+                yield TemplatePiece(turn.text if pictured else self.space + turn.text, said=True)
+            yield TemplatePiece(self.answer_before)
 
 
-def _joined(pieces: Iterator[Piece]) -> Iterator[Piece]:
+def _joined(pieces: Iterator[TemplatePiece]) -> Iterator[TemplatePiece]:
     """Without empty pieces, and with what the template writes in one go in one piece."""
-    last = Piece("")
+    last = TemplatePiece("")
     for piece in pieces:
         if not piece.said and not last.said and piece.learn == last.learn:
             last = replace(last, text=last.text + piece.text)

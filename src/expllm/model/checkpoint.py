@@ -28,7 +28,7 @@ from expllm.model.hub.snapshots import resolve_revisions
 from expllm.model.manifest import (
     ADAPTER,
     ADAPTER_CONFIG,
-    WEIGHTS,
+    WEIGHT_NAMES,
     Manifest,
     ModelError,
     check_files,
@@ -45,7 +45,7 @@ from expllm.model.vlm import (
     language_config,
     module_names,
     new_tower,
-    part_of,
+    parameter_part,
     tower_config,
     with_lora,
 )
@@ -70,7 +70,7 @@ def save(
         _write_adapter(partial, bundle)
         for part in _written_parts(bundle):
             if state := part_state(bundle.model, part):
-                save_weights(state, partial / WEIGHTS[part])
+                save_weights(state, partial / WEIGHT_NAMES[part])
         if bundle.preset.hf is None and bundle.preset.language.source is None:
             bundle.tokenizer.save_pretrained(partial)
         manifest = Manifest(
@@ -92,7 +92,7 @@ def package_versions() -> dict[str, str]:
     return {name: version(name) for name in _PACKAGES}
 
 
-def load(
+def load_model(
     folder: Path,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
@@ -122,12 +122,12 @@ def load(
     if unpacked:
         manifest = replace(manifest, preset=replace(manifest.preset, quantization="none"))
     base = _load_base(folder, manifest, dtype)
-    for part in WEIGHTS:
-        if WEIGHTS[part] in manifest.files:
+    for part in WEIGHT_NAMES:
+        if WEIGHT_NAMES[part] in manifest.files:
             keep = part == "projector" or part in manifest.trained
-            _fill(base.model, folder / WEIGHTS[part], part, None if keep else dtype)
+            _fill(base.model, folder / WEIGHT_NAMES[part], part, None if keep else dtype)
         elif part in _needed_parts(manifest.preset, manifest.trained):
-            raise MissingWeights(f"{folder / WEIGHTS[part]}: is missing: copy the whole folder again")
+            raise MissingWeights(f"{folder / WEIGHT_NAMES[part]}: is missing: copy the whole folder again")
     model = with_lora(base.model, manifest.preset.lora)
     _fill_adapter(model, folder, manifest)
     # Weights in 4 bits are made on the card and cannot leave it.
@@ -142,7 +142,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     """The training card of a saved model; no weights are read.
 
     Raises:
-        UsageError, ModelError: as `load`.
+        UsageError, ModelError: as `load_model`.
     """
     return dict(read_manifest(folder).card)
 
@@ -153,7 +153,7 @@ def part_state(model: nn.Module, part: str) -> dict[str, Tensor]:
     return {
         name.replace(".base_layer.", "."): parameter.detach()
         for name, parameter in plain
-        if part_of(name, where) == part
+        if parameter_part(name, where) == part
     }
 
 
@@ -181,7 +181,7 @@ def _needed_parts(preset: Preset, trained: tuple[str, ...]) -> tuple[str, ...]:
         parts.add("projector")
         parts |= {"tower"} if preset.tower.source is None else set()
         parts |= {"language"} if preset.language.source is None else set()
-    return tuple(part for part in WEIGHTS if part in parts)
+    return tuple(part for part in WEIGHT_NAMES if part in parts)
 
 
 def _written_parts(bundle: Bundle) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class Sizes:
         visual_tokens: Places that a picture takes among the words.
         tower_tokens: Tokens inside the tower, with its class token.
         vocabulary: Rows of the output layer.
-        parameters: By part, for all of `model.vlm.PARTS`; `tower` and `language` are without adapters.
+        parameters: By part, for all of `model.vlm.MODEL_PARTS`; `tower` and `language` are without adapters.
         packed: The language model's blocks are held in 4 bits.
     """
 
@@ -58,7 +58,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Text:
+class TextLength:
     """Numbers of text tokens around the image.
 
     Attributes:
@@ -96,7 +96,7 @@ def training_memory(
     sizes: Sizes,
     parts: Collection[str],
     batch: int,
-    text: Text,
+    text: TextLength,
     *,
     checkpointing: bool,
     element: int = HALF,
@@ -154,7 +154,7 @@ def frozen_bytes(sizes: Sizes, parts: Collection[str], element: int = HALF) -> f
     return count
 
 
-def answer_memory(sizes: Sizes, batch: int, text: Text, element: int = HALF) -> MemoryEstimate:
+def answer_memory(sizes: Sizes, batch: int, text: TextLength, element: int = HALF) -> MemoryEstimate:
     """Memory of inference: weights with merged adapters, and the KV cache of all tokens."""
     tokens = sizes.visual_tokens + text.asked + text.answered
     cache = 2 * sizes.language.layers * sizes.language.kv * tokens * element
@@ -163,7 +163,7 @@ def answer_memory(sizes: Sizes, batch: int, text: Text, element: int = HALF) -> 
     return MemoryEstimate(weights, 0, batch * cache, batch * sizes.vocabulary * 4)
 
 
-def training_flops(sizes: Sizes, parts: Collection[str], text: Text, *, checkpointing: bool) -> float:
+def training_flops(sizes: Sizes, parts: Collection[str], text: TextLength, *, checkpointing: bool) -> float:
     """Floating point operations of one sample in one step; a multiplication and an addition are two.
 
     A weight costs 2 for each token on the way there, 2 on the way back for the gradient of its input, and 2
@@ -194,7 +194,7 @@ def _passes(stack: Stack, tokens: int, there: int, *, back: bool) -> float:
     return (there + back) * 2 * stack.weights * tokens + (there + 2 * back) * attention
 
 
-def answer_flops(sizes: Sizes, text: Text) -> float:
+def answer_flops(sizes: Sizes, text: TextLength) -> float:
     """FLOPs of one answer: prefill of image and prompt, then decoding token by token."""
     prompt = sizes.visual_tokens + text.asked
     count = _passes(sizes.tower, sizes.tower_tokens, 1, back=False)

@@ -14,7 +14,7 @@ from expllm.core.errors import MissingDependency, MissingWeights
 from expllm.model.expected_weights import llama_shapes
 from expllm.model.manifest import ModelError
 from expllm.model.presets import LanguageConfig
-from expllm.model.weight_keys import Differences, Shape, check_keys, check_shapes, not_finite
+from expllm.model.weight_keys import Differences, TensorShape, check_keys, check_shapes, not_finite
 
 
 def check_gguf(path: Path, language: LanguageConfig, again: str) -> None:
@@ -34,7 +34,7 @@ def check_gguf(path: Path, language: LanguageConfig, again: str) -> None:
     check_keys(path, Differences(not_finite=damaged), again)
 
 
-def gguf_shapes(language: LanguageConfig) -> dict[str, Shape]:
+def gguf_shapes(language: LanguageConfig) -> dict[str, TensorShape]:
     """Names in GGUF, and shapes, of all weights of a language model of Llama's architecture."""
     from gguf import MODEL_ARCH, get_tensor_name_map
 
@@ -63,7 +63,7 @@ def _tensors(path: Path, again: str) -> list[Any]:
         raise MissingWeights(f"{path}: is cut short or damaged ({size:,} bytes; {error}): {again}") from None
 
 
-def _shape(tensor: Any) -> Shape:
+def _shape(tensor: Any) -> TensorShape:
     """As PyTorch counts: GGUF names the side that lies together first."""
     return tuple(int(side) for side in reversed(tensor.shape))
 

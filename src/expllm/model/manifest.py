@@ -17,12 +17,12 @@ from expllm.core.vocabulary import Expression
 from expllm.files.atomic import whole_file
 from expllm.model.presets import Preset
 
-FORMAT: Final = 1
+_FORMAT: Final = 1
 """Format of the folder; a newer one is refused, not guessed at."""
-MANIFEST: Final = "expllm.json"
+MANIFEST_NAME: Final = "expllm.json"
 ADAPTER: Final = "adapter_model.safetensors"
 ADAPTER_CONFIG: Final = "adapter_config.json"
-WEIGHTS: Final = {
+WEIGHT_NAMES: Final = {
     "projector": "projector.safetensors",
     "tower": "tower.safetensors",
     "language": "language.safetensors",
@@ -74,7 +74,7 @@ class Manifest:
     def to_dict(self) -> dict[str, Any]:
         """As JSON values; `sha256` is that of all others, so that a wrong byte in them is found as well."""
         values = {
-            "format": FORMAT,
+            "format": _FORMAT,
             "preset": self.preset.to_dict(),
             "labels": [label.value for label in self.labels],
             "questions": self.questions.to_dict(),
@@ -141,31 +141,35 @@ def read_manifest(folder: Path) -> Manifest:
         ModelError: it is of a newer version, pickled, or its description makes no sense.
     """
     try:
-        values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        values = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise _no_model(folder) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{folder / MANIFEST}: cannot be read ({error}): save the model again") from None
+        raise ModelError(
+            f"{folder / MANIFEST_NAME}: cannot be read ({error}): save the model again"
+        ) from None
     version = values.get("format") if isinstance(values, dict) else None
-    if version != FORMAT:
-        newer = isinstance(version, int) and version > FORMAT
+    if version != _FORMAT:
+        newer = isinstance(version, int) and version > _FORMAT
         what_to_do = "install a newer expllm" if newer else "save the model again with this version"
         raise ModelError(
-            f"{folder / MANIFEST}: of format {version}, and this is format {FORMAT}: {what_to_do}"
+            f"{folder / MANIFEST_NAME}: of format {version}, and this is format {_FORMAT}: {what_to_do}"
         )
     if values.get("sha256") != seal(values):
-        raise MissingWeights(f"{folder / MANIFEST}: was changed or damaged after it was written: {AGAIN}")
+        raise MissingWeights(
+            f"{folder / MANIFEST_NAME}: was changed or damaged after it was written: {AGAIN}"
+        )
     try:
         return Manifest.from_dict(values)
     except ExpllmError as error:
-        raise ModelError(f"{folder / MANIFEST}: {error}") from None
+        raise ModelError(f"{folder / MANIFEST_NAME}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"{folder / MANIFEST}: is damaged ({type(error).__name__}: {error}): save the model again"
+            f"{folder / MANIFEST_NAME}: is damaged ({type(error).__name__}: {error}): save the model again"
         ) from None
 
 
-def temperature_of(folder: Path, extra: Mapping[str, Any]) -> float:
+def calibrated_temperature(folder: Path, extra: Mapping[str, Any]) -> float:
     """What a model's log-probabilities are divided by: 1 if it was not calibrated.
 
     Args:
@@ -193,7 +197,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    with whole_file(folder / MANIFEST) as file:
+    with whole_file(folder / MANIFEST_NAME) as file:
         json.dump(manifest.to_dict(), file, indent=1, ensure_ascii=False)
         file.write("\n")
 
@@ -231,7 +235,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def base_preset(folder: Path, manifest: Manifest) -> Preset:
+def manifest_preset(folder: Path, manifest: Manifest) -> Preset:
     """The preset, with the sources of weights that the model is read from beside its own files: none where it
     is merged, and where another model was merged its own folder.
     """
@@ -247,7 +251,7 @@ def base_preset(folder: Path, manifest: Manifest) -> Preset:
 
 def is_model(folder: Path) -> bool:
     """Whether a folder holds a model of ours, and so may be replaced by a newer one."""
-    return (folder / MANIFEST).is_file()
+    return (folder / MANIFEST_NAME).is_file()
 
 
 def check_new(path: Path) -> None:
@@ -286,5 +290,5 @@ def _no_model(folder: Path) -> ExpllmError:
             "'expllm model import' turns a released checkpoint into a folder"
         )
     return UsageError(
-        f"{folder}: not a model directory ({MANIFEST} not found): give a folder that expllm wrote"
+        f"{folder}: not a model directory ({MANIFEST_NAME} not found): give a folder that expllm wrote"
     )

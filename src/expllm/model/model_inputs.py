@@ -13,7 +13,7 @@ from torch import Tensor
 
 from expllm.core.conversations import Turn
 from expllm.core.errors import UsageError
-from expllm.data.augment import Change
+from expllm.data.augment import PictureChange
 from expllm.model.families import crop_side, family_of, one_picture
 from expllm.model.presets import HF_SIDE, Preset, VisionConfig
 from expllm.model.processors import BY_TEXT, ProcessorEncoder
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-NOTHING: Final = Change()
+_NOTHING: Final = PictureChange()
 Pixels = Mapping[str, "NDArray[Any]"]
 
 
-class Prepared(Protocol):
+class InputPreparation(Protocol):
     """What a model's inputs depend on: a `Bundle`, or a `loader.FastRuntime`."""
 
     @property
@@ -48,7 +48,7 @@ class Preparer(Protocol):
     @property
     def encoder(self) -> Encodes: ...
 
-    def pixels(self, image: "Image.Image", change: Change = NOTHING) -> Pixels:
+    def pixels(self, image: "Image.Image", change: PictureChange = _NOTHING) -> Pixels:
         """One picture (RGB, any size) as the arrays that its tower takes."""
         ...
 
@@ -57,7 +57,7 @@ class Preparer(Protocol):
         ...
 
 
-def preparer(bundle: Prepared, max_length: int | None = None, *, plain: bool = False) -> Preparer:
+def preparer(bundle: InputPreparation, max_length: int | None = None, *, plain: bool = False) -> Preparer:
     """The way of this model.
 
     Args:
@@ -85,7 +85,7 @@ class TowerPreparer:
     tower: VisionConfig
     pad_id: int
 
-    def pixels(self, image: "Image.Image", change: Change = NOTHING) -> Pixels:
+    def pixels(self, image: "Image.Image", change: PictureChange = _NOTHING) -> Pixels:
         """`pixel_values` [3, side, side] float32. What is no square is stretched."""
         from PIL import Image
 
@@ -123,7 +123,7 @@ class HfPreparer:
         pad = tokenizer.pad_token_id
         self.pad_id = int(tokenizer.eos_token_id if pad is None else pad)
 
-    def pixels(self, image: "Image.Image", change: Change = NOTHING) -> Pixels:
+    def pixels(self, image: "Image.Image", change: PictureChange = _NOTHING) -> Pixels:
         """What the processor gives about a square picture, by its names; erased is mean grey."""
         from PIL import Image
 

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from expllm.core.errors import UsageError
 
-Weights = Literal["hub", "carrier", "random"]
+_Weights = Literal["hub", "carrier", "random"]
 Quantization = Literal["none", "nf4"]
 KNOWN: Final = ConfigDict(extra="forbid")
 HF_SIDE: Final = 224
@@ -86,7 +86,7 @@ class LanguageConfig:
     pad_token: str
     source: str | None = None
     revision: str | None = None
-    weights: Weights = "random"
+    weights: _Weights = "random"
     gguf: str | None = None
     tied: bool = False
     rope_theta: float = 10_000.0

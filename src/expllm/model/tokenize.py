@@ -23,9 +23,9 @@ from expllm.model.chat_templates import (
     VICUNA,
     ChatTemplate,
     Marks,
-    Piece,
     Template,
     TemplateError,
+    TemplatePiece,
 )
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Encoder:
             )
         return Encoded(ids, labels, conversation.task)
 
-    def _ids(self, piece: Piece, sample: str, *, first: bool) -> list[int]:
+    def _ids(self, piece: TemplatePiece, sample: str, *, first: bool) -> list[int]:
         if piece.said:
             return self._said(piece.text, sample, first=first)
         lead = self._lead if first and not piece.text.startswith(self.marks.control) else ""

@@ -19,11 +19,10 @@ from expllm.core.errors import UsageError
 from expllm.model.families import family_of
 from expllm.model.presets import LanguageConfig, Lora, Preset, VisionConfig
 from expllm.model.quiet import quiet_transformers
+from expllm.model.tokenize import IGNORE
 from expllm.model.vision import ConvConfig, ConvTower
 
-IGNORE: Final = -100
-"""Marks a position whose token is not learned."""
-PARTS: Final = ("projector", "tower_lora", "language_lora", "tower", "language")
+MODEL_PARTS: Final = ("projector", "tower_lora", "language_lora", "tower", "language")
 """What can be trained: the adapters of the two towers, or all of their weights."""
 
 
@@ -145,7 +144,7 @@ def _targets(model: nn.Module, lora: Lora) -> str:
     layers = [path for path, module in model.named_modules() if not [*module.children()]]
     patterns = []
     for part, roots in (("tower", where.tower), ("language", where.language)):
-        inside = [path for path in layers if part_of(path, where) == part]
+        inside = [path for path in layers if parameter_part(path, where) == part]
         there = [end for end in ends if any(path.endswith(f".{end}") for path in inside)]
         if there:
             patterns.append(rf"(.*\.)?({_any_of(roots)})\.(.*\.)?({_any_of(there)})")
@@ -173,7 +172,7 @@ class ModuleNames:
     other: tuple[str, ...] = ()
 
 
-OWN: Final = ModuleNames(("vision_tower",), ("language_model", "lm_head"), ("multi_modal_projector",))
+_OWN: Final = ModuleNames(("vision_tower",), ("language_model", "lm_head"), ("multi_modal_projector",))
 
 
 def module_names(model: nn.Module) -> ModuleNames:
@@ -196,8 +195,8 @@ def module_names(model: nn.Module) -> ModuleNames:
     return ModuleNames((encoder,), (decoder, *([output] if output else [])), inside, other)
 
 
-def part_of(name: str, where: ModuleNames = OWN) -> str:
-    """Which of `PARTS` a parameter belongs to, by its name in the model, adapted or not; or "other"."""
+def parameter_part(name: str, where: ModuleNames = _OWN) -> str:
+    """Which of `MODEL_PARTS` a parameter belongs to, by its name in the model, adapted or not; or "other"."""
     path = f".{name}."
     kinds = {
         "other": where.other, "projector": where.projector, "tower": where.tower, "language": where.language
@@ -213,12 +212,12 @@ def train_only(model: nn.Module, parts: tuple[str, ...]) -> dict[str, int]:
     Raises:
         UsageError: a part has no such name, or the model has none of it.
     """
-    unknown = [part for part in parts if part not in PARTS]
+    unknown = [part for part in parts if part not in MODEL_PARTS]
     if unknown:
-        raise UsageError(f"no part {unknown[0]!r} to train: choose among {', '.join(PARTS)}")
+        raise UsageError(f"no part {unknown[0]!r} to train: choose among {', '.join(MODEL_PARTS)}")
     counts, where = dict.fromkeys(parts, 0), module_names(model)
     for name, parameter in model.named_parameters():
-        part = part_of(name, where)
+        part = parameter_part(name, where)
         # DINOv2's mask token serves its pretraining alone: no gradient ever comes, and DDP would wait for it.
         learns = part in counts and not name.endswith("mask_token")
         parameter.requires_grad_(learns)

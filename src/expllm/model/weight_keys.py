@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from expllm.model.manifest import ModelError
 
-Shape = tuple[int, ...]
+TensorShape = tuple[int, ...]
 ANOTHER: Final = "it belongs to another base model"
 """What to think of tensors that do not fit, where a reader knows no better."""
 
-NAMED: Final = 4
+_NAMED: Final = 4
 """Keys of a kind that a message spells out; the others are counted."""
 
 
@@ -57,7 +57,7 @@ class Differences:
 
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
-    mismatched: tuple[tuple[str, Shape, Shape], ...] = ()
+    mismatched: tuple[tuple[str, TensorShape, TensorShape], ...] = ()
     not_finite: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
@@ -97,7 +97,10 @@ def reason(key: str, allowed: Iterable[Allowed]) -> str | None:
 
 
 def check_fit(
-    stored: Mapping[str, Tensor], expected: Mapping[str, Tensor | Shape], where: object, remedy: str = ANOTHER
+    stored: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor | TensorShape],
+    where: object,
+    remedy: str = ANOTHER,
 ) -> None:
     """Compares names and shapes, and looks for values that are no numbers.
 
@@ -110,7 +113,10 @@ def check_fit(
 
 
 def check_shapes(
-    stored: Mapping[str, Shape], expected: Mapping[str, Shape], where: object, remedy: str = ANOTHER
+    stored: Mapping[str, TensorShape],
+    expected: Mapping[str, TensorShape],
+    where: object,
+    remedy: str = ANOTHER,
 ) -> None:
     """Compares names and shapes of tensors that were not read.
 
@@ -166,8 +172,8 @@ def _published(model: nn.Module) -> Any:
 
 def _listed(keys: Iterable[str]) -> str:
     keys = [*keys]
-    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    return ", ".join(keys[:NAMED]) + more
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return ", ".join(keys[:_NAMED]) + more
 
 
 def _is(keys: tuple[str, ...]) -> str:

@@ -187,7 +187,7 @@ def rounded(probabilities: Mapping[Expression, float]) -> dict[Expression, float
     return {label: round(share, 6) for label, share in probabilities.items()}
 
 
-def examined(
+def examined_text(
     text: str,
     problem: str | None,
     aus: AUVector | None,

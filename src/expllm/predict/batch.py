@@ -27,7 +27,7 @@ AHEAD: Final = 4
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageToOpen:
     """A picture to be opened: how to call it, and the bytes if they are at hand (standard input).
 
     An error in place of the bytes says why they could not be had.
@@ -38,7 +38,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class InputOutcome:
     """What became of one input: its analyses, or the error that names what is wrong with it."""
 
     name: str
@@ -61,12 +61,12 @@ def default_workers() -> int:
 
 
 def analyze_many(
-    sources: Iterable[Source],
+    sources: Iterable[ImageToOpen],
     make_predictor: Callable[[], Predictor],
     *,
     workers: int | None = None,
     allow_url: bool = False,
-) -> Iterator[Outcome]:
+) -> Iterator[InputOutcome]:
     """The outcome of every source, in order. A broken input is an outcome, never an exception.
 
     Args:
@@ -90,10 +90,10 @@ def analyze_many(
 
 
 def _found(
-    sources: Iterable[Source], pool: "_Predictors", workers: int | None, allow_url: bool
-) -> Generator[Outcome, None, None]:
+    sources: Iterable[ImageToOpen], pool: "_Predictors", workers: int | None, allow_url: bool
+) -> Generator[InputOutcome, None, None]:
     executor = ThreadPoolExecutor(workers or default_workers(), thread_name_prefix="analyze")
-    under_way: deque[Future[Outcome]] = deque()
+    under_way: deque[Future[InputOutcome]] = deque()
     try:
         limit = AHEAD * (workers or default_workers())
         for source in sources:
@@ -108,9 +108,9 @@ def _found(
         executor.shutdown(wait=True)
 
 
-def _explained(found: Iterator[Outcome], predictor: Predictor) -> Iterator[Outcome]:
+def _explained(found: Iterator[InputOutcome], predictor: Predictor) -> Iterator[InputOutcome]:
     """The outcomes with their faces explained, as many together as suit the model."""
-    waiting: list[Outcome] = []
+    waiting: list[InputOutcome] = []
     for outcome in found:
         waiting.append(outcome)
         if max(len(waiting), sum(len(one.seen) for one in waiting)) >= predictor.batch_size:
@@ -119,7 +119,7 @@ def _explained(found: Iterator[Outcome], predictor: Predictor) -> Iterator[Outco
     yield from _explain(waiting, predictor)
 
 
-def _explain(outcomes: list[Outcome], predictor: Predictor) -> list[Outcome]:
+def _explain(outcomes: list[InputOutcome], predictor: Predictor) -> list[InputOutcome]:
     faces = [face for outcome in outcomes for face in outcome.seen]
     try:
         said = iter(predictor.explain(faces))
@@ -134,10 +134,10 @@ def _explain(outcomes: list[Outcome], predictor: Predictor) -> list[Outcome]:
     ]
 
 
-def _failed(outcome: Outcome, why: str) -> Outcome:
+def _failed(outcome: InputOutcome, why: str) -> InputOutcome:
     if not outcome.seen:
         return outcome
-    return Outcome(outcome.name, None, [], ImageError(f"{outcome.name}: {why}; please report it"))
+    return InputOutcome(outcome.name, None, [], ImageError(f"{outcome.name}: {why}; please report it"))
 
 
 class _Predictors:
@@ -166,10 +166,10 @@ class _Predictors:
             predictor.close()
 
 
-def _analyze_one(source: Source, pool: _Predictors, allow_url: bool) -> Outcome:
+def _analyze_one(source: ImageToOpen, pool: _Predictors, allow_url: bool) -> InputOutcome:
     name = recorded_name(source.name)
     if isinstance(source.data, ExpllmError):
-        return Outcome(name, None, [], source.data)
+        return InputOutcome(name, None, [], source.data)
     try:
         image = source.name if source.data is None else source.data
         shown = None if source.data is None else source.name
@@ -177,11 +177,13 @@ def _analyze_one(source: Source, pool: _Predictors, allow_url: bool) -> Outcome:
         with closing(open_frames(image, name=shown, allow_url=allow_url)) as frames:
             # Messages shorten and escape its name, results do not.
             seen = predictor.measure_frames(replace(frame, name=name) for frame in frames)
-        return Outcome(name, seen.picture, [], note=seen.note, seen=seen.faces)
+        return InputOutcome(name, seen.picture, [], note=seen.note, seen=seen.faces)
     except ExpllmError as error:
-        return Outcome(name, None, [], error)
+        return InputOutcome(name, None, [], error)
     except MemoryError:
-        return Outcome(name, None, [], ImageError(f"{name}: not enough memory to analyze it"))
+        return InputOutcome(name, None, [], ImageError(f"{name}: not enough memory to analyze it"))
     except Exception as error:  # of native code: one input must not end the others
         what = f"{type(error).__name__}: {error}"
-        return Outcome(name, None, [], ImageError(f"{name}: cannot be analyzed ({what}); please report it"))
+        return InputOutcome(
+            name, None, [], ImageError(f"{name}: cannot be analyzed ({what}); please report it")
+        )

@@ -15,18 +15,18 @@ from expllm.core.errors import RecordError
 from expllm.core.records import CoT, Explanation, Rejected
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.grounding import concluded
-from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined
+from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined_text
 from expllm.predict.rewriting import rewritten, turns
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _T = TypeVar("_T")
-LONGEST_SIDE: Final = 512
+_LONGEST_SIDE: Final = 512
 """Of a picture that is sent, in pixels: what such models look at in one piece."""
-TOGETHER: Final = 8
-NO_ANSWER: Final = "no answer"
-FILTERED: Final = "a filter at the server declined to answer"
+_TOGETHER: Final = 8
+UNANSWERED: Final = "no answer"
+_FILTERED: Final = "a filter at the server declined to answer"
 FORM: Final = (
     "Put each under its heading: {headings}. Write at most 130 words. "
     "In the conclusion, name one of these expressions: {labels}."
@@ -50,7 +50,7 @@ class AskedExplainer(ABC):
     identity: str
     licences: Mapping[str, str] = MappingProxyType({})
     needs_image = True
-    batch_size = TOGETHER
+    batch_size = _TOGETHER
     spent = 0.0
 
     def __init__(self, chat: ChatModel, on_status: Callable[[str], object]) -> None:
@@ -115,7 +115,7 @@ class ChatExplainer(AskedExplainer):
         self._labels, self._budget = tuple(labels), budget
         self._audited = audited
         self._label_text = label_question(labels).turns[0].text
-        self._text = explanation_text(labels)
+        self._text = asked_explanation(labels)
 
     async def _one(self, face: FaceInput, write: bool) -> FaceAnswer:
         if self._budget is not None and self.spent >= self._budget:
@@ -124,7 +124,7 @@ class ChatExplainer(AskedExplainer):
         try:
             reply = await self._asked([question])
         except ChatFailed as failed:
-            return no_answer(f"{NO_ANSWER}: {failed.line}")
+            return no_answer(f"{UNANSWERED}: {failed.line}")
         if not write or not self._audited or reply.filtered or reply.refused:
             return self.understood(reply, face.aus, write=write)
 
@@ -165,7 +165,7 @@ class ChatExplainer(AskedExplainer):
         """What a reply says. Nothing of it is guessed at: what cannot be read is a problem."""
         if reply.filtered:
             said = reply.text or reply.finish
-            return no_answer(f"{FILTERED}: {said}")
+            return no_answer(f"{_FILTERED}: {said}")
         if reply.refused:
             return no_answer("the model declined to answer", reply.text or None)
         label = concluded(reply.text)
@@ -177,7 +177,7 @@ class ChatExplainer(AskedExplainer):
         elif problem is None:
             return FaceAnswer(label, label=label)
         known = label if label in self._labels else None
-        checked = examined(reply.text, problem, aus, None, rejected=rejected)
+        checked = examined_text(reply.text, problem, aus, None, rejected=rejected)
         return FaceAnswer(known, None, cot, checked, label=known)
 
     def _label_problem(self, label: Expression | None) -> str | None:
@@ -195,10 +195,10 @@ def unanswered(problem: str | None) -> tuple[str, str] | None:
     ('no answer', 'no usable reply after 6 attempts: timeout')
     """
     head, _, said = (problem or "").partition(": ")
-    return (head, said) if head in (NO_ANSWER, FILTERED) else None
+    return (head, said) if head in (UNANSWERED, _FILTERED) else None
 
 
-def explanation_text(labels: Sequence[Expression]) -> str:
+def asked_explanation(labels: Sequence[Expression]) -> str:
     """The question for an explanation, as trained models are asked, and the form of its answer."""
     form = FORM.format(headings=", ".join(CoT.HEADINGS), labels=", ".join(label.value for label in labels))
     return f"{QUESTIONS.explanation} {form}"
@@ -219,9 +219,9 @@ def no_answer(problem: str, text: str | None = None) -> FaceAnswer:
 
 
 def _sent(crop: "Image.Image") -> str:
-    """A face as it is sent: PNG, at most `LONGEST_SIDE` pixels."""
+    """A face as it is sent: PNG, at most `_LONGEST_SIDE` pixels."""
     small, file = crop.copy(), io.BytesIO()
-    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    small.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     small.save(file, "PNG")
     return picture_uri(file.getvalue())
 

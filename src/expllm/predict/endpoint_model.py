@@ -19,8 +19,8 @@ from expllm.core.vocabulary import AUVector, Expression
 from expllm.faces.boxes import trained_boxes
 from expllm.model.inference.vlm_output import MOST_TOKENS
 from expllm.model.served_model import ServedModel
-from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined, rounded
-from expllm.predict.chat import NO_ANSWER, AskedExplainer, all_of, no_answer, parsed
+from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined_text, rounded
+from expllm.predict.chat import UNANSWERED, AskedExplainer, all_of, no_answer, parsed
 from expllm.predict.endpoint_labels import LabelScorer, ServedLabel, normalised
 from expllm.predict.hints import Hints
 from expllm.predict.rewriting import Ask, rewritten, turns
@@ -102,7 +102,7 @@ class ServedExplainer(AskedExplainer):
         try:
             before = await self._first_label(face.crop, picture)
         except ChatFailed as failed:
-            return no_answer(f"{NO_ANSWER}: {failed.line}")
+            return no_answer(f"{UNANSWERED}: {failed.line}")
         if not write:
             return self._answer(ServedAnswer(before), face.aus)
         (hint,) = self._hints.of([face])
@@ -118,7 +118,7 @@ class ServedExplainer(AskedExplainer):
         try:
             reply = await self._chat.ask(question, max_tokens=self._most)
         except ChatFailed as failed:
-            return ServedAnswer(before, problem=f"{NO_ANSWER}: {failed.line}")
+            return ServedAnswer(before, problem=f"{UNANSWERED}: {failed.line}")
         rejected: tuple[Rejected, ...] | None = None
         if self._audited and not reply.filtered and not reply.refused:
             text, rejected = await rewritten(reply.text.strip(), aus, self._again(question, reply.text))
@@ -190,7 +190,7 @@ class ServedExplainer(AskedExplainer):
             missing = problem and no_answer(problem, None if answer.problem else chosen.answer).explanation
             return replace(found, explanation=missing or None)
         other = None if second is None else second.label
-        checked = examined(answer.text, problem or None, aus, chosen.label, other, answer.rejected)
+        checked = examined_text(answer.text, problem or None, aus, chosen.label, other, answer.rejected)
         return replace(found, cot=answer.cot, explanation=checked)
 
 

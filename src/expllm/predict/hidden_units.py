@@ -6,7 +6,7 @@ from expllm.core.records import FaceAnalysis
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.faces.au_classifier import classifier_for, typical_faces
 
-LIKELY: Final = 0.6
+_LIKELY: Final = 0.6
 """Probability, by what is seen alone, from which a partly hidden face gets its label."""
 
 WITHHELD: Final = "Uncertain: what can be seen of the face does not settle the expression."
@@ -18,7 +18,7 @@ def seen_label(aus: AUVector | None) -> Expression | None:
     if shares is None:
         return None
     best = max(shares, key=shares.__getitem__)
-    return best if shares[best] >= LIKELY else None
+    return best if shares[best] >= _LIKELY else None
 
 
 def withheld(analysis: FaceAnalysis) -> FaceAnalysis:

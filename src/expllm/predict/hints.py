@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from expllm.core.conversations import Questions
 from expllm.core.errors import UsageError
-from expllm.core.licences import chosen_licence, licences_of, weights_of
+from expllm.core.licences import chosen_licence, licences_of, licensed_weights
 from expllm.core.records import Hint
 from expllm.core.vocabulary import AUVector
 
@@ -67,7 +67,7 @@ class Hints:
 
 
 def _check_licence(licence: str | None) -> None:
-    row = weights_of(SEEING)
+    row = licensed_weights(SEEING)
     if chosen_licence(licence) == "permissive" and not row.permissive:
         raise UsageError(
             f"--licence permissive: --hint self reads with {SEEING}, which is {row.licence}: use --hint "

@@ -9,7 +9,7 @@ from expllm.core.licences import check_licence
 from expllm.core.records import FaceAnalysis, Rect
 from expllm.core.vocabulary import AUSource, AUVector
 from expllm.data import Sample, image_bytes
-from expllm.faces.boxes import nearest
+from expllm.faces.boxes import nearest_box
 from expllm.faces.pixel_reader import READ_WITH
 from expllm.predict.predictor import Predictor
 
@@ -72,8 +72,8 @@ class FaceReader:
 
 
 def nearest_face(faces: Sequence[FaceAnalysis], near: Rect | None) -> FaceAnalysis | None:
-    """The face that a data set means: as [`nearest`][expllm.faces.boxes.nearest]."""
-    best = nearest([_rect(face) for face in faces], near)
+    """The face that a data set means: as [`nearest_box`][expllm.faces.boxes.nearest_box]."""
+    best = nearest_box([_rect(face) for face in faces], near)
     return None if best is None else faces[best]
 
 

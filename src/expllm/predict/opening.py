@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from expllm.core.conversations import Order
 from expllm.core.errors import UsageError
@@ -13,17 +13,12 @@ from expllm.core.licences import chosen_licence
 from expllm.core.records import Hint
 from expllm.core.vocabulary import label_set
 from expllm.model.rights import check_model_licence
-from expllm.model.shipped import OFFLINE, SHIPPED, canonical, default_model, model_folder
+from expllm.model.shipped import CHAT, ENDPOINT, OFFLINE, SHIPPED, canonical_name, default_model, model_folder
 from expllm.predict.base import FaceExplainer
 from expllm.predict.rules import RuleExplainer
 
 if TYPE_CHECKING:
     from expllm.predict.endpoint_model import ServedExplainer
-
-CHAT: Final = "chat:"
-"""Stands before the name of a chat model."""
-ENDPOINT: Final = "endpoint:"
-"""Stands before the address of a server that runs a trained model."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,7 @@ def open_explainer(
     if model is None:
         rules = labels is not None or chosen_licence(licence) == "permissive"
         model = OFFLINE if rules else default_model()
-    name = canonical(str(model))
+    name = canonical_name(str(model))
     if labels not in (None, 7, 8):
         raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")
     check_chat_options(name, chat)
@@ -135,7 +130,7 @@ def check_named(licence: str | None, model: str, options: ChatOptions | None = N
         UsageError: its licence does not allow it.
         MissingWeights, ModelError, ChatError: as `open_explainer`.
     """
-    name = canonical(model)
+    name = canonical_name(model)
     if chosen_licence(licence) == "any" or name == OFFLINE or name.startswith(CHAT):
         return
     served = name.startswith(ENDPOINT)
@@ -166,13 +161,13 @@ def _chat(
 
 def _chat_digest(name: str, labels: int, options: ChatOptions, *, audited: bool) -> str:
     """SHA-256 of how a chat model is asked. The address may hold a password, so it goes into a hash only."""
-    from expllm.predict.chat import explanation_text
-    from expllm.predict.rewriting import AGAIN, MOST, REQUEST, TRIES
+    from expllm.predict.chat import asked_explanation
+    from expllm.predict.rewriting import MOST_REWRITTEN, REQUEST, REQUEST_AGAIN, TRIES
 
-    text = explanation_text(label_set(labels))
+    text = asked_explanation(label_set(labels))
     asked: list[object] = [f"{CHAT}{name}", text, options.base_url, options.temperature]
     asked += [] if options.max_tokens is None else [options.max_tokens]
-    asked += ["audited", REQUEST, AGAIN, TRIES, MOST] if audited else []
+    asked += ["audited", REQUEST, REQUEST_AGAIN, TRIES, MOST_REWRITTEN] if audited else []
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

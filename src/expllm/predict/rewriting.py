@@ -14,14 +14,14 @@ Ask = Callable[[Sequence[str]], Awaitable[str | None]]
 them, the request first and last; None where no answer came."""
 TRIES: Final = 4
 """Other versions that the model is asked for, of one sentence."""
-MOST: Final = 12
+MOST_REWRITTEN: Final = 12
 """Versions that it is asked for, of one text; further refuted sentences are left out."""
 REQUEST: Final = (
     'The measured action units refute this sentence of your text: "{sentence}" ({reason}). Write one '
     "sentence that can stand in its place and claims no movement that was not measured. Answer with that "
     "sentence alone."
 )
-AGAIN: Final = "That sentence cannot stand there either: {reason}. Answer with another one alone."
+REQUEST_AGAIN: Final = "That sentence cannot stand there either: {reason}. Answer with another one alone."
 _UNFIT: Final = "it must be one new sentence, of some words, that names the same expression or none"
 """Why an answer cannot stand that the action units do not refute."""
 
@@ -41,7 +41,7 @@ async def rewritten(text: str, aus: AUVector | None, ask: Ask) -> tuple[str, tup
     What takes their place is judged as in [audited decoding][expllm.model.inference.audited_decoding.decode].
 
     Args:
-        ask: Asked at most `TRIES` times for a sentence, and `MOST` times in all.
+        ask: Asked at most `TRIES` times for a sentence, and `MOST_REWRITTEN` times in all.
 
     Returns:
         The text as it is, and None, where nothing was measured.
@@ -97,7 +97,7 @@ class _Rewriting:
     async def _other(self, piece: str, reason: str) -> tuple[str | None, int]:
         """The model's first other version that may stand there, and which one that is; None if none may."""
         talk = [REQUEST.format(sentence=piece.strip(), reason=reason)]
-        for number in range(1, min(TRIES, MOST - self._asked) + 1):
+        for number in range(1, min(TRIES, MOST_REWRITTEN - self._asked) + 1):
             self._asked += 1
             answer = await self._ask(talk)
             if answer is None:
@@ -106,7 +106,7 @@ class _Rewriting:
             fault = self._fault(piece, other)
             if fault is None:
                 return other, number
-            talk += [answer, AGAIN.format(reason=fault)]
+            talk += [answer, REQUEST_AGAIN.format(reason=fault)]
         return None, 0
 
     def _fault(self, piece: str, other: str) -> str | None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from expllm.core.conversations import Order
 from expllm.core.errors import UsageError
-from expllm.core.packages import WEIGHTS, require
+from expllm.core.packages import WEIGHT_PACKAGES, require
 from expllm.core.records import Hint
 from expllm.core.vocabulary import Expression
 from expllm.faces.boxes import trained_boxes
 from expllm.model.device import check_device, check_dtype, device_for, dtype_for
 from expllm.model.rights import model_licences
-from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined, rounded
+from expllm.predict.base import FaceAnswer, FaceInput, ModelIdentity, examined_text, rounded
 from expllm.predict.hints import Hints
 from expllm.predict.verifying import SentenceVerifier, verifier
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from expllm.model.inference.generate import FaceVLM
     from expllm.model.inference.vlm_output import GeneratedText, LabelScores
 
-ORDERS: Final[tuple[Order, ...]] = ("label-first", "explanation-first")
-BATCH: Final = 8
+_ORDERS: Final[tuple[Order, ...]] = ("label-first", "explanation-first")
+_BATCH: Final = 8
 """Faces that are explained together: a step costs little more for eight than for one."""
 
 
@@ -58,7 +58,7 @@ class ModelExplainer:
     needs_image = True
     gives_probabilities = True
     spent = 0.0
-    batch_size = BATCH
+    batch_size = _BATCH
 
     def __init__(
         self,
@@ -75,16 +75,16 @@ class ModelExplainer:
         on_token: Callable[[str], object] | None = None,
         on_status: Callable[[str], object] = lambda _: None,
     ) -> None:
-        require(*WEIGHTS)
-        from expllm.model.manifest import read_manifest, seal, temperature_of
+        require(*WEIGHT_PACKAGES)
+        from expllm.model.manifest import calibrated_temperature, read_manifest, seal
 
         check_device(device)
         check_dtype(dtype)
-        if order is not None and order not in ORDERS:
-            raise UsageError(f"the order cannot be {order!r}: use {' or '.join(ORDERS)}")
+        if order is not None and order not in _ORDERS:
+            raise UsageError(f"the order cannot be {order!r}: use {' or '.join(_ORDERS)}")
         manifest = read_manifest(folder)
         self._manifest, self._preset = manifest, manifest.preset
-        self._temperature = temperature_of(folder, manifest.extra)
+        self._temperature = calibrated_temperature(folder, manifest.extra)
         self.needs_face_box = trained_boxes(manifest.card) is True  # `auto` spares face crops
         self.identity = self.writer = f"{name or folder} (sha256 {seal(manifest.to_dict())[:12]})"
         self._folder, self._order = folder, order or manifest.order
@@ -214,7 +214,9 @@ def _explained(
     face: FaceInput, chosen: FaceAnswer, second: Expression | None, written: "GeneratedText"
 ) -> FaceAnswer:
     """An answer that is a label only, with its explanation."""
-    checked = examined(written.text, written.problem, face.aus, chosen.expression, second, written.rejected)
+    checked = examined_text(
+        written.text, written.problem, face.aus, chosen.expression, second, written.rejected
+    )
     return replace(
         chosen, cot=written.cot, explanation=checked, tokens=written.tokens, sampled=written.sampled
     )

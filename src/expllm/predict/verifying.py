@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FEWEST: Final = 3
 """Words of a sentence that takes another one's place: "The jaw drops." has so many."""
-REFUTED: Final = (*WRONG, Verdict.UNSUPPORTED)
+REWRITTEN_VERDICTS: Final = (*WRONG, Verdict.UNSUPPORTED)
 """Verdicts with which a claim does not stand: a mere trace that is claimed as a movement is among them."""
 LOOKED_AT: Final = ("brows", "eyes", "mouth")
 """Parts of a face of which something is known where it was measured at all."""
@@ -34,7 +34,7 @@ _OPEN: Final = "The measured movements leave the expression open."
 @dataclass(frozen=True)
 class SentenceVerifier:
     """Judges the sentences of a text about one face, as a
-    [`Verifier`][expllm.model.inference.audited_decoding.Verifier].
+    [`Verifier`][expllm.model.inference.audited_decoding.TextVerifier].
 
     Attributes:
         aus: What was measured of the face.
@@ -46,7 +46,7 @@ class SentenceVerifier:
         """What the action units say against the claims of a sentence; None for nothing."""
         context = _context(before)
         found = audit(context + sentence, self.aus).checked
-        new = [one for one in found if one.claim.end > len(context) and one.verdict in REFUTED]
+        new = [one for one in found if one.claim.end > len(context) and one.verdict in REWRITTEN_VERDICTS]
         reasons = [f'"{one.claim.text}": {one.reason}' for one in new]
         if (said := _COVERAGE.search(sentence)) and _is_whole(self.aus):
             reasons.append(f'"{said[0]}": {", ".join(LOOKED_AT[:-1])} and {LOOKED_AT[-1]} were measured')

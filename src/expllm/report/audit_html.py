@@ -27,14 +27,14 @@ SEVERITY: Final = (
 )
 """Where claims share words, the mark is that of the first of these."""
 
-UNREAD: Final = "not read: nothing in this sentence was checked"
+_UNREAD: Final = "not read: nothing in this sentence was checked"
 
 LEGEND: Final = (
     '<mark class="supported">supported by the action units</mark> '
     '<mark class="contradicted">contradicted, or on the wrong side or half of the face</mark> '
     '<mark class="unsupported">not supported, or of another degree</mark> '
     '<mark class="not-measurable">cannot be measured</mark> '
-    f'<mark class="unread">{UNREAD}</mark>'
+    f'<mark class="unread">{_UNREAD}</mark>'
 )
 """What the marks mean, as HTML."""
 
@@ -56,17 +56,17 @@ def audited_html(cot: "CoT", aus: "AUVector", *, emotions: bool = False) -> str:
     return "".join(parts) + _found(report)
 
 
-def audited_text(text: str, aus: "AUVector") -> str:
+def marked_text(text: str, aus: "AUVector") -> str:
     """The same of a text that lacks the three parts, as it stands, words for expressions marked."""
     report = audit(text, aus)
     return f'<div class="part"><p>{"".join(_marked(text, 0, report, True))}</p></div>{_found(report)}'
 
 
 def _found(report: Audit) -> str:
-    return f'<p class="audit">{_escaped(summary(report))}</p>'
+    return f'<p class="audit">{_escaped(audit_summary(report))}</p>'
 
 
-def summary(report: Audit) -> str:
+def audit_summary(report: Audit) -> str:
     """A summary of the audit in a few sentences."""
     return " ".join(filter(None, (_claims(report), _missed(report), unread_text(report))))
 
@@ -127,7 +127,7 @@ def _marked(part: str, offset: int, report: Audit, emotions: bool) -> Iterator[s
         if covering:
             yield _mark(text, covering)
         elif any(u.start <= start and stop <= u.end for u in unread):
-            yield f'<mark class="unread" title="{UNREAD}">{text}</mark>'
+            yield f'<mark class="unread" title="{_UNREAD}">{text}</mark>'
         else:
             yield text
 

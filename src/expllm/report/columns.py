@@ -18,7 +18,7 @@ from expllm.faces.au_reader import TRACE
 from expllm.faces.au_tables import OPENFACE_FULL_SCALE, to_facs
 
 Cell = str | float | int | None
-Row = dict[str, Cell]
+OutputRow = dict[str, Cell]
 
 PYFEAT_AUS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 17, 20, 23, 24, 25, 26, 28, 43)
 OPENFACE_AUS: Final = (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45)
@@ -43,7 +43,7 @@ TEXT_COLUMNS: Final = frozenset(
 """Every other column holds floats, except OpenFace's ``_c``."""
 
 
-def expllm_row(analysis: FaceAnalysis) -> Row:
+def expllm_row(analysis: FaceAnalysis) -> OutputRow:
     """Everything that is known of a face, one column each."""
     return {
         **_identity(analysis),
@@ -63,7 +63,7 @@ def expllm_row(analysis: FaceAnalysis) -> Row:
     }
 
 
-def au_row(analysis: FaceAnalysis) -> Row:
+def au_row(analysis: FaceAnalysis) -> OutputRow:
     """A face without its expression and explanation, for `expllm aus`."""
     left_out = {
         "expression", "uncertain", "classifier", "writer", *_explanation(analysis), *_checks(analysis),
@@ -72,7 +72,7 @@ def au_row(analysis: FaceAnalysis) -> Row:
     return {name: row[name] for name in row if name not in left_out and not name.startswith("prob_")}
 
 
-def pyfeat_row(analysis: FaceAnalysis) -> Row:
+def pyfeat_row(analysis: FaceAnalysis) -> OutputRow:
     """The columns of a py-feat ``Fex``; contempt has no column there."""
     facs = to_facs(analysis.aus or AUVector())
     return {
@@ -90,7 +90,7 @@ def pyfeat_row(analysis: FaceAnalysis) -> Row:
     }
 
 
-def openface_row(analysis: FaceAnalysis) -> Row:
+def openface_row(analysis: FaceAnalysis) -> OutputRow:
     """The columns of OpenFace 2 that this tool can fill (no gaze, no 68 landmarks), and some of its own."""
     facs = to_facs(analysis.aus or AUVector())
     known = {number: facs.get(number) for number in OPENFACE_AUS}
@@ -108,29 +108,29 @@ def openface_row(analysis: FaceAnalysis) -> Row:
     }
 
 
-COLUMNS: Final[Mapping[str, Callable[[FaceAnalysis], Row]]] = {
+COLUMN_LAYOUTS: Final[Mapping[str, Callable[[FaceAnalysis], OutputRow]]] = {
     "expllm": expllm_row,
     "pyfeat": pyfeat_row,
     "openface": openface_row,
 }
 
 
-def row_maker(columns: str, *, explain: bool = True) -> Callable[[FaceAnalysis], Row]:
+def row_maker(columns: str, *, explain: bool = True) -> Callable[[FaceAnalysis], OutputRow]:
     """The function that makes the rows of a column set.
 
     Raises:
         UsageError: there is no such set.
     """
-    if columns not in COLUMNS:
-        raise UsageError(f"no column set {columns!r}: use one of {', '.join(COLUMNS)}")
-    return COLUMNS[columns] if explain or columns != "expllm" else au_row
+    if columns not in COLUMN_LAYOUTS:
+        raise UsageError(f"no column set {columns!r}: use one of {', '.join(COLUMN_LAYOUTS)}")
+    return COLUMN_LAYOUTS[columns] if explain or columns != "expllm" else au_row
 
 
-def _identity(analysis: FaceAnalysis) -> Row:
+def _identity(analysis: FaceAnalysis) -> OutputRow:
     return {"input": analysis.input, "frame": analysis.frame, "face_id": analysis.face_id}
 
 
-def _outcome(analysis: FaceAnalysis) -> Row:
+def _outcome(analysis: FaceAnalysis) -> OutputRow:
     """What the other tools have no column for: a damaged picture would read as one without a face."""
     return {"status": analysis.status, "error": analysis.error}
 
@@ -139,13 +139,13 @@ def _rectangle_names() -> tuple[str, ...]:
     return "FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight", "FaceScore"
 
 
-def _rectangle(analysis: FaceAnalysis) -> Row:
+def _rectangle(analysis: FaceAnalysis) -> OutputRow:
     box = analysis.box
     values = (None,) * 4 if box is None else (box.x, box.y, box.width, box.height)
     return dict(zip(_rectangle_names(), (*values, analysis.score), strict=True))
 
 
-def _pose(analysis: FaceAnalysis) -> Row:
+def _pose(analysis: FaceAnalysis) -> OutputRow:
     pose = analysis.pose
     return {
         "Pitch": None if pose is None else pose.pitch,
@@ -158,13 +158,13 @@ def _probability(analysis: FaceAnalysis, label: Expression) -> float | None:
     return None if analysis.probabilities is None else analysis.probabilities.get(label)
 
 
-def _explanation(analysis: FaceAnalysis) -> Row:
+def _explanation(analysis: FaceAnalysis) -> OutputRow:
     parts = (None, None, None) if analysis.cot is None else analysis.cot.parts
     names = ("key_observations", "overall_emotional_interpretation", "conclusion")
     return dict(zip(names, parts, strict=True))
 
 
-def _checks(analysis: FaceAnalysis) -> Row:
+def _checks(analysis: FaceAnalysis) -> OutputRow:
     """A model's text word for word, and what was found of it; empty for a text composed by rules."""
     found = analysis.explanation or Explanation(text=None)
     grounding = found.grounding
@@ -185,7 +185,7 @@ def _unread(grounding: Grounding | None) -> int | None:
     return None if grounding is None or grounding.sentences is None else len(grounding.unread)
 
 
-def _sources(analysis: FaceAnalysis) -> Row:
+def _sources(analysis: FaceAnalysis) -> OutputRow:
     p = analysis.provenance
     return {
         "detector": None if p is None else p.detector,

@@ -1,6 +1,6 @@
 """The HTML of one face: label, probabilities, explanation, bars of the action units, sources.
 
-Every text that comes from outside passes through `escaped`. Bars are decoration for the eye; each
+Every text that comes from outside passes through `html_text`. Bars are decoration for the eye; each
 stands beside its value in a table that a screen reader reads.
 """
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from expllm.core.vocabulary import AUVector
 from expllm.report import rows
-from expllm.report.audit_html import audited_html, audited_text
-from expllm.report.html_shell import escaped
+from expllm.report.audit_html import audited_html, marked_text
+from expllm.report.html_shell import html_text
 
 if TYPE_CHECKING:
     from expllm.core.records import FaceAnalysis, UnitReading
@@ -26,7 +26,7 @@ def face_card(analysis: "FaceAnalysis") -> str:
     parts = [
         '<section class="face"><div class="reading">',
         f'<h3><span class="which">{_which(analysis)}</span> '
-        f'<span class="label">{escaped(rows.label_text(analysis))}</span> {certainty}</h3>',
+        f'<span class="label">{html_text(rows.label_text(analysis))}</span> {certainty}</h3>',
         _probabilities(analysis),
         _explanation(analysis),
         _warnings(analysis.warnings),
@@ -46,12 +46,12 @@ def _unread_card(analysis: "FaceAnalysis", sentence: str) -> str:
     which = f'<span class="which">{_which(analysis)}</span> ' if analysis.box else ""
     return (
         f'<section class="face {kind}"><h3>{which}<span class="label">{title}</span></h3>'
-        f"<p>{escaped(sentence)}</p>{_warnings(analysis.warnings)}</section>\n"
+        f"<p>{html_text(sentence)}</p>{_warnings(analysis.warnings)}</section>\n"
     )
 
 
 def _which(analysis: "FaceAnalysis") -> str:
-    return escaped(rows.face_text(analysis))
+    return html_text(rows.face_text(analysis))
 
 
 def _percent(probability: float) -> str:
@@ -59,11 +59,11 @@ def _percent(probability: float) -> str:
 
 
 def _probabilities(analysis: "FaceAnalysis") -> str:
-    ranked = rows.ranked(analysis)
+    ranked = rows.ranked_expressions(analysis)
     if not ranked:
         return ""
     lines = "".join(
-        f'<tr><th scope="row">{escaped(expression.value)}</th><td>{_bar(value)}</td>'
+        f'<tr><th scope="row">{html_text(expression.value)}</th><td>{_bar(value)}</td>'
         f'<td class="value">{_percent(value)}</td></tr>'
         for expression, value in ranked
     )
@@ -77,12 +77,12 @@ def _explanation(analysis: "FaceAnalysis") -> str:
     if cot is not None:
         shown = audited_html(cot, aus or AUVector())
     elif written is not None and written.text is not None:
-        shown = audited_text(written.text, aus or AUVector())
+        shown = marked_text(written.text, aus or AUVector())
     if written is None:
         return shown
     sentences = rows.check_texts(written.model_copy(update={"grounding": None}), analysis.expression)
     wrong = " wrong" if written.problem or written.agree is False else ""
-    return shown + "".join(f'<p class="checks{wrong}">{escaped(sentence)}</p>' for sentence in sentences)
+    return shown + "".join(f'<p class="checks{wrong}">{html_text(sentence)}</p>' for sentence in sentences)
 
 
 def _pairs(analysis: "FaceAnalysis") -> str:
@@ -103,7 +103,8 @@ def _pairs(analysis: "FaceAnalysis") -> str:
 
 def _whole(analysis: "FaceAnalysis") -> str:
     lines = "".join(
-        f'<tr><th scope="row">{name}</th>{_cell(analysis, name, "whole")}</tr>' for name in rows.WHOLE
+        f'<tr><th scope="row">{name}</th>{_cell(analysis, name, "whole")}</tr>'
+        for name in rows.SIDELESS_UNITS
     )
     return (
         '<table class="whole-face"><caption>Action units of the whole face (0-1)</caption>'
@@ -131,7 +132,7 @@ def _bar(value: float, reading: "UnitReading | None" = None) -> str:
 def _warnings(warnings: tuple[str, ...]) -> str:
     if not warnings:
         return ""
-    items = "".join(f"<li>{escaped(warning)}</li>" for warning in warnings)
+    items = "".join(f"<li>{html_text(warning)}</li>" for warning in warnings)
     return f'<ul class="warnings" aria-label="Warnings">{items}</ul>'
 
 
@@ -139,4 +140,4 @@ def _sources(analysis: "FaceAnalysis") -> str:
     if analysis.provenance is None:
         return ""
     writer, sources = rows.writer_text(analysis.provenance), rows.sources_text(analysis.provenance)
-    return f'<footer class="sources"><p>{escaped(writer)}</p><p>{escaped(sources)}</p></footer>'
+    return f'<footer class="sources"><p>{html_text(writer)}</p><p>{html_text(sources)}</p></footer>'

@@ -13,7 +13,7 @@ from PIL import Image
 from expllm.report import mesh, rows
 from expllm.report.audit_html import LEGEND
 from expllm.report.face_cards import face_card
-from expllm.report.html_shell import escaped, foot, head, jpeg_uri
+from expllm.report.html_shell import foot, html_text, jpeg_uri, page_head
 
 if TYPE_CHECKING:
     from expllm.core.records import FaceAnalysis
@@ -51,7 +51,7 @@ class HtmlReport:
         self._labels: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
-        self._file.write(head(self._title, _KEY + _MARKS))
+        self._file.write(page_head(self._title, _KEY + _MARKS))
         return self
 
     def __exit__(
@@ -75,7 +75,7 @@ class HtmlReport:
         self._items += 1
         self._statuses.update(analysis.status for analysis in analyses)
         self._labels.update(rows.label_text(a) for a in analyses if a.expression or a.uncertain)
-        name = escaped(rows.name_text(analyses[0]) if analyses else picture.name if picture else "nothing")
+        name = html_text(rows.name_text(analyses[0]) if analyses else picture.name if picture else "nothing")
         number = self._items
         figure = _figure(picture, analyses, name, number) if picture else ""
         kind = "item" if picture else "item bare"
@@ -96,8 +96,8 @@ class HtmlReport:
                 facts.append(f"<li><strong>{self._statuses[status]}</strong> {meaning}</li>")
         total = max(1, self._labels.total())
         labels = "".join(
-            f'<tr><th scope="row">{escaped(label)}</th><td><span class="bar" style="--v:{count / total:.4g}">'
-            f'</span></td><td class="value">{count}</td></tr>'
+            f'<tr><th scope="row">{html_text(label)}</th><td><span class="bar" '
+            f'style="--v:{count / total:.4g}"></span></td><td class="value">{count}</td></tr>'
             for label, count in self._labels.most_common()
         )
         table = f"<table><caption>Faces by most probable label</caption>{labels}</table>" if labels else ""
@@ -128,7 +128,7 @@ def _figure(picture: "Picture", analyses: "Sequence[FaceAnalysis]", name: str, n
 def _alt(name: str, analyses: "Sequence[FaceAnalysis]") -> str:
     """Attribute text: the picture's name (already escaped) and what is marked in it."""
     faces = [f"{rows.face_text(a)}: {_read_as(a)}" for a in analyses if a.box]
-    return f"{name} ({escaped('; '.join(faces))})" if faces else f"{name} (no face marked)"
+    return f"{name} ({html_text('; '.join(faces))})" if faces else f"{name} (no face marked)"
 
 
 def _read_as(analysis: "FaceAnalysis") -> str:

@@ -38,12 +38,12 @@ except for medical or safety reasons.</p></div>
 """
 
 
-def escaped(text: str) -> str:
+def html_text(text: str) -> str:
     """`text` on one line, without control characters or lone surrogates, safe in content and attributes."""
     return escape(one_line(text), quote=True)
 
 
-def head(title: str, below: str = "", styles: Sequence[str] = ("report.css",)) -> str:
+def page_head(title: str, below: str = "", styles: Sequence[str] = ("report.css",)) -> str:
     """The page down to where its content begins.
 
     Args:
@@ -53,13 +53,13 @@ def head(title: str, below: str = "", styles: Sequence[str] = ("report.css",)) -
     """
     folder = files("expllm").joinpath("assets")
     style = "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in styles)
-    return _HEAD.format(csp=_CSP, title=escaped(title), style=style, below=below)
+    return _HEAD.format(csp=_CSP, title=html_text(title), style=style, below=below)
 
 
 def foot(credits: str = "") -> str:
     """The page's end, outside of `main`."""
     return (
-        f'<footer class="colophon"><p>Made by ExpLLM {escaped(__version__)}. This page holds all it shows '
+        f'<footer class="colophon"><p>Made by ExpLLM {html_text(__version__)}. This page holds all it shows '
         f"and asks no server for anything. {credits}</p></footer></body></html>\n"
     )
 

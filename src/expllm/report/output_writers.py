@@ -12,12 +12,12 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from expllm.core.errors import UsageError
 from expllm.core.records import FaceAnalysis
-from expllm.report.columns import Row, row_maker
+from expllm.report.columns import OutputRow, row_maker
 
 if TYPE_CHECKING:
     from expllm.files.images import Picture
 
-FORMATS: Final = ("text", "json", "jsonl", "csv", "parquet", "html")
+OUTPUT_FORMATS: Final = ("text", "json", "jsonl", "csv", "parquet", "html")
 BINARY_FORMATS: Final = ("parquet",)
 TABLE_FORMATS: Final = ("csv", "parquet")
 PARQUET_BATCH: Final = 512
@@ -30,19 +30,19 @@ def format_for(output: str | None, chosen: str | None) -> str:
     Raises:
         UsageError: unknown format or suffix, or Parquet without a file.
     """
-    if chosen is not None and chosen not in FORMATS:
-        raise UsageError(f"no format {chosen!r}: use one of {', '.join(FORMATS)}")
+    if chosen is not None and chosen not in OUTPUT_FORMATS:
+        raise UsageError(f"no format {chosen!r}: use one of {', '.join(OUTPUT_FORMATS)}")
     suffix = Path(output).suffix.lower().lstrip(".") if output else ""
     by_suffix = {"txt": "text", "htm": "html", "ndjson": "jsonl", "pq": "parquet"}.get(suffix, suffix)
-    if chosen is None and output and by_suffix not in FORMATS:
-        raise UsageError(f"cannot tell the format of {output!r}: add --format {'|'.join(FORMATS)}")
+    if chosen is None and output and by_suffix not in OUTPUT_FORMATS:
+        raise UsageError(f"cannot tell the format of {output!r}: add --format {'|'.join(OUTPUT_FORMATS)}")
     format_ = chosen or (by_suffix if output else "text")
     if format_ in BINARY_FORMATS and not output:
         raise UsageError(f"{format_} goes into a file: add -o FILE.{format_}")
     return format_
 
 
-class Writer:
+class OutputWriter:
     """Writes the analyses of one input after another. Subclasses say how."""
 
     def write(self, analyses: list[FaceAnalysis], picture: "Picture | None") -> None:
@@ -62,7 +62,7 @@ class Writer:
         """Writes what belongs at the end."""
 
 
-class TextWriter(Writer):
+class TerminalWriter(OutputWriter):
     """What a person reads: see `cli.view`. `render` turns analyses into something that rich prints."""
 
     def __init__(self, file: IO[str], render: Callable[[list[FaceAnalysis]], Any]) -> None:
@@ -80,7 +80,7 @@ class TextWriter(Writer):
             self._file.flush()
 
 
-class JsonLinesWriter(Writer):
+class JsonLinesWriter(OutputWriter):
     """One face a line."""
 
     def __init__(self, file: IO[str], landmarks: bool = False) -> None:
@@ -108,10 +108,10 @@ class JsonWriter(JsonLinesWriter):
         self._file.write("[]\n" if self._separator == "[\n" else "\n]\n")
 
 
-class CsvWriter(Writer):
+class CsvWriter(OutputWriter):
     """One face a row, the header first, even if no row follows."""
 
-    def __init__(self, file: IO[str], row_of: Callable[[FaceAnalysis], Row]) -> None:
+    def __init__(self, file: IO[str], row_of: Callable[[FaceAnalysis], OutputRow]) -> None:
         self._row_of = row_of
         blank = row_of(FaceAnalysis(input="", status="no_face"))
         self._table = csv.DictWriter(file, list(blank), lineterminator="\n")
@@ -121,10 +121,10 @@ class CsvWriter(Writer):
         self._table.writerows(self._row_of(analysis) for analysis in analyses)
 
 
-class ParquetWriter(Writer):
+class ParquetWriter(OutputWriter):
     """One face a row; columns keep their type where every value is missing."""
 
-    def __init__(self, file: IO[bytes], row_of: Callable[[FaceAnalysis], Row]) -> None:
+    def __init__(self, file: IO[bytes], row_of: Callable[[FaceAnalysis], OutputRow]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -133,7 +133,7 @@ class ParquetWriter(Writer):
         self._schema = pa.schema([(name, _arrow_type(name)) for name in blank])
         self._table_of = pa.Table.from_pylist
         self._parquet = pq.ParquetWriter(file, self._schema, compression="zstd")
-        self._rows: list[Row] = []
+        self._rows: list[OutputRow] = []
 
     def write(self, analyses: list[FaceAnalysis], picture: "Picture | None") -> None:
         self._rows += [self._row_of(analysis) for analysis in analyses]
@@ -170,7 +170,7 @@ def _arrow_type(column: str) -> Any:
     return pa.string() if column in TEXT_COLUMNS else pa.float64()
 
 
-class HtmlWriter(Writer):
+class HtmlWriter(OutputWriter):
     """One self-contained page."""
 
     def __init__(self, file: IO[str]) -> None:
@@ -193,15 +193,15 @@ def writer_for(
     explain: bool = True,
     landmarks: bool = False,
     render: Callable[[list[FaceAnalysis]], Any],
-) -> Writer:
+) -> OutputWriter:
     """The writer of a format.
 
     Raises:
         UsageError: the format or the column set does not exist.
     """
     row_of = row_maker(columns, explain=explain)
-    makers: dict[str, Callable[[], Writer]] = {
-        "text": lambda: TextWriter(file, render),
+    makers: dict[str, Callable[[], OutputWriter]] = {
+        "text": lambda: TerminalWriter(file, render),
         "json": lambda: JsonWriter(file, landmarks),
         "jsonl": lambda: JsonLinesWriter(file, landmarks),
         "csv": lambda: CsvWriter(file, row_of),

@@ -151,7 +151,7 @@ class _Sheet:
 
     def __init__(self, photo_height: int, analyses: "Sequence[FaceAnalysis]", columns: int) -> None:
         rows = -(-len(analyses) // columns)
-        self.size = min(34, max(15, int(photo_height / (panel.LINES * panel.LEADING * rows))))
+        self.size = min(34, max(15, int(photo_height / (panel._LINES * panel.LEADING * rows))))
         self.gap = 2 * self.size
         self.stacks = [analyses[column::columns] for column in range(columns)]
         self.width = columns * (panel.WIDTH * self.size + self.gap) - self.gap

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from expllm.core.records import FaceAnalysis
 
 Colour = tuple[int, int, int]
-Band = tuple[float, float] | None
+_Band = tuple[float, float] | None
 PAPER: Final[Colour] = (250, 249, 246)
 INK: Final[Colour] = (28, 38, 50)
 MUTED: Final[Colour] = (90, 102, 116)
@@ -22,10 +22,10 @@ TRACK: Final[Colour] = (231, 231, 226)
 HATCH: Final[Colour] = (176, 180, 184)
 RIGHT: Final[Colour] = (11, 114, 133)
 LEFT: Final[Colour] = (176, 88, 0)
-WHOLE: Final[Colour] = (73, 88, 110)
+WHOLE_COLOUR: Final[Colour] = (73, 88, 110)
 
 LEADING: Final = 1.5  # line height, in font sizes
-LINES: Final = 11 + len(rows.PAIRS) + len(rows.WHOLE)  # lines of a whole panel
+_LINES: Final = 11 + len(rows.PAIRS) + len(rows.SIDELESS_UNITS)  # lines of a whole panel
 _SENTENCE_LINES: Final = 7  # title and up to three lines of text
 WIDTH: Final = 32  # width of a panel, in font sizes
 _NAME: Final = 10.0  # width of the column of names
@@ -40,7 +40,7 @@ def font(size: int) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
 
 def panel_height(analysis: "FaceAnalysis", size: int) -> int:
     """How high the panel becomes, in pixels: a sentence needs less than the bars."""
-    lines = LINES if rows.status_text(analysis) is None else _SENTENCE_LINES
+    lines = _LINES if rows.status_text(analysis) is None else _SENTENCE_LINES
     return round(lines * LEADING * size)
 
 
@@ -60,19 +60,19 @@ def draw_panel(analysis: "FaceAnalysis", size: int) -> Image.Image:
     probability = rows.label_probability(analysis)
     certainty = "" if probability is None else f"  {rows.percent_text(probability)}"
     panel.title(rows.face_text(analysis), rows.label_text(analysis) + certainty)
-    for expression, value in rows.ranked(analysis)[:3]:
+    for expression, value in rows.ranked_expressions(analysis)[:3]:
         panel.row(expression.value, value, rows.percent_text(value), INK)
     aus = rows.intensities(analysis)
     panel.heading("subject's right", "subject's left", RIGHT, LEFT)
     for action, right, left in rows.PAIRS:
         panel.pair(action, aus[right], aus[left], band(analysis, right), band(analysis, left))
     panel.heading("whole face", "", MUTED, MUTED)
-    for name in rows.WHOLE:
-        panel.row(name, aus[name], rows.intensity_text(aus[name]), WHOLE, band(analysis, name))
+    for name in rows.SIDELESS_UNITS:
+        panel.row(name, aus[name], rows.intensity_text(aus[name]), WHOLE_COLOUR, band(analysis, name))
     return panel.image
 
 
-def band(analysis: "FaceAnalysis", name: str) -> Band:
+def band(analysis: "FaceAnalysis", name: str) -> _Band:
     """How far off a reading may be, 0-1; None where that is not known."""
     reading = rows.reading_of(analysis, name)
     if reading is None or reading.low is None or reading.high is None:
@@ -103,7 +103,7 @@ class _Panel:
         self.draw.line((0, middle, self.image.width, middle), fill=TRACK, width=max(1, self.size // 12))
         self.y = middle + 0.2 * LEADING * self.size
 
-    def row(self, name: str, value: float | None, text: str, colour: Colour, band: Band = None) -> None:
+    def row(self, name: str, value: float | None, text: str, colour: Colour, band: _Band = None) -> None:
         """A bar that grows from left to right; `value` is 0-1, or None if not measured."""
         self.text(0, name, INK)
         self.bar(_NAME, WIDTH - _VALUE, value, colour, band)
@@ -112,7 +112,7 @@ class _Panel:
         self.y += LEADING * self.size
 
     def pair(
-        self, action: str, right: float | None, left: float | None, right_band: Band, left_band: Band
+        self, action: str, right: float | None, left: float | None, right_band: _Band, left_band: _Band
     ) -> None:
         """Two bars that grow away from the name in the middle; the subject's right is at the left."""
         inner = (WIDTH - _NAME) / 2
@@ -131,7 +131,7 @@ class _Panel:
         end: float,
         value: float | None,
         colour: Colour,
-        band: Band = None,
+        band: _Band = None,
         *,
         backwards: bool = False,
     ) -> None:

@@ -11,7 +11,7 @@ from expllm.core.records import Explanation, FaceAnalysis, Provenance, UnitReadi
 from expllm.core.vocabulary import ACTION_UNITS, AUSource, AUVector, Expression, Side
 
 NOT_MEASURED: Final = "not measured"
-UNCERTAIN: Final = "uncertain"
+_UNCERTAIN: Final = "uncertain"
 SHOWN_ABOVE: Final = 0.05
 """Intensity (0-1) up to which the short views call an action unit quiet."""
 
@@ -23,7 +23,7 @@ PAIRS: Final[tuple[tuple[str, str, str], ...]] = tuple(
 )
 """Rows of two units: the action, the name of its right unit, the name of its left unit. Seven of them."""
 
-WHOLE: Final[tuple[str, ...]] = tuple(
+SIDELESS_UNITS: Final[tuple[str, ...]] = tuple(
     au.name for au in ACTION_UNITS if au.side is None and au.direction is None
 )
 """The 17 units of the whole face, in the order of `AU_NAMES`."""
@@ -88,7 +88,7 @@ def face_text(analysis: FaceAnalysis) -> str:
 def label_text(analysis: FaceAnalysis) -> str:
     """The expression, or words for its absence."""
     if analysis.uncertain:
-        return UNCERTAIN
+        return _UNCERTAIN
     return analysis.expression.value if analysis.expression else "no label"
 
 
@@ -106,7 +106,7 @@ def intensities(analysis: FaceAnalysis) -> AUVector:
     return AUVector() if analysis.aus is None else analysis.aus
 
 
-def ranked(analysis: FaceAnalysis) -> list[tuple[Expression, float]]:
+def ranked_expressions(analysis: FaceAnalysis) -> list[tuple[Expression, float]]:
     """Expressions and probabilities (0-1), the most probable first."""
     return sorted((analysis.probabilities or {}).items(), key=lambda pair: -pair[1])
 

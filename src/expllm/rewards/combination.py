@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from expllm.core.errors import UsageError
 from expllm.rewards.functions import (
-    Completion,
+    CompletionText,
     Rewards,
     action_units_reward,
     agreement_reward,
@@ -45,7 +45,7 @@ DEFAULT_WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
 )
 
 
-def weights_of(given: Mapping[str, float]) -> dict[str, float]:
+def full_reward_weights(given: Mapping[str, float]) -> dict[str, float]:
     """The weight of every reward: those given, and the defaults of the others.
 
     Raises:
@@ -62,7 +62,7 @@ def weights_of(given: Mapping[str, float]) -> dict[str, float]:
     return weights
 
 
-def part_rewards(completions: Sequence[Completion], **columns: Any) -> dict[str, Rewards]:
+def part_rewards(completions: Sequence[CompletionText], **columns: Any) -> dict[str, Rewards]:
     """Every reward of every completion, by its name."""
     return {name: reward(None, completions, **columns) for name, reward in REWARDS.items()}
 
@@ -81,11 +81,11 @@ def combined_reward(weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> RewardFun
     """One reward function out of all, for trainers that take one.
 
     Raises:
-        UsageError: as `weights_of`.
+        UsageError: as `full_reward_weights`.
     """
-    chosen = weights_of(weights)
+    chosen = full_reward_weights(weights)
 
-    def expllm_reward(prompts: Any, completions: Sequence[Completion], **columns: Any) -> Rewards:
+    def expllm_reward(prompts: Any, completions: Sequence[CompletionText], **columns: Any) -> Rewards:
         """The weighted mean of `expllm.rewards.REWARDS`."""
         return [*weighted(part_rewards(completions, **columns), chosen)]
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from expllm.core.vocabulary import AUVector
 from expllm.cot.words.observations import Degree, degree_of
-from expllm.grounding.audit import REFUTED, UNCHECKABLE, audit, units_of
+from expllm.grounding.audit import REFUTING_VERDICTS, UNCHECKABLE, audit, claim_units
 from expllm.grounding.checking import MENTION
 from expllm.grounding.claims import Checked, Claim, DegreeWord, Verdict
 
@@ -96,7 +96,7 @@ def evidence(text: str, aus: AUVector) -> Evidence:
         moving, wrong = _by_unit(one)
         supported |= moving
         false |= wrong
-        refuted |= wrong if one.verdict in REFUTED else set()
+        refuted |= wrong if one.verdict in REFUTING_VERDICTS else set()
         for name in moving:
             degrees[name] = max(degrees.get(name, 0.0), _degree_score(one.claim, one.units))
     supported -= false  # a text that says both has said nothing
@@ -111,7 +111,7 @@ def evidence(text: str, aus: AUVector) -> Evidence:
 def _take_denial(one: Checked, denials: set[object], refuted: set[str]) -> None:
     if one.verdict is Verdict.SUPPORTED:
         denials.add(_key(one.claim))
-    elif one.verdict in REFUTED:
+    elif one.verdict in REFUTING_VERDICTS:
         refuted.add(f"no {', '.join(one.claim.units)}")
 
 
@@ -119,7 +119,7 @@ def _by_unit(one: Checked) -> tuple[set[str], set[str]]:
     """The units of a claim that move as it says, and those that do not."""
     if one.verdict in UNCHECKABLE:
         return set(), set()
-    named = {name for name in units_of(one.claim) if name in one.units}
+    named = {name for name in claim_units(one.claim) if name in one.units}
     moving = {name for name in named if (one.units[name] or 0.0) >= MENTION}
     if one.verdict in _MOVES:
         return moving, set()
@@ -129,7 +129,7 @@ def _by_unit(one: Checked) -> tuple[set[str], set[str]]:
 
 def _degree_score(claim: Claim, units: Mapping[str, float | None]) -> float:
     """How well the degree of a claim fits what was measured of it; of two sides either may be meant."""
-    values = [value for name in units_of(claim) if (value := units.get(name)) is not None]
+    values = [value for name in claim_units(claim) if (value := units.get(name)) is not None]
     if claim.degree is None or not values:
         return 0.0
     low, high = _SCALE[claim.degree]

@@ -23,7 +23,7 @@ from expllm.grounding.emotions import conflicts, read_emotions
 from expllm.grounding.outline import split
 from expllm.rewards.evidence import Evidence, evidence
 
-Completion = str | Sequence[Mapping[str, Any]]
+CompletionText = str | Sequence[Mapping[str, Any]]
 """A text, or messages with `content`: a text, or parts with `text`."""
 Rewards = list[float | None]
 LEAST_WORDS: Final = 30
@@ -33,7 +33,7 @@ _PROBLEM: Final = 0.25
 
 
 def label_reward(
-    prompts: Any, completions: Sequence[Completion], *, label: Sequence[str | None] = (),
+    prompts: Any, completions: Sequence[CompletionText], *, label: Sequence[str | None] = (),
     label_probabilities: Sequence[Mapping[str, float | None] | None] = (), **columns: Any,
 ) -> Rewards:  # fmt: skip
     """The probability of the true label behind the text; without probabilities, whether it concludes so."""
@@ -44,7 +44,7 @@ def label_reward(
 
 
 def action_units_reward(
-    prompts: Any, completions: Sequence[Completion], *,
+    prompts: Any, completions: Sequence[CompletionText], *,
     aus: Sequence[Mapping[str, float | None] | None] = (), **columns: Any,
 ) -> Rewards:  # fmt: skip
     """F1 of the action units told: recall by intensity, precision by units of the right side.
@@ -55,7 +55,7 @@ def action_units_reward(
 
 
 def refuted_reward(
-    prompts: Any, completions: Sequence[Completion], *,
+    prompts: Any, completions: Sequence[CompletionText], *,
     aus: Sequence[Mapping[str, float | None] | None] = (), **columns: Any,
 ) -> Rewards:  # fmt: skip
     """Supported units / (supported + refuted): a text that claims nothing earns nothing."""
@@ -63,7 +63,7 @@ def refuted_reward(
 
 
 def degree_reward(
-    prompts: Any, completions: Sequence[Completion], *,
+    prompts: Any, completions: Sequence[CompletionText], *,
     aus: Sequence[Mapping[str, float | None] | None] = (), **columns: Any,
 ) -> Rewards:  # fmt: skip
     """How well degrees fit, as a mean over the units that the text tells truly; None for a face at rest."""
@@ -71,7 +71,7 @@ def degree_reward(
 
 
 def read_reward(
-    prompts: Any, completions: Sequence[Completion], *,
+    prompts: Any, completions: Sequence[CompletionText], *,
     aus: Sequence[Mapping[str, float | None] | None] = (), **columns: Any,
 ) -> Rewards:  # fmt: skip
     """1 / (1 + sentences about the face that no claim was read from); 0 where nothing definite is claimed.
@@ -81,13 +81,13 @@ def read_reward(
     return [_read(evidence(text, _vector(row) or _NOTHING)) for text, row in _rows(completions, aus)]
 
 
-def form_reward(prompts: Any, completions: Sequence[Completion], **columns: Any) -> Rewards:
+def form_reward(prompts: Any, completions: Sequence[CompletionText], **columns: Any) -> Rewards:
     """Three headed parts, 30 to 130 words, the rules of form, and no sentence twice; 0 without the parts."""
     return [_form(text) for (text,) in _rows(completions)]
 
 
 def agreement_reward(
-    prompts: Any, completions: Sequence[Completion], *, answer: Sequence[str | None] = (),
+    prompts: Any, completions: Sequence[CompletionText], *, answer: Sequence[str | None] = (),
     label_probabilities: Sequence[Mapping[str, float | None] | None] = (), **columns: Any,
 ) -> Rewards:  # fmt: skip
     """Whether the text concludes with the label that is answered, and no part of it conflicts with that.
@@ -98,7 +98,7 @@ def agreement_reward(
     return [_agreement(*row) for row in _rows(completions, answer, label_probabilities)]
 
 
-def text_of(completion: Completion) -> str:
+def completion_text(completion: CompletionText) -> str:
     """The words of a completion."""
     if isinstance(completion, str):
         return completion
@@ -111,7 +111,7 @@ def text_of(completion: Completion) -> str:
 _NOTHING: Final = AUVector()
 
 
-def _rows(completions: Sequence[Completion], *columns: Iterable[Any]) -> Iterable[tuple[Any, ...]]:
+def _rows(completions: Sequence[CompletionText], *columns: Iterable[Any]) -> Iterable[tuple[Any, ...]]:
     """Each text with its values of some columns; a column that is missing has None everywhere.
 
     Raises:
@@ -121,7 +121,7 @@ def _rows(completions: Sequence[Completion], *columns: Iterable[Any]) -> Iterabl
         if isinstance(column, Sequence) and len(column) not in (0, len(completions)):
             raise RecordError(f"{len(completions)} completions and {len(column)} values: give one for each")
     filled = (column if isinstance(column, Sequence) and len(column) else repeat(None) for column in columns)
-    return zip(map(text_of, completions), *filled, strict=False)
+    return zip(map(completion_text, completions), *filled, strict=False)
 
 
 def _vector(row: Mapping[str, float | None] | None) -> AUVector | None:
@@ -133,7 +133,7 @@ def _vector(row: Mapping[str, float | None] | None) -> AUVector | None:
 
 
 def _by_evidence(
-    completions: Sequence[Completion], aus: Sequence[Mapping[str, float | None] | None],
+    completions: Sequence[CompletionText], aus: Sequence[Mapping[str, float | None] | None],
     score: Callable[[Evidence], float | None],
 ) -> Rewards:  # fmt: skip
     return [

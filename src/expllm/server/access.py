@@ -21,7 +21,7 @@ OPEN: Final = ("/", "/docs", "/health/live", "/health/ready")
 OPEN_FOLDER: Final = "/page/"
 """What the page is made of needs none either."""
 READS: Final = ("GET", "HEAD", "OPTIONS")
-REMEMBERED: Final = 10_000
+_REMEMBERED: Final = 10_000
 """Clients whose rate is known; beyond that those that came first are forgotten."""
 
 
@@ -115,7 +115,7 @@ class Rate:
         left, then = self._clients.pop(client, (self._most, now))
         left = min(self._most, left + (now - then) * self._per_second)
         self._clients[client] = (left - 1 if left >= 1 else left, now)
-        while len(self._clients) > REMEMBERED:
+        while len(self._clients) > _REMEMBERED:
             self._clients.popitem(last=False)
         if left < 1:
             headers: Mapping[str, str] = {"Retry-After": str(int((1 - left) / self._per_second) + 1)}

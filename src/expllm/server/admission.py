@@ -12,7 +12,7 @@ from typing import Final, Protocol, Self, TypeVar, cast
 
 from expllm.server.http_errors import ApiError
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 NEWEST: Final = 0.1
 """Weight of the last picture in the mean time that one takes."""
 FIRST_GUESS: Final = 0.5
@@ -75,7 +75,7 @@ class Queue:
         ahead = max(1, self.taken - self._workers + 1) / max(1, self._workers)
         return max(1, min(60, math.ceil(ahead * self._seconds)))
 
-    def enter(self) -> "Place":
+    def enter(self) -> "AdmittedPlace":
         """Takes a place at once.
 
         Raises:
@@ -84,13 +84,13 @@ class Queue:
         if self.full:
             raise self.busy()
         self._free -= 1
-        return Place(self)
+        return AdmittedPlace(self)
 
-    async def wait(self) -> "Place":
+    async def wait(self) -> "AdmittedPlace":
         """Takes a place as soon as one is free; for the further pictures of a request that was let in."""
         if not self.full:
             self._free -= 1
-            return Place(self)
+            return AdmittedPlace(self)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(turn)
         try:
@@ -99,7 +99,7 @@ class Queue:
             if turn.done() and not turn.cancelled():
                 self.free()
             raise
-        return Place(self)
+        return AdmittedPlace(self)
 
     def free(self, seconds: float | None = None) -> None:
         """Gives a place back.
@@ -117,7 +117,7 @@ class Queue:
         self._free += 1
 
 
-class Place:
+class AdmittedPlace:
     """One picture's place; it is kept until the thread that works on it is through."""
 
     def __init__(self, queue: Queue) -> None:
@@ -135,10 +135,10 @@ class Place:
     ) -> None:
         self.leave()
 
-    def begun(self, work: Callable[[], T]) -> Callable[[], T]:
+    def begun(self, work: Callable[[], _T]) -> Callable[[], _T]:
         """`work`, with a note of when a thread takes it up."""
 
-        def noted() -> T:
+        def noted() -> _T:
             self.begin()
             return work()
 
@@ -158,12 +158,12 @@ class Place:
         """Seconds since then."""
         return time.perf_counter() - self._entered - self.waited
 
-    async def result(self, future: "Future[T]") -> T:
+    async def result(self, future: "Future[_T]") -> _T:
         """What a thread makes; cancelled with its waiter, if no thread has begun."""
         self.hold(future)
         return await asyncio.wrap_future(future)
 
-    def hold(self, future: "Future[T]") -> None:
+    def hold(self, future: "Future[_T]") -> None:
         """Keeps the place until a thread has made this."""
         self._pending = cast("Future[object]", future)
 

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from expllm.server.admission import Place
+from expllm.server.admission import AdmittedPlace
 from expllm.server.analyzer import AnalysisOptions, AnalyzedPicture, Analyzer
 from expllm.server.bodies import Upload, attended, read_uploads
 from expllm.server.http_errors import bad_request, while_streaming
-from expllm.server.responses import ERRORS, AnalysisReply, AnalyzeQuery, analysis_json, audited_text
+from expllm.server.responses import ERRORS, AnalysisReply, AnalyzeQuery, analysis_json, text_audit
 
 _FILE: Final = {"type": "string", "format": "binary"}
-PICTURE: Final[dict[str, Any]] = {
+_PICTURE: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -28,7 +28,7 @@ PICTURE: Final[dict[str, Any]] = {
         },
     }
 }
-PICTURES: Final[dict[str, Any]] = {
+_PICTURES: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -53,7 +53,7 @@ def analysis_routes(analyzer: Analyzer) -> APIRouter:
         "/v1/analyze",
         summary="Explain the faces of a picture",
         responses={**ERRORS, 200: {"model": AnalysisReply}},
-        openapi_extra=PICTURE,
+        openapi_extra=_PICTURE,
     )
     async def analyze(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> Response:
         options, name = _options(analyzer, query)
@@ -69,13 +69,15 @@ def analysis_routes(analyzer: Analyzer) -> APIRouter:
         "/v1/analyze/batch",
         summary="Explain the faces of several pictures, one line each, in their order",
         responses={**ERRORS, 200: {"content": {NDJSON: {"schema": {"type": "string"}}}}},
-        openapi_extra=PICTURES,
+        openapi_extra=_PICTURES,
         response_class=Response,
     )
     async def batch(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> Response:
         options, name = _options(analyzer, query)
         uploads = await read_uploads(request, limits.batch_pictures)
-        batch = Batch(analyzer, uploads, options, lambda found, number: _reply(name, found, query, number))
+        batch = BatchAnswer(
+            analyzer, uploads, options, lambda found, number: _reply(name, found, query, number)
+        )
         return BatchStream(batch, analyzer.queue.enter())
 
     return router
@@ -89,13 +91,13 @@ def _options(analyzer: Analyzer, query: AnalyzeQuery) -> tuple[AnalysisOptions, 
 
 
 def _reply(model: str, found: AnalyzedPicture, query: AnalyzeQuery, extra: str = "") -> str:
-    audits = [audited_text(one) for one in found.analyses] if query.audit else None
+    audits = [text_audit(one) for one in found.analyses] if query.audit else None
     return analysis_json(
         model, found.analyses, found.warnings, landmarks=query.landmarks, audits=audits, extra=extra
     )
 
 
-class Batch:
+class BatchAnswer:
     """The pictures of one request, several of them under way, their lines in order."""
 
     def __init__(
@@ -108,7 +110,7 @@ class Batch:
         self._analyzer, self._uploads, self._options = analyzer, uploads, options
         self._reply = reply
 
-    async def lines(self, first: Place) -> AsyncGenerator[str, None]:
+    async def lines(self, first: AdmittedPlace) -> AsyncGenerator[str, None]:
         """One line of JSON for each picture.
 
         Args:
@@ -128,7 +130,7 @@ class Batch:
             for task in under_way:
                 task.cancel()
 
-    async def _line(self, index: int, place: Place | None) -> str:
+    async def _line(self, index: int, place: AdmittedPlace | None) -> str:
         upload, analyzer = self._uploads[index], self._analyzer
         number = f'"index":{index},"input":{json.dumps(upload.name)},'
         try:
@@ -144,7 +146,7 @@ class Batch:
 class BatchStream(StreamingResponse):
     """Lines as they are done. The first picture's place is given back whatever happens."""
 
-    def __init__(self, batch: Batch, first: Place) -> None:
+    def __init__(self, batch: BatchAnswer, first: AdmittedPlace) -> None:
         super().__init__(batch.lines(first), media_type=NDJSON)
         self._first = first
 

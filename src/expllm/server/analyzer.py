@@ -15,7 +15,7 @@ from expllm.faces.measure import FaceMeasurer, missed_warnings
 from expllm.files.images import open_frames
 from expllm.predict import FaceExplainer, FaceInput
 from expllm.predict.predictor import MeasuredFace, Predictor
-from expllm.server.admission import Place, Queue
+from expllm.server.admission import AdmittedPlace, Queue
 from expllm.server.batching import ModelThread, written
 from expllm.server.bodies import Upload
 from expllm.server.prometheus import Metrics
@@ -23,10 +23,10 @@ from expllm.server.served_models import ServedModels
 from expllm.server.server_config import ServerConfig
 from expllm.server.video_jobs import VideoJobs
 
-T = TypeVar("T")
-TRIAL_SIDE: Final = 64
+_T = TypeVar("_T")
+_TRIAL_SIDE: Final = 64
 """Pixels of the blank picture that everything is tried with at the start."""
-NO_FACE: Final = "No face was found."
+_NO_FACE: Final = "No face was found."
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,9 @@ class Analyzer:
         else:
             self.ready = True
 
-    async def analyze(self, place: Place, upload: Upload, options: AnalysisOptions) -> AnalyzedPicture:
+    async def analyze(
+        self, place: AdmittedPlace, upload: Upload, options: AnalysisOptions
+    ) -> AnalyzedPicture:
         """Every face of a picture.
 
         Raises:
@@ -152,11 +154,11 @@ class Analyzer:
         self.count(place, found.analyses)
         return found
 
-    def count(self, place: Place, analyses: list[FaceAnalysis]) -> None:
+    def count(self, place: AdmittedPlace, analyses: list[FaceAnalysis]) -> None:
         """One picture more for the metrics."""
         self.metrics.analyzed(analyses, waited=place.waited, worked=place.worked)
 
-    async def look(self, place: Place, upload: Upload, options: AnalysisOptions) -> MeasuredPicture:
+    async def look(self, place: AdmittedPlace, upload: Upload, options: AnalysisOptions) -> MeasuredPicture:
         """Finds and measures the faces of a picture; nothing is said of them yet.
 
         Raises:
@@ -166,7 +168,7 @@ class Analyzer:
         return await self.run(place, lambda: self._look(upload, options))
 
     async def explain(
-        self, place: Place, measured: MeasuredPicture, options: AnalysisOptions
+        self, place: AdmittedPlace, measured: MeasuredPicture, options: AnalysisOptions
     ) -> list[FaceAnalysis]:
         """What is said of the faces that were found."""
         if thread := self._model_thread(options):
@@ -176,7 +178,7 @@ class Analyzer:
         return await place.result(future)
 
     async def write(
-        self, place: Place, measured: MeasuredPicture, options: AnalysisOptions
+        self, place: AdmittedPlace, measured: MeasuredPicture, options: AnalysisOptions
     ) -> AsyncGenerator[str | FaceAnalysis, None]:
         """The text about the largest face in pieces, as they are written, and then its analysis."""
         loop, listening = asyncio.get_running_loop(), threading.Event()
@@ -202,7 +204,7 @@ class Analyzer:
         finally:
             listening.clear()
 
-    async def run(self, place: Place, work: Callable[[], T]) -> T:
+    async def run(self, place: AdmittedPlace, work: Callable[[], _T]) -> _T:
         """What `work` gives, on one of the threads."""
         return await place.result(self._executor.submit(place.begun(work)))
 
@@ -222,7 +224,7 @@ class Analyzer:
         limits = self.config.limits.image
         with closing(open_frames(upload.read(limits), name=upload.name, limits=limits)) as frames:
             seen = predictor.measure_frames(frames)
-        warnings = () if seen.faces else (seen.note or NO_FACE, *missed_warnings(seen.picture.full_size))
+        warnings = () if seen.faces else (seen.note or _NO_FACE, *missed_warnings(seen.picture.full_size))
         return MeasuredPicture(predictor, seen.picture.name, seen.faces, warnings)
 
     def _explained(self, measured: MeasuredPicture, options: AnalysisOptions) -> AnalyzedPicture:
@@ -247,7 +249,7 @@ class Analyzer:
         together.wait()
         from PIL import Image
 
-        blank = Image.new("RGB", (TRIAL_SIDE, TRIAL_SIDE))
+        blank = Image.new("RGB", (_TRIAL_SIDE, _TRIAL_SIDE))
         with closing(open_frames(blank)) as frames:
             self._predictor(self.models.explainer(None), False).measure_frames(frames)
 
@@ -255,6 +257,6 @@ class Analyzer:
 def _try_model(explainer: FaceExplainer) -> None:
     from PIL import Image
 
-    blank = Image.new("RGB", (TRIAL_SIDE, TRIAL_SIDE)) if explainer.needs_image else None
+    blank = Image.new("RGB", (_TRIAL_SIDE, _TRIAL_SIDE)) if explainer.needs_image else None
     shown = FaceInput(blank, AUVector(dict.fromkeys(AU_NAMES, 0.0)))
     explainer.explain([shown], write=not explainer.needs_image)

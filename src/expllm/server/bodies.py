@@ -20,10 +20,10 @@ from expllm.server.server_config import ServerLimits
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 NAME_CHARACTERS: Final = 200
 LINGER_S: Final = 2.0
-CLOSE: Final = {"Connection": "close"}
+_CLOSE: Final = {"Connection": "close"}
 """What is left of the body would be read as the next request."""
 
 
@@ -65,7 +65,7 @@ class BodyLimits:
         if declared.isdecimal() and int(declared) > rule.most:
             await _too_large(rule).response(scope, receive, answered)
         elif scope["method"] == "POST" and rule.admission.full:
-            await rule.admission.busy(CLOSE).response(scope, receive, answered)
+            await rule.admission.busy(_CLOSE).response(scope, receive, answered)
         else:
             body = _Body(receive, self, rule)
             try:
@@ -84,7 +84,7 @@ class BodyLimits:
         if body.size > body.rule.most:
             raise _too_large(body.rule)
         if self._held > self._limits.held_bytes:
-            raise self._rule.admission.busy(CLOSE)
+            raise self._rule.admission.busy(_CLOSE)
 
     def time_left(self, body: "_Body") -> float:
         """Seconds for the next piece of a body."""
@@ -94,7 +94,7 @@ class BodyLimits:
 
 def _too_large(rule: BodyRule) -> ApiError:
     most = f"The body may have at most {rule.most:,} bytes."
-    return ApiError(413, most, "body_too_large", headers=CLOSE)
+    return ApiError(413, most, "body_too_large", headers=_CLOSE)
 
 
 class _Body:
@@ -122,7 +122,7 @@ class _Body:
             message = await asyncio.wait_for(self._receive(), self._limits.time_left(self))
         except TimeoutError:
             late = "The body of the request did not arrive in time."
-            raise ApiError(408, late, "request_timeout", headers=CLOSE) from None
+            raise ApiError(408, late, "request_timeout", headers=_CLOSE) from None
         self._whole = not message.get("more_body", False)
         self._limits.check(self, len(message.get("body", b"")))
         return message
@@ -169,8 +169,8 @@ class UploadKind:
         return bad_request(message, self.fields[0], code or f"missing_{self.fields[0]}")
 
 
-PICTURE: Final = UploadKind("picture", ("image", "images"))
-VIDEO: Final = UploadKind("video", ("video",))
+_PICTURE: Final = UploadKind("picture", ("image", "images"))
+VIDEO_UPLOAD: Final = UploadKind("video", ("video",))
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Upload:
     """
 
     data: bytes
-    name: str = PICTURE.noun
+    name: str = _PICTURE.noun
     url: str | None = None
 
     def read(self, limits: ImageLimits) -> bytes:
@@ -195,9 +195,9 @@ class Upload:
         """
         if self.url is None:
             return self.data
-        from expllm.files.download import fetch
+        from expllm.files.download import fetch_url
 
-        return fetch(self.url, limits.max_bytes, limits.timeout_s, limits.max_redirects)
+        return fetch_url(self.url, limits.max_bytes, limits.timeout_s, limits.max_redirects)
 
 
 class _InMemory(MultiPartParser):
@@ -206,7 +206,7 @@ class _InMemory(MultiPartParser):
     spool_max_size = 2**40  # the body's own limit is lower
 
 
-async def read_uploads(request: Request, most: int, kind: UploadKind = PICTURE) -> list[Upload]:
+async def read_uploads(request: Request, most: int, kind: UploadKind = _PICTURE) -> list[Upload]:
     """The pictures or videos of a request: its body, or the files of a form.
 
     Args:
@@ -217,7 +217,7 @@ async def read_uploads(request: Request, most: int, kind: UploadKind = PICTURE) 
         ApiError: there is none, there are too many, or the form is broken.
     """
     if not request.headers.get("content-type", "").casefold().startswith("multipart/"):
-        data = await read_body(request)
+        data = await whole_body(request)
         if not data:
             raise kind.refused(f"The body is empty: send the bytes of a {kind.noun}.")
         return [Upload(data, kind.noun)]
@@ -227,7 +227,7 @@ async def read_uploads(request: Request, most: int, kind: UploadKind = PICTURE) 
     return uploads
 
 
-async def read_body(request: Request) -> bytes:
+async def whole_body(request: Request) -> bytes:
     """The whole body.
 
     Raises:
@@ -256,7 +256,7 @@ async def _form_files(request: Request, most: int, kind: UploadKind) -> AsyncGen
         await value.close()
 
 
-async def attended(request: Request, work: Awaitable[T], seconds: float) -> T:
+async def attended(request: Request, work: Awaitable[_T], seconds: float) -> _T:
     """The result of `work`, given up when the client hangs up or the time is over.
 
     Args:

@@ -11,8 +11,8 @@ from expllm.core.records import FaceAnalysis
 from expllm.server.chat_requests import ChatRequest
 
 _SENTENCE: Final = re.compile(r"[.!?]\**\s+|\n+")
-DONE: Final = "data: [DONE]\n\n"
-UNCERTAIN: Final = "uncertain"
+_DONE: Final = "data: [DONE]\n\n"
+_UNCERTAIN: Final = "uncertain"
 
 
 class ChatReply:
@@ -58,7 +58,7 @@ class ChatReply:
         options = self._request.stream_options
         if options is not None and options.include_usage:
             text += self._event([], usage=self._usage)
-        return text + DONE
+        return text + _DONE
 
     @property
     def _usage(self) -> dict[str, int]:
@@ -113,7 +113,7 @@ class Sentences:
 def said_of(face: FaceAnalysis, *, only_label: bool) -> str | None:
     """What is said of a face, as a text; None if there is nothing, not even a reason."""
     if only_label and (face.expression is not None or face.uncertain):
-        return face.expression.value if face.expression is not None else UNCERTAIN
+        return face.expression.value if face.expression is not None else _UNCERTAIN
     if face.cot is not None:
         return face.cot.text
     if face.explanation is not None and face.explanation.text:

@@ -18,7 +18,7 @@ _LABEL_QUESTION: Final = re.compile(
                 re.split(f"({re.escape(LABELS_HERE)})", QUESTIONS.label)),
     re.DOTALL,
 )  # fmt: skip
-IMAGE: Final = "messages.image_url"
+_IMAGE: Final = "messages.image_url"
 
 
 class ImageUrl(BaseModel):
@@ -27,7 +27,7 @@ class ImageUrl(BaseModel):
     url: str
 
 
-class Part(BaseModel):
+class MessagePart(BaseModel):
     """A part of a message."""
 
     type: str
@@ -39,13 +39,13 @@ class ChatMessage(BaseModel):
     """A message."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Part] | None = None
+    content: str | list[MessagePart] | None = None
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[MessagePart]:
         """The parts; a plain text is one."""
         if isinstance(self.content, str):
-            return [Part(type="text", text=self.content)]
+            return [MessagePart(type="text", text=self.content)]
         return self.content or []
 
     @property
@@ -105,11 +105,11 @@ class ChatRequest(BaseModel):
             if part.type == "image_url" and part.image_url is not None
         ]
         if not urls:
-            raise bad_request("The messages hold no picture: add one as image_url.", IMAGE, "missing_image")
+            raise bad_request("The messages hold no picture: add one as image_url.", _IMAGE, "missing_image")
         return picture_of(urls[-1], allow_url=allow_url)
 
 
-def picture_of(url: str, *, allow_url: bool = False, param: str = IMAGE) -> Upload:
+def picture_of(url: str, *, allow_url: bool = False, param: str = _IMAGE) -> Upload:
     """The picture of a data URI, or of an address where these are allowed.
 
     Args:

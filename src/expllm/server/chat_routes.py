@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from expllm.core.records import FaceAnalysis
-from expllm.server.admission import Place
+from expllm.server.admission import AdmittedPlace
 from expllm.server.analyzer import AnalysisOptions, Analyzer, MeasuredPicture
 from expllm.server.bodies import attended
 from expllm.server.chat_replies import ChatReply, Sentences, error_event, said_of
@@ -17,13 +17,13 @@ from expllm.server.chat_requests import ChatRequest
 from expllm.server.http_errors import ApiError, while_streaming
 from expllm.server.responses import ERRORS
 
-EVENTS: Final = "text/event-stream"
+_EVENTS: Final = "text/event-stream"
 REPLY: Final[dict[int | str, dict[str, Any]]] = {
     **ERRORS,
     200: {
         "description": "OpenAI's chat completion, with a field `expllm`; with `stream` its chunks.",
         "content": {
-            EVENTS: {"schema": {"type": "string"}},
+            _EVENTS: {"schema": {"type": "string"}},
             "application/json": {"schema": {"type": "object"}},
         },
     },
@@ -45,7 +45,7 @@ def chat_routes(analyzer: Analyzer) -> APIRouter:
         upload = asked.picture(allow_url=analyzer.config.allow_url)
         with ExitStack() as held:
             place = held.enter_context(analyzer.queue.enter())
-            answer = Completion(analyzer, asked, place)
+            answer = ChatAnswer(analyzer, asked, place)
             measured = await attended(request, analyzer.look(place, upload, answer.options), limit)
             _ = measured.largest  # a picture without a face is an error, not a stream
             if not asked.stream:
@@ -56,14 +56,14 @@ def chat_routes(analyzer: Analyzer) -> APIRouter:
     return router
 
 
-class Completion:
+class ChatAnswer:
     """The answer to one chat request.
 
     Args:
         place: Its place in the queue; whoever took it gives it back.
     """
 
-    def __init__(self, analyzer: Analyzer, asked: ChatRequest, place: Place) -> None:
+    def __init__(self, analyzer: Analyzer, asked: ChatRequest, place: AdmittedPlace) -> None:
         self._analyzer, self._asked, self.place = analyzer, asked, place
         self.options = AnalysisOptions(model=asked.model, write=not asked.only_label)
         self._reply = ChatReply(asked)
@@ -129,8 +129,8 @@ class Completion:
 class CompletionStream(StreamingResponse):
     """The events. The place is given back whatever happens, even if the client left before the first."""
 
-    def __init__(self, answer: Completion, measured: MeasuredPicture) -> None:
-        super().__init__(answer.events(measured), media_type=EVENTS)
+    def __init__(self, answer: ChatAnswer, measured: MeasuredPicture) -> None:
+        super().__init__(answer.events(measured), media_type=_EVENTS)
         self._place = answer.place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

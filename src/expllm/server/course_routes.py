@@ -13,7 +13,7 @@ from expllm.server.video_replies import CourseRequest, VideoReply
 from expllm.video.analysis import VideoOptions
 from expllm.video.recorded_readings import RecordedReading, analysis_of
 
-NAME = "camera"
+_NAME = "camera"
 
 
 def course_routes(analyzer: Analyzer) -> APIRouter:
@@ -61,6 +61,6 @@ def _recorded(asked: CourseRequest, most: int) -> list[RecordedReading]:
 def _explained(asked: CourseRequest, recorded: list[RecordedReading]) -> VideoReply:
     options = VideoOptions(mirrored=asked.mirrored, labels=asked.labels)
     try:
-        return VideoReply.of(NAME, analysis_of(NAME, asked.size, recorded, options))
+        return VideoReply.of(_NAME, analysis_of(_NAME, asked.size, recorded, options))
     except KeyError as error:
         raise bad_request(f"names: {error.args[0]} is missing", "names") from None

@@ -15,7 +15,7 @@ from expllm.server.bodies import attended
 from expllm.server.chat_requests import picture_of
 from expllm.server.responses import ERRORS, ExportedItem, ExportQuery, ExportRequest
 
-TYPES: Final = {"csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
+_TYPES: Final = {"csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
 TEXT: Final = {"schema": {"type": "string"}}
 
 
@@ -36,7 +36,7 @@ def export_routes(analyzer: Analyzer) -> APIRouter:
             work = analyzer.run(place, lambda: exported(asked.items, query, limits.image))
             text = await attended(request, work, limits.work_s)
         disposition = {"Content-Disposition": f'attachment; filename="expllm.{query.format}"'}
-        return Response(text, headers=disposition, media_type=TYPES[query.format])
+        return Response(text, headers=disposition, media_type=_TYPES[query.format])
 
     return router
 

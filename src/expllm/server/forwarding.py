@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from expllm.server.admission import Place
-from expllm.server.bodies import attended, read_body
+from expllm.server.admission import AdmittedPlace
+from expllm.server.bodies import attended, whole_body
 from expllm.server.chat_replies import error_event
 from expllm.server.http_errors import ApiError, while_streaming
 from expllm.server.replica_pool import RESTART_S, Replica, ReplicaLost, ReplicaPool
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
     from starlette.types import Receive, Scope, Send
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-TRIES: Final = 3
+_TRIES: Final = 3
 """Replicas that one request may lose: a picture that ends their process must not end them all."""
 CONNECT_S: Final = 5.0
 SPARE_S: Final = 5.0
 """A replica says itself that its work takes too long; the door waits so much longer."""
-EVENTS: Final = "text/event-stream"
-STREAMS: Final[Mapping[str, bytes]] = {EVENTS: b"\n\n", "application/x-ndjson": b"\n"}
+_EVENTS: Final = "text/event-stream"
+STREAMS: Final[Mapping[str, bytes]] = {_EVENTS: b"\n\n", "application/x-ndjson": b"\n"}
 """Types that come piece by piece, and what ends a piece."""
-OWN: Final = frozenset(
+_OWN: Final = frozenset(
     {
         b"authorization", b"connection", b"content-length", b"expect", b"host", b"keep-alive", b"origin",
         b"te", b"trailer", b"transfer-encoding", b"upgrade",
@@ -68,10 +68,10 @@ class Asked:
         if not raw.startswith(b"/"):
             raise ApiError(404, "There is no such path.", "not_found")
         target = (raw + (b"?" + query if query else b"")).decode("latin-1")
-        return cls(request.method, target, _sent_on(request.headers.raw), await read_body(request))
+        return cls(request.method, target, _sent_on(request.headers.raw), await whole_body(request))
 
 
-class Reply:
+class ForwardedReply:
     """What a replica answers; its body may still be on its way.
 
     Attributes:
@@ -147,11 +147,11 @@ class Forwarder:
             counts = asked.method == "POST"  # everything that computes
             place = held.enter_context(self._enter() if counts else nullcontext())
             reply = await attended(request, self.reply(asked, place), self._config.limits.work_s + SPARE_S)
-            if isinstance(reply, Reply):
+            if isinstance(reply, ForwardedReply):
                 return ForwardedStream(self, asked, reply, held.pop_all())
             return reply
 
-    async def reply(self, asked: Asked, place: Place | None = None) -> "Reply | Response":
+    async def reply(self, asked: Asked, place: AdmittedPlace | None = None) -> "ForwardedReply | Response":
         """A whole answer, or one that comes in pieces.
 
         Args:
@@ -160,7 +160,7 @@ class Forwarder:
         Raises:
             ApiError: one replica after the other was lost.
         """
-        for _ in range(TRIES):
+        for _ in range(_TRIES):
             replica = await self._pool.borrow()
             if place is not None:
                 place.begin()
@@ -196,14 +196,14 @@ class Forwarder:
     def log(self, line: str) -> None:
         self._config.log(line)
 
-    def _enter(self) -> Place:
+    def _enter(self) -> AdmittedPlace:
         if self._pool.full:
             raise self._pool.busy()
         return self._pool.queue.enter()
 
-    async def _ask(self, replica: Replica, asked: Asked) -> Reply:
+    async def _ask(self, replica: Replica, asked: Asked) -> ForwardedReply:
         try:
-            return Reply(self._pool, replica, await _from(replica, self._send(replica, asked)))
+            return ForwardedReply(self._pool, replica, await _from(replica, self._send(replica, asked)))
         except BaseException:
             await self._pool.give_back(replica)
             raise
@@ -242,11 +242,11 @@ class ForwardedStream(StreamingResponse):
     begun ends with an error.
     """
 
-    def __init__(self, forwarder: Forwarder, asked: Asked, reply: Reply, held: ExitStack) -> None:
+    def __init__(self, forwarder: Forwarder, asked: Asked, reply: ForwardedReply, held: ExitStack) -> None:
         super().__init__(self._pieces(), reply.status)
         self.raw_headers = _raw(reply.headers)
         self._forwarder, self._asked, self._reply, self._held = forwarder, asked, reply, held
-        self._open: Reply | None = reply
+        self._open: ForwardedReply | None = reply
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         with self._held:
@@ -280,7 +280,7 @@ class ForwardedStream(StreamingResponse):
         assert self._open is not None
         await self._open.lost()
         self._open = None
-        if said and self._reply.ends == STREAMS[EVENTS]:
+        if said and self._reply.ends == STREAMS[_EVENTS]:
             return ApiError(503, "The replica was lost: ask again.", "replicas_lost").content
         try:
             reply = await self._forwarder.reply(self._asked)
@@ -293,12 +293,12 @@ class ForwardedStream(StreamingResponse):
         return None
 
     def _error(self, content: dict[str, Any], said: int) -> bytes:
-        if self._reply.ends == STREAMS[EVENTS]:
+        if self._reply.ends == STREAMS[_EVENTS]:
             return error_event(content).encode()
         return json.dumps({"object": "error", "index": said, **content}).encode() + b"\n"
 
 
-async def _from(replica: Replica, work: Awaitable[T]) -> T:
+async def _from(replica: Replica, work: Awaitable[_T]) -> _T:
     """What a replica sends.
 
     Raises:
@@ -318,7 +318,7 @@ async def _from(replica: Replica, work: Awaitable[T]) -> T:
 def _sent_on(
     headers: Iterable[tuple[bytes, bytes]], more: frozenset[bytes] = frozenset()
 ) -> tuple[tuple[str, str], ...]:
-    own = OWN | more
+    own = _OWN | more
     return tuple(
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in headers
@@ -330,7 +330,7 @@ def _raw(headers: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
-def _response(reply: Reply, body: bytes) -> Response:
+def _response(reply: ForwardedReply, body: bytes) -> Response:
     response = Response(body, reply.status)
     kept = [pair for pair in response.raw_headers if pair[0] == b"content-length"]
     response.raw_headers = [*_raw(reply.headers), *kept]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
-TYPES: Final[Mapping[int, str]] = {
+_TYPES: Final[Mapping[int, str]] = {
     401: "authentication_error",
     403: "permission_error",
     429: "rate_limit_error",
@@ -62,7 +62,7 @@ class ApiError(HTTPException):
     def content(self) -> dict[str, Any]:
         """The body, as JSON values."""
         other = "server_error" if self.status_code >= 500 else "invalid_request_error"
-        kind = TYPES.get(self.status_code, other)
+        kind = _TYPES.get(self.status_code, other)
         return {"error": {"message": self.detail, "type": kind, "param": self.param, "code": self.code}}
 
     @property

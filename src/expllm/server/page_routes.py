@@ -18,7 +18,7 @@ from expllm.server.http_errors import ApiError
 from expllm.server.measurer import BrowserMeasurer
 from expllm.server.server_config import ServerConfig, is_loopback
 
-TYPES: Final = {
+_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".jpg": "image/jpeg",
@@ -55,7 +55,7 @@ class PageFile:
         """Reads it."""
         data = path.read_bytes()
         etag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
-        return cls(data, gzip.compress(data), TYPES[Path(path.name).suffix], etag)
+        return cls(data, gzip.compress(data), _TYPES[Path(path.name).suffix], etag)
 
     def response(self, request: Request, policy: str) -> Response:
         """The answer, packed where that helps; empty where the browser has this very file."""
@@ -132,7 +132,7 @@ def page_routes(config: ServerConfig, models: tuple[str, ...]) -> APIRouter:
         path = None if measurer is None else measurer.files.get(name.removeprefix(MEASURER))
         if path is None or not name.startswith(MEASURER):
             raise ApiError(404, "There is no such file.", "not_found")
-        return FileResponse(path, media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
+        return FileResponse(path, media_type=_TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
 
     return router
 

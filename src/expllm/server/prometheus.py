@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from expllm.core.records import FaceAnalysis
 from expllm.server.admission import Queue
 
-SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class Metrics:
@@ -25,13 +25,13 @@ class Metrics:
         self._waited = Histogram(
             "expllm_queue_seconds",
             "Seconds that a picture waited for a thread.",
-            buckets=SECONDS,
+            buckets=_SECONDS,
             registry=self._registry,
         )
         self._worked = Histogram(
             "expllm_work_seconds",
             "Seconds from then to its analysis.",
-            buckets=SECONDS,
+            buckets=_SECONDS,
             registry=self._registry,
         )
         self._faces = Counter("expllm_faces", "Faces found.", registry=self._registry)

@@ -11,7 +11,7 @@ from expllm import __version__
 from expllm.core.errors import ExpllmError, UsageError
 from expllm.server.server_config import ServerConfig
 
-LINES: Final = 1000
+_LINES: Final = 1000
 """Lines of the log that are kept until the door fetches them."""
 
 
@@ -45,7 +45,7 @@ class ReplicaServer:
     """
 
     def __init__(self, settings: Mapping[str, Any], version: str) -> None:
-        self._log: deque[str] = deque(maxlen=LINES)
+        self._log: deque[str] = deque(maxlen=_LINES)
         self._failure: str | None = None
         try:
             self._start(settings, version)

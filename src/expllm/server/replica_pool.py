@@ -14,7 +14,7 @@ from expllm.server.http_errors import ApiError
 from expllm.server.replica import ReplicaServer, ReplicaState
 from expllm.server.server_config import ServerConfig
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 LOOK_S: Final = 0.5
 """Between two looks at a replica."""
 RESTART_S: Final = 10
@@ -49,7 +49,7 @@ class Replica:
     under_way: int = 0
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def unless_lost(self, work: Awaitable[T]) -> T:
+    async def unless_lost(self, work: Awaitable[_T]) -> _T:
         """The result of `work`.
 
         Raises:

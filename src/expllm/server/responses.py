@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from expllm.core.records import AUs, CoT, FaceAnalysis, Probability, Record
 from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
 from expllm.grounding import audit
-from expllm.report.audit_html import summary
+from expllm.report.audit_html import audit_summary
 
 Labels = Annotated[
     Literal[7, 8], Field(description="Expressions to tell apart, by the rules; 8 adds contempt.")
@@ -40,7 +40,7 @@ class AnalyzeQuery(BaseModel):
     )
 
 
-class AuditedText(Record):
+class TextAudit(Record):
     """A text and what the audit found in it; `claims` and `unread` are described in docs/grounding.md."""
 
     text: str
@@ -49,12 +49,15 @@ class AuditedText(Record):
     summary: str
 
     @classmethod
-    def of(cls, text: str, aus: AUVector) -> "AuditedText":
+    def of(cls, text: str, aus: AUVector) -> "TextAudit":
         """Audits a text."""
         report = audit(text, aus)
         found = report.to_dict()
         return cls(
-            text=text, claims=tuple(found["claims"]), unread=tuple(found["unread"]), summary=summary(report)
+            text=text,
+            claims=tuple(found["claims"]),
+            unread=tuple(found["unread"]),
+            summary=audit_summary(report),
         )
 
 
@@ -65,7 +68,7 @@ class AnalysisReply(Record):
     model: str
     faces: tuple[FaceAnalysis, ...]
     audits: Annotated[
-        tuple[AuditedText | None, ...] | None,
+        tuple[TextAudit | None, ...] | None,
         Field(description="Of each face, if asked for; null where there is no text."),
     ] = None
     warnings: tuple[str, ...] = ()
@@ -209,7 +212,7 @@ class ErrorReply(Record):
     error: ErrorContent
 
 
-class ServedModel(Record):
+class ListedModel(Record):
     """A model that can be asked for by its id."""
 
     id: str
@@ -222,7 +225,7 @@ class ModelList(Record):
     """Every model, the default first."""
 
     object: Literal["list"] = "list"
-    data: list[ServedModel]
+    data: list[ListedModel]
 
 
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {
@@ -250,7 +253,7 @@ def analysis_json(
     warnings: Sequence[str],
     *,
     landmarks: bool,
-    audits: Sequence[AuditedText | None] | None = None,
+    audits: Sequence[TextAudit | None] | None = None,
     extra: str = "",
 ) -> str:
     """An `AnalysisReply` as JSON, in one line.
@@ -270,9 +273,9 @@ def analysis_json(
     return f'{{"object":"analysis",{extra}{head[1:-1]},"faces":[{faces}]{audited}}}'
 
 
-def audited_text(analysis: FaceAnalysis) -> AuditedText | None:
+def text_audit(analysis: FaceAnalysis) -> TextAudit | None:
     """The text of a face with its audit; None where it has none."""
     text = None if analysis.cot is None else analysis.cot.text
     if analysis.explanation is not None:
         text = analysis.explanation.text
-    return None if text is None else AuditedText.of(text, analysis.aus or AUVector())
+    return None if text is None else TextAudit.of(text, analysis.aus or AUVector())

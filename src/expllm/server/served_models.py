@@ -7,9 +7,8 @@ from typing import Final
 
 from expllm.core.errors import UsageError
 from expllm.core.licences import chosen_licence
-from expllm.model.shipped import OFFLINE, canonical, default_model
+from expllm.model.shipped import CHAT, ENDPOINT, OFFLINE, canonical_name, default_model
 from expllm.predict import FaceExplainer, open_explainer
-from expllm.predict.opening import CHAT, ENDPOINT
 from expllm.server.http_errors import ApiError, bad_request
 
 LABEL_SETS: Final = (7, 8)
@@ -36,7 +35,7 @@ class ServedModels:
         self._rules = {labels: open_explainer(OFFLINE, labels=labels) for labels in LABEL_SETS}
         self._others: dict[str, FaceExplainer] = {}
         permissive = chosen_licence(licence) == "permissive"
-        given = tuple(map(canonical, models)) or (OFFLINE if permissive else default_model(),)
+        given = tuple(map(canonical_name, models)) or (OFFLINE if permissive else default_model(),)
         self.default = public_name(given[0])
         for model in given:
             if model.startswith((CHAT, ENDPOINT)):
@@ -65,7 +64,7 @@ class ServedModels:
         Raises:
             ApiError: 404; there is none.
         """
-        if canonical(name) not in self.names:
+        if canonical_name(name) not in self.names:
             known = ", ".join(self.names)
             raise ApiError(
                 404, f"The model is not served here: use one of {known}.", "model_not_found", param="model"
@@ -78,7 +77,7 @@ class ServedModels:
             ApiError: as `explainer`.
         """
         self.explainer(name, labels)
-        return canonical(name or (self.default if labels is None else OFFLINE))
+        return canonical_name(name or (self.default if labels is None else OFFLINE))
 
     def explainer(self, name: str | None, labels: int | None = None) -> FaceExplainer:
         """Who answers.
@@ -90,7 +89,7 @@ class ServedModels:
         Raises:
             ApiError: 404, there is no such model; 400, it has a label set of its own.
         """
-        name = canonical(name or (self.default if labels is None else OFFLINE))
+        name = canonical_name(name or (self.default if labels is None else OFFLINE))
         self.check(name)
         if name == OFFLINE:
             return self._rules[labels or 8]

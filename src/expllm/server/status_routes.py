@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, Response
 
 from expllm.server.analyzer import Analyzer
 from expllm.server.reference import reference_page
-from expllm.server.responses import ERRORS, ModelList, ServedModel
+from expllm.server.responses import ERRORS, ListedModel, ModelList
 from expllm.server.unit_list import Vocabulary, vocabulary
 
 PAGE_POLICY: Final = {
@@ -21,12 +21,12 @@ def status_routes(analyzer: Analyzer) -> APIRouter:
 
     @router.get("/v1/models", summary="The models that answer", responses=ERRORS)
     async def list_models() -> ModelList:
-        return ModelList(data=[ServedModel(id=name, created=models.created) for name in models.names])
+        return ModelList(data=[ListedModel(id=name, created=models.created) for name in models.names])
 
     @router.get("/v1/models/{model:path}", summary="One model", responses=ERRORS)
-    async def one_model(model: str) -> ServedModel:
+    async def one_model(model: str) -> ListedModel:
         models.check(model)
-        return ServedModel(id=model, created=models.created)
+        return ListedModel(id=model, created=models.created)
 
     @router.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> Response:

@@ -15,22 +15,22 @@ from expllm.grounding import audit
 from expllm.model.shipped import OFFLINE
 from expllm.predict.base import rounded
 from expllm.predict.rules import RuleExplainer
-from expllm.server.admission import Place
+from expllm.server.admission import AdmittedPlace
 from expllm.server.analyzer import AnalysisOptions, Analyzer
 from expllm.server.bodies import Upload, attended
 from expllm.server.chat_requests import picture_of
 from expllm.server.http_errors import bad_request
 from expllm.server.responses import (
     ERRORS,
-    AuditedText,
     AuditReply,
     AuditRequest,
     CounterfactualReply,
     CounterfactualRequest,
     ExplainReply,
     ExplainRequest,
+    TextAudit,
     UnitChange,
-    audited_text,
+    text_audit,
 )
 
 TOO_LITTLE = "Too little was measured to name an expression."
@@ -50,7 +50,7 @@ def text_routes(analyzer: Analyzer) -> APIRouter:
         model = _model(analyzer, asked)
         with analyzer.queue.enter() as place:
             if asked.picture is None:
-                work = analyzer.run(place, lambda: explained(aus, expression, asked.labels or 8))
+                work = analyzer.run(place, lambda: rules_explanation(aus, expression, asked.labels or 8))
             else:
                 work = _seen(analyzer, place, picture_of(asked.picture, param="picture"), aus, model)
             found = await attended(request, work, limits.work_s)
@@ -85,7 +85,7 @@ def text_routes(analyzer: Analyzer) -> APIRouter:
     return router
 
 
-def explained(aus: AUVector, expression: Expression | None, labels: int) -> ExplainReply:
+def rules_explanation(aus: AUVector, expression: Expression | None, labels: int) -> ExplainReply:
     """What action units show, by rules.
 
     Args:
@@ -103,7 +103,7 @@ def explained(aus: AUVector, expression: Expression | None, labels: int) -> Expl
         probabilities=None if said.probabilities is None else dict(said.probabilities),
         cot=cot,
         warnings=(TOO_LITTLE,) if said.expression is None else (),
-        **_text_fields(None if cot is None else AuditedText.of(cot.text, aus)),
+        **_text_fields(None if cot is None else TextAudit.of(cot.text, aus)),
     )
 
 
@@ -126,7 +126,9 @@ def flipped(aus: AUVector, toward: Expression | None, labels: int) -> Counterfac
     )  # fmt: skip
 
 
-async def _seen(analyzer: Analyzer, place: Place, picture: Upload, aus: AUVector, model: str) -> ExplainReply:
+async def _seen(
+    analyzer: Analyzer, place: AdmittedPlace, picture: Upload, aus: AUVector, model: str
+) -> ExplainReply:
     """What a model writes that looks at the largest face of a picture and is given other action units.
 
     Raises:
@@ -145,11 +147,11 @@ async def _seen(analyzer: Analyzer, place: Place, picture: Upload, aus: AUVector
         probabilities=analysis.probabilities,
         cot=analysis.cot,
         warnings=analysis.warnings,
-        **_text_fields(audited_text(analysis)),
+        **_text_fields(text_audit(analysis)),
     )
 
 
-def _text_fields(audited: AuditedText | None) -> dict[str, Any]:
+def _text_fields(audited: TextAudit | None) -> dict[str, Any]:
     return {"text": None} if audited is None else dict(audited)
 
 

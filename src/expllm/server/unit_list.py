@@ -6,7 +6,7 @@ from expllm.core.records import Record
 from expllm.core.vocabulary import ACTION_UNITS, AUSource, Expression, Side
 from expllm.faces.au_reader import TRACE
 from expllm.faces.pixel_reader import UnitReader
-from expllm.report.rows import PAIRS, WHOLE
+from expllm.report.rows import PAIRS, SIDELESS_UNITS
 
 
 class Unit(Record):
@@ -26,7 +26,7 @@ class Unit(Record):
     measured: bool
 
 
-class Pair(Record):
+class UnitPair(Record):
     """Two units that views show in one row."""
 
     action: str
@@ -44,7 +44,7 @@ class Vocabulary(Record):
 
     object: Literal["vocabulary"] = "vocabulary"
     units: tuple[Unit, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[UnitPair, ...]
     whole: tuple[str, ...]
     expressions: tuple[Expression, ...]
     trace: float
@@ -61,8 +61,8 @@ def vocabulary(source: AUSource | str = AUSource.BLENDSHAPES) -> Vocabulary:
             )
             for unit in ACTION_UNITS
         ),
-        pairs=tuple(Pair(action=action, right=right, left=left) for action, right, left in PAIRS),
-        whole=WHOLE,
+        pairs=tuple(UnitPair(action=action, right=right, left=left) for action, right, left in PAIRS),
+        whole=SIDELESS_UNITS,
         expressions=tuple(Expression),
         trace=TRACE,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from expllm.core.errors import VideoError
-from expllm.server.admission import Place, Queue
+from expllm.server.admission import AdmittedPlace, Queue
 from expllm.server.bodies import Upload
 from expllm.server.http_errors import ApiError, while_streaming
 from expllm.server.server_config import ServerLimits
@@ -122,7 +122,7 @@ class VideoJobs:
         """503, with the time to wait."""
         return self._queue.busy(headers)
 
-    def enter(self) -> Place:
+    def enter(self) -> AdmittedPlace:
         """A place for one more video.
 
         Raises:
@@ -141,7 +141,7 @@ class VideoJobs:
         with Clip(upload.data, name=upload.name, limits=self._video_limits) as clip:
             return clip.info
 
-    def begin(self, place: Place, upload: Upload, options: VideoOptions) -> VideoJob:
+    def begin(self, place: AdmittedPlace, upload: Upload, options: VideoOptions) -> VideoJob:
         """Has a video analysed.
 
         Args:
@@ -190,7 +190,7 @@ class VideoJobs:
         for meter in self._meters.values():
             meter.close()
 
-    def _ended(self, job: VideoJob, place: Place) -> None:
+    def _ended(self, job: VideoJob, place: AdmittedPlace) -> None:
         place.leave()
         if job.id in self._jobs:
             asyncio.get_running_loop().call_later(self._limits.video_keep_s, self.forget, job.id)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from expllm.core.records import Record
-from expllm.report.audit_html import summary
+from expllm.report.audit_html import audit_summary
 from expllm.server.http_errors import bad_request
 from expllm.server.responses import ErrorContent, Intensity
 from expllm.server.video_jobs import State, VideoJob
@@ -17,9 +17,9 @@ from expllm.video.story import WRITER, audit_story, peaks_of
 from expllm.video.timecode import parse_span
 from expllm.video.video_files import FILES
 
-Pixels = Annotated[int, Field(ge=1, le=100_000)]
-Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+_Pixels = Annotated[int, Field(ge=1, le=100_000)]
+_Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+_Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
 
 class VideoQuery(BaseModel):
@@ -33,8 +33,8 @@ class VideoQuery(BaseModel):
     fps: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = Field(
         None, description="Look at so many frames a second at most."
     )
-    start: Seconds = Field(0.0, description="Begin at this second.")
-    stop: Seconds | None = Field(None, description="End before this second.")
+    start: _Seconds = Field(0.0, description="Begin at this second.")
+    stop: _Seconds | None = Field(None, description="End before this second.")
     people: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         None, description="Keep so many people, those who are seen longest."
     )
@@ -152,7 +152,7 @@ def _audited(analysis: VideoAnalysis, episode: Episode) -> AuditedStory | None:
     found = report.to_dict()
     return AuditedStory(
         text=text, claims=tuple(found["claims"]), unread=tuple(found["unread"]),
-        times=tuple(one.to_dict() for one in times), summary=summary(report),
+        times=tuple(one.to_dict() for one in times), summary=audit_summary(report),
     )  # fmt: skip
 
 
@@ -161,14 +161,14 @@ class CourseReading(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    time: Seconds
+    time: _Seconds
     scores: list[Intensity] | None = Field(
         None, description="Of the blendshapes of `names`, in their order; null: there was no face."
     )
-    box: tuple[Number, Number, Number, Number] | None = Field(
+    box: tuple[_Number, _Number, _Number, _Number] | None = Field(
         None, description="x, y, width, height in pixels."
     )
-    pose: tuple[Number, Number, Number] | None = Field(None, description="Pitch, yaw, roll in degrees.")
+    pose: tuple[_Number, _Number, _Number] | None = Field(None, description="Pitch, yaw, roll in degrees.")
 
 
 class CourseRequest(BaseModel):
@@ -178,6 +178,6 @@ class CourseRequest(BaseModel):
 
     names: list[str] = Field(description="MediaPipe's 52 blendshapes.", max_length=64)
     readings: list[CourseReading] = Field(min_length=1)
-    size: tuple[Pixels, Pixels] = (640, 480)
+    size: tuple[_Pixels, _Pixels] = (640, 480)
     mirrored: StrictBool = False
     labels: Literal[7, 8] = 8

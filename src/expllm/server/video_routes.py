@@ -7,14 +7,14 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from expllm.server.analyzer import Analyzer
-from expllm.server.bodies import VIDEO, attended, read_uploads
+from expllm.server.bodies import VIDEO_UPLOAD, attended, read_uploads
 from expllm.server.http_errors import ApiError
 from expllm.server.responses import ERRORS, ErrorReply
 from expllm.server.video_jobs import VideoJobs
 from expllm.server.video_replies import VideoQuery, VideoReply, VideoState
 from expllm.video.video_files import FILES
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 VIDEO_PATH: Final = "/v1/video"
 _FILE: Final = {"type": "string", "format": "binary"}
 BODY: Final[dict[str, Any]] = {
@@ -41,7 +41,7 @@ def video_routes(analyzer: Analyzer, jobs: VideoJobs) -> APIRouter:
     return router
 
 
-async def _computed(analyzer: Analyzer, request: Request, work: Callable[[], T]) -> T:
+async def _computed(analyzer: Analyzer, request: Request, work: Callable[[], _T]) -> _T:
     """What `work` gives on one of the threads; it takes a place as pictures do."""
     with analyzer.queue.enter() as place:
         return await attended(request, analyzer.run(place, work), analyzer.config.limits.work_s)
@@ -59,7 +59,7 @@ def _add_jobs(router: APIRouter, analyzer: Analyzer, jobs: VideoJobs) -> None:
     )
     async def begin(request: Request, query: Annotated[VideoQuery, Query()]) -> VideoState:
         options = query.options
-        (upload,) = await read_uploads(request, 1, VIDEO)
+        (upload,) = await read_uploads(request, 1, VIDEO_UPLOAD)
         place = jobs.enter()
         try:
             await _computed(analyzer, request, lambda: jobs.check(upload))

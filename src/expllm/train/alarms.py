@@ -70,7 +70,7 @@ def answered_shares(steps: Steps) -> dict[str, float]:
     return {name: (answered[name] - true[name]) / len(pairs) for name in answered}
 
 
-def macro_f1(steps: Steps) -> float:
+def macro_f1_of_steps(steps: Steps) -> float:
     """Mean F1 of the labels that are true or answered, 0-1."""
     pairs = Counter(tuple(pair) for step in steps for pair in step.labels)
     names = {name for pair in pairs for name in pair}
@@ -100,7 +100,7 @@ def _largest_label(_: Steps, last: Steps, bound: float) -> Alarm | None:
 
 
 def _macro_f1(first: Steps, last: Steps, bound: float) -> Alarm | None:
-    before, now = macro_f1(first), macro_f1(last)
+    before, now = macro_f1_of_steps(first), macro_f1_of_steps(last)
     return _above("macro_f1", before - now, bound, f"macro-F1 fell from {before:.3f} to {now:.3f}")
 
 

@@ -12,7 +12,7 @@ from expllm.model.shipped import model_folder
 from expllm.train.recipe import Recipe, chosen_preset
 
 
-def base_preset(recipe: Recipe) -> Preset:
+def recipe_preset(recipe: Recipe) -> Preset:
     """The preset that a recipe begins with, with the sizes and revisions of what is read for it.
 
     Raises:

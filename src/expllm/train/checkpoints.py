@@ -18,8 +18,8 @@ from torch import Tensor
 from expllm.core.errors import ExpllmError, OutputError
 from expllm.files.atomic_folders import fsync
 
-MANIFEST: Final = "manifest.json"
-WEIGHTS: Final = "trained.safetensors"
+CHECKPOINT_MANIFEST: Final = "manifest.json"
+TRAINED_WEIGHTS: Final = "trained.safetensors"
 OPTIMIZER: Final = "optimizer.safetensors"
 _NAME: Final = re.compile(r"step-(\d{7})")
 
@@ -39,13 +39,13 @@ def latest(folder: Path) -> Path | None:
 def is_whole(path: Path) -> bool:
     """Whether every file that the manifest names is there with its bytes."""
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((path / CHECKPOINT_MANIFEST).read_text(encoding="utf-8"))
         return all(_digest(path / name) == digest for name, digest in manifest["files"].items())
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return False
 
 
-def write(folder: Path, step: int, fill: Callable[[Path], None], keep: int) -> Path:
+def write_checkpoint(folder: Path, step: int, fill: Callable[[Path], None], keep: int) -> Path:
     """A checkpoint after `step`, filled by `fill`; only the last `keep` stay.
 
     Raises:
@@ -59,7 +59,9 @@ def write(folder: Path, step: int, fill: Callable[[Path], None], keep: int) -> P
         beside.mkdir()
         fill(beside)
         files = {path.name: _digest(path) for path in sorted(beside.iterdir())}
-        (beside / MANIFEST).write_text(json.dumps({"step": step, "files": files}, indent=1), encoding="utf-8")
+        (beside / CHECKPOINT_MANIFEST).write_text(
+            json.dumps({"step": step, "files": files}, indent=1), encoding="utf-8"
+        )
         for path in beside.iterdir():
             fsync(path)
         _forget(final)

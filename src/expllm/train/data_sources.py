@@ -13,9 +13,9 @@ from expllm.core.vocabulary import AUVector, Expression
 from expllm.data import Dataset, Sample, open_dataset
 from expllm.data.captions import open_captions
 from expllm.data.people import check_apart
-from expllm.data.roots import located
+from expllm.data.roots import located_dataset
 from expllm.train.recipe import DataConfig, StageConfig
-from expllm.train.training_sets import CaptionTrainingSet, Face, FaceTrainingSet, TrainingSet
+from expllm.train.training_sets import CaptionTrainingSet, FaceTrainingSet, TrainingFace, TrainingSet
 
 
 def read_stage(
@@ -57,7 +57,7 @@ def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split
     datasets = [open_dataset(_path(data, name), kind=data.kind) for name in names]
     labels = _common_labels(datasets)
     texts = {id_: told for path in _listed(data.texts) for id_, told in _texts(path)}
-    faces: list[Face] = []
+    faces: list[TrainingFace] = []
     left_out: list[tuple[str, str]] = []
     for dataset in datasets:
         left_out += dataset.skipped
@@ -121,7 +121,7 @@ def _common_labels(datasets: Sequence[Dataset]) -> tuple[Expression, ...]:
 
 def _face(
     sample: Sample, kind: str, told: "FaceTexts | None", labels: Sequence[Expression], data: DataConfig
-) -> tuple[Face | None, str]:
+) -> tuple[TrainingFace | None, str]:
     """A face to learn from, and what is wrong with it or its text."""
     if sample.expression is None or sample.image is None:
         return None, "no label" if sample.image is not None else "no picture"
@@ -129,7 +129,7 @@ def _face(
     cot, problem = _cot(told.text)
     cot = cot if cot and _wanted(cot, data) else None
     shares = _shares(sample.votes, labels, sample.expression)
-    face = Face(sample.id, sample.expression, sample.image, sample.box, kind, cot, told.aus, shares)
+    face = TrainingFace(sample.id, sample.expression, sample.image, sample.box, kind, cot, told.aus, shares)
     return face, problem
 
 
@@ -153,7 +153,7 @@ def _shares(
     return tuple(count / sum(kept) for count in kept)
 
 
-def _fingerprint(dataset: str, faces: Sequence[Face]) -> str:
+def _fingerprint(dataset: str, faces: Sequence[TrainingFace]) -> str:
     """Of the data set and of what is said of its faces: a training that goes on must read the same."""
     digest = hashlib.sha256(dataset.encode())
     for face in faces:
@@ -164,7 +164,7 @@ def _fingerprint(dataset: str, faces: Sequence[Face]) -> str:
 
 def _path(data: DataConfig, name: str | None) -> str:
     assert name is not None
-    return located(name) if data.root is None else str(Path(data.root) / name)
+    return located_dataset(name) if data.root is None else str(Path(data.root) / name)
 
 
 @dataclass(frozen=True)
@@ -178,10 +178,10 @@ class FaceTexts:
 def _texts(path: str) -> Iterator[tuple[str, FaceTexts]]:
     """Explanations by id, of an engine's run or of what it exported."""
     if (Path(path) / "run.json").is_file():
-        from expllm.cot.merged_journal import merged
+        from expllm.cot.merged_journal import merged_journals
         from expllm.files.runs import RunFolder
 
-        with merged(RunFolder(Path(path))) as run:
+        with merged_journals(RunFolder(Path(path))) as run:
             for ended in run.ended:
                 record = run.outcome(ended).record
                 if cot := record.get("cot"):

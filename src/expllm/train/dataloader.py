@@ -25,9 +25,9 @@ from expllm.model.tokenize import Encoded, TooLong, label_tokens
 from expllm.train.recipe import StageConfig
 from expllm.train.sampling import (
     Counts,
-    Draw,
     EpochPlan,
     Mixture,
+    SampleDraw,
     balanced_within,
     batches,
     class_balanced,
@@ -35,9 +35,9 @@ from expllm.train.sampling import (
 )
 from expllm.train.training_sets import TASKS, UNAUGMENTED, FaceTrainingSet, TrainingSet, sample_draws
 
-Key = tuple[int, Draw]
+Key = tuple[int, SampleDraw]
 """An example: the epoch, and what is drawn in it."""
-CHARACTERS_A_TOKEN: Final = 4.0
+_CHARACTERS_A_TOKEN: Final = 4.0
 """About so many in English; only the order of lengths matters, to group like with like."""
 
 
@@ -133,7 +133,7 @@ class Batches(Sampler[list[Key]]):
         return epoch_plan(self.reading, self.stage, epoch).counts
 
     @lru_cache(maxsize=2)  # noqa: B019 - lives as long as a training
-    def _epoch(self, epoch: int) -> list[list[list[Draw]]]:
+    def _epoch(self, epoch: int) -> list[list[list[SampleDraw]]]:
         """[step][accumulation][draw] of this process."""
         draws = epoch_plan(self.reading, self.stage, epoch).draws
         lengths = [_length(self.reading, draw) for draw in draws]
@@ -183,12 +183,12 @@ def _balanced(reading: FaceTrainingSet, stage: StageConfig, epoch: int) -> list[
     return class_balanced(labels, stage.seed, epoch)
 
 
-def _length(reading: TrainingSet, draw: Draw) -> int:
+def _length(reading: TrainingSet, draw: SampleDraw) -> int:
     """About how many tokens; captions of a stage all count as equally long, which they nearly are."""
     if not isinstance(reading, FaceTrainingSet) or draw.task == "label":
         return 0
     cot = reading.faces[draw.index].cot
-    return 0 if cot is None else int(len(cot.text) / CHARACTERS_A_TOKEN)
+    return 0 if cot is None else int(len(cot.text) / _CHARACTERS_A_TOKEN)
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class Collate:
 
 
 @dataclass(frozen=True)
-class Prepared(Dataset[Any]):
+class PreparedBatch(Dataset[Any]):
     """Batches by their keys; an error takes the place of a batch that cannot be made."""
 
     examples: Examples

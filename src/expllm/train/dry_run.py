@@ -11,7 +11,7 @@ import torch
 from expllm.core.conversations import QUESTIONS
 from expllm.core.errors import MissingData, UsageError
 from expllm.core.threads import cores
-from expllm.model.costs import MemoryEstimate, Sizes, Text, training_flops, training_memory
+from expllm.model.costs import MemoryEstimate, Sizes, TextLength, training_flops, training_memory
 from expllm.model.hub.snapshots import resolve_revisions
 from expllm.model.presets import Preset
 from expllm.model.summary import sizes_of
@@ -29,13 +29,13 @@ from expllm.train.recipe import Recipe, StageConfig, chosen_preset
 from expllm.train.schedule import Schedule, curve, schedule_of
 from expllm.train.training_sets import FaceTrainingSet, TrainingSet
 
-PUBLISHED: Final = {"rafdb": 12_271, "affectnet7": 283_901, "affectnet8": 287_651, "ferplus": 28_561}
+_PUBLISHED: Final = {"rafdb": 12_271, "affectnet7": 283_901, "affectnet8": 287_651, "ferplus": 28_561}
 """Training faces, for a plan where they are not at hand; FER+ with the rows that its rule drops."""
-CAPTIONS: Final = 595_375
+_CAPTIONS: Final = 595_375
 """Captioned pictures of LLaVA's part of CC3M."""
-LABEL: Final = Text(asked=80, answered=3)
-EXPLANATION: Final = Text(asked=120, answered=170)
-CAPTION: Final = Text(asked=4, answered=25)
+_LABEL: Final = TextLength(asked=80, answered=3)
+_EXPLANATION: Final = TextLength(asked=120, answered=170)
+CAPTION: Final = TextLength(asked=4, answered=25)
 GPUS: Final = (24, 80)
 """GiB of the GPUs for which every plan says what fits."""
 HEADROOM: Final = 0.9
@@ -172,14 +172,14 @@ def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> StagePlan:
     )  # fmt: skip
 
 
-def _flops(sizes: Sizes, stage: StageConfig, text: Text) -> float:
+def _flops(sizes: Sizes, stage: StageConfig, text: TextLength) -> float:
     """Floating point operations of one sample in one step."""
     if stage.task == "grpo":
         return text_flops(sizes, stage, text)
     return training_flops(sizes, stage.trains, text, checkpointing=stage.gradient_checkpointing)
 
 
-def _memory(sizes: Sizes, stage: StageConfig, samples: int, text: Text) -> MemoryEstimate:
+def _memory(sizes: Sizes, stage: StageConfig, samples: int, text: TextLength) -> MemoryEstimate:
     """Memory of a device that computes so many samples at once."""
     memory = training_memory(
         sizes, stage.trains, samples, text, checkpointing=stage.gradient_checkpointing,
@@ -210,28 +210,28 @@ def _reading(recipe: Recipe, stage: StageConfig) -> tuple[TrainingSet | None, st
 def _published(recipe: Recipe, stage: StageConfig, missing: str) -> int:
     """Faces as published, where they cannot be counted: by `data.kind`, or by the names of the parts."""
     if stage.task == "captions" and recipe.data.captions not in (None, "texts"):
-        return CAPTIONS
+        return _CAPTIONS
     train = recipe.data.train
     parts = [train] if isinstance(train, str) else list(train)
     kinds = [recipe.data.kind or part.removesuffix(":train") for part in parts]
-    if unknown := [part for part, kind in zip(parts, kinds, strict=True) if kind not in PUBLISHED]:
+    if unknown := [part for part, kind in zip(parts, kinds, strict=True) if kind not in _PUBLISHED]:
         raise MissingData(
             f"{missing}; no count is published for data.train={', '.join(unknown)}: set it to your faces"
         )
-    return sum(PUBLISHED[kind] for kind in kinds)
+    return sum(_PUBLISHED[kind] for kind in kinds)
 
 
-def _shares(stage: StageConfig, reading: TrainingSet | None) -> list[tuple[Text, float]]:
+def _shares(stage: StageConfig, reading: TrainingSet | None) -> list[tuple[TextLength, float]]:
     """How often an example is which task; faces without an explanation are trained on their label."""
     if stage.task == "captions":
         return [(CAPTION, 1.0)]
     if stage.task == "grpo":
-        return [(EXPLANATION, 1.0)]
+        return [(_EXPLANATION, 1.0)]
     explained = 1.0
     if isinstance(reading, FaceTrainingSet):
         explained = sum(reading.explained) / len(reading)
     share = explained * stage.explanation / (stage.label + stage.explanation)
-    return [(LABEL, 1 - share), (EXPLANATION, share)]
+    return [(_LABEL, 1 - share), (_EXPLANATION, share)]
 
 
 def _hours(plan: StagePlan, device: Device) -> float:
@@ -340,7 +340,7 @@ def refuse_unfit(recipe: Recipe) -> None:
         refuse_without_gpu(stage, chosen)
         if os.environ.get("ACCELERATE_USE_FSDP") == "true":
             continue  # weights are shared out: how much one device holds is not in the formula
-        text = CAPTION if stage.task == "captions" else EXPLANATION if stage.explanation else LABEL
+        text = CAPTION if stage.task == "captions" else _EXPLANATION if stage.explanation else _LABEL
         memory = _memory(sizes, stage, stage.micro_batch, text)
         if problem := misfit(memory, this_device(stage, measure=False)):
             raise UsageError(f"stage {stage.name} does not fit: {problem}")

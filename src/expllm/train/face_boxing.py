@@ -10,12 +10,12 @@ from expllm.faces.box_cache import BoxCache, detector_identity
 from expllm.faces.boxes import boxed
 from expllm.faces.finder import FaceFinder
 from expllm.files.progress import Progress
-from expllm.train.training_sets import Face
+from expllm.train.training_sets import TrainingFace
 
 
 def boxed_faces(
-    faces: Sequence[Face], cache: Path, *, quiet: bool = False
-) -> tuple[tuple[Face, ...], tuple[tuple[str, str], ...]]:
+    faces: Sequence[TrainingFace], cache: Path, *, quiet: bool = False
+) -> tuple[tuple[TrainingFace, ...], tuple[tuple[str, str], ...]]:
     """The faces with their boxes, and those that are left out, with the reason.
 
     A picture in which the detector sees no face is left out, never taken whole in silence.
@@ -23,7 +23,7 @@ def boxed_faces(
     Raises:
         OutputError, RecordError: the cache cannot be used.
     """
-    kept: list[Face] = []
+    kept: list[TrainingFace] = []
     left_out: list[tuple[str, str]] = []
     with (
         BoxCache(cache, detector_identity()) as known,

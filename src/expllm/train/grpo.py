@@ -26,10 +26,10 @@ from expllm.train.face_prompts import Asking, FacePrompts, by_faces
 from expllm.train.learner import full_tensor, trainable
 from expllm.train.policy import PolicyLearner, advantages
 from expllm.train.recipe import StageConfig
-from expllm.train.rewarded_texts import RewardedText, TextWriter, on_device
+from expllm.train.rewarded_texts import RewardedText, RewardedTextWriter, on_device
 from expllm.train.rollouts import Sampler
 from expllm.train.step_history import RolloutStep, Step
-from expllm.train.trainer import Batch, StageTrainer, TrainingError, clip_at
+from expllm.train.trainer import StageTrainer, TensorBatch, TrainingError, clip_at
 
 _LOGGED: Final = ("reward", "spread", "kl", "entropy", "clipped", "length", "cut", "claims", "padding")
 
@@ -48,7 +48,7 @@ class RewardHacking(TrainingError):  # noqa: N818 - named for what it is
 
 
 @dataclass(eq=False)
-class Chunk:
+class TextChunk:
     """Texts that are learned from in one pass.
 
     Attributes:
@@ -58,7 +58,7 @@ class Chunk:
         old, reference: [tokens] log-probabilities before the first update, and of the start.
     """
 
-    inputs: Batch
+    inputs: TensorBatch
     advantages: Tensor
     tokens: Tensor
     old: Tensor | None = None
@@ -97,12 +97,12 @@ class GrpoTrainer(StageTrainer):
         found: PolicyLearner = self.accelerator.unwrap_model(self.learner)
         return found
 
-    def writer(self, prompts: FacePrompts) -> TextWriter:
+    def writer(self, prompts: FacePrompts) -> RewardedTextWriter:
         """Writes with the weights of now about some faces."""
         asking = Asking(prompts.preparer, prompts.reading)
         sampler = Sampler(self.policy.model, self._pad)
         rows = self._grpo.micro_batch
-        return TextWriter(sampler, asking, prompts.reading, self._tokenizer, self._grpo, rows)
+        return RewardedTextWriter(sampler, asking, prompts.reading, self._tokenizer, self._grpo, rows)
 
     def train(self) -> None:
         """As `StageTrainer`; it ends when an alarm trips, with `trouble` set.
@@ -117,7 +117,7 @@ class GrpoTrainer(StageTrainer):
             self.validate(0)
         super().train()
 
-    def dataloader(self) -> Iterable[Batch]:
+    def dataloader(self) -> Iterable[TensorBatch]:
         """See `StageTrainer`: faces, not texts."""
         self.batches.from_step = self.from_step
         return loader(self.prompts, self.batches, self.stage.dataloader_num_workers)
@@ -139,7 +139,7 @@ class GrpoTrainer(StageTrainer):
         if alarm is not None:
             self._stop(step, alarm)
 
-    def _step(self, step: int, parts: list[Batch], began: float) -> Step:
+    def _step(self, step: int, parts: list[TensorBatch], began: float) -> Step:
         share = self.schedule(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
@@ -158,7 +158,7 @@ class GrpoTrainer(StageTrainer):
         self._look(done.step)
         return done
 
-    def _sampled(self, step: int, parts: Sequence[Batch]) -> list[list[RewardedText]]:
+    def _sampled(self, step: int, parts: Sequence[TensorBatch]) -> list[list[RewardedText]]:
         """The texts about the faces of each part."""
         settings = self._grpo
         with self.writing():
@@ -174,7 +174,7 @@ class GrpoTrainer(StageTrainer):
             if isinstance(module, nn.Dropout):
                 module.eval()
 
-    def _chunks(self, texts: Sequence[RewardedText], pixels: Tensor) -> Iterator[Chunk]:
+    def _chunks(self, texts: Sequence[RewardedText], pixels: Tensor) -> Iterator[TextChunk]:
         """The texts of a micro-batch of faces, in rows that are computed at once."""
         device, many = self.accelerator.device, self._grpo.num_generations
         rewards = torch.tensor([one.reward for one in texts]).view(-1, many)
@@ -185,10 +185,10 @@ class GrpoTrainer(StageTrainer):
             inputs = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
             inputs["pixel_values"] = pixels[[one.picture for one in some]]
             tokens = (inputs["labels"] != IGNORE).sum(1)
-            yield Chunk(inputs, better[start : start + len(some)].to(device), tokens)
+            yield TextChunk(inputs, better[start : start + len(some)].to(device), tokens)
 
     @torch.no_grad()
-    def _remember(self, chunks: Sequence[Chunk]) -> None:
+    def _remember(self, chunks: Sequence[TextChunk]) -> None:
         """Log-probabilities before the first update, where there are several, and those of the start."""
         with self._autocast():
             for chunk in chunks if self._grpo.num_iterations > 1 else ():
@@ -211,7 +211,7 @@ class GrpoTrainer(StageTrainer):
             for name, parameter in learns.items():
                 parameter.data = now[name]
 
-    def _update(self, chunks: Sequence[Chunk]) -> tuple[float, float, Tensor]:
+    def _update(self, chunks: Sequence[TextChunk]) -> tuple[float, float, Tensor]:
         """One optimizer step over all chunks: the loss, the gradient's length, and sums over tokens [4]."""
         counts = self._sum(torch.tensor([sum(len(one.tokens) for one in chunks),
                                          sum(int(one.tokens.sum()) for one in chunks)]))  # fmt: skip
@@ -234,7 +234,7 @@ class GrpoTrainer(StageTrainer):
         self.optimizer.zero_grad()
         return float(self._sum(loss)), float(full_tensor(gradient)), self._sum(sums).cpu()
 
-    def _weights(self, chunk: Chunk, texts: int, tokens: int) -> Tensor:
+    def _weights(self, chunk: TextChunk, texts: int, tokens: int) -> Tensor:
         """[texts] what a token counts."""
         kind = self._grpo.loss_type
         if kind == "grpo":
@@ -252,7 +252,7 @@ class GrpoTrainer(StageTrainer):
             step, loss, {"policy": loss}, self.stage.lr * share, gradient, int(learned[-1][2][3]),
             time.perf_counter() - began, kl=kl / tokens if self._grpo.beta else None,
             entropy=entropy / tokens, clipped=clipped / tokens,
-            **figures(texts, self._grpo.num_generations),
+            **step_figures(texts, self._grpo.num_generations),
         )  # fmt: skip
 
     def _look(self, step: int) -> None:
@@ -294,7 +294,7 @@ def encoded(text: RewardedText) -> Encoded:
     return Encoded(ids, labels, "explanation")
 
 
-def figures(texts: Sequence[RewardedText], many: int) -> dict[str, Any]:
+def step_figures(texts: Sequence[RewardedText], many: int) -> dict[str, Any]:
     """What the history says of the texts of a step, `many` a face."""
     count = len(texts)
     rewards = torch.tensor([one.reward for one in texts], dtype=torch.float64)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from expllm.core.errors import UsageError
-from expllm.model.costs import MemoryEstimate, Sizes, Text, answer_flops, answer_memory, training_flops
+from expllm.model.costs import MemoryEstimate, Sizes, TextLength, answer_flops, answer_memory, training_flops
 from expllm.model.presets import Preset
 from expllm.train.recipe import StageConfig
 
@@ -28,7 +28,7 @@ def faces_a_step(stage: StageConfig) -> int:
     return stage.batch // stage.num_generations if stage.task == "grpo" else stage.batch
 
 
-def text_flops(sizes: Sizes, stage: StageConfig, text: Text) -> float:
+def text_flops(sizes: Sizes, stage: StageConfig, text: TextLength) -> float:
     """Floating point operations of one sampled text in one step.
 
     It is sampled, its label is read behind it, its probabilities are taken at the start and before several
@@ -42,7 +42,7 @@ def text_flops(sizes: Sizes, stage: StageConfig, text: Text) -> float:
 
 
 def with_rollouts(
-    memory: MemoryEstimate, sizes: Sizes, stage: StageConfig, texts: int, text: Text
+    memory: MemoryEstimate, sizes: Sizes, stage: StageConfig, texts: int, text: TextLength
 ) -> MemoryEstimate:
     """Memory of a step with the start of what learns and, while texts are sampled, what was read of them."""
     start = 4 * sum(sizes.parameters[part] for part in stage.trains) if stage.beta else 0

@@ -8,8 +8,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from expllm.core.errors import UsageError
-from expllm.rewards import weights_of
-from expllm.train.recipe_errors import nearest
+from expllm.rewards import full_reward_weights
+from expllm.train.recipe_errors import nearest_name
 from expllm.train.recipe_values import STRICT, AtLeast0, Count, Number
 
 ALARMS: Final[Mapping[str, float]] = {
@@ -67,7 +67,7 @@ class GrpoSettings:
     @property
     def weights(self) -> dict[str, float]:
         """The weight of every reward."""
-        return weights_of(self.reward_weights)
+        return full_reward_weights(self.reward_weights)
 
     @property
     def bounds(self) -> dict[str, float | None]:
@@ -97,7 +97,7 @@ class GrpoSettings:
     def _check_alarms(self) -> None:
         for name, bound in self.alarms.items():
             if name not in ALARMS:
-                raise UsageError(f"unknown key train.alarms.{name}: {nearest(name, ALARMS)}")
+                raise UsageError(f"unknown key train.alarms.{name}: {nearest_name(name, ALARMS)}")
             if bound is not None and not bound >= 0:
                 raise UsageError(f"train.alarms.{name} is {bound}: 0 or more, or null for none")
         window = self.bounds["window"]

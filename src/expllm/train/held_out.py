@@ -24,8 +24,8 @@ from expllm.rewards import weighted
 from expllm.train.alarms import Alarm, second_source
 from expllm.train.face_prompts import FacePrompts
 from expllm.train.grpo_settings import GrpoSettings
-from expllm.train.rewarded_texts import RewardedText, TextWriter, on_device, rewards_of
-from expllm.train.sampling import Draw
+from expllm.train.rewarded_texts import RewardedText, RewardedTextWriter, on_device, rewards_of
+from expllm.train.sampling import SampleDraw
 from expllm.train.training_sets import FaceTrainingSet
 from expllm.train.validation import append_losses, read_losses
 
@@ -50,7 +50,7 @@ class HeldOutAudit:
     prompts: FacePrompts
     settings: GrpoSettings
     path: Path
-    writer: Callable[[FacePrompts], TextWriter]
+    writer: Callable[[FacePrompts], RewardedTextWriter]
     writing: Callable[[], AbstractContextManager[None]]
     rows: int
     others: Mapping[str, AUVector]
@@ -95,7 +95,9 @@ class HeldOutAudit:
     def _batches(self) -> Iterator[dict[str, Tensor]]:
         count = len(self.prompts.reading)
         for start in range(0, count, self.rows):
-            keys = [(0, Draw(index, "explanation")) for index in range(start, min(count, start + self.rows))]
+            keys = [
+                (0, SampleDraw(index, "explanation")) for index in range(start, min(count, start + self.rows))
+            ]
             batch = self.prompts.__getitems__(keys)
             if isinstance(batch, ExpllmError):
                 raise batch

@@ -11,10 +11,10 @@ from pathlib import Path
 from expllm.data import image_bytes
 from expllm.data.sample import ImageRef, MemberRef
 from expllm.files.atomic import whole_file
-from expllm.train.training_sets import Face
+from expllm.train.training_sets import TrainingFace
 
 
-def cached_pictures(faces: Sequence[Face], folder: Path) -> tuple[Face, ...]:
+def cached_pictures(faces: Sequence[TrainingFace], folder: Path) -> tuple[TrainingFace, ...]:
     """The same faces; pictures that lie in Parquet are copied into `folder` once, and read from there.
 
     Raises:
@@ -50,7 +50,7 @@ def _known(index: Path, target: Path, wanted: list[list[object]]) -> list[list[i
         return None
 
 
-def _copy(faces: Sequence[Face], target: Path) -> list[list[int]]:
+def _copy(faces: Sequence[TrainingFace], target: Path) -> list[list[int]]:
     places, offset = [], 0
     with whole_file(str(target), "wb") as file:
         for face in faces:
@@ -61,5 +61,5 @@ def _copy(faces: Sequence[Face], target: Path) -> list[list[int]]:
     return places
 
 
-def _moved(face: Face, target: Path, place: list[int]) -> Face:
+def _moved(face: TrainingFace, target: Path, place: list[int]) -> TrainingFace:
     return replace(face, image=MemberRef(path=str(target), offset=place[0], size=place[1]))

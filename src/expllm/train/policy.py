@@ -7,10 +7,11 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from expllm.model.vlm import IGNORE, inner, token_logits
+from expllm.model.tokenize import IGNORE
+from expllm.model.vlm import inner, token_logits
 from expllm.train.grpo_settings import GrpoSettings
 
-SMALLEST: Final = 1e-4
+_SMALLEST: Final = 1e-4
 """Added to a standard deviation that advantages are divided by, as TRL does."""
 
 
@@ -42,7 +43,7 @@ def advantages(rewards: Tensor, scale: str) -> Tensor:
         scale: `group` divides by the standard deviation of the face's rewards; `none` does not.
     """
     better = rewards - rewards.mean(1, keepdim=True)
-    return better / (rewards.std(1, keepdim=True) + SMALLEST) if scale == "group" else better
+    return better / (rewards.std(1, keepdim=True) + _SMALLEST) if scale == "group" else better
 
 
 def k3(log_probabilities: Tensor, reference: Tensor) -> Tensor:

@@ -17,14 +17,14 @@ from pydantic.dataclasses import dataclass
 from expllm.core.errors import MissingData, UsageError
 from expllm.model.presets import Preset, preset
 from expllm.train.grpo_settings import GrpoSettings
-from expllm.train.recipe_errors import nearest, validated
+from expllm.train.recipe_errors import nearest_name, validated
 from expllm.train.recipe_keys import current_key, current_keys, current_value
 from expllm.train.recipe_values import STRICT, AtLeast0, Count, Fraction, Items, Names, Number, Whole
 
 StageTask = Literal["captions", "instruct", "grpo"]
 Precision = Literal["bf16", "fp32"]
-Order = Literal["explanation-first", "label-first", "both"]
-Part = Literal["projector", "tower_lora", "language_lora", "tower", "language"]
+TurnOrder = Literal["explanation-first", "label-first", "both"]
+TrainedPart = Literal["projector", "tower_lora", "language_lora", "tower", "language"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -125,7 +125,7 @@ class StageConfig(GrpoSettings):
 
     name: str = "instruct"
     task: StageTask = "instruct"
-    trains: Annotated[tuple[Part, ...], Items] = (
+    trains: Annotated[tuple[TrainedPart, ...], Items] = (
         "projector", "tower_lora", "language_lora",
     )  # fmt: skip
     epochs: Count = 60
@@ -144,7 +144,7 @@ class StageConfig(GrpoSettings):
     explanation: AtLeast0 = 0.25
     label_weight: AtLeast0 = 1.0
     mixed_batches: bool = False
-    order: Order = "explanation-first"
+    order: TurnOrder = "explanation-first"
     label_first: Fraction = 0.5
     augment: dict[str, Any] | bool = True
     balanced: bool | dict[str, Number] = False
@@ -224,7 +224,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     variant = next((value for keys, value in given if keys == ["variant"]), None)
     if variant is not None:
         if variant not in variants:
-            raise UsageError(f"{path}: has no variant {variant!r}: {nearest(str(variant), variants)}")
+            raise UsageError(f"{path}: has no variant {variant!r}: {nearest_name(str(variant), variants)}")
         given = [_current(key, value, notice) for key, value in variants[variant].items()] + given
     for keys, value in given:
         if keys != ["variant"]:
@@ -254,7 +254,7 @@ def _recipe(path: Path, values: dict[str, Any], stages: dict[str, Any]) -> Recip
     for key in values:
         if key not in known:
             known_too = [*known, "stages", "variants"]
-            raise UsageError(f"{path}: unknown key {key!r}: {nearest(str(key), known_too)}")
+            raise UsageError(f"{path}: unknown key {key!r}: {nearest_name(str(key), known_too)}")
     common = values.get("train") or {}
     recipe = Recipe(
         validated(ModelConfig, values.get("model") or {}, "model"),
@@ -319,7 +319,7 @@ def _set(values: dict[str, Any], stages: dict[str, Any], keys: list[str], value:
     """Sets a nested key; one under `train` in every stage too."""
     if keys[0] == "stages" and len(keys) == 3:
         if keys[1] not in stages:
-            raise UsageError(f"no stage {keys[1]!r}: {nearest(keys[1], stages)}")
+            raise UsageError(f"no stage {keys[1]!r}: {nearest_name(keys[1], stages)}")
         stages[keys[1]] = {**stages[keys[1]], keys[2]: value}
         return
     if keys[0] == "stages":
@@ -344,7 +344,7 @@ def _leave_out(stages: dict[str, Any], names: list[str], value: Any) -> None:
     if len(names) != 1 or value is not None:
         raise UsageError("stages: an override is written stages.NAME.KEY=value, or stages.NAME=null")
     if names[0] not in stages:
-        raise UsageError(f"no stage {names[0]!r}: {nearest(names[0], stages)}")
+        raise UsageError(f"no stage {names[0]!r}: {nearest_name(names[0], stages)}")
     del stages[names[0]]
 
 

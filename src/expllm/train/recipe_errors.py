@@ -12,7 +12,7 @@ from expllm.core.errors import UsageError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _EXPECTED: Final = {
     "int": "a whole number",
     "float": "a number",
@@ -25,7 +25,7 @@ _EXPECTED: Final = {
 """By the first word of pydantic's error types."""
 
 
-def validated(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+def validated(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
     """An instance of the pydantic dataclass `kind`.
 
     Args:
@@ -39,14 +39,14 @@ def validated(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     names = [one.name for one in fields(kind)]  # type: ignore[arg-type]
     for key in values:
         if key not in names:
-            raise UsageError(f"unknown key {where}.{key}: {nearest(str(key), names)}")
+            raise UsageError(f"unknown key {where}.{key}: {nearest_name(str(key), names)}")
     try:
         return kind(**values)
     except ValidationError as error:
         raise UsageError(_line(error.errors(include_url=False), values, where)) from None
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest_name(name: str, known: Iterable[str]) -> str:
     """The known name that was probably meant, or all of them."""
     close = get_close_matches(name, list(known), n=1)
     return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(known))}"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-RENAMED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({
+RENAMED_KEYS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({
     "model": {"begin": "init_from"},
     "data": {
         "longest": "max_words",
@@ -28,7 +28,7 @@ RENAMED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({
 def current_key(path: str) -> str:
     """Today's name of a dotted key such as `train.clip` or `stages.align.reads`."""
     section, _, key = path.rpartition(".")
-    names = RENAMED.get("train" if section.startswith("stages.") else section, {})
+    names = RENAMED_KEYS.get("train" if section.startswith("stages.") else section, {})
     return f"{section}.{names[key]}" if key in names else path
 
 

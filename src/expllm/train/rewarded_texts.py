@@ -10,12 +10,12 @@ from torch import Tensor
 
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.model.inference.audited_decoding import Ids
-from expllm.model.inference.backend import text_of
+from expllm.model.inference.backend import answer_text
 from expllm.rewards import part_rewards, weighted
 from expllm.train.face_prompts import Asking, Prompt
 from expllm.train.grpo_settings import GrpoSettings
 from expllm.train.rollouts import Rollout, Sampler, uniforms
-from expllm.train.training_sets import Face, FaceTrainingSet
+from expllm.train.training_sets import FaceTrainingSet, TrainingFace
 
 
 @dataclass(eq=False)
@@ -34,7 +34,7 @@ class RewardedText:
         reward: All of them as one, 0-1.
     """
 
-    face: Face
+    face: TrainingFace
     aus: AUVector
     picture: int
     prompt: Prompt
@@ -51,7 +51,7 @@ class RewardedText:
         return max(self.label_shares, key=lambda name: self.label_shares[name])
 
 
-class TextWriter:
+class RewardedTextWriter:
     """Samples texts about faces with the weights of now, and rewards them.
 
     Args:
@@ -132,7 +132,7 @@ class TextWriter:
         picture = rollout.picture
         face = self._reading.faces[int(batch["indices"][picture])]
         ended = rollout.ids[-1] == self._asking.end
-        words = text_of(self._tokenizer, rollout.ids[:-1] if ended else rollout.ids)
+        words = answer_text(self._tokenizer, rollout.ids[:-1] if ended else rollout.ids)
         return RewardedText(face, self._aus(batch, picture), picture, prompt, rollout.ids, words, not ended)
 
     def _label_logs(

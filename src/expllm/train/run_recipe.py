@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from expllm.core.packages import TRAINING, require
+from expllm.core.packages import TRAINING_PACKAGES, require
 
 
 def train(
@@ -31,9 +31,9 @@ def train(
         ExpllmError: data, model or folder stand in the way.
         KeyboardInterrupt: it was stopped, and has saved a checkpoint.
     """
-    require(*TRAINING)
+    require(*TRAINING_PACKAGES)
     from expllm.train.recipe import load_recipe
-    from expllm.train.stages import train as work
+    from expllm.train.stages import train_stages as work
 
     path = Path(recipe)
     return work(load_recipe(path, overrides), Path(output or Path("runs") / path.stem), quiet=quiet)

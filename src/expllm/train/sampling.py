@@ -55,7 +55,7 @@ PAPER_MIXTURES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class SampleDraw:
     """One sample for one task.
 
     Attributes:
@@ -90,7 +90,7 @@ class Counts:
 class EpochPlan:
     """The draws of one epoch, in order, and what became of its samples."""
 
-    draws: tuple[Draw, ...]
+    draws: tuple[SampleDraw, ...]
     counts: Counts
 
 
@@ -131,7 +131,7 @@ def plan(
         wanted = wish(index, drawn[index])
         task = wanted if explained is None or explained[index] else _without_explanation(wanted, mixture)
         if task is not None:
-            draws.append(Draw(index, task, drawn[index]))
+            draws.append(SampleDraw(index, task, drawn[index]))
             fates["fell_back"] += task != wanted
         fates[task or "left_out"] += 1
         drawn[index] += 1
@@ -225,7 +225,7 @@ def balanced_within(
 
 
 def batches(
-    draws: Sequence[Draw],
+    draws: Sequence[SampleDraw],
     lengths: Sequence[int],
     batch_size: int,
     seed: int,
@@ -234,7 +234,7 @@ def batches(
     world: int = 1,
     *,
     mixed: bool = False,
-) -> list[list[Draw]]:
+) -> list[list[SampleDraw]]:
     """One process's batches of an epoch: every draw once, neighbours in length together, in a drawn order.
 
     All processes together take `batch_size * world` draws a step: many processes with small batches see the

@@ -17,14 +17,14 @@ from expllm.core.vocabulary import label_set
 from expllm.faces.boxes import needs_boxes
 from expllm.files.runs import RunFolder
 from expllm.model.bundle import Bundle, new_bundle
-from expllm.model.checkpoint import load, save
-from expllm.model.manifest import WEIGHTS, read_manifest
+from expllm.model.checkpoint import load_model, save
+from expllm.model.manifest import WEIGHT_NAMES, read_manifest
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.shipped import SHIPPED, model_folder
 from expllm.model.vlm import inner, train_only
-from expllm.train.base_weights import base_preset, relocated, revisions
+from expllm.train.base_weights import recipe_preset, relocated, revisions
 from expllm.train.callbacks import announce, plot, progress_shown, readable_errors, stop_on_interrupt
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.data_sources import read_stage
@@ -41,10 +41,10 @@ from expllm.train.recipe import Recipe, StageConfig, chosen_preset
 from expllm.train.recipe_keys import current_settings
 from expllm.train.step_history import History, RolloutStep
 from expllm.train.trainer import StageTrainer
-from expllm.train.training_sets import FaceTrainingSet, TrainingSet, augmentation, check_labels
+from expllm.train.training_sets import FaceTrainingSet, TrainingSet, augmentation, check_trainable
 from expllm.train.validation import read_losses, validation_of
 
-CHANGEABLE: Final = ("dataloader_num_workers", "save_total_limit", "report_to", "save_steps", "alarms")
+_CHANGEABLE: Final = ("dataloader_num_workers", "save_total_limit", "report_to", "save_steps", "alarms")
 """Settings of a stage that do not affect the trained weights."""
 ONLY_GRPO: Final = tuple(one.name for one in fields(GrpoSettings))
 """Settings without a meaning in other tasks: earlier folders do not have them, and are resumed."""
@@ -78,7 +78,7 @@ def stage_dirs(output: Path, recipe: Recipe) -> list[StageDir]:
     return [StageDir(output / f"{i}-{stage.name}") for i, stage in enumerate(recipe.stages, 1)]
 
 
-def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
+def train_stages(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
     """Trains all stages of a recipe that are not done yet; the folder of the finished model.
 
     Raises:
@@ -87,7 +87,7 @@ def train(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
         KeyboardInterrupt: it was stopped, and has saved.
     """
     refuse_unfit(recipe)
-    base = base_preset(recipe)
+    base = recipe_preset(recipe)
     # Told where there is no card: processes that share a CPU would else not know of each other.
     state = PartialState(cpu=not torch.cuda.is_available())
     first = state.is_main_process
@@ -137,7 +137,7 @@ def recorded(recipe: Recipe) -> dict[str, Any]:
     """A recipe as JSON values, without what changes nothing in what is learned."""
     values: dict[str, Any] = json.loads(json.dumps(recipe.to_dict()))
     for stage in [values["train"], *values["stages"]]:
-        for name in (*CHANGEABLE, *(ONLY_GRPO if stage["task"] != "grpo" else ())):
+        for name in (*_CHANGEABLE, *(ONLY_GRPO if stage["task"] != "grpo" else ())):
             stage.pop(name, None)
     return values
 
@@ -154,7 +154,7 @@ def open_model(recipe: Recipe, stage: StageConfig, before: Path | Preset | None)
     dtype = torch.bfloat16 if stage.precision == "bf16" else torch.float32
     chosen = chosen_preset(recipe)
     if isinstance(before, Path):
-        bundle = load(before, dtype)
+        bundle = load_model(before, dtype)
     elif recipe.model.init_from is not None:
         bundle = _begun(model_folder(recipe.model.init_from), chosen, dtype, before)
     else:
@@ -170,7 +170,7 @@ def _tower_file(name: str | None) -> Path | None:
     """The file of a tower's weights; the name of a model that ships stands for its tower."""
     if name is None:
         return None
-    return model_folder(name) / WEIGHTS["tower"] if name in SHIPPED else Path(name)
+    return model_folder(name) / WEIGHT_NAMES["tower"] if name in SHIPPED else Path(name)
 
 
 def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None) -> Bundle:
@@ -188,7 +188,7 @@ def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None
                 f"model.init_from: the model in {folder} has {key} {getattr(had, name)}, and the recipe "
                 f"{getattr(chosen, name)}: use the same"
             )
-    return load(folder, dtype, preset=base)
+    return load_model(folder, dtype, preset=base)
 
 
 def _train_stage(
@@ -253,7 +253,7 @@ def prepare_faces(recipe: Recipe, reading: TrainingSet, stage: StageConfig, fold
             raise NoFaceError(f"no face in any of {len(wanting):,} pictures, such as {left_out[0][0]}")
         reading = replace(reading, faces=tuple(faces), left_out=(*reading.left_out, *left_out))
     if stage.task != "captions":
-        check_labels(reading.faces, reading.labels)
+        check_trainable(reading.faces, reading.labels)
     return replace(reading, faces=cached_pictures(reading.faces, folder.parent))
 
 

@@ -14,10 +14,18 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from expllm.core.errors import ExpllmError, UsageError
-from expllm.model.vlm import IGNORE, module_names, part_of
-from expllm.model.weight_keys import Shape, check_fit
-from expllm.train.checkpoints import OPTIMIZER, WEIGHTS, load_tensors, save_tensors, step_of, write
-from expllm.train.dataloader import Batches, Examples, Prepared, loader
+from expllm.model.tokenize import IGNORE
+from expllm.model.vlm import module_names, parameter_part
+from expllm.model.weight_keys import TensorShape, check_fit
+from expllm.train.checkpoints import (
+    OPTIMIZER,
+    TRAINED_WEIGHTS,
+    load_tensors,
+    save_tensors,
+    step_of,
+    write_checkpoint,
+)
+from expllm.train.dataloader import Batches, Examples, PreparedBatch, loader
 from expllm.train.face_prompts import FacePrompts
 from expllm.train.learner import copy_to_dtensor, full_tensor, trainable
 from expllm.train.recipe import StageConfig
@@ -25,7 +33,7 @@ from expllm.train.schedule import schedule_of
 from expllm.train.step_history import Step
 from expllm.train.training_sets import TASKS
 
-Batch = dict[str, Tensor]
+TensorBatch = dict[str, Tensor]
 _MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
 _OTHERS: Final = "these are not the weights that this recipe trains: choose another -o"
 
@@ -115,11 +123,11 @@ class StageTrainer:
         for tracker in self.accelerator.trackers:  # `end_training` would end the group of processes as well
             tracker.finish()
 
-    def dataloader(self) -> Iterable[Batch]:
+    def dataloader(self) -> Iterable[TensorBatch]:
         """Micro-batches of this process from the step on that comes next."""
         self.batches.from_step = self.from_step
         assert isinstance(self.examples, Examples)
-        return loader(Prepared(self.examples), self.batches, self.stage.dataloader_num_workers)
+        return loader(PreparedBatch(self.examples), self.batches, self.stage.dataloader_num_workers)
 
     def resume(self, checkpoint: Path) -> None:
         """Makes `train` continue after a checkpoint.
@@ -128,21 +136,21 @@ class StageTrainer:
             ModelError: it holds other weights than are trained here; they are named.
         """
         self.from_step = step_of(checkpoint)
-        tensors, learns = load_tensors(checkpoint / WEIGHTS), trainable(self.learner)
-        check_fit(tensors, learns, checkpoint / WEIGHTS, _OTHERS)
+        tensors, learns = load_tensors(checkpoint / TRAINED_WEIGHTS), trainable(self.learner)
+        check_fit(tensors, learns, checkpoint / TRAINED_WEIGHTS, _OTHERS)
         for name, parameter in learns.items():
             copy_to_dtensor(parameter, tensors[name])
         moments = load_tensors(checkpoint / OPTIMIZER)
         check_fit(moments, _expected(moments, learns), checkpoint / OPTIMIZER, _OTHERS)
         self._load_moments(moments)
 
-    def _steps(self) -> Iterator[list[Batch]]:
+    def _steps(self) -> Iterator[list[TensorBatch]]:
         """The micro-batches of each step."""
         batches = iter(self.dataloader())
         while parts := list(islice(batches, self.batches.accumulation)):
             yield parts
 
-    def _step(self, step: int, parts: list[Batch], began: float) -> Step:
+    def _step(self, step: int, parts: list[TensorBatch], began: float) -> Step:
         """One optimizer step: forward and backward of each micro-batch, then AdamW."""
         share = self.schedule(step)
         for group in self.optimizer.param_groups:
@@ -181,7 +189,7 @@ class StageTrainer:
         half = self.stage.precision == "bf16"
         return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=half)
 
-    def _on_device(self, batch: Batch) -> Batch:
+    def _on_device(self, batch: TensorBatch) -> TensorBatch:
         device = self.accelerator.device
         return {n: t.to(device, non_blocking=True) for n, t in batch.items() if n != "indices"}
 
@@ -194,7 +202,7 @@ class StageTrainer:
         """Whether it holds in any process: all must stop after the same step, or some wait for ever."""
         return bool(self._sum(torch.tensor(float(told))).item())
 
-    def _not_finite(self, step: int, parts: list[Batch]) -> TrainingError:
+    def _not_finite(self, step: int, parts: list[TensorBatch]) -> TrainingError:
         indices = [index for part in parts for index in part["indices"].tolist()]
         names = ", ".join(self.examples.reading.name(index) for index in indices[:3])
         return TrainingError(
@@ -214,11 +222,11 @@ class StageTrainer:
         first = self.accelerator.is_main_process
 
         def fill(folder: Path) -> None:
-            save_tensors(folder / WEIGHTS, weights)
+            save_tensors(folder / TRAINED_WEIGHTS, weights)
             save_tensors(folder / OPTIMIZER, moments)
 
         if first:
-            write(self.checkpoints, step, fill, self.stage.save_total_limit)
+            write_checkpoint(self.checkpoints, step, fill, self.stage.save_total_limit)
         self.validate(step)
 
     def validate(self, step: int) -> None:
@@ -256,7 +264,7 @@ class StageTrainer:
         return inside
 
 
-def _expected(moments: Mapping[str, Tensor], learns: Mapping[str, Tensor]) -> dict[str, Shape]:
+def _expected(moments: Mapping[str, Tensor], learns: Mapping[str, Tensor]) -> dict[str, TensorShape]:
     """All that AdamW keeps of the weights that it keeps something of: some have had no gradient yet."""
     kept = {name.partition("|")[2] for name in moments} & learns.keys()
     return {
@@ -277,7 +285,7 @@ def optimizer_of(learner: nn.Module, stage: StageConfig) -> torch.optim.AdamW:
     where = module_names(cast(nn.Module, learner.model))
     for name, parameter in trainable(learner).items():
         decay = stage.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((stage.rate_of(part_of(name, where)), decay), []).append(parameter)
+        groups.setdefault((stage.rate_of(parameter_part(name, where)), decay), []).append(parameter)
     return torch.optim.AdamW(
         [
             {"params": some, "weight_decay": decay, "lr": rate, "peak": rate}

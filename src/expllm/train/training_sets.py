@@ -18,7 +18,7 @@ from expllm.core.errors import ExpllmError
 from expllm.core.records import CoT, Rect
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.data import ImageRef, image_bytes
-from expllm.data.augment import Augmentation, Change, hash_uniforms
+from expllm.data.augment import Augmentation, PictureChange, hash_uniforms
 from expllm.data.captions import Captions
 from expllm.data.mirror import mirrored_text
 from expllm.faces.crops import training_crop
@@ -28,12 +28,12 @@ from expllm.train.recipe_errors import validated
 if TYPE_CHECKING:
     from PIL import Image
 
-UNAUGMENTED: Final = Change()
+UNAUGMENTED: Final = PictureChange()
 TASKS: Final[tuple[Task, ...]] = ("label", "explanation", "caption")
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class TrainingFace:
     """One face to learn from.
 
     Attributes:
@@ -108,7 +108,7 @@ class FaceTrainingSet:
         unhinted: Part of the explanations that are learned without the measured units, though they are there.
     """
 
-    faces: tuple[Face, ...]
+    faces: tuple[TrainingFace, ...]
     labels: tuple[Expression, ...]
     questions: Questions
     label_first: float
@@ -160,7 +160,7 @@ class FaceTrainingSet:
             "label-first" if self.label_first > 0 and drawn >= 1 - self.label_first else "explanation-first"
         )
 
-    def _label(self, face: Face, chance: SampleDraws | None) -> Expression:
+    def _label(self, face: TrainingFace, chance: SampleDraws | None) -> Expression:
         """The majority's, or that of an annotator who is drawn: what a word goes on with once it is begun."""
         if not self.votes or chance is None or face.votes is None:
             return face.label
@@ -223,7 +223,7 @@ def augmentation(stage: StageConfig) -> Augmentation | None:
     return validated(Augmentation, ranges, "train.augment")
 
 
-def check_labels(faces: Sequence[Face], labels: Sequence[Expression]) -> None:
+def check_trainable(faces: Sequence[TrainingFace], labels: Sequence[Expression]) -> None:
     """Checks that a classifier can be trained on the labels.
 
     Raises:

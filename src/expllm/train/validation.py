@@ -14,7 +14,7 @@ from expllm.model.bundle import Bundle
 from expllm.train.data_sources import read_stage
 from expllm.train.dataloader import Collate, Examples
 from expllm.train.recipe import Recipe, StageConfig
-from expllm.train.sampling import Draw
+from expllm.train.sampling import SampleDraw
 from expllm.train.training_sets import TASKS, FaceTrainingSet
 
 MOST_FACES: Final = 256
@@ -61,16 +61,16 @@ class Validation:
         for start in range(0, len(keys), size):
             yield collate([self.examples[0, draw] for draw in keys[start : start + size]])
 
-    def _draws(self) -> Iterator[Draw]:
+    def _draws(self) -> Iterator[SampleDraw]:
         """Labels first, then explanations: batches of like length."""
         reading = self.examples.reading
         chosen = range(0, len(reading), max(1, -(-len(reading) // MOST_FACES)))
         if self.stage.task == "captions":
-            yield from (Draw(index, "caption") for index in chosen)
+            yield from (SampleDraw(index, "caption") for index in chosen)
             return
-        yield from (Draw(index, "label") for index in chosen)
+        yield from (SampleDraw(index, "label") for index in chosen)
         if self.stage.explanation and isinstance(reading, FaceTrainingSet):
-            yield from (Draw(i, "explanation") for i in chosen if reading.faces[i].cot is not None)
+            yield from (SampleDraw(i, "explanation") for i in chosen if reading.faces[i].cot is not None)
 
 
 def append_losses(path: Path, step: int, losses: dict[str, float]) -> None:

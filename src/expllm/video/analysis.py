@@ -19,16 +19,16 @@ from expllm.video.clip import Clip, ClipInfo, Damage, Sampling
 from expllm.video.courses import Course, Rest, courses_of
 from expllm.video.episodes import episodes_of, vector_of
 from expllm.video.events import Episode, Event
-from expllm.video.persons import Joiner, Person, frame_counts, longest_first
+from expllm.video.persons import Joiner, Person, frame_counts, most_seen
 from expllm.video.readings import Doubt
 from expllm.video.story import WRITER, peaks_of, write_story
-from expllm.video.stretch_store import Piece, Stretches, StretchFolder
-from expllm.video.stretches import Share, StretchMeter, Watcher
+from expllm.video.stretch_store import Stretches, StretchFace, StretchFolder
+from expllm.video.stretches import StretchMeter, StretchShare, Watcher
 
 if TYPE_CHECKING:
     import os
 
-UNMEASURED: Final = (
+_UNMEASURED: Final = (
     "Faces that no landmarks fitted, or of too few pixels, were seen {count} times in {searches} searches of "
     "whole frames: they have no rows."
 )
@@ -170,12 +170,12 @@ class VideoAnalysis:
             times = [*times[:1], *stretch.time[[0, -1]].tolist()]
         warnings = [warning for course in self.courses for warning in course.warnings]
         if unfitted:
-            warnings.append(UNMEASURED.format(count=unfitted, searches=searched))
+            warnings.append(_UNMEASURED.format(count=unfitted, searches=searched))
         damage.sort(key=lambda one: one.time or 0.0)
         return damage, frames, size, (times[0], times[-1]), warnings
 
 
-def people_of(folder: Stretches, most: int | None) -> dict[Piece, int]:
+def people_of(folder: Stretches, most: int | None) -> dict[StretchFace, int]:
     """Number of the person of each track; found out once, and kept beside the stretches without shapes.
 
     Args:
@@ -189,12 +189,12 @@ def people_of(folder: Stretches, most: int | None) -> dict[Piece, int]:
         people = joiner.people()
         folder.keep_people(people)
         folder.forget_shapes()
-    return people if most is None else longest_first(people, frame_counts(folder.all()), most)
+    return people if most is None else most_seen(people, frame_counts(folder.all()), most)
 
 
 def measure_video(
     clip: Clip, folder: Stretches, options: VideoOptions, meter: StretchMeter,
-    share: Share | None = None, watch: Watcher = lambda *_: None,
+    share: StretchShare | None = None, watch: Watcher = lambda *_: None,
 ) -> None:  # fmt: skip
     """Measures what of a video is not measured yet."""
     meter.measure(clip, folder, options.sampling, share, watch)

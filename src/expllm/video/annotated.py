@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm.core.vocabulary import AU_BY_NAME, AUVector
 from expllm.files.atomic import whole_file
-from expllm.files.signals import check
-from expllm.report.panel import INK, LEFT, PAPER, RIGHT, WHOLE, font
+from expllm.files.signals import raise_pending
+from expllm.report.panel import INK, LEFT, PAPER, RIGHT, WHOLE_COLOUR, font
 from expllm.video.analysis import VideoAnalysis, VideoRow
 from expllm.video.clip import Clip, Frame
 from expllm.video.events import BEGINS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BARS: Final = 12
 """Units that are drawn beside a face, the strongest."""
 
-PIECES: Final = 8
+_PIECES: Final = 8
 """A face that is made unrecognisable consists of so many squares a side."""
 
 AROUND: Final = 1.5
@@ -56,7 +56,7 @@ def write_annotated(path: Path, clip: Clip, analysis: VideoAnalysis, *, blur: bo
         stream: Any = None
         last = -1
         for frame, rows in _together(clip.frames(analysis.options.sampling), analysis):
-            check()
+            raise_pending()
             picture = painter.painted(frame, rows)
             if stream is None:
                 stream = _stream(out, picture.size)
@@ -128,7 +128,7 @@ def _pixelate(picture: "Image.Image", box: tuple[float, float, float, float]) ->
     if right - left < 2 or bottom - top < 2:
         return
     piece = picture.crop((left, top, right, bottom))
-    small = piece.resize((PIECES, PIECES), Image.Resampling.BOX)
+    small = piece.resize((_PIECES, _PIECES), Image.Resampling.BOX)
     picture.paste(small.resize(piece.size, Image.Resampling.NEAREST), (left, top))
 
 
@@ -136,7 +136,7 @@ def _draw(pen: Any, row: VideoRow, size: tuple[int, int]) -> None:
     """Box, name, and bars of what moves; beside the box where there is room."""
     assert row.box is not None
     x, y, width, height = row.box
-    colour = WHOLE if row.reliable else (176, 60, 40)
+    colour = WHOLE_COLOUR if row.reliable else (176, 60, 40)
     pen.rectangle((x, y, x + width, y + height), outline=colour, width=2)
     unit = max(9, min(16, size[1] // 40))
     text = font(unit)
@@ -151,7 +151,7 @@ def _draw(pen: Any, row: VideoRow, size: tuple[int, int]) -> None:
     for i, (label, value) in enumerate(bars):
         top = y + (unit + 3) * i + 2
         side = AU_BY_NAME[label].side
-        shade = WHOLE if side is None else LEFT if side == "left" else RIGHT
+        shade = WHOLE_COLOUR if side is None else LEFT if side == "left" else RIGHT
         pen.rectangle((left + 2, top, left + 2 + value * (wide - 4), top + unit), fill=shade)
         pen.text((left + 4, top - 1), label, fill=INK, font=font(max(8, unit - 3)))
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,mxf,gif"
+_FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,mxf,gif"
 """Containers that FFmpeg may try: none of them names other files."""
 
 SUFFIXES: Final = frozenset(
@@ -285,7 +285,7 @@ class Clip:
     def _demuxer(self) -> Any:
         import av
 
-        options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
         try:
             return av.open(self._file, options=options, metadata_errors="ignore")
         except (av.FFmpegError, ValueError, MemoryError, OverflowError) as error:

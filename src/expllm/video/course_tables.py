@@ -17,7 +17,7 @@ from expllm.video.events import BLINK, Event
 from expllm.video.story import peaks_of
 from expllm.video.timecode import clock
 
-REST: Final = "rest "
+_REST: Final = "rest "
 """What the name of a unit begins with in the column of its resting value."""
 
 _EVENT_COLUMNS: Final = (
@@ -41,13 +41,13 @@ def events_into(file: IO[str], events: Sequence[Event]) -> None:
 def people_into(file: IO[str], analysis: VideoAnalysis) -> None:
     """One row a person: when they are seen, how often they blink, and their face at rest."""
     fixed = ["person", "frames", "first", "last", "x", "y", "width", "height", "blinks"]
-    table = csv.DictWriter(file, [*fixed, *(REST + unit for unit in AU_NAMES)], lineterminator="\n")
+    table = csv.DictWriter(file, [*fixed, *(_REST + unit for unit in AU_NAMES)], lineterminator="\n")
     table.writeheader()
     for course in analysis.courses:
         person = course.person
         blinks = sum(event.unit == BLINK and event.person == person.name for event in analysis.events)
         rest = {
-            REST + unit: None if value != value else round(value, 4)  # noqa: PLR0124
+            _REST + unit: None if value != value else round(value, 4)  # noqa: PLR0124
             for unit, value in zip(AU_NAMES, course.rest.tolist(), strict=True)
         }
         box = dict(zip(("x", "y", "width", "height"), person.box, strict=True))
@@ -112,9 +112,9 @@ def read_rest(path: Path) -> dict[str, dict[str, float]]:
             rows = list(csv.DictReader(file))
         found = {
             row["person"]: {
-                name.removeprefix(REST): float(value)
+                name.removeprefix(_REST): float(value)
                 for name, value in row.items()
-                if name.startswith(REST) and value
+                if name.startswith(_REST) and value
             }
             for row in rows
         }

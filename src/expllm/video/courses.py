@@ -20,7 +20,7 @@ from expllm.video.curves import (
 from expllm.video.events import Event, EventFinder, blink_event
 from expllm.video.persons import Person
 from expllm.video.readings import Doubt
-from expllm.video.stretch_store import Piece, Stretch
+from expllm.video.stretch_store import Stretch, StretchFace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +101,7 @@ class Course:
 
 
 def courses_of(
-    stretches: Iterable[Stretch], people: Mapping[Piece, int], rest: Rest, names: Mapping[int, str]
+    stretches: Iterable[Stretch], people: Mapping[StretchFace, int], rest: Rest, names: Mapping[int, str]
 ) -> list[Course]:
     """The course of each person, in the order of their numbers.
 
@@ -120,7 +120,7 @@ def courses_of(
     ]
 
 
-def _rows_by_person(stretch: Stretch, people: Mapping[Piece, int]) -> "dict[int, NDArray[np.int64]]":
+def _rows_by_person(stretch: Stretch, people: Mapping[StretchFace, int]) -> "dict[int, NDArray[np.int64]]":
     import numpy as np
 
     owner = np.array([people.get((stretch.index, int(track)), -1) for track in stretch.track], np.int64)

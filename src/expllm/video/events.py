@@ -24,16 +24,16 @@ rendered heads gave 11 false events in place of 8, and no more true ones."""
 EDGE: Final = 0.1
 """Share of its own peak at which an event begins and ends."""
 
-APEX: Final = 0.9
+_APEX: Final = 0.9
 """Share of its peak from which an event is at its apex."""
 
 MERGED: Final = 0.12
 """Seconds between two rises of a unit that are still one event."""
 
-BRIEF: Final = 0.5
+_BRIEF: Final = 0.5
 """Seconds below which an event is flagged as brief."""
 
-TURNED: Final = 6.0
+_TURNED: Final = 6.0
 """Degrees that the head turns during an event from which it is flagged: smiles read less with it."""
 
 LETTERS: Final = ((0.15, "A"), (0.35, "B"), (0.65, "C"), (0.85, "D"), (1.01, "E"))
@@ -51,7 +51,7 @@ DRIFTS: Final = 0.6
 SLOW: Final = 0.4
 """Seconds that both the rise and the fall of such an event take at least."""
 
-CREEPS, WEAK = 1.0, 0.5
+_CREEPS, _WEAK = 1.0, 0.5
 """Seconds that the rise or the fall of an event takes at least, and the peak below which it is taken for an
 effect of the turn of the head all the same: brows read 0.05 to one side and 0.4 to the other, at a step."""
 
@@ -71,7 +71,7 @@ it begins or ends outside what was seen.
 BLINK: Final = "blink"
 """Unit of an event that is a blink of both eyes."""
 
-Seconds = Annotated[float, Field(ge=0)]
+_Seconds = Annotated[float, Field(ge=0)]
 
 
 class Event(Record):
@@ -91,10 +91,10 @@ class Event(Record):
 
     person: str
     unit: str
-    onset: Seconds
-    apex_start: Seconds
-    apex_end: Seconds
-    offset: Seconds
+    onset: _Seconds
+    apex_start: _Seconds
+    apex_end: _Seconds
+    offset: _Seconds
     peak: Probability
     letter: str
     rise: float
@@ -131,9 +131,9 @@ class Episode(Record):
 
     number: int
     person: str
-    start: Seconds
-    end: Seconds
-    apex: Seconds
+    start: _Seconds
+    end: _Seconds
+    apex: _Seconds
     apex_frame: int
     events: tuple[Event, ...]
     expression: Expression | None = None
@@ -209,9 +209,9 @@ class EventFinder:
         top = run[0] + int(values[run[0] : run[1]].argmax())
         peak = float(values[top])
         left = right = top
-        while left > run[0] and values[left - 1] >= APEX * peak:
+        while left > run[0] and values[left - 1] >= _APEX * peak:
             left -= 1
-        while right + 1 < run[1] and values[right + 1] >= APEX * peak:
+        while right + 1 < run[1] and values[right + 1] >= _APEX * peak:
             right += 1
         onset, before = _crossing(times, values, left, EDGE * peak, limits[0], -1)
         offset, after = _crossing(times, values, right, EDGE * peak, limits[1] - 1, 1)
@@ -220,13 +220,13 @@ class EventFinder:
         onset = float(times[before]) if onset is None else onset
         offset = float(times[after]) if offset is None else offset
         rise, fall = apex[0] - onset, offset - apex[1]
-        creeps = max(rise, fall) >= CREEPS and peak < WEAK
+        creeps = max(rise, fall) >= _CREEPS and peak < _WEAK
         flags = self._flags(values, (before, after + 1), slow=min(rise, fall) >= SLOW, creeps=creeps)
         if AU_BY_NAME[unit].action in UNSTEADY:
             flags.append("unsteady")
         if edge:
             flags.append("edge")
-        if offset - onset < BRIEF:
+        if offset - onset < _BRIEF:
             flags.append("brief")
         return Event(
             person=self._person, unit=unit, onset=_ms(onset), apex_start=_ms(apex[0]), apex_end=_ms(apex[1]),
@@ -243,16 +243,16 @@ class EventFinder:
         if self._blinking[first] or self._blinking[end - 1]:
             flags.append("blink")
         turned = self._pose[first:end, :2]
-        if (turned.max(axis=0) - turned.min(axis=0)).max() > TURNED:
+        if (turned.max(axis=0) - turned.min(axis=0)).max() > _TURNED:
             flags.append("pose")
-            if creeps or (slow and explained(values[first:end], turned) >= DRIFTS):
+            if creeps or (slow and explained_variance(values[first:end], turned) >= DRIFTS):
                 flags.append("drift")
         if self._cuts[first + 1 : end].any():
             flags.append("cut")
         return flags
 
 
-def explained(values: "NDArray[np.float32]", pose: "NDArray[np.float32]") -> float:
+def explained_variance(values: "NDArray[np.float32]", pose: "NDArray[np.float32]") -> float:
     """Share of the variance of values [n] that pitch and yaw [n, 2] explain linearly, 0-1."""
     import numpy as np
 

@@ -26,17 +26,17 @@ BLEND: Final = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
+class FaceShape:
     """Logarithms of the distances [20], less their mean: the size of the face does not count."""
 
     values: "NDArray[np.float32]"
 
-    def blended(self, new: "Shape") -> "Shape":
+    def blended(self, new: "FaceShape") -> "FaceShape":
         """This shape, moved a little towards a new sight of it."""
-        return Shape((1 - BLEND) * self.values + BLEND * new.values)
+        return FaceShape((1 - BLEND) * self.values + BLEND * new.values)
 
 
-def shape_of(face: Face) -> Shape:
+def shape_of(face: Face) -> FaceShape:
     """The shape of a face with landmarks."""
     import numpy as np
 
@@ -44,10 +44,10 @@ def shape_of(face: Face) -> Shape:
     ends = np.array(_PAIRS)
     lengths = np.linalg.norm(face.landmarks[ends[:, 0]] - face.landmarks[ends[:, 1]], axis=1)
     logs = np.log(np.maximum(lengths, 1e-6))
-    return Shape((logs - logs.mean()).astype(np.float32))
+    return FaceShape((logs - logs.mean()).astype(np.float32))
 
 
-def difference(one: Shape, other: Shape) -> float:
+def difference(one: FaceShape, other: FaceShape) -> float:
     """How unlike two shapes are: the root mean square of their differences."""
     import numpy as np
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from expllm.core.records import Rect
 from expllm.faces.boxes import overlap
-from expllm.faces.detectors import Detection, MediaPipeDetector, Rect
+from expllm.faces.detectors import Detection, MediaPipeDetector
 from expllm.faces.finder import FaceFinder
 from expllm.faces.landmarks import Face, Landmarker, Placement
 from expllm.faces.visibility import covered_parts, is_unseen, parts_outside
 from expllm.files.images import Picture
 from expllm.files.weights import FACE_LANDMARKER, locate
-from expllm.video.faceshape import Shape, difference, shape_of
+from expllm.video.faceshape import FaceShape, difference, shape_of
 
 if TYPE_CHECKING:
     import os
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CROP_SIDE: Final = 2.0
+_CROP_SIDE: Final = 2.0
 """Side of the square that a face is looked for in, in sides of its last box."""
 
-CUT: Final = 12.0
+_CUT: Final = 12.0
 """Mean difference of grey (0-255) between two frames from which they belong to two takes."""
 
 DETECT_EVERY: Final = 0.5
@@ -76,7 +77,7 @@ class Followed:
 
     track: int
     face: Face
-    shape: Shape
+    shape: FaceShape
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class _Track:
     number: int
     box: Rect
     seen: float
-    shape: Shape
+    shape: FaceShape
     hidden: frozenset[str] = frozenset()
     hidden_at: float = float("-inf")
     misses: int = 0
@@ -183,7 +184,7 @@ class Follower:
         before, self._grey = self._grey, grey
         if before is None or before.shape != grey.shape:
             return before is not None
-        return bool(np.abs(grey - before).mean() > CUT)
+        return bool(np.abs(grey - before).mean() > _CUT)
 
     def _should_search(self, time: float) -> bool:
         """Whether a face was lost twice, and the last search is some time ago."""
@@ -195,7 +196,7 @@ class Follower:
         faces: list[Face] = []
         for track in self._tracks:
             if time - track.seen <= GONE_AFTER:
-                side = CROP_SIDE * max(track.box[2:])
+                side = _CROP_SIDE * max(track.box[2:])
                 _add(faces, self._fitted(pixels, track.centre, side))
         if time - self._detected >= DETECT_EVERY:
             self._detected = time
@@ -209,14 +210,14 @@ class Follower:
         faces: list[Face] = []
         for one in found:
             centre = one.box[0] + one.box[2] / 2, one.box[1] + one.box[3] / 2
-            near = [face for face in self._fitted(pixels, centre, CROP_SIDE * max(one.box[2:]))
+            near = [face for face in self._fitted(pixels, centre, _CROP_SIDE * max(one.box[2:]))
                     if overlap(face.box, one.box) > SAME_PLACE]  # fmt: skip
             _add(faces, [replace(near[0], score=one.score)] if near else [one])
         return faces
 
     def _around(self, pixels: "NDArray[np.uint8]", found: Detection) -> list[Face]:
         """The faces that fit where the detector saw one."""
-        faces = self._fitted(pixels, found.centre, CROP_SIDE * max(found.box[2:]))
+        faces = self._fitted(pixels, found.centre, _CROP_SIDE * max(found.box[2:]))
         return [replace(face, score=found.score) for face in faces if face.holds(found.centre)]
 
     def _fitted(self, pixels: "NDArray[np.uint8]", centre: tuple[float, float], side: float) -> list[Face]:
@@ -252,7 +253,7 @@ class Follower:
             track.misses = 0 if track.number in seen else track.misses + 1
         return followed
 
-    def _is_sure(self, track: _Track, face: Face, shape: Shape) -> bool:
+    def _is_sure(self, track: _Track, face: Face, shape: FaceShape) -> bool:
         """Whether a face is that of a track: no other was as near, and its shape speaks for no other."""
         own = difference(track.shape, shape)
         if track.misses and own > OTHER_SHAPE:
@@ -268,7 +269,7 @@ class Follower:
         return True
 
     def _continued(
-        self, track: _Track | None, pixels: "NDArray[np.uint8]", face: Face, shape: Shape, time: float
+        self, track: _Track | None, pixels: "NDArray[np.uint8]", face: Face, shape: FaceShape, time: float
     ) -> Followed:
         if track is None:
             track = _Track(self._next, face.box, time, shape)

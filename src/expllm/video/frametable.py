@@ -15,14 +15,14 @@ from expllm.core.records import Box, FaceAnalysis, HeadPose
 from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
 from expllm.faces.au_classifier import AUClassifier
 from expllm.files.atomic import whole_file
-from expllm.report.columns import Cell, Row, openface_row, pyfeat_row
+from expllm.report.columns import Cell, OutputRow, openface_row, pyfeat_row
 from expllm.video.analysis import VideoRow
 from expllm.video.readings import Doubt
 from expllm.video.timecode import clock
 
 COLUMN_SETS: Final = ("expllm", "pyfeat", "openface")
-TABLE_FORMATS: Final = ("parquet", "csv")
-TOGETHER: Final = 512
+_TABLE_FORMATS: Final = ("parquet", "csv")
+_TOGETHER: Final = 512
 """Rows that are classified and written at once."""
 
 CHANGE: Final = " change"
@@ -35,7 +35,7 @@ _TEXTS: Final = frozenset(
 
 
 class _TableWriter(Protocol):
-    def write(self, rows: Sequence[Row]) -> None: ...
+    def write(self, rows: Sequence[OutputRow]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -72,7 +72,7 @@ def frames_into(
     if columns not in COLUMN_SETS:
         raise UsageError(f"no column set {columns!r}: use one of {', '.join(COLUMN_SETS)}")
     classifier = AUClassifier.from_asset(labels)
-    make: Callable[[str, VideoRow, _Label], Row] = {
+    make: Callable[[str, VideoRow, _Label], OutputRow] = {
         "expllm": _own_row, "pyfeat": _pyfeat_row, "openface": _openface_row,
     }[columns]  # fmt: skip
     header = list(make(name, VideoRow(0, 0.0), None))
@@ -90,7 +90,7 @@ _Label = dict[Expression, float] | None
 
 def _batches(rows: Iterable[VideoRow]) -> Iterator[list[VideoRow]]:
     left = iter(rows)
-    while batch := list(islice(left, TOGETHER)):
+    while batch := list(islice(left, _TOGETHER)):
         yield batch
 
 
@@ -114,7 +114,7 @@ def _labels(rows: Sequence[VideoRow], classifier: AUClassifier) -> list[_Label]:
     ]
 
 
-def _own_row(name: str, row: VideoRow, label: _Label) -> Row:
+def _own_row(name: str, row: VideoRow, label: _Label) -> OutputRow:
     box, pose = row.box or (None,) * 4, row.pose or (None,) * 3
     shares = label or {}
     change = row.change or AUVector()
@@ -150,18 +150,18 @@ def _face_id(row: VideoRow) -> int | None:
     return int(digits) - 1 if digits.isdigit() else None
 
 
-def _pyfeat_row(name: str, row: VideoRow, label: _Label) -> Row:
+def _pyfeat_row(name: str, row: VideoRow, label: _Label) -> OutputRow:
     made: dict[str, Cell] = pyfeat_row(_analysis(name, row, label))
-    extra: Row = {"Identity": row.person, "approx_time": clock(row.time, 0)}
+    extra: OutputRow = {"Identity": row.person, "approx_time": clock(row.time, 0)}
     return {**made, **extra, "time": round(row.time, 6), **_trust(row)}
 
 
-def _openface_row(name: str, row: VideoRow, label: _Label) -> Row:
+def _openface_row(name: str, row: VideoRow, label: _Label) -> OutputRow:
     made: dict[str, Cell] = openface_row(_analysis(name, row, label))
     return {**made, "timestamp": round(row.time, 6), "person": row.person, **_trust(row)}
 
 
-def _trust(row: VideoRow) -> Row:
+def _trust(row: VideoRow) -> OutputRow:
     return {
         "reliable": None if row.reliable is None else int(row.reliable),
         "unreliable_because": row.unreliable_because or None,
@@ -177,7 +177,7 @@ class _Csv:
         self._table = csv.DictWriter(file, header, lineterminator="\n")
         self._table.writeheader()
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[OutputRow]) -> None:
         self._table.writerows(rows)
 
     def close(self) -> None:
@@ -193,7 +193,7 @@ class _Parquet:
         self._table_of = pa.Table.from_pylist
         self._parquet = pq.ParquetWriter(file, self._schema, compression="zstd")
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Sequence[OutputRow]) -> None:
         self._parquet.write_table(self._table_of(list(rows), schema=self._schema))
 
     def close(self) -> None:

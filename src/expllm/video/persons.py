@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from expllm.video.faceshape import Shape, difference
+from expllm.video.faceshape import FaceShape, difference
 from expllm.video.follower import REMEMBERED
-from expllm.video.stretch_store import Piece, Stretch
+from expllm.video.stretch_store import Stretch, StretchFace
 
 if TYPE_CHECKING:
-    from expllm.faces.detectors import Rect
+    from expllm.core.records import Rect
 
-LIKELY: Final = 9.0
+_LIKELY: Final = 9.0
 """Costs up to which a track may go on with a person: three standard deviations in all."""
 
-MARGIN: Final = 4.0
+_MARGIN: Final = 4.0
 """How much dearer the next person must be for the choice to be clear."""
 
 SHAPE_ERROR, SHORT_SHAPE_ERROR = 0.03, 0.045
@@ -32,7 +32,7 @@ SHORTEST: Final = 0.2
 class _Track:
     """A track, as far as it matters for who it is."""
 
-    piece: Piece
+    piece: StretchFace
     frames: int
     start: float
     end: float
@@ -40,7 +40,7 @@ class _Track:
     last: "Rect"
     leaving: tuple[float, float]  # pixels a second, when last seen
     coming: tuple[float, float]
-    shape: Shape
+    shape: FaceShape
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class Joiner:
         for number, shape in enumerate(stretch.shapes):
             rows = (stretch.track == number).nonzero()[0]
             if len(rows):
-                self._tracks.append(_summary(stretch, number, rows, Shape(shape)))
+                self._tracks.append(_summary(stretch, number, rows, FaceShape(shape)))
 
-    def people(self) -> dict[Piece, int]:
+    def people(self) -> dict[StretchFace, int]:
         """Number of the person of each track, in the order of appearance; short sights have none."""
         chains: list[list[_Track]] = []
         for track in sorted(self._tracks, key=lambda one: (one.start, one.piece)):
@@ -94,11 +94,11 @@ class Joiner:
         costs = sorted(
             (cost, i)
             for i, chain in enumerate(chains)
-            if (cost := self._cost(chain, track)) is not None and cost < LIKELY + MARGIN
+            if (cost := self._cost(chain, track)) is not None and cost < _LIKELY + _MARGIN
         )
-        if not costs or costs[0][0] > LIKELY:
+        if not costs or costs[0][0] > _LIKELY:
             return None
-        if len(costs) > 1 and costs[1][0] - costs[0][0] < MARGIN:
+        if len(costs) > 1 and costs[1][0] - costs[0][0] < _MARGIN:
             return None
         return chains[costs[0][1]]
 
@@ -128,7 +128,7 @@ def _middle(box: "Rect") -> tuple[float, float]:
     return box[0] + box[2] / 2, box[1] + box[3] / 2
 
 
-def _summary(stretch: Stretch, number: int, rows: "Sequence[int]", shape: Shape) -> _Track:
+def _summary(stretch: Stretch, number: int, rows: "Sequence[int]", shape: FaceShape) -> _Track:
     times = stretch.time[stretch.frame[rows]]
     boxes = stretch.box[rows]
     middles = boxes[:, :2] + boxes[:, 2:] / 2
@@ -148,9 +148,9 @@ def _summary(stretch: Stretch, number: int, rows: "Sequence[int]", shape: Shape)
     )  # fmt: skip
 
 
-def longest_first(
-    people: Mapping[Piece, int], counts: Mapping[Piece, int], most: int | None
-) -> dict[Piece, int]:
+def most_seen(
+    people: Mapping[StretchFace, int], counts: Mapping[StretchFace, int], most: int | None
+) -> dict[StretchFace, int]:
     """Only the `most` people who are seen in the most frames; their numbers stay in order of appearance."""
     frames: dict[int, int] = {}
     for piece, person in people.items():
@@ -160,11 +160,11 @@ def longest_first(
     return {piece: number[person] for piece, person in people.items() if person in number}
 
 
-def frame_counts(stretches: Iterable[Stretch]) -> dict[Piece, int]:
+def frame_counts(stretches: Iterable[Stretch]) -> dict[StretchFace, int]:
     """How many frames each track has."""
     import numpy as np
 
-    counts: dict[Piece, int] = {}
+    counts: dict[StretchFace, int] = {}
     for stretch in stretches:
         for track, count in zip(*np.unique(stretch.track, return_counts=True), strict=True):
             counts[stretch.index, int(track)] = int(count)

@@ -12,9 +12,9 @@ from expllm.core.errors import ExpllmError, VideoError
 from expllm.video.analysis import VideoOptions
 from expllm.video.share_worker import measure_share
 from expllm.video.stretch_store import StretchFolder
-from expllm.video.stretches import SECONDS, Share, Watcher
+from expllm.video.stretches import SECONDS, StretchShare, Watcher
 
-RESTARTS: Final = 5
+_RESTARTS: Final = 5
 """How often a share may lose its node before the run gives up."""
 BETWEEN_LOOKS: Final = 0.5
 """Seconds between two looks at the progress."""
@@ -44,9 +44,9 @@ def measure_on_cluster(
     """
     import ray
 
-    remote = ray.remote(num_cpus=1, max_retries=RESTARTS, retry_exceptions=False)(_guarded)
+    remote = ray.remote(num_cpus=1, max_retries=_RESTARTS, retry_exceptions=False)(_guarded)
     paths = os.path.abspath(source), os.path.abspath(folder.path)
-    left = [remote.remote(*paths, options, Share(mine, count)) for mine in range(count)]
+    left = [remote.remote(*paths, options, StretchShare(mine, count)) for mine in range(count)]
     try:
         while left:
             ready, left = ray.wait(left, num_returns=1, timeout=BETWEEN_LOOKS)
@@ -63,7 +63,7 @@ def measure_on_cluster(
             ray.cancel(one, force=True)
 
 
-def _guarded(source: str, folder: str, options: VideoOptions, share: Share) -> str | None:
+def _guarded(source: str, folder: str, options: VideoOptions, share: StretchShare) -> str | None:
     """Measures a share; gives the line of what stopped it: Ray need not know this package's errors."""
     try:
         measure_share(source, folder, options, share)

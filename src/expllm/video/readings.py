@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SMALLEST: Final = 60.0
+_SMALLEST: Final = 60.0
 """Pixels of the longer side of a face below which its readings are not relied on."""
 
 DARKEST, BRIGHTEST = 30.0, 225.0
@@ -45,7 +45,7 @@ class Doubt(IntFlag):
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class FaceReading:
     """One face of one frame.
 
     Attributes:
@@ -77,11 +77,11 @@ class UnitMeter:
         self._mirrored = mirrored
         self.identity = self._reader.identity
 
-    def read(self, pixels: "NDArray[np.uint8]", faces: Sequence[Followed]) -> list[Reading]:
+    def read(self, pixels: "NDArray[np.uint8]", faces: Sequence[Followed]) -> list[FaceReading]:
         """The readings of a frame's faces."""
         return [self._of(pixels, one) for one in faces]
 
-    def _of(self, pixels: "NDArray[np.uint8]", one: Followed) -> Reading:
+    def _of(self, pixels: "NDArray[np.uint8]", one: Followed) -> FaceReading:
         face = one.face
         aus = self._reader.read(face, mirrored=self._mirrored)
         assert aus is not None
@@ -91,7 +91,7 @@ class UnitMeter:
         if face.hidden:
             doubt |= Doubt.covered
         score = float("nan") if face.score is None else face.score
-        return Reading(one.track, face.box, score, face.pose, units, doubt)
+        return FaceReading(one.track, face.box, score, face.pose, units, doubt)
 
 
 def posed(pose: tuple[float, float, float]) -> Doubt:
@@ -104,7 +104,7 @@ def _seen(pixels: "NDArray[np.uint8]", box: tuple[float, float, float, float]) -
     """What of size, light and sharpness speaks against a face."""
     import numpy as np
 
-    doubt = Doubt.small if max(box[2:]) < SMALLEST else Doubt(0)
+    doubt = Doubt.small if max(box[2:]) < _SMALLEST else Doubt(0)
     x, y = max(0, int(box[0])), max(0, int(box[1]))
     stride = max(1, int(max(box[2:]) / 128))
     piece = pixels[y : int(box[1] + box[3]) : stride, x : int(box[0] + box[2]) : stride]

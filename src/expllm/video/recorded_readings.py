@@ -8,12 +8,12 @@ from expllm.core.vocabulary import AU_NAMES
 from expllm.faces.au_reader import BlendshapeReader
 from expllm.video.analysis import VideoAnalysis, VideoOptions
 from expllm.video.clip import ClipInfo
-from expllm.video.faceshape import Shape
-from expllm.video.readings import Doubt, Reading, posed
+from expllm.video.faceshape import FaceShape
+from expllm.video.readings import Doubt, FaceReading, posed
 from expllm.video.stretch_store import StretchesInMemory
-from expllm.video.stretches import Draft
+from expllm.video.stretches import StretchDraft
 
-UNMEASURED: Final = float("nan")
+_UNMEASURED: Final = float("nan")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def analysis_of(
     """
     import numpy as np
 
-    reader, draft, before = BlendshapeReader(), Draft(0), float("-inf")
+    reader, draft, before = BlendshapeReader(), StretchDraft(0), float("-inf")
     draft.size = size
     for row, one in enumerate(recorded):
         draft.frames.append((row, one.time, one.time > before, False))
@@ -57,18 +57,18 @@ def analysis_of(
         if one.blendshapes is not None:
             draft.faces.append((row, _reading(reader, one, mirrored=options.mirrored)))
     if draft.faces:  # nobody else is there to be told apart by the shape of the skull
-        draft.shapes[0] = Shape(np.zeros(20, np.float32))
+        draft.shapes[0] = FaceShape(np.zeros(20, np.float32))
     store = StretchesInMemory()
     store.write(draft.finished(()))
     info = ClipInfo(name, "readings", "none", *size, None, recorded[-1].time, len(recorded))
     return VideoAnalysis(store, info, options)
 
 
-def _reading(reader: BlendshapeReader, one: RecordedReading, *, mirrored: bool) -> Reading:
+def _reading(reader: BlendshapeReader, one: RecordedReading, *, mirrored: bool) -> FaceReading:
     assert one.blendshapes is not None
     aus = reader.read_blendshapes(one.blendshapes)
     if mirrored:
         aus = aus.mirrored()
-    units = tuple(UNMEASURED if (value := aus[name]) is None else value for name in AU_NAMES)
+    units = tuple(_UNMEASURED if (value := aus[name]) is None else value for name in AU_NAMES)
     pose = one.pose or (0.0, 0.0, 0.0)
-    return Reading(0, one.box, UNMEASURED, pose, units, posed(pose) if one.pose else Doubt(0))
+    return FaceReading(0, one.box, _UNMEASURED, pose, units, posed(pose) if one.pose else Doubt(0))

@@ -5,10 +5,10 @@ from pathlib import Path
 from expllm.video.analysis import VideoOptions, measure_video
 from expllm.video.clip import Clip
 from expllm.video.stretch_store import StretchFolder
-from expllm.video.stretches import Share, StretchMeter
+from expllm.video.stretches import StretchMeter, StretchShare
 
 
-def measure_share(source: str, path: str, options: VideoOptions, share: Share) -> None:
+def measure_share(source: str, path: str, options: VideoOptions, share: StretchShare) -> None:
     """Measures some stretches of a video.
 
     Args:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Piece = tuple[int, int]
+StretchFace = tuple[int, int]
 """A track: number of the stretch, number in it."""
 
 PEOPLE: Final = "people.json"
@@ -84,11 +84,11 @@ class Stretches(ABC):
         """
 
     @abstractmethod
-    def people(self) -> dict[Piece, int] | None:
+    def people(self) -> dict[StretchFace, int] | None:
         """Number of the person of each track; None as long as nobody found out."""
 
     @abstractmethod
-    def keep_people(self, people: Mapping[Piece, int]) -> None:
+    def keep_people(self, people: Mapping[StretchFace, int]) -> None:
         """Keeps who is who.
 
         Raises:
@@ -112,7 +112,7 @@ class StretchesInMemory(Stretches):
 
     def __init__(self) -> None:
         self._held: dict[int, Stretch] = {}
-        self._people: dict[Piece, int] | None = None
+        self._people: dict[StretchFace, int] | None = None
 
     def done(self) -> set[int]:
         return set(self._held)
@@ -123,10 +123,10 @@ class StretchesInMemory(Stretches):
     def read(self, index: int) -> Stretch:
         return self._held[index]
 
-    def people(self) -> dict[Piece, int] | None:
+    def people(self) -> dict[StretchFace, int] | None:
         return self._people
 
-    def keep_people(self, people: Mapping[Piece, int]) -> None:
+    def keep_people(self, people: Mapping[StretchFace, int]) -> None:
         self._people = dict(people)
 
 
@@ -185,12 +185,12 @@ class StretchFolder(Stretches):
                 f"{self.file(index)}: damaged ({type(error).__name__}): delete it, and run the command again"
             ) from None
 
-    def people(self) -> dict[Piece, int] | None:
+    def people(self) -> dict[StretchFace, int] | None:
         kept = self.path / PEOPLE
         if not kept.is_file():
             return None
         return {(int(a), int(b)): int(number) for a, b, number in json.loads(kept.read_text("utf-8"))}
 
-    def keep_people(self, people: Mapping[Piece, int]) -> None:
+    def keep_people(self, people: Mapping[StretchFace, int]) -> None:
         with whole_file(self.path / PEOPLE) as file:
             json.dump([[*piece, number] for piece, number in people.items()], file)

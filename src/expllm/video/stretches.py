@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 from expllm.core.vocabulary import AU_NAMES
-from expllm.files.signals import check
+from expllm.files.signals import raise_pending
 from expllm.video.clip import Clip, Damage, Frame, Sampling
-from expllm.video.faceshape import Shape
+from expllm.video.faceshape import FaceShape
 from expllm.video.follower import Follower
-from expllm.video.readings import Reading, UnitMeter
+from expllm.video.readings import FaceReading, UnitMeter
 from expllm.video.stretch_store import Stretch, Stretches
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SECONDS: Final = 10.0
 
 
 @dataclass
-class Draft:
+class StretchDraft:
     """A stretch that is being measured.
 
     Attributes:
@@ -35,8 +35,8 @@ class Draft:
 
     index: int
     frames: list[tuple[int, float, bool, bool]] = field(default_factory=list)
-    faces: list[tuple[int, Reading]] = field(default_factory=list)
-    shapes: dict[int, Shape] = field(default_factory=dict)
+    faces: list[tuple[int, FaceReading]] = field(default_factory=list)
+    shapes: dict[int, FaceShape] = field(default_factory=dict)
     unfitted: int = 0
     searched: int = 0
     size: tuple[int, int] = (0, 0)
@@ -69,7 +69,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Share:
+class StretchShare:
     """Which stretches a process measures: of every `of` the one with the number `mine`."""
 
     mine: int = 0
@@ -95,7 +95,7 @@ class StretchMeter:
         self.detector = self._follower.detector_name
 
     def measure(
-        self, clip: Clip, folder: Stretches, sampling: Sampling, share: Share | None = None,
+        self, clip: Clip, folder: Stretches, sampling: Sampling, share: StretchShare | None = None,
         watch: Watcher = lambda *_: None,
     ) -> None:  # fmt: skip
         """Measures what of a video has no file yet, and writes it.
@@ -104,18 +104,18 @@ class StretchMeter:
             VideoError: nothing of it can be decoded.
             OutputError: a stretch cannot be written.
         """
-        share = share or Share()
+        share = share or StretchShare()
         done = folder.done()
-        draft: Draft | None = None
+        draft: StretchDraft | None = None
         told = 0
         latest = sampling.start
         for frame in clip.frames(sampling):
-            check()
+            raise_pending()
             latest = max(latest, frame.time)
             index = int((latest - sampling.start) / SECONDS)
             if draft is None or index != draft.index:
                 told = self._finish(draft, clip, folder, done, told, share)
-                draft = Draft(index)
+                draft = StretchDraft(index)
                 self._follower.begin()
             if index % share.of == share.mine and index not in done:
                 self._take(draft, frame, latest, clip.name)
@@ -134,7 +134,7 @@ class StretchMeter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _take(self, draft: Draft, frame: Frame, latest: float, name: str) -> None:
+    def _take(self, draft: StretchDraft, frame: Frame, latest: float, name: str) -> None:
         """Measures one frame."""
         pixels = frame.pixels()
         found = self._follower.follow(pixels, latest, name)
@@ -149,7 +149,13 @@ class StretchMeter:
             draft.shapes[one.track] = one.shape if known is None else known.blended(one.shape)
 
     def _finish(
-        self, draft: Draft | None, clip: Clip, folder: Stretches, done: set[int], told: int, share: Share
+        self,
+        draft: StretchDraft | None,
+        clip: Clip,
+        folder: Stretches,
+        done: set[int],
+        told: int,
+        share: StretchShare,
     ) -> int:
         """Writes a stretch, if it was this process's, with the damage since the last one; gives its end."""
         if draft is None:

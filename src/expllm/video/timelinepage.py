@@ -13,7 +13,7 @@ from typing import Final
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AU_NAMES
 from expllm.files.atomic import whole_file
-from expllm.report.html_shell import escaped, foot, head
+from expllm.report.html_shell import foot, html_text, page_head
 from expllm.report.rows import percent_text
 from expllm.video.analysis import VideoAnalysis
 from expllm.video.events import BLINK, Episode, Event
@@ -23,10 +23,10 @@ from expllm.video.timecode import clock
 LANE: Final = 16
 """Height of a unit's lane, in units of the drawing."""
 
-LEFT: Final = 190
+_LEFT: Final = 190
 """Room for the names of units."""
 
-WIDTH: Final = 1000
+_WIDTH: Final = 1000
 """Width of a stretch of the timeline without names."""
 
 SPAN: Final = 60.0
@@ -39,7 +39,7 @@ _NOTE: Final = (
 )
 
 
-def write_report(
+def write_timeline(
     path: Path, title: str, analysis: VideoAnalysis, faces: Mapping[int, bytes] = MappingProxyType({})
 ) -> None:
     """Writes the page.
@@ -61,10 +61,10 @@ def report_parts(
     title: str, analysis: VideoAnalysis, faces: Mapping[int, bytes] = MappingProxyType({})
 ) -> Iterator[str]:
     """The page, piece by piece."""
-    yield head(title, _NOTE, ("report.css", "timeline.css"))
+    yield page_head(title, _NOTE, ("report.css", "timeline.css"))
     yield _summary(analysis)
     for person in analysis.people:
-        yield f'<section aria-label="{escaped(person.name)}"><h2>{escaped(person.name)}</h2>'
+        yield f'<section aria-label="{html_text(person.name)}"><h2>{html_text(person.name)}</h2>'
         events = [event for event in analysis.events if event.person == person.name]
         episodes = [one for one in analysis.episodes if one.person == person.name]
         for start, end in _rows(*analysis.span):
@@ -88,8 +88,10 @@ def _summary(analysis: VideoAnalysis) -> str:
         (str(len(analysis.people)), "people"), (str(len(analysis.events)), "events"),
         (str(len(analysis.episodes)), "episodes"), (str(len(analysis.damage)), "damaged packets"),
     )  # fmt: skip
-    items = "".join(f"<li><strong>{escaped(value)}</strong> {escaped(name)}</li>" for value, name in counts)
-    notes = "".join(f'<p class="checks wrong">{escaped(warning)}</p>' for warning in analysis.warnings)
+    items = "".join(
+        f"<li><strong>{html_text(value)}</strong> {html_text(name)}</li>" for value, name in counts
+    )
+    notes = "".join(f'<p class="checks wrong">{html_text(warning)}</p>' for warning in analysis.warnings)
     return f'<div class="counts"><ul>{items}</ul></div>{notes}'
 
 
@@ -102,11 +104,11 @@ def _timeline(
     height = LANE * (len(units) + 1) + 22
 
     def x(time: float) -> float:
-        return LEFT + WIDTH * (min(max(time, start), end) - start) / (end - start)
+        return _LEFT + _WIDTH * (min(max(time, start), end) - start) / (end - start)
 
     parts = [
-        f'<svg class="timeline" role="group" aria-label="{escaped(person)}, {clock(start)} to {clock(end)}" '
-        f'viewBox="0 0 {LEFT + WIDTH + 10} {height}">{_HATCH}'
+        f'<svg class="timeline" role="group" aria-label="{html_text(person)}, {clock(start)} to '
+        f'{clock(end)}" viewBox="0 0 {_LEFT + _WIDTH + 10} {height}">{_HATCH}'
     ]
     parts += [
         f'<rect class="episode" x="{x(one.start):.1f}" y="0" width="{max(x(one.end) - x(one.start), 1):.1f}" '
@@ -115,7 +117,9 @@ def _timeline(
         if one.end >= start and one.start < end
     ]
     for lane, unit in enumerate(units):
-        parts.append(f'<text x="{LEFT - 8}" y="{LANE * lane + 12}" text-anchor="end">{escaped(unit)}</text>')
+        parts.append(
+            f'<text x="{_LEFT - 8}" y="{LANE * lane + 12}" text-anchor="end">{html_text(unit)}</text>'
+        )
         parts += [_bar(event, episodes, x, LANE * lane) for event in shown if event.unit == unit]
     parts += [_apex(one, x, height) for one in episodes if start <= one.apex < end]
     parts += [
@@ -145,7 +149,7 @@ def _bar(event: Event, episodes: Sequence[Episode], x: Callable[[float], float],
     )
     owner = next((one for one in episodes if event in one.events), None)
     target = f"#episode-{owner.number}" if owner is not None else "#events"
-    return f'<a href="{target}" aria-label="{escaped(title)}"><title>{escaped(title)}</title>{rect}</a>'
+    return f'<a href="{target}" aria-label="{html_text(title)}"><title>{html_text(title)}</title>{rect}</a>'
 
 
 def _apex(episode: Episode, x: Callable[[float], float], height: int) -> str:
@@ -153,8 +157,8 @@ def _apex(episode: Episode, x: Callable[[float], float], height: int) -> str:
     title = f"Episode {episode.number + 1}: apex at {clock(episode.apex)}, {label}"
     at = x(episode.apex)
     return (
-        f'<a href="#episode-{episode.number}" aria-label="{escaped(title)}"><title>{escaped(title)}</title>'
-        f'<path class="apex" d="M{at:.1f} {height - 22}l-5 -9h10z"/></a>'
+        f'<a href="#episode-{episode.number}" aria-label="{html_text(title)}">'
+        f'<title>{html_text(title)}</title><path class="apex" d="M{at:.1f} {height - 22}l-5 -9h10z"/></a>'
     )
 
 
@@ -170,12 +174,12 @@ def _episode(analysis: VideoAnalysis, episode: Episode, face: bytes | None) -> s
     label = "no label" if episode.expression is None else episode.expression.value
     share = (episode.probabilities or {}).get(episode.expression) if episode.expression else None
     sure = "" if share is None else f" {percent_text(share)}"
-    warnings = "".join(f'<p class="checks wrong">{escaped(one)}</p>' for one in episode.warnings)
+    warnings = "".join(f'<p class="checks wrong">{html_text(one)}</p>' for one in episode.warnings)
     return (
         f'<article class="episode-card" id="episode-{episode.number}" tabindex="-1"><h3>Episode '
-        f"{episode.number + 1}, {clock(episode.start)} to {clock(episode.end)}: {escaped(label)}{sure}</h3>"
+        f"{episode.number + 1}, {clock(episode.start)} to {clock(episode.end)}: {html_text(label)}{sure}</h3>"
         f'{_thumbnail(episode, face)}<p class="key">Most moves at {clock(episode.apex, 2)} '
-        f"(frame {episode.apex_frame}). Writer: {escaped(episode.writer)}.</p>"
+        f"(frame {episode.apex_frame}). Writer: {html_text(episode.writer)}.</p>"
         f"{_text(analysis, episode)}{warnings}</article>"
     )
 
@@ -184,7 +188,7 @@ def _thumbnail(episode: Episode, face: bytes | None) -> str:
     if face is None:
         return ""
     data = base64.b64encode(face).decode("ascii")
-    alt = escaped(f"{episode.person} at {clock(episode.apex)}")
+    alt = html_text(f"{episode.person} at {clock(episode.apex)}")
     return f'<img class="apex-face" src="data:image/jpeg;base64,{data}" alt="{alt}"/>'
 
 
@@ -204,7 +208,7 @@ def _text(analysis: VideoAnalysis, episode: Episode) -> str:
         offset = cot.text.index(part, offset)
         inside = [(a - offset, b - offset, kind, why) for a, b, kind, why in marks
                   if offset <= a and b <= offset + len(part)]  # fmt: skip
-        parts.append(f'<div class="part"><h4>{escaped(heading)}</h4><p>{_marked(part, inside)}</p></div>')
+        parts.append(f'<div class="part"><h4>{html_text(heading)}</h4><p>{_marked(part, inside)}</p></div>')
         offset += len(part)
     wrong = sum(one.verdict.value.startswith("wrong") for one in times)
     summary = f"Claims about time: {len(times) - wrong} of {len(times)} fit the course."
@@ -217,20 +221,20 @@ def _marked(text: str, marks: Sequence[tuple[int, int, str, str]]) -> str:
     for start, end, kind, why in sorted(marks):
         if start < reached:
             continue
-        pieces.append(escaped(text[reached:start]) if text[reached:start].strip() else text[reached:start])
+        pieces.append(html_text(text[reached:start]) if text[reached:start].strip() else text[reached:start])
         pieces.append(
-            f'<mark class="{kind.replace(" ", "-")}" title="{escaped(f"{kind}: {why}")}">'
-            f"{escaped(text[start:end])}</mark>"
+            f'<mark class="{kind.replace(" ", "-")}" title="{html_text(f"{kind}: {why}")}">'
+            f"{html_text(text[start:end])}</mark>"
         )
         reached = end
-    return "".join(pieces) + escaped(text[reached:])
+    return "".join(pieces) + html_text(text[reached:])
 
 
 def _table(events: Sequence[Event]) -> str:
     rows = "".join(
-        f"<tr><td>{escaped(one.unit)}</td><td>{clock(one.onset, 2)}</td><td>{clock(one.apex_start, 2)}</td>"
+        f"<tr><td>{html_text(one.unit)}</td><td>{clock(one.onset, 2)}</td><td>{clock(one.apex_start, 2)}</td>"
         f"<td>{clock(one.offset, 2)}</td><td>{one.peak:.2f}</td><td>{one.letter}</td>"
-        f"<td>{escaped(', '.join(one.flags))}</td></tr>"
+        f"<td>{html_text(', '.join(one.flags))}</td></tr>"
         for one in events
     )
     heads = "".join(

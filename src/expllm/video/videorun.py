@@ -35,8 +35,8 @@ from expllm.video.frametable import write_frames
 from expllm.video.ray_shares import measure_on_cluster
 from expllm.video.share_worker import measure_share
 from expllm.video.stretch_store import StretchFolder
-from expllm.video.stretches import Share, StretchMeter, Watcher
-from expllm.video.timelinepage import write_report
+from expllm.video.stretches import StretchMeter, StretchShare, Watcher
+from expllm.video.timelinepage import write_timeline
 from expllm.video.webvtt import write_webvtt
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class VideoRun:
                 measure_on_cluster(self.source, self.stretches, self.options, workers, told)
             else:
                 with _helpers(self, workers) as helpers:
-                    share = Share(0, workers)
+                    share = StretchShare(0, workers)
                     measure_video(clip, self.stretches, self.options, meter, share, told)
                     _wait_for(helpers, self.source)
             check_measured(self.stretches, clip.name)
@@ -164,7 +164,7 @@ class VideoRun:
         write_elan(self.path / f"{stem}.eaf", media, mime, analysis.episodes, analysis.events)
         write_webvtt(self.path / f"{stem}.vtt", analysis.episodes)
         if products.report:
-            write_report(self.path / "report.html", stem, analysis, faces)
+            write_timeline(self.path / "report.html", stem, analysis, faces)
         if products.annotate or products.blur:
             with Clip(self.source, stream=self.options.stream) as clip:
                 write_annotated(self.path / "annotated.webm", clip, analysis, blur=products.blur)
@@ -219,7 +219,12 @@ def _helpers(run: VideoRun, workers: int) -> "Iterator[list[BaseProcess]]":
     helpers: list[BaseProcess] = [
         context.Process(
             target=measure_share,
-            args=(os.fspath(run.source), os.fspath(run.stretches.path), run.options, Share(mine, workers)),
+            args=(
+                os.fspath(run.source),
+                os.fspath(run.stretches.path),
+                run.options,
+                StretchShare(mine, workers),
+            ),
         )
         for mine in range(1, workers)
     ]

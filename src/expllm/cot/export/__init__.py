@@ -11,12 +11,12 @@ from typing import Final
 
 from expllm.core.errors import UsageError
 from expllm.cot.export.dataset_card import card
-from expllm.cot.export.json_lines import jsonl, messages, reference, released
+from expllm.cot.export.json_lines import jsonl, messages, reference_lines, released
 from expllm.cot.export.llava_json import llava_folder
 from expllm.cot.export.parquet_export import hub_folder, parquet_file
 from expllm.cot.export.selection import NothingToExport, Selection
 from expllm.cot.export.trl_messages import trl_folder
-from expllm.cot.merged_journal import merged
+from expllm.cot.merged_journal import merged_journals
 from expllm.files.atomic import whole_file
 from expllm.files.atomic_folders import durable_file, is_export, whole_folder
 from expllm.files.runs import RunFolder
@@ -34,7 +34,7 @@ DEFAULT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Format -> its name in the run's folder."""
 
-FORMATS: Final = tuple(DEFAULT_NAMES)
+EXPORT_FORMATS: Final = tuple(DEFAULT_NAMES)
 _TEXTS_ONLY: Final = ("llava", "trl", "messages", "released")
 _FOLDERS: Final[Mapping[str, Callable[[Selection, Path], dict[str, list[str]] | None]]] = {
     "hf": hub_folder,
@@ -63,8 +63,8 @@ def export(run: RunFolder, to: str, output: Path, *, statuses: Sequence[str] = (
 
     Args:
         run: Also while it works: what has ended by now is written.
-        to: One of `FORMATS`. `released` writes the authors' JSON, and for a name in `.jsonl` lines with named
-            units.
+        to: One of `EXPORT_FORMATS`. `released` writes the authors' JSON, and for a name in `.jsonl` lines
+            with named units.
         output: A file, beside which its card gets the name `FILE.card.md`; for `hf`, `llava` and `trl` a
             folder, which may be missing, empty or an earlier export.
         statuses: Formats of texts take `resolved` only: nothing else has a text.
@@ -80,7 +80,7 @@ def export(run: RunFolder, to: str, output: Path, *, statuses: Sequence[str] = (
     if to in _TEXTS_ONLY and tuple(statuses) != ("resolved",):
         raise UsageError(f"{to} holds texts, and only resolved samples have one: use jsonl, parquet or hf")
     run.settings()
-    with merged(run) as journals:
+    with merged_journals(run) as journals:
         selection = Selection.of(journals, statuses)
         if to in _FOLDERS:
             _folder(selection, to, output)
@@ -90,8 +90,8 @@ def export(run: RunFolder, to: str, output: Path, *, statuses: Sequence[str] = (
 
 
 def _known(to: str) -> str:
-    if to not in FORMATS:
-        raise UsageError(f"no format {to!r} to export to: use {', '.join(FORMATS)}")
+    if to not in EXPORT_FORMATS:
+        raise UsageError(f"no format {to!r} to export to: use {', '.join(EXPORT_FORMATS)}")
     return to
 
 
@@ -100,7 +100,7 @@ def _file(selection: Selection, to: str, output: Path) -> None:
         with whole_file(output, "wb") as file:
             parquet_file(selection, file)
     else:
-        lines = reference if to == "released" and output.suffix == ".jsonl" else _LINES[to]
+        lines = reference_lines if to == "released" and output.suffix == ".jsonl" else _LINES[to]
         with whole_file(output) as file:
             file.writelines(lines(selection))
     with whole_file(output.with_name(f"{output.name}.card.md")) as file:
@@ -114,4 +114,4 @@ def _folder(selection: Selection, to: str, output: Path) -> None:
             file.write(card(selection, to, files))
 
 
-__all__ = ["DEFAULT_NAMES", "FORMATS", "NothingToExport", "default_output", "export"]
+__all__ = ["DEFAULT_NAMES", "EXPORT_FORMATS", "NothingToExport", "default_output", "export"]

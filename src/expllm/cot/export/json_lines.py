@@ -62,7 +62,7 @@ def _released(record: CotRecord) -> dict[str, Any]:
     return {"file_name": record.id, "emo": _title(record), "au": values, "description": record.cot.text}
 
 
-def reference(selection: Selection) -> Iterator[str]:
+def reference_lines(selection: Selection) -> Iterator[str]:
     """Each text on a line with its positive units by name; null marks one of FEAFA's that was not measured.
 
     A unit that only FACS has and that is left out was not measured either: a measured one at rest is 0.

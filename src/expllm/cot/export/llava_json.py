@@ -9,7 +9,7 @@ from expllm.cot.export.json_lines import json_text
 from expllm.cot.export.selection import Selection, picture, picture_name
 from expllm.files.atomic_folders import durable_file
 
-IMAGE: Final = "<image>"
+_IMAGE: Final = "<image>"
 """Where LLaVA puts the picture."""
 
 
@@ -38,7 +38,7 @@ def llava_folder(selection: Selection, folder: Path) -> None:
 def _turns(record: CotRecord, selection: Selection, *, pictured: bool) -> list[dict[str, str]]:
     turns: list[dict[str, str]] = []
     for question, answer in rounds.rounds(record, selection.labels):
-        mark = f"{IMAGE}\n" if pictured and not turns else ""
-        said = answer.replace(IMAGE, "image")  # the mark in a text would count as a second picture
+        mark = f"{_IMAGE}\n" if pictured and not turns else ""
+        said = answer.replace(_IMAGE, "image")  # the mark in a text would count as a second picture
         turns += [{"from": "human", "value": mark + question}, {"from": "gpt", "value": said}]
     return turns

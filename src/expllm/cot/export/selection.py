@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from expllm.core.errors import ExpllmError, UsageError
 from expllm.core.vocabulary import Expression
-from expllm.cot.explanation import CotRecord, Status
+from expllm.cot.explanation import CotRecord, CotStatus
 from expllm.cot.merged_journal import Merged
 
 
@@ -37,7 +37,7 @@ class Selection:
             VocabularyError: the run's settings name a label that is none.
             NothingToExport: no sample has ended so.
         """
-        known = get_args(Status)
+        known = get_args(CotStatus)
         if unknown := [status for status in statuses if status not in known]:
             raise UsageError(f"no status {unknown[0]!r}: use {', '.join(known)}")
         names = journals.run.settings().get("labels") or ()

@@ -44,7 +44,7 @@ def say(frame: str, plural: bool = False, **fields: str) -> str:
     return " ".join(number.format(**fields).split()).replace(" ,", ",").replace(" .", ".")
 
 
-def join(items: Sequence[str]) -> str:
+def join_items(items: Sequence[str]) -> str:
     """``"a"``, ``"a and b"``, ``"a, b and c"``; "as well as" where an item has an "and" of its own."""
     if len(items) < 2:
         return "".join(items)

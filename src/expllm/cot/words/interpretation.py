@@ -8,11 +8,11 @@ from typing import Final
 
 from expllm.core.vocabulary import ACTION_UNITS, Expression
 from expllm.cot.words import word_tables
-from expllm.cot.words.grammar import Voice, join, say, sentence, with_article
-from expllm.cot.words.naming import part_name, reference
-from expllm.cot.words.observations import Degree, Observation, Observations, evidence
+from expllm.cot.words.grammar import Voice, join_items, say, sentence, with_article
+from expllm.cot.words.naming import part_name, short_name
+from expllm.cot.words.observations import Degree, Observation, Observations, expression_evidence
 
-ENOUGH: Final = 0.15
+_ENOUGH: Final = 0.15
 """Support (see `Observations.scores`) that a label needs at least to count as explained."""
 
 NEAR: Final = 0.7
@@ -41,7 +41,7 @@ def fit(observations: Observations, expression: Expression) -> Fit:
         return _neutral_fit(observations)
     scores = observations.scores
     strongest = max(scores.values())
-    if scores[expression] >= max(ENOUGH, NEAR * strongest):
+    if scores[expression] >= max(_ENOUGH, NEAR * strongest):
         return Fit.EXPLAINED
     if observations.typical(expression):
         return Fit.PARTIAL
@@ -137,14 +137,14 @@ class LabelCase:
             fields: What other gaps stand for.
         """
         frame = self.voice.pick(name, word_tables.frames(part)[name])
-        names = {key: [reference(o, self.names) for o in group] for key, group in self._groups.items()}
+        names = {key: [short_name(o, self.names) for o in group] for key, group in self._groups.items()}
         if sign:
             noun, several = sign
             names |= {"np": [sign], "a_np": [(noun if several else with_article(noun), several)]}
         first = min((key for key in names if f"{{{key}}}" in frame), key=frame.index, default="")
         subject = names.get(first, [])
         plural = len(subject) > 1 or any(many for _, many in subject)
-        texts = {key: join([text for text, _ in refs]) for key, refs in names.items()}
+        texts = {key: join_items([text for text, _ in refs]) for key, refs in names.items()}
         common = {"label": self.expression.value, "e": noun_of(self.other, self.voice)}
         return sentence(say(frame, plural, **{**common, **texts, **fields}))
 
@@ -171,7 +171,7 @@ class LabelCase:
         # A slight movement is worth telling, but hints at nothing beside the ones that explain the label.
         others = [o for o in self.told if o not in self.support and o.emotions and o.degree > Degree.SLIGHT]
         for o in (o for o in others if self.expression not in o.emotions):
-            text, plural = reference(o, self.names)
+            text, plural = short_name(o, self.names)
             weaker = o.degree < first.degree and o.intensity < first.intensity
             name = "weaker" if weaker else "as_strong"
             frame = self.voice.pick(name, word_tables.frames("contrast")[name])
@@ -194,12 +194,12 @@ class LabelCase:
         """Whether the first movement that speaks for the label speaks much less for `rival`."""
         if self.kind is not Fit.EXPLAINED or not self.support or rival is Expression.NEUTRAL:
             return False
-        weights = evidence(self.support[0], self.observations.seen)
+        weights = expression_evidence(self.support[0], self.observations.seen)
         return weights.get(self.expression, 0.0) - weights.get(rival, 0.0) >= TELLING
 
     def _missing(self) -> str | None:
         """What is usual in the label and was measured as absent, if nothing that is usual in it was seen."""
-        usual = {sign.movement for sign in word_tables.signs().get(self.expression, ())}
+        usual = {sign.movement for sign in word_tables.usual_signs().get(self.expression, ())}
         if any(o.movement in usual for o in self.observations.seen):
             return None
         if np := self._absent(self.expression):
@@ -210,7 +210,7 @@ class LabelCase:
 
     def _absent(self, expression: Expression) -> tuple[str, bool] | None:
         """A movement usual in `expression` that was measured as absent: a noun, and whether it is plural."""
-        for sign in word_tables.signs().get(expression, ()):
+        for sign in word_tables.usual_signs().get(expression, ()):
             if sign.movement in self.observations.absent:
                 slot = f"sign {expression}"
                 place = self.voice.pick(slot, [str(i) for i in range(len(sign.nouns))])
@@ -221,7 +221,7 @@ class LabelCase:
 
     def _part(self, gap: str) -> str:
         """The part of the face that a gap such as ``{brows}`` stands for, as this text calls it."""
-        singular = gap if gap in word_tables.parts() else gap.removesuffix("s")
+        singular = gap if gap in word_tables.part_names() else gap.removesuffix("s")
         one, several = part_name(singular, self.names)
         return one if gap == singular else several
 
@@ -229,7 +229,7 @@ class LabelCase:
         """A sentence on a region that nobody measured, if the label would show there first of all."""
         if self.kind is Fit.UNMEASURED:
             return None
-        signs = word_tables.signs().get(self.expression, ())
+        signs = word_tables.usual_signs().get(self.expression, ())
         regions = {unit.action: unit.region for unit in ACTION_UNITS}
         region = regions.get(signs[0].movement) if signs else None
         here = {o for o, r in regions.items() if r == region}
@@ -239,7 +239,7 @@ class LabelCase:
 
     def _rival(self) -> Expression | None:
         """The second best expression by movements; for a neutral face, any one that can be ruled out."""
-        scores, signs = self.observations.scores, word_tables.signs()
+        scores, signs = self.observations.scores, word_tables.usual_signs()
         rivals = [e for e in signs if e is not self.expression and scores[e] > 0]
         if rivals:
             return max(rivals, key=lambda e: scores[e])

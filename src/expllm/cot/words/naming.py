@@ -13,7 +13,7 @@ from expllm.cot.words.observations import Degree, Observation
 
 def part_name(part: str, voice: Voice) -> tuple[str, str]:
     """What a part of the face is called in this text: one, and several (empty where there is only one)."""
-    one, _, several = voice.pick(f"part {part}", word_tables.parts()[part]).partition("|")
+    one, _, several = voice.pick(f"part {part}", word_tables.part_names()[part]).partition("|")
     return one, several
 
 
@@ -78,7 +78,7 @@ def noun(observation: Observation, voice: Voice) -> str:
     return with_article(f"{kind} {name} of {where}{to}") + _comparison(observation, adjectives)
 
 
-def reference(observation: Observation, voice: Voice) -> tuple[str, bool]:
+def short_name(observation: Observation, voice: Voice) -> tuple[str, bool]:
     """A short name that is true at any degree ("the lowered brows"), and whether it is plural."""
     where, plural = part(observation, voice)
     how = state(observation, voice)

@@ -15,6 +15,7 @@ from typing import Final
 
 from expllm.core.vocabulary import AU_BY_NAME, AU_NAMES, AUVector, Expression, Side
 from expllm.cot.words.word_tables import meanings
+from expllm.grounding.checking import MENTION
 
 
 class Degree(IntEnum):
@@ -42,22 +43,19 @@ The bounds divide the positive intensities of the 2,070 published RAF-DB vectors
 0.6) so that "slight" and "moderate" are common and "extreme" is rare.
 """
 
-MENTION: Final = 0.05
-"""A movement below this intensity is never claimed: AU readers leave traces of this size everywhere."""
-
 AT_REST: Final = 0.03
 """A measured movement below this may be called absent. Between this and `MENTION` nothing is said."""
 
 CLEAR: Final = 0.3
 """Movements from this intensity on are told before weaker ones, however much the weaker ones may mean."""
 
-STILL: Final = 0.25
+_STILL: Final = 0.25
 """Score of neutral: what the support of the strongest emotion has to exceed."""
 
-TYPICAL: Final = 0.3
+_TYPICAL: Final = 0.3
 """Evidence from which a movement may be called typical of an expression."""
 
-TOLERANCE: Final = 0.08
+_TOLERANCE: Final = 0.08
 """Two sides that differ by no more are "both", without a comparison: about the error of an AU reader."""
 
 
@@ -133,8 +131,8 @@ class Observation:
 
     @cached_property
     def even(self) -> bool:
-        """Both sites are equal within `TOLERANCE`, or there is only one."""
-        return self.intensity - min(site.intensity for site in self.sites) <= TOLERANCE
+        """Both sites are equal within `_TOLERANCE`, or there is only one."""
+        return self.intensity - min(site.intensity for site in self.sites) <= _TOLERANCE
 
     @cached_property
     def degrees(self) -> tuple[Degree, ...]:
@@ -182,7 +180,7 @@ class Observations:
     @cached_property
     def evidence(self) -> tuple[Mapping[Expression, float], ...]:
         """What each of `seen` speaks for at full intensity, beside the others."""
-        return tuple(evidence(o, self.seen) for o in self.seen)
+        return tuple(expression_evidence(o, self.seen) for o in self.seen)
 
     @cached_property
     def scores(self) -> Mapping[Expression, float]:
@@ -191,7 +189,7 @@ class Observations:
         for observation, weights in zip(self.seen, self.evidence, strict=True):
             for expression, weight in weights.items():
                 totals[expression] += weight * observation.intensity
-        totals[Expression.NEUTRAL] = STILL
+        totals[Expression.NEUTRAL] = _STILL
         return totals
 
     @property
@@ -207,7 +205,7 @@ class Observations:
     def typical(self, expression: Expression) -> list[Observation]:
         """Observations that are typical of `expression` here, the strongest evidence first."""
         weighed = [(w.get(expression, 0.0), o) for o, w in zip(self.seen, self.evidence, strict=True)]
-        found = [(weight * o.intensity, o) for weight, o in weighed if weight >= TYPICAL]
+        found = [(weight * o.intensity, o) for weight, o in weighed if weight >= _TYPICAL]
         return [o for _, o in sorted(found, key=lambda pair: -pair[0])]
 
 
@@ -244,12 +242,12 @@ def _observe(aus: AUVector, movement: str) -> Observation | None:
 def _ordered(sites: Iterable[Site]) -> tuple[Site, ...]:
     """Stronger first; an even pair in FEAFA order."""
     pair = sorted(sites, key=lambda site: AU_NAMES.index(site.name))
-    if len(pair) == 2 and abs(pair[0].intensity - pair[1].intensity) > TOLERANCE:
+    if len(pair) == 2 and abs(pair[0].intensity - pair[1].intensity) > _TOLERANCE:
         pair.sort(key=lambda site: -site.intensity)
     return tuple(pair)
 
 
-def evidence(observation: Observation, seen: Iterable[Observation]) -> Mapping[Expression, float]:
+def expression_evidence(observation: Observation, seen: Iterable[Observation]) -> Mapping[Expression, float]:
     """How much a full movement of this kind speaks for each expression, given the movements beside it."""
     return meanings()[observation.movement].evidence(company(observation, seen))
 
@@ -266,7 +264,7 @@ def company(observation: Observation, seen: Iterable[Observation]) -> tuple[str,
 
 def _emotions(observation: Observation, seen: Iterable[Observation]) -> tuple[Expression, ...]:
     """At most two expressions: the likeliest, and another one that is at least half as likely."""
-    weights = sorted(evidence(observation, seen).items(), key=lambda pair: -pair[1])
+    weights = sorted(expression_evidence(observation, seen).items(), key=lambda pair: -pair[1])
     return tuple(expression for expression, weight in weights if weight >= weights[0][1] / 2)[:2]
 
 

@@ -9,12 +9,19 @@ from typing import Final
 
 from expllm.core.vocabulary import Expression
 from expllm.cot.words import word_tables
-from expllm.cot.words.grammar import Voice, join, say, sentence
+from expllm.cot.words.grammar import Voice, join_items, say, sentence
 from expllm.cot.words.naming import clause, noun, part_name
-from expllm.cot.words.observations import Degree, Observation, Observations, Site, company, evidence
+from expllm.cot.words.observations import (
+    Degree,
+    Observation,
+    Observations,
+    Site,
+    company,
+    expression_evidence,
+)
 from expllm.grounding import Half, half_of
 
-REST: Final[Mapping[str, frozenset[str]]] = {
+_REST: Final[Mapping[str, frozenset[str]]] = {
     "brow": frozenset({"brow lower", "brow raise"}),
     "upper lid": frozenset({"lid raise", "eye close"}),
     "nose": frozenset({"nose wrinkle"}),
@@ -122,7 +129,7 @@ def _shared(told: Sequence[Observation]) -> Expression | None:
     if len(told) < 2 or not told[0].emotions or told[1].emotions[:1] != told[0].emotions[:1]:
         return None
     emotion = told[0].emotions[0]
-    enough = all(evidence(o, told).get(emotion, 0) >= 0.4 for o in told[:2])
+    enough = all(expression_evidence(o, told).get(emotion, 0) >= 0.4 for o in told[:2])
     return emotion if enough else None
 
 
@@ -140,7 +147,7 @@ def _listed(rest: Sequence[Observation], voice: Voice) -> list[str]:
     if voice.pick("listed as", ("clauses", "nouns", "clauses")) == "nouns" and 1 < len(single) <= 4:
         nouns = [noun(o, voice) for o in single]
         frame = voice.pick("listed", word_tables.frames("observations")["listed"])
-        return [sentence(say(frame, True, nouns=join(nouns)))]
+        return [sentence(say(frame, True, nouns=join_items(nouns)))]
     clauses = [clause(o, voice) for o in single]
     return [_joined(clauses[i : i + 2], voice, i) for i in range(0, len(clauses), 2)]
 
@@ -178,13 +185,13 @@ def _at_rest(observations: Observations, told: bool, voice: Voice) -> list[str]:
 def _resting(observations: Observations, voice: Voice) -> str | None:
     """A sentence on parts that were measured and are at rest, at most three of them."""
     moving = {word_tables.movements()[o.movement].part for o in observations.seen}
-    resting = [name for name, needed in REST.items() if needed <= observations.absent and name not in moving]
+    resting = [name for name, needed in _REST.items() if needed <= observations.absent and name not in moving]
     if len(resting) < 2:
         return None
     start = int(voice.pick("rest start", "0123")) % len(resting)
     chosen = (resting[start:] + resting[:start])[: int(voice.pick("rest count", "23"))]
-    chosen.sort(key=list(REST).index)
+    chosen.sort(key=list(_REST).index)
     names = [part_name(name, voice) for name in chosen]
     frame = voice.pick("rest", word_tables.frames("observations")["at_rest"])
-    parts = join([f"the {several or one}" for one, several in names])
+    parts = join_items([f"the {several or one}" for one, several in names])
     return sentence(say(frame, len(names) > 1, parts=parts))

@@ -71,7 +71,7 @@ class Combination:
 
 
 @dataclass(frozen=True)
-class Sign:
+class UsualSign:
     """A movement that is usual in an expression.
 
     Attributes:
@@ -84,7 +84,7 @@ class Sign:
 
 
 @cache
-def parts() -> Mapping[str, tuple[str, ...]]:
+def part_names() -> Mapping[str, tuple[str, ...]]:
     """Part of the face -> its names, each for one and for several."""
     return {name: tuple(names) for name, names in _table("movements")["parts"].items()}
 
@@ -124,10 +124,10 @@ def combinations() -> tuple[Combination, ...]:
 
 
 @cache
-def signs() -> Mapping[Expression, tuple[Sign, ...]]:
+def usual_signs() -> Mapping[Expression, tuple[UsualSign, ...]]:
     """Expression -> what is usual in it, the most telling first."""
     return {
-        Expression(label): tuple(Sign(row["movement"], _nouns(row), _sources(row)) for row in rows)
+        Expression(label): tuple(UsualSign(row["movement"], _nouns(row), _sources(row)) for row in rows)
         for label, rows in _table("meanings")["signs"].items()
     }
 

@@ -12,18 +12,18 @@ from typing import Final
 
 from expllm.core.errors import MissingData, RecordError, VocabularyError
 from expllm.core.vocabulary import LABEL_ORDERS, Expression
-from expllm.data.dataset import NO_PICTURE, Source
+from expllm.data.dataset import NO_PICTURE, DatasetSource
 from expllm.data.readers.cells import find_picture, picture_size, read_label_cell, split_name
-from expllm.data.sample import ImageRef, Row, Sample
+from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.files.tabular import encoding_of
 
-ORDER: Final = LABEL_ORDERS["affectnet8"]
-NO_EXPRESSION: Final = ("none", "uncertain", "no face")
+AFFECTNET_ORDER: Final = LABEL_ORDERS["affectnet8"]
+_NO_EXPRESSION: Final = ("none", "uncertain", "no face")
 """What the numbers after the last expression say."""
 
-TABLES: Final = ("training.csv", "validation.csv")
+_TABLES: Final = ("training.csv", "validation.csv")
 TABLE_FOLDERS: Final = ("", "Manually_Annotated_file_lists", "Manually_Annotated")
-PICTURE_FOLDERS: Final = (
+_PICTURE_FOLDERS: Final = (
     "Manually_Annotated_Images",
     "Manually_Annotated_compressed/Manually_Annotated_Images",
     "Manually_Annotated/Manually_Annotated_Images",
@@ -31,7 +31,7 @@ PICTURE_FOLDERS: Final = (
     "Manually_Annotated",
     "",
 )
-COLUMNS: Final = (
+AFFECTNET_COLUMNS: Final = (
     "subDirectory_filePath face_x face_y face_width face_height facial_landmarks expression valence arousal"
 ).split()
 """Columns of the tables, for a table without a header."""
@@ -45,7 +45,7 @@ def is_affectnet(root: Path) -> bool:
     return bool(_tables(root) or _sets(root))
 
 
-def load(root: Path, kind: str) -> Source:
+def load_affectnet(root: Path, kind: str) -> DatasetSource:
     """Either release; `affectnet7` leaves contempt out.
 
     Raises:
@@ -53,10 +53,10 @@ def load(root: Path, kind: str) -> Source:
     """
     labels = LABEL_ORDERS[kind].labels
     if tables := _tables(root):
-        folders = [root / name for name in PICTURE_FOLDERS if (root / name).is_dir()]
-        return Source(kind, kind, lambda: _table_rows(tables, folders, labels), labels)
+        folders = [root / name for name in _PICTURE_FOLDERS if (root / name).is_dir()]
+        return DatasetSource(kind, kind, lambda: _table_rows(tables, folders, labels), labels)
     if sets := _sets(root):
-        return Source(kind, kind, lambda: _set_rows(sets, labels), labels)
+        return DatasetSource(kind, kind, lambda: _set_rows(sets, labels), labels)
     raise MissingData(
         f"no 'training.csv', 'train_set/annotations' or class folder under {root}: "
         "AffectNet is given on request, see docs/data.md"
@@ -65,7 +65,7 @@ def load(root: Path, kind: str) -> Source:
 
 def _tables(root: Path) -> list[Path]:
     for folder in TABLE_FOLDERS:
-        found = [root / folder / name for name in TABLES if _is_table(root / folder / name)]
+        found = [root / folder / name for name in _TABLES if _is_table(root / folder / name)]
         if found:
             return found
     return []
@@ -85,7 +85,7 @@ def _delimiter(path: Path) -> str | None:
         first = file.readline(_LONGEST_LINE)
     for delimiter in (",", ";", "\t"):
         cells = next(csv.reader([first], delimiter=delimiter), [])
-        if COLUMNS[0] in cells or len(cells) == len(COLUMNS):
+        if AFFECTNET_COLUMNS[0] in cells or len(cells) == len(AFFECTNET_COLUMNS):
             return delimiter
     return None
 
@@ -106,16 +106,18 @@ def read_number(cell: str, labels: tuple[Expression, ...]) -> Expression:
         number = None
     if number is None:
         raise VocabularyError(f"label {cell!r} is not a whole number")
-    beyond = number - ORDER.first - len(ORDER.labels)
-    if 0 <= beyond < len(NO_EXPRESSION):
-        raise VocabularyError(f"labelled as {NO_EXPRESSION[beyond]}")
-    expression = read_label_cell(number, ORDER)
+    beyond = number - AFFECTNET_ORDER.first - len(AFFECTNET_ORDER.labels)
+    if 0 <= beyond < len(_NO_EXPRESSION):
+        raise VocabularyError(f"labelled as {_NO_EXPRESSION[beyond]}")
+    expression = read_label_cell(number, AFFECTNET_ORDER)
     if expression not in labels:
         raise VocabularyError(f"{expression.value} is left out")
     return expression
 
 
-def _table_rows(tables: list[Path], folders: list[Path], labels: tuple[Expression, ...]) -> Iterator[Row]:
+def _table_rows(
+    tables: list[Path], folders: list[Path], labels: tuple[Expression, ...]
+) -> Iterator[DatasetRow]:
     for table in tables:
         split = split_name(table.stem)
         for number, cells in _cells(table):
@@ -124,14 +126,16 @@ def _table_rows(tables: list[Path], folders: list[Path], labels: tuple[Expressio
             try:
                 expression = read_number(cells.get("expression", ""), labels)
             except VocabularyError as error:
-                yield Row(where, reason=str(error), split=split)
+                yield DatasetRow(where, reason=str(error), split=split)
                 continue
             found = (find_picture(folder, name) for folder in folders)
             image, size = next((pair for pair in found if pair[0]), (None, f"{NO_PICTURE} {name}"))
             if image is None:
-                yield Row(where, reason=size, split=split)
+                yield DatasetRow(where, reason=size, split=split)
             else:
-                yield Row.of(where, Sample(id=name, expression=expression, image=image, split=split), size)
+                yield DatasetRow.of(
+                    where, Sample(id=name, expression=expression, image=image, split=split), size
+                )
 
 
 def _cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -141,10 +145,10 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         delimiter = _delimiter(path) or ","
         with open(path, encoding=encoding_of(path), newline="") as file:
             reader = csv.reader(file, delimiter=delimiter)
-            header = COLUMNS
+            header = AFFECTNET_COLUMNS
             for cells in reader:
                 line = reader.line_num
-                if line == 1 and COLUMNS[0] in cells:
+                if line == 1 and AFFECTNET_COLUMNS[0] in cells:
                     header = cells
                 elif cells:
                     yield line, dict(zip(header, cells, strict=False))
@@ -152,7 +156,7 @@ def _cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise RecordError(f"{path}: cannot be read after line {line} ({error})") from None
 
 
-def _set_rows(sets: list[Path], labels: tuple[Expression, ...]) -> Iterator[Row]:
+def _set_rows(sets: list[Path], labels: tuple[Expression, ...]) -> Iterator[DatasetRow]:
     for folder in sets:
         split = split_name(folder.name)
         names = [path.name.removesuffix("_exp.npy") for path in (folder / "annotations").glob("*_exp.npy")]
@@ -163,13 +167,15 @@ def _set_rows(sets: list[Path], labels: tuple[Expression, ...]) -> Iterator[Row]
             try:
                 expression = _annotation(folder / "annotations" / f"{name}_exp.npy", labels)
             except VocabularyError as error:
-                yield Row(key, reason=str(error), split=split)
+                yield DatasetRow(key, reason=str(error), split=split)
                 continue
             if size is None:
-                yield Row(key, reason=f"{NO_PICTURE} {key}", split=split)
+                yield DatasetRow(key, reason=f"{NO_PICTURE} {key}", split=split)
                 continue
             image = ImageRef(path=str(picture))
-            yield Row.of(key, Sample(id=key, expression=expression, image=image, split=split), str(size))
+            yield DatasetRow.of(
+                key, Sample(id=key, expression=expression, image=image, split=split), str(size)
+            )
 
 
 def _annotation(path: Path, labels: tuple[Expression, ...]) -> Expression:

@@ -11,16 +11,16 @@ from typing import Any, Final
 from expllm.core.errors import RecordError, VocabularyError
 from expllm.core.records import CoT, TimedUnit
 from expllm.core.vocabulary import LABEL_ORDERS, LabelOrder, label_set
-from expllm.data.dataset import Source
+from expllm.data.dataset import DatasetSource
 from expllm.data.readers.cells import any_split, cell_text, find_columns, find_picture, read_label_cell
-from expllm.data.sample import ImageRef, Row, Sample
-from expllm.faces.au_tables import AURow, Format, au_rows, format_of
+from expllm.data.sample import DatasetRow, ImageRef, Sample
+from expllm.faces.au_tables import AURow, TableFormat, au_rows, format_of
 
 KIND: Final = "aus"
 _PARTS: Final = ("key_observations", "overall_emotional_interpretation", "conclusion")
 
 
-def is_table(names: tuple[str, ...]) -> bool:
+def is_au_table(names: tuple[str, ...]) -> bool:
     """Whether these columns or keys are those of an output of expllm, or of a tool that prints FACS units.
 
     Columns that are named like FEAFA's units, without a status, are anybody's: `csvfile` reads them.
@@ -32,15 +32,15 @@ def is_table(names: tuple[str, ...]) -> bool:
     return found is not None and (found.own or not found.source.startswith("expllm"))
 
 
-def load(path: Path, order: LabelOrder | None = None) -> Source:
+def load_au_rows(path: Path, order: LabelOrder | None = None) -> DatasetSource:
     """A table of action units. Labels, if it has a column of them, are read as in any other table."""
     seven = LABEL_ORDERS["affectnet7"].labels
     found = {row.sample.expression for row in _rows(path, order) if row.sample}
     labels = order.labels if order else label_set(7 if found <= {None, *seven} else 8)
-    return Source(path.name, KIND, lambda: _rows(path, order), labels)
+    return DatasetSource(path.name, KIND, lambda: _rows(path, order), labels)
 
 
-def _rows(path: Path, order: LabelOrder | None) -> Iterator[Row]:
+def _rows(path: Path, order: LabelOrder | None) -> Iterator[DatasetRow]:
     for row, face in au_rows(path):
         place = f"row {row.number}"
         reason = (face.error or "").removeprefix(f"{path}: {place}: ")
@@ -54,7 +54,7 @@ def row_of(
     folder: Path,
     order: LabelOrder | None = None,
     reason: str = "",
-) -> Row:
+) -> DatasetRow:
     """The sample of a face that was measured, or why it is none."""
     names = tuple(cells)
     columns = find_columns(names)
@@ -66,7 +66,7 @@ def row_of(
     if face.status != "ok":
         broken = face.status == "error"
         why = f"cannot be read: {reason or face.error}" if broken else f"nothing was measured ({face.status})"
-        return Row(where, reason=why, split=split)
+        return DatasetRow(where, reason=why, split=split)
     try:
         label = _label_column(names, columns)
         image, content = _picture(face, folder)
@@ -83,8 +83,8 @@ def row_of(
             course=_course(cells.get("course")),
         )
     except (VocabularyError, RecordError, TypeError) as error:
-        return Row(where, reason=" ".join(str(error).split())[:300], split=split)
-    return Row.of(where, sample, content)
+        return DatasetRow(where, reason=" ".join(str(error).split())[:300], split=split)
+    return DatasetRow.of(where, sample, content)
 
 
 def _course(cell: Any) -> tuple[TimedUnit, ...] | None:
@@ -118,7 +118,7 @@ def _picture(face: AURow, folder: Path) -> tuple[ImageRef | None, str]:
 
 def _label_column(names: tuple[str, ...], columns: Mapping[str, str]) -> str | None:
     """The column of labels, if it is none of guesses."""
-    found: Format | None = format_of(names)
+    found: TableFormat | None = format_of(names)
     guesses = {"expression", "emotion"} if found is None or found.own else set(found.guesses)
     by_word = {name.strip().casefold(): name for name in reversed(names)}
     if (label := columns.get("label")) and label.strip().casefold() not in guesses:

@@ -11,7 +11,7 @@ from unicodedata import normalize
 from expllm.core.errors import VocabularyError
 from expllm.core.vocabulary import AUVector, Expression, LabelOrder
 from expllm.data.dataset import NO_PICTURE
-from expllm.data.sample import ImageRef, escaped
+from expllm.data.sample import ImageRef, without_surrogates
 from expllm.files.inputs import is_url
 from expllm.files.tabular import number
 
@@ -22,7 +22,7 @@ _SPLIT_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 SPLIT_WORDS: Final = {word: name for name, words in _SPLIT_WORDS.items() for word in (name, *words)}
 
-COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("id",),
     "image": (
         "image", "path", "file", "file_name", "filename", "image_path", "file_path", "filepath", "img", "pth",
@@ -51,15 +51,15 @@ def split_name(word: str) -> str | None:
 
 def any_split(cell: object) -> str | None:
     """The split of a cell: a usual name, or the word itself; None for an empty cell."""
-    word = "" if cell is None else escaped(str(cell)).strip()
+    word = "" if cell is None else without_surrogates(str(cell)).strip()
     return (split_name(word) or word) or None
 
 
 def find_columns(header: Iterable[str]) -> dict[str, str]:
-    """What a column stands for (a key of `COLUMNS`) -> its name in this table."""
+    """What a column stands for (a key of `_COLUMNS`) -> its name in this table."""
     by_word = {name.strip().casefold(): name for name in reversed(tuple(header))}
     found = {}
-    for meaning, names in COLUMNS.items():
+    for meaning, names in _COLUMNS.items():
         present = [by_word[name] for name in names if name in by_word]
         if present:
             found[meaning] = present[0]

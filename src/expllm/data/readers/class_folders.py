@@ -9,9 +9,9 @@ from typing import Final
 
 from expllm.core.errors import MissingData, VocabularyError
 from expllm.core.vocabulary import DID_YOU_MEAN, Expression, LabelOrder
-from expllm.data.dataset import Source
+from expllm.data.dataset import DatasetSource
 from expllm.data.readers.cells import SPLIT_WORDS, picture_size, read_class, split_name, undecodable
-from expllm.data.sample import ImageRef, Row, Sample
+from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.files import formats
 from expllm.files.folders import Entry, below
 from expllm.files.inputs import PICTURE_SUFFIXES, recorded_name
@@ -19,13 +19,13 @@ from expllm.files.inputs import PICTURE_SUFFIXES, recorded_name
 ASK_KIND: Final = "give the kind of the data set whose numbers they are, such as rafdb or affectnet8"
 
 
-def load(
+def load_class_folders(
     root: Path,
     order: LabelOrder | None = None,
     kind: str = "folder",
     labels: tuple[Expression, ...] | None = None,
     person: Callable[[str], str | None] | None = None,
-) -> Source:
+) -> DatasetSource:
     """Class folders under `root`, or under `train`, `valid`, `test` there.
 
     Args:
@@ -42,7 +42,7 @@ def load(
         raise MissingData(f"{root}: no folder in it is named by an expression: {_seen(root)}")
     labels = labels or (order.labels if order else None)
     tree = _Tree(root, order, labels, person)
-    return Source(root.resolve().name, kind, tree.rows, labels)
+    return DatasetSource(root.resolve().name, kind, tree.rows, labels)
 
 
 def is_class_tree(root: Path, order: LabelOrder | None = None) -> bool:
@@ -122,7 +122,7 @@ class _Tree:
     labels: tuple[Expression, ...] | None
     person: Callable[[str], str | None] | None
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DatasetRow]:
         for child in _listed(self.root):
             split = split_name(child.name)
             if not child.is_dir():
@@ -133,7 +133,7 @@ class _Tree:
                 for inner in _listed(child):
                     yield from self._class_rows(inner, split) if inner.is_dir() else self._stray(inner, split)
 
-    def _class_rows(self, folder: Path, split: str | None) -> Iterator[Row]:
+    def _class_rows(self, folder: Path, split: str | None) -> Iterator[DatasetRow]:
         try:
             label = read_class(folder.name, self.order)
         except VocabularyError as error:
@@ -145,31 +145,31 @@ class _Tree:
         for entry in _entries(folder):
             path = Path(entry.path)
             if entry.left_out:
-                yield Row(self._relative(path), reason=entry.left_out, split=split)
+                yield DatasetRow(self._relative(path), reason=entry.left_out, split=split)
             else:
                 yield self._row(folder, path, label, split)
 
-    def _row(self, folder: Path, path: Path, label: Expression, split: str | None) -> Row:
+    def _row(self, folder: Path, path: Path, label: Expression, split: str | None) -> DatasetRow:
         where, size = self._relative(path), picture_size(path)
         if size is None:
-            return Row(where, reason="no readable file", split=split)
+            return DatasetRow(where, reason="no readable file", split=split)
         if problem := _why_no_picture(path) or undecodable(str(path)):
-            return Row(where, reason=problem, split=split)
+            return DatasetRow(where, reason=problem, split=split)
         between = path.relative_to(folder).parts[:-1]  # CLASS/PERSON/picture
         person = recorded_name(between[0]) if between else self.person and self.person(path.name)
         image = ImageRef(path=str(path))
-        return Row.of(
+        return DatasetRow.of(
             where, Sample(id=where, expression=label, image=image, split=split, identity=person), str(size)
         )
 
-    def _stray(self, path: Path, split: str | None) -> Iterator[Row]:
+    def _stray(self, path: Path, split: str | None) -> Iterator[DatasetRow]:
         if is_picture_name(path):
-            yield Row(self._relative(path), reason="it lies in no class folder", split=split)
+            yield DatasetRow(self._relative(path), reason="it lies in no class folder", split=split)
 
-    def _left_out(self, folder: Path, reason: str, split: str | None) -> Iterator[Row]:
+    def _left_out(self, folder: Path, reason: str, split: str | None) -> Iterator[DatasetRow]:
         for path in _files(folder):
             if is_picture_name(path):
-                yield Row(self._relative(path), reason=reason, split=split)
+                yield DatasetRow(self._relative(path), reason=reason, split=split)
 
     def _relative(self, path: Path) -> str:
         return recorded_name(path.relative_to(self.root).as_posix())
@@ -193,7 +193,7 @@ def _why_no_picture(path: Path) -> str:
     """Why a file is no picture that can be read; empty if it may be one, by its name or first bytes."""
     if is_picture_name(path):
         return ""
-    kind = formats.kind_of(formats.head(str(path)), path.name)
+    kind = formats.file_kind(formats.first_bytes(str(path)), path.name)
     if kind in formats.PLUGINS and not os.path.splitext(path.name)[1]:
         return ""
     return formats.advice(kind, path.name) if kind in formats.UNREAD else "not called like a picture"

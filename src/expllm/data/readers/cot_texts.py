@@ -12,17 +12,17 @@ from typing import Any
 from expllm.core.errors import RecordError, VocabularyError
 from expllm.core.records import CoT
 from expllm.core.vocabulary import LABEL_ORDERS, AUVector, label_set
-from expllm.data.dataset import Source
+from expllm.data.dataset import DatasetSource
 from expllm.data.readers import au_rows
 from expllm.data.readers.cells import any_split, find_picture, read_label
-from expllm.data.sample import ImageRef, Row, Sample
+from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.faces.au_tables import AURow, format_of
 from expllm.files.tabular import first_sign, json_rows
 
 KIND_BY_KEY = {"au": "released", "aus": "reference"}
 
 
-def kind_of(path: Path) -> str | None:
+def texts_kind(path: Path) -> str | None:
     """`released`, `reference` or `aus` (an output of expllm or of a tool), by the first object; else None."""
     try:
         if first_sign(path) not in ("{", "["):
@@ -30,17 +30,17 @@ def kind_of(path: Path) -> str | None:
         names = tuple(next((row.cells for row in json_rows(path) if not row.problem), {}))
     except RecordError:
         return None
-    if au_rows.is_table(names):
+    if au_rows.is_au_table(names):
         return au_rows.KIND
     return next((kind for key, kind in KIND_BY_KEY.items() if key in names), None)
 
 
-def load(path: Path, kind: str) -> Source:
+def load_cot_texts(path: Path, kind: str) -> DatasetSource:
     """A file of texts. Its label set is the seven expressions, or eight if contempt is among its labels."""
     if kind == au_rows.KIND:
-        return au_rows.load(path)
+        return au_rows.load_au_rows(path)
     labels = label_set(7) if _only_seven(path) else label_set(8)
-    return Source(path.name, kind, lambda: _rows(path), labels)
+    return DatasetSource(path.name, kind, lambda: _rows(path), labels)
 
 
 def _only_seven(path: Path) -> bool:
@@ -48,22 +48,22 @@ def _only_seven(path: Path) -> bool:
     return all(row.sample is None or row.sample.expression in (None, *seven) for row in _rows(path))
 
 
-def _rows(path: Path) -> Iterator[Row]:
+def _rows(path: Path) -> Iterator[DatasetRow]:
     for row in json_rows(path):
         where = f"row {row.number}"
         split = any_split(row.cells.get("split"))
         if row.problem:
-            yield Row(where, reason=f"cannot be read: {row.problem}", split=split)
+            yield DatasetRow(where, reason=f"cannot be read: {row.problem}", split=split)
             continue
         try:
             yield _row(row.cells, where, path.parent, split)
         except (VocabularyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            yield Row(where, reason=" ".join(str(error).split())[:300], split=split)
+            yield DatasetRow(where, reason=" ".join(str(error).split())[:300], split=split)
 
 
-def _row(values: Mapping[str, Any], where: str, folder: Path, split: str | None) -> Row:
+def _row(values: Mapping[str, Any], where: str, folder: Path, split: str | None) -> DatasetRow:
     if "status" in values and "writer" in values:
-        return Row.of(where, _of_engine(values, split))
+        return DatasetRow.of(where, _of_engine(values, split))
     found = format_of(tuple(values))
     if found is None:
         raise VocabularyError("neither 'au' (24 numbers) nor 'aus' (names and intensities)")
@@ -74,7 +74,7 @@ def _row(values: Mapping[str, Any], where: str, folder: Path, split: str | None)
         raise VocabularyError(f"cannot be read: {told}") from None
     if found.own:
         return au_rows.row_of(where, values, face, folder)
-    return Row.of(where, *_sample(values, face, where, folder, split))
+    return DatasetRow.of(where, *_sample(values, face, where, folder, split))
 
 
 def _sample(

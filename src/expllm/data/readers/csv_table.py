@@ -7,7 +7,7 @@ from typing import Any
 
 from expllm.core.errors import RecordError, VocabularyError
 from expllm.core.vocabulary import LabelOrder
-from expllm.data.dataset import NO_PICTURE, Source
+from expllm.data.dataset import NO_PICTURE, DatasetSource
 from expllm.data.readers import au_rows
 from expllm.data.readers.cells import (
     any_split,
@@ -17,34 +17,34 @@ from expllm.data.readers.cells import (
     read_aus,
     read_label_cell,
 )
-from expllm.data.sample import Row, Sample
+from expllm.data.sample import DatasetRow, Sample
 from expllm.faces.au_tables import unit_columns
 from expllm.files.tabular import WINDOWS, DelimitedFile, first_sign, json_rows
 
 
-def load(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> Source:
+def load_csv(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> DatasetSource:
     """A CSV with a header: a picture or action units in each row, and a label.
 
     Raises:
         RecordError: its header names neither pictures nor action units.
     """
     header = read_header(path)
-    if au_rows.is_table(tuple(header)):
-        return au_rows.load(path, order)
+    if au_rows.is_au_table(tuple(header)):
+        return au_rows.load_au_rows(path, order)
     if not header:
         raise RecordError(f"{path}: {_why_without_columns(path)}")
-    if not is_table(header):
+    if not is_face_table(header):
         texts = "neither 'aus' nor 'au' of a text, and " if is_json(path) else ""
         raise RecordError(
             f"{path}: {texts}no column names a picture ('path', 'image', ...) or an action unit: "
             f"its columns are {', '.join(header)[:200]}; see docs/data.md"
         )
-    return Source(path.name, kind, lambda: _rows(path, order), order.labels if order else None)
+    return DatasetSource(path.name, kind, lambda: _rows(path, order), order.labels if order else None)
 
 
-def is_table(header: list[str]) -> bool:
+def is_face_table(header: list[str]) -> bool:
     """Whether a header is that of a table of faces."""
-    return "image" in find_columns(header) or bool(unit_columns(header)) or au_rows.is_table(tuple(header))
+    return "image" in find_columns(header) or bool(unit_columns(header)) or au_rows.is_au_table(tuple(header))
 
 
 def read_header(path: Path) -> list[str]:
@@ -73,7 +73,7 @@ def is_json(path: Path) -> bool:
     return first_sign(path) in ("{", "[")
 
 
-def _rows(path: Path, order: LabelOrder | None) -> Iterator[Row]:
+def _rows(path: Path, order: LabelOrder | None) -> Iterator[DatasetRow]:
     header = read_header(path)
     columns, units = find_columns(header), unit_columns(header)
     table = DelimitedFile(path)
@@ -81,13 +81,13 @@ def _rows(path: Path, order: LabelOrder | None) -> Iterator[Row]:
         where = f"row {row.number}"
         split = any_split(cell_text(row.cells, columns, "split"))
         if row.problem:
-            yield Row(where, reason=f"cannot be read: {row.problem}", split=split)
+            yield DatasetRow(where, reason=f"cannot be read: {row.problem}", split=split)
             continue
         try:
             read = _row(path.parent, where, row.cells, columns, units, order, split)
             yield replace(read, reason=f"{read.reason}{_doubt(read.reason, table.encoding)}")
         except VocabularyError as error:
-            yield Row(where, reason=str(error), split=split)
+            yield DatasetRow(where, reason=str(error), split=split)
 
 
 def _doubt(reason: str, encoding: str) -> str:
@@ -105,7 +105,7 @@ def _row(
     units: Mapping[str, str],
     order: LabelOrder | None,
     split: str | None,
-) -> Row:
+) -> DatasetRow:
     def cell(meaning: str) -> str:
         return cell_text(cells, columns, meaning)
 
@@ -114,9 +114,9 @@ def _row(
     if name:
         image, size = find_picture(folder, name)
         if image is None and aus is None:
-            return Row(where, reason=size, split=split)
+            return DatasetRow(where, reason=size, split=split)
     elif aus is None:
-        return Row(where, reason="neither a picture nor an action unit", split=split)
+        return DatasetRow(where, reason="neither a picture nor an action unit", split=split)
     sample = Sample(
         id=cell("id") or name or where,
         expression=read_label_cell(cell("label"), order) if "label" in columns else None,
@@ -127,4 +127,4 @@ def _row(
         text=cell("text") or None,
         au_source=(cell("au_source") or "csv") if aus is not None else None,
     )
-    return Row.of(where, sample, size)
+    return DatasetRow.of(where, sample, size)

@@ -16,15 +16,15 @@ from typing import Final
 from expllm.core.errors import MissingData, RecordError, UsageError, VocabularyError
 from expllm.core.records import Rect
 from expllm.core.vocabulary import LABEL_ORDERS
-from expllm.data.dataset import Source
+from expllm.data.dataset import DatasetSource
 from expllm.data.readers.cells import find_picture, read_label
-from expllm.data.sample import Row, Sample, escaped
+from expllm.data.sample import DatasetRow, Sample, without_surrogates
 from expllm.files.tabular import encoding_of
 
-ORDER: Final = LABEL_ORDERS["expw"]
-LIST: Final = "label.lst"
+EXPW_ORDER: Final = LABEL_ORDERS["expw"]
+_LIST: Final = "label.lst"
 LIST_FOLDERS: Final = ("", "label", "data/label")
-PICTURE_FOLDERS: Final = ("image/origin", "origin", "data/image/origin", "image", "data/image", "")
+_PICTURE_FOLDERS: Final = ("image/origin", "origin", "data/image/origin", "image", "data/image", "")
 
 CONFIDENCE: Final = 60.0
 """A face is taken if the detector's confidence, 0-100, is over this, as in the ExpLLM paper."""
@@ -34,7 +34,7 @@ _DRAW = re.compile(r"(\d+)@(\d+)")
 
 
 @dataclass(frozen=True)
-class Draw:
+class FaceDraw:
     """So many faces, drawn under a seed; called `3000@0` where a split is named."""
 
     count: int
@@ -44,17 +44,17 @@ class Draw:
         return f"{self.count}@{self.seed}"
 
 
-def read_draw(split: str | None) -> Draw | None:
+def read_draw(split: str | None) -> FaceDraw | None:
     """The draw that a split's name asks for; None if it is an ordinary split."""
     found = _DRAW.fullmatch(split or "")
-    return Draw(int(found[1]), int(found[2])) if found else None
+    return FaceDraw(int(found[1]), int(found[2])) if found else None
 
 
 def is_expw(root: Path) -> bool:
     return _list(root) is not None
 
 
-def load(root: Path) -> Source:
+def load_expw(root: Path) -> DatasetSource:
     """The authors' layout; faces of a confidence up to 60 are skipped.
 
     Raises:
@@ -62,12 +62,12 @@ def load(root: Path) -> Source:
     """
     table = _list(root)
     if table is None:
-        raise MissingData(f"no '{LIST}' under {root}: ExpW is given on request, see docs/data.md")
-    folders = [root / name for name in PICTURE_FOLDERS if (root / name).is_dir()]
-    return Source("expw", "expw", lambda: _rows(table, folders), ORDER.labels)
+        raise MissingData(f"no '{_LIST}' under {root}: ExpW is given on request, see docs/data.md")
+    folders = [root / name for name in _PICTURE_FOLDERS if (root / name).is_dir()]
+    return DatasetSource("expw", "expw", lambda: _rows(table, folders), EXPW_ORDER.labels)
 
 
-def drawn(source: Source, draw: Draw) -> Source:
+def with_drawn_split(source: DatasetSource, draw: FaceDraw) -> DatasetSource:
     """A source with a split of faces drawn alike from all that can be used.
 
     The paper says "randomly selected" and no more, so a draw is uniform and knows no labels. It takes the
@@ -83,7 +83,7 @@ def drawn(source: Source, draw: Draw) -> Source:
         have = f"there are {len(taken):,} faces that can be used" if draw.count else "give at least 1"
         raise UsageError(f"{source.name}: cannot draw {draw.count:,} faces: {have}")
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[DatasetRow]:
         for row in source.rows():
             if row.sample is not None and row.sample.id in taken:
                 sample = row.sample.model_copy(update={"split": str(draw)})
@@ -99,38 +99,38 @@ def _rank(name: str, seed: int) -> bytes:
 
 
 def _list(root: Path) -> Path | None:
-    return next((root / name / LIST for name in LIST_FOLDERS if (root / name / LIST).is_file()), None)
+    return next((root / name / _LIST for name in LIST_FOLDERS if (root / name / _LIST).is_file()), None)
 
 
-def _rows(table: Path, folders: list[Path]) -> Iterator[Row]:
+def _rows(table: Path, folders: list[Path]) -> Iterator[DatasetRow]:
     try:
         with open(table, encoding=encoding_of(table)) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield _row(f"{LIST} line {number}", line.rsplit(maxsplit=CELLS - 1), folders)
+                    yield _row(f"{_LIST} line {number}", line.rsplit(maxsplit=CELLS - 1), folders)
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{table}: cannot be read ({error})") from None
 
 
-def _row(where: str, cells: list[str], folders: list[Path]) -> Row:
+def _row(where: str, cells: list[str], folders: list[Path]) -> DatasetRow:
     try:
         name, face, *edges, confidence, label = cells
         top, left, right, bottom = (float(edge) for edge in edges)
         sure = float(confidence)
     except ValueError:
-        return Row(where, reason="not a name, a number, a box, a confidence and a label")
+        return DatasetRow(where, reason="not a name, a number, a box, a confidence and a label")
     if not (left < right and top < bottom):
-        return Row(where, reason=f"its box is empty: {' '.join(edges)}")
+        return DatasetRow(where, reason=f"its box is empty: {' '.join(edges)}")
     if not sure > CONFIDENCE:
-        return Row(where, reason=f"the confidence is not over {CONFIDENCE:.0f}")
+        return DatasetRow(where, reason=f"the confidence is not over {CONFIDENCE:.0f}")
     try:
-        expression = read_label(label, ORDER)
+        expression = read_label(label, EXPW_ORDER)
     except VocabularyError as error:
-        return Row(where, reason=str(error))
+        return DatasetRow(where, reason=str(error))
     found = [find_picture(folder, name) for folder in folders]
     image, size = next((pair for pair in found if pair[0]), found[0])
     if image is None:
-        return Row(where, reason=size)
+        return DatasetRow(where, reason=size)
     box: Rect = (left, top, right - left, bottom - top)
-    sample = Sample(id=f"{escaped(name)}#{face}", expression=expression, image=image, box=box)
-    return Row.of(where, sample, size)
+    sample = Sample(id=f"{without_surrogates(name)}#{face}", expression=expression, image=image, box=box)
+    return DatasetRow.of(where, sample, size)

@@ -12,24 +12,24 @@ from typing import Any, Final
 
 from expllm.core.errors import MissingData, RecordError, UsageError, VocabularyError
 from expllm.core.vocabulary import LABEL_ORDERS
-from expllm.data.dataset import Source
+from expllm.data.dataset import DatasetSource
 from expllm.data.readers import ferplus
 from expllm.data.readers.cells import any_split, read_label_cell
 from expllm.data.readers.pixel_table import LABEL, PIXELS, PixelRow, PixelTable
-from expllm.data.sample import ImageRef, Row, Sample
+from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.files.tabular import DelimitedFile
 
-ORDERS: Final = {"fer2013": LABEL_ORDERS["fer2013"], "ckplus": LABEL_ORDERS["ckextended"]}
+_ORDERS: Final = {"fer2013": LABEL_ORDERS["fer2013"], "ckplus": LABEL_ORDERS["ckextended"]}
 """Kind of a table -> what its numbers mean."""
 
-FOLDERS: Final = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
-NAME: Final = "image name"
+_FOLDERS: Final = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
+_NAME: Final = "image name"
 WANTS_PIXELS: Final = (
     "these are votes without pictures: put fer2013.csv of FER-2013's challenge beside them, see docs/data.md"
 )
 
 
-def find(root: Path) -> Path | None:
+def find_pixel_table(root: Path) -> Path | None:
     """The table of pixels that a path stands for: a file, or the one in a folder.
 
     Of several, as in the challenge's archive, the one that has a column `Usage`.
@@ -50,12 +50,12 @@ def find_votes(root: Path) -> Path | None:
     return next((path for path in _tables(root) if _is_votes(path)), None)
 
 
-def is_here(root: Path) -> bool:
+def is_fer2013(root: Path) -> bool:
     """Whether a folder holds a table of pixels, or votes for one."""
     return any(PixelTable(path).is_one or _is_votes(path) for path in _tables(root))
 
 
-def load(path: Path, kind: str | None = None) -> Source:
+def load_fer2013(path: Path, kind: str | None = None) -> DatasetSource:
     """A table of pixels, by itself or with FER+'s votes beside it.
 
     Args:
@@ -67,7 +67,7 @@ def load(path: Path, kind: str | None = None) -> Source:
         MissingData: the pixels, or for `ferplus` the votes, are not there.
         UsageError: a folder holds several tables.
     """
-    pixels = find(path)
+    pixels = find_pixel_table(path)
     if pixels is None:
         if votes := find_votes(path):
             raise MissingData(f"{votes}: {WANTS_PIXELS}")
@@ -77,8 +77,8 @@ def load(path: Path, kind: str | None = None) -> Source:
     if kind == "ferplus" and votes is None:
         raise MissingData(f"no fer2013new.csv beside {pixels}: FER+ labels by its votes, see docs/data.md")
     table = _Table(PixelTable(pixels), votes if kind != "ckplus" else None, kind)
-    labels = ferplus.LABELS if kind == "ferplus" else ORDERS[kind].labels
-    return Source(pixels.stem, kind, table.rows, labels)
+    labels = ferplus.LABELS if kind == "ferplus" else _ORDERS[kind].labels
+    return DatasetSource(pixels.stem, kind, table.rows, labels)
 
 
 def _tables(root: Path) -> list[Path]:
@@ -89,7 +89,7 @@ def _tables(root: Path) -> list[Path]:
 
 
 def _is_votes(path: Path) -> bool:
-    return {NAME, *(name.casefold() for name in ferplus.VOTES)} <= PixelTable(path).columns.keys()
+    return {_NAME, *(name.casefold() for name in ferplus.VOTES)} <= PixelTable(path).columns.keys()
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class _Votes:
             votes = {name: int(cells[name.casefold()]) for name in ferplus.VOTES}
         except (KeyError, ValueError):
             votes = None
-        return cls(cells.get(NAME, ""), any_split(cells.get("usage")), votes)
+        return cls(cells.get(_NAME, ""), any_split(cells.get("usage")), votes)
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,13 @@ class _Table:
     votes: Path | None
     kind: str
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[DatasetRow]:
         for pixels, votes in self._paired():
             split = any_split(pixels.split) or (votes.split if votes else None)
             where = f"row {pixels.number + 1}"
             image = ImageRef(path=str(self.pixels.path), row=pixels.number, column=PIXELS)
             if pixels.problem:
-                yield Row(where, reason=pixels.problem, split=split)
+                yield DatasetRow(where, reason=pixels.problem, split=split)
             elif self.kind == "ferplus" and votes:
                 yield _voted(where, votes, image, split, pixels.digest)
             else:
@@ -130,20 +130,20 @@ class _Table:
 
     def _labelled(
         self, where: str, pixels: PixelRow, votes: _Votes | None, image: ImageRef, split: str | None
-    ) -> Row:
+    ) -> DatasetRow:
         try:
-            expression = read_label_cell(pixels.label, ORDERS[self.kind])
+            expression = read_label_cell(pixels.label, _ORDERS[self.kind])
         except VocabularyError as error:
             hint = (
                 "; ckextended.csv is the kind ckplus"
                 if pixels.label == "7" and self.kind == "fer2013"
                 else ""
             )
-            return Row(where, reason=f"{error}{hint}", split=split)
+            return DatasetRow(where, reason=f"{error}{hint}", split=split)
         key = f"{self.kind}/{pixels.number:06d}"
         given = dict(votes.votes) if votes and votes.name and votes.votes else None
         sample = Sample(id=key, expression=expression, image=image, split=split, votes=given)
-        return Row.of(where, sample, pixels.digest)
+        return DatasetRow.of(where, sample, pixels.digest)
 
     def _paired(self) -> Iterator[tuple[PixelRow, _Votes | None]]:
         if self.votes is None:
@@ -162,10 +162,10 @@ class _Table:
             yield row, beside
 
 
-def _voted(where: str, votes: _Votes, image: ImageRef, split: str | None, content: str) -> Row:
+def _voted(where: str, votes: _Votes, image: ImageRef, split: str | None, content: str) -> DatasetRow:
     if votes.votes is None:
-        return Row(where, reason="cannot be read as ten votes", split=split)
+        return DatasetRow(where, reason="cannot be read as ten votes", split=split)
     if not votes.name:
-        return Row(where, reason="FER+ leaves the picture out: it gives it no name", split=split)
-    key = f"{FOLDERS.get(split or '', split or 'all')}/{votes.name}"
+        return DatasetRow(where, reason="FER+ leaves the picture out: it gives it no name", split=split)
+    key = f"{_FOLDERS.get(split or '', split or 'all')}/{votes.name}"
     return ferplus.voted_row(where, key, dict(votes.votes), image, split, content)

@@ -13,17 +13,17 @@ from typing import Final
 
 from expllm.core.errors import RecordError, VocabularyError
 from expllm.core.vocabulary import LABEL_ORDERS, Expression
-from expllm.data.dataset import NO_PICTURE, Source
+from expllm.data.dataset import NO_PICTURE, DatasetSource
 from expllm.data.readers.cells import picture_size, split_name
 from expllm.data.readers.parquet_images import columns_of, picture_column, records
-from expllm.data.readers.shards import Shard, footer_digest
-from expllm.data.sample import ImageRef, Row, Sample
+from expllm.data.readers.shards import ParquetShard, footer_digest
+from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.files.tabular import encoding_of
 
 LABELS: Final = LABEL_ORDERS["ferplus"].labels
-NO_EXPRESSION: Final = ("unknown", "NF")
-VOTES: Final = (*(label.value for label in LABELS), *NO_EXPRESSION)
-FOLDERS: Final = ("FER2013Train", "FER2013Valid", "FER2013Test")
+_NO_EXPRESSION: Final = ("unknown", "NF")
+VOTES: Final = (*(label.value for label in LABELS), *_NO_EXPRESSION)
+_FOLDERS: Final = ("FER2013Train", "FER2013Valid", "FER2013Test")
 
 
 def majority(votes: Mapping[str, int]) -> Expression:
@@ -35,26 +35,26 @@ def majority(votes: Mapping[str, int]) -> Expression:
     winner = max(VOTES, key=lambda name: votes[name])  # the first of equal ones
     if votes[winner] <= 0:
         raise VocabularyError("no votes")
-    if winner in NO_EXPRESSION:
+    if winner in _NO_EXPRESSION:
         raise VocabularyError(f"most votes are for {winner}")
     return Expression(winner)
 
 
-def is_ferplus(shard: Shard) -> bool:
+def is_ferplus(shard: ParquetShard) -> bool:
     return {f"votes_{name}" for name in VOTES} <= set(columns_of(shard))
 
 
-def load_parquet(shards: list[Shard]) -> Source:
+def load_parquet(shards: list[ParquetShard]) -> DatasetSource:
     """Parquet shards with ten columns `votes_*`."""
     by_split = {
         split: partial(_parquet_rows, list(part))
         for split, part in groupby(shards, key=lambda shard: shard.split)
         if split is not None
     }
-    return Source("ferplus", "ferplus", partial(_parquet_rows, shards), LABELS, by_split)
+    return DatasetSource("ferplus", "ferplus", partial(_parquet_rows, shards), LABELS, by_split)
 
 
-def _parquet_rows(shards: list[Shard]) -> Iterator[Row]:
+def _parquet_rows(shards: list[ParquetShard]) -> Iterator[DatasetRow]:
     columns = [f"votes_{name}" for name in VOTES]
     for shard in shards:
         if not is_ferplus(shard):
@@ -69,38 +69,40 @@ def _parquet_rows(shards: list[Shard]) -> Iterator[Row]:
 
 def voted_row(
     where: str, key: str, votes: dict[str, int], image: ImageRef | None, split: str | None, content: str
-) -> Row:
+) -> DatasetRow:
     """A row whose label is the majority of its votes."""
     try:
         label = majority(votes)
     except VocabularyError as error:
-        return Row(where, reason=str(error), split=split)
-    return Row.of(where, Sample(id=key, expression=label, votes=votes, image=image, split=split), content)
+        return DatasetRow(where, reason=str(error), split=split)
+    return DatasetRow.of(
+        where, Sample(id=key, expression=label, votes=votes, image=image, split=split), content
+    )
 
 
 def is_folder(root: Path) -> bool:
-    return any((root / name / "label.csv").is_file() for name in FOLDERS)
+    return any((root / name / "label.csv").is_file() for name in _FOLDERS)
 
 
-def load_folder(root: Path) -> Source:
+def load_folder(root: Path) -> DatasetSource:
     """The layout of the authors' repository: `FER2013Train/label.csv` and pictures beside it."""
-    return Source("ferplus", "ferplus", lambda: _folder_rows(root), LABELS)
+    return DatasetSource("ferplus", "ferplus", lambda: _folder_rows(root), LABELS)
 
 
-def _folder_rows(root: Path) -> Iterator[Row]:
-    for folder in (root / name for name in FOLDERS if (root / name / "label.csv").is_file()):
+def _folder_rows(root: Path) -> Iterator[DatasetRow]:
+    for folder in (root / name for name in _FOLDERS if (root / name / "label.csv").is_file()):
         split = split_name(folder.name)
         for number, cells in enumerate(_label_lines(folder / "label.csv"), start=1):
             where = f"{folder.name}/label.csv line {number}"
             try:
                 name, votes = cells[0], dict(zip(VOTES, map(int, cells[2:]), strict=True))
             except (ValueError, IndexError):
-                yield Row(where, reason="not a name, a box and ten votes", split=split)
+                yield DatasetRow(where, reason="not a name, a box and ten votes", split=split)
                 continue
             path = folder / name
             size = picture_size(path)
             if size is None:
-                yield Row(where, reason=f"{NO_PICTURE} {folder.name}/{name}", split=split)
+                yield DatasetRow(where, reason=f"{NO_PICTURE} {folder.name}/{name}", split=split)
             else:
                 yield voted_row(
                     where, f"{folder.name}/{name}", votes, ImageRef(path=str(path)), split, str(size)

@@ -13,30 +13,30 @@ from expllm.core.errors import RecordError
 from expllm.data.dataset import NO_PICTURE
 from expllm.data.readers.cells import find_picture
 from expllm.data.readers.spans import Found, Lost, Span, caption_of, json_spans
-from expllm.data.sample import ImageRef, escaped
+from expllm.data.sample import ImageRef, without_surrogates
 
-TABLES: Final = ("chat.json", "metadata.json")
-PICTURES: Final = "images"
-READABLE: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_TABLES: Final = ("chat.json", "metadata.json")
+_PICTURES: Final = "images"
+_READABLE: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 IN_FOLDER: Final = Span(0, 0, 0)
 
 
 def table_in(path: Path) -> Path | None:
     """The list of captions in a folder, or the file itself; None if it is none."""
     if path.is_dir():
-        return next((path / name for name in TABLES if (path / name).is_file()), None)
+        return next((path / name for name in _TABLES if (path / name).is_file()), None)
     return path if path.suffix in (".json", ".jsonl") else None
 
 
 def files_of(table: Path) -> list[Path]:
     """The list, and where its pictures may be: `images/`, the folder of the list, `images.zip`."""
     folder = table.parent
-    archive = folder / f"{PICTURES}.zip"
-    places = [place for place in (folder / PICTURES, folder) if place.is_dir()]
+    archive = folder / f"{_PICTURES}.zip"
+    places = [place for place in (folder / _PICTURES, folder) if place.is_dir()]
     return [table, *places, *([archive] if archive.is_file() else [])]
 
 
-def found_in(files: list[Path]) -> Iterator[Found | Lost]:
+def captions_in(files: list[Path]) -> Iterator[Found | Lost]:
     """Every row of the list in its order. `files` is what `files_of` says.
 
     Raises:
@@ -52,19 +52,19 @@ def found_in(files: list[Path]) -> Iterator[Found | Lost]:
             continue
         caption, name = caption_of(values), values["image"]
         if not caption:
-            yield Lost(where, f"{escaped(name)} has no caption")
+            yield Lost(where, f"{without_surrogates(name)} has no caption")
             continue
         picture = _picture(name, folders) or (members.entry(name) if members else None)
         if picture is None:
-            yield Lost(where, f"{NO_PICTURE} {escaped(name)}")
+            yield Lost(where, f"{NO_PICTURE} {without_surrogates(name)}")
         elif isinstance(picture, str):
-            yield Lost(where, f"{escaped(name)} {picture}")
+            yield Lost(where, f"{without_surrogates(name)} {picture}")
         else:
             yield Found(_id(values), caption, Span(0, offset, size), *picture, is_json=True)
 
 
 def _id(values: dict[str, Any]) -> str:
-    return escaped(str(values.get("id") or values["image"]))
+    return without_surrogates(str(values.get("id") or values["image"]))
 
 
 def _picture(name: str, folders: list[tuple[int, Path]]) -> tuple[Span, int] | str | None:
@@ -90,7 +90,7 @@ class _Archive:
             raise RecordError(f"{path}: no whole zip file ({error}); download it again") from None
 
     def entry(self, name: str) -> tuple[Span, int] | str | None:
-        found = self._members.get(name) or self._members.get(f"{PICTURES}/{name}")
+        found = self._members.get(name) or self._members.get(f"{_PICTURES}/{name}")
         if found is None:
             return None
         offset, packed, size, problem = found
@@ -102,7 +102,7 @@ def _member(info: zipfile.ZipInfo) -> tuple[int, int, int, str]:
     problem = ""
     if info.flag_bits & 1:
         problem = "is encrypted"
-    elif info.compress_type not in READABLE:
+    elif info.compress_type not in _READABLE:
         problem = "is packed in a way that is not read: unpack the archive"
     elif info.header_offset < 0:
         problem = "has an impossible place in the archive"

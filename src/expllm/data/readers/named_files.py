@@ -14,10 +14,10 @@ from typing import Final
 
 from expllm.core.errors import MissingData
 from expllm.core.vocabulary import EXPRESSION_CODES, label_set
-from expllm.data.dataset import Source
+from expllm.data.dataset import DatasetSource
 from expllm.data.readers.cells import picture_size
 from expllm.data.readers.class_folders import is_picture_name
-from expllm.data.sample import ImageRef, Row, Sample
+from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.files.folders import below
 from expllm.files.inputs import recorded_name
 
@@ -52,25 +52,25 @@ KDEF: Final = Naming(
 )
 
 
-def is_here(root: Path, naming: Naming) -> bool:
+def is_named_files(root: Path, naming: Naming) -> bool:
     """Whether a folder, or one below it, holds pictures that are named so."""
     return any(
         naming.pattern.fullmatch(Path(entry.path).stem) for entry in islice(below(str(root)), _LOOKED_AT)
     )
 
 
-def load(root: Path, naming: Naming) -> Source:
+def load_named_files(root: Path, naming: Naming) -> DatasetSource:
     """Every picture below a folder, however deep.
 
     Raises:
         MissingData: none there is named so.
     """
-    if not root.is_dir() or not is_here(root, naming):
+    if not root.is_dir() or not is_named_files(root, naming):
         raise MissingData(f"{root}: no picture there is called like {naming.example}: see docs/data.md")
-    return Source(naming.kind, naming.kind, lambda: _rows(root, naming), label_set(7))
+    return DatasetSource(naming.kind, naming.kind, lambda: _rows(root, naming), label_set(7))
 
 
-def _rows(root: Path, naming: Naming) -> Iterator[Row]:
+def _rows(root: Path, naming: Naming) -> Iterator[DatasetRow]:
     for entry in below(str(root)):
         path = Path(entry.path)
         where = recorded_name(path.relative_to(root).as_posix())
@@ -78,13 +78,13 @@ def _rows(root: Path, naming: Naming) -> Iterator[Row]:
         if entry.error is not None:
             raise MissingData(f"{entry.path}: cannot list the folder ({entry.error.strerror})")
         if entry.left_out or not is_picture_name(path):
-            yield Row(where, reason=entry.left_out or "not called like a picture")
+            yield DatasetRow(where, reason=entry.left_out or "not called like a picture")
         elif (found := naming.pattern.fullmatch(path.stem)) is None:
-            yield Row(where, reason=f"not named as the data set does it, such as {naming.example}")
+            yield DatasetRow(where, reason=f"not named as the data set does it, such as {naming.example}")
         elif size is None:
-            yield Row(where, reason="no readable file")
+            yield DatasetRow(where, reason="no readable file")
         else:
             expression = EXPRESSION_CODES[found["code"].upper()]
             person, image = found["person"].upper(), ImageRef(path=str(path))
             sample = Sample(id=where, expression=expression, image=image, identity=person)
-            yield Row.of(where, sample, str(size))
+            yield DatasetRow.of(where, sample, str(size))

@@ -5,27 +5,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from expllm.core.errors import RecordError, VocabularyError
-from expllm.data.dataset import Source
+from expllm.data.dataset import DatasetSource
 from expllm.data.readers import au_rows
 from expllm.data.readers.cells import any_split, cell_text, find_columns, read_aus, read_label
-from expllm.data.readers.shards import Shard, footer_digest
-from expllm.data.sample import ImageRef, Row, Sample
+from expllm.data.readers.shards import ParquetShard, footer_digest
+from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.faces.au_tables import unit_columns
 from expllm.files.tabular.parquetfile import open_parquet, parquet_header, parquet_rows
 
 
-def load(shards: list[Shard]) -> Source:
+def load_parquet_images(shards: list[ParquetShard]) -> DatasetSource:
     """Shards of one family, or a single table of action units."""
-    if len(shards) == 1 and au_rows.is_table(columns_of(shards[0])) and picture_column(shards[0]) is None:
-        return au_rows.load(shards[0].path)
-    return Source(shards[0].family, "parquet", lambda: _all_rows(shards))
+    if len(shards) == 1 and au_rows.is_au_table(columns_of(shards[0])) and picture_column(shards[0]) is None:
+        return au_rows.load_au_rows(shards[0].path)
+    return DatasetSource(shards[0].family, "parquet", lambda: _all_rows(shards))
 
 
-def columns_of(shard: Shard) -> tuple[str, ...]:
+def columns_of(shard: ParquetShard) -> tuple[str, ...]:
     return parquet_header(shard.path)
 
 
-def records(shard: Shard, columns: list[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def records(shard: ParquetShard, columns: list[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(row of the file, cells) with these columns only: others are not read from the disk.
 
     Raises:
@@ -35,12 +35,12 @@ def records(shard: Shard, columns: list[str]) -> Iterator[tuple[int, Mapping[str
         yield row.number - 1, row.cells
 
 
-def _all_rows(shards: list[Shard]) -> Iterator[Row]:
+def _all_rows(shards: list[ParquetShard]) -> Iterator[DatasetRow]:
     for shard in shards:
         yield from _rows(shard)
 
 
-def _rows(shard: Shard) -> Iterator[Row]:
+def _rows(shard: ParquetShard) -> Iterator[DatasetRow]:
     header = columns_of(shard)
     columns, units = find_columns(header), unit_columns(header)
     if "label" not in columns or ("image" not in columns and not units):
@@ -57,9 +57,9 @@ def _rows(shard: Shard) -> Iterator[Row]:
         ref = ImageRef(path=str(shard.path), row=number, column=image) if image else None
         key = f"{shard.family}/{split or 'all'}/{shard.first_row + number:06d}"
         try:
-            yield Row.of(where, _sample(cells, columns, units, names, key, ref, split), content)
+            yield DatasetRow.of(where, _sample(cells, columns, units, names, key, ref, split), content)
         except VocabularyError as error:
-            yield Row(where, reason=str(error), split=split)
+            yield DatasetRow(where, reason=str(error), split=split)
 
 
 def _sample(
@@ -89,7 +89,7 @@ def _sample(
     )
 
 
-def picture_column(shard: Shard) -> str | None:
+def picture_column(shard: ParquetShard) -> str | None:
     """The column that holds encoded pictures: bytes, or the hub's struct of bytes and path."""
     import pyarrow
 
@@ -104,7 +104,7 @@ def picture_column(shard: Shard) -> str | None:
     return None
 
 
-def _class_names(shard: Shard, column: str) -> list[str]:
+def _class_names(shard: ParquetShard, column: str) -> list[str]:
     """Names of numbered classes, as `datasets` keeps them in the schema; empty if it does not."""
     with open_parquet(shard.path) as file:
         metadata = file.schema_arrow.metadata or {}

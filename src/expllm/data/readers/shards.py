@@ -18,7 +18,7 @@ _NAME: Final = re.compile(
 
 
 @dataclass(frozen=True)
-class Shard:
+class ParquetShard:
     """One Parquet file.
 
     Attributes:
@@ -38,14 +38,14 @@ class Shard:
     first_row: int = 0
 
 
-def find_shards(path: Path) -> list[Shard]:
+def find_shards(path: Path) -> list[ParquetShard]:
     """The shards that a path stands for: a folder's, one file, or all whose names begin with it.
 
     Raises:
         MissingData: a shard of a set is not there.
     """
     if path.is_file():
-        wanted = named(path)
+        wanted = named_shard(path)
         family = [shard for shard in _in_folder(path.parent) if _same(shard, wanted)]
         found = [shard for shard in _numbered(family, upto=wanted.number) if shard.path == path]
         return found or [wanted]  # a file that is not called *.parquet
@@ -55,34 +55,34 @@ def find_shards(path: Path) -> list[Shard]:
     return _numbered([shard for shard in beside if shard.family == path.name])
 
 
-def named(path: Path) -> Shard:
+def named_shard(path: Path) -> ParquetShard:
     """What a file's name says of a shard."""
     found = _NAME.fullmatch(path.name)
     if found is None:
-        return Shard(path, path.stem)
+        return ParquetShard(path, path.stem)
     folder = path.absolute().parent
     name = found["name"] or (folder.parent.name if folder.name == "data" else folder.name)
     number, total = int(found["number"] or 0), int(found["total"] or 1)
-    return Shard(path, name, split_name(found["split"]), number, total)
+    return ParquetShard(path, name, split_name(found["split"]), number, total)
 
 
-def _same(shard: Shard, other: Shard) -> bool:
+def _same(shard: ParquetShard, other: ParquetShard) -> bool:
     return (shard.family, shard.split, shard.total) == (other.family, other.split, other.total)
 
 
-def _in_folder(folder: Path) -> list[Shard]:
+def _in_folder(folder: Path) -> list[ParquetShard]:
     try:
         paths = [path for path in folder.iterdir() if path.suffix == ".parquet" and path.is_file()]
     except OSError:
         return []
     order = ["train", "valid", "test", None]
-    shards = [named(path) for path in paths]
+    shards = [named_shard(path) for path in paths]
     return sorted(shards, key=lambda s: (s.family, order.index(s.split), s.total, s.number, s.path))
 
 
-def _numbered(shards: list[Shard], upto: int | None = None) -> list[Shard]:
+def _numbered(shards: list[ParquetShard], upto: int | None = None) -> list[ParquetShard]:
     """The shards with their first rows; each set must be whole, or whole up to `upto`."""
-    result: list[Shard] = []
+    result: list[ParquetShard] = []
     for _, group in groupby(shards, key=lambda shard: (shard.family, shard.split, shard.total)):
         first_row = 0
         for expected, shard in enumerate(members := list(group)):
@@ -97,7 +97,7 @@ def _numbered(shards: list[Shard], upto: int | None = None) -> list[Shard]:
     return result
 
 
-def _gap(shard: Shard, number: int) -> MissingData:
+def _gap(shard: ParquetShard, number: int) -> MissingData:
     return MissingData(
         f"{shard.path.parent}: shard {number} of {shard.total} of {shard.family} is missing: "
         "download the whole set, or name the files that you have one by one"

@@ -8,7 +8,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from expllm.core.errors import RecordError
 
-CHUNK: Final = 2**20
+_CHUNK: Final = 2**20
 """Bytes of a JSON file that are read at once."""
 
 LONGEST_OBJECT: Final = 2**24
@@ -105,7 +105,7 @@ class _Scan:
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
         self._path, self._file = path, file
-        self._text: str = file.read(CHUNK).decode("latin-1")
+        self._text: str = file.read(_CHUNK).decode("latin-1")
         self._start = 0  # of `_text` in the file
         self._at = 3 if self._text.startswith("\xef\xbb\xbf") else 0
         self._decoder = json.JSONDecoder()
@@ -147,7 +147,7 @@ class _Scan:
                 return int(end)
 
     def _more(self) -> bool:
-        chunk = self._file.read(CHUNK)
+        chunk = self._file.read(_CHUNK)
         self._text = self._text[self._at :] + chunk.decode("latin-1")
         self._start += self._at
         self._at = 0

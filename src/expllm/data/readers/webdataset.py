@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from expllm.data.readers.spans import Found, Lost, Span, caption_text
-from expllm.data.sample import escaped
+from expllm.data.sample import without_surrogates
 
-PICTURES: Final = ("jpg", "jpeg", "png", "webp")
+_PICTURES: Final = ("jpg", "jpeg", "png", "webp")
 TEXTS: Final = ("txt", "json")
 """Suffixes of a caption; the first that is there is taken."""
 
@@ -38,7 +38,7 @@ def shards_in(path: Path) -> list[Path]:
     return [path] if path.suffix == ".tar" else []
 
 
-def found_in(shards: list[Path]) -> Iterator[Found | Lost]:
+def members_in(shards: list[Path]) -> Iterator[Found | Lost]:
     """Every key of every shard, in order; a shard is read once, its pictures are skipped over."""
     for number, shard in enumerate(shards):
         keys: dict[str, _Parts] = {}
@@ -46,7 +46,7 @@ def found_in(shards: list[Path]) -> Iterator[Found | Lost]:
         try:
             with open(shard, "rb") as file:
                 for key, parts in keys.items():
-                    yield _found(f"{escaped(shard.stem)}/{escaped(key)}", parts, file)
+                    yield _found(f"{without_surrogates(shard.stem)}/{without_surrogates(key)}", parts, file)
         except OSError as error:
             yield Lost(shard.name, f"cannot be read ({error.strerror})")
 
@@ -61,7 +61,7 @@ def _members(shard: Path, number: int, keys: dict[str, _Parts]) -> Iterator[Lost
                     raise tarfile.ReadError(f"{member.name!r} has an impossible size")
                 count += 1
                 if problem := _put(member, number, keys):
-                    yield Lost(f"{escaped(shard.stem)}/{escaped(member.name)}", problem)
+                    yield Lost(f"{without_surrogates(shard.stem)}/{without_surrogates(member.name)}", problem)
             if _goes_on(shard, tar.offset):
                 yield Lost(shard.name, f"damaged after {count:,} members: download it again")
     except (tarfile.TarError, OSError, ValueError) as error:
@@ -94,9 +94,9 @@ def _goes_on(shard: Path, offset: int) -> bool:
 
 
 def _found(where: str, parts: _Parts, file: IO[bytes]) -> Found | Lost:
-    picture, text = parts.of(PICTURES), parts.of(TEXTS)
+    picture, text = parts.of(_PICTURES), parts.of(TEXTS)
     if picture is None or text is None:
-        lacks = f"picture ({', '.join(PICTURES)})" if picture is None else "caption (txt, json)"
+        lacks = f"picture ({', '.join(_PICTURES)})" if picture is None else "caption (txt, json)"
         return Lost(where, f"no {lacks} has this key")
     is_json, read = text[0] == "json", text[1]._replace(size=min(text[1].size, LONGEST_TEXT))
     file.seek(read.offset)

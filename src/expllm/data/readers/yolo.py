@@ -12,15 +12,15 @@ from typing import Final
 from expllm.core.errors import ImageError, MissingData, RecordError, VocabularyError
 from expllm.core.records import Rect
 from expllm.core.vocabulary import Expression
-from expllm.data.dataset import NO_PICTURE, Source
+from expllm.data.dataset import NO_PICTURE, DatasetSource
 from expllm.data.readers.cells import picture_size, read_class, split_name, undecodable
 from expllm.data.readers.class_folders import is_picture_name
-from expllm.data.sample import ImageRef, Row, Sample
+from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.files.images import upright_size
 from expllm.files.inputs import recorded_name
 
 NAMES: Final = ("data.yaml", "data.yml", "dataset.yaml")
-PICTURES, LABELS = "images", "labels"
+_PICTURES, _LABELS = "images", "labels"
 _LONGEST_NAMES: Final = 1 << 16
 _EDGE: Final = 1e-3
 """Part of a side that a box may reach over it: coordinates are rounded."""
@@ -42,7 +42,7 @@ def is_yolo(root: Path) -> bool:
     return bool(_parts(_base(root)))
 
 
-def load(root: Path, kind: str = "yolo", labels: tuple[Expression, ...] | None = None) -> Source:
+def load_yolo(root: Path, kind: str = "yolo", labels: tuple[Expression, ...] | None = None) -> DatasetSource:
     """Every box of every picture.
 
     Args:
@@ -57,14 +57,14 @@ def load(root: Path, kind: str = "yolo", labels: tuple[Expression, ...] | None =
     base = _base(root)
     parts = _parts(base)
     if not parts:
-        raise MissingData(f"no '{PICTURES}' with '{LABELS}' beside it under {root}: see docs/data.md")
+        raise MissingData(f"no '{_PICTURES}' with '{_LABELS}' beside it under {root}: see docs/data.md")
     path = next((base / name for name in NAMES if (base / name).is_file()), None)
     if path is None:
         raise MissingData(
             f"no 'data.yaml' in {base}: its labels are numbers, and nothing says what they mean"
         )
     names = _names(path)
-    return Source(kind, kind, lambda: _rows(base, parts, names, labels), labels)
+    return DatasetSource(kind, kind, lambda: _rows(base, parts, names, labels), labels)
 
 
 def _base(root: Path) -> Path:
@@ -79,13 +79,13 @@ def _parts(base: Path) -> list[_Part]:
     if not base.is_dir():
         return []
     inside = [child for child in sorted(base.iterdir()) if child.is_dir() and split_name(child.name)]
-    parts = [_Part(split_name(one.name), one / PICTURES, one / LABELS) for one in inside]
-    below = sorted((base / PICTURES).iterdir()) if (base / PICTURES).is_dir() else []
+    parts = [_Part(split_name(one.name), one / _PICTURES, one / _LABELS) for one in inside]
+    below = sorted((base / _PICTURES).iterdir()) if (base / _PICTURES).is_dir() else []
     parts += [
-        _Part(split_name(one.name), one, base / LABELS / one.name) for one in below if split_name(one.name)
+        _Part(split_name(one.name), one, base / _LABELS / one.name) for one in below if split_name(one.name)
     ]
     found = [part for part in parts if part.pictures.is_dir() and part.labels.is_dir()]
-    whole = _Part(None, base / PICTURES, base / LABELS)
+    whole = _Part(None, base / _PICTURES, base / _LABELS)
     return found or ([whole] if whole.pictures.is_dir() and whole.labels.is_dir() else [])
 
 
@@ -108,13 +108,13 @@ def _names(path: Path) -> dict[int, str]:
 
 def _rows(
     base: Path, parts: list[_Part], names: Mapping[int, str], labels: tuple[Expression, ...] | None
-) -> Iterator[Row]:
+) -> Iterator[DatasetRow]:
     for part in parts:
         pictures = {path.stem: path for path in sorted(part.pictures.iterdir()) if is_picture_name(path)}
         for path in sorted(part.labels.glob("*.txt")):
             if path.stem not in pictures and path.name != "classes.txt":
                 missing = f"{NO_PICTURE} {_where(base, part.pictures / path.stem)}"
-                yield Row(_where(base, path), reason=missing, split=part.split)
+                yield DatasetRow(_where(base, path), reason=missing, split=part.split)
         for stem, path in pictures.items():
             yield from _faces(base, path, part.labels / f"{stem}.txt", part.split, names, labels)
 
@@ -126,7 +126,7 @@ def _faces(
     split: str | None,
     names: Mapping[int, str],
     labels: tuple[Expression, ...] | None,
-) -> Iterator[Row]:
+) -> Iterator[DatasetRow]:
     where = _where(base, path)
     try:
         lines = [line.split() for line in boxes.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -134,10 +134,10 @@ def _faces(
             raise ImageError(problem)
         width, height = upright_size(path)
     except FileNotFoundError:
-        yield Row(where, reason=f"no label at {_where(base, boxes)}", split=split)
+        yield DatasetRow(where, reason=f"no label at {_where(base, boxes)}", split=split)
         return
     except (OSError, UnicodeDecodeError, ImageError) as error:
-        yield Row(where, reason=str(error).removeprefix(f"{path}: "), split=split)
+        yield DatasetRow(where, reason=str(error).removeprefix(f"{path}: "), split=split)
         return
     for number, cells in enumerate(lines):
         key = where if len(lines) == 1 else f"{where}#{number}"
@@ -146,11 +146,11 @@ def _faces(
             if labels is not None and expression not in labels:
                 raise VocabularyError(f"{expression.value} is not among its labels")
         except VocabularyError as error:
-            yield Row(key, reason=str(error), split=split)
+            yield DatasetRow(key, reason=str(error), split=split)
             continue
         image = ImageRef(path=str(path))
         sample = Sample(id=key, expression=expression, image=image, box=box, split=split)
-        yield Row.of(key, sample, str(picture_size(path)))
+        yield DatasetRow.of(key, sample, str(picture_size(path)))
 
 
 def _read(cells: list[str], names: Mapping[int, str], width: int, height: int) -> tuple[Expression, Rect]:

@@ -17,7 +17,7 @@ from expllm.evals.judge.rubric import JudgeFile
 
 
 @dataclass(frozen=True)
-class Pair:
+class TextPair:
     """Two texts about one face.
 
     Attributes:
@@ -40,7 +40,7 @@ class JudgeQuery:
         repeat: 0 for the first time.
     """
 
-    pair: Pair
+    pair: TextPair
     swapped: bool
     repeat: int
 
@@ -55,7 +55,7 @@ class JudgeQuery:
         return texts[::-1] if self.swapped else texts
 
 
-def readings_of(pair: Pair, repeats: int) -> Iterator[JudgeQuery]:
+def readings_of(pair: TextPair, repeats: int) -> Iterator[JudgeQuery]:
     """Both orders of a pair, each `repeats` times."""
     return (JudgeQuery(pair, swapped, repeat) for repeat in range(repeats) for swapped in (False, True))
 

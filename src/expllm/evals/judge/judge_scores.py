@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from expllm.evals.judge.judge_run import JudgeQuery, JudgeRun, JudgeSettings, Pair, readings_of
-from expllm.evals.judge.rubric import PARTS, JudgeFile, Scores
+from expllm.evals.judge.judge_run import JudgeQuery, JudgeRun, JudgeSettings, TextPair, readings_of
+from expllm.evals.judge.rubric import RUBRIC_PARTS, JudgeFile, JudgeScores
 from expllm.evals.metrics.agreement import krippendorff_alpha
 from expllm.evals.metrics.bootstrap import Interval, mean_interval
 
@@ -64,7 +64,7 @@ class Judged:
         return {**asdict(self), "passport": passport, "scored": len(self.totals)}
 
 
-def judged(run: JudgeRun, pairs: Sequence[Pair]) -> Judged:
+def judged(run: JudgeRun, pairs: Sequence[TextPair]) -> Judged:
     """Reads what a judge replied about `pairs`. Neither the judge nor the model is needed.
 
     Raises:
@@ -88,7 +88,7 @@ def judged(run: JudgeRun, pairs: Sequence[Pair]) -> Judged:
         passport=passport,
         models=replies.models,
         pairs=len(pairs),
-        parts={part: mean_interval(means[:, i]) for i, part in enumerate(PARTS)} if scored else None,
+        parts={part: mean_interval(means[:, i]) for i, part in enumerate(RUBRIC_PARTS)} if scored else None,
         score=mean_interval(np.nanmean(table[scored], 1)) if scored else None,
         totals={pairs[place].id: float(np.nanmean(table[place])) for place in scored},
         readings=len(asked),
@@ -102,7 +102,7 @@ def judged(run: JudgeRun, pairs: Sequence[Pair]) -> Judged:
     )
 
 
-def all_judged(run: Path, pairs: Sequence[Pair]) -> list[Judged]:
+def all_judged(run: Path, pairs: Sequence[TextPair]) -> list[Judged]:
     """Every judge that was asked in a run's folder.
 
     Raises:
@@ -111,18 +111,21 @@ def all_judged(run: Path, pairs: Sequence[Pair]) -> list[Judged]:
     return [judged(one, pairs) for one in JudgeRun.all_in(run)]
 
 
-def _total(file: JudgeFile, scores: Scores | None) -> float:
+def _total(file: JudgeFile, scores: JudgeScores | None) -> float:
     return math.nan if scores is None else file.total(scores)
 
 
 def _means(
-    pairs: Sequence[Pair], found: dict[JudgeQuery, Scores | None], repeats: int, scored: Sequence[int]
+    pairs: Sequence[TextPair],
+    found: dict[JudgeQuery, JudgeScores | None],
+    repeats: int,
+    scored: Sequence[int],
 ) -> "np.ndarray[Any, np.dtype[np.float64]]":
     """Points of each part, [scored pairs, parts]: means over the readings that have a score."""
     rows = []
     for place in scored:
         known = [one for reading in readings_of(pairs[place], repeats) if (one := found[reading])]
-        rows.append(np.mean([[getattr(one, part) for part in PARTS] for one in known], 0))
+        rows.append(np.mean([[getattr(one, part) for part in RUBRIC_PARTS] for one in known], 0))
     return np.array(rows, dtype=np.float64)
 
 

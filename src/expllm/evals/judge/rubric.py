@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from expllm.core.errors import UsageError
 
-PARTS: Final = ("key_observations", "interpretation", "conclusion")
-LONGEST: Final = 20_000
+RUBRIC_PARTS: Final = ("key_observations", "interpretation", "conclusion")
+_LONGEST: Final = 20_000
 """Characters at the end of a reply in which the verdict is looked for."""
 _KEYS: Final = frozenset({"template", "verdict", "max_tokens", "scores"})
 _GAPS: Final = ["first", "second"]
@@ -29,7 +29,7 @@ class JudgeFileError(UsageError):
 
 
 @dataclass(frozen=True)
-class Scores:
+class JudgeScores:
     """A verdict, in the points of the judge's file; by default 0-5 each."""
 
     key_observations: float
@@ -106,19 +106,19 @@ class JudgeFile:
         """The question about two texts. What fills a gap is never read as a gap itself."""
         return self.template.format_map({"first": first.strip(), "second": second.strip()})
 
-    def read(self, reply: str) -> Scores | None:
+    def read(self, reply: str) -> JudgeScores | None:
         """The last verdict of a reply; None if there is none, or if it has a score that may not be given."""
-        found = list(self.verdict.finditer(reply[-LONGEST:]))
+        found = list(self.verdict.finditer(reply[-_LONGEST:]))
         if not found:
             return None
-        values = {part: float(found[-1][part]) for part in PARTS}
+        values = {part: float(found[-1][part]) for part in RUBRIC_PARTS}
         if any(value not in self.allowed[part] for part, value in values.items()):
             return None
-        return Scores(**values)
+        return JudgeScores(**values)
 
-    def total(self, scores: Scores) -> float:
+    def total(self, scores: JudgeScores) -> float:
         """The sum of the scores over the most that it can be: 0-1."""
-        return scores.sum / sum(self.allowed[part][-1] for part in PARTS)
+        return scores.sum / sum(self.allowed[part][-1] for part in RUBRIC_PARTS)
 
 
 def _gaps(template: str) -> list[str] | None:
@@ -135,16 +135,16 @@ def _pattern(text: Any, where: str) -> re.Pattern[str]:
         pattern = re.compile(text.strip(), re.IGNORECASE | re.DOTALL)
     except (re.error, AttributeError) as error:
         raise JudgeFileError(f"{where}: verdict is not a regular expression ({error})") from None
-    if set(pattern.groupindex) != set(PARTS):
-        raise JudgeFileError(f"{where}: verdict must have the groups {', '.join(PARTS)}")
+    if set(pattern.groupindex) != set(RUBRIC_PARTS):
+        raise JudgeFileError(f"{where}: verdict must have the groups {', '.join(RUBRIC_PARTS)}")
     return pattern
 
 
 def _allowed(found: Any, where: str) -> dict[str, tuple[float, ...]]:
-    if not isinstance(found, dict) or set(found) != set(PARTS):
-        raise JudgeFileError(f"{where}: scores must be lists of numbers for {', '.join(PARTS)}")
+    if not isinstance(found, dict) or set(found) != set(RUBRIC_PARTS):
+        raise JudgeFileError(f"{where}: scores must be lists of numbers for {', '.join(RUBRIC_PARTS)}")
     for part, values in found.items():
         good = isinstance(values, list) and len(values) > 1 and all(type(v) in (int, float) for v in values)
         if not good or sorted(set(values)) != values or values[0] < 0:
             raise JudgeFileError(f"{where}: scores.{part} must be two numbers or more from 0 on, rising")
-    return {part: tuple(float(value) for value in found[part]) for part in PARTS}
+    return {part: tuple(float(value) for value in found[part]) for part in RUBRIC_PARTS}

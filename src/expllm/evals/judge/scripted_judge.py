@@ -17,7 +17,7 @@ from expllm.core.errors import RecordError
 from expllm.core.records import CoT
 from expllm.core.vocabulary import Expression
 from expllm.grounding import Claim, DegreeWord, read_claims
-from expllm.grounding.audit import units_of
+from expllm.grounding.audit import claim_units
 from expllm.grounding.emotions import read_emotions
 
 NAME: Final = "scripted"
@@ -54,7 +54,7 @@ def _told(text: str) -> dict[str, set[DegreeWord | None]]:
     told: dict[str, set[DegreeWord | None]] = {}
     claims: tuple[Claim, ...] = tuple(read_claims(text))
     for claim in claims:
-        for unit in units_of(claim):
+        for unit in claim_units(claim):
             told.setdefault(unit, set()).add(claim.degree)
     return told
 

@@ -156,7 +156,7 @@ class Figures:
     classes: tuple[ClassFigures, ...]
 
 
-def figures(matrix: Ints) -> Figures:
+def matrix_figures(matrix: Ints) -> Figures:
     """All figures of one confusion matrix [C, C+1]."""
     rows, unanswered = int(matrix.sum()), int(matrix[:, -1].sum())
     right, support, answered = _right(matrix), matrix.sum(1), matrix[:, :-1].sum(0)  # [C] each
@@ -194,7 +194,7 @@ def alarms(matrix: Ints, labels: Sequence[str]) -> tuple[str, ...]:
         matrix: Confusion matrix [C, C+1].
         labels: [C] names of the classes.
     """
-    found = figures(matrix)
+    found = matrix_figures(matrix)
     largest = labels[found.majority]
     if found.majority_share == 1.0:
         return (f"the test set has one class only, {largest!r}: no accuracy on it says anything",)

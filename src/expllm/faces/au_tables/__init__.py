@@ -19,13 +19,13 @@ others are not to be trusted. An empty cell and a word such as NA cost their uni
 """
 
 from expllm.faces.au_tables.facs import OPENFACE_FULL_SCALE, from_facs, to_facs, unit_columns
-from expllm.faces.au_tables.layouts import AURow, Format, format_of
+from expllm.faces.au_tables.layouts import AURow, TableFormat, format_of
 from expllm.faces.au_tables.table_reader import au_rows, read_au_table
 
 __all__ = [
     "OPENFACE_FULL_SCALE",
     "AURow",
-    "Format",
+    "TableFormat",
     "au_rows",
     "format_of",
     "from_facs",

@@ -8,14 +8,14 @@ from functools import lru_cache, partial
 from typing import Any, Final, get_args
 
 from expllm.core.errors import VocabularyError
+from expllm.core.records import Rect
 from expllm.core.vocabulary import FEAFA_NAMES, AUVector
 from expllm.faces.au_tables import facs
 from expllm.files.tabular import number
 
 Cells = Mapping[str, Any]
-Rect = tuple[float, float, float, float]
 
-TOLERANCE: Final = 1e-3
+_TOLERANCE: Final = 1e-3
 """Share of a scale by which a number may overshoot it: rounding. Beyond that it is on another scale."""
 
 _INPUTS: Final = (
@@ -59,7 +59,7 @@ class AURow:
 
 
 @dataclass(frozen=True)
-class Format:
+class TableFormat:
     """How the rows of a table are read.
 
     Attributes:
@@ -81,43 +81,43 @@ class Format:
 
 
 @lru_cache(maxsize=64)
-def format_of(names: tuple[str, ...]) -> Format | None:
+def format_of(names: tuple[str, ...]) -> TableFormat | None:
     """The format that has these columns or keys; None for none that is known.
 
     Raises:
         VocabularyError: its columns of action units contradict themselves.
     """
     if "au" in names:
-        return Format("expllm-released", _read_released, "file_name")
+        return TableFormat("expllm-released", _read_released, "file_name")
     if "aus" in names:
         return _format_of_objects(names)
     places = _Places.among(names)
     if units := facs.unit_columns(names):
         _check_once(names, units.values())
         read = partial(_read_unit_columns, places, units)
-        return Format("expllm", read, places.input, own=_is_own(names), numbered=places.face is not None)
+        return TableFormat("expllm", read, places.input, own=_is_own(names), numbered=places.face is not None)
     if "action_units" in names:
         read = partial(_read_openface3, places)
-        return Format("openface3", read, places.input, guesses=_EMOTION, numbered=True)
+        return TableFormat("openface3", read, places.input, guesses=_EMOTION, numbered=True)
     return _format_of_tools(names, places)
 
 
-def _format_of_objects(names: tuple[str, ...]) -> Format:
+def _format_of_objects(names: tuple[str, ...]) -> TableFormat:
     if "status" not in names:
-        return Format("expllm-reference", _read_named, "id", numbered=True)
+        return TableFormat("expllm-reference", _read_named, "id", numbered=True)
     if "writer" in names:
-        return Format("expllm-reference", _read_export, "id", numbered=True)
-    return Format("expllm", _read_own, "input", own=True, numbered=True)
+        return TableFormat("expllm-reference", _read_export, "id", numbered=True)
+    return TableFormat("expllm", _read_own, "input", own=True, numbered=True)
 
 
-def _format_of_tools(names: tuple[str, ...], places: "_Places") -> Format | None:
+def _format_of_tools(names: tuple[str, ...], places: "_Places") -> TableFormat | None:
     lower = {name.casefold() for name in names}
     of_three = len(_OF_OPENFACE3 & lower) > len(_OF_PYFEAT & lower)
     for tool in (facs.OPENFACE2, facs.LIBREFACE, facs.OPENFACE3 if of_three else facs.PYFEAT):
         if columns := tool.columns(names):
             _check_once(names, columns.values())
             _check_numbers(columns)
-            return Format(
+            return TableFormat(
                 tool.source, partial(_read_facs, places, tool, columns), places.input,
                 guesses=_EMOTION if tool is facs.OPENFACE3 else frozenset(), numbered=places.face is not None,
             )  # fmt: skip
@@ -213,7 +213,7 @@ def _on_scale(cells: Cells, column: str, tool: facs.Tool) -> float | None:
     if value is None:
         return None
     share = value / tool.full_scale
-    if not -TOLERANCE <= share <= 1 + TOLERANCE:
+    if not -_TOLERANCE <= share <= 1 + _TOLERANCE:
         raise VocabularyError(f"{column} is {value:g}: {tool.title} writes 0 to {tool.full_scale:g}")
     return min(max(share, 0.0), 1.0)
 

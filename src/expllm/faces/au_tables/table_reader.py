@@ -7,7 +7,7 @@ from typing import Final
 
 from expllm.core.errors import RecordError, VocabularyError
 from expllm.core.vocabulary import AUVector
-from expllm.faces.au_tables.layouts import AURow, Format, format_of
+from expllm.faces.au_tables.layouts import AURow, TableFormat, format_of
 from expllm.files.tabular import DelimitedFile, TableRow, first_sign, json_rows
 from expllm.files.tabular.parquetfile import parquet_rows, plain_columns, starts_as_parquet
 
@@ -37,7 +37,7 @@ def au_rows(path: Path) -> Iterator[tuple[TableRow, AURow]]:
         yield row, face
 
 
-def _face(row: TableRow, format_: Format, path: Path) -> AURow:
+def _face(row: TableRow, format_: TableFormat, path: Path) -> AURow:
     where = f"{path}:{row.number}"
     problem = row.problem
     if not problem:
@@ -57,7 +57,7 @@ def _numbered(face: AURow, last: tuple[str, int, int] | None) -> AURow:
     return face
 
 
-def _rows(path: Path) -> Iterator[tuple[TableRow, Format]]:
+def _rows(path: Path) -> Iterator[tuple[TableRow, TableFormat]]:
     if starts_as_parquet(path):
         columns = plain_columns(path)
         format_ = _of_header(columns, path)
@@ -69,7 +69,7 @@ def _rows(path: Path) -> Iterator[tuple[TableRow, Format]]:
     return ((row, format_) for row in table.rows())
 
 
-def _of_header(header: tuple[str, ...], path: Path) -> Format:
+def _of_header(header: tuple[str, ...], path: Path) -> TableFormat:
     try:
         format_ = format_of(header)
     except VocabularyError as error:
@@ -82,10 +82,10 @@ def _of_header(header: tuple[str, ...], path: Path) -> Format:
     return format_
 
 
-def _of_objects(rows: Iterator[TableRow], path: Path) -> Iterator[tuple[TableRow, Format]]:
+def _of_objects(rows: Iterator[TableRow], path: Path) -> Iterator[tuple[TableRow, TableFormat]]:
     """Objects with the format of each; one that has none is read as that before it, and fails alone."""
     broken: list[TableRow] = []
-    format_: Format | None = None
+    format_: TableFormat | None = None
     for row in rows:
         if row.problem and format_ is None:
             broken.append(row)

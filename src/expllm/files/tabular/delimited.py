@@ -18,8 +18,8 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 SNIFFED_ROWS: Final = 500
 """Rows whose numbers say which decimal mark a table has."""
 
-LONGEST_LINE: Final = 1 << 20
-LOOKED_AT: Final = 20
+_LONGEST_LINE: Final = 1 << 20
+_LOOKED_AT: Final = 20
 """Lines among which the header is."""
 FEWEST_BELOW_A_TITLE: Final = 3
 BLANK: Final = " "
@@ -94,7 +94,7 @@ class DelimitedFile:
     @cached_property
     def _start(self) -> "_Start":
         with open(self.path, encoding=self.encoding, newline="") as file:
-            lines = [line for _ in range(LOOKED_AT) if (line := file.readline(LONGEST_LINE))]
+            lines = [line for _ in range(_LOOKED_AT) if (line := file.readline(_LONGEST_LINE))]
         return _start_of(lines)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from expllm.core.errors import RecordError
 
-CHUNK: Final = 1 << 20
+_CHUNK: Final = 1 << 20
 BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -63,7 +63,7 @@ def first_sign(path: Path) -> str:
         RecordError: as `encoding_of`.
     """
     with open(path, encoding=encoding_of(path), newline="") as file:
-        while text := file.read(CHUNK):
+        while text := file.read(_CHUNK):
             if text.lstrip():
                 return text.lstrip()[0]
     return ""
@@ -85,7 +85,7 @@ def _undecodable(path: Path, encoding: str) -> str | None:
     decoder = codecs.getincrementaldecoder(encoding)()
     with open(path, "rb") as file:
         while True:
-            data = file.read(CHUNK)
+            data = file.read(_CHUNK)
             try:
                 text = decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from expllm.core.errors import MissingData, RecordError
 from expllm.files.tabular.table_rows import TableRow
 
-BATCH: Final = 2048
+_BATCH: Final = 2048
 
 
 def open_parquet(path: Path) -> Any:
@@ -66,7 +66,7 @@ def parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[TableRow]:
     number = 0
     with open_parquet(path) as file:
         try:
-            for batch in file.iter_batches(batch_size=BATCH, columns=list(columns)):
+            for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
                 for cells in batch.to_pylist():
                     number += 1
                     yield TableRow(number, cells)

@@ -35,7 +35,7 @@ PROMPT_WARNING: Final = (
 
 
 @dataclass(frozen=True)
-class Report:
+class ImportReport:
     """How each key of a checkpoint was mapped.
 
     Attributes:
@@ -77,7 +77,7 @@ class Report:
         yield text.format(*map(len, kinds))
 
 
-def import_released(path: Path, output: Path, preset: Preset, labels: Sequence[Expression]) -> Report:
+def import_released(path: Path, output: Path, preset: Preset, labels: Sequence[Expression]) -> ImportReport:
     """Writes a model's folder if the checkpoint has every weight, and nothing else; else only reports.
 
     Args:
@@ -120,7 +120,7 @@ def as_released(preset: Preset) -> Preset:
 
 def placed(
     state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], preset: Preset
-) -> tuple[dict[str, Tensor], Report]:
+) -> tuple[dict[str, Tensor], ImportReport]:
     """The checkpoint's tensors by our names, and what became of each key.
 
     Args:
@@ -147,7 +147,7 @@ def placed(
     )
     unexpected = sorted(state.keys() - known.keys() - ignored.keys())
     differences = Differences(tuple(missing), tuple(unexpected), tuple(sorted(misfits)), not_finite(state))
-    return found, Report(tuple(sorted(mapped)), tuple(sorted(ignored.items())), differences)
+    return found, ImportReport(tuple(sorted(mapped)), tuple(sorted(ignored.items())), differences)
 
 
 def interpolated(places: Tensor, side: int) -> Tensor:

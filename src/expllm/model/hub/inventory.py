@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from expllm.core.errors import ExpllmError
 from expllm.model.gguf_cache import packaged_gguf
-from expllm.model.hub.snapshots import Snapshot, find, resolve_revisions
+from expllm.model.hub.snapshots import Snapshot, find_snapshot, resolve_revisions
 from expllm.model.presets import Preset
 from expllm.model.summary import sizes_of
 from expllm.model.weight_files import check_tokenizer, checked_files, weight_files
@@ -84,7 +84,7 @@ def _described(preset: Preset) -> Preset:
 
 def _held(part: str, source: str, revision: str | None, parameters: int | None) -> Holding:
     try:
-        found = find(source, revision)
+        found = find_snapshot(source, revision)
     except ExpllmError as error:
         return Holding(part, source, revision, None, 0, 0, (), error)
     whole = (parameters or 0) * ELEMENT.get(source, 2)

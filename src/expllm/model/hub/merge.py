@@ -25,9 +25,9 @@ from expllm.core.errors import UsageError
 from expllm.files.atomic_folders import whole_folder
 from expllm.model import conv_llava, residual_network, vision
 from expllm.model.bundle import Bundle
-from expllm.model.checkpoint import load, package_versions, written_files
+from expllm.model.checkpoint import load_model, package_versions, written_files
 from expllm.model.conv_llava import ConvLlava, conv_llava_config
-from expllm.model.hub.snapshots import fetch
+from expllm.model.hub.snapshots import fetch_snapshot
 from expllm.model.manifest import check_new, is_model, read_manifest, write_manifest
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
@@ -35,7 +35,7 @@ from expllm.model.tokenize import TEMPLATES, ChatTemplate
 from expllm.model.vision import ConvTower
 from expllm.model.vlm import PatchTower, llava_config
 
-RENAMED: Final = {
+_RENAMED: Final = {
     "encoder.layer.": "layers.",
     ".norm1.": ".layernorm_before.",
     ".norm2.": ".layernorm_after.",
@@ -53,7 +53,7 @@ REMOTE_CODE: Final = "trust_remote_code=True"
 """What `transformers` wants to be given before it runs modules of a folder."""
 
 
-def merge(folder: Path, output: Path, dtype: torch.dtype = torch.float32) -> None:
+def merge_model(folder: Path, output: Path, dtype: torch.dtype = torch.float32) -> None:
     """Writes a saved model as a plain one. Adapters are added in 32-bit floats, then rounded to `dtype`.
 
     Raises:
@@ -66,12 +66,12 @@ def merge(folder: Path, output: Path, dtype: torch.dtype = torch.float32) -> Non
     if manifest.merged:
         raise UsageError(f"{folder}: is merged already: copy it, or merge the folder with its adapters")
     _refuse_quantized(manifest.preset)
-    bundle = load(folder, unpacked=True)
+    bundle = load_model(folder, unpacked=True)
     if bundle.preset.hf is not None:
         model: Any = bundle.model.merge_and_unload()  # type: ignore[operator]
         processor: Any = bundle.processor
     else:
-        model, processor = merged(bundle), plain_processor(bundle)
+        model, processor = merged_llava(bundle), plain_processor(bundle)
     with whole_folder(output, is_model) as partial:
         with quiet_transformers():
             model.to(dtype).save_pretrained(partial)
@@ -90,7 +90,7 @@ def _refuse_quantized(preset: Preset) -> None:
 
     Raises:
         UsageError: the files of a base model are quantized. `nf4` alone, of whole weights, is undone.
-        MissingWeights: as `fetch`.
+        MissingWeights: as `fetch_snapshot`.
     """
     language = preset.language
     on_hub = language.source if language.weights == "hub" else None
@@ -100,7 +100,7 @@ def _refuse_quantized(preset: Preset) -> None:
         else [(preset.tower.source, preset.tower.revision), (on_hub, language.revision)]
     )
     for source, revision in sources:
-        found = fetch(source, revision).config().get("quantization_config") if source else None
+        found = fetch_snapshot(source, revision).config().get("quantization_config") if source else None
         if found is not None:
             method = found.get("quant_method", "unknown method") if isinstance(found, dict) else found
             raise UsageError(
@@ -125,7 +125,7 @@ def _carry_modules(folder: Path) -> None:
         (folder / _file_name(module)).write_text(text, encoding="utf-8")
 
 
-def merged(bundle: Bundle) -> LlavaForConditionalGeneration:
+def merged_llava(bundle: Bundle) -> LlavaForConditionalGeneration:
     """The model without adapters and, if its tower is a DINOv2, with a ViT for it. Uses the bundle's weights
     up: it is not to be used again.
 
@@ -201,7 +201,7 @@ def _vit_state(tower: PatchTower, side: int) -> dict[str, Tensor]:
 
 
 def _vit_name(name: str) -> str:
-    for before, after in RENAMED.items():
+    for before, after in _RENAMED.items():
         name = name.replace(before, after)
     return name
 

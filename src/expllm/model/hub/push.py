@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from expllm.core.errors import ExpllmError
-from expllm.model.manifest import MANIFEST, Manifest, check_files, read_manifest
+from expllm.model.manifest import MANIFEST_NAME, Manifest, check_files, read_manifest
 
 CARD: Final = "README.md"
 HUB_LICENCES: Final = {"Llama 2 Community License": "llama2", "Apache-2.0": "apache-2.0"}
@@ -18,11 +18,11 @@ infer emotions of people at work and in education, except for medical or safety 
 system is an *emotion recognition system*: Annex III counts it among those of high risk, and Article 50(3)
 asks whoever deploys it to inform the people who are exposed to it. Pictures of faces are personal data. This
 is an orientation, not legal advice."""
-LIMITS: Final = """\
+_LIMITS: Final = """\
 A face shows movements, not feelings. The label says which expression the annotators of the training data
 would have named, and the explanation is text that a language model wrote: neither is a finding about a
 person. Error rates differ between groups of people; measure them on your own data before you rely on this."""
-RIGHTS: Final = """\
+_RIGHTS: Final = """\
 * Training data: data sets of faces such as RAF-DB and AffectNet are given for non-commercial research.
   Whether a model that was trained on them may be used otherwise is for their owners to say."""
 
@@ -39,7 +39,7 @@ def published_files(folder: Path) -> list[Path]:
     """
     manifest = read_manifest(folder)
     check_files(folder, manifest)
-    return [folder / name for name in (MANIFEST, *sorted(manifest.files))]
+    return [folder / name for name in (MANIFEST_NAME, *sorted(manifest.files))]
 
 
 def push(
@@ -133,7 +133,8 @@ def _body(manifest: Manifest) -> Iterator[str]:
     yield ""
     yield from ("```python", *_usage(manifest), "```")
     for title, text in (
-        ("Figures", _figures(manifest.card)), ("Limits", LIMITS), ("Law", LAW), ("Rights", _rights(manifest)),
+        ("Figures", _figures(manifest.card)), ("Limits", _LIMITS), ("Law", LAW),
+        ("Rights", _rights(manifest)),
     ):  # fmt: skip
         yield from ("", f"## {title}", "", text)
 
@@ -152,9 +153,9 @@ def _contents(manifest: Manifest) -> Iterator[str]:
 def _usage(manifest: Manifest) -> Iterator[str]:
     """How it is opened in Python."""
     if not manifest.merged:
-        yield "from expllm.model.checkpoint import load  # pip install 'expllm[model]'"
+        yield "from expllm.model.checkpoint import load_model  # pip install 'expllm[model]'"
         yield ""
-        yield 'model = load(Path("FOLDER"))'
+        yield 'model = load_model(Path("FOLDER"))'
         return
     own = any(name.endswith(".py") for name in manifest.files)
     yield "from transformers import AutoModelForImageTextToText, AutoProcessor  # 5.23 or later"
@@ -179,7 +180,7 @@ def _cell(value: Any) -> str:
 
 
 def _rights(manifest: Manifest) -> str:
-    return "\n".join((*(f"* {base}: {licence}." for base, licence in _licences(manifest)), RIGHTS))
+    return "\n".join((*(f"* {base}: {licence}." for base, licence in _licences(manifest)), _RIGHTS))
 
 
 def _licences(manifest: Manifest) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from expllm.core.errors import MissingWeights
 from expllm.model.presets import LanguageConfig, Preset, VisionConfig
-from expllm.model.weight_keys import Shape
+from expllm.model.weight_keys import TensorShape
 
 TOWER: Final = "model.vision_tower"
 PROJECTOR: Final = "model.multi_modal_projector"
@@ -56,7 +56,7 @@ class Own:
     names: tuple[str, ...]
     places: bool = False
 
-    def shape(self, shapes: Mapping[str, Shape]) -> Shape:
+    def shape(self, shapes: Mapping[str, TensorShape]) -> TensorShape:
         """What the tensor's shape has to be."""
         rows, *rest = shapes[self.names[0]]
         return (rows * len(self.names), *rest)
@@ -118,7 +118,7 @@ def sized(preset: Preset, state: Mapping[str, Tensor], folder: Path) -> Preset:
     return replace(preset, tower=tower, language=_configured(language, folder / "config.json"))
 
 
-def _tower(tower: VisionConfig, shapes: Mapping[str, Shape]) -> VisionConfig:
+def _tower(tower: VisionConfig, shapes: Mapping[str, TensorShape]) -> VisionConfig:
     hidden, patch = (
         _side(shapes, "vision_model.cls_token", -1),
         _side(shapes, "vision_model.patch_embed.proj.weight", -1),
@@ -132,7 +132,7 @@ def _tower(tower: VisionConfig, shapes: Mapping[str, Shape]) -> VisionConfig:
     )  # fmt: skip
 
 
-def _language(language: LanguageConfig, shapes: Mapping[str, Shape]) -> LanguageConfig:
+def _language(language: LanguageConfig, shapes: Mapping[str, TensorShape]) -> LanguageConfig:
     vocabulary, hidden = (_side(shapes, "model.embed_tokens.weight", side) for side in (0, -1))
     if hidden in (0, language.hidden):
         return language
@@ -145,12 +145,12 @@ def _language(language: LanguageConfig, shapes: Mapping[str, Shape]) -> Language
     )  # fmt: skip
 
 
-def _side(shapes: Mapping[str, Shape], key: str, side: int) -> int:
+def _side(shapes: Mapping[str, TensorShape], key: str, side: int) -> int:
     shape = shapes.get(key, ())
     return shape[side] if shape else 0
 
 
-def _blocks(shapes: Mapping[str, Shape], pattern: str) -> int:
+def _blocks(shapes: Mapping[str, TensorShape], pattern: str) -> int:
     return 1 + max((int(found[1]) for key in shapes if (found := re.match(pattern, key))), default=-1)
 
 

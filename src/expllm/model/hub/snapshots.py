@@ -67,7 +67,7 @@ class Snapshot:
         return found
 
 
-def find(source: str, revision: str | None = None) -> Snapshot | None:
+def find_snapshot(source: str, revision: str | None = None) -> Snapshot | None:
     """The snapshot on this machine, if any; no network is used.
 
     Args:
@@ -109,7 +109,7 @@ def kept(name: str) -> Path:
     source, inside = "/".join(path.parts[:2]), path.parts[2:]
     try:
         _check_name(source)
-        found = find(source) or _snapshot(source)
+        found = find_snapshot(source) or _snapshot(source)
     except MissingWeights:
         found = None
     if found is None:
@@ -145,17 +145,17 @@ def recorded_source(path: Path) -> str:
     return path.name
 
 
-def fetch(source: str, revision: str | None = None, *, weights: bool = False) -> Snapshot:
+def fetch_snapshot(source: str, revision: str | None = None, *, weights: bool = False) -> Snapshot:
     """What is to be read, downloaded where it is not here yet.
 
     Args:
-        source, revision: As `find`.
+        source, revision: As `find_snapshot`.
         weights: Also the weights, not configuration and tokenizer alone.
 
     Raises:
-        MissingWeights: as `find`; the hub cannot be reached, or has no such model.
+        MissingWeights: as `find_snapshot`; the hub cannot be reached, or has no such model.
     """
-    found = find(source, revision)
+    found = find_snapshot(source, revision)
     if found is not None and (found.local or (found.revision == revision and (_whole(found) or not weights))):
         return found
     from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
@@ -194,10 +194,10 @@ def resolve_revisions(preset: Preset, *, online: bool = True) -> Preset:
         online: Fetch what is not here; else a part that is not here stays as the preset has it.
 
     Raises:
-        MissingWeights: as `fetch`.
+        MissingWeights: as `fetch_snapshot`.
         UsageError: a checkpoint is of another architecture.
     """
-    look = fetch if online else find
+    look = fetch_snapshot if online else find_snapshot
     if preset.hf is not None:
         found = look(preset.hf, preset.revision)
         return preset if found is None else replace(preset, hf=found.source, revision=found.revision)

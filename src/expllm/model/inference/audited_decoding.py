@@ -45,7 +45,7 @@ class Fed(NamedTuple):
     noise: "NDArray[np.float32] | None" = None
 
 
-class Rows(Protocol):
+class DecodingRows(Protocol):
     """A batch of texts that are decoded in parallel, each under a fixed number."""
 
     @property
@@ -74,7 +74,7 @@ class Rows(Protocol):
         ...
 
 
-class Verifier(Protocol):
+class TextVerifier(Protocol):
     """Judges the sentences of one text."""
 
     def refuted(self, before: str, sentence: str) -> str | None:
@@ -99,7 +99,7 @@ class Verifier(Protocol):
 
 
 @dataclass(eq=False)
-class Draft:
+class TextDraft:
     """The text about one image during decoding.
 
     Attributes:
@@ -113,7 +113,7 @@ class Draft:
     """
 
     tokenizer: "PreTrainedTokenizerBase"
-    verifier: Verifier | None = None
+    verifier: TextVerifier | None = None
     text: Ids = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     sampled: int = 0
@@ -132,7 +132,9 @@ class _Sample:
     done: bool = False
 
 
-def decode(rows: Rows, drafts: Sequence[Draft], end: int, most: int) -> Iterator[list[tuple[int, int]]]:
+def decode(
+    rows: DecodingRows, drafts: Sequence[TextDraft], end: int, most: int
+) -> Iterator[list[tuple[int, int]]]:
     """Writes a text for each draft: at most `most` tokens, none of them `end`.
 
     Yields:
@@ -158,7 +160,7 @@ def decode(rows: Rows, drafts: Sequence[Draft], end: int, most: int) -> Iterator
 class _Text:
     """One draft in the loop: takes what the model chooses, and says what it shall read next."""
 
-    def __init__(self, rows: Rows, draft: Draft, end: int, most: int) -> None:
+    def __init__(self, rows: DecodingRows, draft: TextDraft, end: int, most: int) -> None:
         self._rows, self._draft, self._end, self._most = rows, draft, end, most
         self._sentence: Ids = []
         self._read, self._told = 0, 0

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from expllm.model.inference.audited_decoding import Choice, Draft, Fed, Ids, decode
+from expllm.model.inference.audited_decoding import Choice, Fed, Ids, TextDraft, decode
 from expllm.model.inference.kv_cache import KVCache
-from expllm.model.inference.label_scoring import TokenTree, score
+from expllm.model.inference.label_scoring import TokenTree, score_tree
 from expllm.model.inference.llama import LlamaDecoder
 from expllm.model.inference.packed_linear import pack_linears
 from expllm.model.model_inputs import Pixels
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
-Step = list[tuple[int, int]]
+DecodingStep = list[tuple[int, int]]
 """Tokens that one step added: index of the image, and token id."""
 NextTokens = tuple[list[int], list[float]]
 """The most likely next token of each row, and its margin over the second, in logits."""
-CLOSE: Final = 1e-3
+_CLOSE: Final = 1e-3
 """A lead in logits that 32 bits are not trusted with. Of 2,351 tokens about the faces of `examples/faces` one
 had a smaller one; between processors, threads and batches leads differed by at most 6e-5 (docs/speed.md)."""
 _HALF: Final = "\ufffd"
@@ -51,14 +51,14 @@ class InferenceBackend(Protocol):
         ...
 
     def write(
-        self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[Draft], end: int, most: int
-    ) -> Iterator[Step]:
+        self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[TextDraft], end: int, most: int
+    ) -> Iterator[DecodingStep]:
         """Writes a draft behind each prompt: at most `most` tokens, none of them `end`; see `decode`."""
         ...
 
 
 @dataclass
-class Row:
+class CacheRow:
     """A row of the KV cache.
 
     Attributes:
@@ -88,7 +88,7 @@ class PrefilledBatch:
     pixels: Tensor
     features: Tensor
     memory: KVCache
-    rows: list[Row]
+    rows: list[CacheRow]
 
     @property
     def order(self) -> list[int]:
@@ -159,14 +159,14 @@ class LlamaBackend:
         stacked = stacked.to(self.language.device)
         features = self._see(stacked)
         rows = len(pictures)
-        begun = [Row(picture, [*self._opening]) for picture in range(rows)]
+        begun = [CacheRow(picture, [*self._opening]) for picture in range(rows)]
         return PrefilledBatch(stacked, features, self._begun.copies(rows), begun)
 
     @torch.inference_mode()
     def scores(self, seen: PrefilledBatch, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
         """See `InferenceBackend`."""
         ids, places, real = self._unread(seen, prompts)
-        sums = score(self.language, seen.memory, self._embedded(seen, ids), places, tree, real)
+        sums = score_tree(self.language, seen.memory, self._embedded(seen, ids), places, tree, real)
         self._keep(seen, prompts, ids, real)
         ordered = torch.empty_like(sums)
         ordered[seen.order] = sums
@@ -174,8 +174,8 @@ class LlamaBackend:
 
     @torch.inference_mode()
     def write(
-        self, seen: PrefilledBatch, prompts: Sequence[Ids], drafts: Sequence[Draft], end: int, most: int
-    ) -> Iterator[Step]:
+        self, seen: PrefilledBatch, prompts: Sequence[Ids], drafts: Sequence[TextDraft], end: int, most: int
+    ) -> Iterator[DecodingStep]:
         """See `InferenceBackend`."""
         yield from decode(LlamaRows(self, seen, prompts, most), drafts, end, most)
 
@@ -187,7 +187,7 @@ class LlamaBackend:
         self._keep(seen, prompts, ids, real)
         return hidden[:, -1]
 
-    def exactly(self, seen: PrefilledBatch, row: Row, noise: "NDArray[np.float32] | None") -> int:
+    def exactly(self, seen: PrefilledBatch, row: CacheRow, noise: "NDArray[np.float32] | None") -> int:
         """The next token of a row, all of which is read again in 64-bit floats."""
         language = self.language
         features = self._see(seen.pixels[row.picture : row.picture + 1].double())
@@ -235,7 +235,7 @@ class LlamaBackend:
     @staticmethod
     def _keep(seen: PrefilledBatch, prompts: Sequence[Ids], ids: Tensor, real: Tensor | None) -> None:
         seen.memory.keep(ids.shape[1], real)
-        seen.rows = [Row(row.picture, [*prompts[row.picture]]) for row in seen.rows]
+        seen.rows = [CacheRow(row.picture, [*prompts[row.picture]]) for row in seen.rows]
 
 
 def decode_step(language: LlamaDecoder, memory: KVCache, tokens: Ids, places: Ids) -> NextTokens:
@@ -305,7 +305,7 @@ class LlamaRows:
         if lacking := count - len(free[:count]):
             free += range(len(seen.rows), len(seen.rows) + lacking)
             self._memory.widen(lacking)
-            seen.rows += [Row(row.picture, []) for _ in range(lacking)]
+            seen.rows += [CacheRow(row.picture, []) for _ in range(lacking)]
         kept, numbers = len(row.held) - back, [*range(self._next, self._next + count)]
         self._next += count
         self._memory.copy(at, free[:count], row.places[-back:])
@@ -364,7 +364,7 @@ class LlamaRows:
         rows = zip(self._seen.rows, tokens, leads, logs or [0.0] * len(tokens), strict=False)
         for row, token, lead, log in rows:
             assert row.number is not None
-            if exact and lead < CLOSE:
+            if exact and lead < _CLOSE:
                 token = self._model.exactly(self._seen, row, noise.get(row.number))  # noqa: PLW2901
             chosen[row.number] = Choice(token, log)
         return chosen
@@ -379,22 +379,22 @@ def _common(some: Sequence[int], others: Sequence[int]) -> int:
 def pieces(tokenizer: "PreTrainedTokenizerBase", tokens: Iterable[int]) -> Iterator[str]:
     """A text in pieces, as its tokens come: no half character, no white space before it.
 
-    Together the pieces are what `text_of` gives for all tokens.
+    Together the pieces are what `answer_text` gives for all tokens.
     """
     ids: Ids = []
     told = ""
     for token in tokens:
         ids.append(token)
-        text = text_of(tokenizer, ids)
+        text = answer_text(tokenizer, ids)
         if not text.endswith(_HALF) and len(text) > len(told):
             yield text[len(told) :]
             told = text
-    rest = text_of(tokenizer, ids)[len(told) :]
+    rest = answer_text(tokenizer, ids)[len(told) :]
     if rest:
         yield rest
 
 
-def text_of(tokenizer: "PreTrainedTokenizerBase", tokens: Sequence[int]) -> str:
+def answer_text(tokenizer: "PreTrainedTokenizerBase", tokens: Sequence[int]) -> str:
     """The text of an answer: no control tokens, no white space before it."""
     text = tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     return str(text).lstrip()

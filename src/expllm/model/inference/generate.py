@@ -13,20 +13,20 @@ from expllm.core.conversations import Order, Questions, explanation_question, ex
 from expllm.core.errors import RecordError, UsageError
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, Expression
-from expllm.model.inference.audited_decoding import Draft, Ids, Verifier
-from expllm.model.inference.backend import InferenceBackend, pieces, text_of
+from expllm.model.inference.audited_decoding import Ids, TextDraft, TextVerifier
+from expllm.model.inference.backend import InferenceBackend, answer_text, pieces
 from expllm.model.inference.label_scoring import token_tree
 from expllm.model.inference.loader import load_fast_runtime
 from expllm.model.inference.vlm_output import MOST_TOKENS, GeneratedText, LabelScores, VLMOutput
-from expllm.model.manifest import read_manifest, temperature_of
-from expllm.model.model_inputs import Prepared, Preparer, preparer
+from expllm.model.manifest import calibrated_temperature, read_manifest
+from expllm.model.model_inputs import InputPreparation, Preparer, preparer
 from expllm.model.tokenize import label_tokens
 
 if TYPE_CHECKING:
     from PIL import Image
 
 
-class Askable(Prepared, Protocol):
+class Askable(InputPreparation, Protocol):
     """What can be asked: a `Bundle`, or a `LightBundle`."""
 
     @property
@@ -86,12 +86,12 @@ class FaceVLM:
             UsageError, MissingWeights, ModelError: as `checkpoint.load`; a temperature that is none.
         """
         extra = read_manifest(folder).extra
-        temperature = temperature_of(folder, extra)
+        temperature = calibrated_temperature(folder, extra)
         bundle: Askable | None = load_fast_runtime(folder, device)
         if bundle is None:
-            from expllm.model.checkpoint import load
+            from expllm.model.checkpoint import load_model
 
-            bundle = load(folder, dtype, device)
+            bundle = load_model(folder, dtype, device)
         return cls(bundle, temperature=temperature, dtype=dtype, mirrored=extra.get("mirrored") is True)
 
     def score_labels(self, images: Sequence["Image.Image"]) -> LabelScores:
@@ -104,7 +104,7 @@ class FaceVLM:
         labels: Sequence[Expression] | None = None,
         max_new_tokens: int = MOST_TOKENS,
         aus: Sequence[AUVector | None] | None = None,
-        verifiers: Sequence[Verifier | None] | None = None,
+        verifiers: Sequence[TextVerifier | None] | None = None,
     ) -> list[GeneratedText]:
         """An explanation of each picture, the likeliest token each time: the same every time.
 
@@ -128,7 +128,7 @@ class FaceVLM:
         max_new_tokens: int = MOST_TOKENS,
         label: Expression | None = None,
         aus: AUVector | None = None,
-        verifier: Verifier | None = None,
+        verifier: TextVerifier | None = None,
     ) -> Generator[str, None, GeneratedText]:
         """The explanation of a picture in pieces, as they are written; together they are its text.
 
@@ -148,7 +148,11 @@ class FaceVLM:
         return self._streamed(self._look([image]), prompts, [verifier], max_new_tokens)
 
     def _streamed(
-        self, seen: Any, prompts: Sequence[Ids], verifiers: Sequence[Verifier | None], max_new_tokens: int
+        self,
+        seen: Any,
+        prompts: Sequence[Ids],
+        verifiers: Sequence[TextVerifier | None],
+        max_new_tokens: int,
     ) -> Generator[str, None, GeneratedText]:
         drafts = self._drafts(prompts, verifiers)
         yield from pieces(self._tokenizer, self._tokens(seen, prompts, drafts, max_new_tokens))
@@ -161,7 +165,7 @@ class FaceVLM:
         max_new_tokens: int = MOST_TOKENS,
         aus: Sequence[AUVector | None] | None = None,
         on_token: Callable[[str], object] | None = None,
-        verifiers: Sequence[Verifier | None] | None = None,
+        verifiers: Sequence[TextVerifier | None] | None = None,
     ) -> VLMOutput:
         """Label, explanation, and the label once more behind the explanation. Pictures are encoded once.
 
@@ -240,12 +244,14 @@ class FaceVLM:
         round_ = label_question(self.label_set, self._questions).answered(label.value)
         return self._encoder.prompt(round_.asked(explanation_text(self._questions, aus)))
 
-    def _drafts(self, prompts: Sequence[Ids], verifiers: Sequence[Verifier | None] | None) -> list[Draft]:
+    def _drafts(
+        self, prompts: Sequence[Ids], verifiers: Sequence[TextVerifier | None] | None
+    ) -> list[TextDraft]:
         verifiers = [None] * len(prompts) if verifiers is None else verifiers
-        return [Draft(self._tokenizer, verifier) for _, verifier in zip(prompts, verifiers, strict=True)]
+        return [TextDraft(self._tokenizer, verifier) for _, verifier in zip(prompts, verifiers, strict=True)]
 
     def _write(
-        self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[Draft], max_new_tokens: int,
+        self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[TextDraft], max_new_tokens: int,
         on_token: Callable[[str], object] | None = None,
     ) -> None:  # fmt: skip
         tokens = self._tokens(seen, prompts, drafts, max_new_tokens)
@@ -256,17 +262,17 @@ class FaceVLM:
                 on_token(piece)
 
     def _tokens(
-        self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[Draft], max_new_tokens: int
+        self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[TextDraft], max_new_tokens: int
     ) -> Iterator[int]:
         """Tokens of all texts, as they come to stand."""
         for step in self._backend.write(seen, prompts, drafts, self._end, max_new_tokens):
             yield from (token for _, token in step)
 
-    def _written(self, drafts: Sequence[Draft]) -> list[GeneratedText]:
-        return [_parsed(text_of(self._tokenizer, draft.text), draft) for draft in drafts]
+    def _written(self, drafts: Sequence[TextDraft]) -> list[GeneratedText]:
+        return [_parsed(answer_text(self._tokenizer, draft.text), draft) for draft in drafts]
 
 
-def _parsed(text: str, draft: Draft) -> GeneratedText:
+def _parsed(text: str, draft: TextDraft) -> GeneratedText:
     """A text with its parts, or with what is wrong with it."""
     tokens = len(draft.text)
     cut = f"the text was cut off after {tokens:,} tokens" if draft.cut else None

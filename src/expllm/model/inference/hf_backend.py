@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from expllm.model.inference.audited_decoding import Choice, Draft, Fed, Ids, decode
-from expllm.model.inference.backend import Step
+from expllm.model.inference.audited_decoding import Choice, Fed, Ids, TextDraft, decode
+from expllm.model.inference.backend import DecodingStep
 from expllm.model.inference.label_scoring import TokenTree
 from expllm.model.model_inputs import Pixels, Preparer
 from expllm.model.tokenize import IGNORE, Encoded
@@ -46,8 +46,8 @@ class TransformersBackend:
 
     @torch.inference_mode()
     def write(
-        self, seen: Sequence[Pixels], prompts: Sequence[Ids], drafts: Sequence[Draft], end: int, most: int
-    ) -> Iterator[Step]:
+        self, seen: Sequence[Pixels], prompts: Sequence[Ids], drafts: Sequence[TextDraft], end: int, most: int
+    ) -> Iterator[DecodingStep]:
         """See `InferenceBackend`; one picture after the other."""
         for picture, (pixels, prompt, draft) in enumerate(zip(seen, prompts, drafts, strict=True)):
             for step in decode(TransformersRows(self, pixels, prompt), [draft], end, most):

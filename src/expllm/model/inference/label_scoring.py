@@ -70,7 +70,7 @@ def token_tree(continuations: Sequence[Sequence[int]]) -> TokenTree:
     return TokenTree(tuple(tokens), tuple(parents), tuple(foretold))
 
 
-def score(
+def score_tree(
     language: LlamaDecoder,
     memory: KVCache,
     embedded: Tensor,

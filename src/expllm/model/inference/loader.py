@@ -29,7 +29,7 @@ from expllm.model.manifest import (
     ADAPTER,
     ADAPTER_CONFIG,
     AGAIN,
-    WEIGHTS,
+    WEIGHT_NAMES,
     Manifest,
     check_files,
     read_manifest,
@@ -40,13 +40,13 @@ from expllm.model.residual_network import blocks_of, look, stem_of
 from expllm.model.tensors import each_weight, load_weights
 from expllm.model.tokenizer import LightTokenizer
 from expllm.model.weight_files import tensor_shapes
-from expllm.model.weight_keys import Differences, Shape, check_fit, check_keys, check_shapes, not_finite
+from expllm.model.weight_keys import Differences, TensorShape, check_fit, check_keys, check_shapes, not_finite
 
 _ADAPTED: Final = "base_model.model."
 _CARRIED: Final = "model.language_model."
 _TOWER: Final = "model.vision_tower."
 _PROJECTOR: Final = "model.multi_modal_projector."
-_BESIDE: Final = (*WEIGHTS.values(), ADAPTER, ADAPTER_CONFIG)
+_BESIDE: Final = (*WEIGHT_NAMES.values(), ADAPTER, ADAPTER_CONFIG)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def load_fast_runtime(folder: Path, device: torch.device | str) -> FastRuntime |
     if not (plain and here and set(manifest.files) <= {*_BESIDE}):
         return None
     check_files(folder, manifest)
-    needed = (WEIGHTS["tower"], WEIGHTS["projector"], ADAPTER)
+    needed = (WEIGHT_NAMES["tower"], WEIGHT_NAMES["projector"], ADAPTER)
     if missing := [name for name in needed if name not in manifest.files]:
         raise MissingWeights(f"{folder / missing[0]}: is missing: copy the whole folder again")
     carrier = cached_model(preset.language)
@@ -130,14 +130,14 @@ class _Weights:
         shapes = {_plain(name): shape for names in held.values() for name, shape in names.items()}
         check_fit(self._adapters, adapter_shapes(shapes, self.preset.lora), bundle.folder / ADAPTER)
 
-    def _checked(self, folder: Path) -> dict[Path, dict[str, Shape]]:
+    def _checked(self, folder: Path) -> dict[Path, dict[str, TensorShape]]:
         """Names and shapes of the tensors in each file, which are those that the model has to have."""
         tower = {name: tuple(one.shape) for name, one in _net(self.preset.tower, "meta").named_parameters()}
         projector = projector_shapes(self.preset.tower.hidden, int(self.config["hidden_size"]))
         expected = {
             self._carrier: llama_shapes(self.config),
-            folder / WEIGHTS["tower"]: {f"{_TOWER}{name}": shape for name, shape in tower.items()},
-            folder / WEIGHTS["projector"]: {
+            folder / WEIGHT_NAMES["tower"]: {f"{_TOWER}{name}": shape for name, shape in tower.items()},
+            folder / WEIGHT_NAMES["projector"]: {
                 f"{_PROJECTOR}{name}": shape for name, shape in projector.items()
             },
         }

@@ -9,7 +9,7 @@ from typing import Any, Final
 from expllm.core.errors import RecordError
 from expllm.evals.metrics.bootstrap import Interval
 
-NAME: Final = "ablation.json"
+_NAME: Final = "ablation.json"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class AblationRun:
 
 
 def is_ablation(path: Path) -> bool:
-    return (path / NAME).is_file()
+    return (path / _NAME).is_file()
 
 
 def read_ablation(path: Path) -> AblationRun:
@@ -37,7 +37,7 @@ def read_ablation(path: Path) -> AblationRun:
     Raises:
         RecordError: the file is damaged.
     """
-    file = path / NAME
+    file = path / _NAME
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         rows = {

@@ -5,7 +5,14 @@ from typing import Final
 
 from expllm.report.evaluation.ablation_runs import AblationRun
 from expllm.report.evaluation.evaluated_runs import EvalRuns
-from expllm.report.evaluation.paper_tables import NOTHING, Column, Table, figure, percent, published
+from expllm.report.evaluation.paper_tables import (
+    NOTHING,
+    Column,
+    ReportTable,
+    figure,
+    percent_interval,
+    published,
+)
 
 _TITLES: Final = {
     "IV": "How often labels are trained, how often explanations",
@@ -14,7 +21,7 @@ _TITLES: Final = {
 _FIRST: Final = {"IV": "Labels : explanations", "V": "Training"}
 
 
-def ablation_tables(material: EvalRuns) -> Iterator[Table]:
+def ablation_tables(material: EvalRuns) -> Iterator[ReportTable]:
     """Tables IV and V, as far as variants of them were trained."""
     for key in ("IV", "V"):
         runs = [run for run in material.ablations if _trained(run, key)]
@@ -26,7 +33,7 @@ def _trained(run: AblationRun, key: str) -> bool:
     return any(table == key and accuracy for (table, _), (_, accuracy, _) in run.rows.items())
 
 
-def _table(key: str, runs: Sequence[AblationRun]) -> Table:
+def _table(key: str, runs: Sequence[AblationRun]) -> ReportTable:
     paper = published()[key]
     columns = [Column(_FIRST[key]), *(Column(name, "paper") for name in paper["columns"])]
     for run in runs:
@@ -47,16 +54,16 @@ def _table(key: str, runs: Sequence[AblationRun]) -> Table:
         notes.append(
             "The paper evaluates 0:1 by the conclusion of the explanation. Its figures are of RAF-DB."
         )
-    return Table(key, _TITLES[key], tuple(columns), tuple(rows), (False,) * len(rows), tuple(notes))
+    return ReportTable(key, _TITLES[key], tuple(columns), tuple(rows), (False,) * len(rows), tuple(notes))
 
 
 def _cells(run: AblationRun, key: str, name: str) -> Iterator[str]:
     row, accuracy, f1 = run.rows.get((key, name), (None, None, None))
     spread = ((row or {}).get("accuracy") or {}).get("spread")
     yield NOTHING if row is None else str(row["trainings"])
-    yield NOTHING if accuracy is None else percent(accuracy)
+    yield NOTHING if accuracy is None else percent_interval(accuracy)
     yield NOTHING if spread is None else f"{100 * spread:.1f}"
-    yield NOTHING if f1 is None else percent(f1)
+    yield NOTHING if f1 is None else percent_interval(f1)
 
 
 def _told(run: AblationRun, key: str) -> Iterator[tuple[str, str]]:

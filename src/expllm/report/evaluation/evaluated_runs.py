@@ -8,7 +8,7 @@ from typing import Final
 
 from expllm.core.errors import ExpllmError, UsageError
 from expllm.evals.saved_answers import Answer, EvalRun, Settings
-from expllm.evals.scores import Scores, score
+from expllm.evals.scores import RunScores, score_run
 from expllm.model.shipped import OFFLINE
 from expllm.report.evaluation.ablation_runs import AblationRun, is_ablation, read_ablation
 
@@ -35,7 +35,7 @@ class ScoredRun:
     path: Path
     settings: Settings
     answers: tuple[Answer, ...]
-    scores: Scores
+    scores: RunScores
 
     @property
     def kind(self) -> str:
@@ -85,7 +85,7 @@ def model_name(model: str) -> str:
     return named[-1] if named else model
 
 
-def read(paths: Sequence[Path], abstain: float | None = None) -> EvalRuns:
+def read_runs(paths: Sequence[Path], abstain: float | None = None) -> EvalRuns:
     """Reads the folders of runs, each once, in the order given.
 
     Args:
@@ -108,7 +108,7 @@ def _scored(path: Path, abstain: float | None) -> ScoredRun:
     run = EvalRun(path)
     settings, answers = run.settings(), run.answers()
     try:
-        return ScoredRun(path, settings, tuple(answers), score(settings, answers, abstain=abstain))
+        return ScoredRun(path, settings, tuple(answers), score_run(settings, answers, abstain=abstain))
     except ExpllmError as error:
         raise type(error)(f"{path}: {error}") from None
 

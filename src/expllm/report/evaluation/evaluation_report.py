@@ -12,8 +12,8 @@ from expllm.report.evaluation.evaluation_page import page
 from expllm.report.evaluation.explanation_tables import text_tables
 from expllm.report.evaluation.gallery import Gallery, gallery
 from expllm.report.evaluation.gallery_faces import GalleryFaces, Shown, open_faces
-from expllm.report.evaluation.markdown import markdown
-from expllm.report.evaluation.paper_tables import Table, accuracy_tables, overview, published
+from expllm.report.evaluation.markdown import tables_markdown
+from expllm.report.evaluation.paper_tables import ReportTable, accuracy_tables, overview, published
 
 TITLE: Final = "ExpLLM: evaluation"
 
@@ -28,7 +28,7 @@ _NEEDS: Final = {
 
 
 @dataclass(frozen=True)
-class Report:
+class WrittenReport:
     """What was written.
 
     Attributes:
@@ -50,7 +50,7 @@ def write_report(
     samples: int = 8,
     faces: Shown = "blur",
     root: str | None = None,
-) -> Report:
+) -> WrittenReport:
     """Writes the page, and the tables as Markdown beside it.
 
     Args:
@@ -74,8 +74,8 @@ def write_report(
         for piece in page(title, tables, material, shown, left_out, source):
             file.write(piece)
     with whole_file(beside) as file:
-        file.write(markdown(title, tables, left_out, source))
-    return Report(out, beside, left_out)
+        file.write(tables_markdown(title, tables, left_out, source))
+    return WrittenReport(out, beside, left_out)
 
 
 def _shown(
@@ -88,7 +88,7 @@ def _shown(
     return found, open_faces(found.run.settings, ids, faces, root)
 
 
-def _left_out(tables: list[Table], shown: bool, samples: int) -> Iterator[str]:
+def _left_out(tables: list[ReportTable], shown: bool, samples: int) -> Iterator[str]:
     keys = {table.key for table in tables}
     for key, needs in _NEEDS.items():
         if key not in keys:

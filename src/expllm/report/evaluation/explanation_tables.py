@@ -3,21 +3,28 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from expllm.evals.claim_comparison import KINDS
-from expllm.evals.explanation_scores import AsWritten, Grounding, audited_texts, grounding, pairs_of
+from expllm.evals.claim_comparison import DIFFERENCE_KINDS
+from expllm.evals.explanation_scores import AsWritten, GroundingScore, audited_texts, grounding, pairs_of
 from expllm.evals.judge.judge_run import JudgeRun
 from expllm.evals.judge.judge_scores import Judged, judged
-from expllm.evals.judge.rubric import PARTS
+from expllm.evals.judge.rubric import RUBRIC_PARTS
 from expllm.evals.metrics.bootstrap import Interval
 from expllm.evals.model_audit import ModelAudit, all_model_audits
 from expllm.report.evaluation.evaluated_runs import EvalRuns, ScoredRun
-from expllm.report.evaluation.paper_tables import NOTHING, Column, Table, figure, percent, published
+from expllm.report.evaluation.paper_tables import (
+    NOTHING,
+    Column,
+    ReportTable,
+    figure,
+    percent_interval,
+    published,
+)
 
 DISAGREEMENTS: Final = 10
 """Of each audit model that a page quotes; the JSON of the run has all."""
 
 
-def text_tables(material: EvalRuns) -> Iterator[Table]:
+def text_tables(material: EvalRuns) -> Iterator[ReportTable]:
     """Table III and the grounding of explanations, as far as there are runs for them."""
     names = material.names()
     runs = [run for run in material.runs if run.texts]
@@ -35,7 +42,7 @@ def _judged(run: ScoredRun) -> list[Judged]:
     return [judged(one, pairs_of(run.answers)) for one in JudgeRun.all_in(run.path)]
 
 
-def _exp_cot(verdicts: Sequence[tuple[ScoredRun, Judged]], names: dict[str, str]) -> Table:
+def _exp_cot(verdicts: Sequence[tuple[ScoredRun, Judged]], names: dict[str, str]) -> ReportTable:
     paper = published()["III"]
     heads = [Column("Method"), Column("Judge")]
     for name in paper["columns"]:
@@ -47,7 +54,7 @@ def _exp_cot(verdicts: Sequence[tuple[ScoredRun, Judged]], names: dict[str, str]
         own.append(False)
     for run, found in verdicts:
         parts = found.parts or {}
-        mine = [*(parts.get(part) for part in PARTS), found.score]
+        mine = [*(parts.get(part) for part in RUBRIC_PARTS), found.score]
         cells = [cell for value in mine for cell in ("", _points(value))]
         rows.append((f"{names[run.settings.digest]} on {run.dataset}", found.passport.judge, *cells))
         own.append(True)
@@ -58,7 +65,7 @@ def _exp_cot(verdicts: Sequence[tuple[ScoredRun, Judged]], names: dict[str, str]
         *(_passport(run, names[run.settings.digest], found) for run, found in verdicts),
     ]
     title = "Exp-CoT score of explanations, by a judge"
-    return Table("III", title, tuple(heads), tuple(rows), tuple(own), tuple(notes))
+    return ReportTable("III", title, tuple(heads), tuple(rows), tuple(own), tuple(notes))
 
 
 def _passport(run: ScoredRun, name: str, found: Judged) -> str:
@@ -79,7 +86,7 @@ def _passport(run: ScoredRun, name: str, found: Judged) -> str:
     return f"{text}."
 
 
-def _grounding(found: Sequence[tuple[ScoredRun, Grounding]], names: dict[str, str]) -> Table:
+def _grounding(found: Sequence[tuple[ScoredRun, GroundingScore]], names: dict[str, str]) -> ReportTable:
     heads = (
         "Method", "Texts", "Precision as first written %", "Precision of claims %", "Recall of units %",
         "Sentences read %", "Well-formed %",
@@ -104,7 +111,7 @@ def _grounding(found: Sequence[tuple[ScoredRun, Grounding]], names: dict[str, st
         *(_rewritten(names[run.settings.digest], one.as_written) for run, one in found if one.as_written),
     )
     title = "Grounding of explanations, without a judge"
-    return Table("grounding", title, tuple(map(Column, heads)), rows, (False,) * len(rows), notes)
+    return ReportTable("grounding", title, tuple(map(Column, heads)), rows, (False,) * len(rows), notes)
 
 
 def _rewritten(name: str, first: AsWritten) -> str:
@@ -115,7 +122,7 @@ def _rewritten(name: str, first: AsWritten) -> str:
     )
 
 
-def _readings(found: Sequence[tuple[ScoredRun, ModelAudit]], names: dict[str, str]) -> Table:
+def _readings(found: Sequence[tuple[ScoredRun, ModelAudit]], names: dict[str, str]) -> ReportTable:
     """What audit models read beside the rules, and the first of what they read differently."""
     heads = (
         "Method", "Audit model", "Texts read", "Claims, model", "Claims, rules", "Same verdict",
@@ -131,7 +138,8 @@ def _readings(found: Sequence[tuple[ScoredRun, ModelAudit]], names: dict[str, st
         read = one.texts - one.open - sum(one.unscored.values())
         figures = (
             *(sum(one.verdicts[who].values()) for who in ("model", "rules")), one.same,
-            *(counts.get(kind, 0) for kind in KINDS), *(one.unread[who] for who in ("model", "rules")),
+            *(counts.get(kind, 0) for kind in DIFFERENCE_KINDS),
+            *(one.unread[who] for who in ("model", "rules")),
         )  # fmt: skip
         rows.append((name, one.passport.model, f"{read:,} of {one.texts:,}", *(f"{n:,}" for n in figures)))
         notes += [
@@ -140,7 +148,7 @@ def _readings(found: Sequence[tuple[ScoredRun, ModelAudit]], names: dict[str, st
             for other in one.disagreements[:DISAGREEMENTS]
         ]
     title = "Claims read by a language model, beside the rules"
-    return Table(
+    return ReportTable(
         "readings", title, tuple(map(Column, heads)), tuple(rows), (False,) * len(rows), tuple(notes)
     )
 
@@ -150,4 +158,4 @@ def _points(value: Interval | None) -> str:
 
 
 def _share(value: Interval | None) -> str:
-    return NOTHING if value is None else percent(value)
+    return NOTHING if value is None else percent_interval(value)

@@ -13,7 +13,7 @@ from expllm.evals.saved_answers import Answer
 from expllm.grounding import concluded
 from expllm.report.evaluation.evaluated_runs import EvalRuns, ScoredRun
 
-ENGINE: Final = "Exp-CoT Engine"
+ENGINE_NAME: Final = "Exp-CoT Engine"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def gallery(material: EvalRuns, most: int) -> Gallery | None:
         _exhibit(answer, [(writer, each.get(answer.id)) for writer, each in zip(writers, by_id, strict=True)])
         for answer in drawn
     )
-    engine = (ENGINE,) if any(answer.reference for answer in drawn) else ()
+    engine = (ENGINE_NAME,) if any(answer.reference for answer in drawn) else ()
     return Gallery(first, (*engine, *writers), exhibits)
 
 
@@ -121,7 +121,7 @@ def _exhibit(answer: Answer, by_writer: Sequence[tuple[str, Answer | None]]) -> 
 
 def _told(first: Answer, by_writer: Sequence[tuple[str, Answer | None]]) -> Iterator[GalleryText]:
     if first.reference:
-        yield _read(ENGINE, first.reference)
+        yield _read(ENGINE_NAME, first.reference)
     for writer, answer in by_writer:
         if answer is not None and answer.text:
             yield _read(writer, answer.text, answer.label, answer.problem)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from expllm.files.images import Picture
 
 Shown = Literal["blur", "show", "none"]
-SIDE: Final = 208
+_SIDE: Final = 208
 """Pixels of a face in the page."""
 PATCHES: Final = 6
 """Patches of colour that are left of a blurred face, across and down: no expression and nobody is seen."""
@@ -102,7 +102,7 @@ def _face(sample: Sample, known: BoxCache | None) -> "Image.Image | None":
         picture = training_crop(data, sample.id, box)
     except ImageError:
         return None
-    return ImageOps.pad(picture.convert("RGB"), (SIDE, SIDE), color="#d8d6d0")
+    return ImageOps.pad(picture.convert("RGB"), (_SIDE, _SIDE), color="#d8d6d0")
 
 
 def _blurred(face: "Image.Image") -> "Image.Image":

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from expllm.core.errors import one_line
-from expllm.report.evaluation.paper_tables import Column, Table
+from expllm.report.evaluation.paper_tables import Column, ReportTable
 
 _SIGN: Final = 'Columns marked "paper" hold published figures'
 
 
-def is_ours(path: Path) -> bool:
+def is_our_markdown(path: Path) -> bool:
     """Whether a file may be overwritten with tables: it is not there, or holds such tables."""
     try:
         return _SIGN in path.read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def is_ours(path: Path) -> bool:
         return not path.exists()
 
 
-def markdown(title: str, tables: Sequence[Table], left_out: Sequence[str], source: str) -> str:
+def tables_markdown(title: str, tables: Sequence[ReportTable], left_out: Sequence[str], source: str) -> str:
     """A document of tables; rows of the reported runs are bold, columns say whose figures they hold.
 
     Args:
@@ -32,7 +32,7 @@ def markdown(title: str, tables: Sequence[Table], left_out: Sequence[str], sourc
     return "\n".join(_lines(title, tables, left_out, source))
 
 
-def _lines(title: str, tables: Sequence[Table], left_out: Sequence[str], source: str) -> Iterator[str]:
+def _lines(title: str, tables: Sequence[ReportTable], left_out: Sequence[str], source: str) -> Iterator[str]:
     yield f"# {_cell(title)}\n"
     yield f"{_SIGN}: {source}."
     yield 'Columns marked "here" were computed from saved answers, with 95 % intervals in brackets.\n'

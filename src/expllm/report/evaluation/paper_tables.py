@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from expllm.evals.metrics.bootstrap import Interval
 from expllm.report.evaluation.evaluated_runs import EvalRuns, ScoredRun, largest
 
-Source = Literal["paper", "here", ""]
+_Source = Literal["paper", "here", ""]
 NOTHING: Final = "\N{EN DASH}"
 
 
@@ -19,11 +19,11 @@ class Column:
     """A column, and whose figures stand in it."""
 
     name: str
-    source: Source = ""
+    source: _Source = ""
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """A table of text.
 
     Attributes:
@@ -56,7 +56,7 @@ def published() -> dict[str, Any]:
     return found
 
 
-def percent(interval: Interval) -> str:
+def percent_interval(interval: Interval) -> str:
     """A share with its 95 % interval, in percent."""
     return f"{100 * interval.estimate:.1f} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
@@ -70,7 +70,7 @@ def figure(value: float | None, digits: int = 2) -> str:
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
-def accuracy_tables(material: EvalRuns) -> Iterator[Table]:
+def accuracy_tables(material: EvalRuns) -> Iterator[ReportTable]:
     """Tables I and II, as far as there are runs for them."""
     for key, task, title in (
         ("I", "accuracy", "Accuracy (%) on data sets of facial expressions"),
@@ -81,13 +81,13 @@ def accuracy_tables(material: EvalRuns) -> Iterator[Table]:
             yield _accuracies(key, title, runs, material.names())
 
 
-def _accuracies(key: str, title: str, runs: Sequence[ScoredRun], names: dict[str, str]) -> Table:
+def _accuracies(key: str, title: str, runs: Sequence[ScoredRun], names: dict[str, str]) -> ReportTable:
     paper = published()[key]
     ours = {(run.settings.digest, run.dataset): run for run in runs}
     found = list(dict.fromkeys(run.dataset for run in runs))
     datasets = [*paper["columns"], *(name for name in found if name not in paper["columns"])]
     columns = [Column("Method"), Column("Published")]
-    cells: list[tuple[Source, str]] = []
+    cells: list[tuple[_Source, str]] = []
     for name in datasets:
         cells += [("paper", name)] if name in paper["columns"] else []
         cells += [("here", name)] if name in found else []
@@ -100,10 +100,10 @@ def _accuracies(key: str, title: str, runs: Sequence[ScoredRun], names: dict[str
         own.append(False)
     for digest in dict.fromkeys(run.settings.digest for run in runs):
         mine = [ours.get((digest, name)) if source == "here" else None for source, name in cells]
-        told = ("" if run is None else percent(run.scores.intervals.accuracy) for run in mine)
+        told = ("" if run is None else percent_interval(run.scores.intervals.accuracy) for run in mine)
         rows.append((names[digest], "these runs", *told))
         own.append(True)
-    return Table(key, title, tuple(columns), tuple(rows), tuple(own), tuple(_faces(runs, names)))
+    return ReportTable(key, title, tuple(columns), tuple(rows), tuple(own), tuple(_faces(runs, names)))
 
 
 def _faces(runs: Iterable[ScoredRun], names: dict[str, str]) -> Iterator[str]:
@@ -122,7 +122,7 @@ def _faces(runs: Iterable[ScoredRun], names: dict[str, str]) -> Iterator[str]:
         yield f"{text}."
 
 
-def overview(material: EvalRuns) -> Table:
+def overview(material: EvalRuns) -> ReportTable:
     """Every run, with the figures that an accuracy alone hides."""
     names = material.names()
     heads: dict[str, Callable[[ScoredRun], str]] = {
@@ -130,10 +130,10 @@ def overview(material: EvalRuns) -> Table:
         "Data set": lambda run: run.dataset,
         "Task": lambda run: run.settings.task,
         "Faces": lambda run: f"{run.scores.figures.rows:,}",
-        "Accuracy %": lambda run: percent(run.scores.intervals.accuracy),
+        "Accuracy %": lambda run: percent_interval(run.scores.intervals.accuracy),
         "Largest class %": lambda run: share(run.scores.figures.majority_share),
-        "Balanced accuracy %": lambda run: percent(run.scores.intervals.balanced_accuracy),
-        "Macro-F1 %": lambda run: percent(run.scores.intervals.macro_f1),
+        "Balanced accuracy %": lambda run: percent_interval(run.scores.intervals.balanced_accuracy),
+        "Macro-F1 %": lambda run: percent_interval(run.scores.intervals.macro_f1),
         "Calibration error %": _calibration,
         "Risk area %": lambda run: share(run.scores.risk.area if run.scores.risk else None),
         "No answer": lambda run: f"{run.scores.figures.unanswered:,}",
@@ -152,7 +152,7 @@ def overview(material: EvalRuns) -> Table:
             f"Coverage: the share of faces with an answer of a probability of {kept.threshold:g} or more."
         )
     columns = tuple(Column(name) for name in heads)
-    return Table("all", "All runs", columns, rows, (False,) * len(rows), tuple(notes))
+    return ReportTable("all", "All runs", columns, rows, (False,) * len(rows), tuple(notes))
 
 
 def _calibration(run: ScoredRun) -> str:
@@ -166,14 +166,16 @@ def _coverage(run: ScoredRun) -> str:
 
 def _kept(run: ScoredRun) -> str:
     found = run.scores.abstaining.accuracy if run.scores.abstaining else None
-    return NOTHING if found is None else percent(found)
+    return NOTHING if found is None else percent_interval(found)
 
 
-def classes(run: ScoredRun) -> Table:
+def classes(run: ScoredRun) -> ReportTable:
     """One run, class by class."""
     rows = []
     for label, each in zip(run.scores.labels, run.scores.figures.classes, strict=True):
         shares = map(share, (each.precision, each.recall, each.f1))
         rows.append((label, f"{each.support:,}", f"{each.answered:,}", *shares))
     heads = ("Class", "Faces", "Answered", "Precision %", "Recall %", "F1 %")
-    return Table("classes", "Class by class", tuple(map(Column, heads)), tuple(rows), (False,) * len(rows))
+    return ReportTable(
+        "classes", "Class by class", tuple(map(Column, heads)), tuple(rows), (False,) * len(rows)
+    )

@@ -11,7 +11,8 @@ from expllm.core.records import CoT
 from expllm.core.vocabulary import AU_NAMES, AUVector, Expression
 from expllm.cot.rule_writer import write_cot
 from expllm.grounding import audit
-from expllm.report.audit_html import LEGEND, audited_html, marked_text
+from expllm.report.audit_html import audited_html, marked_text
+from expllm.report.html_shell import render
 
 SMILE = AUVector.from_positive({"left lip corner pull": 0.7, "right lip corner pull": 0.7})
 
@@ -92,5 +93,5 @@ def test_a_text_of_which_nothing_was_read_does_not_claim_nothing() -> None:
 
 
 def test_the_legend_has_every_kind_of_mark() -> None:
-    listed = re.findall(r'<mark class="([\w-]+)"', LEGEND)
+    listed = re.findall(r'<mark class="([\w-]+)"', render("legend.html"))
     assert listed == ["supported", "contradicted", "unsupported", "not-measurable", "unread"]

@@ -251,7 +251,7 @@ class TestHtml:
         analysis = FaceAnalysis(input=HOSTILE, status="error", error=f"cannot read {HOSTILE}")
         html = html_of((picture_of(9, 9), [analysis, face(input=HOSTILE)]), title=HOSTILE)
         assert Tags(html).named("script") == []
-        assert "&quot;&gt;&lt;script&gt;" in html
+        assert "&#34;&gt;&lt;script&gt;" in html
         assert "\x1b" not in html
         html.encode("utf-8")  # a lone surrogate of an undecodable file name would fail here
 

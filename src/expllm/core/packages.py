@@ -21,6 +21,7 @@ EXTRAS: Final[Mapping[str, str]] = {
 """Module -> the extra of this package that brings it."""
 CORE: Final = (
     "aiohttp",
+    "jinja2",
     "mediapipe",
     "numpy",
     "PIL",

@@ -3,15 +3,17 @@
 Sentences about the face that the audit could not read are hatched, as units that were not measured are.
 """
 
-from collections.abc import Iterator
-from html import escape
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from expllm.core.errors import one_line
 from expllm.grounding import Audit, Checked, Verdict, audit
+from expllm.report.html_shell import render
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from expllm.core.records import CoT
     from expllm.core.vocabulary import AUVector
 
@@ -29,17 +31,25 @@ SEVERITY: Final = (
 
 _UNREAD: Final = "not read: nothing in this sentence was checked"
 
-LEGEND: Final = (
-    '<mark class="supported">supported by the action units</mark> '
-    '<mark class="contradicted">contradicted, or on the wrong side or half of the face</mark> '
-    '<mark class="unsupported">not supported, or of another degree</mark> '
-    '<mark class="not-measurable">cannot be measured</mark> '
-    f'<mark class="unread">{_UNREAD}</mark>'
-)
-"""What the marks mean, as HTML."""
+
+@dataclass(frozen=True)
+class MarkedPiece:
+    """A piece of a text as the page shows it.
+
+    Attributes:
+        text: Word for word.
+        mark: The style of its mark; empty where nothing is claimed.
+        title: What the mark says: verdicts with their reasons.
+        emotion: Whether it names an expression.
+    """
+
+    text: str
+    mark: str = ""
+    title: str = ""
+    emotion: bool = False
 
 
-def audited_html(cot: "CoT", aus: "AUVector", *, emotions: bool = False) -> str:
+def audited_html(cot: "CoT", aus: "AUVector", *, emotions: bool = False) -> "Markup":
     """The three parts under their headings, each claim marked, and a line on what the audit found.
 
     Args:
@@ -50,20 +60,25 @@ def audited_html(cot: "CoT", aus: "AUVector", *, emotions: bool = False) -> str:
     at = 0
     for heading, part in zip(cot.HEADINGS, cot.parts, strict=True):
         at = cot.text.index(part, cot.text.index(f"**{heading}:**", at))
-        marked = "".join(_marked(part, at, report, emotions))
-        parts.append(f'<div class="part"><h4>{_escaped(heading)}</h4><p>{marked}</p></div>')
+        parts.append((heading, list(_marked(part, at, report, emotions))))
         at += len(part)
-    return "".join(parts) + _found(report)
+    return marked_html(parts, audit_summary(report))
 
 
-def marked_text(text: str, aus: "AUVector") -> str:
+def marked_text(text: str, aus: "AUVector") -> "Markup":
     """The same of a text that lacks the three parts, as it stands, words for expressions marked."""
     report = audit(text, aus)
-    return f'<div class="part"><p>{"".join(_marked(text, 0, report, True))}</p></div>{_found(report)}'
+    return marked_html([("", list(_marked(text, 0, report, True)))], audit_summary(report))
 
 
-def _found(report: Audit) -> str:
-    return f'<p class="audit">{_escaped(audit_summary(report))}</p>'
+def marked_html(parts: Sequence[tuple[str, Sequence[MarkedPiece]]], found: str) -> "Markup":
+    """The HTML of a marked text.
+
+    Args:
+        parts: (heading or nothing, pieces) in their order.
+        found: A line on what the audit found.
+    """
+    return render("audited.html", parts=parts, found=found)
 
 
 def audit_summary(report: Audit) -> str:
@@ -104,7 +119,7 @@ def _missed(report: Audit) -> str:
     return f"Not mentioned: {', '.join(f'{name} {value:.2f}' for name, value in report.missed.items())}."
 
 
-def _marked(part: str, offset: int, report: Audit, emotions: bool) -> Iterator[str]:
+def _marked(part: str, offset: int, report: Audit, emotions: bool) -> Iterator[MarkedPiece]:
     """The part in pieces; a piece that claims cover is marked with the gravest verdict among them.
 
     A piece of a sentence that could not be read is marked as such.
@@ -118,25 +133,18 @@ def _marked(part: str, offset: int, report: Audit, emotions: bool) -> Iterator[s
     spans += [(u.start, u.end) for u in unread]
     for start, stop in spans:
         cuts |= {max(offset, start), min(end, stop)}
-    ordered = sorted(cuts)
-    for start, stop in pairwise(ordered):
-        text = _escaped(part[start - offset : stop - offset])
-        if any(m.start <= start and stop <= m.end for m in named):
-            text = f'<b class="emotion">{text}</b>'
-        covering = [c for c in inside if c.claim.start <= start and stop <= c.claim.end]
-        if covering:
-            yield _mark(text, covering)
-        elif any(u.start <= start and stop <= u.end for u in unread):
-            yield f'<mark class="unread" title="{_UNREAD}">{text}</mark>'
-        else:
-            yield text
+    for start, stop in pairwise(sorted(cuts)):
+        mark, title = _mark([c for c in inside if c.claim.start <= start and stop <= c.claim.end])
+        if not mark and any(u.start <= start and stop <= u.end for u in unread):
+            mark, title = "unread", _UNREAD
+        emotion = any(m.start <= start and stop <= m.end for m in named)
+        yield MarkedPiece(part[start - offset : stop - offset], mark, title, emotion)
 
 
-def _mark(text: str, covering: list[Checked]) -> str:
+def _mark(covering: list[Checked]) -> tuple[str, str]:
+    """Style and title of the mark over words that claims share; nothing where there is no claim."""
+    if not covering:
+        return "", ""
     gravest = min((c.verdict for c in covering), key=SEVERITY.index)
     told = "; ".join(f"{c.verdict.value}: {c.reason}" for c in covering)
-    return f'<mark class="{gravest.value.replace(" ", "-")}" title="{_escaped(told)}">{text}</mark>'
-
-
-def _escaped(text: str) -> str:
-    return escape(one_line(text), quote=True)
+    return gravest.value.replace(" ", "-"), told

@@ -5,26 +5,28 @@ The counts are known at the end only, so they stand there; the style sheet moves
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from PIL import Image
 
 from expllm.report import mesh, rows
-from expllm.report.audit_html import LEGEND
 from expllm.report.face_cards import face_card
-from expllm.report.html_shell import foot, html_text, jpeg_uri, page_head
+from expllm.report.html_shell import foot, jpeg_uri, page_head, render
 
 if TYPE_CHECKING:
-    from expllm.core.records import FaceAnalysis
+    from markupsafe import Markup
+
+    from expllm.core.records import Box, FaceAnalysis
     from expllm.files.images import Picture
 
 LONGEST_SIDE: Final = 640  # of an embedded picture, pixels
 _MESH: Final = "Lines of the face mesh: MediaPipe (Apache-2.0)."
-_KEY: Final = """<p class="key">Sides are the subject\N{RIGHT SINGLE QUOTATION MARK}s own:
-<span class="swatch right">their right</span> <span class="swatch left">their left</span>
-<span class="swatch unknown">not measured</span>, which is not zero</p>"""
-_MARKS: Final = f'<p class="key marks">Claims in the texts: {LEGEND}</p>'
+_STATUS_WORDS: Final = {
+    "ok": "faces measured", "too_small": "too small", "no_landmarks": "without landmarks",
+    "no_face": "without a face", "error": "not readable",
+}  # fmt: skip
 
 
 class _TextFile(Protocol):
@@ -51,7 +53,7 @@ class HtmlReport:
         self._labels: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
-        self._file.write(page_head(self._title, _KEY + _MARKS))
+        self._file.write(page_head(self._title, render("key.html")))
         return self
 
     def __exit__(
@@ -75,60 +77,43 @@ class HtmlReport:
         self._items += 1
         self._statuses.update(analysis.status for analysis in analyses)
         self._labels.update(rows.label_text(a) for a in analyses if a.expression or a.uncertain)
-        name = html_text(rows.name_text(analyses[0]) if analyses else picture.name if picture else "nothing")
-        number = self._items
-        figure = _figure(picture, analyses, name, number) if picture else ""
-        kind = "item" if picture else "item bare"
-        cards = "".join(face_card(analysis) for analysis in analyses)
+        name = rows.name_text(analyses[0]) if analyses else picture.name if picture else "nothing"
         self._file.write(
-            f'<article class="{kind}" id="item-{number}" aria-labelledby="name-{number}">'
-            f'<h2 id="name-{number}">{name}</h2>{figure}<div class="faces">\n{cards}</div></article>\n'
-        )
+            render(
+                "item.html", number=self._items, name=name, cards=map(face_card, analyses),
+                picture=_ShownPicture(picture, analyses, name) if picture else None,
+            )
+        )  # fmt: skip
 
-    def _summary(self) -> str:
-        facts = [f"<li><strong>{self._items}</strong> {'picture' if self._items == 1 else 'pictures'}</li>"]
-        words = {
-            "ok": "faces measured", "too_small": "too small", "no_landmarks": "without landmarks",
-            "no_face": "without a face", "error": "not readable",
-        }  # fmt: skip
-        for status, meaning in words.items():
-            if self._statuses[status] or status == "ok":
-                facts.append(f"<li><strong>{self._statuses[status]}</strong> {meaning}</li>")
-        total = max(1, self._labels.total())
-        labels = "".join(
-            f'<tr><th scope="row">{html_text(label)}</th><td><span class="bar" '
-            f'style="--v:{count / total:.4g}"></span></td><td class="value">{count}</td></tr>'
-            for label, count in self._labels.most_common()
-        )
-        table = f"<table><caption>Faces by most probable label</caption>{labels}</table>" if labels else ""
-        return f'<section class="summary" aria-label="Summary"><ul>{"".join(facts)}</ul>{table}</section>\n'
+    def _summary(self) -> "Markup":
+        counts = self._statuses
+        facts = [(counts[s], words) for s, words in _STATUS_WORDS.items() if counts[s] or s == "ok"]
+        return render("summary.html", items=self._items, facts=facts, labels=self._labels)
 
 
-def _figure(picture: "Picture", analyses: "Sequence[FaceAnalysis]", name: str, number: int) -> str:
-    photo = Image.fromarray(picture.pixels)
-    photo.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    width, height = photo.size
-    scale = (picture.full_size[0] / width, picture.full_size[1] / height)
-    drawing = "".join(_drawing(analysis, scale, max(width, height)) for analysis in analyses)
-    toggle = ""
-    if any(analysis.landmarks for analysis in analyses):
-        toggle = (
-            f'<input type="checkbox" class="toggle" id="mesh-{number}" checked>'
-            f'<label for="mesh-{number}">face mesh</label>'
-        )
-    return (
-        f'<figure style="--w:{width};--h:{height}">{toggle}'
-        f'<div class="frame"><img width="{width}" height="{height}" alt="{_alt(name, analyses)}"'
-        f' src="{jpeg_uri(photo)}">'
-        f'<svg viewBox="0 0 {width} {height}" aria-hidden="true">{drawing}</svg></div><figcaption>'
-        f"{picture.full_size[0]} \N{MULTIPLICATION SIGN} {picture.full_size[1]} px</figcaption></figure>"
-    )
+class _ShownPicture:
+    """A picture as the page shows it: embedded, with its faces drawn in pixels of what is embedded.
 
+    Attributes:
+        width, height: Of the embedded picture.
+        full_size: Width and height of the original.
+        address: The picture itself.
+        alt: Its name, and what is marked in it.
+        drawings: One for each face.
+        has_mesh: Whether a face has a mesh that can be switched off.
+    """
 
-def _alt(name: str, analyses: "Sequence[FaceAnalysis]") -> str:
-    """Attribute text: the picture's name (already escaped) and what is marked in it."""
-    faces = [f"{rows.face_text(a)}: {_read_as(a)}" for a in analyses if a.box]
-    return f"{name} ({html_text('; '.join(faces))})" if faces else f"{name} (no face marked)"
+    def __init__(self, picture: "Picture", analyses: "Sequence[FaceAnalysis]", name: str) -> None:
+        photo = Image.fromarray(picture.pixels)
+        photo.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+        self.width, self.height = photo.size
+        self.full_size = picture.full_size
+        self.address = jpeg_uri(photo)
+        faces = "; ".join(f"{rows.face_text(a)}: {_read_as(a)}" for a in analyses if a.box)
+        self.alt = f"{name} ({faces or 'no face marked'})"
+        scale = (picture.full_size[0] / self.width, picture.full_size[1] / self.height)
+        self.drawings = [_drawing(analysis, scale, max(photo.size)) for analysis in analyses]
+        self.has_mesh = any(analysis.landmarks for analysis in analyses)
 
 
 def _read_as(analysis: "FaceAnalysis") -> str:
@@ -136,33 +121,50 @@ def _read_as(analysis: "FaceAnalysis") -> str:
     return rows.label_text(analysis) if known else analysis.status.replace("_", " ")
 
 
-def _drawing(analysis: "FaceAnalysis", scale: tuple[float, float], longest: int) -> str:
-    """SVG of one face in pixels of the embedded picture: mesh, box, number."""
-    parts = []
-    groups: tuple[mesh.Group, ...] = ("middle", "right", "left")
-    for group in groups if analysis.landmarks else ():
-        path = "".join(_path(line) for line in mesh.lines(analysis.landmarks or (), group, scale))
-        parts.append(f'<path class="under" d="{path}"/><path class="{group}" d="{path}"/>')
-    inside = ""
-    if parts and analysis.landmarks:
+@dataclass(frozen=True)
+class _Drawing:
+    """Mesh, box and number of one face, in pixels of the embedded picture.
+
+    Attributes:
+        mesh: (group, path) of its lines.
+        pen: Width of these lines.
+        box: Where the face is; None where nobody knows.
+        status: Of its analysis.
+        number: What stands on the plate.
+        size: Height of its letters.
+        left, top, plate: The plate's upper left corner and its width.
+    """
+
+    mesh: Sequence[tuple[str, str]]
+    pen: float
+    box: "Box | None"
+    status: str
+    number: str
+    size: float
+    left: float = 0.0
+    top: float = 0.0
+    plate: float = 0.0
+
+
+def _drawing(analysis: "FaceAnalysis", scale: tuple[float, float], longest: int) -> _Drawing:
+    lines, pen = [], 0.0
+    if analysis.landmarks:
+        groups: tuple[mesh.Group, ...] = ("middle", "right", "left")
+        lines = [
+            (group, "".join(map(_path, mesh.lines(analysis.landmarks, group, scale)))) for group in groups
+        ]
         xs = [point[0] / scale[0] for point in analysis.landmarks]
         # In proportion to the face: small ones are not to vanish under their mesh.
         pen = min(3.0, max(longest / 900, (max(xs) - min(xs)) / 85))
-        inside = f'<g class="mesh" style="--pen:{pen:.3f}px">{"".join(parts)}</g>'
-    if analysis.box is None:
-        return inside
+    number, size = "?" if analysis.face_id is None else str(analysis.face_id), longest / 26
     box = analysis.box
+    if box is None:
+        return _Drawing(lines, pen, None, analysis.status, number, size)
     x, y, width, height = box.x / scale[0], box.y / scale[1], box.width / scale[0], box.height / scale[1]
-    size = longest / 26
-    number = "?" if analysis.face_id is None else str(analysis.face_id)
-    plate = size * (0.7 + 0.6 * len(number))
-    left, top = max(0.0, x), max(0.0, y - 1.3 * size)
-    rectangle = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
-    return (
-        f'{inside}<rect class="under" {rectangle}/><rect class="box {analysis.status}" {rectangle}/>'
-        f'<rect class="plate" x="{left:.1f}" y="{top:.1f}" width="{plate:.1f}" height="{1.3 * size:.1f}"/>'
-        f'<text x="{left + plate / 2:.1f}" y="{top + 0.98 * size:.1f}" font-size="{size:.1f}">{number}</text>'
-    )
+    return _Drawing(
+        lines, pen, type(box)(x=x, y=y, width=width, height=height), analysis.status, number, size,
+        left=max(0.0, x), top=max(0.0, y - 1.3 * size), plate=size * (0.7 + 0.6 * len(number)),
+    )  # fmt: skip
 
 
 def _path(line: mesh.Line) -> str:

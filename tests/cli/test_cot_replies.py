@@ -19,8 +19,6 @@ from expllm.cot import engine_setup
 from expllm.cot.case import positive_text
 from expllm.cot.journal import JournalReader, SampleOutcome
 from expllm.cot.ledger import Ledger
-from expllm.cot.prompt_set import Prompts
-from expllm.cot.writers import LLMWriter
 from expllm.files.runs import RunFolder
 
 sys.path.append(str(Path(__file__).parent.parent / "cot"))
@@ -208,14 +206,13 @@ def test_a_token_limit_reaches_the_server_under_the_name_that_it_takes(tmp_path:
 def test_what_does_not_pass_ends_one_sample_after_all_attempts(
     tmp_path: Path, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def writer(asked: engine_setup.CotMakeOptions, prompts: Prompts) -> LLMWriter:
+    def chat(asked: engine_setup.CotMakeOptions) -> OpenAIChat:
         quick = Backoff(base=0.005, cap=0.02)
-        chat = OpenAIChat(
+        return OpenAIChat(
             asked.model, base_url=asked.base_url, api_key_env=asked.key_env, max_attempts=3, backoff=quick
         )
-        return LLMWriter(chat, prompts)
 
-    monkeypatch.setattr(engine_setup, "_writer", writer)
+    monkeypatch.setattr(engine_setup, "_chat", chat)
     data, run = write_reference(tmp_path / "reference.jsonl", 3, fitting=True), tmp_path / "run"
     question = question_of(data, 0)
     with served(honest.of_payload, canned=about(question, case.reply)) as server:

@@ -82,6 +82,15 @@ def test_an_old_name_is_not_taken_where_it_means_something_else() -> None:
     assert set(RENAMED_OPTIONS) >= {"--batch", "--max-tokens"}
 
 
+def test_an_old_flag_is_a_value_of_its_option_now() -> None:
+    old, new = (
+        call("eval", "cot", "compact", "nowhere", *said) for said in (("--no-hint",), ("--hint", "none"))
+    )
+    warning, *rest = old.err.splitlines()
+    assert warning.endswith("--no-hint is called --hint=none now; the old name goes with the next release")
+    assert (old.code, rest) == (new.code, new.err.splitlines())
+
+
 def test_a_word_that_is_no_choice_is_one_line() -> None:
     done = call("analyze", "x.jpg", "--on-no-face", "shrug")
     line = "expllm: Invalid value for '--on-no-face': 'shrug' is not one of 'row', 'skip', 'error'. "

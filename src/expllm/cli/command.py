@@ -16,8 +16,10 @@ RENAMED_OPTIONS: Final = {
     "--audit-max-tokens": ("--audit-max-new-tokens",),
     "--mirrored": ("--flip-averaging",),
     "--no-mirrored": ("--no-flip-averaging",),
+    "--no-hint": ("--hint=none",),
 }
-"""Old options, and what took their place: the first that a command has. They go with the next release."""
+"""Old options, and what took their place, with its value where it has one now: the first that a command has.
+They go with the next release."""
 MOVED: Final = {"eval calibrate": "model calibrate"}
 """Old places of commands, and where they are now; the old places are hidden, and go likewise."""
 
@@ -52,7 +54,8 @@ class Command(TyperCommand):
                 yield from arguments[place:]
                 return
             old, equals, value = argument.partition("=")
-            new = next((name for name in RENAMED_OPTIONS.get(old, ()) if name in known), None)
+            now = (one for one in RENAMED_OPTIONS.get(old, ()) if one.partition("=")[0] in known)
+            new = next(now, None)
             if new is None or old in known:
                 yield argument
             else:

@@ -1,6 +1,9 @@
 """The engine by batches: the same texts as asked directly; killed and resumed, nothing is asked twice."""
 
 import multiprocessing
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -106,3 +109,24 @@ def test_a_server_without_batches_is_one_line(tmp_path: Path) -> None:
         pytest.raises(Exception, match="leave out --batch-api"),
     ):
         work(by_batches(data, tmp_path / "run", server.url))
+
+
+@pytest.mark.slow
+def test_ctrl_c_waits_for_no_batch(tmp_path: Path) -> None:
+    """The command line, as a person runs it: interrupted at once, resumed to the end."""
+    data, run = write_reference(tmp_path / "reference.jsonl", 6), tmp_path / "run"
+    with running(server_of(looks=10**9)) as server:
+        command = [
+            sys.executable, "-m", "expllm", "cot", "make", str(data), "-o", str(run),
+            "--model", "chat:honest", "--base-url", server.url, "--batch-api",
+        ]  # fmt: skip
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: bool(server.asked) or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130, said
+        assert "Traceback" not in said
+        server.looks = 1
+        work(by_batches(data, run, server.url, key_env="OPENAI_API_KEY", model="chat:honest"))
+        assert len(custom_ids(server)) == len(set(custom_ids(server)))
+        assert len(server.questions[0]) == 6

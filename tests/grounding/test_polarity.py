@@ -26,6 +26,10 @@ DENIALS = [
     "There is no way in which {part} could fairly be called {done}.",
     "A {noun} is conspicuous by its absence.",
     "{noun}: none.",
+    "{noun}: absent throughout.",
+    "{noun}, so common elsewhere, is absent.",
+    "The {noun}, which one would expect, was not observed.",
+    "A {noun} could not be observed at any point.",
     "{noun}, not observed.",
     "The expected {noun} does not come.",
     "One waits for {part} to {verb}, but they do not.",
@@ -44,6 +48,9 @@ AFFIRMED = [
     "The {noun} does not go unnoticed.",
     "I see {part} {done}, and there is nothing subtle about it.",
     "I see {part} {done} while the head does not turn.",
+    "The {noun}, a sign of interest, is not subtle.",
+    "The {noun}, so typical of this person, cannot be missed.",
+    "The {noun} demonstrates a calm mood, lacking excitement.",
 ]
 NOT_SAID = [
     "One associates a {noun} with anger.",

@@ -376,7 +376,8 @@ _TURNS: Final = [
             "none absent nil not never negative zero nothing missing no",
             r"(?:[:,;(\u2014\u2013] |\( )(?:none|absent|nil|negative|zero|missing|not|no|nowhere|"
             r"(?:not|never) (?:to be )?SEEN|none (?:SEEN|at all)|(?:entirely|wholly|completely) absent)"
-            r"(?: at all| here)?(?: \))?(?= [;,]|$)",
+            r"(?: at all| here| today| throughout| everywhere| bilaterally| on (?:both|either) sides?)?"
+            r"(?: \))?(?= [;,]|$)",
         ),
         (
             "?",

@@ -6,6 +6,8 @@ from expllm.grounding import cues
 from expllm.grounding.tags import Item
 
 _CONTINUES: Final = frozenset("or nor such like including as e.g".split())
+_INSERTED: Final = 14
+"""Words of an insertion between subject and predicate, at most."""
 _NEUTRAL: Final = frozenset("motion act part degree filler side both copula link preposition".split())
 
 
@@ -81,10 +83,21 @@ def _and_ends(items: list[Item], j: int) -> bool:
 
 def _deny_before(items: list[Item], i: int) -> None:
     """ "frowning is absent": denies back to the beginning of the clause."""
-    for item in reversed(items[:i]):
+    for item in reversed(items[: _before_insertion(items, i)]):
         if item.kind in ("break", "meaning", "comma", "colon"):
             return
         item.negated = True
+
+
+def _before_insertion(items: list[Item], i: int) -> int:
+    """Where the subject of a predicate ends: "frowning, *which is common here*, is absent"."""
+    end = i
+    while end > 0 and items[end - 1].kind in ("copula", "hypothetical", "filler", "no"):
+        end -= 1
+    if end == i or end < 2 or items[end - 1].kind != "comma":
+        return i
+    commas = [j for j in range(max(1, end - 1 - _INSERTED), end - 1) if items[j].kind == "comma"]
+    return commas[-1] if commas else i
 
 
 def _ends(items: list[Item], i: int) -> bool:

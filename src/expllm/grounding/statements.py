@@ -76,6 +76,12 @@ _BACK: Final = 3
 """Chunks that the part of a movement may lie behind it."""
 
 
+_BEFORE_ABSENCE: Final = frozenset(
+    "is are was were does do did has have had remains remain stays stay".split()
+)
+_LISTING: Final = frozenset("and or nor but yet while whereas though although".split())
+
+
 @dataclass(slots=True)
 class Statement:
     """A claim while it is being read; indices count signs of the sentence.
@@ -344,7 +350,7 @@ class Reader:
         ]
         if chunk.noes:
             return bool(after) and not any(m > after[0] for m in (*chunk.moves, *chunk.acts))
-        if c + 1 < len(self.chunks) and self._cleft(c):
+        if c + 1 < len(self.chunks) and (self._cleft(c) or self._parted(c)):
             return True
         return c > 0 and (self._announced(c) or self._carried_denial(c))
 
@@ -361,6 +367,22 @@ class Reader:
         chunk, after = self.chunks[c], self.chunks[c + 1]
         copula = self.signs[chunk.last - 1].word in ("is", "are", "was", "were")
         return copula and self.signs[after.first].word == "what" and bool(after.noes) and not after.moves
+
+    def _parted(self, c: int) -> bool:
+        """ "frowning, common in anger, *is absent*"."""
+        if c + 2 >= len(self.chunks):
+            return False
+        inserted, predicate = self.chunks[c + 1], self.chunks[c + 2]
+        cut = inserted.opened in ("comma", "break") and predicate.opened == "comma"
+        if not cut or self.signs[inserted.first].word in _LISTING or not predicate.noes:
+            return False
+        no = predicate.noes[0]
+        behind = self.signs[no + 1 : predicate.last]
+        there = self.signs[no].word not in _NOT or any(_BEING.match(one.word) for one in behind)
+        denies = self.signs[no].has("after") and there
+        first = self.signs[predicate.first].word
+        begins = first in _BEFORE_ABSENCE or no == predicate.first == predicate.last - 1
+        return denies and begins and not (predicate.parts or predicate.moves or predicate.acts)
 
     def _announced(self, c: int) -> bool:
         """ "*missing* from the mouth: a smile, a downturn and *any tightening*"."""

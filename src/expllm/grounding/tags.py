@@ -221,6 +221,7 @@ _KNOWN: Final = frozenset(
 )
 """Words of any kind but `other`: most words of a text are in none of the tables."""
 
+_DETERMINERS: Final = frozenset("any some a one this that the every each no which what all these".split())
 _NAMING: Final = frozenset({*PART_OF_WORD, "upper", "lower", "top", "bottom", "side", "sides"})
 """Words that the name of a part may begin with."""
 
@@ -247,7 +248,8 @@ def _kind(word: str, after: str, before: str) -> tuple[str, object]:  # noqa: PL
     if word in cues.MEANING and (
         word not in _OPENS_WITH_BY or after in ("by", "with", "in", "as", "through")
     ):
-        return "meaning", None
+        # "at any point": a time or a place, not what a movement points to
+        return ("other" if word in ("point", "points") and before in _DETERMINERS else "meaning"), None
     if word in cues.NEGATORS and not _no_negator(word, after, before):
         return "no", None
     if word in cues.SIDES:

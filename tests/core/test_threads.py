@@ -133,7 +133,7 @@ def test_child_processes_inherit_it() -> None:
 @pytest.mark.parametrize("first", ["expllm", "torch"])
 def test_a_quota_bounds_pytorchs_threads_in_either_order(tmp_path: Path, first: str) -> None:
     root = machine(tmp_path, "0::/\n", cpu_dot_max="100000 100000\n")
-    settle = f"from expllm.core import threads\nthreads.settle({root!r})\n"
+    settle = f"from expllm.core import threads\nthreads.settle_threads({root!r})\n"
     code = f"import {first}\n{settle}import torch\nprint(torch.get_num_threads())"
     assert after(code)[0] == "1"
 
@@ -142,7 +142,7 @@ def test_a_quota_bounds_pytorchs_threads_in_either_order(tmp_path: Path, first: 
 @needs_two
 def test_a_number_of_the_users_own_stays_under_a_quota(tmp_path: Path) -> None:
     root = machine(tmp_path, "0::/\n", cpu_dot_max="100000 100000\n")
-    settle = f"from expllm.core import threads\nthreads.settle({root!r})"
+    settle = f"from expllm.core import threads\nthreads.settle_threads({root!r})"
     code = f"import torch\n{settle}\nprint(torch.get_num_threads())"
     assert after(code, **{COUNT: "2"})[0] == "2"
 

@@ -166,3 +166,11 @@ def test_the_right_one_is_of_the_part_that_was_named() -> None:
 
 def test_up_may_come_first() -> None:
     assert told("Up, off the iris, go the upper lids.") == [("lid raise", False)]
+
+
+@pytest.mark.parametrize("felt", ["restrained amusement", "mild annoyance", "muted joy", "faint surprise"])
+def test_a_grade_of_a_feeling_is_none_of_the_movement(felt: str) -> None:
+    pull = "an extreme, one-sided upward pull of the right mouth corner"
+    text = f"The face is shaped by {pull}, often seen in scorn or {felt}."
+    (claim,) = read_claims(text)
+    assert claim.degree in (None, DegreeWord.STRONG)

@@ -64,6 +64,12 @@ _VALUES: Final = frozenset(
     "amounts "
     "engagement involvement reading readings".split()
 )
+_FEELINGS: Final = frozenset(
+    "amusement delight pleasure enjoyment contentment cheerfulness affection warmth interest curiosity doubt "
+    "disbelief irritation annoyance distress sorrow grief fatigue tiredness scorn mockery distaste revulsion "
+    "alarm fright embarrassment shyness pride relief boredom hurt defiance disappointment resignation".split()
+)
+"""What is felt, besides the names of emotions: a word of degree before it grades no movement."""
 _HINTS: Final = frozenset(
     "trace traces hint hints touch shade flicker suggestion glimmer ghost tinge whiff shadow breath whisper "
     "suspicion vestige spark glint".split()
@@ -170,6 +176,7 @@ def _of_amount(sign: Sign, after: Sign, later: list[Sign], before: list[Sign]) -
         and (_plain(after) or pits or "pucker" in after.kinds)
     )
     felt = sign.word.split()[-1] in _HINTS and after.word == "of" and any(s.word in NAMED for s in later)
+    felt = felt or after.word in NAMED or after.word in _FEELINGS  # "as in *restrained* amusement"
     line = sign.word in _FINE and after.word in _LINES  # "narrowed to a *mere* slit"
     where = sign.word == "in the middle" and any(s.kinds & _JOINED for s in before)
     breath = after.word in ("breath", "breaths", "breathing", "sigh")

@@ -54,7 +54,7 @@ VOCABULARY: Final[dict[str, str]] = {
     "lip corner stretch": r"sideways|outwards|stretched",
     "lip suck": rf"drawing in|indrawn {WHICH}(?:upper |lower )?lips?(?! corner)|sucked",
     "lip tightener": r"(?:tightened|tensed) lips|tightening of (?:the )?lips",
-    "lip pressor": r"press(?:ed|ing)",
+    "lip pressor": r"\bpress(?:ed|ing)",
     "lips part": r"parted|parting",
     "jaw thrust": r"thrust|protruding|pushed forward",
     "upper lip raise": r"(?:raised|lifted) upper lip\b(?! lid)|(?:raising|lift) of the upper lip\b",

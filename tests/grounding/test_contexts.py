@@ -174,3 +174,11 @@ def test_a_grade_of_a_feeling_is_none_of_the_movement(felt: str) -> None:
     text = f"The face is shaped by {pull}, often seen in scorn or {felt}."
     (claim,) = read_claims(text)
     assert claim.degree in (None, DegreeWord.STRONG)
+
+
+def test_where_a_jaw_slides_is_no_side_of_another_movement() -> None:
+    text = "Only the left upper lid is extremely lifted, while the jaw slides very strongly to the right."
+    assert {(claim.units, claim.side) for claim in read_claims(text)} == {
+        (("lid raise",), Side.LEFT),
+        (("jaw slide",), Side.RIGHT),
+    }

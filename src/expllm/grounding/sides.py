@@ -1,6 +1,7 @@
 """Sides and numbers that stand apart from the movement they speak of."""
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from expllm.core.vocabulary import Side
 from expllm.grounding import cues
@@ -9,6 +10,9 @@ from expllm.grounding.meanings import MEANINGS
 from expllm.grounding.tags import Item
 
 _SIDED = frozenset("eyes lids brows corners lips mouth act".split())
+
+
+_TOWARDS: Final = frozenset({"to", "toward", "towards"})
 
 
 @dataclass(slots=True)
@@ -34,7 +38,7 @@ def add_sides(items: list[Item], drafts: list[ClaimDraft]) -> None:
     """Reads the sides that no part follows: "more so on the right", "while the right is barely raised"."""
     used = {i for draft in drafts for i in draft.used}
     for i, item in enumerate(items):
-        of = _spoken_of(drafts, i) if item.kind == "side" and i not in used else None
+        of = _spoken_of(items, drafts, i) if item.kind == "side" and i not in used else None
         if of is None or (_names_a_part(items, i) and not _again(items, of, i)):
             continue
         side = Side(str(item.value))
@@ -70,9 +74,13 @@ def _on(items: list[Item], i: int) -> bool:
     return any(item.word in ("on", "at", "in", "to") for item in items[max(0, i - 2) : i])
 
 
-def _spoken_of(drafts: list[ClaimDraft], i: int) -> ClaimDraft | None:
-    before = [d for d in drafts if d.last < i and d.part in _SIDED]
-    return before[-1] if before else None
+def _spoken_of(items: list[Item], drafts: list[ClaimDraft], i: int) -> ClaimDraft | None:
+    """The movement whose side is meant; none in "the jaw slides strongly *to the left*"."""
+    before = [d for d in drafts if d.last < i]
+    if before and before[-1].part == "jaw" and {one.word for one in items[max(0, i - 2) : i]} & _TOWARDS:
+        return None
+    sided = [d for d in before if d.part in _SIDED]
+    return sided[-1] if sided else None
 
 
 def _degree_on_side(items: list[Item], i: int) -> int | None:

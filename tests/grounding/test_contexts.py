@@ -182,3 +182,8 @@ def test_where_a_jaw_slides_is_no_side_of_another_movement() -> None:
         (("lid raise",), Side.LEFT),
         (("jaw slide",), Side.RIGHT),
     }
+
+
+def test_fixed_attention_is_no_rest() -> None:
+    text = "Only the left upper eyelid is very strongly raised, presumably from anger or fixed attention."
+    assert told(text) == [("lid raise", False)]

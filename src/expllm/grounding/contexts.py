@@ -70,6 +70,7 @@ _FEELINGS: Final = frozenset(
     "alarm fright embarrassment shyness pride relief boredom hurt defiance disappointment resignation".split()
 )
 """What is felt, besides the names of emotions: a word of degree before it grades no movement."""
+_REGARDS: Final = frozenset("attention concentration gaze look stare interest thought mood mind".split())
 _HINTS: Final = frozenset(
     "trace traces hint hints touch shade flicker suggestion glimmer ghost tinge whiff shadow breath whisper "
     "suspicion vestige spark glint".split()
@@ -204,6 +205,8 @@ def _of_movement(found: list[Sign], i: int) -> None:
         sign.kinds = frozenset({"apart"})
     if sign.word == "disengaged" and after.part in ("eyes", "lids"):
         sign.kinds = _NONE  # a look
+    if sign.kinds <= _RESTS and (after.word in _REGARDS or after.word in _FEELINGS):
+        sign.kinds = _NONE  # "*fixed* attention"
     if before.word == "otherwise" and sign.kinds <= _RESTS:
         sign.kinds = _NONE  # "the chin, otherwise *unremarkable*, ..."
     _of_rest(found, i)

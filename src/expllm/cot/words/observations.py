@@ -131,8 +131,10 @@ class Observation:
 
     @cached_property
     def even(self) -> bool:
-        """Both sites are equal within `_TOLERANCE`, or there is only one."""
-        return self.intensity - min(site.intensity for site in self.sites) <= _TOLERANCE
+        """Both sites are equal within `_TOLERANCE`, or there is only one; of two lips a degree is enough."""
+        if self.intensity - min(site.intensity for site in self.sites) <= _TOLERANCE:
+            return True
+        return self.sites[0].place not in (*Side,) and len(self.degrees) == 1
 
     @cached_property
     def degrees(self) -> tuple[Degree, ...]:

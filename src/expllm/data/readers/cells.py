@@ -67,9 +67,12 @@ def find_columns(header: Iterable[str]) -> dict[str, str]:
 
 
 def cell_text(cells: Mapping[str, Any], columns: Mapping[str, str], meaning: str) -> str:
-    """What stands in the column with this meaning (see `find_columns`); empty where there is none."""
+    """What stands in the column with this meaning (see `find_columns`); empty where there is none.
+
+    Half a surrogate pair, which JSON may hold and no text may, becomes a question mark.
+    """
     value = cells.get(columns[meaning]) if meaning in columns else None
-    return "" if value is None else str(value).strip()
+    return "" if value is None else str(value).encode("utf-8", "replace").decode("utf-8").strip()
 
 
 def read_aus(row: Mapping[str, Any], columns: Mapping[str, str]) -> AUVector | None:

@@ -82,7 +82,8 @@ def test_python_of_the_installation_finds_its_names(page: str) -> None:
 
 
 @pytest.mark.parametrize("shown", COMMANDS, ids=lambda one: f"{one.page}: {one.line}")
-def test_shown_commands_exist(shown: Shown) -> None:
+def test_shown_commands_exist(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLLM_LICENCE", "any")  # a parsed --licence is kept there until the command ends
     command, rest = command_of(shown.words)
     for option, value in values(command, rest):
         if not value.isupper():  # the place of a value, such as RUN

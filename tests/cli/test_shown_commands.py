@@ -99,9 +99,9 @@ def test_shown_commands_exist(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> 
         "cot make faces -o run --verify perhaps", "eval report run --faces all", "model show a b c",
     ],
 )  # fmt: skip
-def test_a_wrong_command_would_be_noticed(words: str) -> None:
+def test_a_wrong_command_would_be_noticed(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises((AssertionError, typer.TyperException)):
-        test_shown_commands_exist(Shown("a page", tuple(words.split()), True))
+        test_shown_commands_exist(Shown("a page", tuple(words.split()), True), monkeypatch)
 
 
 def test_pipes_and_variables_are_no_part_of_a_call() -> None:

@@ -20,7 +20,7 @@ COMPLETION_WINDOW: Final = "24h"
 ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 LIMITED: Final = frozenset({"token_limit_exceeded", "request_limit_exceeded", "batch_limit_exceeded"})
 """Why a batch fails while others lie at the server; it may be sent again when they have ended."""
-_SECONDS: Final = 900.0
+FILE_SECONDS: Final = 900.0
 """For one file to go up or come down."""
 LONGEST: Final = 2**30
 """Bytes of a file of answers, at most."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from expllm.chat.address import Address
 from expllm.chat.attempts import CallProgress, Request
 from expllm.chat.batch_files import MOST_LINES, BatchAnswerLine, answers, question_files, question_line
-from expllm.chat.batch_service import _SECONDS, LIMITED, LONGEST, Batch, BatchService
+from expllm.chat.batch_service import FILE_SECONDS, LIMITED, LONGEST, Batch, BatchService
 from expllm.chat.chat_errors import AnswersLater, BadRequest, ChatFailed
 from expllm.chat.outcomes import Completion, FailedAttempt
 from expllm.chat.prices import Prices
@@ -137,7 +137,7 @@ class BatchClient:
         self._ledger = BatchLedger(plan.ledger)
         self._queue = _Queue()
         self._keeper: asyncio.Task[None] | None = None
-        self._left = False
+        self._left = self._closed = False
         self._held_until = 0.0
         self._done: dict[str, int] = {}
 
@@ -146,7 +146,7 @@ class BatchClient:
         cls, model: str, address: Address, plan: BatchPlan, backoff: Backoff, most: int, prices: Prices
     ) -> "BatchClient":
         """With connections of its own, which take files."""
-        transport = Transport(address, timeout=_SECONDS, between_bytes=60.0, most_bytes=LONGEST)
+        transport = Transport(address, timeout=FILE_SECONDS, between_bytes=60.0, most_bytes=LONGEST)
         service = BatchService(model, address, transport, backoff, most)
         return cls(model, address, service, plan, most=most, prices=prices)
 
@@ -187,7 +187,9 @@ class BatchClient:
 
     @property
     def note(self) -> str:
-        """What lies at the server, in a few words; empty where nothing does."""
+        """What lies at the server, in a few words; empty where nothing does, and once it is closed."""
+        if self._closed:
+            return ""
         lies = self._ledger.count()
         done = min(sum(self._done.values()), lies)
         return f"{done:,} of {lies:,} answered in batches" if lies else ""
@@ -195,6 +197,7 @@ class BatchClient:
     async def close(self) -> None:
         """Ends the connections; what lies at the server stays there."""
         self.leave()
+        self._closed = True
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)

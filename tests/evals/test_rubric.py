@@ -74,7 +74,8 @@ def changed(old: str, new: str) -> str:
     ("text", "problem"),
     [
         ("template = [", "is not valid TOML"),
-        ("template = 'x'", "must hold max_tokens, scores, template, verdict"),
+        ("template = '{first} {second}'", "lacks the key 'verdict'"),
+        (changed("max_tokens", "most_tokens"), "unknown key most_tokens: did you mean 'max_tokens'?"),
         (changed("{second}\n", "\n"), "the gaps {first} and {second}, once each"),
         (changed("{second}", "{second!r}"), "the gaps"),
         (changed("{second}", "{second} {"), "the gaps"),
@@ -82,7 +83,9 @@ def changed(old: str, new: str) -> str:
         (changed("(?P<conclusion>", "("), "verdict must have the groups"),
         (changed("(?P<conclusion>", "(((("), "verdict is not a regular expression"),
         (changed("conclusion = [0, 5]", "conclusion = [5, 0]"), "scores.conclusion must be two numbers"),
-        (changed("conclusion = [0, 5]", "ending = [0, 5]"), "scores must be lists"),
+        (changed("conclusion = [0, 5]", "conclusion = [0, true]"), "scores.conclusion is True: a number"),
+        (changed("conclusion = [0, 5]", "conclusion = [5]"), "scores.conclusion must be two numbers"),
+        (changed("conclusion = [0, 5]", "ending = [0, 5]"), "unknown key scores.ending"),
         ("template = '{first} {second}'\nverdict = 1\nmax_tokens = 1\nscores = 1", "scores|verdict"),
     ],
 )

@@ -198,12 +198,14 @@ def test_damaged_description(copy: Path) -> None:
     [
         (lambda values: values.update(colour="blue"), ("unknown key", "colour")),
         (lambda values: values.pop("labels"), ("lacks the key", "labels")),
-        (lambda values: values["labels"].append("hunger"), ("unknown label", "hunger")),
-        (lambda values: values["preset"].update(colour="blue"), ("preset", "colour")),
+        (lambda values: values["labels"].append("hunger"), ("labels is 'hunger': use 'neutral', ",)),
+        (lambda values: values["preset"].update(colour="blue"), ("unknown key preset.colour",)),
+        (lambda values: values["preset"]["tower"].pop("heads"), ("lacks the key 'preset.tower.heads'",)),
         (lambda values: values["picture"].update(mean=[0.5, 0.5, 0.5]), ("'picture'",)),
         (lambda values: values.update(template="vicuna"), ("'template'",)),
         (lambda values: values["questions"].pop("label"), ("questions",)),
-        (lambda values: values.update(files=3), ("damaged",)),
+        (lambda values: values.update(files=3), ("files is 3: keys and values",)),
+        (lambda values: values["files"].update(x={"bytes": 3}), ("lacks the key 'files.x.sha256'",)),
     ],
 )
 def test_descriptions_that_make_no_sense(

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expllm.core.errors import ExpllmError, MissingData, UsageError
+from expllm.core.value_checks import validated
 from expllm.data.augment import Augmentation
 from expllm.train.recipe import Recipe, StageConfig, load_recipe
-from expllm.train.recipe_errors import validated
 from expllm.train.recipe_keys import RENAMED_KEYS, current_settings
 from expllm.train.training_sets import augmentation
 

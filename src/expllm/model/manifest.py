@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
 from expllm.core.conversations import Order, Questions
-from expllm.core.errors import ExpllmError, MissingWeights, OutputError, UsageError, VocabularyError
+from expllm.core.errors import ExpllmError, MissingWeights, OutputError, UsageError
+from expllm.core.value_checks import KNOWN, validated
 from expllm.core.vocabulary import Expression
 from expllm.files.atomic import whole_file
 from expllm.model.presets import Preset
@@ -35,6 +38,31 @@ PICKLED: Final = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 class ModelError(ExpllmError):
     """A model's folder is of another version, or does not fit together."""
+
+
+@pydantic_dataclass(frozen=True, config=KNOWN)
+class _WrittenFile:
+    sha256: str
+    bytes: int
+
+
+@pydantic_dataclass(frozen=True, config=KNOWN)
+class _Written:
+    """The keys of `expllm.json`."""
+
+    format: int
+    preset: Preset
+    labels: tuple[Expression, ...]
+    questions: dict[str, Any]
+    template: str
+    picture: dict[str, Any]
+    trained: tuple[str, ...]
+    files: dict[str, _WrittenFile]
+    versions: dict[str, str]
+    card: dict[str, Any]
+    extra: dict[str, Any]
+    sha256: str
+    merged: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,27 +122,27 @@ class Manifest:
         """Reads what `to_dict` gave.
 
         Raises:
-            ModelError: a key is missing or unknown, or two of them contradict each other.
-            UsageError, RecordError, VocabularyError: a value makes no sense.
+            ModelError: a key is missing or unknown, a value has the wrong type, or two contradict each other.
+            RecordError: a question makes no sense.
         """
-        _check_keys(values)
+        written = validated(_Written, values, error=ModelError)
         found = cls(
-            preset=Preset.from_dict(values["preset"]),
-            labels=tuple(map(_label, values["labels"])),
-            questions=Questions.from_dict(values["questions"]),
-            trained=tuple(values["trained"]),
-            files={name: (str(one["sha256"]), int(one["bytes"])) for name, one in values["files"].items()},
-            card=values["card"],
-            extra=values["extra"],
-            versions=values["versions"],
-            merged=values.get("merged") is True,
+            preset=written.preset,
+            labels=written.labels,
+            questions=Questions.from_dict(written.questions),
+            trained=written.trained,
+            files={name: (one.sha256, one.bytes) for name, one in written.files.items()},
+            card=written.card,
+            extra=written.extra,
+            versions=written.versions,
+            merged=written.merged,
         )
         for key, derived in (
             ("template", found.preset.language.template),
             ("picture", picture_transform(found.preset)),
         ):
             if values[key] != derived:
-                raise ModelError(f"{key!r} is not that of its preset: save the model again")
+                raise ModelError(f"{key!r} is not that of its preset")
         return found
 
 
@@ -162,10 +190,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return Manifest.from_dict(values)
     except ExpllmError as error:
-        raise ModelError(f"{folder / MANIFEST_NAME}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"{folder / MANIFEST_NAME}: is damaged ({type(error).__name__}: {error}): save the model again"
+            f"{folder / MANIFEST_NAME}: {error}; save the model again, or install a newer expllm"
         ) from None
 
 
@@ -262,23 +288,6 @@ def check_new(path: Path) -> None:
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise OutputError(f"cannot write {path}: something is there; choose another name or remove it")
-
-
-def _check_keys(values: Mapping[str, Any]) -> None:
-    known = {
-        "format", "preset", "labels", "questions", "template", "picture", "trained", "files", "versions",
-        "card", "extra", "sha256",
-    }  # fmt: skip
-    if missing := known - set(values):
-        raise ModelError(f"lacks the key {min(missing)!r}: save the model again")
-    if unknown := set(values) - known - {"merged"}:
-        raise ModelError(f"has an unknown key {min(unknown)!r}: remove it, or install a newer expllm")
-
-
-def _label(word: str) -> Expression:
-    if word not in set(Expression):
-        raise VocabularyError(f"unknown label {word!r}: labels are {', '.join(Expression)}")
-    return Expression(word)
 
 
 def _no_model(folder: Path) -> ExpllmError:

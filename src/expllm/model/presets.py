@@ -7,14 +7,13 @@ from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from expllm.core.errors import UsageError
+from expllm.core.value_checks import KNOWN, validated
 
 _Weights = Literal["hub", "carrier", "random"]
 Quantization = Literal["none", "nf4"]
-KNOWN: Final = ConfigDict(extra="forbid")
 HF_SIDE: Final = 224
 """Side, in pixels, to which a face is brought for `hf:` models: the paper's; so all cost as many tokens."""
 
@@ -172,12 +171,7 @@ class Preset:
         Raises:
             UsageError: a key is missing or unknown.
         """
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise UsageError(f"not a model preset: {where}: {first['msg'].lower()}") from None
+        return validated(cls, values, "preset")
 
 
 DINOV2_LARGE: Final = VisionConfig(

@@ -8,9 +8,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from expllm.core.errors import UsageError
+from expllm.core.value_checks import STRICT, nearest_name
 from expllm.rewards import full_reward_weights
-from expllm.train.recipe_errors import nearest_name
-from expllm.train.recipe_values import STRICT, AtLeast0, Count, Number
+from expllm.train.recipe_values import AtLeast0, Count, Number
 
 ALARMS: Final[Mapping[str, float]] = {
     "window": 10,

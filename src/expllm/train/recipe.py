@@ -15,11 +15,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from expllm.core.errors import MissingData, UsageError
+from expllm.core.value_checks import STRICT, nearest_name, validated
 from expllm.model.presets import Preset, preset
 from expllm.train.grpo_settings import GrpoSettings
-from expllm.train.recipe_errors import nearest_name, validated
 from expllm.train.recipe_keys import current_key, current_keys, current_value
-from expllm.train.recipe_values import STRICT, AtLeast0, Count, Fraction, Items, Names, Number, Whole
+from expllm.train.recipe_values import AtLeast0, Count, Fraction, Items, Names, Number, Whole
 
 StageTask = Literal["captions", "instruct", "grpo"]
 Precision = Literal["bf16", "fp32"]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 
 def _number(value: object) -> object:
@@ -23,8 +23,6 @@ def _items(value: object) -> object:
 
 
 Items: Final = BeforeValidator(_items)
-STRICT: Final = ConfigDict(strict=True)
-"""No number for a truth value, no text for a number."""
 Number = Annotated[float, BeforeValidator(_number)]
 AtLeast0 = Annotated[Number, Field(ge=0)]
 Fraction = Annotated[Number, Field(ge=0, le=1)]

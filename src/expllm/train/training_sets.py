@@ -16,6 +16,7 @@ from expllm.core.conversations import (
 )
 from expllm.core.errors import ExpllmError
 from expllm.core.records import CoT, Rect
+from expllm.core.value_checks import validated
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.data import ImageRef, image_bytes
 from expllm.data.augment import Augmentation, PictureChange, hash_uniforms
@@ -23,7 +24,6 @@ from expllm.data.captions import Captions
 from expllm.data.mirror import mirrored_text
 from expllm.faces.crops import training_crop
 from expllm.train.recipe import StageConfig
-from expllm.train.recipe_errors import validated
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -9,18 +9,21 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from expllm.core.errors import UsageError
+from expllm.core.value_checks import KNOWN, validated
 
 RUBRIC_PARTS: Final = ("key_observations", "interpretation", "conclusion")
 _LONGEST: Final = 20_000
 """Characters at the end of a reply in which the verdict is looked for."""
-_KEYS: Final = frozenset({"template", "verdict", "max_tokens", "scores"})
 _GAPS: Final = ["first", "second"]
 
 
@@ -39,6 +42,54 @@ class JudgeScores:
     @property
     def sum(self) -> float:
         return self.key_observations + self.interpretation + self.conclusion
+
+
+def _with_gaps(template: str) -> str:
+    """A template whose gaps are names, and nothing more."""
+    try:
+        pieces = [piece for piece in Formatter().parse(template) if piece[1] is not None]
+    except ValueError:
+        pieces = []
+    names = sorted(str(name) for _, name, spec, form in pieces if not spec and not form)
+    if names != _GAPS or len(pieces) > len(names):
+        raise ValueError("must have the gaps {first} and {second}, once each")
+    return template
+
+
+def _pattern(text: Any) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(text.strip(), re.IGNORECASE | re.DOTALL)
+    except (re.error, AttributeError) as error:
+        raise ValueError(f"is not a regular expression ({error})") from None
+    if set(pattern.groupindex) != set(RUBRIC_PARTS):
+        raise ValueError(f"must have the groups {', '.join(RUBRIC_PARTS)}")
+    return pattern
+
+
+def _rising(values: list[float]) -> list[float]:
+    if len(values) < 2 or sorted(set(values)) != values or values[0] < 0:
+        raise ValueError("must be two numbers or more from 0 on, rising")
+    return values
+
+
+_Allowed = Annotated[list[Annotated[float, Field(strict=True)]], AfterValidator(_rising)]
+
+
+@pydantic_dataclass(frozen=True, config=KNOWN)
+class _AllowedScores:
+    key_observations: _Allowed
+    interpretation: _Allowed
+    conclusion: _Allowed
+
+
+@pydantic_dataclass(frozen=True, config=KNOWN)
+class _Rubric:
+    """The keys of a judge's file."""
+
+    template: Annotated[str, AfterValidator(_with_gaps)]
+    verdict: Annotated[re.Pattern[str], BeforeValidator(_pattern)]
+    scores: _AllowedScores
+    max_tokens: Annotated[int, Field(ge=1, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -82,20 +133,13 @@ class JudgeFile:
             JudgeFileError: as `load`.
         """
         try:
-            found = tomllib.loads(text)
+            found = validated(_Rubric, tomllib.loads(text), error=JudgeFileError)
         except tomllib.TOMLDecodeError as error:
             raise JudgeFileError(f"{where}: is not valid TOML ({error})") from None
-        if set(found) != _KEYS:
-            raise JudgeFileError(f"{where}: must hold {', '.join(sorted(_KEYS))}, and nothing else")
-        template, most = found["template"], found["max_tokens"]
-        if not isinstance(template, str) or _gaps(template) != _GAPS:
-            raise JudgeFileError(
-                f"{where}: the template must have the gaps {{first}} and {{second}}, once each"
-            )
-        if type(most) is not int or most < 1:
-            raise JudgeFileError(f"{where}: max_tokens is {most!r}, not a whole number above 0")
-        allowed = _allowed(found["scores"], where)
-        return cls(text, template.strip(), _pattern(found["verdict"], where), allowed, most)
+        except JudgeFileError as error:
+            raise JudgeFileError(f"{where}: {error}") from None
+        allowed = {part: tuple(values) for part, values in asdict(found.scores).items()}
+        return cls(text, found.template.strip(), found.verdict, allowed, found.max_tokens)
 
     @property
     def hash(self) -> str:
@@ -119,32 +163,3 @@ class JudgeFile:
     def total(self, scores: JudgeScores) -> float:
         """The sum of the scores over the most that it can be: 0-1."""
         return scores.sum / sum(self.allowed[part][-1] for part in RUBRIC_PARTS)
-
-
-def _gaps(template: str) -> list[str] | None:
-    """Names of the gaps, in order of the alphabet; None where a gap is more than a name."""
-    try:
-        pieces = [piece for piece in Formatter().parse(template) if piece[1] is not None]
-    except ValueError:
-        return None
-    return None if any(spec or form for _, _, spec, form in pieces) else sorted(str(p[1]) for p in pieces)
-
-
-def _pattern(text: Any, where: str) -> re.Pattern[str]:
-    try:
-        pattern = re.compile(text.strip(), re.IGNORECASE | re.DOTALL)
-    except (re.error, AttributeError) as error:
-        raise JudgeFileError(f"{where}: verdict is not a regular expression ({error})") from None
-    if set(pattern.groupindex) != set(RUBRIC_PARTS):
-        raise JudgeFileError(f"{where}: verdict must have the groups {', '.join(RUBRIC_PARTS)}")
-    return pattern
-
-
-def _allowed(found: Any, where: str) -> dict[str, tuple[float, ...]]:
-    if not isinstance(found, dict) or set(found) != set(RUBRIC_PARTS):
-        raise JudgeFileError(f"{where}: scores must be lists of numbers for {', '.join(RUBRIC_PARTS)}")
-    for part, values in found.items():
-        good = isinstance(values, list) and len(values) > 1 and all(type(v) in (int, float) for v in values)
-        if not good or sorted(set(values)) != values or values[0] < 0:
-            raise JudgeFileError(f"{where}: scores.{part} must be two numbers or more from 0 on, rising")
-    return {part: tuple(float(value) for value in found[part]) for part in RUBRIC_PARTS}

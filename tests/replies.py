@@ -19,6 +19,8 @@ FILTERED: Final = "filtered"
 """A filter at the server: a refusal of this question, after one request."""
 AGAIN: Final = ", again"
 """Behind the reason of a failure: another attempt may do better."""
+PROBED: Final = ", probed"
+"""Behind an error that stops the run: a harmless question was refused, too."""
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def test_no_bytes_break_it(body: bytes, status: int) -> None:
     ("status", "body", "error"),
     [
         (401, {"error": {"message": "no"}}, KeyRejected),
-        (403, b"<html>forbidden</html>", KeyRejected),
+        (403, {"detail": "Not authenticated"}, KeyRejected),
         (402, {"error": {"message": "Insufficient Balance"}}, QuotaSpent),
         (404, {"error": {"message": "The model `x` does not exist.", "type": "NotFoundError"}}, UnknownModel),
         (404, {"object": "error", "message": "The model `x` does not exist."}, UnknownModel),

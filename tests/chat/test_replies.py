@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from asking import ASKED, KEY_ENV, play, served
 from chatserver import Canned, ChatServer
-from replies import AGAIN, ANSWER, CASES, FILTERED, Case
+from replies import AGAIN, ANSWER, CASES, FILTERED, PROBED, Case
 
-from expllm.chat import ChatError, ChatFailed, Reply
+from expllm.chat import ChatError, ChatFailed, Message, Reply
 from expllm.core.errors import ExitCode
 
 SHARED = Path(__file__).parents[3] / "shared" / "cases" / "replies.json"
@@ -36,7 +36,7 @@ def asked_of(server: ChatServer, **options: Any) -> tuple[Reply | ChatFailed | C
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_reply_gets_what_it_must(case: Case) -> None:
     found, server = asked(case.reply, **case.options)
-    reason = case.expect.removesuffix(AGAIN)
+    reason = case.expect.removesuffix(AGAIN).removesuffix(PROBED)
     if case.expect == ANSWER:
         assert isinstance(found, Reply), found
         assert ((found.text,), found.refused) == (case.words, False)
@@ -49,7 +49,9 @@ def test_a_reply_gets_what_it_must(case: Case) -> None:
         assert (found.reason if isinstance(found, ChatFailed) else type(found).__name__) == reason, found
         assert all(word in found.line for word in case.words), found
         assert isinstance(found, ChatFailed) or found.exit_code == ExitCode.FAILURE
-    assert len(server.seen) == (3 if case.expect.endswith(AGAIN) else 1)
+    assert len(server.seen) == (
+        3 if case.expect.endswith(AGAIN) else 2 if case.expect.endswith(PROBED) else 1
+    )
 
 
 def test_names_of_cases_are_unique() -> None:
@@ -149,6 +151,50 @@ def test_a_refusal_in_unknown_words_of_everything_stops_the_run() -> None:
     assert isinstance(found, ChatError)
     assert "Request 17 is odd" in found.line
     assert len(server.seen) == 2
+
+
+FORBIDDEN = Canned(b"<html><title>403 Forbidden</title></html>", 403, "text/html")
+
+
+def asked_in_turn(server: ChatServer, *questions: str) -> list[str]:
+    """What comes of several questions to one server: the answer, or the reason of the failure."""
+
+    async def scene() -> list[str]:
+        async with served(server=server) as (_, chat):
+            found = []
+            for question in questions:
+                try:
+                    found.append((await chat.ask([Message("user", question)])).text)
+                except ChatFailed as failed:
+                    found.append(failed.reason)
+                except ChatError as error:
+                    found.append(error.line)
+            return found
+
+    found: list[str] = play(scene)
+    return found
+
+
+def test_a_403_in_unknown_words_is_that_question_s_own_if_others_are_taken() -> None:
+    server = ChatServer(
+        canned=lambda payload: FORBIDDEN if payload["messages"][0]["content"] == "odd" else None
+    )
+    joy = "happiness"
+    assert asked_in_turn(server, "a", "b", "odd", "d", "e") == [joy, joy, "http-403", joy, joy]
+    assert len(server.seen) == 5
+    server.seen.clear()
+    assert asked_in_turn(server, "odd", "b") == ["http-403", joy]
+    assert len(server.seen) == 3  # and a harmless question
+
+
+def test_access_that_is_withdrawn_meanwhile_stops_the_run() -> None:
+    server = ChatServer(
+        canned=lambda payload: None if payload["messages"][0]["content"] == "a" else FORBIDDEN
+    )
+    found = asked_in_turn(server, "a", "b", "c")
+    assert found[:2] == ["happiness", "http-403"]
+    assert "denies access (HTTP 403)" in found[2]
+    assert "key" not in found[2]
 
 
 def test_dashscope_s_quota_passes_and_openai_s_does_not() -> None:

@@ -28,6 +28,7 @@ from running import KEY_ENV, served, write_reference
 SHARED = Path(__file__).parents[3] / "shared" / "cases" / "replies.json"
 ODD = canned({"error": {"message": "Request 17 is odd", "type": "invalid_request_error"}}, 400)
 """A refusal in words that no dialect knows."""
+FIREWALL = canned("<html><title>403 Forbidden</title></html>", 403, "text/html")
 
 
 def named(*names: str) -> list[Case]:
@@ -49,7 +50,9 @@ SAMPLE_S_OWN = [
     *named("azure-prompt", "openrouter-403", "openrouter-upstream", "xai", "finish-SAFETY-no-message"),
     *named("context-vllm", "context-gemini", "context-llama.cpp-500", "context-413", "context-with-limit"),
     *named("length-null", "length-unclosed"),
+    *named("moderation-403", "safety-policy-403"),
     Case("unknown words", ODD, "http-400", ("Request 17 is odd",)),
+    Case("a firewall", FIREWALL, "http-403", ("403 Forbidden",)),
     *shared("flagged-403", "context-llama.cpp", "filtered-no-message", "empty-by-length"),
 ]
 EVERYBODY_S = [

@@ -114,6 +114,8 @@ class RetryingClient:
             self._check_place(outcome, course.attempts)
             if outcome.unknown and not self._proved:
                 await self._check_refusal(outcome, probe(), course)
+            elif outcome.unknown and outcome.reason == "http-403":
+                self._proved = False  # access may have been withdrawn: a second one without an answer between
             if reason := self._given_up(outcome, course.attempts):
                 raise ChatFailed(
                     reason, course.attempts, detail=outcome.detail, usage=course.usage,
@@ -125,7 +127,7 @@ class RetryingClient:
         """Returns if the refusal is the request's own.
 
         Raises:
-            BadRequest: the probe is refused, too.
+            ChatError: the probe is refused, too.
         """
         for attempt in itertools.count(1):
             outcome = await self._attempt(probe, course)

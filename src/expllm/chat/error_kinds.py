@@ -22,6 +22,12 @@ _KINDS: Final[tuple[Kind, ...]] = (
 """In the order in which they are looked for: a closed account broke a policy, and concerns every request."""
 
 
+_OF_THE_MOMENT: Final = re.compile(
+    r"per[ _-]?(?:second|minute|hour|day|month)|rate[ _-]?limit|too many requests|unavailable|timed?[ -]?out"
+)
+"""Beside a general word, these say that it is about more than one request: a limit, a filter that is down."""
+
+
 def error_kind(words: str, dialect: Dialect = OTHER_DIALECT) -> Kind | None:
     """What an error's words are about; None where no row knows them.
 
@@ -31,13 +37,22 @@ def error_kind(words: str, dialect: Dialect = OTHER_DIALECT) -> Kind | None:
     """
     text = words.casefold()
     found = next((kind for kind in _KINDS if _pattern(kind).search(text)), None)
-    passing = found == "credit" and dialect.throttled and _compiled(dialect.throttled).search(text)
-    return None if passing else found
+    if found == "credit" and dialect.throttled and _compiled(dialect.throttled).search(text):
+        return None
+    if found in ("filtered", "context") and _OF_THE_MOMENT.search(text) and not _specific(found).search(text):
+        return None
+    return found
 
 
 @cache
 def _pattern(kind: Kind) -> re.Pattern[str]:
     return _compiled(tuple(word for row in (*DIALECTS, OTHER_DIALECT) for word in getattr(row, kind)))
+
+
+@cache
+def _specific(kind: Kind) -> re.Pattern[str]:
+    """What only one server says."""
+    return _compiled(tuple(word for row in DIALECTS for word in getattr(row, kind)))
 
 
 @cache

@@ -31,9 +31,11 @@ _NOT_TAKEN: Final = re.compile(
 """What a server says of a parameter that it does not know, rather than of its value."""
 
 _CONTEXT: Final = re.compile(r"context (?:length|size|window)\D{0,25}(\d+)")
-_BY_STATUS: Final[dict[int, Kind]] = {401: "key", 402: "credit", 403: "key"}
-_FINAL: Final = (401, 402, 403, 404, 405)
-"""Statuses that say the same of every request, as do those below 400."""
+_BY_STATUS: Final[dict[int, Kind]] = {401: "key", 402: "credit"}
+_FINAL: Final = (401, 402, 404, 405)
+"""Statuses that say the same of every request, as do those below 400. 403 does not: moderations and firewalls
+send it, too."""
+_OF_A_KEY: Final = re.compile(r"\b(?:api[ _-]?)?key\b|\btoken\b|credential|authenticat|authoriz|permission")
 
 
 def failure(
@@ -110,9 +112,11 @@ def _parameter(error: ErrorResponse) -> str:
     return places[min(places)] if places else ""
 
 
-def refused_for_good(trouble: FailedAttempt, address: Address, remedy: str) -> BadRequest:
+def refused_for_good(trouble: FailedAttempt, address: Address, remedy: str) -> ChatError:
     """The error of a request that the server refuses every time, in its own words."""
     status = trouble.reason.rpartition("-")[2]
+    if status == "403":
+        return _no_entry(403, trouble.detail, address)
     return BadRequest(
         f"{address.shown} finds the request wrong (HTTP {status}){_quoted(trouble.detail)}: {remedy}"
     )
@@ -146,11 +150,17 @@ def _fatal(kind: Kind | None, error: ErrorResponse, model: str, address: Address
             f"{where} answers, but not as a chat endpoint (HTTP {status or 200}){quoted}: check "
             f"{address.option}, which often ends with /v1"
         )
-    return _no_entry(status, quoted, address)
+    return _no_entry(status, address.scrub(error.text), address)
 
 
-def _no_entry(status: int, quoted: str, address: Address) -> KeyRejected:
-    where, variable = address.shown, address.key_env
+def _no_entry(status: int, said: str, address: Address) -> KeyRejected:
+    """The error of a closed door. A 403 is blamed on the key only where the server names one."""
+    where, variable, quoted = address.shown, address.key_env, _quoted(said)
+    if status == 403 and not _OF_A_KEY.search(said.casefold()):
+        remedy = "check that this network, country and account may use it"
+        if not address.authorization:
+            remedy += f", and whether it wants a key in {variable}"
+        return KeyRejected(f"{where} denies access (HTTP 403){quoted}: {remedy}")
     if not address.authorization:
         return KeyRejected(f"{where} wants an API key{quoted}: set the environment variable {variable}")
     if status == 403:

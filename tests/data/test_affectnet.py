@@ -9,6 +9,7 @@ from trees import labels_by_id, picture_file, write_csv
 from expllm.core.errors import MissingData
 from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data import open_dataset
+from expllm.data.check import check_dataset
 from expllm.data.readers.affectnet import AFFECTNET_COLUMNS
 
 NAMES = "neutral happiness sadness surprise fear disgust anger contempt".split()
@@ -97,8 +98,24 @@ def test_annotations_of_any_number_type_are_read(tmp_path: Path, label: object) 
     dataset = open_dataset(str(tmp_path))
     assert labels_by_id(dataset) == {"val_set/images/1.jpg": "surprise"}
     assert [reason for _, reason in dataset.skipped] == [
-        f"label '{cell}' is not a whole number" for cell in ("3.5", "nan", "inf")
+        f"cannot be read: label '{cell}' is not a whole number" for cell in ("3.5", "nan", "inf")
     ]
+
+
+def test_annotations_that_are_no_label_are_damage(tmp_path: Path) -> None:
+    (tmp_path / "val_set" / "annotations").mkdir(parents=True)
+    cells = ["1", "happy", "2.5", "nan", "happi", "11", "-1", "rubbish", "9"]
+    for number, cell in enumerate(cells):
+        picture_file(tmp_path / "val_set" / "images" / f"{number}.jpg", number)
+        np.save(tmp_path / "val_set" / "annotations" / f"{number}_exp.npy", np.array(cell))
+    report = check_dataset(None, str(tmp_path))
+    assert (report.samples, dict(report.left_out), report.is_whole) == (
+        2,
+        {"labelled as uncertain": 1},
+        False,
+    )
+    assert len(report.unreadable) == 6
+    assert "did you mean 'happy'?" in dict(report.unreadable)["val_set/images/4.jpg"]
 
 
 @pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-16"), (";", "cp1252"), ("\t", "utf-8-sig")])

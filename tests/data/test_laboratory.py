@@ -123,8 +123,8 @@ def test_jaffe_is_read_by_its_names(tmp_path: Path, folder: str) -> None:
     assert ids["YM.FE2.66.tiff"] == ("fear", "YM")
     assert {name.split(".")[1][:2]: label for name, (label, _) in ids.items()} == {**CODES, "FE": "fear"}
     assert sorted(reason for _, reason in dataset.skipped) == [
+        "cannot be read: 'XX' is no expression: use one of AF, AN, DI, FE, HA, NE, SA, SU",
         "not called like a picture",
-        "not named as the data set does it, such as KA.AN1.39.tiff",
     ]
 
 
@@ -142,6 +142,24 @@ def test_kdef_is_read_by_its_names(tmp_path: Path) -> None:
     assert found["KDEF/AM35/AM35NEFR.JPG"] == ("neutral", "M35")
     train = {sample.identity for sample in open_dataset(f"{tmp_path}:train")}
     assert train == {"F01", "M35"} - {person for person in ("F01", "M35") if people_part(person) == "valid"}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "told"),
+    [
+        ("AF01AFS.JPG", "AF01XXS.JPG", "'XX' is no expression"),
+        ("AF01AFS.JPG", "AF01HAZ.JPG", "'Z' is no angle: use one of FL, HL, S, HR, FR"),
+        ("KA.AN1.39.tiff", "KA.QQ1.40.tiff", "'QQ' is no expression"),
+    ],
+)
+def test_a_code_that_does_not_exist_is_damage(tmp_path: Path, good: str, bad: str, told: str) -> None:
+    for shade, name in enumerate((good, bad)):
+        picture_file(tmp_path / name, shade)
+    report = check_dataset(None, str(tmp_path))
+    assert (report.samples, report.left_out, report.is_whole) == (1, {}, False)
+    ((where, reason),) = report.unreadable
+    assert where == bad
+    assert told in reason
 
 
 @pytest.mark.parametrize("kind", ["jaffe", "kdef", "ckplus"])

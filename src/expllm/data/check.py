@@ -19,6 +19,7 @@ from expllm.files.progress import Progress
 
 UNREADABLE: Final = (
     *("cannot be read", "no readable file", "is empty", "cut short", "damaged", "develop it", "is a video"),
+    *("with an unknown name", "not a supported picture format", "needs the package"),
     DID_YOU_MEAN,
 )
 """Words of a reason that says: it is there, and cannot be read."""

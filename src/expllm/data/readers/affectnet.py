@@ -95,7 +95,7 @@ def _sets(root: Path) -> list[Path]:
 
 
 def read_number(cell: str, labels: tuple[Expression, ...]) -> Expression:
-    """The expression of AffectNet's number.
+    """The expression of AffectNet's number, or of a word where a copy has words.
 
     Raises:
         VocabularyError: it is no expression, or not one of `labels`.
@@ -103,13 +103,23 @@ def read_number(cell: str, labels: tuple[Expression, ...]) -> Expression:
     try:
         number = int(float(cell)) if float(cell).is_integer() else None
     except (ValueError, OverflowError):
-        number = None
+        return _among(_read_word(cell), labels)
     if number is None:
-        raise VocabularyError(f"label {cell!r} is not a whole number")
+        raise VocabularyError(f"cannot be read: label {cell!r} is not a whole number")
     beyond = number - AFFECTNET_ORDER.first - len(AFFECTNET_ORDER.labels)
     if 0 <= beyond < len(_NO_EXPRESSION):
         raise VocabularyError(f"labelled as {_NO_EXPRESSION[beyond]}")
-    expression = read_label_cell(number, AFFECTNET_ORDER)
+    return _among(read_label_cell(number, AFFECTNET_ORDER), labels)
+
+
+def _read_word(cell: str) -> Expression:
+    try:
+        return Expression.parse(cell)
+    except VocabularyError as error:
+        raise VocabularyError(f"cannot be read: {error}") from None
+
+
+def _among(expression: Expression, labels: tuple[Expression, ...]) -> Expression:
     if expression not in labels:
         raise VocabularyError(f"{expression.value} is left out")
     return expression

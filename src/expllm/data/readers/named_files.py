@@ -31,32 +31,45 @@ class Naming:
 
     Attributes:
         kind: The data set.
-        pattern: Of a name without its ending; the group `code` is the expression, `person` who is seen.
+        pattern: Of a name without its ending; the group `code` is the expression, `person` who is seen, and
+            `angle` from where, if names say so.
+        angles: What `angle` may be.
         example: A name, for messages.
     """
 
     kind: str
     pattern: re.Pattern[str]
     example: str
+    angles: tuple[str, ...] = ()
+
+    def why_unread(self, found: re.Match[str]) -> str:
+        """What is wrong with a name that is built as the data set's are; empty if nothing is."""
+        code, parts = found["code"].upper(), found.groupdict()
+        if code not in EXPRESSION_CODES:
+            return f"cannot be read: {code!r} is no expression: use one of {', '.join(EXPRESSION_CODES)}"
+        angle = (parts.get("angle") or "").upper()
+        if self.angles and angle not in self.angles:
+            return f"cannot be read: {angle!r} is no angle: use one of {', '.join(self.angles)}"
+        return ""
 
 
 JAFFE: Final = Naming(
     "jaffe",
-    re.compile(r"(?P<person>[A-Z]{2})\.(?P<code>AN|DI|FE|HA|NE|SA|SU)\d+\.\d+", re.I),
+    re.compile(r"(?P<person>[A-Z]{2})\.(?P<code>[A-Z]{2})\d+\.\d+", re.I),
     "KA.AN1.39.tiff",
 )
 KDEF: Final = Naming(
     "kdef",
-    re.compile(r"[AB](?P<person>[FM]\d{2})(?P<code>AF|AN|DI|HA|NE|SA|SU)(?:FL|HL|S|HR|FR)", re.I),
+    re.compile(r"[AB](?P<person>[FM]\d{2})(?P<code>[A-Z]{2})(?P<angle>[A-Z]{1,2})", re.I),
     "AF01AFS.JPG",
+    ("FL", "HL", "S", "HR", "FR"),
 )
 
 
 def is_named_files(root: Path, naming: Naming) -> bool:
     """Whether a folder, or one below it, holds pictures that are named so."""
-    return any(
-        naming.pattern.fullmatch(Path(entry.path).stem) for entry in islice(below(str(root)), _LOOKED_AT)
-    )
+    names = (Path(entry.path).stem for entry in islice(below(str(root)), _LOOKED_AT))
+    return any((found := naming.pattern.fullmatch(name)) and not naming.why_unread(found) for name in names)
 
 
 def load_named_files(root: Path, naming: Naming) -> DatasetSource:
@@ -83,6 +96,8 @@ def _rows(root: Path, naming: Naming) -> Iterator[DatasetRow]:
             yield DatasetRow(where, reason=f"not named as the data set does it, such as {naming.example}")
         elif size is None:
             yield DatasetRow(where, reason="no readable file")
+        elif problem := naming.why_unread(found):
+            yield DatasetRow(where, reason=problem)
         else:
             expression = EXPRESSION_CODES[found["code"].upper()]
             person, image = found["person"].upper(), ImageRef(path=str(path))

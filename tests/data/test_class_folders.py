@@ -80,6 +80,24 @@ def test_words_and_numbers_around_the_class_are_read_over(tmp_path: Path, name: 
         read_class("01_faces")
 
 
+@pytest.mark.parametrize("train", ["", "train"])
+def test_codes_are_read_where_there_are_several(tmp_path: Path, train: str) -> None:
+    for name in ("AN", "di", "AF", "HA", "NE", "SA", "SU", "0_FEA"):
+        picture_file(tmp_path / train / name / "a.png", len(name))
+    found = {Path(one).parent.name: label for one, label in labels_by_id(open_dataset(str(tmp_path))).items()}
+    assert found == {
+        "AN": "anger", "di": "disgust", "AF": "fear", "HA": "happiness", "NE": "neutral", "SA": "sadness",
+        "SU": "surprise", "0_FEA": "fear",
+    }  # fmt: skip
+
+
+def test_one_code_alone_may_be_a_place(tmp_path: Path) -> None:
+    for name in ("NE", "SW"):
+        picture_file(tmp_path / name / "a.png", len(name))
+    with pytest.raises(MissingData, match=r"\(NE, SW\) are not called like expressions"):
+        open_dataset(str(tmp_path))
+
+
 def test_a_number_among_words_is_read_by_the_order(tmp_path: Path) -> None:
     picture_file(tmp_path / "class_4" / "a.png")
     assert labels_by_id(open_dataset(str(tmp_path), kind="rafdb")) == {"class_4/a.png": "happiness"}

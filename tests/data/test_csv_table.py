@@ -27,6 +27,14 @@ def test_delimiters_and_columns_in_any_case(delimiter: str, tmp_path: Path) -> N
     assert sample.au_source is None
 
 
+@pytest.mark.parametrize("image", ["image_name", "img_name", "img_path", "Image_File"])
+@pytest.mark.parametrize("label", ["expr", "emotion_label", "Label_Name"])
+def test_columns_as_others_call_them(image: str, label: str, tmp_path: Path) -> None:
+    picture_file(tmp_path / "a.png")
+    dataset = open_dataset(str(write_csv(tmp_path / "labels.csv", [(image, label), ("a.png", "HAP")])))
+    assert labels_by_id(dataset) == {"a.png": "happiness"}
+
+
 def test_the_index_that_pandas_writes_is_no_id_and_no_split(tmp_path: Path) -> None:
     picture_file(tmp_path / "a.png")
     (sample,) = open_dataset(

@@ -44,6 +44,13 @@ def test_bad_lines_and_missing_pictures_are_skipped_with_their_reason(tmp_path: 
     assert reasons[3].startswith("no picture at")
 
 
+def test_a_list_that_names_the_aligned_pictures(tmp_path: Path) -> None:
+    root = rafdb_tree(tmp_path, LINES)
+    names = [line.replace(".jpg", "_aligned.jpg") for line in LINES]
+    (root / "basic" / "EmoLabel" / "list_patition_label.txt").write_text("\n".join(names))
+    assert len(open_dataset(str(root))) == len(LINES)
+
+
 def test_missing_parts_say_how_to_get_them(tmp_path: Path) -> None:
     basic = rafdb_tree(tmp_path, LINES) / "basic"
     shutil.rmtree(basic / "Image")

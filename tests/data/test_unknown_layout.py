@@ -24,6 +24,16 @@ def complaint(folder: Path) -> str:
         ({"a.md": b"x"}, "it holds no pictures"),
         ({"happy_01.jpg": None, "sad_02.jpg": None}, "pictures without labels; 'expllm analyze"),
         ({"traurig/a.jpg": None, "wütend/b.jpg": None}, "(traurig, wütend) are not called like expressions"),
+        ({"suprise/a.jpg": None}, "misspelt: suprise (did you mean 'surprise'?);"),
+        ({"hapy/anna/a.jpg": None, "x.md": b""}, "misspelt: hapy (did you mean 'happy'?);"),
+        ({"train/hapy/1.jpg": None, "test/sadd/2.jpg": None}, "test/sadd (did you mean 'sad'?), train/"),
+        (
+            {"train/hapy/1.jpg": None, "train/sadd/2.jpg": None, "tset/happy/3.jpg": None},
+            "train/hapy (did you mean 'happy'?), train/sadd (did you mean 'sad'?), tset (did you mean 'test",
+        ),
+        ({"trian/happy/1.jpg": None, "tset/sad/2.jpg": None}, "trian (did you mean 'train'?), tset (did you"),
+        ({"x/y/suprise/1.jpg": None}, "misspelt: x/y/suprise (did you mean 'surprise'?);"),
+        ({"train/traurig/1.jpg": None}, "(train/traurig) are not called like expressions"),
         ({"a/b/Training/happy/1.jpg": None, "a/b/Testing/sad/2.jpg": None}, "give {folder}/a/b;"),
         ({"__MACOSX/happy/1.jpg": None, "faces/happy/1.jpg": None}, "give {folder}/faces;"),
         ({"train/labels.csv": b"path,label\n1.jpg,happy\n", "train/1.jpg": None}, "give {folder}/train;"),
@@ -46,6 +56,11 @@ def test_what_lies_there_is_named(tmp_path: Path, files: dict[str, bytes | None]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
     assert told.replace("{folder}", str(tmp_path)) in complaint(tmp_path)
+
+
+def test_the_docs_are_named_once(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("a,b\n1,2\n")
+    assert complaint(tmp_path).count("see docs/data.md") == 1
 
 
 def test_the_folder_that_is_named_opens(tmp_path: Path) -> None:

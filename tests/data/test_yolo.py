@@ -70,7 +70,7 @@ def test_names_with_their_numbers_and_splits(tmp_path: Path) -> None:
         "valid/images/other.jpg": "fear",
     }
     assert {reason for _, reason in dataset.skipped} == {
-        f"data.yaml has no name for the class {number}" for number in range(2, 7)
+        f"cannot be read: data.yaml has no name for the class {number}" for number in range(2, 7)
     }
     assert next(iter(open_dataset(f"{tmp_path}:valid"))).box == pytest.approx(
         (0, 0, 10, 40)
@@ -111,16 +111,32 @@ def test_several_faces_and_bad_lines(tmp_path: Path) -> None:
     assert reasons["absent"] == "no label at train/labels/absent.txt"
     assert "cannot be read as a class and a box" in reasons["word"]
     assert "cannot be read as a class and a box" in reasons["odd"]
-    assert reasons["outside"] == reasons["empty"] == "its box is empty, or reaches out of the picture"
-    assert reasons["beyond"] == "data.yaml has no name for the class 9"
+    box = "cannot be read: its box is empty, or reaches out of the picture"
+    assert (reasons["outside"], reasons["empty"]) == (box, box)
+    assert reasons["beyond"] == "cannot be read: data.yaml has no name for the class 9"
     assert "not a supported picture format" in reasons["text"]
     assert not check_dataset("yolo", str(tmp_path)).is_whole
+
+
+@pytest.mark.parametrize(
+    "name", ["dataset.yml", "affectnet.yaml", "classes.txt", "labels/classes.txt", "obj.names"]
+)
+def test_names_of_the_numbers_as_other_tools_write_them(tmp_path: Path, name: str) -> None:
+    tree(tmp_path, names=None)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    names = "Anger Contempt Disgust Fear Happy Neutral Sad Surprise".split()
+    (tmp_path / name).write_text("\n".join(names) if name.endswith(("txt", "names")) else YAML)
+    assert list(labels_by_id(open_dataset(str(tmp_path))).values()) == EXPECTED
+    (tmp_path / "train" / "labels" / "face0.txt").write_text("8 0.5 0.5 0.8 0.6\n")
+    report = check_dataset(None, str(tmp_path), fast=True)
+    told = f"{Path(name).name} has no name for the class 8"
+    assert report.unreadable == (("train/images/face0.jpg", told),)
 
 
 def test_without_names_nothing_is_guessed(tmp_path: Path) -> None:
     tree(tmp_path, names=None)
     for kind in ("affectnet8", "yolo", None):
-        with pytest.raises(MissingData, match=r"no 'data\.yaml' in .*: its labels are numbers"):
+        with pytest.raises(MissingData, match=r"no 'data\.yaml' or 'classes\.txt' in .*: its labels"):
             open_dataset(str(tmp_path), kind=kind)
     for text in ("nc: 8\n", "names: 7\n", "[1", "names: {a: b}\n"):
         (tmp_path / "data.yaml").write_text(text)

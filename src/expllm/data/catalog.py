@@ -29,6 +29,7 @@ from expllm.data.readers.cells import split_name, undecodable
 from expllm.data.readers.shards import find_shards
 from expllm.data.unknown_layout import what_to_do
 
+SEE_DOCS: Final = "; see docs/data.md"
 _TABLE_SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 
 
@@ -234,10 +235,9 @@ def _folder_source(path: Path) -> DatasetSource:
         return _source(tables[0])
     if class_folders.is_numbered_tree(path):
         raise UsageError(f"{path}: class folders are named by numbers: {class_folders.ASK_KIND}")
-    todo = what_to_do(path, _holds_one, _source)
+    todo = what_to_do(path, _holds_one, _source).removesuffix(SEE_DOCS)
     raise MissingData(
-        f"{path}: no data set in a known layout (class folders, a table, Parquet, ...): {todo}; "
-        "see docs/data.md"
+        f"{path}: no data set in a known layout (class folders, a table, Parquet, ...): {todo}{SEE_DOCS}"
     )
 
 

@@ -1,11 +1,13 @@
 """What lies in a folder that holds no data set in a known layout, and what to do with it."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from expllm.core.errors import ExpllmError
+from expllm.data.readers.cells import split_name
+from expllm.data.readers.class_folders import asked_class, asked_split
 from expllm.files.inputs import PICTURE_SUFFIXES
 
 _TABLES: Final = (
@@ -39,6 +41,8 @@ def what_to_do(folder: Path, holds: Holds, opened: Opened) -> str:
         holds: Whether a folder holds one.
         opened: Reads a file as a data set, or says why it cannot be read.
     """
+    if asked := _misspelt(folder):
+        return f"names of its folders are misspelt: {_named(asked)}"
     if below := _below(folder, holds):
         names = _named([str(path.relative_to(folder)) for path in below])
         if len(below) == 1:
@@ -61,13 +65,56 @@ def _why_no_table(table: Path, opened: Opened) -> str:
     return f"{table}: not a table of faces"
 
 
+def _misspelt(folder: Path) -> list[str]:
+    """Folders whose names are almost those of a split or a class, each with the question that it raises.
+
+    A tree in which no name is right has no class folder at all, and a right one beside it would be taken for
+    the whole.
+    """
+    found = []
+    for child in _folders(folder)[:LOOKED_INTO]:
+        split = split_name(child.name)
+        if question := asked_class(child.name):
+            found += [f"{child.name} {question}"] if _holds_pictures(child) else []
+        elif split or (question := asked_split(child)):
+            found += [f"{child.name} {question}"] if not split else []
+            found += [
+                f"{child.name}/{inner.name} {asked}"
+                for inner in _folders(child)
+                if (asked := asked_class(inner.name)) and _holds_pictures(inner)
+            ]
+    return found
+
+
 def _of_pictures(folder: Path) -> str:
-    with_pictures = [child.name for child in _folders(folder) if any(map(_is_picture, _children(child)))]
+    with_pictures = list(_with_pictures(folder))
+    if asked := [
+        f"{name} {question}" for name in with_pictures if (question := asked_class(Path(name).name))
+    ]:
+        return f"names of its folders are misspelt: {_named(asked)}"
     if with_pictures:
         return f"its folders of pictures ({_named(with_pictures)}) are not called like expressions"
     if any(map(_is_picture, _children(folder))):
         return f"it holds pictures without labels; 'expllm analyze {folder}' explains them"
     return "it holds no pictures" if _children(folder) else "it is empty"
+
+
+def _with_pictures(folder: Path) -> Iterator[str]:
+    """Names of the folders below that hold pictures, those nearer to the top first."""
+    waiting = deque((child, 1) for child in _folders(folder))
+    for _ in range(LOOKED_INTO):
+        if not waiting:
+            return
+        path, depth = waiting.popleft()
+        if any(map(_is_picture, _children(path))):
+            yield path.relative_to(folder).as_posix()
+        if depth < DEEPEST:
+            waiting.extend((child, depth + 1) for child in _folders(path))
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Whether pictures lie in a folder, or in one below it, such as a person's."""
+    return any(map(_is_picture, _children(folder))) or next(_with_pictures(folder), None) is not None
 
 
 def _below(folder: Path, holds: Holds) -> list[Path]:

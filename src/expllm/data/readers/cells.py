@@ -9,7 +9,7 @@ from typing import Any, Final
 from unicodedata import normalize
 
 from expllm.core.errors import VocabularyError
-from expllm.core.vocabulary import AUVector, Expression, LabelOrder
+from expllm.core.vocabulary import EXPRESSION_CODES, AUVector, Expression, LabelOrder, label_set
 from expllm.data.dataset import NO_PICTURE
 from expllm.data.sample import ImageRef, without_surrogates
 from expllm.files.inputs import is_url
@@ -26,9 +26,9 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("id",),
     "image": (
         "image", "path", "file", "file_name", "filename", "image_path", "file_path", "filepath", "img", "pth",
-        "input", "subdirectory_filepath",
+        "input", "subdirectory_filepath", "image_name", "img_name", "img_path", "image_file", "img_file",
     ),
-    "label": ("label", "expression", "emotion", "class", "labels"),
+    "label": ("label", "expression", "emotion", "class", "labels", "expr", "emotion_label", "label_name"),
     "split": ("split", "usage", "subset"),
     "identity": ("identity", "subject", "person"),
     "text": ("text", "cot", "explanation"),
@@ -36,6 +36,12 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """What a column stands for -> names that it may have, in any case; the first that is there is taken."""
 
+
+_CODES: Final[Mapping[str, Expression]] = {
+    **EXPRESSION_CODES,
+    **{label.value[:3].upper(): label for label in label_set(7)},  # CON may be confusion
+}
+"""Two or three letters that stand for an expression in names and in columns of labels."""
 
 _AROUND_CLASS: Final = frozenset(
     "class emotion emotions expression expressions face faces image images img imgs label photo photos pic "
@@ -109,7 +115,7 @@ def read_label(cell: object, order: LabelOrder | None = None) -> Expression:
     try:
         number = float(word)
     except ValueError:
-        return Expression.parse(word)
+        return _CODES.get(word.upper()) or Expression.parse(word)
     if order is None:
         raise VocabularyError(
             f"label {word} is a number, and data sets number differently: say which, by its kind"
@@ -156,6 +162,11 @@ def read_class(name: str, order: LabelOrder | None = None) -> Expression:
         except VocabularyError as error:
             problem = error
     raise problem
+
+
+def is_code(name: str) -> bool:
+    """Whether a name is only the letters of an expression, such as `AN`: other things are called so, too."""
+    return name.strip().upper() in _CODES
 
 
 def picture_size(path: str | os.PathLike[str]) -> int | None:

@@ -10,13 +10,22 @@ from typing import Final
 from expllm.core.errors import MissingData, VocabularyError
 from expllm.core.vocabulary import DID_YOU_MEAN, Expression, LabelOrder
 from expllm.data.dataset import DatasetSource
-from expllm.data.readers.cells import SPLIT_WORDS, picture_size, read_class, split_name, undecodable
+from expllm.data.readers.cells import (
+    SPLIT_WORDS,
+    is_code,
+    picture_size,
+    read_class,
+    split_name,
+    undecodable,
+)
 from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.files import formats
 from expllm.files.folders import Entry, below
 from expllm.files.inputs import PICTURE_SUFFIXES, recorded_name
 
 ASK_KIND: Final = "give the kind of the data set whose numbers they are, such as rafdb or affectnet8"
+_FEWEST_CODES: Final = 2
+"""Folders that are called by codes alone: one of them, such as `NE`, may be a place or a language."""
 
 
 def load_class_folders(
@@ -46,8 +55,14 @@ def load_class_folders(
 
 
 def is_class_tree(root: Path, order: LabelOrder | None = None) -> bool:
-    """Whether a folder, or the split folders in it, hold folders named by class."""
-    return any(_label(child.name, order) for parent in _parents(root) for child in _folders(parent))
+    """Whether a folder, or the split folders in it, hold folders named by class: a word, or two codes."""
+    named = {
+        child.name.upper()
+        for parent in _parents(root)
+        for child in _folders(parent)
+        if _label(child.name, order)
+    }
+    return len(named) >= _FEWEST_CODES or not all(map(is_code, named))
 
 
 def is_numbered_tree(root: Path) -> bool:
@@ -70,18 +85,28 @@ def _parents(root: Path) -> list[Path]:
 def _seen(root: Path) -> str:
     if is_numbered_tree(root):
         return f"they are numbers; {ASK_KIND}"
-    names = [f"{child.name}{_meant(child.name)}" for parent in _parents(root) for child in _folders(parent)]
+    names = [
+        f"{child.relative_to(root).as_posix()} {asked_class(child.name)}".rstrip()
+        for parent in _parents(root)
+        for child in _folders(parent)
+    ]
     return f"there are {', '.join(names[:8])}" if names else "there is no folder at all"
 
 
-def _meant(name: str) -> str:
-    """The question that a misspelt name of a class raises, in brackets."""
+def asked_class(name: str) -> str:
+    """The question that a misspelt name of a class raises, in brackets; empty for any other name."""
     try:
         read_class(name)
     except VocabularyError as error:
         _, asked, question = str(error).partition(DID_YOU_MEAN)
-        return f" ({asked}{question})" if asked else ""
+        return f"({asked}{question})" if asked else ""
     return ""
+
+
+def asked_split(folder: Path) -> str:
+    """The same of a folder of class folders, misspelt or not, that is almost called like a split."""
+    classes = any(_label(child.name, None) or asked_class(child.name) for child in _folders(folder))
+    return f"({DID_YOU_MEAN} {near!r}?)" if classes and (near := _near_split(folder.name)) else ""
 
 
 def _label(name: str, order: LabelOrder | None) -> Expression | None:
@@ -177,11 +202,15 @@ class _Tree:
 
 def _misspelt_split(folder: Path, order: LabelOrder | None) -> str:
     """Why a folder that holds class folders is none itself; empty if it holds none."""
-    if not any(_label(child.name, order) for child in _folders(folder)):
+    if not any(_label(child.name, order) or asked_class(child.name) for child in _folders(folder)):
         return ""
-    near = get_close_matches(folder.name.casefold(), SPLIT_WORDS, n=1, cutoff=0.7)
-    hint = f"{DID_YOU_MEAN} {near[0]!r}?" if near else "call it train, valid or test"
+    near = _near_split(folder.name)
+    hint = f"{DID_YOU_MEAN} {near!r}?" if near else "call it train, valid or test"
     return f"a folder of classes with an unknown name, {folder.name!r}: {hint}"
+
+
+def _near_split(name: str) -> str | None:
+    return next(iter(get_close_matches(name.casefold(), SPLIT_WORDS, n=1, cutoff=0.7)), None)
 
 
 def is_picture_name(path: Path) -> bool:

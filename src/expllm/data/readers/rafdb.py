@@ -78,7 +78,8 @@ def _rows(path: Path, folders: list[Path]) -> Iterator[DatasetRow]:
                 where, reason=f"cannot be read: {name!r} is not called train_... or test_...", split=split
             )
             continue
-        aligned = f"{Path(name).stem}_aligned{Path(name).suffix}"
+        stem = Path(name).stem.removesuffix("_aligned")  # copies of the list name the aligned pictures
+        aligned = f"{stem}_aligned{Path(name).suffix}"
         found = [(place / aligned, picture_size(place / aligned)) for place in folders]
         picture, size = next((pair for pair in found if pair[1] is not None), found[0])
         if size is None:

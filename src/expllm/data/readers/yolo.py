@@ -18,14 +18,25 @@ from expllm.data.readers.class_folders import is_picture_name
 from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.files.images import upright_size
 from expllm.files.inputs import recorded_name
+from expllm.files.tabular import encoding_of
 
-NAMES: Final = ("data.yaml", "data.yml", "dataset.yaml")
+NAMES: Final = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
+_LISTS: Final = ("classes.txt", "obj.names", "_darknet.labels")
+"""Names of the numbers one a line, the first of 0, as labelImg, Darknet and Roboflow write them."""
 _PICTURES, _LABELS = "images", "labels"
 _LONGEST_NAMES: Final = 1 << 16
 _EDGE: Final = 1e-3
 """Part of a side that a box may reach over it: coordinates are rounded."""
 _SMALLEST_POLYGON: Final = 3
 """Corners."""
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Number -> name, and the file that says so."""
+
+    file: str
+    by_number: Mapping[int, str]
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ def load_yolo(root: Path, kind: str = "yolo", labels: tuple[Expression, ...] | N
     """Every box of every picture.
 
     Args:
-        root: The folder that holds `data.yaml`.
+        root: The folder that holds `data.yaml` or `classes.txt`.
         kind: What the data set calls itself.
         labels: The label set; other labels are skipped. Without it, those that are found.
 
@@ -58,12 +69,13 @@ def load_yolo(root: Path, kind: str = "yolo", labels: tuple[Expression, ...] | N
     parts = _parts(base)
     if not parts:
         raise MissingData(f"no '{_PICTURES}' with '{_LABELS}' beside it under {root}: see docs/data.md")
-    path = next((base / name for name in NAMES if (base / name).is_file()), None)
+    path = _names_file(base, parts)
     if path is None:
         raise MissingData(
-            f"no 'data.yaml' in {base}: its labels are numbers, and nothing says what they mean"
+            f"no 'data.yaml' or 'classes.txt' in {base}: its labels are numbers, and nothing says what they "
+            "mean"
         )
-    names = _names(path)
+    names = _Names(path.name, _listed_names(path) if path.name in _LISTS else _names(path))
     return DatasetSource(kind, kind, lambda: _rows(base, parts, names, labels), labels)
 
 
@@ -89,12 +101,30 @@ def _parts(base: Path) -> list[_Part]:
     return found or ([whole] if whole.pictures.is_dir() and whole.labels.is_dir() else [])
 
 
+def _names_file(base: Path, parts: list[_Part]) -> Path | None:
+    """What names the numbers: YAML, under any name if it is the only one, or a list of names."""
+    own = sorted(path for path in base.iterdir() if path.suffix.lower() in (".yaml", ".yml"))
+    beside = [folder for part in parts for folder in (part.labels, part.labels.parent)]
+    known = [base / name for name in NAMES]
+    lists = [folder / name for folder in (base, base / _LABELS, *beside) for name in _LISTS]
+    return next((path for path in (*known, *lists, *(own if len(own) == 1 else ())) if path.is_file()), None)
+
+
+def _listed_names(path: Path) -> dict[int, str]:
+    """Number -> name, of a list."""
+    try:
+        lines = path.read_text(encoding=encoding_of(path)).strip().splitlines()
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror})") from None
+    return {number: line.strip() for number, line in enumerate(lines)}
+
+
 def _names(path: Path) -> dict[int, str]:
     """Number -> name."""
     import yaml
 
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open(path, encoding=encoding_of(path)) as file:
             found = yaml.safe_load(file.read(_LONGEST_NAMES))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise RecordError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:200]})") from None
@@ -107,12 +137,12 @@ def _names(path: Path) -> dict[int, str]:
 
 
 def _rows(
-    base: Path, parts: list[_Part], names: Mapping[int, str], labels: tuple[Expression, ...] | None
+    base: Path, parts: list[_Part], names: _Names, labels: tuple[Expression, ...] | None
 ) -> Iterator[DatasetRow]:
     for part in parts:
         pictures = {path.stem: path for path in sorted(part.pictures.iterdir()) if is_picture_name(path)}
         for path in sorted(part.labels.glob("*.txt")):
-            if path.stem not in pictures and path.name != "classes.txt":
+            if path.stem not in pictures and path.name not in _LISTS:
                 missing = f"{NO_PICTURE} {_where(base, part.pictures / path.stem)}"
                 yield DatasetRow(_where(base, path), reason=missing, split=part.split)
         for stem, path in pictures.items():
@@ -124,7 +154,7 @@ def _faces(
     path: Path,
     boxes: Path,
     split: str | None,
-    names: Mapping[int, str],
+    names: _Names,
     labels: tuple[Expression, ...] | None,
 ) -> Iterator[DatasetRow]:
     where = _where(base, path)
@@ -153,7 +183,7 @@ def _faces(
         yield DatasetRow.of(key, sample, str(picture_size(path)))
 
 
-def _read(cells: list[str], names: Mapping[int, str], width: int, height: int) -> tuple[Expression, Rect]:
+def _read(cells: list[str], names: _Names, width: int, height: int) -> tuple[Expression, Rect]:
     """The expression and the box, in pixels, of a line.
 
     Raises:
@@ -164,10 +194,10 @@ def _read(cells: list[str], names: Mapping[int, str], width: int, height: int) -
     except (ValueError, IndexError):
         raise VocabularyError(f"cannot be read as a class and a box: {' '.join(cells)[:60]!r}") from None
     if not (wide > 0 < high and min(left, top) >= -_EDGE and max(left + wide, top + high) <= 1 + _EDGE):
-        raise VocabularyError("its box is empty, or reaches out of the picture")
-    if number not in names:
-        raise VocabularyError(f"data.yaml has no name for the class {number}")
-    return read_class(names[number]), (left * width, top * height, wide * width, high * height)
+        raise VocabularyError("cannot be read: its box is empty, or reaches out of the picture")
+    if number not in names.by_number:
+        raise VocabularyError(f"cannot be read: {names.file} has no name for the class {number}")
+    return read_class(names.by_number[number]), (left * width, top * height, wide * width, high * height)
 
 
 def _box(numbers: list[float]) -> Rect:

@@ -19,7 +19,8 @@ _TOLERANCE: Final = 1e-3
 """Share of a scale by which a number may overshoot it: rounding. Beyond that it is on another scale."""
 
 _INPUTS: Final = (
-    "input image_path video_path input_image_path image path file file_name filename file_path filepath img"
+    "input image_path video_path input_image_path image path file file_name filename file_path filepath img "
+    "image_name img_name img_path"
 ).split()
 _FRAMES: Final = "frame frame_idx frame_index frame_number".split()
 _FACES: Final = "face_id face faceid".split()

@@ -109,7 +109,7 @@ def load_model(
         unpacked: Also where the model was trained on a language model in 4 bits; this needs no NVIDIA GPU.
 
     Raises:
-        UsageError: it not a model directory.
+        UsageError: it is not a model directory.
         MissingWeights: a file is missing, cut or damaged, or the base model cannot be had.
         ModelError: it is of a newer version, or its parts do not fit its base model.
     """

@@ -104,6 +104,24 @@ def test_damaged_packets_are_named_by_time() -> None:
         assert again.damage == damage
 
 
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        (Sampling(), True),
+        (Sampling(start=2.0), False),
+        (Sampling(stop=1.0), False),
+        (Sampling(start=1.0), True),
+    ],
+)
+def test_damage_outside_the_wanted_part_is_not_named(part: Sampling, named: bool) -> None:
+    whole = encode((marked(i, (160, 120)) for i in range(100)), options={"g": "20", "bf": "0"})
+    with Clip(broken_in(whole, [31, 32])) as clip:
+        times = [frame.time for frame in clip.frames(part)]
+        assert bool(clip.damage) is named
+        assert all(one.time is not None and part.holds(one.time) for one in clip.damage)
+    assert all(part.holds(time) for time in times)
+
+
 def test_a_file_that_breaks_off_gives_what_it_holds() -> None:
     whole = encode((marked(i) for i in range(100)), container="matroska")
     with Clip(whole[: len(whole) // 2]) as clip:

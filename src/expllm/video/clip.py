@@ -83,6 +83,10 @@ class Sampling:
         if self.stop is not None and self.stop <= self.start:
             raise UsageError(f"--to ({self.stop:g} s) must be later than --from ({self.start:g} s)")
 
+    def holds(self, seconds: float) -> bool:
+        """Whether a time lies in the part that is looked at."""
+        return seconds >= self.start and (self.stop is None or seconds < self.stop)
+
     def picker(self) -> "_Picker":
         """What chooses among frames that come one after the other."""
         return _Picker(self)
@@ -194,6 +198,8 @@ class Clip:
         self.name = one_line(name or ("<bytes>" if isinstance(source, bytes) else os.fspath(source)))
         self.damage: list[Damage] = []
         self._limits = limits
+        self._part = Sampling()
+        self._first_fault = ""
         self._file = self._opened(source)
         try:
             self._container = self._demuxer()
@@ -206,23 +212,23 @@ class Clip:
     def frames(self, sampling: Sampling | None = None) -> Iterator[Frame]:
         """The wanted frames in the order in which they are shown.
 
-        `damage` has grown by what could not be decoded when a later frame comes out, and is whole at the end.
+        `damage` has grown by what could not be decoded when a later frame comes out, and is whole at the
+        end. It names what lies in the wanted part only.
 
         Raises:
             VideoError: not one frame can be decoded, or the decoder stands still.
         """
-        picker = (sampling or Sampling()).picker()
-        stop = None if sampling is None else sampling.stop
+        self._part = sampling or Sampling()
+        picker, stop = self._part.picker(), self._part.stop
         number, before = 0, float("-inf")
         for decoded in self._decoded_frames():
             stamp = decoded.pts if decoded.pts is not None else decoded.dts
             if stamp is None:
-                self.damage.append(Damage(None, f"frame {number} has no time"))
+                self._note(None, f"frame {number} has no time")
                 continue
             seconds = self._seconds(stamp)
             self._check_length(seconds)
             if stop is not None and seconds >= stop:
-                self._forget_later_than(stop)
                 break
             if picker.wants(number, seconds):
                 yield Frame(number, seconds, seconds > before, decoded, self._stream.sample_aspect_ratio)
@@ -389,29 +395,29 @@ class Clip:
             except StopIteration:
                 return
             except (av.FFmpegError, ValueError) as error:
-                self.damage.append(Damage(None, f"the file breaks off ({_reason(error)})"))
+                self._note(None, f"the file breaks off ({_reason(error)})")
                 yield av.Packet()
                 return
             if packet.stream is self._stream or packet.stream is None:
                 yield packet
 
     def _note(self, stamp: int | None, reason: str) -> None:
-        self.damage.append(Damage(None if stamp is None else self._seconds(stamp), reason))
+        seconds = None if stamp is None else self._seconds(stamp)
+        self._first_fault = self._first_fault or reason
+        if seconds is None or self._part.holds(seconds):
+            self.damage.append(Damage(seconds, reason))
 
     def _note_lost(self, stamps: list[int], owed: int) -> None:
         """Packets that no frame came of; without their times where packets and frames count differently."""
         if len(stamps) == owed:
             for stamp in stamps:
                 self._note(stamp, "no frame came of its packet")
-        else:
-            self.damage.append(Damage(None, f"{owed} packets gave no frame"))
-
-    def _forget_later_than(self, stop: float) -> None:
-        self.damage = [one for one in self.damage if one.time is None or one.time < stop]
+        elif not stamps or any(self._part.holds(self._seconds(stamp)) for stamp in stamps):
+            self._note(None, f"{owed} packets gave no frame")
 
     def _why_none(self) -> str:
-        if self.damage:
-            return f" ({self.damage[0].reason}): it may be encrypted or cut off"
+        if self._first_fault:
+            return f" ({self._first_fault}): it may be encrypted or cut off"
         return ": it may be encrypted or cut off"
 
 

@@ -64,6 +64,12 @@ def front(replica: Running) -> Iterator[Running]:
         yield started
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/health/ready", "/v1/models", "/metrics", "/page/app.js"])
+def test_head_is_get_without_a_body(front: Running, path: str) -> None:
+    answer = front.ask("HEAD", path)
+    assert (answer.status, answer.body) == (200, b"")
+
+
 def test_answers_are_those_of_a_server_without_replicas(front: Running, server: Running) -> None:
     asks: list[Callable[[Running], Answer]] = [
         lambda one: one.analyze(portrait(), "?audit=true"),

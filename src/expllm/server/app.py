@@ -18,6 +18,7 @@ from expllm.server.chat_routes import chat_routes
 from expllm.server.course_routes import course_routes
 from expllm.server.envelope import Envelope
 from expllm.server.export_routes import export_routes
+from expllm.server.head import HeadAsGet
 from expllm.server.health_routes import health_routes
 from expllm.server.http_errors import handle_errors
 from expllm.server.page_routes import page_routes
@@ -96,3 +97,4 @@ def add_layers(
     rule = BodyRule(config.limits.body_bytes, config.limits.body_s, admission)
     app.add_middleware(BodyLimits, limits=config.limits, rule=rule, others=others)
     app.add_middleware(Envelope, answered=answered, log=config.log)
+    app.add_middleware(HeadAsGet)

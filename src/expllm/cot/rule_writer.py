@@ -15,7 +15,7 @@ from typing import Final
 from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.cot.format_check import WORD_LIMIT
-from expllm.cot.words.interpretation import Fit, LabelCase, fit, noun_of, runner_up
+from expllm.cot.words.interpretation import Fit, LabelCase, fit, is_behind, noun_of, runner_up
 from expllm.cot.words.observations import (
     DEGREES,
     Degree,
@@ -60,7 +60,8 @@ def write_cot(
         aus: Intensities 0-1; what is None is never spoken of.
         expression: The label to explain; it need not be the one that the movements suggest.
         probabilities: One probability (0-1) an expression. Where that of `expression` is below
-            `_SURE`, the conclusion is tentative and names the likeliest alternative.
+            `_SURE`, the conclusion is tentative and names the likeliest alternative. Where another
+            expression is likelier, the text calls `expression` the label that was given.
     """
     observations = describe(aus)
 
@@ -102,7 +103,7 @@ def interpret(
     case = LabelCase(observations, expression, told)
     lines = [case.fill("interpretation", case.interpretation)]
     if not short:
-        lines += [line for line in (case.contrast(), case.absence(probabilities)) if line]
+        lines += [line for line in (case.contrast(probabilities), case.absence(probabilities)) if line]
     if unknown := case.unknown():
         lines.append(unknown)
     return " ".join(_turned(lines))
@@ -119,6 +120,9 @@ def conclude(
     if probabilities is None or probabilities.get(expression, 0.0) >= _SURE:
         return case.fill("conclusion", case.conclusion)
     runner = runner_up(expression, probabilities)
+    if runner and is_behind(expression, probabilities):
+        frames = "behind_unmeasured" if case.kind is Fit.UNMEASURED else "behind"
+        return case.fill("tentative", frames, r=noun_of(runner, case.voice))
     lines = [
         case.fill("tentative", "with_runner", r=noun_of(runner, case.voice))
         if runner

@@ -158,8 +158,11 @@ class LabelCase:
             "T": self.told[:2],
         }
 
-    def contrast(self) -> str | None:
-        """A sentence on the other emotions that the same face may hold; only where the label is explained."""
+    def contrast(self, probabilities: Mapping[Expression, float] | None = None) -> str | None:
+        """A sentence on the other emotions that the same face may hold; only where the label is explained.
+
+        None that puts them behind the label where another expression is likelier.
+        """
         if self.kind is not Fit.EXPLAINED or not self.support:
             return None
         scores = self.observations.scores
@@ -167,6 +170,8 @@ class LabelCase:
         nearest = max((e for e in shared if e is not self.expression), key=lambda e: scores[e], default=None)
         if nearest is self.other:
             return self.fill("contrast", "shared", e=nearest.value)
+        if is_behind(self.expression, probabilities):
+            return None
         first = self.support[0]
         # A slight movement is worth telling, but hints at nothing beside the ones that explain the label.
         others = [o for o in self.told if o not in self.support and o.emotions and o.degree > Degree.SLIGHT]
@@ -257,6 +262,13 @@ def noun_of(expression: Expression, voice: Voice) -> str:
     """The expression as a noun that stands alone."""
     nouns = word_tables.frames("labels").get(expression.value)
     return voice.pick(f"noun of {expression}", nouns) if nouns else expression.value
+
+
+def is_behind(expression: Expression, probabilities: Mapping[Expression, float] | None) -> bool:
+    """Whether another expression is likelier; False where no probabilities are known."""
+    if not probabilities:
+        return False
+    return max(probabilities.values()) > probabilities.get(expression, 0.0)
 
 
 def runner_up(expression: Expression, probabilities: Mapping[Expression, float]) -> Expression | None:

@@ -17,6 +17,7 @@ from expllm.core.vocabulary import label_set
 from expllm.server.chat_replies import Sentences
 
 ROOT = Path(__file__).parents[2]
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def data_uri(data: bytes, kind: str = "image/jpeg") -> str:
@@ -120,6 +121,34 @@ def test_the_last_picture_counts_and_other_faces_stand_beside(client: OpenAI) ->
     assert [one["face_id"] for one in face["others"]] == [1]
     assert face["others"][0]["cot"] is None
     assert face["others"][0]["expression"] is not None
+
+
+def test_every_spelling_of_base64_is_the_same_picture(client: OpenAI) -> None:
+    plain = data_uri(portrait())
+    head, _, text = plain.partition(",")
+    lines = "\n".join(text[at : at + 76] for at in range(0, len(text), 76))
+    spellings = [plain, f"{head},{lines}\r\n", plain.rstrip("="), f"{head},{text.translate(_URL_SAFE)}"]
+    assert len(set(spellings)) >= 3
+    replies = [
+        client.chat.completions.create(model="offline", messages=conversation(one)) for one in spellings
+    ]
+    assert [one.model_extra for one in replies] == [replies[0].model_extra] * 4
+
+
+def test_an_address_without_an_object_and_answers_of_tools_are_taken(client: OpenAI) -> None:
+    picture = {"type": "image_url", "image_url": data_uri(portrait())}
+    call = {"id": "1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+    messages: Any = [
+        {"role": "user", "content": [picture]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "noon"},
+        {"role": "function", "name": "clock", "content": "noon"},
+        {"role": "user", "content": "And now?"},
+    ]
+    reply = client.chat.completions.create(model="offline", messages=messages)
+    assert (reply.model_extra or {})["expllm"]["expression"] == "happiness"
+    assert reply.usage is not None
+    assert reply.usage.prompt_tokens == 2
 
 
 def test_models_are_listed(client: OpenAI) -> None:

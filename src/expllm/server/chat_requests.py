@@ -19,6 +19,7 @@ _LABEL_QUESTION: Final = re.compile(
     re.DOTALL,
 )  # fmt: skip
 _IMAGE: Final = "messages.image_url"
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 
 
 class ImageUrl(BaseModel):
@@ -32,18 +33,27 @@ class MessagePart(BaseModel):
 
     type: str
     text: str | None = None
-    image_url: ImageUrl | None = None
+    image_url: ImageUrl | str | None = None  # some clients put no object around the address
+
+    @property
+    def picture(self) -> str | None:
+        """The address of a picture, if the part is one."""
+        if self.type != "image_url" or self.image_url is None:
+            return None
+        return self.image_url if isinstance(self.image_url, str) else self.image_url.url
 
 
 class ChatMessage(BaseModel):
-    """A message."""
+    """A message. What tools and functions answered may stand in the history, and is ignored."""
 
-    role: Literal["system", "developer", "user", "assistant"]
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[MessagePart] | None = None
 
     @property
     def parts(self) -> list[MessagePart]:
         """The parts; a plain text is one."""
+        if self.role in ("tool", "function"):
+            return []
         if isinstance(self.content, str):
             return [MessagePart(type="text", text=self.content)]
         return self.content or []
@@ -99,10 +109,7 @@ class ChatRequest(BaseModel):
             ApiError: there is none, or it is not given as a data URI.
         """
         urls = [
-            part.image_url.url
-            for message in self.messages
-            for part in message.parts
-            if part.type == "image_url" and part.image_url is not None
+            part.picture for message in self.messages for part in message.parts if part.picture is not None
         ]
         if not urls:
             raise bad_request("The messages hold no picture: add one as image_url.", _IMAGE, "missing_image")
@@ -122,7 +129,7 @@ def picture_of(url: str, *, allow_url: bool = False, param: str = _IMAGE) -> Upl
         if not (head["parameters"] or "").casefold().endswith(";base64"):
             raise bad_request("The picture's data URI must be base64.", param, "invalid_image_url")
         try:
-            return Upload(base64.b64decode(url[head.end() :], validate=True))
+            return Upload(_decoded(url[head.end() :]))
         except (binascii.Error, ValueError):
             raise bad_request("The picture's base64 is broken.", param, "invalid_image_url") from None
     if allow_url and _HTTP.match(url):
@@ -131,3 +138,13 @@ def picture_of(url: str, *, allow_url: bool = False, param: str = _IMAGE) -> Upl
         400, "Pictures must be data URIs (data:image/jpeg;base64,...): this server opens no addresses.",
         "invalid_image_url", param=param,
     )  # fmt: skip
+
+
+def _decoded(text: str) -> bytes:
+    """Base64 as clients write it: broken into lines, without padding, in the alphabet for addresses.
+
+    Raises:
+        ValueError: it is none.
+    """
+    plain = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)

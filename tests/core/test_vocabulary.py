@@ -210,6 +210,8 @@ def test_intensities_outside_0_1_are_refused(value: float) -> None:
 
 
 def test_unknown_and_doubled_names_are_refused() -> None:
+    with pytest.raises(VocabularyError, match="each side has its own: 'left brow lower' and 'right brow"):
+        AUVector({"brow lower": 0.5})
     with pytest.raises(VocabularyError, match="did you mean 'left brow lower'"):
         AUVector({"left brow lowr": 0.5})
     with pytest.raises(VocabularyError, match="twice"):

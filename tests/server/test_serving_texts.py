@@ -29,6 +29,16 @@ def test_another_expression_is_explained_where_it_is_named(server: Running) -> N
     assert "surprise" in reply["cot"]["conclusion"]
 
 
+def test_a_given_label_does_not_lead_where_another_one_is_likelier(server: Running) -> None:
+    aus = {"right lip corner pull": 1, "left lip corner pull": 1, "jaw drop": 0.1}
+    reply = server.post("/v1/explain", {"aus": aus, "expression": "anger"}).json
+    assert reply["expression"] == "happiness"
+    conclusion = reply["cot"]["conclusion"].lower()
+    assert "anger" in conclusion
+    assert "happiness" in conclusion
+    assert not any(words in conclusion for words in ("in front", "leads", "comes first", "followed by"))
+
+
 def test_too_few_units_get_no_label(server: Running) -> None:
     reply = server.post("/v1/explain", {"aus": {}}).json
     assert reply["expression"] is None
@@ -62,6 +72,8 @@ def test_a_text_is_audited_as_in_python(server: Running) -> None:
         ("/v1/explain", {"aus": {"jaw drop": 1.5}}, "aus.jaw drop"),
         ("/v1/explain", {"aus": {"jaw drop": "much"}}, "aus.jaw drop"),
         ("/v1/explain", {"aus": {}, "expression": "hunger"}, "expression"),
+        ("/v1/explain", {"aus": WHOLE, "expression": "contempt", "labels": 7}, "expression"),
+        ("/v1/counterfactual", {"aus": WHOLE, "toward": "contempt", "labels": 7}, "toward"),
         ("/v1/explain", {"aus": {}, "lables": 7}, "lables"),
         ("/v1/explain", {}, "aus"),
         ("/v1/explain", [], None),
@@ -73,3 +85,11 @@ def test_what_is_wrong_is_named(server: Running, path: str, body: object, param:
     answer = server.post(path, body)
     assert answer.status == 400, answer.body
     assert answer.error["param"] == param
+
+
+def test_names_of_other_vocabularies_get_a_way_on(server: Running) -> None:
+    coded = server.post("/v1/explain", {"aus": {"AU12": 1}}).error["message"]
+    assert "AU12" in coded
+    assert "GET /v1/vocabulary" in coded
+    sideless = server.post("/v1/explain", {"aus": {"lip corner pull": 1}}).error["message"]
+    assert "'left lip corner pull' and 'right lip corner pull'" in sideless

@@ -345,8 +345,11 @@ def _au_name(name: str) -> str:
     if canonical not in AU_BY_NAME:
         from difflib import get_close_matches
 
+        sides = [f"{side} {canonical}" for side in Side if f"{side} {canonical}" in AU_BY_NAME]
         near = get_close_matches(canonical, AU_NAMES, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "'expllm aus --list' prints the names"
+        if sides:
+            hint = f"each side has its own: {' and '.join(map(repr, sides))}"
         raise VocabularyError(f"unknown action unit {name!r}: {hint}")
     return canonical
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from expllm.core.errors import VocabularyError
-from expllm.core.vocabulary import AUVector, Expression
+from expllm.core.vocabulary import AUVector, Expression, label_set
 from expllm.cot.rule_writer import write_cot
 from expllm.faces.au_classifier import classifier_for
 from expllm.faces.au_reader import BlendshapeReader
@@ -46,7 +46,7 @@ def text_routes(analyzer: Analyzer) -> APIRouter:
         responses={**ERRORS, 200: {"model": ExplainReply}},
     )
     async def explain(request: Request, asked: ExplainRequest) -> Response:
-        aus, expression = _measured(asked), _expression(asked.expression, "expression")
+        aus, expression = _measured(asked), _expression(asked.expression, "expression", asked.labels or 8)
         model = _model(analyzer, asked)
         with analyzer.queue.enter() as place:
             if asked.picture is None:
@@ -62,7 +62,7 @@ def text_routes(analyzer: Analyzer) -> APIRouter:
         responses={**ERRORS, 200: {"model": CounterfactualReply}},
     )
     async def counterfactual(request: Request, asked: CounterfactualRequest) -> Response:
-        aus, toward = _units(asked.aus), _expression(asked.toward, "toward")
+        aus, toward = _units(asked.aus), _expression(asked.toward, "toward", asked.labels or 8)
         with analyzer.queue.enter() as place:
             work = analyzer.run(place, lambda: flipped(aus, toward, asked.labels or 8))
             found = await attended(request, work, limits.work_s)
@@ -108,14 +108,8 @@ def rules_explanation(aus: AUVector, expression: Expression | None, labels: int)
 
 
 def flipped(aus: AUVector, toward: Expression | None, labels: int) -> CounterfactualReply:
-    """The smallest change that gives another label, by rules.
-
-    Raises:
-        ApiError: 400; `toward` is none of the labels.
-    """
+    """The smallest change that gives another label, by rules."""
     classifier = classifier_for(aus, labels)
-    if toward is not None and toward not in classifier.labels:
-        raise bad_request(f"toward: {toward.value} is none of the {labels} labels", "toward")
     found = smallest_change(classifier, aus, toward)
     if found is None:
         return CounterfactualReply(model=OFFLINE)
@@ -194,11 +188,14 @@ def _units(given: dict[str, float | None]) -> AUVector:
     try:
         return AUVector(given)
     except VocabularyError as error:
-        raise bad_request(f"aus: {error.line}", "aus") from None
+        raise bad_request(f"aus: {error.line}; see GET /v1/vocabulary", "aus") from None
 
 
-def _expression(given: str | None, param: str) -> Expression | None:
+def _expression(given: str | None, param: str, labels: int = 8) -> Expression | None:
     try:
-        return None if given is None else Expression.parse(given)
+        found = None if given is None else Expression.parse(given)
     except VocabularyError as error:
         raise bad_request(f"{param}: {error.line}", param) from None
+    if found is not None and found not in label_set(labels):
+        raise bad_request(f"{param}: {found.value} is none of the {labels} labels", param)
+    return found

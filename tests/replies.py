@@ -159,6 +159,14 @@ def bodies(whole: dict[str, Any]) -> Iterator[Case]:
     broken = json.dumps(completion("Happi~ness")).encode().replace(b"~", b"\xff")
     yield Case("invalid-utf-8", canned(broken), words=("Happi\ufffdness",))
     yield Case("nan-usage", canned(written.replace("41", "NaN").replace("23", "Infinity")))
+    yield Case("utf-16", canned(written.encode("utf-16")))
+    yield Case("packed-twice", canned(json.dumps(written)))
+    yield Case(
+        "line-breaks-in-text", canned(written.replace("Happiness", "Joy.\nJoy.")), words=("Joy.\nJoy.",)
+    )
+    for name in ("data", "result"):
+        yield Case(f"within-{name}", canned({"code": 0, "msg": "success", name: whole}))
+    yield Case("within-body", canned({"statusCode": 200, "body": written}))
     yield Case("error-null", canned(whole | {"error": None}))
     yield Case("error-of-nothing", canned(whole | {"error": {"code": None, "message": ""}}))
     yield Case("legacy-text", canned(whole | {"choices": [{"text": "Happiness", "finish_reason": "stop"}]}))
@@ -252,10 +260,10 @@ def troubles() -> Iterator[Case]:
         ("null", None, "null"),
         ("true", True, "not an object but True"),
         ("list", [completion("Fear")], "not an object but [{'id'"),
-        ("ollama", {"message": {"role": "assistant", "content": "Fear"}}, "no choices, but message"),
-        ("gemini", {"candidates": []}, "no choices, but candidates"),
-        ("nothing", {}, "no choices"),
-        ("choices-null", {"id": "x", "choices": None}, "no choices, but id, choices"),
+        ("nothing", {}, "no choices in {}"),
+        ("unknown", {"verdict": "Fear"}, 'no choices in {"verdict": "Fear"}'),
+        ("choices-null", {"id": "x", "choices": None}, 'no choices in {"id": "x", "choices": null}'),
+        ("choices-empty", {"choices": [], "hint": "Fear"}, '"hint": "Fear"'),
         ("choices-object", {"choices": {"0": {}}}, "no choices"),
         ("choices-text", {"choices": "Fear"}, "no choices"),
     ):
@@ -269,6 +277,35 @@ def troubles() -> Iterator[Case]:
     yield Case("reasoning-only", canned(only), f"empty{AGAIN}", ("reasoning without an answer",))
 
 
+TURN: Final = {"role": "assistant", "content": "Fear"}
+TEXTS: Final = [{"type": "text", "text": "Fear"}]
+OTHER_PROTOCOLS: Final[tuple[tuple[str, Any, str], ...]] = (
+    ("ollama", {"model": "m", "message": TURN, "done": True}, "Ollama's own"),
+    ("ollama-generate", {"model": "m", "response": "Fear", "done": True}, "Ollama's own"),
+    ("gemini", {"candidates": [{"content": {"parts": [{"text": "Fear"}]}}]}, "ends with /v1beta/openai"),
+    ("gemini-stream", [{"candidates": []}], "Gemini's own"),
+    ("anthropic", {"type": "message", "content": TEXTS, "stop_reason": "end_turn"}, "Anthropic's own"),
+    ("responses", {"object": "response", "output": [{"content": TEXTS}]}, "the Responses API"),
+    ("cohere", {"message": {"role": "assistant", "content": TEXTS}}, "/compatibility/v1"),
+    ("bedrock", {"output": {"message": TURN}, "stopReason": "end_turn"}, "Bedrock's own"),
+    ("dashscope", {"output": {"text": "Fear", "finish_reason": "stop"}}, "/compatible-mode/v1"),
+    ("tencent", {"Response": {"Choices": [{"Message": {"Content": "Fear"}}]}}, "Tencent's own"),
+    ("cloudflare", {"result": {"response": "Fear"}, "success": True, "errors": []}, "Cloudflare's own"),
+    ("tgi", [{"generated_text": "Fear"}], "Text Generation Inference's own"),
+    ("llama.cpp", {"content": "Fear", "stop": True}, "llama.cpp's own"),
+    ("ollama-lines", json.dumps({"message": TURN, "done": False}) + '\n{"done": true}\n', "Ollama's own"),
+    ("anthropic-events", stream({"type": "message_start", "message": TURN}, done=False), "Anthropic's own"),
+    ("responses-events", stream({"type": "response.created", "response": {}}, done=False), "Responses API"),
+)
+"""Replies that are no completions: the address is not that of OpenAI's protocol."""
+
+
+def protocols() -> Iterator[Case]:
+    """What other doors of the same servers reply."""
+    for name, body, words in OTHER_PROTOCOLS:
+        yield Case(f"protocol-{name}", canned(body), "Unreachable", (words, "--base-url"))
+
+
 def errors() -> Iterator[Case]:
     """Errors of servers, proxies and gateways."""
     for row in json.loads(Path(__file__).with_name("error_replies.json").read_text("utf-8")):
@@ -276,4 +313,4 @@ def errors() -> Iterator[Case]:
         yield Case(row["name"], reply, row["expect"], tuple(row["words"]), row.get("options", {}))
 
 
-CASES: Final = [*answers(), *endings(), *troubles(), *errors()]
+CASES: Final = [*answers(), *endings(), *troubles(), *protocols(), *errors()]

@@ -175,7 +175,8 @@ class RetryingClient:
         """Stops where nothing has ever answered as an endpoint does: the address is wrong, not the moment.
 
         Raises:
-            Unreachable: after a few attempts to connect, or all attempts to get JSON.
+            Unreachable: after a few attempts to connect, or all attempts to get JSON, or one reply in another
+                protocol.
         """
         where = self._address.shown
         if not self._answered and trouble.reason in ("unreachable", "bad-http"):
@@ -183,6 +184,11 @@ class RetryingClient:
                 why = trouble.detail or "the server does not speak HTTP"
                 option = self._address.option
                 raise Unreachable(f"cannot reach {where}: {why}; check {option}, and that the server runs")
+        elif not self._completed and trouble.reason == "other-protocol":
+            option = self._address.option
+            raise Unreachable(
+                f"{where} does not answer as OpenAI's chat endpoint: {trouble.detail}; check {option}"
+            )
         elif not self._completed and trouble.reason == "content-type" and attempt >= self._most:
             kind, _, said = trouble.detail.partition(": ")
             quoted = f" (it says {said})" if said else ""

@@ -44,7 +44,8 @@ class ChatFailed(ExpllmError):  # noqa: N818
     Attributes:
         reason: Short and stable, for ledgers: `timeout`, `stalled`, `reset`, `unreachable`, `http-503`,
             `retry-after`, `context-length`, `out-of-tokens` (spent on reasoning), `content-type`, `bad-json`,
-            `bad-http`, `empty`, `broken-off`, `error` (in a reply that came with success), `too-long`.
+            `other-protocol`, `bad-http`, `empty`, `broken-off`, `error` (in a reply that came with success),
+            `too-long`.
         detail: What the server said, in one short line; empty where it said nothing.
         attempts: Requests that were sent.
         usage: Tokens of attempts whose completion arrived, but was no use.

@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,40 +15,35 @@ _MOST_TEXTS: Final = 8
 _LONGEST_TEXT: Final = 2000
 _LAST_WORD: Final = re.compile(r"\s\S*\Z")
 _CODES: Final = (
-    "code",
-    "type",
-    "status",
-    "status_code",
-    "error_code",
-    "error_type",
-    "reason",
-    "quotaId",
-    "blockReason",
+    *("code", "type", "status", "statuscode", "errorcode", "errortype", "errcode", "errno"),
+    *("reason", "quotaid", "blockreason"),
 )
 _TEXTS: Final = (
-    "message",
-    "msg",
-    "detail",
-    "details",
-    "error",
-    "errors",
-    "error_description",
-    "status_msg",
-    "raw",
+    *("message", "msg", "detail", "details", "error", "errors"),
+    *("errordescription", "errormsg", "errmsg", "errormessage", "statusmsg", "raw"),
 )
-_WITHIN: Final = ("innererror", "metadata", "base_resp", "violations", "reasons")
+_WITHIN: Final = ("innererror", "metadata", "baseresp", "violations", "reasons")
 """Members that hold more of the same, besides those of `_TEXTS`."""
+_WRAPPERS: Final = ("response", "result", "data", "output", "body")
+"""Members in which some servers put all that they have to say, good or bad.
+
+All these names are compared in lower case, without underscores: there are `error_msg` and `ErrorMsg`.
+"""
+_WAITS: Final = ("retryafter", "retryafterseconds", "estimatedtime")
+"""Members with the seconds until another attempt; the last is Hugging Face's, while it loads a model."""
 
 _STATUS_BY_WORD: Final = {
     429: ("rate_limit", "rate limit", "too_many_requests", "too many requests", "resource_exhausted",
-          "throttling"),
-    503: ("overloaded", "unavailable"),
+          "throttl", "request limit", "requestlimit", "qps", "频繁", "限流"),
+    503: ("overloaded", "unavailable", "busy", "繁忙"),
     500: ("server_error", "internal"),
     408: ("timeout", "timed out"),
     400: ("invalid_request", "bad_request", "badrequest", "invalid_argument", "invalid_parameter",
           "validation"),
 }  # fmt: skip
 """HTTP status -> what says the same where no number does, passing ones first."""
+_LOADING: Final = re.compile(r"\b(?:currently|still|is|being) (?:being )?(?:load|warm)(?:ed|ing)\b")
+_TOO_MANY: Final = re.compile(r"\brate limit|too many (?:concurrent )?requests|throttled|限流|频繁")
 PASSING: Final = (408, 409, 424, 425, 429)
 """Statuses below 500 that another attempt may not meet."""
 
@@ -102,27 +97,45 @@ def read_error(data: Any, status: int, plain: str = "") -> ErrorResponse:
 def error_within(data: Any) -> Any:
     """The error of a reply that came with a status of success; None where it has none."""
     if isinstance(data, list):
-        return next((found for item in data[:3] if (found := error_within(item)) is not None), None)
-    if not isinstance(data, dict):
-        return None
-    if _told(data.get("error")):
-        return {name: data[name] for name in ("error", "code", "type") if name in data}
-    base, choices = data.get("base_resp"), data.get("choices")
+        return _first(data[:3])
+    return _error_of(data) if isinstance(data, dict) else None
+
+
+def _first(values: Iterable[Any]) -> Any:
+    return next((found for value in values if (found := error_within(value)) is not None), None)
+
+
+def _error_of(data: dict[str, Any]) -> Any:
+    members = _by_plain_name(data)
+    if _told(members.get("error")):
+        return {name: members[name] for name in ("error", "code", "type") if name in members}
+    base, choices = data.get("base_resp"), members.get("choices")
     if isinstance(base, dict) and base.get("status_code"):
         return {"base_resp": base}
     if isinstance(choices, list) and choices:
         first = choices[0]
         return {"error": first["error"]} if isinstance(first, dict) and _told(first.get("error")) else None
-    return data if _told({name: data.get(name) for name in _TOLD} | _message_of(data)) else None
+    if _told({name: members.get(name) for name in _TOLD} | _message_of(members)):
+        return data
+    return _first(inner for name in _WRAPPERS if isinstance(inner := members.get(name), dict))
 
 
-_TOLD: Final = ("detail", "msg", "errors")
+_TOLD: Final = ("detail", "msg", "errors", "errormsg", "errmsg", "errormessage")
 
 
-def _message_of(data: dict[str, Any]) -> dict[str, Any]:
+def _message_of(members: dict[str, Any]) -> dict[str, Any]:
     """The member `message`, unless it is a turn of a conversation."""
-    message = data.get("message")
-    return {} if isinstance(message, dict) and "role" in message else {"message": message}
+    message = members.get("message")
+    turn = isinstance(message, dict) and ("role" in message or "content" in message)
+    return {} if turn else {"message": message}
+
+
+def _by_plain_name(value: dict[str, Any]) -> dict[str, Any]:
+    """Members by their names in lower case, without underscores; of two alike, the first."""
+    plain: dict[str, Any] = {}
+    for name, member in value.items():
+        plain.setdefault(name.replace("_", "").casefold(), member)
+    return plain
 
 
 def _told(value: Any, depth: int = 0) -> bool:
@@ -147,6 +160,7 @@ def _parts(value: Any, depth: int) -> Iterator[tuple[str, str]]:
 
 
 def _members(value: dict[str, Any], depth: int) -> Iterator[tuple[str, str]]:
+    value = _by_plain_name(value)
     for name in _CODES:
         found = value.get(name)
         if isinstance(found, str | int) and not isinstance(found, bool) and found != "":
@@ -154,8 +168,11 @@ def _members(value: dict[str, Any], depth: int) -> Iterator[tuple[str, str]]:
     for name in ("param", "parameter"):
         if isinstance(value.get(name), str) and value[name]:
             yield "parameter", value[name]
-    if isinstance(value.get("retryDelay"), str):
-        yield "wait", f"retry in {value['retryDelay']}"
+    if isinstance(value.get("retrydelay"), str):
+        yield "wait", f"retry in {value['retrydelay']}"
+    for name in _WAITS:
+        if isinstance(value.get(name), int | float):
+            yield "wait", f"retry in {value[name]}s"
     place = value.get("loc")  # FastAPI: where in the request a value is wrong
     if isinstance(place, list) and isinstance(value.get("msg"), str):
         yield "parameter", str(place[-1]) if place else ""
@@ -163,6 +180,9 @@ def _members(value: dict[str, Any], depth: int) -> Iterator[tuple[str, str]]:
         return
     for name in (*_TEXTS, *_WITHIN):
         if name in value:
+            yield from _parts(value[name], depth + 1)
+    for name in _WRAPPERS:
+        if isinstance(value.get(name), dict):
             yield from _parts(value[name], depth + 1)
 
 
@@ -182,7 +202,10 @@ def _status(status: int, codes: tuple[str, ...], text: str) -> int:
     numbers = [int(code) for code in codes if len(code) == 3 and code.isascii() and code.isdigit()]
     named = _named_status(" ".join(codes))
     if not 200 <= status < 300:
-        return 429 if status in (400, 403) and (429 in numbers or named == 429) else status
+        said = text.casefold()
+        if status in (400, 403) and (429 in numbers or named == 429 or _TOO_MANY.search(said)):
+            return 429
+        return 503 if 400 <= status < 500 and _LOADING.search(said) else status
     return next((number for number in numbers if 400 <= number < 600), 0) or named or _named_status(text)
 
 

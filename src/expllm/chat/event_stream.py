@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from expllm.chat.other_protocols import other_protocol
+
 _LINE: Final = re.compile(r"\r\n|\n|\r")
 """Of an event stream. `str.splitlines` also breaks at U+2028, which a text may hold."""
 _FIELDS: Final = ("event:", "id:", "retry:")
@@ -14,13 +16,14 @@ _DONE: Final = "[DONE]"
 def body_value(body: bytes) -> Any:
     """The JSON value of a body; of an event stream, the completion that its pieces make; else None.
 
-    A stream that neither ends with `[DONE]` nor says why it ends was cut: None.
+    A stream that neither ends with `[DONE]` nor says why it ends was cut: None. Of a stream in another
+    protocol, the first piece that shows it.
     """
-    text = body.decode("utf-8-sig", "replace")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return _joined(text)
+    text = body.decode(json.detect_encoding(body), "replace").removeprefix("\ufeff")
+    value = _json(text)
+    if isinstance(value, str) and value.lstrip().startswith("{"):  # packed twice
+        return _json(value)
+    return _joined(text) if value is None else value
 
 
 def _joined(text: str) -> Any:
@@ -28,11 +31,11 @@ def _joined(text: str) -> Any:
     pieces = [piece for event in events if isinstance(piece := _json(event), dict)]
     if failed := next((piece for piece in pieces if _failed(piece)), None):
         return failed
-    if not pieces:
-        return None
+    if not any(piece.get("choices") for piece in pieces):
+        return next((piece for piece in pieces if other_protocol(piece)), None)
     whole = _completion(pieces)
     ended = _DONE in events or whole["choices"][0]["finish_reason"] is not None
-    return whole if ended and any(piece.get("choices") for piece in pieces) else None
+    return whole if ended else None
 
 
 def _failed(piece: dict[str, Any]) -> bool:
@@ -43,8 +46,9 @@ def _failed(piece: dict[str, Any]) -> bool:
 
 
 def _json(event: str) -> Any:
+    """Its value, line breaks within texts let pass; None where it is no JSON."""
     try:
-        return json.loads(event)
+        return json.loads(event, strict=False)
     except (ValueError, RecursionError):
         return None
 

@@ -1,5 +1,6 @@
 """Parses HTTP replies: a completion, a failed attempt, or the end of the run."""
 
+import json
 from typing import Any, Final
 
 from expllm.chat.address import Address
@@ -8,6 +9,7 @@ from expllm.chat.error_response import error_within, read_error
 from expllm.chat.event_stream import body_value
 from expllm.chat.failures import failure
 from expllm.chat.final_text import final_text
+from expllm.chat.other_protocols import other_protocol
 from expllm.chat.outcomes import Completion, FailedAttempt, TokenLimit
 from expllm.chat.protocol import FILTERED, Usage
 from expllm.chat.refusals import is_refusal
@@ -31,6 +33,7 @@ def parse_reply(
     if 200 <= answer.status < 300:
         if data is None:
             return _no_json(answer, address)
+        data = _taken_out(data)
         said = error_within(data)
         if said is None:
             return _completion(data, model, address, limit)
@@ -49,7 +52,7 @@ def _completion(data: Any, model: str, address: Address, limit: TokenLimit) -> C
         choice = _first_choice(data["choices"])
         message, finish = _message(choice), address.scrub(_finish(choice.get("finish_reason")), 80)
     except (TypeError, KeyError, IndexError, AttributeError):
-        return FailedAttempt("bad-json", _without_choices(data, address))
+        return _without_choices(data, address)
     named = data.get("model")
     named = _clean(named) if isinstance(named, str) and named else model
     final = final_text(_clean(_text(message.get("content"))))
@@ -73,12 +76,27 @@ def _first_choice(choices: Any) -> Any:
     return numbered[0] if numbered else choices[0]
 
 
-def _without_choices(data: Any, address: Address) -> str:
-    """What a reply is that holds no completion: an object of another protocol, or no object at all."""
+def _taken_out(data: Any) -> Any:
+    """The completion that some gateways put into a member of their own reply; else `data`."""
+    if not isinstance(data, dict) or data.get("choices") or data.get("error"):
+        return data
+    for name in ("data", "result", "response", "body"):
+        inner = data.get(name)
+        if isinstance(inner, str):
+            inner = body_value(inner.encode("utf-8", "replace"))
+        if isinstance(inner, dict) and isinstance(inner.get("choices"), list) and inner["choices"]:
+            return {one: data[one] for one in ("model", "usage") if one in data} | inner
+    return data
+
+
+def _without_choices(data: Any, address: Address) -> FailedAttempt:
+    """A reply that holds no completion: one in another protocol, an object of another kind, or no object."""
+    if not (isinstance(data, dict) and data.get("choices")) and (why := other_protocol(data)):
+        return FailedAttempt("other-protocol", why)
     if isinstance(data, dict):
-        names = ", ".join(str(name) for name in list(data)[:8])
-        return address.scrub(f"no choices, but {names}" if names else "no choices", 100)
-    return f"not an object but {address.scrub(repr(data)[:200], 100)}"
+        quoted = address.scrub(json.dumps(data, ensure_ascii=False)[:2000], 100)
+        return FailedAttempt("bad-json", f"no choices in {quoted}")
+    return FailedAttempt("bad-json", f"not an object but {address.scrub(repr(data)[:200], 100)}")
 
 
 def _no_json(answer: HttpReply, address: Address) -> FailedAttempt:

@@ -1,6 +1,7 @@
 """CSV whose cells are pictures: FER-2013's `emotion, pixels, Usage`, and tables made like it.
 
 A cell of `pixels` holds the grey levels of a square picture, 0-255, row by row, with blanks between them.
+Tables are read line by line, in the encoding that their beginning shows.
 """
 
 import csv
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from expllm.core.errors import ImageError, RecordError
+from expllm.files.tabular import encoding_by_start
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +29,10 @@ SPLIT: Final = "usage"
 _DELIMITERS: Final = (",", ";", "\t")
 _LONGEST_HEADER: Final = 1 << 16
 _CHUNK: Final = 1 << 24
-_DIGITS: Final = frozenset("0123456789 ")
+_LEVELS: Final = frozenset(map(str, range(256)))
+_SMALLEST: Final = 4
+"""Pixels of a picture: a number alone is the cell of another column."""
+_WHITE: Final = 255
 _KEPT: Final = 8
 """Tables whose lines' places are remembered."""
 
@@ -65,8 +70,11 @@ class PixelTable:
     @cached_property
     def columns(self) -> dict[str, int]:
         """Place of each column by its name, in lower case and without blanks; empty if it is not text."""
-        cells = _cells(self._first_line, self.delimiter)
-        return {name.strip().casefold(): place for place, name in enumerate(cells)}
+        return {name: place for place, name in enumerate(self._names)}
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [name.strip().casefold() for name in _cells(self._first_line, self.delimiter)]
 
     @property
     def is_one(self) -> bool:
@@ -76,19 +84,26 @@ class PixelTable:
     @cached_property
     def _first_line(self) -> str:
         try:
-            with open(self.path, "rb") as file:
-                return file.readline(_LONGEST_HEADER).decode("utf-8-sig", "replace")
+            with open(self.path, encoding=self._encoding, errors="replace", newline="\n") as file:
+                return file.readline(_LONGEST_HEADER).removeprefix("\ufeff")
         except OSError:
             return ""
+
+    @cached_property
+    def _encoding(self) -> str:
+        return encoding_by_start(self.path)
 
     def rows(self) -> Iterator[PixelRow]:
         """Every line behind the header.
 
         Raises:
-            RecordError: it cannot be read.
+            RecordError: it cannot be read, or has a column of its own twice.
         """
+        for name in (LABEL, PIXELS, SPLIT):
+            if self._names.count(name) > 1:
+                raise RecordError(f"{self.path}: the column {name!r} is there twice: keep one")
         try:
-            with open(self.path, encoding="utf-8-sig", errors="replace", newline="\n") as file:
+            with open(self.path, encoding=self._encoding, errors="replace", newline="\n") as file:
                 next(file, None)
                 for number, line in enumerate(file):
                     if line.strip():
@@ -101,10 +116,8 @@ class PixelTable:
             place = self.columns.get(name)
             return cells[place].strip() if place is not None and place < len(cells) else None
 
-        if len(cells) < len(self.columns):
-            return PixelRow(
-                number, "", cell(SPLIT), problem=f"is cut short: {len(cells)} of {len(self.columns)} cells"
-            )
+        if problem := _why_not_its_cells(cells, len(self._names)):
+            return PixelRow(number, "", None, problem=problem)
         pixels = cell(PIXELS) or ""
         problem = _why_no_picture(pixels)
         digest = "" if problem else blake2b(pixels.encode(), digest_size=8).hexdigest()
@@ -120,13 +133,13 @@ class PixelTable:
 
         from PIL import Image
 
-        cells = _cells(_places.line(self.path, row), self.delimiter)
+        cells = _cells(_places.line(self.path, row, self._encoding), self.delimiter)
         place = self.columns.get(PIXELS, len(cells))
         pixels = cells[place] if place < len(cells) else ""
         if problem := _why_no_picture(pixels.strip()):
             raise ImageError(f"{self.path}: row {row}: {problem}")
         file = io.BytesIO()
-        Image.fromarray(_levels(pixels, f"{self.path}: row {row}")).save(file, "PNG", compress_level=1)
+        Image.fromarray(_levels(pixels)).save(file, "PNG", compress_level=1)
         return file.getvalue()
 
 
@@ -137,22 +150,34 @@ def _cells(line: str, delimiter: str) -> list[str]:
         return []
 
 
+def _why_not_its_cells(cells: list[str], count: int) -> str:
+    """What is wrong with the number of cells; empty if nothing is."""
+    if len(cells) < count:
+        return f"is cut short: {len(cells)} of {count} cells"
+    if any(cell.strip() for cell in cells[count:]):
+        return f"cannot be read: {len(cells):,} cells, but there are {count} columns"
+    return ""
+
+
 def _why_no_picture(pixels: str) -> str:
-    count = len(pixels.split())
-    if count < 1 or isqrt(count) ** 2 != count:
-        return f"cannot be read as a picture: {count:,} pixels are not a square"
-    return (
-        "" if _DIGITS.issuperset(pixels) else "cannot be read as a picture: its pixels are not whole numbers"
-    )
+    levels = pixels.split()
+    if len(levels) < _SMALLEST or isqrt(len(levels)) ** 2 != len(levels):
+        return f"cannot be read as a picture: {len(levels):,} pixels are not a square"
+    if _LEVELS.issuperset(levels):
+        return ""
+    for level in levels:
+        if not (level.isascii() and level.isdecimal()):
+            return f"cannot be read as a picture: the pixel {level[:20]!r} is not a whole number"
+        if int(level[:20]) > _WHITE:  # 007 is a level, too
+            return f"cannot be read as a picture: a pixel is {level[:20]}: grey levels are 0-255"
+    return ""
 
 
-def _levels(pixels: str, where: str) -> "NDArray[np.uint8]":
+def _levels(pixels: str) -> "NDArray[np.uint8]":
     """[side, side] grey."""
     import numpy as np
 
     levels = np.array(pixels.split(), dtype=np.int64)
-    if levels.max() > 255:
-        raise ImageError(f"{where}: a pixel is {levels.max()}: grey levels are 0-255")
     side = isqrt(len(levels))
     return levels.astype(np.uint8).reshape(side, side)
 
@@ -164,38 +189,43 @@ class _Places:
         self._lock = threading.Lock()
         self._starts: OrderedDict[tuple[str, int, int], NDArray[np.int64]] = OrderedDict()
 
-    def line(self, path: Path, row: int) -> str:
+    def line(self, path: Path, row: int, encoding: str) -> str:
         try:
             with open(path, "rb") as file:
-                starts = self._of(path, file.fileno())
+                starts = self._of(path, file.fileno(), encoding)
                 if not 0 <= row < len(starts):
                     raise ImageError(f"{path}: has no row {row}: it has {len(starts):,}")
                 file.seek(starts[row])
-                return file.readline().decode("utf-8", "replace")
+                end = int(starts[row + 1] - starts[row]) if row + 1 < len(starts) else -1
+                return file.read(end).decode(encoding, "replace")
         except OSError as error:
             raise ImageError(f"{path}: cannot be read ({error.strerror})") from None
 
-    def _of(self, path: Path, descriptor: int) -> "NDArray[np.int64]":
+    def _of(self, path: Path, descriptor: int, encoding: str) -> "NDArray[np.int64]":
         import os
 
         found = os.fstat(descriptor)
         key = (str(path), found.st_size, found.st_mtime_ns)
         with self._lock:
             if key not in self._starts:
-                self._starts[key] = _line_starts(path)
+                self._starts[key] = _line_starts(path, encoding)
                 while len(self._starts) > _KEPT:
                     self._starts.popitem(last=False)
             return self._starts[key]
 
 
-def _line_starts(path: Path) -> "NDArray[np.int64]":
+def _line_starts(path: Path, encoding: str) -> "NDArray[np.int64]":
     """Offsets of the lines behind the header."""
     import numpy as np
 
+    end = "\n".encode(encoding.removesuffix("-sig"))
+    width = len(end)
+    unit = np.dtype(f"u{width}")
     ends, offset = [], 0
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):
-            ends.append(np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + offset + 1)
+            signs = np.frombuffer(chunk[: len(chunk) - len(chunk) % width], unit)
+            ends.append((np.flatnonzero(signs == np.frombuffer(end, unit)) + 1) * width + offset)
             offset += len(chunk)
     starts = np.concatenate([*ends, np.empty(0, np.int64)])
     return starts[:-1] if len(starts) and starts[-1] == offset else starts

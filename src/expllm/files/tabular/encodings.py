@@ -56,6 +56,22 @@ def encoding_of(path: Path) -> str:
     return named
 
 
+def encoding_by_start(path: Path) -> str:
+    """The encoding that a file's first bytes show, else UTF-8: for files too long to be read twice.
+
+    UTF-16 and UTF-32 come with their order of bytes: lines that are read from the middle need it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        start = file.read(1 << 12)
+    named = _by_its_start(start)
+    if named not in ("utf-16", "utf-32"):
+        return named
+    return f"{named}-be" if start[:1] in (b"\xfe", b"\0") else f"{named}-le"
+
+
 def first_sign(path: Path) -> str:
     """The first character of a text that is no blank; empty for an empty text.
 

@@ -146,3 +146,23 @@ def test_a_kind_that_is_given_reads_the_same(tmp_path: Path) -> None:
         assert [one.id for one in open_dataset(str(path), kind=kind)] == ["a", "a#1"]
     with pytest.raises((RecordError, MissingData)):
         open_dataset(str(write_csv(tmp_path / "x.csv", [("a", "b"), ("1", "2")])), kind="aus")
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("AU12_r,label,label", "the column 'label' is there twice"),
+        ("AU12_r,label,Class", "row 2: columns of one"),
+    ],
+)
+def test_labels_that_contradict_each_other(tmp_path: Path, header: str, told: str) -> None:
+    (tmp_path / "of.csv").write_text(f"{header}\n3,sad,sad\n3,happy,sad\n")
+    for kind in (None, "aus"):
+        with pytest.raises(RecordError, match=told):
+            open_dataset(str(tmp_path / "of.csv"), kind=kind)
+
+
+def test_a_guess_contradicts_no_label(tmp_path: Path) -> None:
+    rows = [("AU1", "gaze_yaw", "emotion", "label"), ("0.5", "0", "sad", "happy")]
+    (sample,) = open_dataset(str(write_csv(tmp_path / "of.csv", rows)))
+    assert sample.expression == "happiness"

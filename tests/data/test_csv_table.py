@@ -57,6 +57,36 @@ def test_action_units_by_name_without_a_picture(tmp_path: Path) -> None:
     assert (sample.text, sample.au_source, sample.image) == ("Because.", "csv", None)
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "told"),
+    [
+        ("path,label,label", "a.png,happy,sad", "the column 'label' is there twice: keep one"),
+        ("path,label,Label", "a.png,happy,sad", "row 2: columns of one meaning disagree ('label' is"),
+        ("path,Label,emotion", "a.png,happy,sad", "'emotion' is 'sad'): keep the label, and rename"),
+        ("path,path,label", "a.png,b.png,sad", "the column 'path' is there twice"),
+        ("path,file,label", "a.png,b.png,sad", "'file' is 'b.png'): keep the image"),
+        ("path,split,usage", "a.png,train,PublicTest", "'usage' is 'PublicTest'): keep the split"),
+    ],
+)  # fmt: skip
+def test_columns_that_contradict_each_other(tmp_path: Path, header: str, row: str, told: str) -> None:
+    same = {"split": "a.png,train,Training", "file": "a.png,a.png,sad"}
+    first = next((same[word] for word in same if word in header), "a.png,sad,Sad")
+    (tmp_path / "t.csv").write_text(f"{header}\n{first}\n{row}\n")
+    picture_file(tmp_path / "a.png")
+    with pytest.raises(RecordError) as caught:
+        open_dataset(str(tmp_path / "t.csv"))
+    assert told in caught.value.line
+
+
+def test_columns_of_one_meaning_that_agree(tmp_path: Path) -> None:
+    picture_file(tmp_path / "faces" / "a.png")
+    rows = [
+        ("path", "file_name", "label", "emotion", "class"),
+        ("faces/a.png", "a.png", "sad", "Sadness", "face"),
+    ]
+    assert labels_by_id(open_dataset(str(write_csv(tmp_path / "t.csv", rows)))) == {"faces/a.png": "sadness"}
+
+
 def test_bad_rows_are_skipped_with_their_reason(tmp_path: Path) -> None:
     picture_file(tmp_path / "a.png")
     rows: list[tuple[str, ...]] = [

@@ -258,6 +258,7 @@ def test_the_reference_file_reads_whole(shared: Path) -> None:
             "no action units among its columns (a, b): known are those of expllm, OpenFace 2 (AU01_r)",
         ),
         ("AU12_r,AU12_r\n1,2\n", "the column 'AU12_r' is there twice"),
+        ("input,face,face,AU12_r\na.png,0,1,2\n", "the column 'face' is there twice"),
         ("AU01_r,AU02_r,AU03_r,AU04_r\n1,0,0,0\n", "numbered by position, not by unit"),
         ("[1]", "row 1: not a JSON object"),
         ('{"x": 1}', "neither 'au'"),

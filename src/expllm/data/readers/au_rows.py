@@ -5,6 +5,7 @@ What such a table calls an expression is a guess and no label, unless somebody h
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,15 @@ from expllm.core.errors import RecordError, VocabularyError
 from expllm.core.records import CoT, TimedUnit
 from expllm.core.vocabulary import LABEL_ORDERS, LabelOrder, label_set
 from expllm.data.dataset import DatasetSource
-from expllm.data.readers.cells import any_split, cell_text, find_columns, find_picture, read_label_cell
+from expllm.data.readers.cells import (
+    any_split,
+    cell_text,
+    disagreement,
+    find_columns,
+    find_picture,
+    read_label_cell,
+    same_meaning,
+)
 from expllm.data.sample import DatasetRow, ImageRef, Sample
 from expllm.faces.au_tables import AURow, TableFormat, au_rows, format_of
 
@@ -43,8 +52,18 @@ def load_au_rows(path: Path, order: LabelOrder | None = None) -> DatasetSource:
 def _rows(path: Path, order: LabelOrder | None) -> Iterator[DatasetRow]:
     for row, face in au_rows(path):
         place = f"row {row.number}"
+        if problem := disagreement(row.cells, _shared_columns(tuple(row.cells)), order):
+            raise RecordError(f"{path}: {place}: {problem}")
         reason = (face.error or "").removeprefix(f"{path}: {place}: ")
         yield row_of(place, row.cells, face, path.parent, order, reason)
+
+
+@lru_cache(maxsize=64)
+def _shared_columns(names: tuple[str, ...]) -> Mapping[str, list[str]]:
+    """Columns that must agree where there are several: of labels that are no guesses, and of splits."""
+    guesses, shared = _guesses(format_of(names)), same_meaning(names)
+    labels = [name for name in shared.get("label", []) if name.strip().casefold() not in guesses]
+    return {"label": labels, "split": shared.get("split", [])}
 
 
 def row_of(
@@ -118,12 +137,15 @@ def _picture(face: AURow, folder: Path) -> tuple[ImageRef | None, str]:
 
 def _label_column(names: tuple[str, ...], columns: Mapping[str, str]) -> str | None:
     """The column of labels, if it is none of guesses."""
-    found: TableFormat | None = format_of(names)
-    guesses = {"expression", "emotion"} if found is None or found.own else set(found.guesses)
+    guesses = _guesses(format_of(names))
     by_word = {name.strip().casefold(): name for name in reversed(names)}
     if (label := columns.get("label")) and label.strip().casefold() not in guesses:
         return label
     return next((by_word[word] for word in ("label", "labels", "class") if word in by_word), None)
+
+
+def _guesses(found: TableFormat | None) -> frozenset[str]:
+    return frozenset(("expression", "emotion")) if found is None or found.own else found.guesses
 
 
 def _text(cells: Mapping[str, Any]) -> str | None:

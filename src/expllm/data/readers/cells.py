@@ -72,6 +72,48 @@ def find_columns(header: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def same_meaning(header: Iterable[str]) -> dict[str, list[str]]:
+    """Meaning -> columns, of labels, splits and pictures that several columns hold.
+
+    Raises:
+        VocabularyError: two of them have the very same name, so that one is lost.
+    """
+    names = tuple(header)
+    found = {
+        meaning: [name for name in names if name.strip().casefold() in _COLUMNS[meaning]]
+        for meaning in ("label", "split", "image", "id", "identity")
+    }
+    for columns in found.values():
+        if twice := next((name for name in columns if columns.count(name) > 1), None):
+            raise VocabularyError(f"the column {twice!r} is there twice: keep one")
+    return {meaning: found[meaning] for meaning in ("label", "split", "image") if len(found[meaning]) > 1}
+
+
+def disagreement(
+    cells: Mapping[str, Any], shared: Mapping[str, list[str]], order: LabelOrder | None = None
+) -> str:
+    """What columns of one meaning (see `same_meaning`) hold, where they contradict each other; else empty."""
+    for meaning, columns in shared.items():
+        read = {name: _compared(meaning, cells.get(name), order) for name in columns}
+        told = {name: value for name, value in read.items() if value}
+        if len(set(told.values())) > 1:
+            values = ", ".join(f"{name!r} is {str(cells[name])[:40]!r}" for name in told)
+            return f"columns of one meaning disagree ({values}): keep the {meaning}, and rename the others"
+    return ""
+
+
+def _compared(meaning: str, cell: Any, order: LabelOrder | None) -> str | None:
+    """What a cell says, in whatever way it is written; None where it says nothing that can be compared."""
+    if meaning == "split":
+        return any_split(cell)
+    if meaning == "image":  # beside a path there may be the name alone
+        return "" if cell is None else re.split(r"[/\\]", str(cell).strip())[-1]
+    try:
+        return read_label(cell, order)
+    except VocabularyError:
+        return None
+
+
 def cell_text(cells: Mapping[str, Any], columns: Mapping[str, str], meaning: str) -> str:
     """What stands in the column with this meaning (see `find_columns`); empty where there is none.
 

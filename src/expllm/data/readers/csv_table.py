@@ -1,6 +1,6 @@
 """A table of pictures and labels: CSV in any of its dialects, or objects of JSON."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,16 @@ from expllm.data.readers import au_rows
 from expllm.data.readers.cells import (
     any_split,
     cell_text,
+    disagreement,
     find_columns,
     find_picture,
     read_aus,
     read_label_cell,
+    same_meaning,
 )
 from expllm.data.sample import DatasetRow, Sample
 from expllm.faces.au_tables import unit_columns
-from expllm.files.tabular import WINDOWS, DelimitedFile, first_sign, json_rows
+from expllm.files.tabular import WINDOWS, DelimitedFile, TableRow, first_sign, json_rows
 
 
 def load_csv(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> DatasetSource:
@@ -39,7 +41,27 @@ def load_csv(path: Path, order: LabelOrder | None = None, kind: str = "csv") -> 
             f"{path}: {texts}no column names a picture ('path', 'image', ...) or an action unit: "
             f"its columns are {', '.join(header)[:200]}; see docs/data.md"
         )
+    check_columns(path, header, order)
     return DatasetSource(path.name, kind, lambda: _rows(path, order), order.labels if order else None)
+
+
+def check_columns(path: Path, header: Iterable[str], order: LabelOrder | None = None) -> None:
+    """Refuses a table in which nobody knows which of several columns to take.
+
+    Raises:
+        RecordError: a name stands twice, or two columns of labels, splits or pictures contradict each other.
+    """
+    try:
+        shared = same_meaning(header)
+    except VocabularyError as error:
+        raise RecordError(f"{path}: {error}") from None
+    for row in _table_rows(path) if shared else ():
+        if problem := disagreement(row.cells, shared, order):
+            raise RecordError(f"{path}: row {row.number}: {problem}")
+
+
+def _table_rows(path: Path) -> Iterator[TableRow]:
+    return json_rows(path) if is_json(path) else DelimitedFile(path).rows()
 
 
 def is_face_table(header: list[str]) -> bool:
@@ -76,8 +98,8 @@ def is_json(path: Path) -> bool:
 def _rows(path: Path, order: LabelOrder | None) -> Iterator[DatasetRow]:
     header = read_header(path)
     columns, units = find_columns(header), unit_columns(header)
-    table = DelimitedFile(path)
-    for row in json_rows(path) if is_json(path) else table.rows():
+    encoding = DelimitedFile(path).encoding
+    for row in _table_rows(path):
         where = f"row {row.number}"
         split = any_split(cell_text(row.cells, columns, "split"))
         if row.problem:
@@ -85,7 +107,7 @@ def _rows(path: Path, order: LabelOrder | None) -> Iterator[DatasetRow]:
             continue
         try:
             read = _row(path.parent, where, row.cells, columns, units, order, split)
-            yield replace(read, reason=f"{read.reason}{_doubt(read.reason, table.encoding)}")
+            yield replace(read, reason=f"{read.reason}{_doubt(read.reason, encoding)}")
         except VocabularyError as error:
             yield DatasetRow(where, reason=str(error), split=split)
 

@@ -24,6 +24,12 @@ _INPUTS: Final = (
 ).split()
 _FRAMES: Final = "frame frame_idx frame_index frame_number".split()
 _FACES: Final = "face_id face faceid".split()
+_ONCE: Final = frozenset((
+    *_INPUTS, *_FRAMES, *_FACES,
+    *"success confidence status label labels expression emotion split usage subset id identity".split(),
+))  # fmt: skip
+"""Columns that no table may have twice: one of the two would be lost."""
+
 _BOX: Final = ("FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight")
 _OF_OPENFACE3: Final = frozenset(
     "emotion gaze_yaw gaze_pitch face_detection landmarks image_path video_path".split()
@@ -92,7 +98,13 @@ def format_of(names: tuple[str, ...]) -> TableFormat | None:
         return TableFormat("expllm-released", _read_released, "file_name")
     if "aus" in names:
         return _format_of_objects(names)
-    places = _Places.among(names)
+    found = _format_of_columns(names, _Places.among(names))
+    if found is not None:
+        _check_once(names, [name for name in names if name.strip().casefold() in _ONCE])
+    return found
+
+
+def _format_of_columns(names: tuple[str, ...], places: "_Places") -> TableFormat | None:
     if units := facs.unit_columns(names):
         _check_once(names, units.values())
         read = partial(_read_unit_columns, places, units)

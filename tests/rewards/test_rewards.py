@@ -14,6 +14,7 @@ from expllm.rewards import (
     agreement_reward,
     combined_reward,
     degree_reward,
+    evidence,
     form_reward,
     full_reward_weights,
     label_reward,
@@ -134,6 +135,121 @@ def test_saying_both_supports_neither() -> None:
     text = "The upper lip is raised. The upper lip is raised in the upper half of the face."
     assert one("action_units", "The upper lip is raised.") != 0.0
     assert one("action_units", text) == 0.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The lip corners are slightly raised. The lip corners are moderately raised. "
+        "The lip corners are strongly raised.",
+        "The lip corners are slightly, moderately, markedly, strongly raised.",
+        "The lip corners are slightly to strongly raised.",
+        "The lip corners are either slightly or strongly raised.",
+        "The lip corners are slightly raised, even strongly raised.",
+    ],
+)
+def test_of_several_degrees_the_worst_counts(text: str) -> None:
+    assert one("degree", "The lip corners are strongly raised.") == 1.0
+    assert one("degree", text) == 0.0
+    assert one("degree", f"{TRUE} The lip corners are raised.") == 1.0  # no degree contradicts none
+
+
+@pytest.mark.parametrize("name", ["action_units", "refuted"])
+@pytest.mark.parametrize(
+    "denial",
+    [
+        "The lip corners are not raised.",
+        "The corners of the mouth do not move.",
+        "There is no lip corner pull.",
+    ],
+)
+def test_what_is_affirmed_and_denied_supports_nothing(name: str, denial: str) -> None:
+    assert one(name, TRUE) != 0.0
+    assert one(name, f"{TRUE} {denial}") == 0.0
+    assert one(name, f"{denial} {TRUE}") == 0.0
+
+
+def test_a_wrong_denial_takes_no_other_side_away() -> None:
+    lifted = AUVector.from_positive({"left brow raise": 0.7, "right brow raise": 0.6})
+    text = "The left brow is raised. The right brow is not raised."
+    assert evidence(text, lifted).supported == {"left brow raise"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Are the lip corners strongly raised?",
+        'Is it a smile that is seen? Are "the lip corners raised?"',
+        "**Key Observations:** Are both lip corners strongly raised?",
+    ],
+)
+def test_questions_support_nothing(text: str) -> None:
+    for name in ("action_units", "refuted", "degree", "read"):
+        assert one(name, text) == 0.0
+    found = evidence(text, SMILE)
+    assert found.padding == found.claims > 0
+    assert not evidence(f"{text} {TRUE}", SMILE).hedged
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Both lip corners may be strongly raised.",
+        "Perhaps both lip corners are strongly raised.",
+        "Both lip corners seem to be strongly raised.",
+        "Both lip corners are strongly raised, perhaps.",
+        "Some might say that both lip corners are strongly raised.",
+        "It is possible that both lip corners are strongly raised.",
+    ],
+)
+def test_what_a_text_does_not_stand_by_earns_half(text: str) -> None:
+    sure = "Both lip corners are strongly raised."
+    for name in ("action_units", "refuted", "degree"):
+        whole, half = one(name, sure), one(name, text)
+        assert whole
+        assert half == pytest.approx(whole / 2)
+        assert one(name, f"{text} {sure}") == (whole if name != "degree" else half)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Both lip corners are strongly raised, which may suggest joy.",
+        "The strongly raised lip corners might indicate joy.",
+        "This could be joy, as both lip corners are strongly raised.",
+        "It is possibly joy, and both lip corners are strongly raised.",
+    ],
+)
+def test_what_is_made_of_a_movement_may_be_hedged(text: str) -> None:
+    assert not evidence(text, SMILE).hedged
+    assert one("action_units", text) == one("action_units", TRUE)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Some might say that the nose is wrinkled.",
+        "One could argue that the nose is strongly wrinkled.",
+        "It is said the nose is wrinkled.",
+        "A stranger would swear the nose is wrinkled.",
+        "It looks as if the nose is wrinkled.",
+        "It may be said that the nose is wrinkled.",
+        "The nose may be wrinkled.",
+        "Perhaps the nose is wrinkled.",
+        "Is the nose wrinkled?",
+        "The nose could be wrinkled.",
+    ],
+)
+def test_a_false_movement_costs_however_it_is_put(said: str) -> None:
+    text = f"{TRUE} {said}"
+    assert total(text) < total(TRUE)
+    assert sum(one(name, text) < one(name, TRUE) for name in ("action_units", "refuted", "read"))  # type: ignore[operator]
+
+
+def test_a_frame_around_a_label_costs_nothing() -> None:
+    said = "Some might say that this is a happy face."
+    assert evidence(f"{TRUE} {said}", SMILE).false == frozenset()
+    assert one("read", f"{TRUE} {said}") == 1.0
 
 
 def test_the_label() -> None:

@@ -18,16 +18,15 @@ from expllm.rewards.combination import (
 )
 from expllm.rewards.evidence import Evidence, evidence
 from expllm.rewards.functions import (
-    CompletionText,
     action_units_reward,
     agreement_reward,
-    completion_text,
     degree_reward,
     form_reward,
     label_reward,
     read_reward,
     refuted_reward,
 )
+from expllm.rewards.reward_columns import CompletionText, completion_text
 
 __all__ = [
     "DEFAULT_WEIGHTS",

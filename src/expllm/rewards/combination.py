@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from expllm.core.errors import UsageError
 from expllm.rewards.functions import (
-    CompletionText,
     Rewards,
     action_units_reward,
     agreement_reward,
@@ -16,6 +15,7 @@ from expllm.rewards.functions import (
     read_reward,
     refuted_reward,
 )
+from expllm.rewards.reward_columns import CompletionText
 
 RewardFunction = Callable[..., Rewards]
 

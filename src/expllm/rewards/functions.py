@@ -2,16 +2,17 @@
 
 Columns of the data set that they read, one value a completion:
 
-* `aus`: what was measured of the face: name -> intensity 0-1, None where not measured.
-* `label`: the true expression.
+* `aus`: what was measured of the face: name -> intensity 0-1, None or NaN where not measured; or 24 numbers
+  in FEAFA's order, 31 with the units of FACS alone, or either as JSON.
+* `label`: the true expression by its name.
 * `label_probabilities`: optional; expression -> probability that a model gives it, once it has read the text.
 * `answer`: optional; the label that the model gave before it explained (label first).
 
-Any other column is passed over. A completion is a text, or a list of messages of which the last one counts.
+Any other column is passed over. A completion is a text, or a list of messages of which the last one counts;
+what stands before its answer in `<think>` is cut off. Columns are lists, arrays or tensors.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from expllm.core.errors import RecordError
@@ -22,9 +23,14 @@ from expllm.grounding.conclusion import concluded
 from expllm.grounding.emotions import conflicts, read_emotions
 from expllm.grounding.outline import split
 from expllm.rewards.evidence import Evidence, evidence
+from expllm.rewards.reward_columns import (
+    CompletionText,
+    column_rows,
+    label_shares,
+    measured_units,
+    true_label,
+)
 
-CompletionText = str | Sequence[Mapping[str, Any]]
-"""A text, or messages with `content`: a text, or parts with `text`."""
 Rewards = list[float | None]
 LEAST_WORDS: Final = 30
 """A text of fewer words earns its form in their share: three parts with something in them have as many."""
@@ -37,10 +43,9 @@ def label_reward(
     label_probabilities: Sequence[Mapping[str, float | None] | None] = (), **columns: Any,
 ) -> Rewards:  # fmt: skip
     """The probability of the true label behind the text; without probabilities, whether it concludes so."""
-    return [
-        None if true is None else _label_share(text, Expression.parse(true), shares)
-        for text, true, shares in _rows(completions, label, label_probabilities)
-    ]
+    rows = column_rows(completions, label, label_probabilities)
+    read = ((text, true_label(true), label_shares(shares)) for text, true, shares in rows)
+    return [None if true is None else _label_share(text, true, shares) for text, true, shares in read]
 
 
 def action_units_reward(
@@ -78,12 +83,14 @@ def read_reward(
 
     Sentences are counted, not their share: what can be read does not make up for what cannot.
     """
-    return [_read(evidence(text, _vector(row) or _NOTHING)) for text, row in _rows(completions, aus)]
+    return [
+        _read(evidence(text, measured_units(row) or _NOTHING)) for text, row in column_rows(completions, aus)
+    ]
 
 
 def form_reward(prompts: Any, completions: Sequence[CompletionText], **columns: Any) -> Rewards:
     """Three headed parts, 30 to 130 words, the rules of form, and no sentence twice; 0 without the parts."""
-    return [_form(text) for (text,) in _rows(completions)]
+    return [_form(text) for (text,) in column_rows(completions)]
 
 
 def agreement_reward(
@@ -95,41 +102,11 @@ def agreement_reward(
     With `answer` it must conclude with that label; with `label_probabilities` it earns the probability of
     what it concludes with. Without either, a text that agrees with itself earns all.
     """
-    return [_agreement(*row) for row in _rows(completions, answer, label_probabilities)]
-
-
-def completion_text(completion: CompletionText) -> str:
-    """The words of a completion."""
-    if isinstance(completion, str):
-        return completion
-    content = completion[-1]["content"] if completion else ""
-    if isinstance(content, str):
-        return content
-    return "".join(str(part.get("text") or "") for part in content)
+    rows = column_rows(completions, answer, label_probabilities)
+    return [_agreement(text, true_label(one, "answer"), label_shares(shares)) for text, one, shares in rows]
 
 
 _NOTHING: Final = AUVector()
-
-
-def _rows(completions: Sequence[CompletionText], *columns: Iterable[Any]) -> Iterable[tuple[Any, ...]]:
-    """Each text with its values of some columns; a column that is missing has None everywhere.
-
-    Raises:
-        RecordError: a column has another length.
-    """
-    for column in columns:
-        if isinstance(column, Sequence) and len(column) not in (0, len(completions)):
-            raise RecordError(f"{len(completions)} completions and {len(column)} values: give one for each")
-    filled = (column if isinstance(column, Sequence) and len(column) else repeat(None) for column in columns)
-    return zip(map(completion_text, completions), *filled, strict=False)
-
-
-def _vector(row: Mapping[str, float | None] | None) -> AUVector | None:
-    """What was measured; None where nothing was."""
-    if row is None:
-        return None
-    aus = row if isinstance(row, AUVector) else AUVector(row)
-    return aus if aus.measured else None
 
 
 def _by_evidence(
@@ -137,8 +114,8 @@ def _by_evidence(
     score: Callable[[Evidence], float | None],
 ) -> Rewards:  # fmt: skip
     return [
-        None if (known := _vector(row)) is None else score(evidence(text, known))
-        for text, row in _rows(completions, aus)
+        None if (known := measured_units(row)) is None else score(evidence(text, known))
+        for text, row in column_rows(completions, aus)
     ]
 
 
@@ -150,8 +127,10 @@ def _f1(one: Evidence) -> float:
 
 
 def _unrefuted(one: Evidence) -> float:
-    right = len(one.supported) + (1 if one.at_rest and one.denials else 0)
-    return right / (right + len(one.refuted)) if right else 0.0
+    """What a text is not sure of counts half, and its other half as if it were refuted."""
+    rest = 1 if one.at_rest and one.denials else 0
+    right = one.weight + rest
+    return right / (len(one.supported) + rest + len(one.refuted)) if right else 0.0
 
 
 def _read(one: Evidence) -> float:
@@ -169,12 +148,12 @@ def _label_share(text: str, true: Expression, shares: Mapping[str, float | None]
     return float(concluded(text) is true) if shares is None else float(shares.get(true.value) or 0.0)
 
 
-def _agreement(text: str, answer: str | None, shares: Mapping[str, float | None] | None) -> float:
+def _agreement(text: str, answer: Expression | None, shares: Mapping[str, float | None] | None) -> float:
     said = concluded(text)
     if said is None or conflicts(read_emotions(text), said):
         return 0.0
     if answer is not None:
-        return float(said is Expression.parse(answer))
+        return float(said is answer)
     return 1.0 if shares is None else float(shares.get(said.value) or 0.0)
 
 

@@ -72,27 +72,15 @@ class OpenAIChat:
         self,
         model: str,
         *,
-        base_url: str | None = None,
-        api_key_env: str = "OPENAI_API_KEY",
-        temperature: float | None = None,
-        seed: int | None = None,
-        max_tokens: int | None = None,
-        max_tokens_option: str = "--max-new-tokens",
-        address_option: str = "--base-url",
+        base_url: str | None = None, api_key_env: str = "OPENAI_API_KEY",
+        temperature: float | None = None, seed: int | None = None, max_tokens: int | None = None,
+        max_tokens_option: str = "--max-new-tokens", address_option: str = "--base-url",
         model_option: str = "--model",
-        timeout: float = 60.0,
-        between_bytes: float = 30.0,
-        max_attempts: int = 6,
-        concurrency: int = 64,
-        requests_per_minute: float | None = None,
-        tokens_per_minute: float | None = None,
-        cache: Path | None = None,
-        prices: Prices | None = None,
-        extra: Mapping[str, Any] | None = None,
-        backoff: Backoff | None = None,
-        most_bytes: int = 2**20,
-        batches: BatchPlan | None = None,
-    ) -> None:
+        timeout: float = 60.0, between_bytes: float = 30.0, max_attempts: int = 6, concurrency: int = 64,
+        requests_per_minute: float | None = None, tokens_per_minute: float | None = None,
+        cache: Path | None = None, prices: Prices | None = None, extra: Mapping[str, Any] | None = None,
+        backoff: Backoff | None = None, most_bytes: int = 2**20, batches: BatchPlan | None = None,
+    ) -> None:  # fmt: skip
         _check(
             model, timeout, between_bytes, max_attempts, concurrency, requests_per_minute, tokens_per_minute,
             max_tokens,
@@ -116,15 +104,23 @@ class OpenAIChat:
             if batches is None
             else BatchClient.of(model, self._address, batches, waits, max_attempts, self._prices)
         )
-        self._attempts = self.batches or RetryingClient(
-            model, self._address, self._transport, waits, most=max_attempts, gate=self.gate,
-            requests=TokenBucket(requests_per_minute) if requests_per_minute else None,
-            tokens=TokenBucket(tokens_per_minute) if tokens_per_minute else None, prices=self._prices,
-        )  # fmt: skip
+        self._attempts = self.batches or self._direct(
+            waits, max_attempts, requests_per_minute, tokens_per_minute
+        )
         self._run = secrets.token_hex(6)
         self._numbers = itertools.count(1)
         if cache is not None:
             self._opened_cache()
+
+    def _direct(
+        self, waits: Backoff, attempts: int, requests: float | None, tokens: float | None
+    ) -> RetryingClient:
+        """The client that asks each question by itself, within limits a minute."""
+        return RetryingClient(
+            self.identity, self._address, self._transport, waits, most=attempts, gate=self.gate,
+            requests=TokenBucket(requests) if requests else None,
+            tokens=TokenBucket(tokens) if tokens else None, prices=self._prices,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"OpenAIChat({self.identity!r}, base_url={self._address.shown!r})"

@@ -17,20 +17,11 @@ def evaluate(
     model: str | PathLike[str],
     dataset: str,
     *,
-    task: Literal["accuracy", "transfer"] = "accuracy",
-    output: str | PathLike[str] | None = None,
-    data_root: str | None = None,
-    kind: str | None = None,
-    limit: int | None = None,
-    batch_size: int = 16,
-    boxes: bool | None = None,
-    dtype: str = "auto",
-    device: str = "auto",
-    licence: str | None = None,
-    chat: ChatOptions | None = None,
-    abstain: float | None = None,
-    quiet: bool = True,
-) -> RunScores:
+    task: Literal["accuracy", "transfer"] = "accuracy", output: str | PathLike[str] | None = None,
+    data_root: str | None = None, kind: str | None = None, limit: int | None = None, batch_size: int = 16,
+    boxes: bool | None = None, dtype: str = "auto", device: str = "auto", licence: str | None = None,
+    chat: ChatOptions | None = None, abstain: float | None = None, quiet: bool = True,
+) -> RunScores:  # fmt: skip
     """Labels every face of a data set with a model, and scores the labels; resumes an interrupted run.
 
     Args:

@@ -62,9 +62,8 @@ def open_explainer(
     """The explainer of that name. Nothing heavy is loaded before the first face.
 
     Args:
-        model: `rules`, `compact`, a trained model's folder or run, `chat:NAME` or `endpoint:URL`.
-            None: the rules if a number of labels is given, else
-            [`default_model`][expllm.model.shipped.default_model].
+        model: `rules`, `compact`, a trained model's folder or run, `chat:NAME` or `endpoint:URL`. None: the
+            rules if `labels` is given, else [`default_model`][expllm.model.shipped.default_model].
         labels: Tell 7 or 8 expressions apart (8 if None); a trained model has a label set of its own.
         order: Of a trained model: whether the label comes before the text; None: as it was trained.
         dtype: Of a trained model's weights, `float32` or `bfloat16`; `auto` as for `ModelExplainer`.
@@ -85,33 +84,41 @@ def open_explainer(
         MissingWeights, ModelError, MissingDependency, KeyRejected, BadPrices, OutputError, Unreachable: as
             `ModelExplainer`, `OpenAIChat` and `open_served`.
     """
-    if model is None:
-        rules = labels is not None or chosen_licence(licence) == "permissive"
-        model = OFFLINE if rules else default_model()
-    name = canonical_name(str(model))
-    if labels not in (None, 7, 8):
-        raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")
+    model = _chosen(labels, licence) if model is None else model
+    name, options = canonical_name(str(model)), chat or ChatOptions()
+    _check_fits(name, labels, hint)
     check_chat_options(name, chat)
     check_named(licence, name, chat)
-    if hint is not None and (name == OFFLINE or name.startswith(CHAT)):
-        raise UsageError(f"--hint is for trained models, not for {name.partition(':')[0]}: leave it out")
     if name == OFFLINE:
         return RuleExplainer(labels or 8)
-    options = chat or ChatOptions()
     if name.startswith(CHAT):
         return _chat(name, labels or 8, options, on_status, audited=bool(audited))
-    if labels is not None:
-        raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
     if name.startswith(ENDPOINT):
         options = replace(options, max_tokens=max_new_tokens or options.max_tokens)
         return open_served(
             name, options, order=order, hint=hint, licence=licence, audited=bool(audited), on_status=on_status
         )
     return _trained(
-        model, order=order, dtype=dtype, device=device, hint=hint, licence=licence,
-        audited=audited is not False, max_new_tokens=max_new_tokens, on_token=on_token,
-        on_status=on_status, shown_as=shown_as,
+        model, order=order, dtype=dtype, device=device, hint=hint, licence=licence, on_token=on_token,
+        audited=audited is not False, max_new_tokens=max_new_tokens, on_status=on_status, shown_as=shown_as,
     )  # fmt: skip
+
+
+def _chosen(labels: int | None, licence: str | None) -> str:
+    """The model where none is named."""
+    rules = labels is not None or chosen_licence(licence) == "permissive"
+    return OFFLINE if rules else default_model()
+
+
+def _check_fits(name: str, labels: int | None, hint: Hint | None) -> None:
+    """Whether a number of labels and a hint are for this model."""
+    without_hints = name == OFFLINE or name.startswith(CHAT)
+    if labels not in (None, 7, 8):
+        raise UsageError(f"labels is {labels}: use 7, or 8 with contempt")
+    if hint is not None and without_hints:
+        raise UsageError(f"--hint is for trained models, not for {name.partition(':')[0]}: leave it out")
+    if labels is not None and not without_hints:
+        raise UsageError(f"{name} has a label set of its own: leave out the number of labels")
 
 
 def _trained(model: str | Path, *, shown_as: str | None, **options: Any) -> FaceExplainer:

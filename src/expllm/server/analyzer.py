@@ -8,6 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from fastapi import Request
+
 from expllm.core.errors import NoFaceError
 from expllm.core.records import FaceAnalysis
 from expllm.core.vocabulary import AU_NAMES, AUVector
@@ -17,7 +19,7 @@ from expllm.predict import FaceExplainer, FaceInput
 from expllm.predict.predictor import MeasuredFace, Predictor
 from expllm.server.admission import AdmittedPlace, Queue
 from expllm.server.batching import ModelThread, written
-from expllm.server.bodies import Upload
+from expllm.server.bodies import Upload, attended
 from expllm.server.prometheus import Metrics
 from expllm.server.served_models import ServedModels
 from expllm.server.server_config import ServerConfig
@@ -207,6 +209,15 @@ class Analyzer:
     async def run(self, place: AdmittedPlace, work: Callable[[], _T]) -> _T:
         """What `work` gives, on one of the threads."""
         return await place.result(self._executor.submit(place.begun(work)))
+
+    async def compute(self, request: Request, work: Callable[[], _T]) -> _T:
+        """What `work` gives on one of the threads; it takes a place as pictures do.
+
+        Raises:
+            ClientGone, ApiError: as `attended`.
+        """
+        with self.queue.enter() as place:
+            return await attended(request, self.run(place, work), self.config.limits.work_s)
 
     def close(self) -> None:
         """Waits for the threads and frees what is native."""

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from expllm.server.analyzer import Analyzer
-from expllm.server.bodies import attended
 from expllm.server.http_errors import bad_request
 from expllm.server.responses import ERRORS
 from expllm.server.video_replies import CourseRequest, VideoReply
@@ -27,9 +26,7 @@ def course_routes(analyzer: Analyzer) -> APIRouter:
     )
     async def course(request: Request, asked: CourseRequest) -> Response:
         recorded = _recorded(asked, limits.course_readings)
-        with analyzer.queue.enter() as place:
-            work = analyzer.run(place, lambda: _explained(asked, recorded))
-            found = await attended(request, work, limits.work_s)
+        found = await analyzer.compute(request, lambda: _explained(asked, recorded))
         return Response(found.to_json(), media_type="application/json")
 
     return router

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from expllm.files.images import ImageLimits, Picture, open_frames
 from expllm.report.output_writers import writer_for
 from expllm.server.analyzer import Analyzer
-from expllm.server.bodies import attended
 from expllm.server.chat_requests import picture_of
 from expllm.server.responses import ERRORS, ExportedItem, ExportQuery, ExportRequest
 
@@ -32,9 +31,7 @@ def export_routes(analyzer: Analyzer) -> APIRouter:
     async def export(
         request: Request, query: Annotated[ExportQuery, Query()], asked: ExportRequest
     ) -> Response:
-        with analyzer.queue.enter() as place:
-            work = analyzer.run(place, lambda: exported(asked.items, query, limits.image))
-            text = await attended(request, work, limits.work_s)
+        text = await analyzer.compute(request, lambda: exported(asked.items, query, limits.image))
         disposition = {"Content-Disposition": f'attachment; filename="expllm.{query.format}"'}
         return Response(text, headers=disposition, media_type=_TYPES[query.format])
 

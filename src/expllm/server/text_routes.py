@@ -63,9 +63,7 @@ def text_routes(analyzer: Analyzer) -> APIRouter:
     )
     async def counterfactual(request: Request, asked: CounterfactualRequest) -> Response:
         aus, toward = _units(asked.aus), _expression(asked.toward, "toward", asked.labels or 8)
-        with analyzer.queue.enter() as place:
-            work = analyzer.run(place, lambda: flipped(aus, toward, asked.labels or 8))
-            found = await attended(request, work, limits.work_s)
+        found = await analyzer.compute(request, lambda: flipped(aus, toward, asked.labels or 8))
         return Response(found.to_json(), media_type="application/json")
 
     @router.post(
@@ -77,9 +75,7 @@ def text_routes(analyzer: Analyzer) -> APIRouter:
         if len(asked.text) > limits.text_characters:
             raise bad_request(f"text: at most {limits.text_characters:,} characters", "text")
         aus, label = _units(asked.aus), _expression(asked.label, "label")
-        with analyzer.queue.enter() as place:
-            work = analyzer.run(place, lambda: audit(asked.text, aus, label).to_dict())
-            found: dict[str, Any] = await attended(request, work, limits.work_s)
+        found = await analyzer.compute(request, lambda: audit(asked.text, aus, label).to_dict())
         return Response(AuditReply(**found).model_dump_json(), media_type="application/json")
 
     return router

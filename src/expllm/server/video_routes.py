@@ -1,20 +1,18 @@
 """`/v1/video`: a video is sent, analysed meanwhile, asked for, and deleted."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from expllm.server.analyzer import Analyzer
-from expllm.server.bodies import VIDEO_UPLOAD, attended, read_uploads
+from expllm.server.bodies import VIDEO_UPLOAD, read_uploads
 from expllm.server.http_errors import ApiError
 from expllm.server.responses import ERRORS, ErrorReply
 from expllm.server.video_jobs import VideoJobs
 from expllm.server.video_replies import VideoQuery, VideoReply, VideoState
 from expllm.video.video_files import FILES
 
-_T = TypeVar("_T")
 VIDEO_PATH: Final = "/v1/video"
 _FILE: Final = {"type": "string", "format": "binary"}
 BODY: Final[dict[str, Any]] = {
@@ -41,12 +39,6 @@ def video_routes(analyzer: Analyzer, jobs: VideoJobs) -> APIRouter:
     return router
 
 
-async def _computed(analyzer: Analyzer, request: Request, work: Callable[[], _T]) -> _T:
-    """What `work` gives on one of the threads; it takes a place as pictures do."""
-    with analyzer.queue.enter() as place:
-        return await attended(request, analyzer.run(place, work), analyzer.config.limits.work_s)
-
-
 def _add_jobs(router: APIRouter, analyzer: Analyzer, jobs: VideoJobs) -> None:
     """To begin, watch and delete."""
 
@@ -62,7 +54,7 @@ def _add_jobs(router: APIRouter, analyzer: Analyzer, jobs: VideoJobs) -> None:
         (upload,) = await read_uploads(request, 1, VIDEO_UPLOAD)
         place = jobs.enter()
         try:
-            await _computed(analyzer, request, lambda: jobs.check(upload))
+            await analyzer.compute(request, lambda: jobs.check(upload))
         except BaseException:
             place.leave()
             raise
@@ -95,7 +87,7 @@ def _add_results(router: APIRouter, analyzer: Analyzer, jobs: VideoJobs) -> None
     async def result(request: Request, number: str) -> Response:
         job = jobs.job(number)
         analysis = job.finished
-        found = await _computed(analyzer, request, lambda: VideoReply.of(job.name, analysis).to_json())
+        found = await analyzer.compute(request, lambda: VideoReply.of(job.name, analysis).to_json())
         return Response(found, media_type="application/json")
 
     @router.get(
@@ -109,6 +101,6 @@ def _add_results(router: APIRouter, analyzer: Analyzer, jobs: VideoJobs) -> None
         if name not in FILES:
             raise ApiError(404, f"There is no such file: use one of {', '.join(FILES)}.", "not_found")
         analysis, (kind, make) = job.finished, FILES[name]
-        data = await _computed(analyzer, request, lambda: make(job.name, analysis))
+        data = await analyzer.compute(request, lambda: make(job.name, analysis))
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(data, headers=headers, media_type=kind)

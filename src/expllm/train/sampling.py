@@ -257,19 +257,24 @@ def batches(
     Raises:
         UsageError: a number is out of range, or there are fewer draws than processes.
     """
-    if batch_size < 1 or not 0 <= rank < world or len(lengths) != len(draws):
-        raise UsageError(
-            f"no batches of {batch_size} for process {rank} of {world} from {len(draws):,} draws with "
-            f"{len(lengths):,} lengths"
-        )
-    if len(draws) < world:
-        raise UsageError(
-            f"{len(draws):,} draws an epoch cannot be shared between {world} batches a step: take more "
-            "samples, or smaller steps"
-        )
+    _check_shares(len(draws), len(lengths), batch_size, rank, world)
     shared = len(draws) - len(draws) % world if batch_size == 1 else len(draws)
     steps = _steps(np.asarray(lengths[:shared]), batch_size * world, _stream(_BATCH, seed, epoch), mixed)
     return [[draws[place] for place in np.array_split(step, world)[rank].tolist()] for step in steps]
+
+
+def _check_shares(draws: int, lengths: int, batch_size: int, rank: int, world: int) -> None:
+    """Refuses draws that cannot be shared out between the processes."""
+    if batch_size < 1 or not 0 <= rank < world or lengths != draws:
+        raise UsageError(
+            f"no batches of {batch_size} for process {rank} of {world} from {draws:,} draws with "
+            f"{lengths:,} lengths"
+        )
+    if draws < world:
+        raise UsageError(
+            f"{draws:,} draws an epoch cannot be shared between {world} batches a step: take more "
+            "samples, or smaller steps"
+        )
 
 
 def _steps(

@@ -1,5 +1,6 @@
 """`expllm eval`: how good a model is, from answers that are saved."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -45,126 +46,69 @@ if TYPE_CHECKING:
 eval_app = new_group("Evaluate models; answers are saved, and every figure can be computed again from them.")
 
 
-@eval_app.command(
+def _label_command(task: "EvalTask") -> Callable[..., None]:
+    """A command that labels the faces of a data set: `accuracy` and `transfer` differ in what is scored."""
+
+    def scored(
+        model: ModelArgument,
+        dataset: DatasetArgument,
+        output: EvalRunOption = None,
+        data_root: DataRootOption = None,
+        kind: KindOption = None,
+        as_json: JsonOption = False,
+        batch_size: BatchSizeOption = 16,
+        limit: LimitOption = None,
+        boxes: BoxesOption = None,
+        dtype: DtypeOption = "auto",
+        device: DeviceOption = "auto",
+        licence: LicenceOption = "any",
+        plot: PlotOption = False,
+        abstain: AbstainOption = None,
+        base_url: BaseUrlOption = None,
+        key_env: AnyKeyEnvOption = None,
+        temperature: AnyTemperatureOption = None,
+        max_new_tokens: AnyMaxNewTokensOption = None,
+        timeout: AnyTimeoutOption = None,
+        cache: CacheOption = None,
+        budget: BudgetOption = None,
+        prices: PricesOption = None,
+        questions: QuestionsOption = None,
+        served_name: ServedNameOption = None,
+        quiet: QuietOption = False,
+    ) -> None:
+        endpoint = (
+            base_url, key_env, temperature, max_new_tokens, timeout, cache, budget, prices, questions,
+            served_name,
+        )  # fmt: skip
+        run, settings, answers = answers_of(
+            task, model, dataset, output, data_root, kind, batch_size, limit, boxes, dtype, device, licence,
+            quiet, plot, endpoint,
+        )  # fmt: skip
+        report_labels(run, settings, answers, as_json, plot, abstain)
+
+    return scored
+
+
+eval_app.command(
     "accuracy",
     cls=Command,
     short_help="Accuracy, balanced accuracy and macro-F1, with 95 % confidence intervals.",
-)
-def accuracy_command(
-    model: ModelArgument,
-    dataset: DatasetArgument,
-    output: EvalRunOption = None,
-    data_root: DataRootOption = None,
-    kind: KindOption = None,
-    as_json: JsonOption = False,
-    batch_size: BatchSizeOption = 16,
-    limit: LimitOption = None,
-    boxes: BoxesOption = None,
-    dtype: DtypeOption = "auto",
-    device: DeviceOption = "auto",
-    licence: LicenceOption = "any",
-    plot: PlotOption = False,
-    abstain: AbstainOption = None,
-    base_url: BaseUrlOption = None,
-    key_env: AnyKeyEnvOption = None,
-    temperature: AnyTemperatureOption = None,
-    max_new_tokens: AnyMaxNewTokensOption = None,
-    timeout: AnyTimeoutOption = None,
-    cache: CacheOption = None,
-    budget: BudgetOption = None,
-    prices: PricesOption = None,
-    questions: QuestionsOption = None,
-    served_name: ServedNameOption = None,
-    quiet: QuietOption = False,
-) -> None:
-    """Label every face of a data set with a model: accuracy, balanced accuracy and macro-F1.
+    help="""Label every face of a data set with a model: accuracy, balanced accuracy and macro-F1.
 
     Run the same command again to resume. Exit code 3: images are unreadable or missing, or replies hold no
     label; unreadable images are named and count as wrong. 4: no face was found in any image.
-    """
-    endpoint = (
-        base_url, key_env, temperature, max_new_tokens, timeout, cache, budget, prices, questions,
-        served_name,
-    )  # fmt: skip
-    run, settings, answers = answers_of(
-        "accuracy",
-        model,
-        dataset,
-        output,
-        data_root,
-        kind,
-        batch_size,
-        limit,
-        boxes,
-        dtype,
-        device,
-        licence,
-        quiet,
-        plot,
-        endpoint,
-    )
-    report_labels(run, settings, answers, as_json, plot, abstain)
-
-
-@eval_app.command(
+    """,
+)(_label_command("accuracy"))
+eval_app.command(
     "transfer",
     cls=Command,
     short_help="Score a model on a data set with another label set: shared labels only.",
-)
-def transfer(
-    model: ModelArgument,
-    dataset: DatasetArgument,
-    output: EvalRunOption = None,
-    data_root: DataRootOption = None,
-    kind: KindOption = None,
-    as_json: JsonOption = False,
-    batch_size: BatchSizeOption = 16,
-    limit: LimitOption = None,
-    boxes: BoxesOption = None,
-    dtype: DtypeOption = "auto",
-    device: DeviceOption = "auto",
-    licence: LicenceOption = "any",
-    plot: PlotOption = False,
-    abstain: AbstainOption = None,
-    base_url: BaseUrlOption = None,
-    key_env: AnyKeyEnvOption = None,
-    temperature: AnyTemperatureOption = None,
-    max_new_tokens: AnyMaxNewTokensOption = None,
-    timeout: AnyTimeoutOption = None,
-    cache: CacheOption = None,
-    budget: BudgetOption = None,
-    prices: PricesOption = None,
-    questions: QuestionsOption = None,
-    served_name: ServedNameOption = None,
-    quiet: QuietOption = False,
-) -> None:
-    """Score a model on a data set that it was not trained for (the paper's Table II).
+    help="""Score a model on a data set that it was not trained for (the paper's Table II).
 
     Label sets are aligned by the synonym table. Faces whose label the model does not know are left out;
     answers outside the data set's labels count as wrong. Both are reported.
-    """
-    endpoint = (
-        base_url, key_env, temperature, max_new_tokens, timeout, cache, budget, prices, questions,
-        served_name,
-    )  # fmt: skip
-    run, settings, answers = answers_of(
-        "transfer",
-        model,
-        dataset,
-        output,
-        data_root,
-        kind,
-        batch_size,
-        limit,
-        boxes,
-        dtype,
-        device,
-        licence,
-        quiet,
-        plot,
-        endpoint,
-    )
-    report_labels(run, settings, answers, as_json, plot, abstain)
+    """,
+)(_label_command("transfer"))
 
 
 @eval_app.command(

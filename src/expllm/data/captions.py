@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from expllm.core.errors import ImageError, MissingData, RecordError, UsageError
-from expllm.data.dataset import NO_PICTURE
+from expllm.core.errors import ImageError, MissingData, UsageError
+from expllm.data.dataset import unusable_error
 from expllm.data.image_bytes import read_span
 from expllm.data.readers import llava_captions, webdataset
 from expllm.data.readers.cells import undecodable
@@ -143,7 +143,7 @@ def open_captions(root: str, limit: int | None = None) -> Captions:
         if len(index) == limit:
             break
     if not index:
-        raise _nothing(root, skipped)
+        raise unusable_error(root, skipped, "holds no caption", "says where the pictures belong")
     return Captions(tuple(map(str, files)), digest.hexdigest(), tuple(skipped), index)
 
 
@@ -191,13 +191,3 @@ def _zip_member(path: str, place: Span) -> MemberRef:
         )
     offset = place.offset + ZIP_HEADER.size + name + extra
     return MemberRef(path=path, offset=offset, size=place.size, packed=packing != 0)
-
-
-def _nothing(root: str, skipped: list[tuple[str, str]]) -> MissingData | RecordError:
-    if not skipped:
-        return MissingData(f"{root}: holds no caption")
-    where, reason = skipped[0]
-    what = f"{root}: none of its {len(skipped):,} rows can be used; the first, {where}: {reason}"
-    if all(reason.startswith(NO_PICTURE) for _, reason in skipped):
-        return MissingData(f"{what}; docs/data.md says where the pictures belong")
-    return RecordError(what)

@@ -136,7 +136,7 @@ def survey(source: DatasetSource, split: str | None = None) -> Dataset:
         known = f"it has {', '.join(_sorted(found.splits))}" if found.splits else "it is not split"
         raise UsageError(f"{source.path or source.name} has no split {split!r}: {known}")
     if not found.count:
-        raise _nothing(source.path or source.name, found.skipped)
+        raise unusable_error(source.path or source.name, found.skipped)
     return Dataset(
         name=source.name,
         kind=source.kind,
@@ -159,11 +159,23 @@ def _sorted(splits: set[str]) -> tuple[str, ...]:
     return (*(name for name in SPLITS if name in splits), *sorted(splits - set(SPLITS)))
 
 
-def _nothing(name: str, skipped: list[tuple[str, str]]) -> MissingData | RecordError:
+def unusable_error(
+    name: str,
+    skipped: list[tuple[str, str]],
+    empty: str = "the data set is empty",
+    remedy: str = "says how to obtain and lay out each data set",
+) -> MissingData | RecordError:
+    """Why a data set, or one of captions, has no row to give.
+
+    Args:
+        skipped: Rows that cannot be used, with reasons.
+        empty: Said where there is no row at all.
+        remedy: What docs/data.md says where all pictures are missing.
+    """
     if not skipped:
-        return MissingData(f"{name}: the data set is empty")
+        return MissingData(f"{name}: {empty}")
     where, reason = skipped[0]
     what = f"{name}: none of its {len(skipped):,} rows can be used; the first, {where}: {reason}"
     if all(reason.startswith(NO_PICTURE) for _, reason in skipped):
-        return MissingData(f"{what}; docs/data.md says how to obtain and lay out each data set")
+        return MissingData(f"{what}; docs/data.md {remedy}")
     return RecordError(what)

@@ -5,7 +5,6 @@ A folder for each training, `NAME-SEED`: the run as `expllm train` writes it, an
 the same way; what was begun goes on.
 """
 
-import json
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +20,7 @@ from expllm.evals.metrics.bootstrap import Interval
 from expllm.evals.runner import Question, answer_all
 from expllm.evals.saved_answers import EvalRun
 from expllm.evals.scores import RunScores, score_run
-from expllm.files.atomic import whole_file
+from expllm.files.atomic import whole_file, write_json
 from expllm.train.recipe import Recipe
 
 FIGURES: Final = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -231,8 +230,7 @@ def write_ablation(
         OutputError: they cannot be written.
     """
     table = {**about, "variants": rows(ablation, found)}
-    with whole_file(str(ablation.output / "ablation.json"), "w") as file:
-        file.write(json.dumps(table, ensure_ascii=False, indent=1) + "\n")
+    write_json(ablation.output / "ablation.json", table)
     with whole_file(str(ablation.output / "ablation.md"), "w") as file:
         file.write(ablation_markdown(table))
     return table

@@ -1,7 +1,6 @@
 """The folder of a ladder test: its texts, and below it whoever judged them."""
 
 import heapq
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from expllm.data.drawn import lot
 from expllm.evals.ladder import Ladder, Told
 from expllm.evals.references import EngineReferences, explained_samples
 from expllm.evals.splits import open_named
-from expllm.files.atomic import whole_file
+from expllm.files.atomic import whole_file, write_json
 from expllm.files.progress import Progress
 from expllm.files.runs import RunError, RunFolder
 from expllm.predict.img2au import FaceReader
@@ -116,9 +115,7 @@ class LadderRun:
         Raises:
             OutputError: it cannot be written.
         """
-        with whole_file(self.path / "scores.json") as file:
-            json.dump(scores, file, indent=1, ensure_ascii=False)
-            file.write("\n")
+        write_json(self.path / "scores.json", scores)
 
 
 def folder_name(settings: LadderSettings) -> Path:

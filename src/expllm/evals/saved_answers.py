@@ -4,7 +4,6 @@ A run's folder holds `run.json`, what was asked of whom, and `answers.jsonl`, on
 added in batches that are on the disk before the next one begins; a run that was cut goes on behind them.
 """
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from expllm.core.errors import OutputError, RecordError
 from expllm.core.records import AUs, CoT, Hint, Record, Rejected, as_first_written
 from expllm.core.vocabulary import AUSource, Expression
 from expllm.data import Sample
-from expllm.files.atomic import whole_file, write_reason
+from expllm.files.atomic import write_json, write_reason
 from expllm.files.runs import NoRun, RunError, RunFolder
 
 _FORMAT: Final = 2
@@ -251,9 +250,7 @@ class EvalRun:
         Raises:
             OutputError: it cannot be written.
         """
-        with whole_file(self.path / "scores.json") as file:
-            json.dump(scores, file, indent=1, ensure_ascii=False)
-            file.write("\n")
+        write_json(self.path / "scores.json", scores)
 
     def _read(self, settings: Settings) -> tuple[list[Answer], int]:
         """The answers, and at which byte the last whole line ends."""

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from expllm import __version__
+from expllm.core.closing import Closing
 from expllm.core.errors import MissingWeights, OutputError, RecordError
 from expllm.core.records import Rect
 from expllm.files.weights import FACE_LANDMARKER, cache_folder
@@ -46,7 +46,7 @@ def detector_identity(detector: str | os.PathLike[str] = "mediapipe") -> str:
     return f"expllm {__version__}, {', '.join(models)}"
 
 
-class BoxCache:
+class BoxCache(Closing):
     """All faces of a picture, by the SHA-256 of its bytes and by the detector.
 
     Several processes and threads may share the file, and an entry is on the disk when `put` returns. A
@@ -86,14 +86,6 @@ class BoxCache:
         if self._file is not None and self._process == os.getpid():
             self._file.close()
             self._file = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "detector": self.detector}

@@ -9,9 +9,9 @@ never dropped in silence.
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
+from expllm.core.closing import Closing
 from expllm.core.errors import UsageError
 from expllm.core.licences import check_licence, chosen_licence
 from expllm.faces.detectors import Detection, FaceDetector, MediaPipeDetector, ScrfdDetector, suppress
@@ -94,7 +94,7 @@ CONFIRMED: Final = 0.65
 mirrored: texture reaches it by chance in one view, seldom in two."""
 
 
-class FaceFinder:
+class FaceFinder(Closing):
     """Finds and measures faces. Open it once, use it for many pictures, close it (or use `with`).
 
     Not for two threads at once: give each thread its own.
@@ -163,14 +163,6 @@ class FaceFinder:
         """Frees the native models; left to the garbage collector they print an error at exit."""
         self._landmarker.close()
         self._detector.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _find_then_measure(self, picture: "Picture") -> list[Face]:
         pixels = picture.pixels

@@ -6,10 +6,11 @@ renamed at the end.
 
 import errno
 import io
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -52,6 +53,17 @@ def whole_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike[str], values: Mapping[str, Any]) -> None:
+    """Writes values that people may read, too: indented, every letter as it is.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with whole_file(path) as file:
+        json.dump(values, file, indent=1, ensure_ascii=False)
+        file.write("\n")
 
 
 def _prefix(target: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from expllm.core.errors import ExitCode, ExpllmError, OutputError
-from expllm.files.atomic import whole_file
+from expllm.files.atomic import write_json
 
 _FORMAT: Final = 1
 """Format of a run's folder; a folder of another format is refused, not guessed at."""
@@ -92,9 +92,7 @@ class RunFolder:
         Raises:
             OutputError: the folder cannot be made or written.
         """
-        with whole_file(str(self.settings_file), "w") as file:
-            json.dump({"format": _FORMAT, **settings}, file, indent=1, ensure_ascii=False)
-            file.write("\n")
+        write_json(self.settings_file, {"format": _FORMAT, **settings})
 
     def resume(self, settings: Mapping[str, Any], changeable: frozenset[str] = frozenset()) -> None:
         """Compares with what the run was begun with; `changeable` settings are taken over.

@@ -17,7 +17,7 @@ from expllm.core.conversations import Order, Questions
 from expllm.core.errors import ExpllmError, MissingWeights, OutputError, UsageError
 from expllm.core.value_checks import KNOWN, validated
 from expllm.core.vocabulary import Expression
-from expllm.files.atomic import whole_file
+from expllm.files.atomic import write_json
 from expllm.model.presets import Preset
 
 _FORMAT: Final = 1
@@ -223,9 +223,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    with whole_file(folder / MANIFEST_NAME) as file:
-        json.dump(manifest.to_dict(), file, indent=1, ensure_ascii=False)
-        file.write("\n")
+    write_json(folder / MANIFEST_NAME, manifest.to_dict())
 
 
 def add_extra(folder: Path, extra: Mapping[str, Any]) -> None:

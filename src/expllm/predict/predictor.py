@@ -11,9 +11,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from expllm.core.closing import Closing
 from expllm.core.conversations import Order
 from expllm.core.errors import NoFaceError
 from expllm.core.records import FaceAnalysis, Hint
@@ -72,7 +72,7 @@ class MeasuredFrame:
     note: str
 
 
-class Predictor:
+class Predictor(Closing):
     """Explains faces. Open it once, use it for many pictures, close it (or use `with`).
 
     Not for two threads at once: give each thread its own. They may share an explainer.
@@ -279,14 +279,6 @@ class Predictor:
             self._measurer.close()
         if self._owned is not None:
             self._owned.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _explained(self, face: MeasuredFace) -> bool:
         """Whether anything can be said: of what was measured, or of what can be seen."""

@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
+from expllm.core.closing import Closing
 from expllm.core.errors import UsageError, VideoError
 from expllm.core.vocabulary import AUVector
 from expllm.video.clip import Clip, ClipInfo, Damage, Sampling
@@ -200,7 +200,7 @@ def measure_video(
     meter.measure(clip, folder, options.sampling, share, watch)
 
 
-class TemporaryAnalysis(VideoAnalysis):
+class TemporaryAnalysis(VideoAnalysis, Closing):
     """A `VideoAnalysis` whose measurements go away with it."""
 
     def __init__(self, path: Path, info: ClipInfo, options: VideoOptions) -> None:
@@ -210,14 +210,6 @@ class TemporaryAnalysis(VideoAnalysis):
     def close(self) -> None:
         """Deletes the measurements."""
         shutil.rmtree(self._path, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         self.close()

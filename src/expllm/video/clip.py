@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
+from expllm.core.closing import Closing
 from expllm.core.errors import UsageError, VideoError, one_line
 from expllm.core.packages import require
 from expllm.video.timecode import clock
@@ -177,7 +177,7 @@ class ClipInfo:
     frames: int
 
 
-class Clip:
+class Clip(Closing):
     """One video, opened. Close it (or use `with`); `frames` may be called once.
 
     Args:
@@ -242,14 +242,6 @@ class Clip:
         if container is not None:
             container.close()
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _opened(self, source: str | os.PathLike[str] | bytes) -> "_Unnamed":
         if isinstance(source, bytes):

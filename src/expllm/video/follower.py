@@ -8,9 +8,9 @@ afterwards ([`persons`][expllm.video.persons]).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
+from expllm.core.closing import Closing
 from expllm.core.records import Rect
 from expllm.faces.boxes import overlap
 from expllm.faces.detectors import Detection, MediaPipeDetector
@@ -112,7 +112,7 @@ class _Track:
         return self.box[0] + self.box[2] / 2, self.box[1] + self.box[3] / 2
 
 
-class Follower:
+class Follower(Closing):
     """Follows every face through a stretch of video. Not for two threads at once; close it.
 
     Args:
@@ -167,14 +167,6 @@ class Follower:
         self._near.close()
         self._detector.close()
         self._finder.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _is_cut(self, pixels: "NDArray[np.uint8]") -> bool:
         import numpy as np

@@ -7,8 +7,9 @@ video, which costs a sixteenth of measuring it, and measures its own stretches.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
+from expllm.core.closing import Closing
 from expllm.core.vocabulary import AU_NAMES
 from expllm.files.signals import raise_pending
 from expllm.video.clip import Clip, Damage, Frame, Sampling
@@ -80,7 +81,7 @@ Watcher = Callable[[float, int], None]
 """Is told the time that is reached, in seconds, and how many faces the frame has."""
 
 
-class StretchMeter:
+class StretchMeter(Closing):
     """Measures the stretches of videos. Not for two threads at once; close it (or use `with`).
 
     Args:
@@ -127,12 +128,6 @@ class StretchMeter:
     def close(self) -> None:
         """Frees the native models."""
         self._follower.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _take(self, draft: StretchDraft, frame: Frame, latest: float, name: str) -> None:
         """Measures one frame."""

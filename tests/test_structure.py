@@ -1,6 +1,7 @@
 """The house: packages import downwards, files in no circle, names once; `import expllm` stays light."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -185,3 +186,28 @@ def test_no_two_test_files_have_the_same_name() -> None:
     """pytest imports them by it: with two of a name it collects none."""
     names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
     assert [name for name, count in names.items() if count > 1] == []
+
+
+MOST_STEPS = {"An image path": 10, "A conversation": 6, "`expllm eval cot`": 4}
+
+
+def test_the_walks_of_the_map_exist_and_stay_short() -> None:
+    """`docs/architecture.md` leads a stranger from what is given to what comes out."""
+    map_ = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = map_.partition("## Three walks\n")[2].partition("\n## ")[0]
+    walks = re.findall(r"^\*\*([^,]+), .*?(?=^\*\*|\Z)", section, re.MULTILINE | re.DOTALL)
+    assert walks == list(MOST_STEPS)
+    for text, most in zip(section.split("\n**")[1:], MOST_STEPS.values(), strict=True):
+        steps = re.findall(r"^\d+\. `([\w/]+)\.py:([\w.]+)`", text, re.MULTILINE)
+        assert 0 < len(steps) <= most
+        for path, function in steps:
+            assert function in functions_of(TREES[f"expllm.{path.replace('/', '.')}"]), f"{path}: {function}"
+
+
+def functions_of(tree: ast.AST, inside: str = "") -> Iterator[str]:
+    """`function` and `Class.method`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield inside + node.name
+        elif isinstance(node, ast.ClassDef):
+            yield from functions_of(node, f"{node.name}.")

@@ -15,7 +15,8 @@ from encoding import broken_in, encode, marked, number_in, saved, sound_only
 from PIL import Image
 
 from expllm.core.errors import UsageError, VideoError
-from expllm.video.clip import Clip, Damage, Frame, Sampling, VideoLimits, damage_lines
+from expllm.video.clip import Clip, Frame, Sampling, VideoLimits
+from expllm.video.damage import Damage, damage_lines
 
 
 def frames_of(data: bytes | Path, sampling: Sampling | None = None, **options: Any) -> list[Frame]:

@@ -318,7 +318,7 @@ class _Batch:
         self._tell(analysis, source, folder)
 
     def _tell(self, analysis: "VideoAnalysis", source: Path, folder: Path) -> None:
-        from expllm.video.clip import damage_lines
+        from expllm.video.damage import damage_lines
 
         self.done += 1
         self.damaged += bool(analysis.damage)

@@ -10,8 +10,9 @@ from expllm.server.http_errors import bad_request
 from expllm.server.responses import ErrorContent, Intensity
 from expllm.server.video_jobs import State, VideoJob
 from expllm.video.analysis import VideoAnalysis, VideoOptions
-from expllm.video.clip import Sampling, damage_lines
+from expllm.video.clip import Sampling
 from expllm.video.courses import Rest
+from expllm.video.damage import damage_lines
 from expllm.video.events import Episode, Event
 from expllm.video.story import WRITER, audit_story, peaks_of
 from expllm.video.timecode import parse_span

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from expllm.core.closing import Closing
 from expllm.core.errors import UsageError, VideoError
 from expllm.core.vocabulary import AUVector
-from expllm.video.clip import Clip, ClipInfo, Damage, Sampling
+from expllm.video.clip import Clip, ClipInfo, Sampling
 from expllm.video.courses import Course, Rest, courses_of
+from expllm.video.damage import Damage
 from expllm.video.episodes import episodes_of, vector_of
 from expllm.video.events import Episode, Event
 from expllm.video.persons import Joiner, Person, frame_counts, most_seen

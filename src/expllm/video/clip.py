@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from expllm.core.closing import Closing
 from expllm.core.errors import UsageError, VideoError, one_line
 from expllm.core.packages import require
+from expllm.video.damage import Damage
+from expllm.video.gaps import Gap, GapFinder
 from expllm.video.timecode import clock
 
 if TYPE_CHECKING:
@@ -109,19 +111,6 @@ class _Picker:
         return wanted
 
 
-@dataclass(frozen=True)
-class Damage:
-    """Something of a video that cannot be decoded.
-
-    Attributes:
-        time: When it would be shown, in seconds; None where the file does not say.
-        reason: What the decoder says, or that no frame came.
-    """
-
-    time: float | None
-    reason: str
-
-
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One decoded frame.
@@ -198,6 +187,7 @@ class Clip(Closing):
         self.name = one_line(name or ("<bytes>" if isinstance(source, bytes) else os.fspath(source)))
         self.damage: list[Damage] = []
         self._limits = limits
+        self._size = 0
         self._part = Sampling()
         self._first_fault = ""
         self._file = self._opened(source)
@@ -205,6 +195,8 @@ class Clip(Closing):
             self._container = self._demuxer()
             self._stream = self._chosen(stream)
             self.info = self._described()
+            interval = 1 / self.info.fps if self.info.fps else None
+            self._gaps = GapFinder(self.info.container, self._size, interval)
         except BaseException:
             self.close()
             raise
@@ -228,11 +220,15 @@ class Clip(Closing):
                 continue
             seconds = self._seconds(stamp)
             self._check_length(seconds)
+            self._note_missing(self._gaps.before(seconds))
             if stop is not None and seconds >= stop:
                 break
             if picker.wants(number, seconds):
                 yield Frame(number, seconds, seconds > before, decoded, self._stream.sample_aspect_ratio)
             number, before = number + 1, max(before, seconds)
+        else:
+            ends = [end for end in (stop, self.info.duration) if end is not None]
+            self._note_missing(self._gaps.at_end(min(ends, default=None)))
         if number == 0 and stop is None:
             raise VideoError(f"{self.name}: not one frame can be decoded{self._why_none()}")
 
@@ -258,6 +254,7 @@ class Clip(Closing):
                 raise VideoError(f"{self.name}: cannot be opened ({error.strerror})") from None
         try:
             self._check_head(file.read(4096), size)
+            self._size = size
         except BaseException:
             file.close()
             raise
@@ -331,9 +328,9 @@ class Clip(Closing):
                 f"{self.name}: is longer than {self._limits.max_hours:g} hours: cut it into parts"
             )
 
-    def _seconds(self, stamp: int) -> float:
-        """A timestamp of the stream in seconds."""
-        seconds = stamp * self._stream.time_base
+    def _seconds(self, stamp: int, base: Fraction | None = None) -> float:
+        """A timestamp of the stream, or of one with another time base, in seconds."""
+        seconds = stamp * (base or self._stream.time_base)
         if self._container.format.name in _OWN_CLOCK and self._container.start_time is not None:
             seconds -= Fraction(self._container.start_time, 1_000_000)
         return float(seconds)
@@ -343,7 +340,7 @@ class Clip(Closing):
         import av
 
         waiting: dict[int, None] = {}  # timestamps of packets that no frame has come of yet
-        owed = 0  # packets less frames
+        owed = strange = shown = 0  # packets less frames; frames with the time of no packet; all frames
         strict = self._stream.codec_context.name not in _NO_FRAME_A_PACKET
         lazy = time.thread_time()
         packets = self._packets()
@@ -363,8 +360,9 @@ class Clip(Closing):
                 frames = []
             for frame in frames:
                 lazy = time.thread_time()
+                strange += frame.pts not in waiting
                 waiting.pop(frame.pts, None)
-                owed -= 1
+                owed, shown = owed - 1, shown + 1
                 if frame.is_corrupt:
                     self._note(frame.pts, "decoded with faults")
                 yield frame
@@ -373,14 +371,16 @@ class Clip(Closing):
                 raise VideoError(
                     f"{self.name}: no frame came in {self._limits.patience_s:g} s of processor time"
                 )
-        if strict and owed > 0:
-            self._note_lost(sorted(waiting), owed)
+        # A damaged packet may give two frames, and hide that another one gave none.
+        doubled = bool(self._first_fault) and 10 * strange <= shown and 20 * len(waiting) <= shown
+        if strict and (owed > 0 or doubled):
+            self._note_lost(sorted(waiting), max(owed, len(waiting)) if doubled else owed)
 
     def _packets(self) -> Iterator[Any]:
         """Packets up to where the file breaks off; the last one flushes the decoder."""
         import av
 
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux()
         while True:
             try:
                 packet = next(packets)
@@ -390,14 +390,35 @@ class Clip(Closing):
                 self._note(None, f"the file breaks off ({_reason(error)})")
                 yield av.Packet()
                 return
-            if packet.stream is self._stream or packet.stream is None:
+            ours = packet.stream is self._stream or packet.stream is None
+            self._gaps.packet(packet, self._time_of(packet), ours=ours)
+            if ours:
                 yield packet
+
+    def _time_of(self, packet: Any) -> float | None:
+        if packet.pts is None or packet.time_base is None:
+            return None
+        return self._seconds(packet.pts, packet.time_base)
 
     def _note(self, stamp: int | None, reason: str) -> None:
         seconds = None if stamp is None else self._seconds(stamp)
         self._first_fault = self._first_fault or reason
+        if seconds is not None:
+            self._gaps.fault(seconds)
         if seconds is None or self._part.holds(seconds):
             self.damage.append(Damage(seconds, reason))
+
+    def _note_missing(self, gaps: Iterator[Gap]) -> None:
+        """Notes what of the gaps lies in the part that is looked at."""
+        for gap in gaps:
+            stop = gap.end if self._part.stop is None else min(gap.end, self._part.stop)
+            start = max(gap.start, self._part.start)
+            if start >= stop:
+                continue
+            reason = f"no packets between {clock(start)} and {clock(stop)}"
+            if gap.at_end:
+                reason = f"the file claims {clock(gap.end)}, nothing comes after {clock(gap.start)}"
+            self.damage.append(Damage(start, reason, stop))
 
     def _note_lost(self, stamps: list[int], owed: int) -> None:
         """Packets that no frame came of; without their times where packets and frames count differently."""
@@ -436,26 +457,3 @@ def _no_file(path: Path, given: str) -> str:
 def _reason(error: BaseException) -> str:
     words = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return one_line(str(words).splitlines()[0])
-
-
-def damage_lines(name: str, damage: list[Damage]) -> list[str]:
-    """What a person is told of the damage: neighbouring places as one, with their times.
-
-    >>> damage_lines("a.mp4", [Damage(7.1, "bad"), Damage(7.4, "bad")])
-    ['a.mp4: 2 packets between 0:07.1 and 0:07.4 cannot be decoded (bad)']
-    """
-    lines = [f"{name}: {one.reason}" for one in damage if one.time is None]
-    timed = sorted((one for one in damage if one.time is not None), key=lambda one: one.time or 0.0)
-    groups: list[list[Damage]] = []
-    for one in timed:
-        if groups and (one.time or 0.0) - (groups[-1][-1].time or 0.0) <= 1.0:
-            groups[-1].append(one)
-        else:
-            groups.append([one])
-    for group in groups:
-        reasons = ", ".join(dict.fromkeys(one.reason for one in group))
-        first, last = clock(group[0].time or 0.0), clock(group[-1].time or 0.0)
-        where = f"at {first}" if first == last else f"between {first} and {last}"
-        count = f"{len(group)} packet{'s' if len(group) > 1 else ''}"
-        lines.append(f"{name}: {count} {where} cannot be decoded ({reasons})")
-    return lines

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm.core.errors import OutputError
 from expllm.files.atomic import whole_file
-from expllm.video.clip import Damage
+from expllm.video.damage import Damage
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from expllm.core.closing import Closing
 from expllm.core.vocabulary import AU_NAMES
 from expllm.files.signals import raise_pending
-from expllm.video.clip import Clip, Damage, Frame, Sampling
+from expllm.video.clip import Clip, Frame, Sampling
+from expllm.video.damage import Damage
 from expllm.video.faceshape import FaceShape
 from expllm.video.follower import Follower
 from expllm.video.readings import FaceReading, UnitMeter

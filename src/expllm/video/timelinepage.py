@@ -139,7 +139,7 @@ def _counts(analysis: VideoAnalysis) -> tuple[tuple[str, str], ...]:
     return (
         (f"{analysis.frames:,}", "frames"), (clock(analysis.span[1]), "the last frame"),
         (str(len(analysis.people)), "people"), (str(len(analysis.events)), "events"),
-        (str(len(analysis.episodes)), "episodes"), (str(len(analysis.damage)), "damaged packets"),
+        (str(len(analysis.episodes)), "episodes"), (str(len(analysis.damage)), "damaged places"),
     )  # fmt: skip
 
 

@@ -154,7 +154,8 @@ def _no_break(signs: list[Sign], i: int) -> bool:
     if signs[i].word == "with":
         return after in ("air", "breath", "wind") and bool(signs[i - 1].kinds)  # "filled *with* air"
     if signs[i].word in ("after", "before"):
-        return after in ("them", "it", "him", "her", "that")  # "and both brows after them"
+        owned = after == "her" and i + 2 < len(signs) and bool(signs[i + 2].part)
+        return not owned and after in ("them", "it", "him", "her", "that")  # "and both brows after them"
     if signs[i].word == "for":
         return after not in _DETERMINERS
     return after == "of" or (i > 0 and signs[i - 1].word in _PERCEIVED)
@@ -258,8 +259,8 @@ def _may_move(signs: list[Sign], chunk: Chunk, i: int) -> bool:
 def _gerund(signs: list[Sign], chunk: Chunk, i: int) -> bool:
     """ "the upper lip, *instead of lifting*, ...": denies what the part that was named might do."""
     after = signs[i + 1] if i + 1 < chunk.last else _STOP
-    alone = signs[i].word in _INSTEAD and i == chunk.first and not chunk.parts
-    return alone and bool(after.kinds) and after.word.endswith("ing")
+    alone = signs[i].word in _INSTEAD and i == chunk.first
+    return alone and bool(after.kinds or after.acts) and after.word.endswith("ing")
 
 
 def _inverted(signs: list[Sign], chunk: Chunk, i: int) -> bool:

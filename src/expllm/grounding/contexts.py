@@ -77,6 +77,9 @@ _HINTS: Final = frozenset(
 )
 _RESTS: Final = frozenset("still calm relaxed slack level smooth generic show".split())
 _JOINED: Final = frozenset("press pull close furrow pucker".split())
+_SUBJECTS: Final = frozenset(
+    "the a an his her its their both he she they it there no neither nothing".split()
+)
 _FINE: Final = frozenset("mere thin narrow fine slim small tiny".split())
 _LINES: Final = frozenset("slit slits line lines thread threads seam seams crack cracks band strip".split())
 _VERY: Final = frozenset("very extremely really quite exceedingly pretty rather fairly so".split())
@@ -198,8 +201,10 @@ def _of_movement(found: list[Sign], i: int) -> None:
         sign.kinds, sign.flags = _NONE, frozenset({"less"})  # "both rise, the left *slightly lower*"
     if sign.word == "lower" and before.word in ("and", "or") and _at(found, i - 2).word == "upper":
         sign.kinds, sign.flags = _NONE, _NONE  # "sucked in, both upper and lower"
-    adverb = sign.word in _ADVERBS and not after.has("comma", "and", "or")
-    if adverb or (after.acts and sign.word in _BEFORE_ACTS) or (sign.word == "meet" and before.word == "to"):
+    aside = before.has("comma") and after.has("comma") and after is not _END  # "the brows (*as before*) rise"
+    adverb = sign.word in _ADVERBS and (aside or not after.has("comma", "and", "or"))
+    much = bool(after.acts) and (sign.word in _BEFORE_ACTS or sign.degree is not None)  # "an *enormous* grin"
+    if adverb or much or (sign.word == "meet" and before.word == "to"):
         sign.kinds = _NONE
     if sign.word.startswith("seal") and {s.word for s in found[max(0, i - 3) : i + 4]} & _UNSEALED:
         sign.kinds = frozenset({"apart"})
@@ -239,8 +244,9 @@ def _of_rest(found: list[Sign], i: int) -> None:
         return
     if sign.word == "still":
         after = next((s for s in found[i + 1 : i + 4] if not (s.degree or s.side)), _END)
-        if (after.kinds - _RESTS or after.acts) and not after.part:
-            sign.kinds = _NONE
+        begins = _at(found, i - 1).has("comma", "and", "break") and _at(found, i + 1).word in _SUBJECTS
+        if begins or ((after.kinds - _RESTS or after.acts) and not after.part):
+            sign.kinds = _NONE  # "and *still* the brows rise"
     elif "midline" in sign.word or sign.word.startswith(("centr", "center", "in the cent", "in the middle")):
         for earlier in reversed(found[:i]):
             if earlier.has("comma", "break", "no"):
@@ -297,6 +303,9 @@ def _stands_for_part(found: list[Sign], i: int) -> None:
     part = next(
         (s.part for s in reversed(found[:i]) if s.part and s.part.startswith(("upper", "lower"))), None
     )
+    if _at(found, i + 1).has("and", "or"):  # "both *the upper* and the lower lip"
+        after = (s.part for s in found[i + 2 : i + 4] if s.part and s.part.startswith(("upper", "lower")))
+        part = next(after, part)
     if part and part.split()[-1] in ("lip", "lids") and not _at(found, i + 1).has("than"):
         sign = found[i]
         sign.part, sign.kinds, sign.flags = f"{sign.word} {part.split()[-1]}", _NONE, _NONE

@@ -88,7 +88,10 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
     after = [] if flagged(signs, chunk, "means") else [of.chunk + 1]
     if after and after[0] + 1 < len(chunks) and chunks[after[0]].supposed_from == chunks[after[0]].first:
         after.append(after[0] + 1)  # "as though on strings, *as high as they can go*"
-    for c in (of.chunk - 1, *after):
+    if of.negated:
+        return
+    told = of.chunk > 1 and chunks[of.chunk - 2].linked and chunk.parts  # "up *a little*, and the jaw drops"
+    for c in (*([] if told else [of.chunk - 1]), *after):
         if 0 <= c < len(chunks) and (degree := _aside(signs, chunks[c], chunk)):
             of.degree = degree
             return
@@ -167,6 +170,8 @@ def _of_comparison(signs: list[Sign], chunk: Chunk, i: int) -> bool:
         and (after[0].has("means") or after[0].word in ("the", "of the", "emotional", "sign", "signs"))
     ):
         return True  # "strongly suggest", "notably the brows"
+    if after and after[0].word == "that" and i > chunk.first and signs[i - 1].word in _IS:
+        return not signs[i].word.startswith("so ")  # "it is *clear* that"
     if i > chunk.first and signs[i - 1].word in ("more", "less", "the more", "most"):
         return True
     if any(signs[k].kinds and signs[k].has("more") for k in range(i + 1, min(i + 2, chunk.last))):

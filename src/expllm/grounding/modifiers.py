@@ -192,7 +192,7 @@ NO_WORDS: Final = frozenset(
         "without as much as, without even, is lost, are lost, was lost, were lost, has been lost, has gone "
         "missing, is missing, are missing, gone missing, is wanting, are wanting, nothing to see of, nothing "
         "to be seen of, nothing is seen of, nothing can be seen of, no question of, there is no question of, "
-        "not a question of, leaves no, leave no, left no, bears no, bear no, bore no, carries no, carry no, "
+        "not a question of, leaves no, leave no, bears no, bear no, bore no, carries no, carry no, "
         "carried no, holds no, hold no, held no, wears no, wear no, wore no, betrays no, betray no, betrayed "
         "no, reveals no, reveal no, revealed no, exhibits no, exhibit no, exhibited no, displays no, display "
         "no, displayed no, presents no, present no, presented no, finds no, find no, found no, sees no, see "
@@ -279,7 +279,8 @@ GENERAL_WORDS: Final = frozenset(
 """The clause speaks of faces in general."""
 
 NEUTRAL: Final = phrases(
-    "at any point, at any one point, at this point, at that point, at some point, "
+    "at any point, at any one point, at this point, at that point, at some point, settles nothing, "
+    "settle nothing, "
     "outward display, outward expression, outward sign, outward signs, outward show, outward appearance, "
     "outwardly, well rounded, half hearted, half heartedly, the movements, these movements, at least, at "
     "best, at most, closely, "
@@ -348,5 +349,6 @@ BREAK_WORDS: Final = (
     )
     | {"except", "except for", "save for", "apart from", "aside from", "other than", "but for", "excepting"}
     | {"in which", "by which", "on which", "during which"}
+    | {"despite", "in spite of", "notwithstanding", "in addition to", "besides"}
 )
 """Words at which a new clause may begin."""

@@ -161,3 +161,28 @@ WHOLE_ACTS: Final = _acts(
     }
 )
 """Words that tell an action without the part that moves: expressions, and the muscles of the clinic."""
+
+_AIMLESS: Final = frozenset("pull curve generic show shift".split())
+
+
+def affirmed_kinds(kinds: list[frozenset[str]], part: str) -> frozenset[str]:
+    """All that the words of one movement may tell; "flat" and "straight" are level unless more is said."""
+    sure = [k for k in kinds if not ("level" in k and "stretch" in k)]
+    everything = frozenset[str]().union(*(sure or kinds))
+    if part in ("mouth", "lips"):
+        if "open" in everything and everything & {"down", "wide"}:
+            everything |= {"gape"}
+        if {"press", "tense"} <= everything:
+            everything |= {"thin_press"}  # "pressed into a thin line"
+        if {"pucker", "tense"} <= everything:
+            everything |= {"tight_pucker"}  # "pursed tightly"
+        if any({"stretch", "thrust"} <= one for one in kinds):
+            everything -= {"thrust"}  # a mouth that extends is no pucker
+    return everything if sure else everything - {"stretch"}
+
+
+def denied_kinds(kinds: list[frozenset[str]], part: str) -> frozenset[str]:
+    """Of each word of a denial its first meaning; "not pulled up" denies the way up, not the pull."""
+    firsts = [next((kind for kind, _ in MOVES[part] if kind in of), "") for of in kinds]
+    aimed = [kind for kind in firsts if kind not in _AIMLESS]
+    return frozenset(aimed or firsts)

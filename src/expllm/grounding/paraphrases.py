@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from expllm.grounding.boundaries import bounded
 from expllm.grounding.chunks import Chunk, chunked
 from expllm.grounding.claims import Claim
 from expllm.grounding.contexts import in_context
@@ -35,7 +36,7 @@ class Restated:
 
 def restated(text: str, tokens: list[Item], part: str) -> Restated:
     """The claims of a sentence, given its words and marks, however it puts them."""
-    words = in_context(signs(tokens, turned([token.word for token in tokens])))
+    words = bounded(in_context(signs(tokens, turned([token.word for token in tokens]))))
     if not any(word.part or word.acts for word in words):
         return Restated([], False, False, [])
     chunks = chunked(words)

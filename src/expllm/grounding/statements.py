@@ -9,11 +9,10 @@ from typing import Final
 from expllm.core.vocabulary import Side
 from expllm.grounding.chunks import Chunk, names_place
 from expllm.grounding.claims import DegreeWord
-from expllm.grounding.movements import MOVES, NEGATIVE, TABLES
+from expllm.grounding.movements import MOVES, NEGATIVE, TABLES, affirmed_kinds, denied_kinds
 from expllm.grounding.signs import Sign
 
 _VAGUE: Final = frozenset("still calm relaxed slack generic level".split())
-_AIMLESS: Final = frozenset("pull curve generic show shift".split())
 _PARTICLES: Final = frozenset(
     "together in out up down low high back each other one another level flat straight".split()
 )
@@ -173,6 +172,8 @@ class Reader:
         if subjects := [p for p in own if not names_place(self.signs, p)]:
             best = min(subjects, key=lambda p: self._distance(p, move))
             return [best, *self._listed(c, best, move)]
+        if own and self.signs[move].has("no"):
+            return own[:1]  # "*nothing happens* to the lids"
         marks = bool(self.signs[move].kinds & _MARKS)  # "creases across the forehead"
         if marks or any(self._subject(p) for p in self.chunks[c].parts):
             return own[:1] or (self._topic(c, move) or self._ahead(c, move) if marks else [])
@@ -208,7 +209,8 @@ class Reader:
             return []
         seen = self.signs[chunk.first].word in _ONLOOKERS and not taken_up
         of_others = bool(chunk.noes) and any(s.word in _OTHERS for s in self.signs[chunk.first : move])
-        if seen or of_others or self.signs[chunk.first].word in _WHATEVER:
+        of_act = any(act < move for act in chunk.acts) and not taken_up  # "*a grin* splits the face"
+        if seen or of_others or of_act or self.signs[chunk.first].word in _WHATEVER:
             return []  # "while *the head* does not turn"
         for earlier in range(c - 1, max(-1, c - 1 - _BACK), -1):
             fitting = [p for p in self.chunks[earlier].parts if self._fits(p, move)]
@@ -238,6 +240,8 @@ class Reader:
 
     def _ahead(self, c: int, move: int) -> list[int]:
         """A part that is named after: "*drawn* tight as drums, the lower lids"."""
+        if any(act != move for act in self.chunks[c].acts):
+            return []  # "no leaning of *lip upon lip*", "*a grin* splits the face"
         fronted = c == 0 and move == self.chunks[0].first and self.signs[move].kinds & {"up", "down", "slide"}
         if (self.signs[move].word in _PARTICLES and not fronted) or self.signs[move].kinds <= {
             "show",
@@ -284,7 +288,9 @@ class Reader:
         chunk = self.chunks[k]
         if chunk.parts and names_place(self.signs, chunk.parts[0]):
             return False  # "ploughed, the forehead, *by brows* on their way up", "above the right eye"
-        return bool(chunk.parts) and not chunk.moves and not chunk.acts and not chunk.noes
+        neither = self.signs[chunk.first].word == "neither"  # "*neither the upper* nor the lower lip ..."
+        denied = bool(chunk.noes) and not neither
+        return bool(chunk.parts) and not chunk.moves and not chunk.acts and not denied
 
     def _of_part(self, c: int, part: int, moves: list[int]) -> Iterator[Statement]:
         """What the movements of a part state; "opens *without sliding*" affirms one and denies the other."""
@@ -298,7 +304,7 @@ class Reader:
     def _told(self, c: int, part: int, moves: list[int]) -> Iterator[Statement]:
         name = str(self.signs[part].part)
         negated = self._denied(c, moves[-1]) and not self._excepted(part)
-        kinds = (_each if negated else _settled)([self.signs[m].kinds for m in moves], name)
+        kinds = (denied_kinds if negated else affirmed_kinds)([self.signs[m].kinds for m in moves], name)
         if name in ("lips", "mouth") and {self.signs[m].word for m in moves} == {"together"}:
             kinds = frozenset({"close"})  # "the lips stay together"
         if name == "jaw" and not negated and kinds == {"generic"} and self._sided(c):
@@ -369,12 +375,13 @@ class Reader:
         return copula and self.signs[after.first].word == "what" and bool(after.noes) and not after.moves
 
     def _parted(self, c: int) -> bool:
-        """ "frowning, common in anger, *is absent*"."""
-        if c + 2 >= len(self.chunks):
+        """ "frowning, common in anger, *is absent*"; the insertion may be of two chunks: "for | once"."""
+        inserted = self.chunks[c + 1]
+        after = self.chunks[c + 2 : c + 4]
+        predicate = next((chunk for chunk in after if chunk.opened == "comma"), None)
+        if predicate is None or inserted.opened not in ("comma", "break"):
             return False
-        inserted, predicate = self.chunks[c + 1], self.chunks[c + 2]
-        cut = inserted.opened in ("comma", "break") and predicate.opened == "comma"
-        if not cut or self.signs[inserted.first].word in _LISTING or not predicate.noes:
+        if self.signs[inserted.first].word in _LISTING or not predicate.noes:
             return False
         no = predicate.noes[0]
         behind = self.signs[no + 1 : predicate.last]
@@ -402,6 +409,9 @@ class Reader:
         claimed = bool(before.noes) and self.signs[before.noes[-1]].word.endswith(" that")
         if claimed and chunk.opened == "and" and not chunk.parts:
             return True  # "no evidence that the lips are rounded *and thrust outward*"
+        aim = self.signs[chunk.first].word == "for" and self.signs[chunk.first + 1].word in ("a", "an")
+        if aim and not chunk.parts and before.moves:
+            return self._denied(c - 1, before.moves[-1])  # "not pushed forward *for a kiss*"
         nominal = chunk.opened == "and" and self.signs[chunk.first].word in ("of", "any", "in", "at", "from")
         listed = chunk.opened == "comma" and (following == "or" or self.signs[chunk.first].word in _INCLUDING)
         if before.noes and not before.moves and not before.acts and not self._sided(c):
@@ -467,26 +477,3 @@ _COMES: Final = frozenset(
     "come comes exist exists appear appears arrive arrives happen happens there materialise "
     "materialize follow follows occur occurs seen".split()
 )
-
-
-def _settled(kinds: list[frozenset[str]], part: str) -> frozenset[str]:
-    """All that the words of one movement may tell; "flat" and "straight" are level unless more is said."""
-    sure = [k for k in kinds if not ("level" in k and "stretch" in k)]
-    everything = frozenset[str]().union(*(sure or kinds))
-    if part in ("mouth", "lips"):
-        if "open" in everything and everything & {"down", "wide"}:
-            everything |= {"gape"}
-        if {"press", "tense"} <= everything:
-            everything |= {"thin_press"}  # "pressed into a thin line"
-        if {"pucker", "tense"} <= everything:
-            everything |= {"tight_pucker"}  # "pursed tightly"
-        if any({"stretch", "thrust"} <= one for one in kinds):
-            everything -= {"thrust"}  # a mouth that extends is no pucker
-    return everything if sure else everything - {"stretch"}
-
-
-def _each(kinds: list[frozenset[str]], part: str) -> frozenset[str]:
-    """Of each word of a denial its first meaning; "not pulled up" denies the way up, not the pull."""
-    firsts = [next((kind for kind, _ in MOVES[part] if kind in of), "") for of in kinds]
-    aimed = [kind for kind in firsts if kind not in _AIMLESS]
-    return frozenset(aimed or firsts)

@@ -22,7 +22,8 @@ ASKED: Final = 8
 _TOKEN: Final = re.compile(
     r"(?P<aside>\b(?:i\.\s?e|e\.\s?g|viz|cf)\.)|(?P<number>(?:(?:\d{1,9})?\.\d{1,9}|\d{1,9})(?:\s?%)?)|"
     r"(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
-    r"|(?P<stop>[.!?]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|(?P<mark>\([-+–—]\)|[,:;()\[\]—–/<>])"
+    r"|(?P<stop>[.!?]+|\n[ \t]*\n|\n(?=[ \t]*[-*•#\d]))|"
+    r"(?P<mark>\([-+–—]\)|[,:;()\[\]—–/<>]|(?<=[a-z)] )--?(?= [A-Za-z]))"
 )
 _HEADING: Final = re.compile(
     r"(key\s{1,9}observations?|overall\s{1,9}emotional\s{1,9}interpretation|"

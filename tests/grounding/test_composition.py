@@ -94,3 +94,10 @@ def test_a_degree_stays_in_its_clause() -> None:
 def test_a_movement_of_something_else_is_not_borrowed() -> None:
     assert "lid raise" not in polarities("the eyes are closing, and an enormous grin split his face")
     assert polarities("the brows are lowered; nothing happens to the cheeks")["brow lower"] == {False}
+
+
+def test_what_outweighs_a_feeling_compares_no_sides() -> None:
+    (claim,) = read_claims("The lifted right eyebrow leaves surprise possible, without outweighing sadness.")
+    assert not claim.both
+    (claim,) = read_claims("The shifted jaw alone settles nothing, and a calm face would explain as much.")
+    assert claim.units == ("jaw slide",)

@@ -72,6 +72,9 @@ def _compares(signs: list[Sign], chunk: Chunk, cue: int) -> bool:
     """Whether a word such as "more" or "mainly" compares two sides of what moves."""
     if signs[cue].word in _CHIEFLY and chunk.linked and not _placed_side(signs, chunk):
         return False  # "carried mainly by the raised left brow"
+    paired = any(one.side or one.part or one.has("other") for one in signs[cue + 1 : cue + 5])
+    if signs[cue].word.startswith("outweigh") and not paired:
+        return False  # "the lifted left brow, without *outweighing* sadness"
     idle = any(signs[i].kinds & {"still", "calm", "relaxed"} for i in chunk.moves)
     if idle or (chunk.supposed_from is not None and chunk.supposed_from <= cue):
         return False

@@ -72,6 +72,9 @@ STOPS: Final = (
     "</s>", "<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|endoftext|>", " [/INST]", "<|return|>", "<|end|>",
     "<｜end▁of▁sentence｜>", "</s></s>", "<|im_end|>\n", "<|eot_id|>\n<|endoftext|>",
     "<|im_end|>\n<|im_start|>user\nAnd now?", "<|endoftext|>Human: And now?",
+    "[|endofturn|]", "[e~[", "<EOS>", "<eos>", "<eot>", "<eod>", "<pad>", "<end_of_utterance>",
+    "<extra_id_1>", "<SPECIAL_12>", "[EOS]", "<|END_OF_TURN_TOKEN|>", "</assistant>",
+    "[|endofturn|]\n[|user|]And now?", "[e~[]~b]user\nAnd now?", "<end_of_utterance>\nUser: And now?",
 )  # fmt: skip
 START: Final = "<|start|>assistant"
 REASONED: Final = {
@@ -100,13 +103,36 @@ REASONED: Final = {
     f"{START}<|channel|>final <|constrain|>text<|message|>Happiness<|end|>",
     "channels-without-tokens": "analysisWe look at the mouth.assistantfinalHappiness",
     "reflection": "<reflection>Fear?</reflection>Happiness",
+    "deepseek-tokens": "<｜begin▁of▁thinking｜>Fear? Hardly.<｜end▁of▁thinking｜>Happiness",
+    "deepseek-ascii": "<|begin▁of▁thinking|>Fear? Hardly.<|end▁of▁thinking|>Happiness",
+    "minicpm": "<|thought_start|>Fear?<|thought_end|>\nHappiness",
+    "token-name": "<|think|>Fear?<|/think|>Happiness",
+    "apertus": "<|inner_prefix|>Fear?<|inner_suffix|>Happiness",
+    "named-space": "<x:thinking>Fear?</x:thinking>Happiness",
+    "chain": "<chain_of_thought>Fear?</chain_of_thought>\n<answer>Happiness</answer>",
+    "steps": "<reasoning_steps>\n1. Fear?\n</reasoning_steps>\n\nHappiness",
+    "analysis": "<analysis>\nFear? Hardly.\n</analysis>\n\nHappiness",
+    "rationale": "<rationale>Fear?</rationale><response>Happiness</response>",
+    "brackets": "[reasoning]Fear?[/reasoning]\nHappiness",
+    "details": '<details type="reasoning" done="true" duration="3">\n<summary>Thought for 3 seconds'
+    "</summary>\n> Fear?\n</details>\nHappiness",
+    "details-summary": "<details>\n<summary>Thinking</summary>\n\nFear?\n\n</details>\n\nHappiness",
+    "fence-thinking": "```thinking\nFear? Hardly.\n```\n\nHappiness",
+    "fence-reasoning": "~~~reasoning\nFear? Hardly.\n~~~\nHappiness",
+    "granite": "Here is my thought process:\nFear? Hardly.\n\nHere is my response:\nHappiness",
+    "granite-short": "Here's my thinking: Fear?\nHere's my answer: Happiness",
+    "ollama-terminal": "Thinking...\nFear? Hardly.\n...done thinking.\n\nHappiness",
+    "exaone": "[|assistant|]<thought>\nFear?\n</thought>\n\nHappiness[|endofturn|]",
+    "minimax-tokens": "]~b]ai\n<think>Fear?</think>\nHappiness[e~[",
     "own-turn": "<|im_start|>assistant\nHappiness<|im_end|>",
 }
 SAME: Final = (
     "The tag <think> opens a block.", "He wrote <think> and </think> around it.", "A `</think>` ends it.",
     "The mark </think> ends a block.", "The <s>sad</s> face smiles.", "A `<|im_end|>` ends it.",
     "Two ``` in a line ``` are no fence.", " Joy. ", "a <|channel|> b",
-    f"{TEXT}\n\n```\ncode\n```\n\n{TEXT}",
+    f"{TEXT}\n\n```\ncode\n```\n\n{TEXT}", "[Analysis] The brows are lowered.", "Thinking... about joy.",
+    "<analysis>The brows are lowered.</analysis>", "Here is my thought process: the brows are lowered.",
+    "<details><summary>Brows</summary>They are lowered.</details>", "See [reasoning] and [/reasoning] there.",
 )  # fmt: skip
 """Texts that stay as they are."""
 FENCED: Final = {
@@ -231,6 +257,8 @@ def endings() -> Iterator[Case]:
         "reasoning": completion("", "length", reasoning="Well, the mouth"),
         "hidden": completion("", "length"),
         "unclosed": completion("<think>\nWell, the mouth", "length"),
+        "unclosed-fence": completion("```thinking\nWell, the mouth", "length"),
+        "unclosed-details": completion('<details type="reasoning" done="false">\n> Well', "length"),
         "channel": completion("<|channel|>analysis<|message|>Well, the mouth", "length"),
         "other-name": completion("", "MAX_TOKENS"),
     }.items():

@@ -8,19 +8,51 @@ from dataclasses import dataclass
 from typing import Final
 
 _NAMED: Final = (
-    r"think(?:ing)?(?:_process)?|thoughts?(?:_process)?|reasoning|reason|reflection|scratchpad|inner_monologue"
-    r"|(?:seed|antml|ant)[:_]think(?:ing)?"
+    r"(?:[a-z]{1,12}[:_-])?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion|ing)?|scratch[_-]?pad"
+    r"|(?:inner|internal)[_-](?:monologue|thoughts?)|chain[_-]of[_-]thought|cot)"
+    r"(?:[_-](?:process|block|content|steps?|trace|text))?"
 )
+"""What reasoning is called, whatever stands around the name."""
+_MAYBE_NAMED: Final = (
+    rf"{_NAMED}|analysis|rationale|deliberation|brainstorm(?:ing)?|plan(?:ning)?|considerations"
+    r"|self[_-](?:critique|check|reflection)"
+)
+"""What may be reasoning before an answer, and the answer itself where nothing stands behind it."""
+_OF: Final = r"[_▁](?:of[_▁])?"
 _BLOCKS: Final = (
     (rf"<\s*(?P<name>{_NAMED})(?:\s[^<>]{{0,80}})?>", r"<\s*/\s*{name}\s*>"),
+    (rf"<[|｜](?:begin|start){_OF}(?:{_NAMED})[|｜]>", rf"<[|｜]end{_OF}(?:{_NAMED})[|｜]>"),
+    (rf"<[|｜](?:{_NAMED})[_▁](?:begin|start)[|｜]>", rf"<[|｜](?:{_NAMED})[_▁]end[|｜]>"),
+    (rf"<[|｜](?:{_NAMED})[|｜]>", rf"<[|｜]/(?:{_NAMED})[|｜]>"),
+    (r"<\|inner_prefix\|>", r"<\|inner_suffix\|>"),
     ("◁think▷", "◁/think▷"),
     (r"\[THINK\]", r"\[/THINK\]"),
-    (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
-    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
     (r"<\|channel>\s*thought", r"<channel\|>"),
     (r"<unused94>", r"<unused95>"),
 )
-"""How reasoning begins and ends: R1, Qwen and most others; Kimi; Magistral; OpenThinker; Command; Gemma."""
+"""How reasoning begins and ends: R1, Qwen and most others; DeepSeek, OpenThinker, Command; MiniCPM; Apertus;
+Kimi; Magistral; Gemma."""
+_FOLDED: Final = rf"<details\b[^<>]{{0,300}}\btype\s*=\s*[\"']?(?:{_NAMED})\b[^<>]{{0,300}}>"
+_LEADING: Final = [
+    re.compile(rf"\A\s*{pattern}", re.DOTALL | re.IGNORECASE | re.MULTILINE)
+    for pattern in (
+        rf"<\s*(?P<name>{_MAYBE_NAMED})(?:\s[^<>]{{0,80}})?>.*?<\s*/\s*(?P=name)\s*>",
+        rf"\[(?P<name>{_MAYBE_NAMED})\].*?\[/(?P=name)\]",
+        rf"{_FOLDED}.*?</details\s*>",
+        rf"<details\b[^<>]{{0,300}}>\s*<summary>[^<>]{{0,40}}\b(?:{_NAMED})\b[^<>]{{0,40}}</summary>.*?"
+        r"</details\s*>",
+        rf"(?P<marks>`{{3,}}|~{{3,}})[ \t]*(?:{_MAYBE_NAMED})[ \t]*\n.*?^[ \t]*(?P=marks)[ \t]*$",
+        r"here(?: is|'s|’s) my (?:thought process|thinking(?: process)?|reasoning)\s*:.*?"
+        r"here(?: is|'s|’s) my (?:final )?(?:response|answer)\s*:",
+        r"thinking\.\.\.[ \t]*\n.*?^\.\.\.done thinking\.?[ \t]*$",
+    )
+]
+"""Reasoning that is cut off at the beginning only, and if something is left: tags and fences whose name may
+mean something else; Open WebUI's folded parts; Granite's headings; those of Ollama's terminal."""
+_OPENED: Final = re.compile(
+    rf"\A\s*(?:(?:`{{3,}}|~{{3,}})[ \t]*(?:{_NAMED})[ \t]*\n|{_FOLDED})", re.IGNORECASE
+)
+"""What begins nothing but reasoning, also where nothing is left: it was cut by the limit of tokens."""
 _OPENING: Final = re.compile("|".join(opening for opening, _ in _BLOCKS), re.IGNORECASE)
 _BEGINNINGS: Final = [
     (re.compile(rf"(?:^|(?<=[.!?…]))[ \t]*{opening}", re.IGNORECASE | re.MULTILINE), closing)
@@ -44,19 +76,27 @@ _BARE_FINAL: Final = re.compile(r"(?:\A\s*|[\s.!?)\"'])assistant\s?final(?=\S)(?
 
 _TURN: Final = (
     r"<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|turn>|<\|user\|>|<[|｜]User[|｜]>|\[INST\]|<s>"
+    r"|\[\|user\|\]|\]~b\]|<\|start_of_role\|>"
 )
-_STOP: Final = r"(?:</s>|<eos>|<end_of_turn>|<turn\|>|\[/?INST\]|<[|｜][^<>|｜\s]{1,40}[|｜]>)"
+_STOP: Final = (
+    r"(?:<[|｜][^<>|｜\s]{1,40}[|｜]>|\[\|[^\[\]|\s]{1,40}\|\]|<turn\|>|\[/?INST\]|\[e~\[|\]~!?b[\[\]]"
+    r"|</?(?:s|eos|eot|eod|eoa|eom|pad|unk|sep|end_of_[a-z]{2,20}|end_?of_?text|im_end|assistant)>"
+    r"|<(?:extra_id|special)_\d{1,4}>|\[(?:eos|sep|pad|end|stop|done)\])"
+)
+"""A token of a template: those with bars, and what the older models have."""
 _STARTS: Final = re.compile(
     r"\A\s*(?:(?:<s>|<bos>|\[/INST\]|<\|begin_of_text\|>|<\|start\|>\s*assistant|<\|message\|>"
     r"|<\|im_start\|>\s*assistant|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
-    r"|<start_of_turn>\s*model|<\|assistant\|>|<[|｜]Assistant[|｜]>|<\|START_RESPONSE\|>|assistant\s*\n)\s*)+",
+    r"|<start_of_turn>\s*model|<\|assistant\|>|<[|｜]Assistant[|｜]>|<\|START_RESPONSE\|>|\[\|assistant\|\]|\]~b\]ai\s*\n"
+    r"|<\|start_of_role\|>\s*assistant\s*<\|end_of_role\|>|assistant\s*\n)\s*)+",
     re.IGNORECASE,
 )
-_END: Final = re.compile(rf"{_STOP}\Z")
+_END: Final = re.compile(rf"{_STOP}\Z", re.IGNORECASE)
 _LONGEST_TOKEN: Final = 60
 _NEXT_TURN: Final = re.compile(rf"{_STOP}\s*(?:{_TURN}).*\Z", re.DOTALL)
 _RUN_ON: Final = re.compile(
-    r"(?<=[\w.!?…*)])(?:<\|(?:im_end|eot_id|endoftext|end_of_text|end|eom_id)\|>|<end_of_turn>|</s>).*\Z",
+    r"(?<=[\w.!?…*)])(?:<\|(?:im_end|eot_id|endoftext|end_of_text|end|eom_id|end_of_role)\|>|<end_of_turn>|</s>"
+    r"|<end_of_utterance>|\[\|endofturn\|\]|\[e~\[).*\Z",
     re.DOTALL,
 )
 """What a model wrote on after the end of its turn."""
@@ -81,7 +121,7 @@ _NEAR: Final = 100
 
 
 _MARKS: Final = "<`~◁["
-_BARE: Final = ("analysis", "commentary", "assistant")
+_BARE: Final = ("analysis", "commentary", "assistant", "here is my", "here's my", "here’s my", "thinking...")
 """Every frame has one of these; most answers have none, and looking for each frame takes 0.4 ms."""
 
 
@@ -106,7 +146,7 @@ def final_text(written: str) -> FinalText:
     >>> final_text("The tag <think> opens a block.").text
     'The tag <think> opens a block.'
     """
-    if not any(mark in written for mark in _MARKS) and not written.lstrip()[:10].startswith(_BARE):
+    if not any(mark in written for mark in _MARKS) and not written.lstrip()[:12].lower().startswith(_BARE):
         return FinalText(written)
     text, reasoned = written, False
     for _ in range(_MOST_LAYERS):
@@ -138,14 +178,25 @@ def _final_channel(text: str) -> str:
 def _without_reasoning(text: str) -> str:
     """Without blocks at the beginning or on lines of their own, and without what a lone closing mark ends."""
     for _ in range(_MOST_BLOCKS):
-        if (found := _block(text)) is None:
+        if left := _behind_reasoning(text):
+            text = left
+        elif (found := _block(text)) is not None:
+            text = (text[: found[0]] + text[found[1] :]).strip()
+        else:
             break
-        text = (text[: found[0]] + text[found[1] :]).strip()
     return text
+
+
+def _behind_reasoning(text: str) -> str:
+    """What stands behind reasoning in other marks at the beginning; empty where nothing does."""
+    ends = (found.end() for pattern in _LEADING if (found := pattern.match(text)))
+    return next((left for end in ends if (left := text[end:].strip())), "")
 
 
 def _block(text: str) -> tuple[int, int] | None:
     """Where reasoning begins and ends."""
+    if _OPENED.match(text):
+        return 0, len(text)
     for opening, closing in _BEGINNINGS:
         if (found := opening.search(text)) is None:
             continue

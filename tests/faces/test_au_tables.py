@@ -1,6 +1,8 @@
 """Other tools' tables: the right unit from the right column, unknown kept unknown, one line for bad ones."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,10 @@ from hypothesis import strategies as st
 from expllm.core.errors import RecordError
 from expllm.core.records import FaceAnalysis
 from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES, AUVector
+from expllm.data.check import check_dataset
+from expllm.faces.au_reader import channel_of, load_calibration
 from expllm.faces.au_tables import AURow, from_facs, read_au_table, to_facs
+from expllm.files.tabular import doubted_names
 from expllm.predict.predictor import Explainer, measured_row
 from expllm.report.columns import expllm_row
 
@@ -51,6 +56,74 @@ def test_openface(tmp_path: Path) -> None:
     assert first.aus["jaw slide left"] is None
     assert lost.aus.measured == ()  # success 0: zeros there are not measurements
     assert (first.status, lost.status) == ("ok", "no_landmarks")
+
+
+def test_names_in_another_encoding_are_doubted(tmp_path: Path) -> None:
+    path = tmp_path / "of.csv"
+    for encoding, names, doubted in (
+        ("shift-jis", ["a.png", "\N{CJK UNIFIED IDEOGRAPH-9854}1.png"], True),
+        ("mac-roman", ["S\xfc\xdf.png"], True),
+        ("utf-8", ["S\xfc\xdf.png"], False),
+        ("cp1252", ["a.png"], False),
+    ):
+        path.write_bytes("".join(["input,AU12_r\n", *(f"{name},2\n" for name in names)]).encode(encoding))
+        found = [row.input for row in read_au_table(path)]
+        told = doubted_names(path, found)
+        assert told.startswith("the table was read as cp1252: save it as UTF-8 if ") == doubted
+        report = check_dataset(None, str(path))
+        assert (report.samples, report.doubt) == (len(names), told)
+
+
+LIVE_LINK = {
+    "EyeBlinkLeft": 0.9,
+    "EyeLookDownLeft": 0.0,
+    "JawOpen": 0.5,
+    "MouthSmileRight": 0.8,
+    "TongueOut": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("spelled", "source"),
+    [
+        (lambda name: name, "arkit"),
+        (lambda name: name[0].lower() + name[1:].replace("Left", "_L").replace("Right", "_R"), "arkit"),
+        (lambda name: "_neutral" if name == "TongueOut" else name[0].lower() + name[1:], "mediapipe"),
+        (
+            lambda name: "x" if name == "TongueOut" else re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(),
+            "mediapipe",
+        ),
+    ],
+)
+def test_blendshapes_are_read_by_the_calibration(
+    tmp_path: Path, spelled: Callable[[str], str], source: str
+) -> None:
+    header = ("Timecode", "BlendshapeCount", *map(spelled, LIVE_LINK))
+    cells = ("00:00:01:02.3", "61", *map(str, LIVE_LINK.values()))
+    lost = ("00:00:01:03.3", "0", *[""] * len(LIVE_LINK))
+    wrong = ("00:00:01:04.3", "61", "90", *["0"] * (len(LIVE_LINK) - 1))
+    text = "\n".join(",".join(row) for row in (header, cells, lost, wrong))
+    row, empty, over = rows(tmp_path, text)
+    entry = load_calibration()["aus"]
+    assert row.source == source
+    assert row.aus["left eye close"] == round(channel_of(entry["left eye close"]).read(
+        {"eyeBlinkLeft": 0.9, "eyeLookDownLeft": 0.0}
+    ), 4)  # fmt: skip
+    assert row.aus["jaw drop"] == round(channel_of(entry["jaw drop"]).read({"jawOpen": 0.5}), 4) != 0.5
+    assert row.aus.measured == ("left eye close", "jaw drop", "right lip corner pull")
+    assert (row.status, empty.status, over.status) == ("ok", "no_face", "error")
+    assert "is 90: blendshapes are 0 to 1" in (over.error or "")
+
+
+def test_two_columns_of_one_blendshape(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="'jawOpen' and 'JawOpen' stand for the same blendshape"):
+        rows(tmp_path, "jawOpen,JawOpen\n0.1,0.2\n")
+
+
+@pytest.mark.parametrize("cell", ["-", "--", "\N{EN DASH}", "n.a.", "(null)", "\\N", "undefined"])
+def test_signs_for_a_missing_value_cost_their_unit(tmp_path: Path, cell: str) -> None:
+    (row,) = rows(tmp_path, f"AU04_r,AU12_r\n{cell},2.5\n")
+    assert (row.status, row.aus["left brow lower"], row.aus["left lip corner pull"]) == ("ok", None, 0.5)
 
 
 def test_pyfeat(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expllm.core.errors import RecordError
-from expllm.files.tabular import DelimitedFile, TableRow, json_rows, number
+from expllm.files.tabular import DelimitedFile, TableRow, encoding_of, json_rows, number
 
 HEADER = ("name", "frame", "AU01_r", "AU12_r")
 ROWS = (("a.jpg", "1", "0.25", "3.5"), ("b c.jpg", "2", "1.00", ""), ("d.jpg", "3", "0.00", "0.125"))
@@ -249,3 +249,33 @@ def test_a_number_without_end_costs_its_row(tmp_path: Path) -> None:
     assert [row.problem for row in json_rows(path)] == [
         "", "line 2 is not JSON, or cut short (a number has too many digits)", "",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "told"),
+    [
+        ("a.pkl", b"\x80\5\x95", "a Python pickle, which is never loaded: save it as CSV or Parquet"),
+        ("a.feather", b"ARROW1\0\0", "a Feather or Arrow file: save it"),
+        ("a.sqlite", b"SQLite format 3\0", "a SQLite database: export the table as CSV"),
+        ("a.csv.xz", b"\xfd7zXZ\0", "compressed (xz): unpack it first"),
+        ("a.csv.bz2", b"BZh91AY", "compressed (bzip2): unpack it first"),
+        ("a.csv.zst", b"\x28\xb5\x2f\xfd", "compressed (Zstandard): unpack it first"),
+        ("a.rds", b"\x1f\x8b\x08", "R's own data: save it as CSV"),
+        ("a.RData", b"RDX3\nX", "R's own data: save it as CSV"),
+        ("a.gz", b"\x1f\x8b\x08", "compressed (gzip): unpack it first"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        ("a.mat", b"MATLAB 5.0 MAT-file, Platform", "a MATLAB file"),
+        ("a.sav", b"$FL2@(#)", "an SPSS file"),
+        ("a.dta", b"<stata_dta>", "a Stata file"),
+        ("a.npy", b"\x93NUMPY", "a NumPy array"),
+        ("a.csv", b"<!DOCTYPE html><html>", "a web page: download the table itself"),
+        ("a.csv", b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer"),
+    ],
+)
+def test_other_programs_files_are_named_as_what_they_are(
+    tmp_path: Path, name: str, start: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(start + bytes(64))
+    with pytest.raises(RecordError) as caught:
+        encoding_of(tmp_path / name)
+    assert f"{name}: {told}" in caught.value.line

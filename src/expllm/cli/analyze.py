@@ -42,7 +42,7 @@ Inputs = Annotated[
     typer.Argument(
         metavar="IN",
         help="Images, folders, globs, URLs, - for standard input; or tables of action units (.csv, .json, "
-        ".jsonl, .parquet: expllm, released ExpLLM, OpenFace, py-feat, LibreFace).",
+        ".jsonl, .parquet: expllm, released ExpLLM, OpenFace, py-feat, LibreFace, ARKit, MediaPipe).",
         show_default=False,
     ),
 ]

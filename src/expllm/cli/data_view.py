@@ -33,6 +33,8 @@ def _parts(report: CheckReport) -> Iterator[RenderableType]:
     yield from _places("fewer than published", report.short, "red")
     yield from _places("duplicates", report.doubles, "yellow")
     yield from _places("one of several frames", report.animated, "yellow")
+    if report.doubt:
+        yield text(f"Note: {report.doubt}.", "yellow")
     if report.left_out:
         yield _left_out(report)
     if report.is_whole:

@@ -192,6 +192,7 @@ class Session:
     def _table_outcomes(self, table: Input) -> "Generator[InputOutcome, None, None]":
         """One outcome a row; what is wrong with the table ends it, and what came before stays."""
         from expllm.faces.au_tables import read_au_table
+        from expllm.files.tabular import doubted_names
         from expllm.predict.batch import InputOutcome
         from expllm.predict.predictor import Explainer, measured_row
 
@@ -206,9 +207,12 @@ class Session:
         options = {
             name: self.predictor[name] for name in ("mirrored", "write", "abstain") if name in self.predictor
         }
+        doubt = ""
         try:
             for row in read_au_table(Path(table.name)):
                 empty = False
+                if not doubt and (doubt := doubted_names(Path(table.name), [row.input] if row.named else [])):
+                    complain(f"{name}: {doubt}")
                 named = replace(row, input=recorded_name(row.input))
                 if row.status == "error":
                     yield InputOutcome(

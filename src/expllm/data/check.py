@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from expllm.core.errors import ImageError, MissingData, RecordError
@@ -16,6 +17,7 @@ from expllm.data.image_bytes import image_bytes
 from expllm.data.sample import ImageRef
 from expllm.files.images import open_image
 from expllm.files.progress import Progress
+from expllm.files.tabular import doubted_names
 
 UNREADABLE: Final = (
     *("cannot be read", "no readable file", "is empty", "cut short", "damaged", "develop it", "is a video"),
@@ -50,6 +52,7 @@ class CheckReport:
         doubles: Pictures with the same bytes as an earlier one.
         animated: Pictures of several frames or pages, and which of them is used.
         short: Classes with fewer faces than were published.
+        doubt: What to do where names may have been read in the wrong encoding; empty otherwise.
     """
 
     kind: str
@@ -66,6 +69,7 @@ class CheckReport:
     doubles: tuple[MissingPlace, ...]
     animated: tuple[MissingPlace, ...]
     short: tuple[MissingPlace, ...]
+    doubt: str = ""
 
     @property
     def is_whole(self) -> bool:
@@ -130,10 +134,12 @@ def check_dataset(kind: str | None, root: str, *, fast: bool = False) -> CheckRe
             raise
         raise MissingData(f"{error}. {known.title}: {known.obtain}") from None
     counts: dict[str, Counter[str]] = {}
-    look = _Look()
+    look, pictureless = _Look(), dict[str, None]()
     with Progress(listed.count, shown=not fast, doing="opening") as bar:
         for item in listed.items:
             counts.setdefault(item.split, Counter())[item.label] += 1
+            if item.image is None and not item.name.isascii():
+                pictureless.setdefault(item.name)
             if item.image is not None and not fast:
                 look.at(item.name, item.image)
                 bar.step(len(look.unreadable))
@@ -153,6 +159,7 @@ def check_dataset(kind: str | None, root: str, *, fast: bool = False) -> CheckRe
         doubles=tuple(look.doubles),
         animated=tuple(look.animated),
         short=tuple(_short(about(listed.kind), counts, listed.split)),
+        doubt=doubted_names(Path(root), pictureless) if Path(root).is_file() else "",
     )
 
 

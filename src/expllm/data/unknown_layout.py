@@ -22,6 +22,16 @@ _TABLES: Final = (
     ".ods",
     ".mat",
     ".pkl",
+    ".pickle",
+    ".feather",
+    ".arrow",
+    ".sqlite",
+    ".sqlite3",
+    ".rds",
+    ".rdata",
+    ".h5",
+    ".sav",
+    ".dta",
 )
 PACKED: Final = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2", ".zst")
 LOOKED_INTO: Final = 200

@@ -95,11 +95,12 @@ class BlendshapeReader:
         return aus.mirrored() if mirrored else aus
 
     def read_blendshapes(self, blendshapes: Mapping[str, float]) -> AUVector:
-        """The same, from the 52 scores alone."""
+        """The same, from the 52 scores alone; a unit that needs one that is not there was not measured."""
         return AUVector(
             {
-                name: None if channel is None else round(channel.read(blendshapes), DECIMALS)
+                name: round(channel.read(blendshapes), DECIMALS)
                 for name, channel in self._channels.items()
+                if channel is not None and channel.weights.keys() <= blendshapes.keys()
             }
         )
 

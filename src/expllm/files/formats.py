@@ -32,6 +32,7 @@ VIDEO_KIND: Final = "video"
 CAMERA_RAW: Final = "camera raw"
 SOUND: Final = "sound"
 _PHOTOSHOP, _JPEG_2000, _DICOM = "Photoshop file", "JPEG 2000 or JPEG XL", "DICOM"
+_PACKED: Final = "archive: unpack it first"
 _NETPBM, _WIDE_RANGE = "Netpbm: PGM, PPM or PBM", "high dynamic range: OpenEXR or Radiance"
 UNREAD: Final = frozenset((VIDEO_KIND, CAMERA_RAW, _PHOTOSHOP, _JPEG_2000, _DICOM, _NETPBM, _WIDE_RANGE))
 """What shows faces and is not read here: where a folder holds one, it is named as an error."""
@@ -63,7 +64,8 @@ _SIGNATURES: Final[
     (0, (b"8BPS",), _PHOTOSHOP),
     (0, (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL ", b"\xff\x0a"), _JPEG_2000),
     (0, (b"\0\0\1\0",), "icon"),
-    (0, (b"PK\3\4", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\7"), "archive: unpack it first"),
+    (0, (b"PK\3\4", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\7"), _PACKED),
+    (0, (b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"), _PACKED),
     (0, (b"\x93NUMPY",), "NumPy array file"),
     (128, (b"DICM",), _DICOM),
     (0, (b"v/1\1", b"#?RADIANCE", b"#?RGBE"), _WIDE_RANGE),

@@ -20,11 +20,14 @@ PICTURE_SUFFIXES: Final = frozenset(
 """What is taken from a folder by its name; other files are looked into. What is named outright may be called
 anything."""
 
-_TABLE_SUFFIXES: Final = frozenset(".json .jsonl .ndjson .csv .tsv .tab .txt .parquet .pq .xlsx .xls".split())
+_TABLE_SUFFIXES: Final = frozenset(
+    ".json .jsonl .ndjson .csv .tsv .tab .txt .parquet .pq .xlsx .xls .ods .pkl .pickle .feather .arrow "
+    ".sqlite .sqlite3 .rds .rdata .rda .h5 .hdf5 .mat .sav .dta .npy".split()
+)
 """Tables of action units (see `autables`), when named outright. Excel calls its Unicode text `.txt`; of a
-workbook nothing comes but the advice to save it as CSV."""
+workbook, or another program's own format, nothing comes but the advice to save it as CSV."""
 
-_PACKED: Final = (".gz", ".zip")
+_PACKED: Final = (".gz", ".zip", ".xz", ".bz2", ".zst")
 """Of a table that is packed nothing comes but the advice to unpack it."""
 
 _COPY_SUFFIXES: Final = (

@@ -8,7 +8,9 @@ Formats are told apart by what is in the file, never by its name:
 * OpenFace 2: ``AU01_r`` ... on a scale of 0-5, no sides;
 * OpenFace 3: ``action_units``, a list of eight, or columns ``AU1`` ..., from 0 to 1, no sides;
 * py-feat ``Fex``: ``AU01`` ... from 0 to 1, no sides;
-* LibreFace: ``au_1_intensity`` ... on a scale of 0-5, no sides.
+* LibreFace: ``au_1_intensity`` ... on a scale of 0-5, no sides;
+* blendshapes of ARKit, Live Link Face and MediaPipe: ``EyeBlinkLeft`` ..., raw scores, read by this
+  package's own calibration.
 
 A FACS tool that does not tell the sides apart gives both sides the same reading. Units that the table does
 not have are not measured. FACS unit 11, which has no unit here, is left out, and

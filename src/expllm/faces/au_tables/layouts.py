@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 from expllm.core.errors import VocabularyError
 from expllm.core.records import Rect
 from expllm.core.vocabulary import FEAFA_NAMES, AUVector
-from expllm.faces.au_tables import facs
+from expllm.faces.au_tables import blendshapes, facs
 from expllm.files.tabular import number
 
 Cells = Mapping[str, Any]
@@ -112,7 +112,15 @@ def _format_of_columns(names: tuple[str, ...], places: "_Places") -> TableFormat
     if "action_units" in names:
         read = partial(_read_openface3, places)
         return TableFormat("openface3", read, places.input, guesses=_EMOTION, numbered=True)
-    return _format_of_tools(names, places)
+    return _format_of_tools(names, places) or _format_of_blendshapes(names, places)
+
+
+def _format_of_blendshapes(names: tuple[str, ...], places: "_Places") -> TableFormat | None:
+    if columns := blendshapes.blendshape_columns(names):
+        tool = blendshapes.blendshape_tool(names)
+        read = partial(_read_blendshapes, places, tool, columns)
+        return TableFormat(tool, read, places.input, numbered=places.face is not None)
+    return None
 
 
 def _format_of_objects(names: tuple[str, ...]) -> TableFormat:
@@ -222,13 +230,25 @@ def _read_facs(
 
 
 def _on_scale(cells: Cells, column: str, tool: facs.Tool) -> float | None:
+    return _share(cells, column, tool.full_scale, f"{tool.title} writes")
+
+
+def _share(cells: Cells, column: str, full_scale: float, who: str) -> float | None:
     value = _cell(cells, column)
     if value is None:
         return None
-    share = value / tool.full_scale
+    share = value / full_scale
     if not -_TOLERANCE <= share <= 1 + _TOLERANCE:
-        raise VocabularyError(f"{column} is {value:g}: {tool.title} writes 0 to {tool.full_scale:g}")
+        raise VocabularyError(f"{column} is {value:g}: {who} 0 to {full_scale:g}")
     return min(max(share, 0.0), 1.0)
+
+
+def _read_blendshapes(
+    places: _Places, tool: str, columns: Mapping[str, str], cells: Cells, where: str
+) -> AURow:
+    scores = {name: _share(cells, column, 1.0, "blendshapes are") for name, column in columns.items()}
+    known = {name: score for name, score in scores.items() if score is not None}
+    return places.row(cells, where, blendshapes.from_blendshapes(known), tool)
 
 
 def _read_openface3(places: _Places, cells: Cells, where: str) -> AURow:

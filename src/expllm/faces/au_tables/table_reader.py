@@ -12,8 +12,8 @@ from expllm.files.tabular import DelimitedFile, TableRow, first_sign, json_rows
 from expllm.files.tabular.parquetfile import parquet_rows, plain_columns, starts_as_parquet
 
 _KNOWN: Final = (
-    "known are those of expllm, OpenFace 2 (AU01_r), OpenFace 3 (action_units), py-feat (AU01) and LibreFace "
-    "(au_1_intensity)"
+    "known are those of expllm, OpenFace 2 (AU01_r), OpenFace 3 (action_units), py-feat (AU01), LibreFace "
+    "(au_1_intensity), and blendshapes of ARKit and MediaPipe (eyeBlinkLeft)"
 )
 
 

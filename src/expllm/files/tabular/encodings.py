@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +16,38 @@ BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_SAVE: Final = "save it as CSV or Parquet"
+_OF_R: Final = f"R's own data: {_SAVE}, such as with write.csv"
 NO_TEXTS: Final = (
     (b"PK\x03\x04", "an Excel workbook, or another ZIP file: save it as CSV, or unpack it"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
     (b"\x1f\x8b", "compressed (gzip): unpack it first"),
+    (b"\xfd7zXZ\0", "compressed (xz): unpack it first"),
+    *((b"BZh%d" % level, "compressed (bzip2): unpack it first") for level in range(1, 10)),
+    (b"\x28\xb5\x2f\xfd", "compressed (Zstandard): unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "packed (7-Zip): unpack it first"),
+    (b"Rar!\x1a\7", "packed (RAR): unpack it first"),
+    (b"ARROW1\0\0", f"a Feather or Arrow file: {_SAVE}"),
+    (b"FEA1", f"a Feather file: {_SAVE}"),
+    (b"SQLite format 3\0", "a SQLite database: export the table as CSV"),
+    (b"\x89HDF\r\n\x1a\n", f"an HDF5 file (pandas, or MATLAB's v7.3): {_SAVE}"),
+    (b"MATLAB 5.0 MAT-file", f"a MATLAB file: {_SAVE}"),
+    (b"\x93NUMPY", f"a NumPy array, whose columns have no names: {_SAVE}"),
+    (b"$FL2", f"an SPSS file: {_SAVE}"),
+    (b"$FL3", f"an SPSS file: {_SAVE}"),
+    (b"<stata_dta>", f"a Stata file: {_SAVE}"),
+    *((mark, _OF_R) for mark in (b"X\n\0\0\0", b"RDX2\n", b"RDX3\n")),
+    *(
+        (bytes((0x80, protocol)), f"a Python pickle, which is never loaded: {_SAVE}")
+        for protocol in range(2, 6)
+    ),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: run `git lfs pull`"),
+    (b"<!DOCTYPE html", "a web page: download the table itself"),
+    (b"<!doctype html", "a web page: download the table itself"),
+    (b"<html", "a web page: download the table itself"),
 )
+_R_SUFFIXES: Final = (".rds", ".rdata", ".rda")
+"""R packs its files with gzip, bzip2 or xz: unpacked they are still no text."""
 WINDOWS: Final = "cp1252"
 """What is neither UTF-8 nor UTF-16 comes from a Windows program in western Europe or America, mostly."""
 BINARY: Final = "it is not text"
@@ -39,7 +67,7 @@ def encoding_of(path: Path) -> str:
     try:
         with open(path, "rb") as file:
             start = file.read(1 << 12)
-        if kind := next((kind for mark, kind in NO_TEXTS if start.startswith(mark)), None):
+        if kind := _why_no_text(start, path.suffix.lower()):
             raise RecordError(f"{path}: {kind}")
         named = _by_its_start(start)
         problem = _undecodable(path, named)
@@ -54,6 +82,30 @@ def encoding_of(path: Path) -> str:
         advice = "" if problem in (BINARY, ODD) else ": save it as UTF-8"
         raise RecordError(f"{path}: cannot be read as text ({problem}){advice}")
     return named
+
+
+def doubted_names(path: Path, names: Iterable[str]) -> str:
+    """What to do where names may have been read in the wrong encoding: those of a table in no Unicode.
+
+    Short names in Japanese or of an old Macintosh are text in Windows-1252, too, and another one.
+
+    Args:
+        path: A text file that was read, or one in Parquet.
+        names: From it; the first that is not ASCII is quoted.
+    """
+    odd = next((name for name in names if not name.isascii()), None)
+    try:
+        if odd is None or encoding_of(path) != WINDOWS:
+            return ""
+    except RecordError:
+        return ""
+    return f"the table was read as {WINDOWS}: save it as UTF-8 if {odd!r} is another name"
+
+
+def _why_no_text(start: bytes, suffix: str) -> str:
+    """What a file is that begins so, and what to do; empty for what may be text."""
+    kind = next((kind for mark, kind in NO_TEXTS if start.startswith(mark)), "")
+    return _OF_R if kind and suffix in _R_SUFFIXES else kind
 
 
 def encoding_by_start(path: Path) -> str:

@@ -5,9 +5,12 @@ import re
 from typing import Any, Final
 
 MISSING_WORDS: Final = frozenset(
-    ("", ".", "nan", "-nan", "na", "n/a", "#n/a", "<na>", "null", "none", "nil", "missing")
+    (
+        *("", ".", "-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", "nan", "-nan", "na", "n/a", "n.a."),
+        *("#n/a", "<na>", "null", "(null)", r"\n", "none", "nil", "missing", "undefined"),
+    )
 )
-"""What R, pandas, Excel, SPSS and people write where there is no value, in any case."""
+"""What R, pandas, Excel, SPSS, databases and people write where there is no value, in any case."""
 
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+(?:[eE][+-]?\d+)?|[+-]?,\d+")

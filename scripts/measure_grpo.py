@@ -7,6 +7,8 @@
 
 DATA holds FER+ (docs/data.md). Explanations are made by rules for the action units that they come with; the
 model itself is asked without them, explanation first. Held-out are the first of FER+'s validation faces.
+Every model is asked with the temperature and the mirror images of the one that it began with: a stage saves
+none of its own. Of a training that an alarm stops, the model counts as it was then; the table names the alarm.
 The interval of a figure resamples faces; that of a difference resamples pairs, of the mean over seeds.
 Everything is kept in OUT: texts, trainings with their checkpoints, answers, figures.json.
 """
@@ -25,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from expllm.core.errors import ExitCode
 from expllm.core.vocabulary import AUVector, label_set
 from expllm.grounding import audit
 from expllm.grounding.audit import UNCHECKABLE
@@ -78,8 +81,12 @@ def main() -> None:
         sys.exit(3)
     after = [rows[f"seed {seed}"] for seed in settings.seeds]
     found = table(rows["before"], after)
-    (settings.out / "figures.json").write_text(json.dumps(found, indent=1))
-    print("\n".join(lines(found)))
+    alarms = {seed: alarm for seed in settings.seeds if (alarm := alarm_of(settings.out / f"seed-{seed}"))}
+    asked = how_asked(settings.model)
+    (settings.out / "figures.json").write_text(
+        json.dumps({"figures": found, "alarms": alarms, "asked": asked}, indent=1)
+    )
+    print("\n".join(lines(found, alarms, asked)))
 
 
 def read_options() -> Settings:
@@ -119,17 +126,42 @@ def make_texts(settings: Settings) -> None:
 
 
 def trained(settings: Settings, seed: int) -> Path:
-    """The folder of the model after its training, which goes on where it was cut."""
+    """The folder of the model after its training, which resumes; or as an alarm stopped it."""
     folder = settings.out / f"seed-{seed}"
-    made = folder / "1-grpo" / "model"
-    if not (made / "expllm.json").is_file():
+    stage = folder / "1-grpo"
+    made, stopped = stage / "model", stage / "stopped_model"
+    if not any((one / "expllm.json").is_file() for one in (made, stopped)):
         texts = ",".join(map(str, settings.texts))
         chosen = (
             f"model.init_from={settings.model}", f"data.root={settings.data}", f"data.texts=[{texts}]",
             f"train.max_steps={settings.steps}", f"train.seed={seed}", *settings.overrides,
         )  # fmt: skip
         run(settings, "train", str(RECIPE), *chosen, "-o", str(folder))
-    return made
+    return made if (made / "expllm.json").is_file() else stopped
+
+
+def alarm_of(folder: Path) -> str | None:
+    """The alarm that stopped a training, and when; None for a training that was not stopped."""
+    from expllm.model.manifest import read_manifest
+
+    stage = folder / "1-grpo"
+    if (stage / "model" / "expllm.json").is_file():
+        return None
+    alarm = read_manifest(stage / "stopped_model").card["alarm"]
+    return f"{alarm['name']} at step {alarm['step']}"
+
+
+def how_asked(model: str) -> dict[str, Any]:
+    """How all models are asked: as the one that they began with."""
+    from expllm.model.manifest import calibrated_temperature, read_manifest
+    from expllm.model.shipped import model_folder
+
+    folder = model_folder(model)
+    extra = read_manifest(folder).extra
+    return {
+        "order": "explanation-first", "hint": False, "mirrored": extra.get("mirrored") is True,
+        "temperature": calibrated_temperature(folder, extra),
+    }  # fmt: skip
 
 
 def run(settings: Settings, *arguments: str) -> None:
@@ -142,14 +174,14 @@ def run(settings: Settings, *arguments: str) -> None:
         process.send_signal(signal.SIGINT)
         process.wait()
         raise OutOfTimeError(f"stopped in expllm {arguments[0]}") from None
-    if code not in (0, 3):
+    if code not in (0, 3, ExitCode.ALARM):
         sys.exit(code)
 
 
 def answered(settings: Settings, name: str, model: str) -> list[Row]:
     """What a model says of the held-out faces, a line of JSON each; those that are there are kept."""
     path = settings.out / f"answers-{name}.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = kept_rows(path)
     with path.open("a") as file:
         for row in ask(settings, model, {row["id"] for row in rows}):
             file.write(json.dumps(row) + "\n")
@@ -158,6 +190,17 @@ def answered(settings: Settings, name: str, model: str) -> list[Row]:
             if time.monotonic() > settings.until:
                 raise OutOfTimeError(f"stopped in the answers of {name}")
     return sorted(rows, key=lambda row: str(row["id"]))
+
+
+def kept_rows(path: Path) -> list[Row]:
+    """The answers of an earlier piece; a last line that a kill has torn is cut off the file."""
+    if not path.exists():
+        return []
+    whole, _, torn = path.read_bytes().rpartition(b"\n")
+    if torn:
+        with path.open("r+b") as file:
+            file.truncate(len(whole) + 1 if whole else 0)
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def ask(settings: Settings, model: str, known: set[str]) -> Iterator[Row]:
@@ -174,16 +217,21 @@ def ask(settings: Settings, model: str, known: set[str]) -> Iterator[Row]:
     reading = measured_faces(read_faces(data, stage, questions_of(model), "valid"))
     wanted = [i for i, face in enumerate(reading.faces) if face.id not in known]
     for some in (wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)):
-        answerer = answerer or FaceVLM.load(model_folder(model))
+        answerer = answerer or FaceVLM.load(model_folder(model), like=model_folder(settings.model))
         answers = answerer.generate([reading.image(index) for index in some])
         for place, index in enumerate(some):
             face = reading.faces[index]
             assert face.aus is not None
-            yield {
-                "id": face.id, "truth": face.label.value, "aus": dict(face.aus),
-                "text": answers.explanations[place].text,
-                "labels": shares(answers.labels, place), "after": shares(answers.labels_after, place),
-            }  # fmt: skip
+            known = {"id": face.id, "truth": face.label.value, "aus": dict(face.aus)}
+            yield {**known, **row_of(answers, place)}
+
+
+def row_of(answers: Any, place: int) -> Row:
+    """What a model said of one face."""
+    return {
+        "text": answers.explanations[place].text, "labels": shares(answers.labels, place),
+        "after": shares(answers.labels_after, place), "raw": raw_shares(answers.labels, place),
+    }  # fmt: skip
 
 
 def questions_of(model: str) -> Any:
@@ -198,6 +246,12 @@ def shares(scores: Any, place: int) -> dict[str, float]:
     """Probabilities by label."""
     logs = scores.log_probabilities[place]
     return {label.value: float(np.exp(log)) for label, log in zip(scores.labels, logs, strict=True)}
+
+
+def raw_shares(scores: Any, place: int) -> dict[str, float]:
+    """Probabilities by label as the model gives them, at temperature 1."""
+    sums = np.exp(scores.sums[place] - scores.sums[place].max())
+    return {label.value: float(one) for label, one in zip(scores.labels, sums / sums.sum(), strict=True)}
 
 
 def rewards(rows: Sequence[Row]) -> dict[str, list[float | None]]:
@@ -245,13 +299,17 @@ def accuracy(rows: Sequence[Row]) -> float:
     return float(np.mean([max(row["labels"], key=row["labels"].get) == row["truth"] for row in rows]))
 
 
-def calibration_error(rows: Sequence[Row]) -> float:
+def calibration_error(key: str) -> Figure:
     """Expected calibration error of the labels asked alone, 15 bins."""
-    from expllm.evals.metrics.calibration import reliability
 
-    names = [label.value for label in label_set(8)]
-    given = np.array([[row["labels"].get(name, 0.0) for name in names] for row in rows])
-    return float(reliability(given, [names.index(row["truth"]) for row in rows]).error)
+    def figure(rows: Sequence[Row]) -> float:
+        from expllm.evals.metrics.calibration import reliability
+
+        names = [label.value for label in label_set(8)]
+        given = np.array([[row[key].get(name, 0.0) for name in names] for row in rows])
+        return float(reliability(given, [names.index(row["truth"]) for row in rows]).error)
+
+    return figure
 
 
 def different_texts(rows: Sequence[Row]) -> float:
@@ -270,7 +328,8 @@ FIGURES: Final[Mapping[str, Figure]] = {
     "claims that hold": precision,
     "recall of active units, by intensity": mean_of("recall"),
     "label accuracy": accuracy,
-    "expected calibration error": calibration_error,
+    "expected calibration error": calibration_error("labels"),
+    "the same at temperature 1": calibration_error("raw"),
     "different texts": different_texts,
     "different sentences": different_sentences,
 }
@@ -303,15 +362,25 @@ def interval(values: NDArray[np.float64]) -> list[float]:
     return [float(values[0]), float(low), float(high)]
 
 
-def lines(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """The table in Markdown."""
-    yield "| figure | before | after | difference | by seed |"
-    yield "| --- | --- | --- | --- | --- |"
+def lines(
+    found: Mapping[str, Mapping[str, Any]], alarms: Mapping[int, str], asked: Mapping[str, Any]
+) -> Iterator[str]:
+    """The table in Markdown, below how the models were asked."""
+    looks = "picture and mirror image" if asked["mirrored"] else "one picture"
+    yield (
+        f"Before and after: {asked['order']}, no hint; labels from {looks} at temperature "
+        f"{asked['temperature']:.3f}."
+    )
+    yield ""
+    yield "| figure | before | after | difference | by seed | alarm |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    stopped = "; ".join(f"seed {seed}: {alarm}" for seed, alarm in alarms.items()) or "none"
     for name, row in found.items():
         cells = [f"{one:.3f} [{low:.3f}, {high:.3f}]" for one, low, high in (row["before"], row["after"])]
         one, low, high = row["difference"]
         seeds = ", ".join(f"{value:+.3f}" for value in row["by seed"])
-        yield f"| {name} | {cells[0]} | {cells[1]} | {one:+.3f} [{low:+.3f}, {high:+.3f}] | {seeds} |"
+        change = f"{one:+.3f} [{low:+.3f}, {high:+.3f}]"
+        yield f"| {name} | {cells[0]} | {cells[1]} | {change} | {seeds} | {stopped} |"
 
 
 if __name__ == "__main__":

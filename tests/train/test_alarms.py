@@ -135,6 +135,27 @@ def test_each_alarm_trips_on_its_policy_and_can_be_turned_off(
     assert again is None or again.name != name
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("most_claims", {"claims": (0.0, 0.0, 0.0, 9.0, 9.0, 9.0)}),
+        ("highest_entropy", {"entropy": (0.0, 0.0, 0.0, 2.0, 2.0, 2.0)}),
+        ("fewest_claims", {"claims": (0.0, 0.0, 0.0, 4.0, 4.0, 4.0, 0.0, 0.0, 0.0)}),
+        ("lowest_entropy", {"entropy": (0.0, 0.0, 0.0, 0.6, 0.6, 0.6, 0.0, 0.0, 0.0)}),
+    ],
+)
+def test_a_ratio_to_first_steps_of_zero_trips_as_well(
+    name: str, values: dict[str, tuple[float, ...]]
+) -> None:
+    ((key, course),) = values.items()
+    steps = [replace(step_of(n, sound), **{key: value}) for n, value in enumerate(course, 1)]
+    alone = {**dict.fromkeys(BOUNDS), "window": 3, name: BOUNDS[name]}
+    alarm = tripped(steps, alone)
+    assert alarm is not None
+    assert alarm.name == name
+    assert tripped(steps[:3], alone) is None
+
+
 def test_alarms_wait_for_a_whole_window() -> None:
     steps = [step_of(n, repeats_one_text) for n in range(1, 4)]
     assert tripped(steps[:2], BOUNDS) is None

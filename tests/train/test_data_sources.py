@@ -90,6 +90,14 @@ def explained(data: DataConfig) -> set[int]:
     return {int(Path(face.id).stem) for face in read(data).faces if face.cot is not None}
 
 
+def test_texts_that_are_missing_are_told_before_any_face_is_read(tmp_path: Path) -> None:
+    data = replace(draw_faces(tmp_path, 2), texts=str(tmp_path / "runs" / "nowhere"))
+    for split in ("train", "valid"):
+        gone = replace(data, train=str(tmp_path / "no_faces"), valid=str(tmp_path / "none_either"))
+        with pytest.raises(ExpllmError, match="nowhere"):
+            read_faces(gone, INSTRUCT, ASKED, split)
+
+
 def test_long_texts_are_not_learned_and_their_faces_train_labels(tmp_path: Path) -> None:
     data = draw_faces(tmp_path, 3, texts=lambda number, _: longer(cot_of(number), number))
     most = cot_of(0).word_count + 1

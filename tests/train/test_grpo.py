@@ -14,6 +14,7 @@ from waiting import wait_until
 
 from expllm.core.errors import ExitCode, MissingData, UsageError
 from expllm.core.vocabulary import AU_NAMES
+from expllm.model.manifest import read_manifest
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.dry_run import planned
 from expllm.train.grpo import RewardHacking
@@ -112,6 +113,9 @@ def test_an_alarm_stops_with_its_own_exit_code_and_the_same_command_does_not_go_
     saved = latest(output / "1-grpo" / "checkpoints")
     assert saved is not None
     assert step_of(saved) == len(history(output)) < 6
+    stopped = read_manifest(output / "1-grpo" / "stopped_model")
+    assert stopped.card["alarm"]["name"] == "distinct_texts"
+    assert stopped.card["alarm"]["step"] == step_of(saved)
     wider = replace(recipe, stages=(replace(recipe.stages[0], alarms=NO_ALARMS),))
     assert small.code(small.train_apart(wider, output)) == 0  # bounds may change: nothing else does
     assert len(history(output)) == 6

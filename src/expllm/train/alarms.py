@@ -29,6 +29,9 @@ class Alarm:
 
 
 Steps = Sequence[RolloutStep]
+_LEAST: Final = {"claims": 1.0, "entropy": 0.05}
+"""What first steps count at least where a rise is a ratio to them: a text without a claim may get one, and
+what began at 0 may not grow without a bound."""
 _Look = Callable[[Steps, Steps, float], Alarm | None]
 
 
@@ -45,7 +48,8 @@ def tripped(steps: Steps, bounds: Mapping[str, float | None]) -> Alarm | None:
     first, last = steps[:window], steps[-window:]
     for name, look in _LOOKS.items():
         bound = bounds[name]
-        if bound is not None and (found := look(first, last, bound)):
+        start = _beginning(steps, window, _FALLS[name]) if name in _FALLS else first
+        if bound is not None and (found := look(start, last, bound)):
             return found
     return None
 
@@ -85,6 +89,12 @@ def distinct_texts(steps: Steps) -> float:
     """Share of different texts among all, 0-1."""
     texts = [text for step in steps for text in step.texts]
     return len(set(texts)) / len(texts)
+
+
+def _beginning(steps: Steps, window: int, key: str) -> Steps:
+    """The first steps from which a value can fall: those that begin where it is not 0."""
+    began = next((place for place, step in enumerate(steps) if getattr(step, key)), 0)
+    return steps[began : began + window]
 
 
 def _mean(steps: Steps, name: str) -> float:
@@ -136,6 +146,7 @@ def _spread(_: Steps, last: Steps, bound: float) -> Alarm | None:
     return _below("spread", found, bound, f"rewards of a face differ by {found:.4f} (standard deviation)")
 
 
+_FALLS: Final = {"fewest_claims": "claims", "lowest_entropy": "entropy"}
 _LOOKS: Final[Mapping[str, _Look]] = {
     "largest_label": _largest_label,
     "macro_f1": _macro_f1,
@@ -166,4 +177,4 @@ def _ratio_below(name: str, key: str, what: str, first: Steps, last: Steps, boun
 def _ratio_above(name: str, key: str, what: str, first: Steps, last: Steps, bound: float) -> Alarm | None:
     before, now = _mean(first, key), _mean(last, key)
     said = f"{what} rose from {before:.3g} to {now:.3g}"
-    return _above(name, now / before, bound, said) if before else None
+    return _above(name, now / max(before, _LEAST[key]), bound, said)

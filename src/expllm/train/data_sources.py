@@ -52,11 +52,12 @@ def read_faces(data: DataConfig, stage: StageConfig, questions: Questions, split
     names = named_sets(data, split)
     if not names:
         raise MissingData(f"the recipe names no faces: set data.{split}, such as data.{split}=rafdb:{split}")
+    # Texts come first: they are read in seconds, and a name that is wrong need not wait for the pictures.
+    texts = {id_: told for path in _listed(data.texts) for id_, told in _texts(path)}
     if split == "valid":
         _check_apart(data, names)
     datasets = [open_dataset(_path(data, name), kind=data.kind) for name in names]
     labels = _common_labels(datasets)
-    texts = {id_: told for path in _listed(data.texts) for id_, told in _texts(path)}
     faces: list[TrainingFace] = []
     left_out: list[tuple[str, str]] = []
     for dataset in datasets:

@@ -44,7 +44,7 @@ class RewardHacking(TrainingError):  # noqa: N818 - named for what it is
             f"step {step}: alarm {alarm.name}: {alarm.text}; the checkpoint is kept: change the rewards, "
             f"train.beta or train.lr in a new folder, or this bound with train.alarms"
         )
-        self.alarm = alarm
+        self.step, self.alarm = step, alarm
 
 
 @dataclass(eq=False)

@@ -32,7 +32,7 @@ from expllm.train.dataloader import Examples, check_lengths
 from expllm.train.dry_run import refuse_unfit
 from expllm.train.face_boxing import boxed_faces
 from expllm.train.face_prompts import MeasuredTrainingSet, measured_faces
-from expllm.train.grpo import GrpoTrainer
+from expllm.train.grpo import GrpoTrainer, RewardHacking
 from expllm.train.grpo_settings import GrpoSettings
 from expllm.train.grpo_stage import grpo_trainer, held_out_audit
 from expllm.train.learner import Learner
@@ -63,6 +63,11 @@ class StageDir:
     @property
     def model(self) -> Path:
         return self.folder / "model"
+
+    @property
+    def stopped(self) -> Path:
+        """The model as it was when an alarm stopped the stage."""
+        return self.folder / "stopped_model"
 
     @property
     def valid(self) -> Path:
@@ -224,6 +229,8 @@ def _train_stage(
         quiet_transformers(),
     ):
         trainer.train()
+    if isinstance(trainer.trouble, RewardHacking) and PartialState().is_main_process:
+        _save_stopped(recipe, stage, place, bundle, trainer.trouble)
     if trainer.trouble is not None:
         raise trainer.trouble
     if trainer.stopping:
@@ -299,6 +306,15 @@ def _set_up(bundle: Bundle, stage: StageConfig) -> None:
             inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
             # It lets gradients into the pictures' embeddings; nothing before the projector needs them.
             inner(bundle.model).disable_input_require_grads()
+
+
+def _save_stopped(
+    recipe: Recipe, stage: StageConfig, place: StageDir, bundle: Bundle, trouble: RewardHacking
+) -> None:
+    """The model that an alarm has stopped, to be looked at; the stage is not done with it."""
+    alarm = {"step": trouble.step, "name": trouble.alarm.name, "value": trouble.alarm.value}
+    card = {"recipe": recorded(recipe), "stage": stage.name, "alarm": alarm, "steps": trouble.step}
+    save(place.stopped, bundle, card)
 
 
 def _finish(

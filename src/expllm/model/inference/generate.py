@@ -78,15 +78,19 @@ class FaceVLM:
 
     @classmethod
     def load(
-        cls, folder: Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
-    ) -> Self:
+        cls, folder: Path, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu",
+        *, like: Path | None = None,
+    ) -> Self:  # fmt: skip
         """A saved model, with the temperature that was saved with it, and mirror images if it says so.
+
+        Args:
+            like: The model whose temperature and mirror images count: two are compared as one is asked.
 
         Raises:
             UsageError, MissingWeights, ModelError: as `checkpoint.load`; a temperature that is none.
         """
-        extra = read_manifest(folder).extra
-        temperature = calibrated_temperature(folder, extra)
+        extra = read_manifest(like or folder).extra
+        temperature = calibrated_temperature(like or folder, extra)
         bundle: Askable | None = load_fast_runtime(folder, device)
         if bundle is None:
             from expllm.model.checkpoint import load_model

@@ -8,7 +8,7 @@
 DATA holds FER+ (docs/data.md). Explanations are made by rules for the action units that they come with; the
 model itself is asked without them, explanation first. Held-out are the first of FER+'s validation faces.
 Every model is asked with the temperature and the mirror images of the one that it began with: a stage saves
-none of its own. Of a training that an alarm stops, the model counts as it was then; the table names the alarm.
+none of its own. Of a training that an alarm stops, the model counts as it was then, and the alarm is named.
 The interval of a figure resamples faces; that of a difference resamples pairs, of the mean over seeds.
 Everything is kept in OUT: texts, trainings with their checkpoints, answers, figures.json.
 """

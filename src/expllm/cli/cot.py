@@ -324,21 +324,28 @@ def export_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PATH", help="[default: in the run's folder]")
     ] = None,
+    part_size: Annotated[
+        str | None,
+        typer.Option(
+            "--part-size", metavar="SIZE", help="A folder of parts of at most 1GB, 500MB ..., and a manifest."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Export the resolved explanations of a run, with a data set card.
 
     Samples without an explanation are left out and counted. Exit code 1: there is nothing to export.
     """
-    from expllm.cot.export import default_output
+    from expllm.cot.export import default_output, part_bytes
     from expllm.cot.export import export as write
     from expllm.cot.ledger import Ledger
     from expllm.files.runs import RunFolder
 
     folder = RunFolder(run)
     folder.settings()
-    target = output or default_output(folder, to)
-    count = write(folder, to, target)
+    size = None if part_size is None else part_bytes(part_size)
+    target = output or default_output(folder, to, size)
+    count = write(folder, to, target, part_size=size)
     ledger = Ledger.of(folder)
     if as_json:
         print_json({"output": str(target), "explanations": count, "status": ledger.status})

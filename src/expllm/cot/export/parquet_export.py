@@ -9,6 +9,7 @@ from typing import IO, Any, Final
 
 from expllm.core.vocabulary import AU_NAMES
 from expllm.cot.explanation import CotRecord
+from expllm.cot.export.parts import named_parts, row_bytes
 from expllm.cot.export.selection import Selection, flat, picture, picture_name
 from expllm.files.atomic_folders import durable_file
 
@@ -17,7 +18,7 @@ GROUP_BYTES: Final = 16 * 2**20
 """A row group is written when it has so many rows or so many bytes of pictures: more is never in memory."""
 
 SHARD_BYTES: Final = 256 * 2**20
-"""A file of the folder ends after so many bytes of pictures, so that shards can be read side by side."""
+"""A file of the folder has at most so many bytes before it is compressed; shards can be read side by side."""
 
 _TEXT: Final = (
     "expression split status reason text key_observations overall_emotional_interpretation conclusion"
@@ -121,20 +122,26 @@ def parquet_file(selection: Selection, file: IO[bytes]) -> None:
             table.add(flat(record))
 
 
-def hub_folder(selection: Selection, folder: Path) -> dict[str, list[str]]:
+def hub_folder(selection: Selection, folder: Path, most: int | None = None) -> dict[str, list[str]]:
     """Shards under `data/`, pictures inside; returns split -> names of its files.
+
+    Args:
+        most: Bytes of a file before it is compressed; None: `SHARD_BYTES`.
 
     Raises:
         ExpllmError: a picture is not where it was.
     """
-    return sharded(selection, folder, hub_schema(pictures=selection.pictured), _hub_row)
+    return sharded(selection, folder, hub_schema(pictures=selection.pictured), _hub_row, most)
 
 
-def sharded(selection: Selection, folder: Path, schema: Any, row: MakeRow) -> dict[str, list[str]]:
+def sharded(
+    selection: Selection, folder: Path, schema: Any, row: MakeRow, most: int | None = None
+) -> dict[str, list[str]]:
     """Shards under `data/` by split; returns split -> names of its files.
 
     Args:
         row: Makes a record's row of the schema, given its picture.
+        most: As `hub_folder`.
 
     Raises:
         ExpllmError: a picture is not where it was.
@@ -144,7 +151,8 @@ def sharded(selection: Selection, folder: Path, schema: Any, row: MakeRow) -> di
         for record in selection:
             split = split_word(record.split)
             if split not in shards:
-                shards[split] = stack.enter_context(_Shards(folder / "data", split, schema, row).opened())
+                files = _Shards(folder / "data", split, schema, row, most or SHARD_BYTES)
+                shards[split] = stack.enter_context(files.opened())
             shards[split].add(record)
     return {split: shards[split].named() for split in sorted(shards)}
 
@@ -167,11 +175,12 @@ def split_word(split: str | None) -> str:
 class _Shards:
     """The files of one split. The next one begins when one is full; named when their number is known."""
 
-    def __init__(self, folder: Path, split: str, schema: Any, row: MakeRow) -> None:
+    def __init__(self, folder: Path, split: str, schema: Any, row: MakeRow, most: int) -> None:
         self._folder = folder
         self._split = split
         self._schema = schema
         self._row = row
+        self._most = most
         self._bytes = 0
         self._parts: list[Path] = []
         self._stack = ExitStack()
@@ -184,11 +193,13 @@ class _Shards:
             yield self
 
     def add(self, record: CotRecord) -> None:
-        if self._table is None or self._bytes >= SHARD_BYTES:
-            self._table = self._next()
         data = picture(record)
-        self._bytes += len(data or b"")
-        self._table.add(self._row(record, data), len(data or b""))
+        row = self._row(record, data)
+        size = row_bytes(row)
+        if self._table is None or (self._bytes and self._bytes + size > self._most):
+            self._table = self._next()
+        self._bytes += size
+        self._table.add(row, size)
 
     def _next(self) -> TableFile:
         self._stack.close()
@@ -198,8 +209,4 @@ class _Shards:
         return self._stack.enter_context(table_file(file, self._schema))
 
     def named(self) -> list[str]:
-        total = len(self._parts)
-        names = [f"{part.name}-of-{total:05d}.parquet" for part in self._parts]
-        for part, name in zip(self._parts, names, strict=True):
-            part.rename(part.with_name(name))
-        return [f"data/{name}" for name in names]
+        return [f"data/{name}" for name in named_parts(self._parts, ".parquet")]

@@ -10,8 +10,11 @@ from expllm.cot.export.parquet_export import image_cell, sharded
 from expllm.cot.export.selection import Selection, label_of
 
 
-def trl_folder(selection: Selection, folder: Path) -> dict[str, list[str]]:
+def trl_folder(selection: Selection, folder: Path, most: int | None = None) -> dict[str, list[str]]:
     """Parquet under `data/`, pictures inside; returns split -> names of its files.
+
+    Args:
+        most: Bytes of a file before it is compressed; None: those of every export.
 
     Raises:
         ExpllmError: a picture is not where it was.
@@ -26,7 +29,7 @@ def trl_folder(selection: Selection, folder: Path) -> dict[str, list[str]]:
             "expression": label and label.value,
         }
 
-    return sharded(selection, folder, _schema(), row)
+    return sharded(selection, folder, _schema(), row, most)
 
 
 def _messages(record: CotRecord, selection: Selection, *, pictured: bool) -> list[dict[str, Any]]:

@@ -30,6 +30,8 @@ from expllm.grounding import audit
 from expllm.grounding.audit import WRONG
 from expllm.grounding.checking import MENTION
 
+ROOT: Final = Path(__file__).parents[2]
+
 PRONOUNS: Final = re.compile(
     r"\b(he|him|his|she|her|hers|they|them|their|theirs|it|its|itself|we|us|our|ours|you|your|yours|i|me|my"
     r"|mine|himself|herself|themselves|oneself|someone|person's)\b",
@@ -103,7 +105,7 @@ def test_every_text_keeps_the_rules_of_form(
     body = " ".join(cot.parts)
     assert not PRONOUNS.search(body)
     assert not re.search(
-        r"\d|\bAUs?\b|[{}\[\]|_]|  | [,.;]|\.\.|,,|\.[A-Z]|\ba (?!one-)[aeiou]|\ban [^aeiou]", body
+        r"\d|\bAUs?\b|[{}\[\]|_]|  | [,.;]|\.\.|,,|\.[A-Z]|\ba (?!one-|usual|uni)[aeiou]|\ban [^aeiou]", body
     )
     assert not re.search(r"[.;] [a-z]", re.sub(r"; ", ", ", body))
     assert write_cot(AUVector(dict(aus)), label, chance) == cot
@@ -194,6 +196,23 @@ def test_up_to_eight_clear_units_are_all_told(aus: AUVector, label: Expression) 
         assert any(
             re.search(pattern, cot.key_observations, re.IGNORECASE) for pattern in places(movement, name)
         ), (name, cot.key_observations)
+
+
+def test_what_a_movement_may_mean_names_no_degree_and_no_frame_a_side() -> None:
+    """Beside a movement "a strong sign" reads as the movement's degree, and "what is left" as a side."""
+    said = [
+        meaning
+        for one in word_tables.meanings().values()
+        for m in (one.alone, *one.beside)
+        for meaning in m.may
+    ]
+    said += [words for pair in word_tables.combinations() for words in pair.says]
+    degrees = {word for row in word_tables.degrees().values() for words in row.values() for word in words}
+    assert len(said) > 60
+    assert not [text for text in said if degrees & set(re.findall(r"[a-z]+", text))]
+    frames = (ROOT / "src/expllm/assets/words/frames.toml").read_text(encoding="utf-8")
+    sentences = [line for line in frames.splitlines() if not line.startswith("#")]
+    assert not [line for line in sentences if re.search(r"\b(?:left|right)\b", line)]
 
 
 @settings(max_examples=40)

@@ -6,6 +6,7 @@ must be on storage that every node sees.
 """
 
 import asyncio
+import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -20,7 +21,7 @@ from expllm.data import Sample
 from expllm.files.runs import RunFolder, held
 
 _RESTARTS: Final = 5
-"""How often a shard may lose its node before the run gives up."""
+"""How often in a row a shard may lose its worker without ending a sample before the run gives up on it."""
 
 
 @dataclass(frozen=True)
@@ -84,23 +85,71 @@ def run_on_cluster(folder: Path, count: int, opening: Opening, on_ended: Callabl
 
     Raises:
         MissingDependency: Ray is not installed.
-        ExpllmError: a shard failed for another reason than a lost node.
+        ExpllmError: a shard failed for another reason than a lost worker, or only lost workers.
     """
     ray = _ray()
-    remote = ray.remote(num_cpus=1, max_retries=_RESTARTS, retry_exceptions=False)(_guarded)
-    waiting = {remote.remote(WorkerShard(index, count, folder), opening): index for index in range(count)}
+    # Ray would count every loss, and a run of days on machines that are taken away has many.
+    remote = ray.remote(num_cpus=1, max_retries=0)(_guarded)
+    shards = [WorkerShard(index, count, folder) for index in range(count)]
+    waiting = {remote.remote(shard, opening): (shard, _Losses(_ended(shard))) for shard in shards}
     total, failures = 0, []
     while waiting:
         (ready,), _ = ray.wait(list(waiting), num_returns=1)
-        index = waiting.pop(ready)
-        ended, failure = ray.get(ready)
+        shard, losses = waiting.pop(ready)
+        try:
+            ended, failure = ray.get(ready)
+        except ray.exceptions.RayTaskError as error:  # a fault of the program: again would fail again
+            ended, failure = 0, f"{type(error.cause).__name__}: {one_line(str(error.cause))[:200]}"
+        except ray.exceptions.RayError as error:
+            if losses.may_go_on(_ended(shard)):
+                waiting[remote.remote(shard, opening)] = (shard, losses)
+                continue
+            ended, failure = 0, losses.line(type(error).__name__)
         if failure:
-            failures.append(f"shard {index}: {failure}")
+            failures.append(f"shard {shard.index}: {failure}")
         total += ended
         on_ended(ended)
     if failures:
         raise ExpllmError("; ".join(failures))
     return total
+
+
+@dataclass
+class _Losses:
+    """How often a shard lost its worker since it last ended a sample.
+
+    Attributes:
+        ended: Samples that had ended at the last loss.
+        count: Losses since then.
+    """
+
+    ended: int
+    count: int = 0
+
+    def may_go_on(self, ended: int) -> bool:
+        """Counts a loss; whether the shard may begin again."""
+        self.count = 0 if ended > self.ended else self.count + 1
+        self.ended = ended
+        return self.count <= _RESTARTS
+
+    def line(self, kind: str) -> str:
+        """What stopped the shard, and what to do."""
+        return (
+            f"its worker died {self.count} times without ending a sample (Ray: {kind}), last after "
+            f"{self.ended:,} samples: look for a lack of memory ('ray logs' has the worker's last "
+            "lines), then run the same command again"
+        )
+
+
+def _ended(shard: WorkerShard) -> int:
+    """Samples that a shard has ended, by its journal."""
+    if not shard.journal.is_file():
+        return 0
+    with closing(JournalReader(shard.journal)) as reader:
+        try:
+            return len(reader.finished())
+        except sqlite3.Error:  # lost before its first table was written
+            return 0
 
 
 def join_cluster(address: str) -> None:

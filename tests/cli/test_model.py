@@ -74,6 +74,8 @@ def test_merge(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "plain" / "config.json").is_file()
     done = call("model", "merge", folder, "-o", tmp_path / "plain")
     assert (done.code, len(done.complaints)) == (1, 1)
+    told = json.loads(call("model", "merge", folder, "-o", tmp_path / "again", "--json").out)
+    assert told["files"]["config.json"] == (tmp_path / "again" / "config.json").stat().st_size
     assert call("model", "merge", folder, "-o", tmp_path / "other", "--dtype", "int8").code == 2
     assert call("model", "merge", tmp_path, "-o", tmp_path / "other").code == 2
 

@@ -27,8 +27,14 @@ def test_a_video_gets_a_folder_and_the_second_call_does_nothing_again(tmp_path: 
         "walk.vtt",
     } <= names
     stamps = {path: path.stat().st_mtime_ns for path in (out / "walk" / "stretches").iterdir()}
-    again = call("video", str(video), "-o", str(out), "--columns", "pyfeat", "--table", "csv")
+    again = call("video", str(video), "-o", str(out), "--columns", "pyfeat", "--table", "csv", "--json")
     assert again.code == 0, again.err
+    told = json.loads(again.out)
+    (figures,) = told["videos"]
+    assert (figures["input"], figures["output"]) == (str(video), str(out / "walk"))
+    assert (figures["frames"], len(figures["people"]), told["failed"]) == (50, 1, 0)
+    result = json.loads((out / "walk" / "run.json").read_text())["result"]
+    assert (figures["events"], figures["episodes"]) == (result["events"], result["episodes"])
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from expllm.cli.ending import Ending, leave, of_data
+from expllm.cli.figures import JsonOption, print_json
 from expllm.cli.options import DataRootOption, DatasetArgument, KindOption
 from expllm.core.errors import ExitCode, ImageError, UsageError
 from expllm.files.atomic import refuse_inputs
@@ -27,7 +28,7 @@ _Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of 
 
 def preview(
     dataset: DatasetArgument, output: Sheet, rows: _Rows = 4, seed: _Seed = 0,
-    data_root: DataRootOption = None, kind: KindOption = None,
+    data_root: DataRootOption = None, kind: KindOption = None, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Draw each augmentation at both ends of its range, and three images as training sees them.
 
@@ -50,7 +51,11 @@ def preview(
     sheet = contact_sheet(samples, Augmentation(), seed)
     with whole_file(output, "wb") as file:
         sheet.save(file, "PNG", pnginfo=our_mark())
-    typer.echo(f"{output}: {len(samples)} {'face' if len(samples) == 1 else 'faces'}")
+    if as_json:
+        drawn = [sample.id for sample in samples]
+        print_json({"output": str(output), "faces": len(samples), "samples": drawn, "unreadable": unreadable})
+    else:
+        typer.echo(f"{output}: {len(samples)} {'face' if len(samples) == 1 else 'faces'}")
     lost = Ending(ExitCode.SOME_INPUTS_FAILED if unreadable else ExitCode.DONE, "; ".join(unreadable))
     leave(lost, of_data(found))
 

@@ -67,6 +67,7 @@ def merge_command(
         Literal["auto", "float32", "bfloat16"],
         typer.Option("--dtype", help="Precision of the written weights; auto: float32."),
     ] = "auto",
+    as_json: JsonOption = False,
 ) -> None:
     """Merge the adapters and write a folder that plain `transformers` and servers such as vLLM load.
 
@@ -81,6 +82,9 @@ def merge_command(
     from expllm.model.shipped import model_folder
 
     write(model_folder(model), output, torch.bfloat16 if dtype == "bfloat16" else torch.float32)
+    if as_json:
+        print_json({"output": str(output), "remote_code": carries_modules(output), "files": _sizes(output)})
+        return
     more = f" (with {REMOTE_CODE})" if carries_modules(output) else ""
     typer.echo(f"{output}: AutoModelForImageTextToText{more} and AutoProcessor read it")
 
@@ -139,6 +143,7 @@ def push_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the card and the files; upload nothing.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Upload a trained model with a generated card. The hub's own login is used (`hf auth login`)."""
     from expllm.model.hub.push import model_card, published_files
@@ -146,10 +151,22 @@ def push_command(
     from expllm.model.shipped import model_folder
 
     folder = model_folder(model)
-    if dry_run:
+    files = {path.name: path.stat().st_size for path in published_files(folder)}
+    if dry_run and as_json:
+        print_json({"repo": repo, "card": model_card(folder), "files": files})
+    elif dry_run:
         typer.echo(model_card(folder))
-        for path in published_files(folder):
-            typer.echo(f"{path.stat().st_size:>15,} {path.name}")
-        return
-    require("huggingface_hub")
-    typer.echo(upload(folder, repo, private=private))
+        for name, size in files.items():
+            typer.echo(f"{size:>15,} {name}")
+    else:
+        require("huggingface_hub")
+        address = upload(folder, repo, private=private)
+        if as_json:
+            print_json({"repo": repo, "address": address, "files": files})
+        else:
+            typer.echo(address)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Bytes of each file, by name."""
+    return {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}

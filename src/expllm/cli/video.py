@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from expllm.cli.ending import Ending, complain, leave
+from expllm.cli.figures import JsonOption, print_json
 from expllm.cli.options import (
     OUTPUT,
     DeviceOption,
@@ -164,6 +165,7 @@ def video(
     workers: _Workers = 1,
     ray: _Ray = None,
     quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Follow every face through videos: frames, events, episodes with texts, people.
 
@@ -195,6 +197,8 @@ def video(
         batch = _Batch(options, products, _shares(workers, ray), quiet, explainer, ray=ray is not None)
         for source, folder in jobs:
             batch.take(source, folder, meter)
+    if as_json:
+        print_json({"videos": batch.figures, "failed": batch.failed})
     leave(batch.ending())
 
 
@@ -293,6 +297,7 @@ class _Batch:
     failed: int = 0
     damaged: int = 0
     faceless: int = 0
+    figures: "list[dict[str, Any]]" = field(default_factory=list)
 
     def take(self, source: Path, folder: Path, meter: "StretchMeter") -> None:
         """Works through one video; its failure is told and counted."""
@@ -319,8 +324,10 @@ class _Batch:
 
     def _tell(self, analysis: "VideoAnalysis", source: Path, folder: Path) -> None:
         from expllm.video.damage import damage_lines
+        from expllm.video.videorun import result_of
 
         self.done += 1
+        self.figures.append({"input": str(source), "output": str(folder), **result_of(analysis)})
         self.damaged += bool(analysis.damage)
         self.faceless += not analysis.people
         for line in damage_lines(str(source), analysis.damage):

@@ -168,7 +168,7 @@ class VideoRun:
         if products.annotate or products.blur:
             with Clip(self.source, stream=self.options.stream) as clip:
                 write_annotated(self.path / "annotated.webm", clip, analysis, blur=products.blur)
-        self._folder.begin({**self._settings(meter), "result": _result(analysis)})
+        self._folder.begin({**self._settings(meter), "result": result_of(analysis)})
 
     def _faces(self, analysis: VideoAnalysis, products: Products) -> dict[int, bytes]:
         """The face at each apex; none where faces are to be made unrecognisable, or nothing happens."""
@@ -258,7 +258,8 @@ def _identity(path: Path) -> dict[str, Any]:
         return {"bytes": os.fstat(file.fileno()).st_size, "sha256_of_first_mib": head}
 
 
-def _result(analysis: VideoAnalysis) -> Mapping[str, Any]:
+def result_of(analysis: VideoAnalysis) -> Mapping[str, Any]:
+    """What was found in a video, in figures."""
     info = asdict(replace(analysis.info, name=""))
     del info["name"]
     return {

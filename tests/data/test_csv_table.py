@@ -11,6 +11,7 @@ from trees import labels_by_id, picture_file, write_csv
 from expllm.core.errors import MissingData, RecordError
 from expllm.core.vocabulary import AU_NAMES, AUVector, Expression, label_set
 from expllm.data import open_dataset
+from expllm.data.check import check_dataset
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -27,8 +28,8 @@ def test_delimiters_and_columns_in_any_case(delimiter: str, tmp_path: Path) -> N
     assert sample.au_source is None
 
 
-@pytest.mark.parametrize("image", ["image_name", "img_name", "img_path", "Image_File"])
-@pytest.mark.parametrize("label", ["expr", "emotion_label", "Label_Name"])
+@pytest.mark.parametrize("image", ["image_name", "img-name", "img_path", "Image File"])
+@pytest.mark.parametrize("label", ["expr", "emotion_label", "Label Name", "facial-expression"])
 def test_columns_as_others_call_them(image: str, label: str, tmp_path: Path) -> None:
     picture_file(tmp_path / "a.png")
     dataset = open_dataset(str(write_csv(tmp_path / "labels.csv", [(image, label), ("a.png", "HAP")])))
@@ -127,6 +128,15 @@ def test_numbers_are_read_if_the_kind_says_whose(tmp_path: Path) -> None:
     assert labels_by_id(open_dataset(str(table), kind="affectnet7")) == {"a.png": "happiness"}
     with pytest.raises(RecordError, match=r"none of its 1 rows .* number differently"):
         open_dataset(str(table))
+
+
+def test_a_number_among_words_is_damage(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        picture_file(tmp_path / name, len(name))
+    rows = [("path", "label"), ("a.png", "happy"), ("b.png", "3"), ("c.png", "nan")]
+    report = check_dataset(None, str(write_csv(tmp_path / "t.csv", rows)), fast=True)
+    assert [where for where, _ in report.unreadable] == ["row 2"]
+    assert report.left_out == {"no label": 1}
 
 
 def test_all_pictures_missing_is_missing_data(tmp_path: Path) -> None:

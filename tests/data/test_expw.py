@@ -54,7 +54,7 @@ def test_bad_lines_have_their_reasons(tmp_path: Path) -> None:
         "".join(f"{line}\n" for line in [*lines, "e 0 1 1 9 9 70 1"])
     )
     reasons = [reason for _, reason in open_dataset(str(tmp_path)).skipped[2:]]
-    assert reasons[0] == "not a name, a number, a box, a confidence and a label"
+    assert reasons[0] == "cannot be read: not a name, a number, a box, a confidence and a label"
     assert "its box is empty" in reasons[1]
     assert "expw has no label 7" in reasons[2]
     assert "not over 60" in reasons[3]

@@ -13,7 +13,7 @@ from expllm.core.vocabulary import EXPRESSION_CODES, AUVector, Expression, Label
 from expllm.data.dataset import NO_PICTURE
 from expllm.data.sample import ImageRef, without_surrogates
 from expllm.files.inputs import is_url
-from expllm.files.tabular import number
+from expllm.files.tabular import MISSING_WORDS, number
 
 _SPLIT_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "train": ("training", "train_set", "train_class", "fer2013train"),
@@ -28,7 +28,10 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         "image", "path", "file", "file_name", "filename", "image_path", "file_path", "filepath", "img", "pth",
         "input", "subdirectory_filepath", "image_name", "img_name", "img_path", "image_file", "img_file",
     ),
-    "label": ("label", "expression", "emotion", "class", "labels", "expr", "emotion_label", "label_name"),
+    "label": (
+        "label", "expression", "emotion", "class", "labels", "expr", "emotion_label", "label_name",
+        "facial_expression",
+    ),
     "split": ("split", "usage", "subset"),
     "identity": ("identity", "subject", "person"),
     "text": ("text", "cot", "explanation"),
@@ -63,13 +66,18 @@ def any_split(cell: object) -> str | None:
 
 def find_columns(header: Iterable[str]) -> dict[str, str]:
     """What a column stands for (a key of `_COLUMNS`) -> its name in this table."""
-    by_word = {name.strip().casefold(): name for name in reversed(tuple(header))}
+    by_word = {_column_word(name): name for name in reversed(tuple(header))}
     found = {}
     for meaning, names in _COLUMNS.items():
         present = [by_word[name] for name in names if name in by_word]
         if present:
             found[meaning] = present[0]
     return found
+
+
+def _column_word(name: str) -> str:
+    """A column's name as `_COLUMNS` writes it: `Image Name` and `image-name` are `image_name`."""
+    return re.sub(r"[\s\-]+", "_", name.strip().casefold())
 
 
 def same_meaning(header: Iterable[str]) -> dict[str, list[str]]:
@@ -80,7 +88,7 @@ def same_meaning(header: Iterable[str]) -> dict[str, list[str]]:
     """
     names = tuple(header)
     found = {
-        meaning: [name for name in names if name.strip().casefold() in _COLUMNS[meaning]]
+        meaning: [name for name in names if _column_word(name) in _COLUMNS[meaning]]
         for meaning in ("label", "split", "image", "id", "identity")
     }
     for columns in found.values():
@@ -152,7 +160,7 @@ def read_label(cell: object, order: LabelOrder | None = None) -> Expression:
         VocabularyError: no expression, or a number while nobody said whose numbers these are.
     """
     word = "" if cell is None else str(cell).strip()
-    if not word:
+    if word.casefold() in MISSING_WORDS:
         raise VocabularyError("no label")
     try:
         number = float(word)
@@ -168,7 +176,7 @@ def read_label(cell: object, order: LabelOrder | None = None) -> Expression:
 
 
 def read_label_cell(cell: object, order: LabelOrder | None = None) -> Expression:
-    """As `read_label`; a number that the order does not have is damage, and no class that is left out.
+    """As `read_label`; a number that the order does not have, or among words, is damage and not left out.
 
     Raises:
         VocabularyError: see `read_label`.
@@ -176,7 +184,8 @@ def read_label_cell(cell: object, order: LabelOrder | None = None) -> Expression
     try:
         return read_label(cell, order)
     except VocabularyError as error:
-        damaged = order is not None and _is_number(str(cell).strip())
+        word = str(cell).strip()
+        damaged = _is_number(word) and word.casefold() not in MISSING_WORDS
         raise VocabularyError(f"cannot be read: {error}" if damaged else str(error)) from None
 
 

@@ -17,7 +17,7 @@ from expllm.core.errors import MissingData, RecordError, UsageError, VocabularyE
 from expllm.core.records import Rect
 from expllm.core.vocabulary import LABEL_ORDERS
 from expllm.data.dataset import DatasetSource
-from expllm.data.readers.cells import find_picture, read_label
+from expllm.data.readers.cells import find_picture, read_label_cell
 from expllm.data.sample import DatasetRow, Sample, without_surrogates
 from expllm.files.tabular import encoding_of
 
@@ -118,13 +118,15 @@ def _row(where: str, cells: list[str], folders: list[Path]) -> DatasetRow:
         top, left, right, bottom = (float(edge) for edge in edges)
         sure = float(confidence)
     except ValueError:
-        return DatasetRow(where, reason="not a name, a number, a box, a confidence and a label")
+        return DatasetRow(
+            where, reason="cannot be read: not a name, a number, a box, a confidence and a label"
+        )
     if not (left < right and top < bottom):
         return DatasetRow(where, reason=f"its box is empty: {' '.join(edges)}")
     if not sure > CONFIDENCE:
         return DatasetRow(where, reason=f"the confidence is not over {CONFIDENCE:.0f}")
     try:
-        expression = read_label(label, EXPW_ORDER)
+        expression = read_label_cell(label, EXPW_ORDER)
     except VocabularyError as error:
         return DatasetRow(where, reason=str(error))
     found = [find_picture(folder, name) for folder in folders]

@@ -163,6 +163,8 @@ def answers() -> Iterator[Case]:
         "thinking": [{"type": "thinking", "thinking": [{"type": "text", "text": "Fear?"}]}, told],
         "thinking-text": [{"type": "thinking", "text": "Fear?"}, told],
         "reasoning": [{"type": "reasoning", "text": "Fear?"}, told],
+        "reasoning-text": [{"type": "reasoning_text", "text": "Fear?"}, told],
+        "thought": [{"text": "Fear?", "thought": True}, {"text": "Happiness"}],
         "texts-alone": ["Happi", None, "ness"],
         "value": [{"type": "text", "text": {"value": "Happiness", "annotations": []}}],
         "output-text": [{"type": "output_text", "text": "Happi"}, {"type": "output_text", "text": "ness"}],
@@ -242,11 +244,24 @@ def endings() -> Iterator[Case]:
         "SAFETY",
         "PROHIBITED_CONTENT",
         "sensitive",
+        "blocked",
+        "moderation",
+        "ERROR_TOXIC",
     ):
         yield Case(f"finish-{finish}", canned(completion("", finish)), FILTERED, ())
         bare = {"choices": [{"index": 0, "finish_reason": finish}]}
         yield Case(f"finish-{finish}-no-message", canned(bare), FILTERED, ())
     nothing = {"choices": [{"message": None, "finish_reason": "content_filter"}]}
+    caught = {"content_filter_results": {"hate": {"filtered": True}, "violence": {"filtered": False}}}
+    prompt = {"choices": [], "prompt_filter_results": [{"prompt_index": 0, **caught}]}
+    yield Case("azure-prompt-200", canned(prompt), FILTERED, ())
+    choice = completion("")["choices"][0] | caught
+    yield Case("azure-answer-200", canned({"choices": [choice]}), FILTERED, ())
+    refused = completion(None, refusal={"reason": "against the rules"})
+    yield Case("refusal-object", canned(refused), "refused", ("against the rules",))
+    ended = completion("", "model_context_window_exceeded")
+    yield Case("finish-context", canned(ended), "context-length", ("context_window",))
+    yield Case("finish-timeout", canned(completion("Hap", "timeout")), f"broken-off{AGAIN}", ("timeout",))
     yield Case("finish-null-message", canned(nothing), FILTERED, ())
     yield Case("feedback", canned({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}), FILTERED, ())
     filtered = stream(chunk(role="assistant"), chunk("content_filter"))
@@ -261,6 +276,7 @@ def endings() -> Iterator[Case]:
         "unclosed-details": completion('<details type="reasoning" done="false">\n> Well', "length"),
         "channel": completion("<|channel|>analysis<|message|>Well, the mouth", "length"),
         "other-name": completion("", "MAX_TOKENS"),
+        "further-name": completion("", "max_length"),
     }.items():
         yield Case(f"length-{name}", canned(reply), "out-of-tokens", words)
     thinking = stream(chunk(reasoning="Well, the mouth"), chunk("length"))

@@ -44,6 +44,9 @@ def test_a_reply_gets_what_it_must(case: Case) -> None:
         assert isinstance(found, Reply), found
         assert found.filtered
         assert all(word in found.text for word in case.words)
+    elif case.expect == "refused":
+        assert isinstance(found, Reply), found
+        assert ((found.text,), found.refused) == (case.words, True)
     else:
         assert isinstance(found, ChatFailed | ChatError), found
         assert (found.reason if isinstance(found, ChatFailed) else type(found).__name__) == reason, found

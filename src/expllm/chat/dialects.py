@@ -313,15 +313,23 @@ OTHER_DIALECT: Final = Dialect(
 FILTER_ENDINGS: Final = (
     "content_filter", "content-filter", "contentfilter", "safety", "recitation", "prohibited_content",
     "blocklist", "spii", "image_safety", "image_prohibited_content", "image_recitation", "sensitive",
-    "guardrail_intervened", "refusal",
+    "guardrail", "refusal", "content_policy", "policy_violation", "moderation", "flagged", "blocked",
+    "censor", "unsafe", "error_toxic", "model_armor",
 )  # fmt: skip
 """What `finish_reason` begins with, in lower case, where a content filter ended a reply."""
 
-LENGTH_ENDINGS: Final = ("length", "max_tokens", "max_output_tokens", "model_length")
+LENGTH_ENDINGS: Final = (
+    "length", "max_tokens", "max_output_tokens", "model_length", "max_length", "max_completion_tokens",
+    "max_new_tokens", "token_limit",
+)  # fmt: skip
 """What `finish_reason` is, in lower case, where the limit of tokens ended a reply."""
 
+CONTEXT_ENDINGS: Final = ("model_context_window_exceeded", "context_length_exceeded", "context_length")
+"""What `finish_reason` is, in lower case, where the context was full."""
+
 BROKEN_ENDINGS: Final = (
-    "error", "abort", "insufficient_system_resource", "network_error", "engine_overloaded",
+    "error", "abort", "aborted", "cancelled", "canceled", "failed", "timeout", "server_error",
+    "internal_error", "insufficient_system_resource", "network_error", "engine_overloaded",
 )  # fmt: skip
 """What `finish_reason` is, in lower case, where the server broke off."""
 

@@ -1,10 +1,11 @@
 """Parses HTTP replies: a completion, a failed attempt, or the end of the run."""
 
 import json
+import re
 from typing import Any, Final
 
 from expllm.chat.address import Address
-from expllm.chat.dialects import BROKEN_ENDINGS, FILTER_ENDINGS, LENGTH_ENDINGS, REASONING
+from expllm.chat.dialects import BROKEN_ENDINGS, CONTEXT_ENDINGS, FILTER_ENDINGS, LENGTH_ENDINGS, REASONING
 from expllm.chat.error_response import error_within, read_error
 from expllm.chat.event_stream import body_value
 from expllm.chat.failures import failure
@@ -18,6 +19,7 @@ from expllm.chat.token_probabilities import answer_tokens, prompt_tokens
 from expllm.chat.transport import HttpReply
 
 _MOST_TOKENS: Final = 2**53
+_THOUGHT: Final = re.compile(r"think|reason|thought")
 _WIDTHLESS: Final = "\ufeff\u200b\u2060"
 
 
@@ -59,9 +61,8 @@ def _completion(data: Any, model: str, address: Address, limit: TokenLimit) -> C
     usage = _usage(data.get("usage"))
     if refusal := _refusal(message):
         return Completion(_clean(refusal), named, finish, usage, refused=True)
-    if finish.casefold().startswith(FILTER_ENDINGS):
-        finish = finish if finish.casefold().startswith(FILTERED) else f"{FILTERED}: {finish}"
-        return Completion(final.text, named, finish, usage, refused=True)
+    if filtered := _filtered(finish, choice, final.text, address):
+        return Completion(final.text, named, filtered, usage, refused=True)
     tokens, prompt = answer_tokens(choice), prompt_tokens(data)
     if finish.casefold() not in BROKEN_ENDINGS and (final.text.strip() or prompt):
         refused = is_refusal(final.text)
@@ -128,7 +129,30 @@ def _blocked_prompt(data: Any) -> str | None:
         )
         if isinstance(reason, str):
             return _clean(reason)[:60]
-    return None
+    return _caught(data) or None
+
+
+def _filtered(finish: str, choice: dict[str, Any], text: str, address: Address) -> str:
+    """How a filter ended a reply; empty where none did."""
+    if finish.casefold().startswith(FILTER_ENDINGS):
+        return finish if finish.casefold().startswith(FILTERED) else f"{FILTERED}: {finish}"
+    caught = "" if text.strip() else _caught(choice)
+    return caught and f"{FILTERED}: {address.scrub(caught, 80)}"
+
+
+def _caught(value: Any) -> str:
+    """The categories under which Azure's filter caught a prompt or an answer; empty where it caught none."""
+    if not isinstance(value, dict):
+        return ""
+    found = [value.get(name) for name in ("content_filter_results", "content_filter_result")]
+    rows = value.get("prompt_filter_results") or value.get("prompt_annotations")
+    found += [_caught(row) for row in rows] if isinstance(rows, list) else []
+    names = [one for one in found if isinstance(one, str) and one]
+    for results in found:
+        for name, result in results.items() if isinstance(results, dict) else ():
+            if isinstance(result, dict) and result.get("filtered") is True:
+                names.append(_clean(str(name))[:20])
+    return ", ".join(names)
 
 
 def _message(choice: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +184,8 @@ def _text_of_part(part: Any) -> Any:
     """A part is a text, or an object that has one; that of OpenAI's assistants has one within it."""
     if not isinstance(part, dict):
         return part
-    if part.get("type") in ("thinking", "reasoning", "thought"):
+    kind = part.get("type")
+    if part.get("thought") is True or (isinstance(kind, str) and _THOUGHT.search(kind)):
         return None
     text = part.get("text")
     return text.get("value") if isinstance(text, dict) else text
@@ -171,6 +196,8 @@ def _refusal(message: dict[str, Any]) -> str:
     content = message.get("content")
     parts = content if isinstance(content, list) else []
     said = [message.get("refusal")]
+    if isinstance(said[0], dict):
+        said = [said[0].get(name) for name in ("message", "reason", "explanation", "text", "category")]
     said += [
         part.get("refusal") for part in parts if isinstance(part, dict) and part.get("type") == "refusal"
     ]
@@ -181,6 +208,8 @@ def _empty(finish: str, usage: Usage, used: int | None, option: str, reasoned: b
     """No answer. Where the tokens were used up before it, the next attempt would meet that as well."""
     if finish.casefold() in BROKEN_ENDINGS:
         return FailedAttempt("broken-off", f"the server ended the reply with {finish[:40]!r}", usage=usage)
+    if finish.casefold() in CONTEXT_ENDINGS:
+        return FailedAttempt("context-length", f"it ended with {finish[:40]!r}", again=False, usage=usage)
     if finish.casefold() not in LENGTH_ENDINGS:
         said = "reasoning without an answer, ended" if reasoned else "it ended"
         return FailedAttempt("empty", f"{said} with {finish[:40]!r}", usage=usage)

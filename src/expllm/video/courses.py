@@ -85,6 +85,13 @@ class Course:
     runs: list[tuple[int, int]]
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def is_above_rest(self) -> bool:
+        """Whether something was taken off the readings."""
+        import numpy as np
+
+        return bool(np.nan_to_num(self.rest).any())
+
     @cached_property
     def reliable_rows(self) -> "NDArray[np.bool_]":
         """[n] rows that nothing speaks against; a blink does not, it only hides the other units."""

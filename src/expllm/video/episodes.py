@@ -66,12 +66,16 @@ def _apex(course: Course, start: float, end: float) -> tuple[int, bool]:
 
 
 def _mean_probabilities(course: Course, row: int, classifier: AUClassifier) -> dict[Expression, float] | None:
-    """Over the reliable frames around a row: as of still pictures, not above rest."""
+    """Over the reliable frames around a row: of what moves above rest, as the texts tell it.
+
+    A face whose rest reads as a smile would else be called happy whatever it does.
+    """
     import numpy as np
 
+    values = course.change if course.is_above_rest else course.units
     near = np.abs(course.time - course.time[row]) <= AROUND_THE_APEX
     rows = np.flatnonzero(near & course.reliable_rows & ~course.blinking)
-    held = [classifier.probabilities(vector_of(course.units[i])) for i in (rows if len(rows) else [row])]
+    held = [classifier.probabilities(vector_of(values[i])) for i in (rows if len(rows) else [row])]
     known = [one for one in held if one is not None]
     if not known:
         return None

@@ -139,6 +139,15 @@ def test_sampling_keeps_numbers_and_times_of_the_source(plain: bytes) -> None:
     assert part[0].time == pytest.approx(0.4, abs=1e-3)
 
 
+def test_frames_between_the_wanted_ones_come_where_they_are_asked_for(plain: bytes) -> None:
+    with Clip(plain) as clip:
+        seen = [
+            (frame.number, frame.wanted) for frame in clip.frames(Sampling(fps=5, start=0.4), between=True)
+        ]
+    assert [number for number, _ in seen] == list(range(10, 40))
+    assert [number for number, wanted in seen if wanted] == [10, 15, 20, 25, 30, 35]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"fps": 0.0}, {"fps": 5.0, "every": 2}, {"every": 0}, {"start": 2.0, "stop": 1.0}]
 )

@@ -12,6 +12,7 @@ import pytest
 from encoding import encode, saved
 
 from expllm.video.analysis import VideoAnalysis, VideoOptions
+from expllm.video.clip import Sampling
 from expllm.video.stretches import StretchMeter
 from expllm.video.videorun import Products, VideoRun
 
@@ -29,8 +30,10 @@ def meter() -> Any:
         yield opened
 
 
-def scored(video: Path, truth: Path, out: Path, meter: StretchMeter) -> tuple[dict[str, Any], VideoAnalysis]:
-    run = VideoRun(video, out, VideoOptions())
+def scored(
+    video: Path, truth: Path, out: Path, meter: StretchMeter, sampling: Sampling | None = None
+) -> tuple[dict[str, Any], VideoAnalysis]:
+    run = VideoRun(video, out, VideoOptions(sampling or Sampling()))
     with run.locked():
         analysis = run.analyze(meter)
         run.write(analysis, Products(), meter)
@@ -61,6 +64,16 @@ def test_two_people_who_cross_are_not_swapped(tmp_path: Path, meter: StretchMete
     found, _ = scored(CLIPS / "crossing.webm", CLIPS / "crossing.jsonl", tmp_path / "crossing", meter)
     assert found["people"] == [[2, 2]]
     assert found["swaps"] == 0
+
+
+@pytest.mark.parametrize("sampling", [Sampling(every=2), Sampling(every=3), Sampling(fps=5)])
+def test_nor_where_few_frames_are_looked_at(tmp_path: Path, meter: StretchMeter, sampling: Sampling) -> None:
+    found, analysis = scored(
+        CLIPS / "crossing.webm", CLIPS / "crossing.jsonl", tmp_path / "few", meter, sampling
+    )
+    assert found["people"] == [[2, 2]]
+    assert found["swaps"] == 0
+    assert analysis.frames == {1: 30, 2: 75, 3: 50}[sampling.every]
 
 
 def test_the_same_course_at_a_variable_rate(tmp_path: Path, meter: StretchMeter) -> None:

@@ -119,6 +119,7 @@ class Frame:
         number: Which frame of the file, from 0; undecodable ones do not count.
         time: When it is shown, in seconds.
         in_order: It is later than the frame before; False: the file's clock stands or runs backwards.
+        wanted: It is one of those that are looked at; False: it lies between two of them.
     """
 
     number: int
@@ -126,6 +127,7 @@ class Frame:
     in_order: bool
     _decoded: Any = field(repr=False)
     _aspect: Fraction | None = field(default=None, repr=False)
+    wanted: bool = True
 
     def pixels(self) -> "NDArray[np.uint8]":
         """[H, W, 3] uint8 RGB, upright, with square pixels, contiguous."""
@@ -201,8 +203,12 @@ class Clip(Closing):
             self.close()
             raise
 
-    def frames(self, sampling: Sampling | None = None) -> Iterator[Frame]:
+    def frames(self, sampling: Sampling | None = None, *, between: bool = False) -> Iterator[Frame]:
         """The wanted frames in the order in which they are shown.
+
+        Args:
+            sampling: Which are wanted.
+            between: Those between them come, too, from the start of the part on.
 
         `damage` has grown by what could not be decoded when a later frame comes out, and is whole at the
         end. It names what lies in the wanted part only.
@@ -223,8 +229,10 @@ class Clip(Closing):
             self._note_missing(self._gaps.before(seconds))
             if stop is not None and seconds >= stop:
                 break
-            if picker.wants(number, seconds):
-                yield Frame(number, seconds, seconds > before, decoded, self._stream.sample_aspect_ratio)
+            wanted = picker.wants(number, seconds)
+            if wanted or (between and self._part.holds(seconds)):
+                aspect = self._stream.sample_aspect_ratio
+                yield Frame(number, seconds, seconds > before, decoded, aspect, wanted)
             number, before = number + 1, max(before, seconds)
         else:
             ends = [end for end in (stop, self.info.duration) if end is not None]

@@ -13,6 +13,9 @@ from expllm.video.follower import REMEMBERED
 from expllm.video.stretch_store import Stretch, StretchFace
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from expllm.core.records import Rect
 
 _LIKELY: Final = 9.0
@@ -33,6 +36,7 @@ class _Track:
     """A track, as far as it matters for who it is."""
 
     piece: StretchFace
+    rows: int
     frames: int
     start: float
     end: float
@@ -74,7 +78,7 @@ class Joiner:
         self._cuts += stretch.time[stretch.cut].tolist()
         for number, shape in enumerate(stretch.shapes):
             rows = (stretch.track == number).nonzero()[0]
-            if len(rows):
+            if len(rows) or "seen" in stretch.notes:
                 self._tracks.append(_summary(stretch, number, rows, FaceShape(shape)))
 
     def people(self) -> dict[StretchFace, int]:
@@ -86,7 +90,7 @@ class Joiner:
                 chains.append([track])
             else:
                 chain.append(track)
-        known = [chain for chain in chains if sum(one.end - one.start for one in chain) >= SHORTEST]
+        known = [chain for chain in chains if _is_person(chain)]
         return {track.piece: number for number, chain in enumerate(known) for track in chain}
 
     def _chain_of(self, track: _Track, chains: Sequence[list[_Track]]) -> list[_Track] | None:
@@ -128,9 +132,25 @@ def _middle(box: "Rect") -> tuple[float, float]:
     return box[0] + box[2] / 2, box[1] + box[3] / 2
 
 
-def _summary(stretch: Stretch, number: int, rows: "Sequence[int]", shape: FaceShape) -> _Track:
+def _is_person(chain: Sequence[_Track]) -> bool:
+    """Whether somebody is seen for long enough, and measured at all."""
+    return sum(one.end - one.start for one in chain) >= SHORTEST and any(one.rows for one in chain)
+
+
+def _sightings(stretch: Stretch, number: int, rows: "Sequence[int]") -> "tuple[int, NDArray[np.float64]]":
+    """How often a track was seen, and [n, 5] seconds and boxes of its beginning and end at least."""
+    import numpy as np
+
+    if "seen" in stretch.notes:
+        seen = stretch.notes["seen"][number]
+        return seen["times"], np.array(seen["first"] + seen["last"], np.float64)
     times = stretch.time[stretch.frame[rows]]
-    boxes = stretch.box[rows]
+    return len(rows), np.column_stack([times, stretch.box[rows]]).astype(np.float64)
+
+
+def _summary(stretch: Stretch, number: int, rows: "Sequence[int]", shape: FaceShape) -> _Track:
+    count, held = _sightings(stretch, number, rows)
+    times, boxes = held[:, 0], held[:, 1:]
     middles = boxes[:, :2] + boxes[:, 2:] / 2
 
     def speed(part: slice) -> tuple[float, float]:
@@ -142,7 +162,7 @@ def _summary(stretch: Stretch, number: int, rows: "Sequence[int]", shape: FaceSh
         return x, y
 
     return _Track(
-        (stretch.index, number), len(rows), float(times[0]), float(times[-1]),
+        (stretch.index, number), len(rows), count, float(times[0]), float(times[-1]),
         tuple(boxes[0].tolist()), tuple(boxes[-1].tolist()), speed(slice(-8, None)), speed(slice(0, 8)),
         shape,
     )  # fmt: skip

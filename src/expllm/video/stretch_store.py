@@ -37,7 +37,7 @@ class Stretch:
         units: [F, units] intensities 0-1 as measured, in the order of `AU_NAMES`; NaN where not.
         doubt: `Doubt` as a number.
         shapes: [tracks, 20] mean shape of each track; None once the people are known.
-        notes: Frame size, counts, damage.
+        notes: Frame size, counts, damage; where frames in between were followed, the ends of all tracks.
     """
 
     index: int

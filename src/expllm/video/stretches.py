@@ -7,7 +7,7 @@ video, which costs a sixteenth of measuring it, and measures its own stretches.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from expllm.core.closing import Closing
 from expllm.core.vocabulary import AU_NAMES
@@ -15,7 +15,7 @@ from expllm.files.signals import raise_pending
 from expllm.video.clip import Clip, Frame, Sampling
 from expllm.video.damage import Damage
 from expllm.video.faceshape import FaceShape
-from expllm.video.follower import Follower
+from expllm.video.follower import Followed, Follower
 from expllm.video.readings import FaceReading, UnitMeter
 from expllm.video.stretch_store import Stretch, Stretches
 
@@ -26,6 +26,13 @@ SECONDS: Final = 10.0
 """Length of a stretch: what is measured again at most after a run was killed."""
 
 
+Sighting = tuple[float, float, float, float, float]
+"""Seconds, and x, y, width, height in pixels."""
+
+ENDS: Final = 8
+"""Sightings at the beginning and at the end of a track that say how it moved there."""
+
+
 @dataclass
 class StretchDraft:
     """A stretch that is being measured.
@@ -33,15 +40,28 @@ class StretchDraft:
     Attributes:
         frames: Number, time, in order, cut of each: see `Stretch`.
         faces: Each with the row of its frame.
+        seen: When and where each track was, also in frames that are not measured.
+        passed: How many of these were followed.
+        cut: A new take began in one of them; the next frame that is measured says so.
     """
 
     index: int
     frames: list[tuple[int, float, bool, bool]] = field(default_factory=list)
     faces: list[tuple[int, FaceReading]] = field(default_factory=list)
     shapes: dict[int, FaceShape] = field(default_factory=dict)
+    seen: dict[int, list[Sighting]] = field(default_factory=dict)
+    passed: int = 0
+    cut: bool = False
     unfitted: int = 0
     searched: int = 0
     size: tuple[int, int] = (0, 0)
+
+    def know(self, faces: Sequence[Followed], time: float) -> None:
+        """Takes note of the shapes and places of faces."""
+        for one in faces:
+            self.seen.setdefault(one.track, []).append((time, *one.face.box))
+            known = self.shapes.get(one.track)
+            self.shapes[one.track] = one.shape if known is None else known.blended(one.shape)
 
     def finished(self, damage: Sequence[Damage]) -> Stretch:
         """The stretch, whole."""
@@ -50,10 +70,12 @@ class StretchDraft:
         frames = list(zip(*self.frames, strict=True)) or [(), (), (), ()]
         readings = [reading for _, reading in self.faces]
         shapes = [self.shapes[track].values for track in range(len(self.shapes))]
-        notes = {
+        notes: dict[str, Any] = {
             "size": self.size, "unfitted": self.unfitted, "searched": self.searched,
             "damage": [asdict(one) for one in damage],
         }  # fmt: skip
+        if self.passed:  # else the rows of the faces say the same
+            notes["seen"] = [_ends(self.seen[track]) for track in range(len(self.shapes))]
         return Stretch(
             self.index,
             np.array(frames[0], np.int64), np.array(frames[1], np.float64),
@@ -68,6 +90,12 @@ class StretchDraft:
             np.array(shapes, np.float32).reshape(-1, 20),
             notes,
         )  # fmt: skip
+
+
+def _ends(sightings: Sequence[Sighting]) -> dict[str, Any]:
+    """How often a track was seen, and where first and last."""
+    rounded = [tuple(round(float(value), 3) for value in one) for one in sightings]
+    return {"times": len(rounded), "first": rounded[:ENDS], "last": rounded[-ENDS:]}
 
 
 @dataclass(frozen=True)
@@ -111,7 +139,10 @@ class StretchMeter(Closing):
         draft: StretchDraft | None = None
         told = 0
         latest = sampling.start
-        for frame in clip.frames(sampling):
+        for frame in clip.frames(sampling, between=True):
+            if not frame.wanted:
+                self._pass(draft, frame, done, share, clip.name)
+                continue
             raise_pending()
             latest = max(latest, frame.time)
             index = int((latest - sampling.start) / SECONDS)
@@ -130,6 +161,18 @@ class StretchMeter(Closing):
         """Frees the native models."""
         self._follower.close()
 
+    def _pass(
+        self, draft: StretchDraft | None, frame: Frame, done: set[int], share: StretchShare, name: str
+    ) -> None:
+        """Follows people through a frame that is not measured, where they would be mixed up without it."""
+        if draft is None or draft.index in done or draft.index % share.of != share.mine:
+            return
+        if frame.in_order and self._follower.needs(frame.time):
+            found = self._follower.follow(frame.pixels(), frame.time, name)
+            draft.know(found.faces, frame.time)
+            draft.passed += 1
+            draft.cut |= found.cut
+
     def _take(self, draft: StretchDraft, frame: Frame, latest: float, name: str) -> None:
         """Measures one frame."""
         pixels = frame.pixels()
@@ -138,11 +181,10 @@ class StretchMeter(Closing):
         draft.unfitted += found.unfitted
         draft.searched += found.searched
         row = len(draft.frames)
-        draft.frames.append((frame.number, frame.time, frame.in_order, found.cut))
+        draft.frames.append((frame.number, frame.time, frame.in_order, found.cut or draft.cut))
+        draft.cut = False
         draft.faces += [(row, reading) for reading in self._meter.read(pixels, found.faces)]
-        for one in found.faces:
-            known = draft.shapes.get(one.track)
-            draft.shapes[one.track] = one.shape if known is None else known.blended(one.shape)
+        draft.know(found.faces, latest)
 
     def _finish(
         self,

@@ -33,11 +33,16 @@ BANDS: Final = {
 published texts lie. Neighbours overlap, since people draw these lines differently; what is two steps off on
 the scale of the offline writer is outside."""
 
+_DEGREES: Final = tuple(BANDS)
+
 NUMBER: Final = 0.05
 """A quoted number may be this far from the measured one: texts round, and mix up the two sides."""
 
 UNEVEN: Final = 0.02
 """A side that is said to move more may be weaker by this."""
+
+ALIKE: Final = 0.15
+"""Sides that are said to move alike may differ by this, or by half of the stronger one."""
 
 _UNITS: Final = {
     action: tuple(unit for unit in ACTION_UNITS if unit.action == action)
@@ -138,10 +143,28 @@ def _check_sides(
             return _Finding(Verdict.WRONG_SIDE, values, f"says more on the {claim.side}, {_pair(sided)}")
         return _judge(claim, action, [more], values)
     return (
-        _check_only(claim, values, sided)
+        _check_even(claim, action, values, sided)
+        or _check_only(claim, values, sided)
         or _check_elsewhere(claim, known, values, sided)
         or _judge(claim, action, known, values)
     )
+
+
+def _check_even(
+    claim: Claim, action: str, values: dict[str, float | None], sided: dict[Side | None, float | None]
+) -> _Finding | None:
+    """Wrong if sides that are said to move alike differ much, or if sides that are said to differ do not."""
+    known = _known(values)
+    if claim.even is None or len(known) < 2:
+        return None
+    apart = max(known) - min(known)
+    if claim.even and apart > max(ALIKE, max(known) / 2):
+        return _Finding(Verdict.WRONG_SIDE, values, f"says the same on both sides, {_pair(sided)}")
+    if claim.even:
+        return None
+    if apart < _ABSENT:
+        return _Finding(Verdict.WRONG_SIDE, values, f"says the sides differ, {_pair(sided)}")
+    return _judge(claim, action, [max(known)], values)
 
 
 def _check_elsewhere(
@@ -190,11 +213,23 @@ def _judge(claim: Claim, action: str, told: list[float], values: dict[str, float
         return _Finding(Verdict.WRONG_DEGREE, values, f"says {claim.value:g}, {measured}")
     if claim.degree is not None:
         low, high = BANDS[claim.degree]
-        if not any(low <= v <= high for v in (value, min(told)) if v == value or v >= MENTION):
+        fits = any(low <= v <= high for v in (value, min(told)) if v == value or v >= MENTION)
+        if fits and claim.both and not claim.side and not _nearly(claim.degree, told):
+            measured = f"measured {_number(value)} and {_number(min(told))}"
+            fits = False
+        if not fits:
             return _Finding(Verdict.WRONG_DEGREE, values, f'says "{claim.degree}", {measured}')
     elif value < MENTION and not quoted and not claim.vague:
         return _Finding(Verdict.UNSUPPORTED, values, f"{action} is hardly there, {measured}")
     return _Finding(Verdict.SUPPORTED, values, f"{action} {measured}")
+
+
+def _nearly(degree: DegreeWord, told: list[float]) -> bool:
+    """Whether all sides that a degree is claimed of lie within its band or that of a neighbouring degree."""
+    at = _DEGREES.index(degree)
+    low = BANDS[_DEGREES[max(at - 1, 0)]][0]
+    high = BANDS[_DEGREES[min(at + 1, len(_DEGREES) - 1)]][1]
+    return all(low <= value <= high for value in told)
 
 
 def _judge_denial(claim: Claim, action: str, value: float, values: dict[str, float | None]) -> _Finding:

@@ -61,6 +61,7 @@ _VERBS: Final = frozenset("is are was were be been has have had does do did show
 _UNLIKE: Final = frozenset(
     ("unlike", "in contrast to", "contrary to", "compared to", "compared with", "as opposed to")
 )
+_NOT_THESE: Final = frozenset(("not", "unlike", "in contrast to", "contrary to", *_INSTEAD))
 _RELATIVES: Final = frozenset(("which", "where", "that", "with", "in which", "by which", "on which"))
 _DEPENDS: Final = frozenset("for before after that when until till if with which who whose to unless".split())
 _WAYS: Final = frozenset(
@@ -124,6 +125,9 @@ def chunked(signs: list[Sign]) -> list[Chunk]:
         first = i + 1 if cut in ("comma", "and") or sign.word == "or" else i
     for chunk in found:
         _look(signs, chunk)
+    for c, chunk in enumerate(found):
+        if _contrasted(signs, found, c):
+            chunk.parts, chunk.acts, chunk.noes = [], [], []
     for c in range(1, len(found)):
         _go_back(signs, found, c)
     for before, chunk in pairwise(found):
@@ -132,6 +136,16 @@ def chunked(signs: list[Sign]) -> list[Chunk]:
         if meant and chunk.opened in ("and", "or") and not chunk.parts:
             chunk.moves = []  # "suggesting calm or relaxed attention"
     return found
+
+
+def _contrasted(signs: list[Sign], found: list[Chunk], c: int) -> bool:
+    """ "the corners, *not the brows*, go up", "*unlike the mouth*, the brows rise": no claim of its own."""
+    chunk = found[c]
+    inserted = c + 1 < len(found) and found[c + 1].opened == "comma"
+    if chunk.moves or not chunk.parts or not inserted or (c == 0 and signs[0].word == "not"):
+        return False
+    first = chunk.first + (signs[chunk.first].word in ("but", "and"))
+    return signs[first].word in _NOT_THESE and (c == 0 or not found[c - 1].moves)
 
 
 def names_place(signs: list[Sign], part: int) -> bool:

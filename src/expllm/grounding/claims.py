@@ -60,6 +60,7 @@ class Claim:
         vague: Only some activity of the part is spoken of, not which one.
         half: The half of the face that the movement is said to lie in; None where it is left unsaid.
         only: The other side is said not to move; without `side`, one side is said to move, whichever.
+        even: True where both sides are said to move alike, False where not; None where it is left unsaid.
     """
 
     start: int
@@ -76,6 +77,7 @@ class Claim:
     vague: bool = False
     half: Half | None = None
     only: bool = False
+    even: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -84,7 +86,7 @@ class Claim:
             "units": list(self.units), "side": self.side and self.side.value, "both": self.both,
             "degree": self.degree and self.degree.value, "value": self.value, "negated": self.negated,
             "outside": self.outside, "vague": self.vague, "half": self.half and self.half.value,
-            "only": self.only,
+            "only": self.only, "even": self.even,
         }  # fmt: skip
 
 

@@ -76,6 +76,7 @@ def _carries(claim: Claim, free: Claim) -> bool:
         and free.side in (None, claim.side)
         and (claim.both or not free.both)
         and (claim.only or not free.only)
+        and (claim.even is free.even or free.even is None)
         and (free.degree is None or claim.degree is not None)
     )
 
@@ -150,6 +151,8 @@ def _completed(claim: Claim, free: list[Claim], exact: list[Claim]) -> Claim:
         told = any(one.degree for one in _same(claim, exact))
         if claim.degree is None and other.degree is not None and not claim.vague and not told:
             claim = replace(claim, degree=other.degree)
+        if other.even or (other.even is False and not claim.side):
+            claim = replace(claim, side=None, both=True, even=other.even)
         sided = any(one.side for one in _same(claim, exact))
         if claim.side is None and not claim.both and not sided:
             claim = replace(claim, side=other.side, both=other.both, only=other.only)

@@ -28,10 +28,10 @@ def flagged(signs: list[Sign], chunk: Chunk, *flags: str) -> bool:
 
 
 def has_sides(of: Statement) -> bool:
-    return any(action.removeprefix("outside:") in _SIDED for action in of.actions)
+    return any(action.removeprefix("outside:") in SIDED for action in of.actions)
 
 
-_SIDED = frozenset(
+SIDED = frozenset(
     {
         "eye close", "lid raise", "brow lower", "brow raise", "lip corner pull", "lip corner stretch",
         "lip corner depressor", "dimpler", "cheek raiser", "lid tightener",
@@ -136,6 +136,9 @@ _BELOW: Final = frozenset("below beneath under underneath".split())
 def _place_sides(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statement]) -> None:
     """ "the left ends up *below* the right": where two brows or corners end says which moved more."""
     sides = [i for i in span(chunks[c]) if signs[i].side]
+    fellow = next((i for i in span(chunks[c]) if signs[i].has("other")), None)
+    if len(sides) == 1 and fellow is not None and fellow > sides[0]:
+        sides.append(fellow)  # "the left brow arches *above its neighbour*"
     if len(sides) != 2 or signs[sides[0]].side is signs[sides[1]].side:
         return
     between = {signs[i].word for i in range(sides[0], sides[1])}
@@ -145,7 +148,22 @@ def _place_sides(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Sta
         lowers = bool({"brow lower", "lip corner depressor", "eye close"} & {*one.actions})
         first = over is not lowers
         if not one.negated and has_sides(one):
-            one.side, one.both, one.only = signs[sides[0 if first else 1]].side, True, False
+            subject = signs[sides[0]].side
+            one.side, one.both, one.only = subject if first else subject and subject.other, True, False
+
+
+def compare_heights(
+    signs: list[Sign], chunks: list[Chunk], found: list[Statement], told: frozenset[str]
+) -> None:
+    """ "The right brow is lower than the left": the left is raised more, unless lowering was told before."""
+    for one in found:
+        lower = one.part == "brows" and any(signs[i].word == "lower" for i in one.signs)
+        compared = one.both and one.side and flagged(signs, chunks[one.chunk], "than")
+        before = any(
+            "brow lower" in other.actions and not other.negated for other in found if other is not one
+        )
+        if lower and compared and one.side and "brow lower" not in told and not before:
+            one.actions, one.side = ("brow raise",), one.side.other
 
 
 _OUTDO: Final = frozenset(

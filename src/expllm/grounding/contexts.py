@@ -89,17 +89,15 @@ _LOW: Final = (DegreeWord.MINIMAL, DegreeWord.SLIGHT)
 _HIGH: Final = (DegreeWord.MARKED, DegreeWord.STRONG)
 
 
+_FROM_EYES: Final = frozenset(("from the eyes", "from the eye"))
+_BY_NEIGHBOURS: Final = frozenset(("upper", "lower", "most", *_FROM_EYES))
+"""Words that mean nothing by themselves."""
+
+
 def in_context(found: list[Sign]) -> list[Sign]:
     """The signs of a sentence with what they mean beside each other; phrases of several words made one."""
     for i, sign in enumerate(found):
-        if (
-            sign.flags
-            or sign.kinds
-            or sign.acts
-            or sign.degree
-            or sign.part
-            or sign.word in ("upper", "lower", "most")
-        ):
+        if sign.flags or sign.kinds or sign.acts or sign.degree or sign.part or sign.word in _BY_NEIGHBOURS:
             _settle(found, i)
     return list(_merged(found))
 
@@ -127,6 +125,8 @@ def _settle(found: list[Sign], i: int) -> None:
         _at(found, i + 2).kinds = _NONE  # "smooth as a pebble"
     if sign.acts and not sign.part:
         _of_acts(found, i)
+    if sign.word in _FROM_EYES and any("wrinkle" in s.kinds for s in found[:i]):
+        sign.part = "eye corners"  # "wrinkles fan out *from the eyes*"
     if sign.word == "between them" and not any(s.part == "brows" for s in found[:i]):
         sign.part, sign.flags = None, frozenset({"place"})
     if sign.word in ("upper", "lower") and before.word in _OWNERS and not (after.part or after.acts):

@@ -185,6 +185,9 @@ def _of_comparison(signs: list[Sign], chunk: Chunk, i: int) -> bool:
 
 def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
     chunk = chunks[of.chunk]
+    if coded := next((side for i in of.signs if signs[i].acts and (side := signs[i].side)), None):
+        of.side = coded  # "R4"
+        return
     part = next((i for i in of.signs if signs[i].part), None)
     own = part is not None and chunk.first <= part < chunk.last
     near = _before(signs, part) if part is not None else set()

@@ -82,6 +82,9 @@ MOVES: Final = _meanings(
         "wrinkle; flare=outside:nostril dilate",
         "nostrils": "flare wide=outside:nostril dilate",
         "eye corners": "wrinkle furrow show=cheek raiser; smooth=cheek raiser",
+        "nasolabial folds": "inward furrow wrinkle show=upper lip raise | lip corner pull; smooth=upper lip "
+        "raise",
+        "lip gap": "wide open apart up show=lips part | jaw drop; close narrow small=not lips part",
         "upper teeth": "show=upper lip raise",
         "lower teeth": "show=lower lip depress",
         "under eyes": "tense press=lid tightener; wrinkle furrow puff=cheek raiser",
@@ -134,7 +137,7 @@ WHOLE_ACTS: Final = _acts(
         "brow lower": "frown, scowl, glower, corrugator, corrugators, corrugator supercilii, procerus",
         "eye close | lid tightener": "squint, screwed up eyes",
         "eye close": "wink, blink, shut eye, shuteye, blepharospasm",
-        "jaw drop": "gape, yawn, slack jawed, slackjawed, open mouthed, openmouthed",
+        "jaw drop": "gape, yawn, mouth hangs, slack jawed, slackjawed, open mouthed, openmouthed",
         "lip pucker | chin raise": "pucker",
         "lip pucker": "kiss shape, kiss mouth, kissing mouth, duck face, duck mouth, whistle shape, moue, "
         "kissing shape",
@@ -144,6 +147,7 @@ WHOLE_ACTS: Final = _acts(
         "lip pressor": "lip upon lip, lip on lip, lip against lip, lip to lip, one lip on the other, one "
         "lip against the other, lip over lip",
         "lips part | upper lip raise | lower lip depress | jaw drop": "dental show, tooth show",
+        "lip pressor | lip tightener": "tight lipped, tightlipped, thin lipped, tightly lipped",
         "dimpler": "dimple, dimples, dimpling, dimpled, buccinator",
         "cheek raiser": f"{_REACHES}, crow's feet, crows feet, crow feet, crow feets, crow foot, laugh "
         "lines, crow s "

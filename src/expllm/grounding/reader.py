@@ -56,10 +56,11 @@ def read_text(text: "str | CoT") -> TextReading:
     claims: dict[tuple[object, ...], Claim] = {}
     unread: list[Unread] = []
     count = 0
+    told: frozenset[str] = frozenset()
     for part, start, end in headed(whole):
         for items, tokens in sentences(whole, start, end):
             exact = [_claim(draft, items, whole, part) for draft in _read_sentence(mark(items))]
-            free = restated(whole, tokens, part)
+            free = restated(whole, tokens, part, told)
             found = combined(exact, free)
             for claim in found:
                 claims.setdefault(
@@ -69,8 +70,14 @@ def read_text(text: "str | CoT") -> TextReading:
                 first, last = items[0].start, items[-1].end
                 unread.append(Unread(first, last, whole[first:last], part))
             count += bool(found) or free.speaks
+            told |= _told(found)
     ordered = tuple(sorted(claims.values(), key=lambda claim: (claim.start, claim.end)))
     return TextReading(ordered, tuple(unread), count)
+
+
+def _told(claims: list[Claim]) -> frozenset[str]:
+    """The actions that claims affirm."""
+    return frozenset(action for claim in claims if not claim.negated for action in claim.units)
 
 
 def _read_sentence(items: list[Item]) -> list[ClaimDraft]:

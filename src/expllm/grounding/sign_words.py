@@ -105,6 +105,11 @@ PART_NAMES: Final = _by_phrase(
         "of eye, outside the eyes, beside eyes, outer canthus, outer edges of the eyes, outer edge of the "
         "eye, edges of the eyes, corners by the temples, outer eye corners, outer eye corner, eyes' "
         "corners, eyes' outer corners, tails of the eyes, tail of the eye, outer rims of the eyes",
+        "nasolabial folds": "nasolabial fold, nasolabial folds, nasolabial furrow, nasolabial furrows, "
+        "nasolabial crease, nasolabial creases, nasolabial line, nasolabial lines, nasolabial sulcus, "
+        "nasolabial sulci, folds beside the nose, folds from the nose to the mouth, lines from the nose to "
+        "the mouth",
+        "lip gap": "interlabial gap, interlabial distance, interlabial space",
         "upper teeth": "upper teeth, top teeth, upper row of teeth, upper incisors, maxillary incisors, "
         "maxillary teeth, upper tooth, teeth of up, upper gums, gum line, upper teeths, "
         "upper gum, top row, upper row, teeth above",
@@ -125,7 +130,9 @@ _UP = (
     "up, raise, lift, elevate, elevation, hoist, heightened, climb, ascend, ascent, soar, hike, jack, "
     "cock, boost, mount, leap, jump, shoot, rocket, perk, quirk, levitate, hitch, uplift, upturn, rise, "
     "rised, raisen, risen, high, higher, highest, aloft, skyward, skywards, upward, upwards, up, "
-    "upwardly, hairline, upswept, upraise, superiorly, steeple, peel, peel back, peel away, peak, float, "
+    "upwardly, hairline, toward the hair, towards the hair, into the hair, toward her hair, "
+    "towards her hair, into her hair, toward his hair, towards his hair, into his hair, upswept, "
+    "upraise, superiorly, steeple, peel, peel back, peel away, peak, float, "
     "top of their excursion, "
     "surge, rear, superior displacement, above the normal height, over the normal height, upper position, "
     "upstairs, skywards, heavenward, uptick, upcurve, upcurl, winch, fly, taller, height, into the "
@@ -303,7 +310,7 @@ _WORDS: Final = {
     "arch": "arch, archly",
     "gape": "gape, agape, yawn, drops open, fall open, falls open, fell open, fallen open, hang open, "
     "hangs open, hung open, hanging open, falling open, drop open, dropped open, dropping open, slack "
-    "jawed, swings open, swing open, swung open, slack and open, wide agape, hang, mouth hangs",
+    "jawed, swings open, swing open, swung open, slack and open, wide agape, hang",
     "thrust": "thrust, jut, protrude, protrusion, push, project, poke, stick, advance, forward, forwards, "
     "ahead, in front, to the front, anteriorly, anterior, prow, out, protract, shove, extend, outward, "
     "forth, protrusive, underbite, prognathic, advancement, protraction, step out, prognathism, "

@@ -100,6 +100,7 @@ class Statement:
     side: Side | None = None
     both: bool = False
     only: bool = False
+    even: bool | None = None
     degree: DegreeWord | None = None
 
     @property

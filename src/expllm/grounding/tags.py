@@ -237,7 +237,7 @@ def _single(tokens: list[Item], i: int) -> Item:
     else:
         kind, value = "other", None
     if token.kind == "number":
-        kind, value = "number", _intensity(word)
+        kind, value = "number", intensity(word)
     elif token.kind == "mark":
         kind, value = _MARKS.get(word, "comma"), None
     return Item(kind, word, token.start, token.end, value)
@@ -291,6 +291,7 @@ def _no_motion(word: str, after: str, before: str) -> bool:
     return after in ACTS and word in ("wide", "tight", "open")
 
 
-def _intensity(word: str) -> float | None:
+def intensity(word: str) -> float | None:
+    """The intensity that a number quotes; None where it is none."""
     number = round(float(word.rstrip("% \t\n")) / (100 if word.endswith("%") else 1), 6)
     return number if 0 <= number <= 1 and ("." in word or "%" in word or number in (0, 1)) else None

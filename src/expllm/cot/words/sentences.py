@@ -177,7 +177,8 @@ def _nothing(observations: Observations, voice: Voice) -> str:
 
 def _at_rest(observations: Observations, told: bool, voice: Voice) -> list[str]:
     """At most one sentence, where movements were told, on what was measured and does not move."""
-    more = sentence(voice.pick("more", word_tables.frames("observations")["nothing_more"])) if told else None
+    known = told and observations.absent  # "everything else" needs something else that was measured
+    more = sentence(voice.pick("more", word_tables.frames("observations")["nothing_more"])) if known else None
     lines = [line for line in (_resting(observations, voice), more) if line]
     return lines[: int(voice.pick("rest lines", ("0", "1", "1")))]
 

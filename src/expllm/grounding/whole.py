@@ -1,0 +1,243 @@
+"""What is said of the whole face: "the face is at rest", "nothing moves but the left brow".
+
+A sentence is spelled as one letter a word, by what kind of word it is; turns are patterns of these letters.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from expllm.core.vocabulary import ACTION_UNITS, Side
+from expllm.grounding.chunks import Chunk
+from expllm.grounding.claims import DegreeWord
+from expllm.grounding.movements import LOWER_FACE, MOUTH, TABLES
+from expllm.grounding.signs import Sign
+from expllm.grounding.statements import Statement
+
+_ALL: Final = tuple(dict.fromkeys(unit.action for unit in ACTION_UNITS))
+_SIDED: Final = tuple(dict.fromkeys(unit.action for unit in ACTION_UNITS if unit.side))
+_WORDS: Final = {
+    word: letter
+    for letter, text in {
+        "W": "face,visage,countenance,physiognomy,features,feature,muscle,muscles,musculature,everything,"
+        "facial muscle,facial muscles,facial features,part,parts,area,region",
+        "N": "nothing,nothing at all,nothing whatever,nothing whatsoever,nothing else,and nothing else",
+        "Q": "nothing happens,nothing happened,nothing whatever happens",
+        "L": "else,otherwise",
+        "F": "the rest,the rest of,rest of,remainder,remaining,other features",
+        "H": "half,side,halves,sides",
+        "X": "except,except for,save,save for,apart from,aside from,other than,but for,excepting,barring,"
+        "excluding,bar,but,exception",
+        "B": "is,are,was,were,be,been,being,remain,remains,remained,stay,stays,stayed,keep,keeps,kept,lie,"
+        "lies,appear,appears,look,looks,seem,seems,do,does,did,has,have,can,there",
+        "V": "show,shows,showed,showing,display,displays,displayed,exhibit,exhibits,betray,betrays",
+        "Y": "seen,visible,present,evident,apparent,observed,detected,noticeable,found,discernible,"
+        "perceptible,detectable,noted,recorded,visibly",
+        "g": "facial movement,facial movements,facial activity,facial motion,muscle movement,"
+        "muscle movements,muscle activity",
+        "U": "as far as,if,unless,until,till,when,once,before,after,where,what",
+        "T": "that,which,who",
+        "I": "it",
+        "D": "the,a,an,this,of,in,on,his,her,its,their,these,any,at,all,entire,whole,every,single,facial,one,"
+        "thing,here,across,anywhere,of the,in the,both,each,from,to",
+        "A": "completely,entirely,wholly,quite,perfectly,totally,utterly,fully,absolutely,altogether,very,"
+        "almost,nearly,also,simply,currently,overall,now,virtually,practically,truly,clearly,really,actually",
+    }.items()
+    for word in text.split(",")
+}
+"""What a word is in a turn: (W) the whole, (N) nothing, (L) else, (F) the rest, (H) half, (X) except, (B) is,
+(V) shows, (Y) to be seen, (g) facial movement, (T) that, (I) it, (D) small words, (A) how very. By what else
+is known of words: (P) a part or a movement with a name, (S) a side, (K) a mark, (C) and, (E) means, (Z) not,
+(O) only, (R) at rest, (r) calm, (J) rests, (G) moves, (M) moves in some way."""
+
+ABOUT_FACES: Final = frozenset(
+    ("movement", "movements", *(word for word, letter in _WORDS.items() if letter in "WNQFgH"))
+)
+"""Words with which a sentence may speak of the face and name none of its parts."""
+
+_RESTS: Final = frozenset("still calm relaxed slack".split())
+_MOODS: Final = frozenset(
+    "calm neutral serene placid quiet peace untroubled unperturbed steady silent".split()
+)
+"""Whoever says so of a face names its mood, and no rest."""
+
+_BLANK: Final = frozenset(
+    "blank expressionless motionless immobile unmoving inexpressive inert deadpan".split()
+)
+_VERBS: Final = frozenset(
+    "is are was were remain remains stay stays stayed keep keeps kept hold holds held rests lies stands "
+    "does do".split()
+)
+_PARTS: Final = "[DSA]*P(?:[KC]+[DSA]*P)*"
+_MOVED: Final = "[DSAM]*P(?:[KC]+[DSAM]*P)*"
+_BUT: Final = f"X(?P<but>{_MOVED})"
+_WHOLE: Final = "(?:D*(?:F[DH]*W?|W+)(?:D+W)?L?|DL)"
+_HALF: Final = "D*SH(?:D+W)"
+_REST: Final = "(?:[AB]*BA*(?P<rest>R)|A*(?P<rests>J))"
+_END: Final = "[DWAY]*(?=[KTCEX]|$)"
+_BEGIN: Final = "(?:^|(?<=[KTCEXM]))(?:[AL]K?)?(?:TD+)?"
+_IDLE: Final = (
+    f"{_WHOLE}(?:K?{_BUT}K?)?{_REST}",
+    "D*F[DH]*W?(?:D+W)?[AB]*BA*(?P<calm>r)",
+    f"(?P<half>{_HALF}){_REST}",
+    f"(?P<half>{_HALF})B*Z[AB]*[Gg]",
+    f"N(?:D*W)?L?(?:{_BUT})?[AB]*G",
+    "Q",
+    f"Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABL]*G|[DAL]*(?:g|G(?=D+W|B+A*Y))(?:D+W)?(?:B+A*Y)?)",
+    f"{_WHOLE}[VB]?B*Z[DAB]*[Gg]",
+    "BBZ[DAL]*[Gg]",
+)
+_TURNS: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        *(
+            f"{_BEGIN}(?:{_BUT.replace('<but>', '<before>')}K*)?{idle}{_END}"
+            f"(?:K?{_BUT.replace('<but>', '<after>')}(?=[KTCE]|$))?"
+            for idle in _IDLE
+        ),
+        f"{_BEGIN}(?:[IB]*B)?(?:O|NX)(?P<only>{_PARTS})(?:T?[AB]*G|BA*Y){_END}",
+        f"{_BEGIN}DO(?:DTG|[Gg])A*B[AB]*D*(?P<only>{_PARTS}){_END}",
+        f"{_BEGIN}[DA]*[Gg](?:D+W)?[AB]*O(?P<only>{_PARTS}){_END}",
+        f"{_BEGIN}IB(?P<mover>{_PARTS})TG{_END}(?:K*Z(?P<idle>{_PARTS}){_END})?",
+    )
+)
+_NEEDED: Final = re.compile("[WNQFO]|Z[DAL]*[Gg]|DL|SH|IB.*T")
+_REMAINING: Final = frozenset("beyond else elsewhere other further additional more besides".split())
+_EXPANDED: Final = {"*mouth": MOUTH, "*lower face": LOWER_FACE}
+_WITH: Final = {"jaw": ("lips part",), "eyes": ("cheek raiser",), "lids": ("cheek raiser",)}
+"""What moves with a part whether anybody says so or not."""
+
+_NEVER_TENSE: Final = frozenset(("eye close", "lips part"))
+"""What a relaxed face may do."""
+
+
+@dataclass(frozen=True)
+class WholeFace:
+    """What a sentence says of the whole face.
+
+    Attributes:
+        statements: Its denials, and the activity of what it excepts.
+        spans: First and last word of each turn: nothing else is to be read there but movements with a name.
+    """
+
+    statements: list[Statement]
+    spans: list[tuple[int, int]]
+
+
+def whole_face(words: list[Sign], chunks: list[Chunk], told: frozenset[str]) -> WholeFace:
+    """The turns of a sentence about the whole face.
+
+    Args:
+        told: Actions that the text has told by now; "the rest of the face" is what is left of it.
+    """
+    letters = "".join(map(_letter, words))
+    found = WholeFace([], [])
+    if not _NEEDED.search(letters):
+        return found
+    supposed = [c.supposed_from for c in chunks if c.supposed_from is not None]
+    for turn in _TURNS:
+        for match in turn.finditer(letters):
+            first, last = match.span()
+            taken = any(a < last and first < b for a, b in found.spans)
+            if taken or any(first <= at < last for at in supposed):
+                continue
+            found.spans.append((first, last))
+            found.statements.extend(_stated(match, words, told))
+    return found
+
+
+def _letter(sign: Sign) -> str:  # noqa: PLR0911 - a return a kind
+    if sign.part or sign.acts:
+        return "P"
+    if sign.side:
+        return "S"
+    if letter := _WORDS.get(sign.word):
+        return letter
+    flags = (
+        ("comma", "K"),
+        ("and", "C"),
+        ("or", "C"),
+        ("means", "E"),
+        ("only", "O"),
+        ("no", "Z"),
+        ("break", "T"),
+    )
+    if letter := next((letter for flag, letter in flags if flag in sign.flags), ""):
+        return letter
+    if sign.word in _MOODS:
+        return "r"
+    if sign.kinds & _RESTS or sign.word in _BLANK:
+        return "J" if sign.word.split()[0] in _VERBS else "R"
+    if sign.kinds:
+        return "G" if "generic" in sign.kinds else "M"
+    return "A" if sign.degree else "U"
+
+
+def _stated(match: re.Match[str], words: list[Sign], told: frozenset[str]) -> Iterator[Statement]:
+    """The statements of a turn: the activity of what is excepted, and the rest of all else."""
+    groups = match.groupdict()
+    moving = [name for name in ("before", "but", "after", "only", "mover") if groups.get(name)]
+    spared: set[str] = set()
+    for name in moving:
+        for part in _parts(match, name):
+            actions = _activity(words[part])
+            spared.update(actions, _WITH.get(str(words[part].part), ()))
+            if "M" not in match[name]:
+                side = _side_of(match, words, name, part)
+                kind = "generic" if words[part].part else "act"
+                yield Statement(0, {part}, kind, kind, actions, False, side=side, only=side is not None)
+    if groups.get("mover"):
+        for part in _parts(match, "idle") if groups["idle"] else ():
+            yield Statement(0, {part}, "face", "still", _activity(words[part]), True)
+        return
+    if set(match[0]) & {"F", "L"} or _of_the_rest(words[: match.end()]):
+        spared |= told
+    half = groups.get("half")
+    side = next((s.side for s in words[slice(*match.span("half"))] if s.side), None) if half else None
+    actions = tuple(action for action in (_SIDED if half else _ALL) if action not in spared)
+    rest = words[match.start("rest")] if groups.get("rest") else None
+    easy = bool(groups.get("calm")) or (rest is not None and bool(rest.kinds & {"relaxed", "slack"}))
+    if easy:
+        actions = tuple(action for action in actions if action not in _NEVER_TENSE)
+    degree = DegreeWord.MODERATE if easy else None
+    yield Statement(
+        0, {match.start(), match.end() - 1}, "face", "still", actions, True, side=side, degree=degree
+    )
+
+
+def _of_the_rest(words: list[Sign]) -> bool:
+    """ "*Beyond* this, nothing moves", "*apart from that*, ...", "no *other* movement"."""
+    named = any(not _REMAINING.isdisjoint(sign.word.split()) for sign in words)
+    return named or any(
+        _WORDS.get(one.word) == "X" and two.word in ("this", "that", "these", "it")
+        for one, two in pairwise(words)
+    )
+
+
+def _parts(match: re.Match[str], name: str) -> list[int]:
+    return [i for i in range(*match.span(name)) if match.string[i] == "P"]
+
+
+def _side_of(match: re.Match[str], words: list[Sign], name: str, part: int) -> Side | None:
+    """The side that stands before a part: "apart from the *left* brow"."""
+    for i in range(part - 1, match.start(name) - 1, -1):
+        if match.string[i] in "PKC":
+            return None
+        if words[i].side:
+            return words[i].side
+    return None
+
+
+def _activity(sign: Sign) -> tuple[str, ...]:
+    """The actions that may be meant where a part is only said to move."""
+    if not sign.part:
+        return sign.acts
+    table = TABLES[sign.part]
+    every = tuple(dict.fromkeys(action for some in table.values() for action in some))
+    bare = table.get("generic") or table.get("still") or every
+    return tuple(
+        action for name in bare for action in _EXPANDED.get(name, (name.removeprefix("not "),))
+        if not action.startswith("outside:")
+    )  # fmt: skip

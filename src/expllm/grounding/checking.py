@@ -41,7 +41,7 @@ NUMBER: Final = 0.05
 UNEVEN: Final = 0.02
 """A side that is said to move more may be weaker by this."""
 
-ALIKE: Final = 0.15
+_ALIKE: Final = 0.15
 """Sides that are said to move alike may differ by this, or by half of the stronger one."""
 
 _UNITS: Final = {
@@ -158,7 +158,7 @@ def _check_even(
     if claim.even is None or len(known) < 2:
         return None
     apart = max(known) - min(known)
-    if claim.even and apart > max(ALIKE, max(known) / 2):
+    if claim.even and apart > max(_ALIKE, max(known) / 2):
         return _Finding(Verdict.WRONG_SIDE, values, f"says the same on both sides, {_pair(sided)}")
     if claim.even:
         return None

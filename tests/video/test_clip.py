@@ -207,6 +207,14 @@ def test_limits_are_kept(plain: bytes) -> None:
             frames_of(plain, limits=limits)
 
 
+def test_a_rate_that_no_camera_has_is_refused_unless_fewer_frames_are_looked_at() -> None:
+    fast = encode((marked(i) for i in range(40)), fps=500)
+    with pytest.raises(VideoError, match="claims 500 frames a second, more than 240: use --fps"):
+        frames_of(fast)
+    assert len(frames_of(fast, Sampling(fps=100))) == 8
+    assert len(frames_of(fast, Sampling(every=5))) == 8
+
+
 @pytest.fixture
 def loopback() -> Iterator[tuple[str, list[str]]]:
     """A web server on this machine, and the requests that it saw."""

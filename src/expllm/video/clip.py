@@ -47,11 +47,12 @@ _PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*")
 
 @dataclass(frozen=True)
 class VideoLimits:
-    """How much a video may cost: bytes, pixels a side, hours, seconds of processor time without a frame."""
+    """How much a video may cost: bytes, pixels a side, hours, frames a second, seconds without a frame."""
 
     max_bytes: int = 4 * 2**30
     max_side: int = 8192
     max_hours: float = 12.0
+    max_fps: float = 240.0
     patience_s: float = 30.0
 
 
@@ -214,9 +215,11 @@ class Clip(Closing):
         end. It names what lies in the wanted part only.
 
         Raises:
-            VideoError: not one frame can be decoded, or the decoder stands still.
+            VideoError: not one frame can be decoded, the decoder stands still, or the file claims too many
+                frames a second to look at each of them.
         """
         self._part = sampling or Sampling()
+        self._check_rate()
         picker, stop = self._part.picker(), self._part.stop
         number, before = 0, float("-inf")
         for decoded in self._decoded_frames():
@@ -329,6 +332,14 @@ class Clip(Closing):
             self.name, self._container.format.name, context.name, width, height,
             float(rate) if rate else None, duration, stream.frames,
         )  # fmt: skip
+
+    def _check_rate(self) -> None:
+        rate, most = self.info.fps or 0.0, self._limits.max_fps
+        if rate / self._part.every > most and self._part.fps is None:
+            raise VideoError(
+                f"{self.name}: claims {rate:,.0f} frames a second, more than {most:g}: "
+                "use --fps to look at fewer"
+            )
 
     def _check_length(self, seconds: float) -> None:
         if seconds > 3600 * self._limits.max_hours:

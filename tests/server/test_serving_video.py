@@ -25,7 +25,10 @@ from waiting import HANG_S, wait_until
 
 import expllm
 from expllm.faces.au_reader import load_calibration
+from expllm.server.http_errors import ApiError
 from expllm.server.server_config import ServerLimits
+from expllm.server.video_replies import VideoQuery
+from expllm.video.clip import Sampling
 from expllm.video.events import Episode
 
 WEBM = {"Content-Type": "video/webm"}
@@ -113,6 +116,15 @@ def test_every_file_is_what_its_name_says(video_server: Running, finished: str) 
     assert len(webvtt.from_string(body["episodes.vtt"].decode()).captions) == len(episodes)
     assert body["people.csv"].startswith(b"person,")
     assert video_server.ask("GET", f"/v1/video/{finished}/files/secrets.txt").status == 404
+
+
+def test_frames_are_chosen_as_on_the_command_line() -> None:
+    assert VideoQuery.model_validate({"every": 3, "start": 1.0}).options.sampling == Sampling(
+        None, 3, 1.0, None
+    )
+    assert VideoQuery.model_validate({"fps": 5.0}).options.sampling == Sampling(5.0)
+    with pytest.raises(ApiError, match="either fps or every"):
+        _ = VideoQuery.model_validate({"every": 3, "fps": 5.0}).options
 
 
 def test_a_form_brings_the_name(video_server: Running) -> None:

@@ -34,6 +34,9 @@ class VideoQuery(BaseModel):
     fps: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = Field(
         None, description="Look at so many frames a second at most."
     )
+    every: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        1, description="Look at every so many-th frame; not together with fps."
+    )
     start: _Seconds = Field(0.0, description="Begin at this second.")
     stop: _Seconds | None = Field(None, description="End before this second.")
     people: Annotated[int, Field(ge=1, le=1000)] | None = Field(
@@ -46,14 +49,16 @@ class VideoQuery(BaseModel):
         """The same for the analysis.
 
         Raises:
-            ApiError: 400; it ends before it begins.
+            ApiError: 400; it ends before it begins, or has both `fps` and `every`.
             UsageError: `neutral` is no span.
         """
         if self.stop is not None and self.stop <= self.start:
             raise bad_request("stop must be later than start.", "stop")
+        if self.fps is not None and self.every != 1:
+            raise bad_request("Send either fps or every.", "every")
         rest = Rest(span=None if self.neutral is None else parse_span(self.neutral))
         return VideoOptions(
-            Sampling(self.fps, 1, self.start, self.stop), mirrored=self.mirrored, rest=rest,
+            Sampling(self.fps, self.every, self.start, self.stop), mirrored=self.mirrored, rest=rest,
             people=self.people, labels=int(self.labels), explain=self.explain,
         )  # fmt: skip
 

@@ -61,10 +61,10 @@ NEARER: Final = 0.5
 CLEARER: Final = 1.5
 """How many times better a shape must fit another face to doubt whose it is."""
 
-REACH: Final = 1.5
+_REACH: Final = 1.5
 """Two faces whose boxes touch when they grow by this may soon be taken for each other."""
 
-STEP: Final = 0.03
+_STEP: Final = 0.03
 """Least seconds between two looks at faces that are so near: at 0.08 two who cross were five, at 0.04 two."""
 
 OTHER_SHAPE: Final = 0.06
@@ -172,7 +172,7 @@ class Follower(Closing):
 
     def needs(self, time: float) -> bool:
         """Whether a frame that nobody wants must be followed, too: people pass each other meanwhile."""
-        if time - self._followed < STEP:
+        if time - self._followed < _STEP:
             return False
         boxes = [_grown(one.box) for one in self._tracks if time - one.seen <= REMEMBERED]
         return any(overlap(a, b) > 0 for a, b in combinations(boxes, 2))
@@ -291,8 +291,8 @@ class Follower(Closing):
 
 def _grown(box: Rect) -> Rect:
     x, y, width, height = box
-    more = REACH - 1
-    return x - more * width / 2, y - more * height / 2, REACH * width, REACH * height
+    more = _REACH - 1
+    return x - more * width / 2, y - more * height / 2, _REACH * width, _REACH * height
 
 
 def _add(faces: list[Face], new: Sequence[Face]) -> None:

@@ -29,7 +29,7 @@ SECONDS: Final = 10.0
 Sighting = tuple[float, float, float, float, float]
 """Seconds, and x, y, width, height in pixels."""
 
-ENDS: Final = 8
+_AT_THE_ENDS: Final = 8
 """Sightings at the beginning and at the end of a track that say how it moved there."""
 
 
@@ -95,7 +95,7 @@ class StretchDraft:
 def _ends(sightings: Sequence[Sighting]) -> dict[str, Any]:
     """How often a track was seen, and where first and last."""
     rounded = [tuple(round(float(value), 3) for value in one) for one in sightings]
-    return {"times": len(rounded), "first": rounded[:ENDS], "last": rounded[-ENDS:]}
+    return {"times": len(rounded), "first": rounded[:_AT_THE_ENDS], "last": rounded[-_AT_THE_ENDS:]}
 
 
 @dataclass(frozen=True)

@@ -222,8 +222,8 @@ def ask(settings: Settings, model: str, known: set[str]) -> Iterator[Row]:
         for place, index in enumerate(some):
             face = reading.faces[index]
             assert face.aus is not None
-            known = {"id": face.id, "truth": face.label.value, "aus": dict(face.aus)}
-            yield {**known, **row_of(answers, place)}
+            asked = {"id": face.id, "truth": face.label.value, "aus": dict(face.aus)}
+            yield {**asked, **row_of(answers, place)}
 
 
 def row_of(answers: Any, place: int) -> Row:

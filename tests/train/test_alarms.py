@@ -148,7 +148,8 @@ def test_a_ratio_to_first_steps_of_zero_trips_as_well(
     name: str, values: dict[str, tuple[float, ...]]
 ) -> None:
     ((key, course),) = values.items()
-    steps = [replace(step_of(n, sound), **{key: value}) for n, value in enumerate(course, 1)]
+    changes: list[dict[str, Any]] = [{key: value} for value in course]
+    steps = [replace(step_of(n, sound), **changed) for n, changed in enumerate(changes, 1)]
     alone = {**dict.fromkeys(BOUNDS), "window": 3, name: BOUNDS[name]}
     alarm = tripped(steps, alone)
     assert alarm is not None

@@ -74,7 +74,7 @@ def test_an_alarm_is_a_column_and_no_end(tmp_path: Path, monkeypatch: pytest.Mon
         (stage / "stopped_model" / "expllm.json").write_text("{}")
         return SimpleNamespace(wait=lambda _: 6)
 
-    monkeypatch.setattr(measure_grpo.subprocess, "Popen", stopped)
+    monkeypatch.setattr("measure_grpo.subprocess.Popen", stopped)
     assert measure_grpo.trained(settings, 3) == stage / "stopped_model"
     said = SimpleNamespace(card={"alarm": {"name": "padding", "step": 40, "value": 0.4}})
     monkeypatch.setattr("expllm.model.manifest.read_manifest", lambda _: said)

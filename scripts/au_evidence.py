@@ -21,6 +21,8 @@ LEAST_R, LEAST_FLIP, LEAST_AUC, LEAST_SEEN = 0.8, 0.9, 0.7, 8
 an expression that shows it stand apart from neutral ones by so much (AUC), or faces on which raters who
 knew nothing saw it from those on which they did not; or they saw it so much more often among the top 20 of
 a reader than among 20 random faces."""
+SLACK: Final = 0.02
+"""In pictures, where faces are found and cut out anew, agreement is so much lower."""
 SHUT: Final = 0.02
 """Most of MediaPipe's `jawOpen` of a mouth that is shut: movements of the lips are looked for there."""
 

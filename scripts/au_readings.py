@@ -14,12 +14,11 @@ from typing import Any, Final, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
-from torch import Tensor
 from tower_faces import Faces, ferplus, portraits
-from tower_net import PREFIX, Seeing
+from tower_net import Seeing, trained
 from tower_views import plain
 
+from expllm.faces.quantized_weights import read_weights
 from expllm.files.progress import Progress
 
 Array = NDArray[np.floating[Any]]
@@ -68,8 +67,8 @@ def read(part: str, tower: Path, data: Path, crops: Path) -> Read:
     """A part as the tower reads it, from the file beside it if it was read before."""
     path = tower / f"read-{part.replace(':', '-')}.npz"
     if not path.exists():
-        heads = load_file(tower / "units.safetensors")
-        found = _read(_net(tower, heads), _faces(part, data, crops), part, heads)
+        heads = read_weights(tower / "units.safetensors")
+        found = _read(trained(tower), _faces(part, data, crops), part, heads)
         np.savez(path, **{field.name: getattr(found, field.name) for field in fields(found)})
     with np.load(path) as stored:
         return Read(*(stored[field.name] for field in fields(Read)))
@@ -100,17 +99,8 @@ def _rated(name: str, data: Path, crops: Path) -> Faces:
     return Faces(*both).at(torch.isin(torch.cat([part.rows for part in parts]), wanted))
 
 
-def _net(tower: Path, heads: dict[str, Tensor]) -> Seeing:
-    net = Seeing().eval()
-    parts = load_file(tower / "tower.safetensors")
-    state = {f"tower.{name.removeprefix(PREFIX)}": part.float() for name, part in parts.items()}
-    state |= {name: part for name, part in heads.items() if not name.startswith("scale.")}
-    net.load_state_dict(state)
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
 @torch.no_grad()
-def _read(net: Seeing, faces: Faces, part: str, heads: dict[str, Tensor]) -> Read:
+def _read(net: Seeing, faces: Faces, part: str, heads: dict[str, NDArray[np.float32]]) -> Read:
     found: dict[str, list[NDArray[np.float32]]] = {"straight": [], "flipped": [], "clear": [], "logits": []}
     with Progress(len(faces), doing="reading", things=f"faces of {part}") as progress:
         for begin in range(0, len(faces), 64):
@@ -127,9 +117,9 @@ def _read(net: Seeing, faces: Faces, part: str, heads: dict[str, Tensor]) -> Rea
             for _ in range(len(pictures)):
                 progress.step(0)
     said = {name: np.concatenate(parts) for name, parts in found.items()}
-    teacher = (faces.units - heads["scale.units.mean"]) / heads["scale.units.spread"]
+    teacher = (faces.units.numpy() - heads["scale.units.mean"]) / heads["scale.units.spread"]
     return Read(
-        said["straight"], said["flipped"], said["clear"], teacher.numpy(), faces.channels.numpy(),
+        said["straight"], said["flipped"], said["clear"], teacher, faces.channels.numpy(),
         faces.clear.numpy(), said["logits"], faces.targets.numpy(), faces.majority.numpy(),
         faces.rows.numpy(),
     )  # fmt: skip

@@ -19,6 +19,7 @@ import numpy as np
 from au_evidence import (
     LEAST_FLIP,
     LEAST_R,
+    SLACK,
     by_labels,
     by_rated_faces,
     by_raters,
@@ -28,12 +29,13 @@ from au_evidence import (
 )
 from au_readings import Array, Read, read
 from flat_json import flat_json
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 from tower_faces import LABELS
 
 from expllm.core.vocabulary import ACTION_UNITS
 from expllm.faces.au_reader import Channel, channel_of, load_calibration
 from expllm.faces.pixel_reader import Ramp
+from expllm.faces.quantized_weights import quantized, read_weights
 from expllm.faces.unit_network import CHANNELS, DEAD_CHANNELS
 
 ASSETS: Final = Path(__file__).parents[1] / "src" / "expllm" / "assets"
@@ -48,8 +50,6 @@ LEAST_CLEAR: Final = 0.1
 AUC of lip corner pull for happiness, nose wrinkle and upper lip raise for anger, lips part for surprise:
 .99, .90, .90, .90 from .5 on; .99, .94, .86, .86 from .2; .99, .96, .95, .89 from .05; then .99, .84, .77,
 .90."""
-SLACK: Final = 0.02
-"""In pictures, where faces are found and cut out anew, agreement is so much lower."""
 NEUTRAL: Final = LABELS.index("neutral")
 FALL_IN_PICTURES: Final = ("lid raise", "jaw drop")
 """Their r with the teacher falls below the rule where faces are found as in a picture (`measure_aus.py`)."""
@@ -119,7 +119,7 @@ class Fitter:
 
     def entry(self, action: str) -> dict[str, Any]:
         """What the table says of an action."""
-        pixels = self._ramp(action) if action in PIXELS else None
+        pixels = self._ramp(PIXELS[action]) if action in PIXELS else None
         channels = self._channel(action) if action in SHAPES else None
         figures: dict[str, Any] = {"raters": by_raters(action, self.ratings)}
         if pixels is not None:
@@ -137,20 +137,27 @@ class Fitter:
         return {
             "measured": sum(weights.values()) > 0,
             "pixels": pixels and vars(pixels),
+            "parts": self._parts(action),
             "channel": channels and _as_entry(channels),
             "weights": weights,
             "error": self._error(action, pixels, channels, weights),
             "figures": rounded(figures),
         }
 
-    def _ramp(self, action: str) -> Ramp:
+    def _parts(self, action: str) -> dict[str, Any]:
+        """The ramps of units of FACS that an action joins; empty where it is one unit."""
+        joined = [number for number, share in PIXELS.get(action, {}).items() if share > 0]
+        ramps = {number: vars(self._ramp({number: 1.0})) for number in joined if len(joined) > 1}
+        return {str(number): {k: v for k, v in ramp.items() if k != "facs"} for number, ramp in ramps.items()}
+
+    def _ramp(self, facs: dict[int, float]) -> Ramp:
         """Floor and dead zone from neutral faces, full scale from the strongest of all."""
-        one = Ramp(PIXELS[action], 0.0, 1.0, 2.0)
+        one = Ramp(facs, 0.0, 1.0, 2.0)
         values = {name: one.value(part.units) for name, part in self.learned.items()}
         rest = np.concatenate([values[name][part.label == NEUTRAL] for name, part in self.learned.items()])
         full = np.quantile(values["ferplus"], FULL)
         floor, dead = np.quantile(rest, [FLOOR, DEAD])
-        return Ramp(PIXELS[action], *(round(float(value), 4) for value in (floor, dead, full)))
+        return Ramp(facs, *(round(float(value), 4) for value in (floor, dead, full)))
 
     def _channel(self, action: str) -> Channel:
         """The same for a channel of MediaPipe."""
@@ -247,11 +254,11 @@ def rounded(figures: Any) -> Any:
 
 
 def ship(tower: Path, folder: Path) -> None:
-    """The network in 16 bits, with all its heads: training goes on from what ships."""
+    """The network in 8 bits, with all its heads: training goes on from what ships."""
     folder.mkdir(exist_ok=True)
-    heads = {name: part.astype(np.float16) for name, part in load_file(tower / "units.safetensors").items()}
-    (folder / "units.safetensors").write_bytes(save(heads))
-    (folder / "tower.safetensors").write_bytes((tower / "tower.safetensors").read_bytes())
+    for name in ("tower", "units"):
+        packed = quantized(read_weights(tower / f"{name}.safetensors"))
+        (folder / f"{name}.safetensors").write_bytes(save(packed))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from expression_data import PATTERNS, Array, Inputs
 from fit_au_bands import HELD_OUT, teacher_of
 from PIL import Image, ImageDraw, ImageFilter
-from unit_readings import net_of, read_shards, units_and_clear
+from tower_net import trained
+from unit_readings import read_shards, units_and_clear
 
 from expllm.data.people import people_part
 from expllm.faces.pixel_reader import MOST_TURNED, PixelReader, UnitTable
@@ -100,7 +101,7 @@ def _agreement(table: UnitTable, units: Array, truth: Array) -> list[str | float
 
 def changed(inputs: Inputs, count: int) -> Table:
     """What becomes of readings when pictures get worse."""
-    net, reader = net_of(inputs.net), PixelReader()
+    net, reader = trained(inputs.net), PixelReader()
     pictures = list(_portraits(inputs, count))
     plain = units_and_clear(net, _stack(pictures))
     read = plain[:, -1] >= reader.table.least_clear

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, dropout, relu
 from tower_faces import LABELS
 
+from expllm.faces.quantized_weights import read_weights
 from expllm.faces.unit_network import CHANNELS, FACS
 from expllm.model.presets import CONV_TOWER
 from expllm.model.vision import ConvConfig, ConvTower
@@ -73,14 +73,30 @@ class Seeing(nn.Module):
 
 def begun(folder: Path) -> Seeing:
     """A network whose tower is that of a folder; its heads are new unless the folder has them, too."""
-    stored = load_file(folder / "tower.safetensors")
     net = Seeing()
-    net.tower.load_state_dict({name.removeprefix(PREFIX): part.float() for name, part in stored.items()})
+    net.tower.load_state_dict(tower_state(folder))
     nn.init.zeros_(net.label.weight)
     heads = folder / "units.safetensors"
     if heads.exists():
-        found = {
-            name: part.float() for name, part in load_file(heads).items() if not name.startswith("scale.")
-        }
-        net.load_state_dict({**net.state_dict(), **found})
+        net.load_state_dict({**net.state_dict(), **head_state(folder)})
     return net
+
+
+def trained(folder: Path) -> Seeing:
+    """The network of a folder with `tower.safetensors` and `units.safetensors`, in 32 bits."""
+    net = Seeing().eval()
+    state = {f"tower.{name}": part for name, part in tower_state(folder).items()}
+    net.load_state_dict(state | head_state(folder))
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def tower_state(folder: Path) -> dict[str, Tensor]:
+    """Tensors of the tower alone; files in 8, 16 and 32 bits are read."""
+    stored = read_weights(folder / "tower.safetensors")
+    return {name.removeprefix(PREFIX): torch.from_numpy(part) for name, part in stored.items()}
+
+
+def head_state(folder: Path) -> dict[str, Tensor]:
+    """Tensors of the heads, less the scales of their units."""
+    stored = read_weights(folder / "units.safetensors")
+    return {name: torch.from_numpy(part) for name, part in stored.items() if not name.startswith("scale.")}

@@ -28,24 +28,6 @@ ASSET: Final = Path(__file__).parents[1] / "src" / "expllm" / "assets" / "seeing
 BATCH: Final = 64
 
 
-def net_of(folder: Path) -> Seeing:
-    """The network of a folder with `tower.safetensors` and `units.safetensors`.
-
-    PyTorch is loaded here and not before: where all readings are kept, nothing needs it.
-    """
-    import torch
-    from safetensors.torch import load_file
-    from tower_net import PREFIX, Seeing
-
-    parts = load_file(folder / "tower.safetensors")
-    state = {f"tower.{name.removeprefix(PREFIX)}": part.float() for name, part in parts.items()}
-    heads = load_file(folder / "units.safetensors")
-    state |= {name: part.float() for name, part in heads.items() if not name.startswith("scale.")}
-    net = Seeing().eval()
-    net.load_state_dict(state)
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
 def hash_of(folder: Path) -> str:
     """Short SHA-256 of both files."""
     digest = hashlib.sha256()
@@ -69,7 +51,10 @@ def read_shards(shards: list[Path], folder: Path, cache: Path | None) -> Array:
         if kept and kept.exists():
             read.append(np.load(kept))
             continue
-        net = net or net_of(folder)
+        if net is None:
+            from tower_net import trained  # PyTorch: not before something has to be read
+
+            net = trained(folder)
         read.append(_read(shard, net))
         if kept:
             kept.parent.mkdir(parents=True, exist_ok=True)

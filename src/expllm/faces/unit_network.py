@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from expllm.core.errors import RecordError
 from expllm.faces.convnets import windows
+from expllm.faces.quantized_weights import read_weights
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -52,6 +53,27 @@ CROP_SIDE: Final = 96
 UNIT_STRIDES: Final = (2, 1, 2, 1, 2, 1, 1, 1)
 REGIONS: Final = 3
 _PREFIX: Final = "model.vision_tower."
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What was read of N faces and of their mirror images, each by itself.
+
+    Attributes:
+        units: [2, N, 17] in deviations from the mean of the training faces.
+        channels: [2, N, 45] MediaPipe's scores; those of the mirror images are turned back.
+        clear: [2, N] log odds that the published models can be trusted on such a face.
+    """
+
+    units: _Array
+    channels: _Array
+    clear: _Array
+
+    def mean(self) -> "Seen":
+        """What is read of each face: the mean of both."""
+        known = 1 / (1 + np.exp(-self.clear.mean(axis=0)))
+        scores = np.clip(self.channels.mean(axis=0), 0, 1)
+        return Seen(self.units.mean(axis=0), scores, known.astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,16 +117,19 @@ class FaceNet:
         Args:
             pictures: Of any size and mode, the face filling most of each.
         """
+        return self.looks(pictures).mean()
+
+    def looks(self, pictures: "Sequence[Image.Image]") -> Looks:
+        """What is read of each face, and of its mirror image; both go through the network at once."""
         if not pictures:
-            units, channels = (np.empty((0, len(names)), np.float32) for names in (FACS, CHANNELS))
-            return Seen(units, channels, np.empty(0, np.float32))
+            units, channels = (np.empty((2, 0, len(names)), np.float32) for names in (FACS, CHANNELS))
+            return Looks(units, channels, np.empty((2, 0), np.float32))
         straight = np.stack([_pixels(picture) for picture in pictures])
         out = self._heads(self._tower(np.concatenate([straight, straight[:, :, ::-1]])))
         units, channels, clear = np.split(out, [len(FACS), len(FACS) + len(CHANNELS)], axis=1)
         scores = channels * self._spread + self._mean  # of a side by its own scale, then turned
         scores[len(pictures) :] = scores[len(pictures) :, MIRROR]
-        known = 1 / (1 + np.exp(-_mean_look(clear)[:, 0]))
-        return Seen(_mean_look(units), np.clip(_mean_look(scores), 0, 1), known.astype(np.float32))
+        return Looks(*(part.reshape(2, len(pictures), -1) for part in (units, scores)), clear.reshape(2, -1))
 
     def _tower(self, pixels: _Array) -> _Array:
         """[N, 96, 96, 3] of -1 to 1 -> [N, 6, 6, 512]."""
@@ -132,12 +157,6 @@ class FaceNet:
         hidden = np.maximum(features @ self._hidden.weight + self._hidden.bias, 0)
         out: _Array = hidden @ self._out.weight + self._out.bias
         return out
-
-
-def _mean_look(out: _Array) -> _Array:
-    """[2 N, K], faces and then their mirror images -> [N, K]."""
-    mean: _Array = out.reshape(2, -1, out.shape[1]).mean(axis=0)
-    return mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,11 +207,5 @@ def read_net(folder: Path) -> FaceNet:
     Raises:
         RecordError: a file is missing or damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        tower, heads = (load_file(folder / f"{name}.safetensors") for name in ("tower", "units"))
-    except (OSError, SafetensorError) as error:
-        raise RecordError(f"{folder}: cannot be read, install expllm again: {error}") from None
+    tower, heads = (read_weights(folder / f"{name}.safetensors") for name in ("tower", "units"))
     return FaceNet({**{name.removeprefix(_PREFIX): part for name, part in tower.items()}, **heads})

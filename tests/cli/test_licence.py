@@ -10,6 +10,8 @@ from conftest import ASTRONAUT
 
 from expllm.core.licences import ASSETS, LICENCE_VARIABLE, known_weights
 
+COMPACT = ASSETS / "compact"
+NOT_COMPACT = "compact is research-only: use rules, or a chat model"
 PERMISSIVE = ("--licence", "permissive")
 
 
@@ -18,7 +20,7 @@ PERMISSIVE = ("--licence", "permissive")
     [
         (
             ("analyze", ASTRONAUT, "--model", "compact"),
-            "compact is research-only: use rules, or a chat model",
+            NOT_COMPACT,
         ),
         (("aus", ASTRONAUT, "--au-source", "both"), "seeing is research-only: use --au-source blendshapes"),
         (("aus", ASTRONAUT, "--detector", "x.onnx"), "scrfd is research-only: use --detector mediapipe"),
@@ -26,10 +28,35 @@ PERMISSIVE = ("--licence", "permissive")
             ("cot", "make", "DATA", "-o", "RUN", "--au-source", "pixels"),
             "seeing is research-only: use --au-source blendshapes",
         ),
-        (("eval", "accuracy", "compact", "DATA"), "compact is research-only: use rules, or a chat model"),
-        (("eval", "cot", "compact", "DATA"), "compact is research-only: use rules, or a chat model"),
-        (("model", "calibrate", "compact", "DATA"), "compact is research-only: use rules, or a chat model"),
-        (("serve", "--model", "compact"), "compact is research-only: use rules, or a chat model"),
+        (("eval", "accuracy", "compact", "DATA"), NOT_COMPACT),
+        (("eval", "cot", "compact", "DATA"), NOT_COMPACT),
+        (("model", "calibrate", "compact", "DATA"), NOT_COMPACT),
+        (
+            ("train", "recipes/compact.yaml", "--dry-run"),
+            NOT_COMPACT,
+        ),
+        (
+            ("train", "recipes/own.yaml", f"model.init_from={COMPACT}"),
+            NOT_COMPACT,
+        ),
+        (
+            ("train", "recipes/compact.yaml", f"model.tower={ASSETS / 'seeing' / 'tower.safetensors'}"),
+            "seeing is research-only: use --au-source blendshapes",
+        ),
+        (
+            ("train", "recipes/stage1_cc3m.yaml", "--dry-run"),
+            "the licence of paper (lmsys/vicuna-7b-v1.5) is Llama 2 Community License: use rules, or a model "
+            "whose parts are all under Apache-2.0, BSD-3-Clause, CC0-1.0, MIT",
+        ),
+        (("model", "merge", "compact", "-o", "RUN"), NOT_COMPACT),
+        (("model", "merge", COMPACT, "-o", "RUN"), NOT_COMPACT),
+        (
+            ("model", "push", "compact", "me/it", "--dry-run"),
+            NOT_COMPACT,
+        ),
+        (("model", "show", "compact"), NOT_COMPACT),
+        (("analyze", ASTRONAUT, "--model", COMPACT), NOT_COMPACT),
+        (("serve", "--model", "compact"), NOT_COMPACT),
         (
             ("serve", "--model", "rules", "--au-source", "both"),
             "seeing is research-only: use --au-source blendshapes",
@@ -80,7 +107,8 @@ def test_the_table_is_listed() -> None:
     assert rows["mediapipe"]["bytes"] > 10**6
     assert all(row["instead"] for row in rows.values() if not row["permissive"])
     out = call("models", "list").out
-    assert "seeing (action units, 25.0 MB): research-only, not permissive" in out
+    size = f"{rows['seeing']['bytes'] / 1e6:.1f} MB"
+    assert f"seeing (action units, {size}): research-only, not permissive" in out
 
 
 def test_data_sets_are_listed_with_what_was_found(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ datasets_app = new_group("List data sets.")
 def list_models(as_json: JsonOption = False) -> None:
     """List every model and network that ships or is known by name: purpose, size, licence, permissive or not.
 
-    --licence permissive (analyze, aus, cot make, eval, model calibrate, serve, video) refuses the others.
+    --licence permissive (analyze, aus, cot make, eval, model, serve, train, video) refuses the others.
     """
     from expllm.core.licences import known_weights
 

@@ -9,6 +9,7 @@ import typer
 from expllm.cli.command import Command, new_group
 from expllm.cli.ending import complain
 from expllm.cli.figures import JsonOption, print_json, print_view
+from expllm.cli.options import LicenceOption
 from expllm.core.packages import CONVERSION, require
 
 model_app = new_group("Inspect, calibrate, merge, import and publish models.")
@@ -38,6 +39,7 @@ def show_model(
     train_batch: Annotated[
         int, typer.Option("--train-batch", metavar="N", min=1, help="Samples per step and device.")
     ] = 16,
+    licence: LicenceOption = "any",
 ) -> None:
     """Show a model's parts, its trainable parameters, and the cost of training and inference.
 
@@ -46,9 +48,13 @@ def show_model(
     require(*CONVERSION)
     from expllm.model.manifest import read_manifest
     from expllm.model.presets import preset as by_name
+    from expllm.model.rights import check_model_licence
+    from expllm.model.shipped import SHIPPED, model_folder
     from expllm.model.summary import model_summary
 
     folder = Path(preset)
+    if folder.is_dir() or preset in SHIPPED:
+        check_model_licence(licence, folder if folder.is_dir() else model_folder(preset), preset)
     chosen = read_manifest(folder).preset if folder.is_dir() else by_name(preset)
     found = model_summary(chosen, train_batch)
     if as_json:
@@ -68,6 +74,7 @@ def merge_command(
         typer.Option("--dtype", help="Precision of the written weights; auto: float32."),
     ] = "auto",
     as_json: JsonOption = False,
+    licence: LicenceOption = "any",
 ) -> None:
     """Merge the adapters and write a folder that plain `transformers` and servers such as vLLM load.
 
@@ -75,13 +82,17 @@ def merge_command(
     in that precision: 28 GB for `paper`.
     """
     require(*CONVERSION)
+    from expllm.model.rights import check_model_licence
+    from expllm.model.shipped import model_folder
+
+    folder = model_folder(model)
+    check_model_licence(licence, folder, model)
     import torch
 
     from expllm.model.hub.merge import REMOTE_CODE, carries_modules
     from expllm.model.hub.merge import merge_model as write
-    from expllm.model.shipped import model_folder
 
-    write(model_folder(model), output, torch.bfloat16 if dtype == "bfloat16" else torch.float32)
+    write(folder, output, torch.bfloat16 if dtype == "bfloat16" else torch.float32)
     if as_json:
         print_json({"output": str(output), "remote_code": carries_modules(output), "files": _sizes(output)})
         return
@@ -144,10 +155,12 @@ def push_command(
         bool, typer.Option("--dry-run", help="Print the card and the files; upload nothing.")
     ] = False,
     as_json: JsonOption = False,
+    licence: LicenceOption = "any",
 ) -> None:
     """Upload a trained model with a generated card. The hub's own login is used (`hf auth login`)."""
     from expllm.model.hub.push import model_card, published_files
     from expllm.model.hub.push import push as upload
+    from expllm.model.rights import check_model_licence
     from expllm.model.shipped import model_folder
 
     folder = model_folder(model)
@@ -155,6 +168,8 @@ def push_command(
     if dry_run and as_json:
         print_json({"repo": repo, "card": model_card(folder), "files": files})
     elif dry_run:
+    check_model_licence(licence, folder, model)
+    if dry_run:
         typer.echo(model_card(folder))
         for name, size in files.items():
             typer.echo(f"{size:>15,} {name}")

@@ -61,7 +61,9 @@ def calibrate(
     if canonical_name(model) == OFFLINE or model.startswith((CHAT, ENDPOINT)):
         raise UsageError(f"{model} has no folder to save a temperature in: give a trained model's folder")
     from expllm.evals.calibrate import calibrated, look_twice
+    from expllm.model.rights import check_model_licence
 
+    check_model_licence(licence, model_folder(model), model)
     if flip_averaging is not None:
         look_twice(model_folder(model), flip_averaging)
     run, settings, answers = answers_of(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from expllm.cli.figures import JsonOption, print_json
-from expllm.cli.options import QuietOption
+from expllm.cli.options import LicenceOption, QuietOption
 from expllm.core.packages import TRAINING_PACKAGES, require
 
 
@@ -23,6 +23,7 @@ def train_command(
         bool, typer.Option("--dry-run", help="Print the plan and its cost without training.")
     ] = False,
     as_json: JsonOption = False,
+    licence: LicenceOption = "any",
     quiet: QuietOption = False,
 ) -> None:
     """Train a model from a recipe, and print its folder.
@@ -30,9 +31,11 @@ def train_command(
     Run the same command again to resume. Ctrl-C finishes the current step, saves a checkpoint and exits.
     """
     require(*TRAINING_PACKAGES)
+    from expllm.train.base_weights import check_recipe_licence
     from expllm.train.recipe import load_recipe
 
     chosen = load_recipe(recipe, overrides or ())
+    check_recipe_licence(chosen, licence)
     if dry_run:
         from expllm.train.dry_run import plan_recipe
 

@@ -18,13 +18,19 @@ from expllm.faces.boxes import needs_boxes
 from expllm.files.runs import RunFolder
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.checkpoint import load_model, save
-from expllm.model.manifest import WEIGHT_NAMES, read_manifest
+from expllm.model.manifest import read_manifest
 from expllm.model.model_inputs import preparer
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
-from expllm.model.shipped import SHIPPED, model_folder
+from expllm.model.shipped import model_folder
 from expllm.model.vlm import inner, train_only
-from expllm.train.base_weights import recipe_preset, relocated, revisions
+from expllm.train.base_weights import (
+    check_recipe_licence,
+    recipe_preset,
+    relocated,
+    revisions,
+    tower_file,
+)
 from expllm.train.callbacks import announce, plot, progress_shown, readable_errors, stop_on_interrupt
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.data_sources import read_stage
@@ -91,6 +97,7 @@ def train_stages(recipe: Recipe, output: Path, *, quiet: bool = False) -> Path:
         TrainingError: the loss is NaN or infinite.
         KeyboardInterrupt: it was stopped, and has saved.
     """
+    check_recipe_licence(recipe)
     refuse_unfit(recipe)
     base = recipe_preset(recipe)
     # Told where there is no card: processes that share a CPU would else not know of each other.
@@ -165,17 +172,10 @@ def open_model(recipe: Recipe, stage: StageConfig, before: Path | Preset | None)
     else:
         bundle = new_bundle(
             before or chosen, label_set(8), seed=recipe.model.seed, dtype=dtype,
-            tower_file=_tower_file(recipe.model.tower),
+            tower_file=None if recipe.model.tower is None else tower_file(recipe.model.tower),
         )  # fmt: skip
     bundle.questions = replace(bundle.questions, hint=HINT if recipe.data.au_hint else "")
     return bundle
-
-
-def _tower_file(name: str | None) -> Path | None:
-    """The file of a tower's weights; the name of a model that ships stands for its tower."""
-    if name is None:
-        return None
-    return model_folder(name) / WEIGHT_NAMES["tower"] if name in SHIPPED else Path(name)
 
 
 def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None) -> Bundle:

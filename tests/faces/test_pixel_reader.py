@@ -25,7 +25,7 @@ from expllm.faces.pixel_reader import (
     join_sides,
     load_units,
 )
-from expllm.faces.unit_network import FACS
+from expllm.faces.unit_network import CHANNELS, DEAD_CHANNELS, FACS
 from expllm.files.images import Picture, open_image
 
 ASTRONAUT = Path("examples/faces/astronaut.jpg")
@@ -248,3 +248,45 @@ def test_a_wrinkled_nose_is_read(both: UnitReader, finder: FaceFinder) -> None:
     assert read == sorted(read), "the more it is wrinkled, the more is read"
     assert read[0] < TRACE
     assert read[-1] > 0.2
+
+
+def test_a_unit_that_joins_two_of_facs_tells_them_apart() -> None:
+    table = UnitTable()
+    units = np.zeros(len(FACS))
+    units[FACS.index(1)] = 2.0
+    parts = table.parts(units)
+    assert set(parts) == {1, 2}
+    assert parts[1] > 0.1 > -0.1 > parts[2]
+    assert sum(parts.values()) == pytest.approx(0)
+
+
+def test_a_table_with_ramps_of_the_parts_uses_them() -> None:
+    raw = copy.deepcopy(load_units())
+    raw["actions"]["brow raise"]["parts"] = {"2": {"floor": -9.0, "dead_zone": -8.0, "full_scale": -7.0}}
+    apart, usual = (UnitTable(one).parts(np.zeros(len(FACS))) for one in (raw, None))
+    assert apart[2] > usual[2]
+
+
+def test_facs_readings_keep_the_level_of_the_action(both: UnitReader, finder: FaceFinder) -> None:
+    picture, faces = seen(finder, ASTRONAUT)
+    (found,) = both.measure(picture, faces[:1])
+    assert found is not None
+    assert set(found.facs) == {1, 2}
+    level = max(found.aus["left brow raise"] or 0, found.aus["right brow raise"] or 0)
+    assert min(found.facs.values()) <= level <= max(found.facs.values())
+    (shapes,) = UnitReader().measure(picture, faces[:1])
+    assert shapes is not None
+    assert not shapes.facs
+
+
+def test_sources_that_contradict_each_other_are_both_doubted(both: UnitReader) -> None:
+    assert both.table.actions["brow raise"].weights[1] > 0
+    still = dict.fromkeys((*CHANNELS, *DEAD_CHANNELS), 0.0)
+    aus, apart = both._joined(still, {"brow raise": 0.9})
+    assert aus["left brow raise"] == pytest.approx(0.45)
+    assert apart == {"brow raise": (0.0, 0.9)}
+    reading = both._reading("left brow raise", aus, {"brow raise": 0.9}, apart)
+    assert (reading.source, reading.low, reading.high) == (AUSource.BOTH, 0.0, 0.9)
+    aus, apart = both._joined(still, {"brow raise": 0.4})
+    assert apart == {}
+    assert aus["left brow raise"] == pytest.approx(both.of(still, {"brow raise": 0.4})["left brow raise"])

@@ -73,6 +73,15 @@ def test_csv_cells() -> None:
     assert (empty["status"], empty["face_id"], empty["jaw drop"]) == ("no_face", "", "")
 
 
+def test_inner_and_outer_brows_have_columns_of_their_own_where_they_were_read() -> None:
+    apart = FULL.model_copy(update={"facs": {"AU01": 0.6, "AU02": 0.1}})
+    pyfeat, openface = (row_maker(columns)(apart) for columns in ("pyfeat", "openface"))
+    assert (pyfeat["AU01"], pyfeat["AU02"]) == (0.6, 0.1)
+    assert (openface["AU01_r"], openface["AU02_r"]) == (3.0, 0.5)
+    joined = row_maker("pyfeat")(FULL)
+    assert joined["AU01"] == joined["AU02"]
+
+
 def test_column_orders() -> None:
     assert list(row_maker("expllm")(FULL))[:9] == (
         "input frame face_id status FaceRectX FaceRectY FaceRectWidth FaceRectHeight FaceScore".split()

@@ -337,6 +337,8 @@ class FaceAnalysis(Record):
         aus: The action units: numbers alone.
         au_readings: Of every unit that was measured, where its number comes from and how far off it may be.
             None where another tool measured, and in files of versions that did not say.
+        facs: Of the units of FACS that one of ours joins, what the network of the pixels reads of each:
+            `AU01` and `AU02` of the raised brow. None where pixels were not read.
         expression: The most probable expression; None where the answer is `uncertain`.
         probabilities: One probability an expression; they sum to 1. None where they are not known.
         uncertain: The most probable expression is less probable than was asked for.
@@ -360,6 +362,7 @@ class FaceAnalysis(Record):
     pose: HeadPose | None = None
     aus: AUs | None = None
     au_readings: dict[str, UnitReading] | None = None
+    facs: dict[str, Probability] | None = None
     expression: Expression | None = None
     probabilities: dict[Expression, Probability] | None = None
     uncertain: bool = False

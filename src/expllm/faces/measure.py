@@ -81,6 +81,7 @@ class FaceMeasurer:
             pose=_pose(face),
             aus=None if units is None else units.aus,
             au_readings=None if units is None else dict(units.readings),
+            facs=_facs(units),
             hidden=tuple(sorted(hidden)),
             warnings=(*reading_warnings(face), *_hidden_warnings(hidden), *_status_warnings(face)),
             landmarks=None if face.landmarks is None else face.landmarks.round(2).tolist(),
@@ -88,6 +89,12 @@ class FaceMeasurer:
                 detector=self._finder.name, au_reader=self._reader.identity, licences=self._licences
             ),
         )
+
+
+def _facs(units: PixelReading | None) -> dict[str, float] | None:
+    if units is None or not units.facs:
+        return None
+    return {f"AU{number:02d}": value for number, value in units.facs.items()}
 
 
 def missed_warnings(full_size: tuple[int, int]) -> tuple[str, ...]:

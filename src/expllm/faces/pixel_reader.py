@@ -7,7 +7,7 @@ readings of the published OpenFace models: it is for academic use only.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from types import MappingProxyType
@@ -30,6 +30,9 @@ from expllm.files.images import Picture
 _ASSET: Final = "au_units.json"
 MOST_TURNED: Final = 30.0
 """Degrees of yaw or pitch beyond which pixels are not read: the network learned from frontal faces."""
+MOST_APART: Final = 0.5
+"""Sources that differ by more are both doubted, whatever their weights: the mean is read, and its band
+reaches from one to the other. Drawn and rendered faces need it, as the network knows photographs alone."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class Action:
         error: Typical difference from the published models on people that nobody learned from, as an
             intensity; None where nothing is known.
         bands: By source: how far the published models read from such a reading.
+        parts: Units of FACS that the action joins and the network tells apart, by their numbers; empty where
+            the action is one unit.
     """
 
     pixels: Ramp | None
@@ -79,6 +84,7 @@ class Action:
     weights: tuple[float, float]
     error: float | None
     bands: "Mapping[AUSource, ErrorBand]"
+    parts: Mapping[int, Ramp]
 
     def source(self, *, seen: bool) -> AUSource:
         """What a reading comes from.
@@ -119,10 +125,13 @@ class PixelReading:
     Attributes:
         aus: Their intensities.
         readings: Of those that were measured, the source and the band.
+        facs: Intensities of units of FACS that an action joins (inner and outer brow raise, AU 1 and 2), by
+            their numbers, where the network told them apart.
     """
 
     aus: AUVector
     readings: Mapping[str, UnitReading]
+    facs: Mapping[int, float]
 
 
 class UnitTable:
@@ -151,6 +160,29 @@ class UnitTable:
             if action.pixels is not None and action.weights[1] > 0
         }
 
+    def parts(self, units: NDArray[Any]) -> dict[int, float]:
+        """How far each unit of FACS that an action joins lies from their mean, on the scale of 0 to 1."""
+        found: dict[int, float] = {}
+        for action in self.actions.values():
+            if action.parts and action.weights[1] > 0:
+                read = {number: float(ramp.intensity(units)) for number, ramp in action.parts.items()}
+                mean = sum(read.values()) / len(read)
+                found |= {number: value - mean for number, value in read.items()}
+        return found
+
+
+@dataclass(frozen=True)
+class SeenUnits:
+    """What pixels say of a face.
+
+    Attributes:
+        actions: The intensity of each action that they measure; empty where the face cannot be read.
+        parts: As `UnitTable.parts` gives them.
+    """
+
+    actions: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[int, float] = field(default_factory=dict)
+
 
 class PixelReader:
     """Reads action units from the pixels of faces.
@@ -168,20 +200,20 @@ class PixelReader:
     def _net(self) -> FaceNet:
         return self._given or face_net()
 
-    def read(self, picture: Picture, faces: Sequence[Face]) -> list[Mapping[str, float]]:
-        """The intensity of each action that pixels measure; nothing where a face cannot be read.
+    def read(self, picture: Picture, faces: Sequence[Face]) -> list[SeenUnits]:
+        """What pixels say of each face; nothing where it cannot be read.
 
         Args:
             picture: The picture that the faces were found in.
             faces: Those found, with their landmarks.
         """
-        read: list[Mapping[str, float]] = [{}] * len(faces)
+        read = [SeenUnits()] * len(faces)
         places = [place for place, face in enumerate(faces) if _looks_ahead(face)]
         crops = [upright_crop(picture, faces[at].box, _roll(faces[at]), CROP_SIDE) for at in places]
         seen = self._net(crops)
         for at, units, clear in zip(places, seen.units, seen.clear, strict=True):
             if clear >= self.table.least_clear:
-                read[at] = self.table.intensities(units)
+                read[at] = SeenUnits(self.table.intensities(units), self.table.parts(units))
         return read
 
 
@@ -243,21 +275,24 @@ class UnitReader:
             faces: Those found in it.
             mirrored: The picture is a mirror image (a selfie preview): swap left and right.
         """
-        seen: Sequence[Mapping[str, float]] = [{}] * len(faces)
+        seen: Sequence[SeenUnits] = [SeenUnits()] * len(faces)
         if self._pixels is not None:
             seen = self._pixels.read(picture, faces)
         return [self._measure(face, units, mirrored) for face, units in zip(faces, seen, strict=True)]
 
-    def _measure(self, face: Face, seen: Mapping[str, float], mirrored: bool) -> PixelReading | None:
+    def _measure(self, face: Face, seen: SeenUnits, mirrored: bool) -> PixelReading | None:
         if face.blendshapes is None:
             return None
-        aus = self.of(face.blendshapes, seen)
+        aus, apart = self._joined(face.blendshapes, seen.actions)
         if face.hidden:
             aus = aus.without(au.name for au in ACTION_UNITS if hides(face.hidden, au))
         aus = aus.mirrored() if mirrored else aus
-        return PixelReading(aus, {name: self._reading(name, aus, seen) for name in aus.measured})
+        readings = {name: self._reading(name, aus, seen.actions, apart) for name in aus.measured}
+        return PixelReading(aus, readings, _parts(aus, seen.parts))
 
-    def _reading(self, name: str, aus: AUVector, seen: Mapping[str, float]) -> UnitReading:
+    def _reading(
+        self, name: str, aus: AUVector, seen: Mapping[str, float], apart: Mapping[str, tuple[float, float]]
+    ) -> UnitReading:
         action = self.table.actions[AU_BY_NAME[name].action]
         source = action.source(seen=AU_BY_NAME[name].action in seen)
         if self.source is AUSource.PIXELS:
@@ -266,7 +301,10 @@ class UnitReader:
         if value is None or band is None:
             return UnitReading(source=source)
         low, high = band.around(value)
-        return UnitReading(source=source, low=low, high=high)
+        if ends := apart.get(AU_BY_NAME[name].action):
+            low, high = min(low, value, *ends), max(high, value, *ends)
+            source = AUSource.BOTH
+        return UnitReading(source=source, low=round(low, 2), high=round(high, 2))
 
     def of(self, blendshapes: Mapping[str, float], seen: Mapping[str, float]) -> AUVector:
         """The action units of a face that hides nothing.
@@ -276,10 +314,17 @@ class UnitReader:
             seen: The actions that pixels measure, as `PixelReader.intensities` gives them; empty where the
                 face cannot be read from pixels.
         """
+        return self._joined(blendshapes, seen)[0]
+
+    def _joined(
+        self, blendshapes: Mapping[str, float], seen: Mapping[str, float]
+    ) -> tuple[AUVector, dict[str, tuple[float, float]]]:
+        """The units, and what each source reads of the actions on which both contradict each other."""
         calibrated = self._blendshapes.read_blendshapes(blendshapes)
         if self._pixels is None:
-            return calibrated
+            return calibrated, {}
         joined: dict[str, float | None] = {}
+        apart: dict[str, tuple[float, float]] = {}
         for name, action in self.table.actions.items():
             sides = [au.name for au in ACTION_UNITS if au.action == name]
             shapes: list[float | None] = [None] * len(sides)
@@ -287,10 +332,23 @@ class UnitReader:
                 shapes = [calibrated[side] for side in sides]
                 if action.channel is not None:
                     shapes = [round(action.channel.read(blendshapes), DECIMALS)] * len(sides)
-            joined |= dict(zip(sides, join_sides(shapes, seen.get(name), action.weights), strict=True))
+            ends = _contradiction(shapes, seen.get(name))
+            if ends is not None:
+                apart[name] = ends
+            weights = action.weights if ends is None else (0.5, 0.5)
+            joined |= dict(zip(sides, join_sides(shapes, seen.get(name), weights), strict=True))
         if (joined["lips part"] or 0.0) > TRACE and joined["lip pressor"] is not None:
             joined["lip pressor"] = 0.0  # FACS: lips that part are not pressed together
-        return AUVector(joined)
+        return AUVector(joined), apart
+
+
+def _contradiction(sides: Sequence[float | None], seen: float | None) -> tuple[float, float] | None:
+    """What blendshapes and pixels read of an action, if both read it and are far apart."""
+    known = [side for side in sides if side is not None]
+    if seen is None or not known or len(known) < len(sides):
+        return None
+    mean = sum(known) / len(known)
+    return (mean, seen) if abs(mean - seen) > MOST_APART else None
 
 
 def join_sides(
@@ -315,6 +373,20 @@ def join_sides(
     return [round(min(1.0, max(0.0, level + side - mean)), DECIMALS) for side in known]
 
 
+def _parts(aus: AUVector, parts: Mapping[int, float]) -> dict[int, float]:
+    """Intensities of units of FACS that an action joins: its level, and how far each lies from it.
+
+    The level is the action's stronger side; of a hidden action there is none.
+    """
+    found = {}
+    for number, apart in parts.items():
+        sides = [aus[au.name] for au in ACTION_UNITS if number in au.facs]
+        known = [side for side in sides if side is not None]
+        if known:
+            found[number] = round(min(1.0, max(0.0, max(known) + apart)), DECIMALS)
+    return found
+
+
 def load_units() -> dict[str, Any]:
     """The shipped table with its card and figures."""
     text = files("expllm").joinpath("assets", _ASSET).read_text(encoding="utf-8")
@@ -328,7 +400,21 @@ def _action(raw: Mapping[str, Any]) -> Action:
     if min(weights) < 0 or (weights[1] > 0) > (pixels is not None):
         raise ValueError(f"weights {weights} for what cannot be measured")
     bands = {AUSource(name): _band(band) for name, band in raw.get("bands", {}).items()}
-    return Action(pixels and _ramp(pixels), channel and channel_of(channel), weights, raw["error"], bands)
+    ramp = pixels and _ramp(pixels)
+    parts = _part_ramps(ramp, raw.get("parts", {})) if ramp else {}
+    return Action(ramp, channel and channel_of(channel), weights, raw["error"], bands, parts)
+
+
+def _part_ramps(whole: Ramp, raw: Mapping[str, Any]) -> dict[int, Ramp]:
+    """The ramp of each unit of FACS that an action joins: its own, or in earlier tables that of the action.
+
+    A unit with a negative share is no part: it is taken out.
+    """
+    numbers = [number for number, share in whole.facs.items() if share > 0]
+    if len(numbers) < 2:
+        return {}
+    points = {"floor": whole.floor, "dead_zone": whole.dead_zone, "full_scale": whole.full_scale}
+    return {number: _ramp({**points, **raw.get(str(number), {}), "facs": {number: 1}}) for number in numbers}
 
 
 def _band(raw: Mapping[str, Any]) -> ErrorBand:

@@ -53,7 +53,7 @@ class MeasuredFace:
 
     def measured_as(self, aus: AUVector) -> "MeasuredFace":
         """The same face as if it had been measured so: what a model would write then."""
-        analysis = self.analysis.model_copy(update={"aus": aus, "au_readings": None})
+        analysis = self.analysis.model_copy(update={"aus": aus, "au_readings": None, "facs": None})
         return MeasuredFace(analysis, replace(self.input, aus=aus))
 
 

@@ -74,7 +74,7 @@ def au_row(analysis: FaceAnalysis) -> OutputRow:
 
 def pyfeat_row(analysis: FaceAnalysis) -> OutputRow:
     """The columns of a py-feat ``Fex``; contempt has no column there."""
-    facs = to_facs(analysis.aus or AUVector())
+    facs = _facs(analysis)
     return {
         **_rectangle(analysis),
         **_pose(analysis),
@@ -92,7 +92,7 @@ def pyfeat_row(analysis: FaceAnalysis) -> OutputRow:
 
 def openface_row(analysis: FaceAnalysis) -> OutputRow:
     """The columns of OpenFace 2 that this tool can fill (no gaze, no 68 landmarks), and some of its own."""
-    facs = to_facs(analysis.aus or AUVector())
+    facs = _facs(analysis)
     known = {number: facs.get(number) for number in OPENFACE_AUS}
     present = {number: facs.get(number) for number in OPENFACE_PRESENCES}
     return {
@@ -106,6 +106,12 @@ def openface_row(analysis: FaceAnalysis) -> OutputRow:
         "input": analysis.input,
         **_outcome(analysis),
     }
+
+
+def _facs(analysis: FaceAnalysis) -> dict[int, float | None]:
+    """Intensities by FACS number: as they were read where one of our units joins several."""
+    apart = {int(name.removeprefix("AU")): value for name, value in (analysis.facs or {}).items()}
+    return {**to_facs(analysis.aus or AUVector()), **apart}
 
 
 COLUMN_LAYOUTS: Final[Mapping[str, Callable[[FaceAnalysis], OutputRow]]] = {

@@ -76,13 +76,18 @@ test-llm: $(VENV)/.llm
 	$(BIN)/python scripts/test_llm.py --data $(or $(DATA),$(DATA_LLM))
 
 ## The figures of docs/model_card.md, and of the portraits. DATA=folder with FER+ and the portraits.
+## Texts without MediaPipe's hint are written for LIMIT faces, with no hint and with the network's own reading.
 EVALUATED ?= runs/compact
+LIMIT ?= 200
 FIGURES = --data-root $(or $(DATA),../shared/data) --dtype bfloat16 --batch-size 32
 evaluate-compact: $(VENV)/.run
 	$(BIN)/expllm eval accuracy compact ferplus:test $(FIGURES) --plot -o $(EVALUATED)/ferplus
 	$(BIN)/expllm eval accuracy compact portraits:valid $(FIGURES) --plot -o $(EVALUATED)/portraits
 	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit 1000 -o $(EVALUATED)/explanations
+	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit $(LIMIT) --au-source both --hint self -o $(EVALUATED)/hint_self
+	$(BIN)/expllm eval cot compact ferplus:test $(FIGURES) --limit $(LIMIT) --au-source both --hint none -o $(EVALUATED)/hint_none
 	$(BIN)/expllm eval report $(EVALUATED)/ferplus $(EVALUATED)/portraits $(EVALUATED)/explanations \
+	  $(EVALUATED)/hint_self $(EVALUATED)/hint_none \
 	  --data-root $(or $(DATA),../shared/data) -o $(EVALUATED)/report.html
 
 ## All that depends on the network which reads action units, for a new one of scripts/train_tower.py:

@@ -2,7 +2,8 @@
 
     python scripts/crop_portraits.py ../shared/data/portraits_train-*.parquet -o crops
 
-Each shard keeps its name, rows and columns; a picture without a face becomes null.
+Each shard keeps its name, rows and columns; a picture without a face becomes null. Shards that are there
+already are left as they are.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    tables = {shard: pq.read_table(shard) for shard in options.shards}
+    tables = {
+        shard: pq.read_table(shard) for shard in options.shards if not (options.output / shard.name).exists()
+    }
     count = sum(table.num_rows for table in tables.values())
     with FaceFinder() as finder, Progress(count, doing="cutting out", things="faces") as progress:
         for shard, table in tables.items():
@@ -40,7 +43,9 @@ def main() -> None:
             for row in rows:
                 row["image"] = _cut_out(row["image"], finder)
                 progress.step(0)
-            pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), options.output / shard.name)
+            whole = options.output / shard.name
+            pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), whole.with_suffix(".new"))
+            whole.with_suffix(".new").replace(whole)
 
 
 def _cut_out(data: bytes, finder: FaceFinder) -> bytes | None:

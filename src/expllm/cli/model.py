@@ -164,12 +164,11 @@ def push_command(
     from expllm.model.shipped import model_folder
 
     folder = model_folder(model)
+    check_model_licence(licence, folder, model)
     files = {path.name: path.stat().st_size for path in published_files(folder)}
     if dry_run and as_json:
         print_json({"repo": repo, "card": model_card(folder), "files": files})
     elif dry_run:
-    check_model_licence(licence, folder, model)
-    if dry_run:
         typer.echo(model_card(folder))
         for name, size in files.items():
             typer.echo(f"{size:>15,} {name}")

@@ -31,8 +31,8 @@ def train_command(
     Run the same command again to resume. Ctrl-C finishes the current step, saves a checkpoint and exits.
     """
     require(*TRAINING_PACKAGES)
-    from expllm.train.base_weights import check_recipe_licence
     from expllm.train.recipe import load_recipe
+    from expllm.train.recipe_licence import check_recipe_licence
 
     chosen = load_recipe(recipe, overrides or ())
     check_recipe_licence(chosen, licence)

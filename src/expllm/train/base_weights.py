@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from expllm.model.build import whole_snapshot
 from expllm.model.hub.snapshots import resolve_revisions
-from expllm.model.manifest import WEIGHT_NAMES, read_manifest
-from expllm.model.presets import Preset, preset
-from expllm.model.rights import check_base_licences, check_model_licence, check_weights_licence
-from expllm.model.shipped import SHIPPED, model_folder
+from expllm.model.manifest import read_manifest
+from expllm.model.presets import Preset
+from expllm.model.shipped import model_folder
 from expllm.train.recipe import Recipe, chosen_preset
 
 
@@ -32,31 +30,6 @@ def recipe_preset(recipe: Recipe) -> Preset:
     if recipe.model.language_source is not None:
         language = replace(language, source=chosen.language.source)
     return _whole(resolve_revisions(replace(begun, tower=tower, language=language)))
-
-
-def check_recipe_licence(recipe: Recipe, licence: str | None = None) -> None:
-    """Refuses what a recipe begins with where only permissive weights are allowed.
-
-    Args:
-        recipe: Its model counts; what is known of data sets is said where they are listed.
-        licence: As for `chosen_licence`.
-
-    Raises:
-        UsageError: it may not be used, or there is no such model.
-        MissingWeights, ModelError: as `read_manifest`.
-    """
-    model = recipe.model
-    if model.init_from is not None:
-        check_model_licence(licence, model_folder(model.init_from), model.init_from)
-        return
-    if model.tower is not None:
-        check_weights_licence(licence, tower_file(model.tower))
-    check_base_licences(licence, chosen_preset(recipe), preset(model.preset))
-
-
-def tower_file(name: str) -> Path:
-    """The file of a tower's weights; the name of a model that ships stands for its tower."""
-    return model_folder(name) / WEIGHT_NAMES["tower"] if name in SHIPPED else Path(name)
 
 
 def _whole(base: Preset) -> Preset:

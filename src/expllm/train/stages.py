@@ -24,13 +24,7 @@ from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.shipped import model_folder
 from expllm.model.vlm import inner, train_only
-from expllm.train.base_weights import (
-    check_recipe_licence,
-    recipe_preset,
-    relocated,
-    revisions,
-    tower_file,
-)
+from expllm.train.base_weights import recipe_preset, relocated, revisions
 from expllm.train.callbacks import announce, plot, progress_shown, readable_errors, stop_on_interrupt
 from expllm.train.checkpoints import latest, step_of
 from expllm.train.data_sources import read_stage
@@ -45,6 +39,7 @@ from expllm.train.learner import Learner
 from expllm.train.picture_cache import cached_pictures
 from expllm.train.recipe import Recipe, StageConfig, chosen_preset
 from expllm.train.recipe_keys import current_settings
+from expllm.train.recipe_licence import check_recipe_licence, tower_file
 from expllm.train.step_history import History, RolloutStep
 from expllm.train.trainer import StageTrainer
 from expllm.train.training_sets import FaceTrainingSet, TrainingSet, augmentation, check_trainable

@@ -129,7 +129,8 @@ class FaceNet:
         units, channels, clear = np.split(out, [len(FACS), len(FACS) + len(CHANNELS)], axis=1)
         scores = channels * self._spread + self._mean  # of a side by its own scale, then turned
         scores[len(pictures) :] = scores[len(pictures) :, MIRROR]
-        return Looks(*(part.reshape(2, len(pictures), -1) for part in (units, scores)), clear.reshape(2, -1))
+        shape = (2, len(pictures), -1)
+        return Looks(units.reshape(shape), scores.reshape(shape), clear.reshape(2, -1))
 
     def _tower(self, pixels: _Array) -> _Array:
         """[N, 96, 96, 3] of -1 to 1 -> [N, 6, 6, 512]."""

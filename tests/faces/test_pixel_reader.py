@@ -279,14 +279,15 @@ def test_facs_readings_keep_the_level_of_the_action(both: UnitReader, finder: Fa
     assert not shapes.facs
 
 
-def test_sources_that_contradict_each_other_are_both_doubted(both: UnitReader) -> None:
+def test_the_band_of_sources_that_contradict_each_other_holds_both(both: UnitReader) -> None:
     assert both.table.actions["brow raise"].weights[1] > 0
     still = dict.fromkeys((*CHANNELS, *DEAD_CHANNELS), 0.0)
     aus, apart = both._joined(still, {"brow raise": 0.9})
-    assert aus["left brow raise"] == pytest.approx(0.45)
+    assert aus["left brow raise"] == pytest.approx(0.9)
     assert apart == {"brow raise": (0.0, 0.9)}
     reading = both._reading("left brow raise", aus, {"brow raise": 0.9}, apart)
-    assert (reading.source, reading.low, reading.high) == (AUSource.BOTH, 0.0, 0.9)
+    assert (reading.source, reading.low) == (AUSource.BOTH, 0.0)
+    assert (reading.high or 0) >= 0.9
     aus, apart = both._joined(still, {"brow raise": 0.4})
     assert apart == {}
     assert aus["left brow raise"] == pytest.approx(both.of(still, {"brow raise": 0.4})["left brow raise"])

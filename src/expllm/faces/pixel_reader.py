@@ -31,8 +31,8 @@ _ASSET: Final = "au_units.json"
 MOST_TURNED: Final = 30.0
 """Degrees of yaw or pitch beyond which pixels are not read: the network learned from frontal faces."""
 MOST_APART: Final = 0.5
-"""Sources that differ by more are both doubted, whatever their weights: the mean is read, and its band
-reaches from one to the other. Drawn and rendered faces need it, as the network knows photographs alone."""
+"""Where sources differ by more, the band of the reading reaches from one to the other. Drawn and rendered
+faces need it, as the network knows photographs alone."""
 
 
 @dataclass(frozen=True)
@@ -335,8 +335,7 @@ class UnitReader:
             ends = _contradiction(shapes, seen.get(name))
             if ends is not None:
                 apart[name] = ends
-            weights = action.weights if ends is None else (0.5, 0.5)
-            joined |= dict(zip(sides, join_sides(shapes, seen.get(name), weights), strict=True))
+            joined |= dict(zip(sides, join_sides(shapes, seen.get(name), action.weights), strict=True))
         if (joined["lips part"] or 0.0) > TRACE and joined["lip pressor"] is not None:
             joined["lip pressor"] = 0.0  # FACS: lips that part are not pressed together
         return AUVector(joined), apart

@@ -15,7 +15,7 @@ from expllm.core.errors import RecordError
 
 _Array = NDArray[np.float32]
 SCALE_SUFFIX: Final = ".scale"
-MOST: Final = 127
+MOST_STEPS: Final = 127
 
 
 def read_weights(path: Path) -> dict[str, _Array]:
@@ -47,10 +47,10 @@ def quantized(weights: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
             packed[name] = values.astype(np.float16)
             continue
         largest = np.abs(values.astype(np.float32)).reshape(len(values), -1).max(axis=1)
-        scale = (largest / MOST).astype(np.float16)
+        scale = (largest / MOST_STEPS).astype(np.float16)
         worth = np.where(scale > 0, scale, 1).astype(np.float32)
         steps = np.rint(values / _along(worth, values.ndim))
-        packed[name] = np.clip(steps, -MOST, MOST).astype(np.int8)
+        packed[name] = np.clip(steps, -MOST_STEPS, MOST_STEPS).astype(np.int8)
         packed[name + SCALE_SUFFIX] = scale
     return packed
 

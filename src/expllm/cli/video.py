@@ -29,7 +29,7 @@ from expllm.core.packages import require
 if TYPE_CHECKING:
     from expllm.predict import FaceExplainer
     from expllm.video.analysis import VideoAnalysis, VideoOptions
-    from expllm.video.clip import ClipInfo
+    from expllm.video.clip import ClipInfo, Sampling
     from expllm.video.courses import Rest
     from expllm.video.stretches import StretchMeter, Watcher
     from expllm.video.videorun import Products
@@ -175,12 +175,10 @@ def video(
     require("av")
     from expllm.cli.terminal import keep_stderr_to_ourselves
     from expllm.video.analysis import VideoOptions
-    from expllm.video.clip import Sampling
     from expllm.video.stretches import StretchMeter
-    from expllm.video.timecode import parse_time
     from expllm.video.videorun import run_folders
 
-    sampling = Sampling(fps, every, parse_time(from_), None if to is None else parse_time(to))
+    sampling = _sampling(fps, every, from_, to)
     count = labels or 8
     rest = _rest(baseline, neutral, baseline_from)
     options = VideoOptions(sampling, stream, mirrored, rest, people, labels=count, explain=not no_explain)
@@ -200,6 +198,13 @@ def video(
     if as_json:
         print_json({"videos": batch.figures, "failed": batch.failed})
     leave(batch.ending())
+
+
+def _sampling(fps: float | None, every: int, start: str, stop: str | None) -> "Sampling":
+    from expllm.video.clip import Sampling
+    from expllm.video.timecode import parse_time
+
+    return Sampling(fps, every, parse_time(start), None if stop is None else parse_time(stop))
 
 
 def _shares(workers: int, ray: str | None) -> int:

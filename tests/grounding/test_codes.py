@@ -33,6 +33,21 @@ def test_a_denial_reaches_the_whole_list() -> None:
         assert all(claim.negated for claim in claims)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("5 ruled out.", ["not lid raise"]),
+        ("18, 23, 24: none of these.", ["not lip pucker", "not lip tightener", "not lip pressor"]),
+        ("18 quite pronounced, 25 minimal.", ["lip pucker", "lips part"]),
+        ("Bilateral 15.", ["lip corner depressor"]),
+        ("AU12 scored; 15, trace.", ["lip corner pull", "lip corner depressor"]),
+        ("AU12 scored, 7 not scored.", ["lip corner pull", "not lid tightener"]),
+    ],
+)
+def test_coders_write_numbers_alone(text: str, told: list[str]) -> None:
+    assert [f"{'not ' if claim.negated else ''}{claim.units[0]}" for claim in read_claims(text)] == told
+
+
 def test_letters_are_degrees_and_sides() -> None:
     for text, degree in (("AU 4 at level C", "marked"), ("12A", "minimal"), ("AU12 (E).", "strong")):
         assert read_claims(text)[0].degree is DegreeWord(degree)
@@ -54,7 +69,16 @@ def test_unknown_numbers_are_unread(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["It was taken in 1994 at 12 o'clock.", "Two of 12 judges agree.", "Figure 4.6"]
+    "text",
+    [
+        "It was taken in 1994 at 12 o'clock.",
+        "Two of 12 judges agree.",
+        "Figure 4.6",
+        "5 % of faces.",
+        "12 frames later it ends.",
+        "12. It ends.",
+        "In general 6 accompanies 12.",
+    ],
 )
 def test_other_numbers_are_none(text: str) -> None:
     assert read_text(text).sentences == 0

@@ -27,6 +27,13 @@ RESTS = (
     "All features are relaxed.",
     "There is no movement in the face.",
     "Not a muscle stirs.",
+    "Not a muscle moved from hairline to chin.",
+    "The face does nothing.",
+    "The face was a mask.",
+    "Nothing at all is happening in the face.",
+    "Nothing in the face departs from baseline.",
+    "No action unit is scored.",
+    "Face motionless.",
 )
 
 
@@ -54,6 +61,13 @@ def test_what_is_excepted_moves_and_all_else_rests(text: str) -> None:
     assert Verdict.CONTRADICTED in verdicts(text, left_brow_raise=0.6, jaw_drop=0.6)
     assert Verdict.WRONG_SIDE in verdicts(text, left_brow_raise=0.6, right_brow_raise=0.6)
     assert Verdict.UNSUPPORTED in verdicts(text)
+
+
+def test_what_an_exception_does_spares_nothing_else() -> None:
+    text = "Everything neutral except the brows, which rise."
+    assert verdicts(text, left_brow_raise=0.6, right_brow_raise=0.6) == {Verdict.SUPPORTED}
+    moved = verdicts(text, left_brow_raise=0.6, right_brow_raise=0.6, left_brow_lower=0.6)
+    assert Verdict.CONTRADICTED in moved
 
 
 def test_several_parts_and_named_movements_may_be_excepted() -> None:
@@ -107,6 +121,8 @@ def test_what_moves_somehow_is_unread(text: str) -> None:
         "It shows resilience in the face of grief.",
         "Nothing in the face suggests anger.",
         "Her face is turned to the left.",
+        "His face relaxed and he sat down.",
+        "She stayed calm in the face of danger.",
     ],
 )
 def test_feelings_and_heads_are_no_movements(text: str) -> None:

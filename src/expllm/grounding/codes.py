@@ -8,7 +8,7 @@ from typing import Final
 from expllm.core.vocabulary import ACTION_UNITS, Side
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.cues import NUMBER_LINKS
-from expllm.grounding.signs import Sign
+from expllm.grounding.signs import TABLE, Sign
 from expllm.grounding.tags import Item, intensity
 
 CODED: Final = "coded"
@@ -43,6 +43,26 @@ _GROUP: Final = re.compile(
     rf"|(?<![\w.+]){_PLAIN}(?:\s*\+\s*{_PLAIN})+{_NOT_MORE}"
     rf"|(?<![\w.+:/])(?:[LR]\d{{1,2}}[A-E]?|\d{{1,2}}[A-E])(?![\w'%])"
 )
+_LIST: Final = re.compile(
+    rf"(?<![\w.:/=%+-]){_PLAIN}{_NOT_MORE}{_GRADED}"
+    rf"(?:(?:{_AND}|\s+with\s+){_PLAIN}{_NOT_MORE}{_GRADED})*(?!\s*[+=/%-])"
+)
+"""Numbers alone; what stands around them decides whether they are units."""
+
+_CUE: Final = re.compile(r"\b(?:(?i:scored?|scores|scoring|coded|coding|facs|action units?)|AUs?\d*)\b")
+_BEFORE: Final = re.compile(
+    r"(?:\b(?:scored?|scores|coded|codes?|note[ds]?|logged|bi-?lateral|uni-?lateral|no|not|neither|nor|without"
+    r"|only|with|and|or)\s+|[;,]\s*)$",
+    re.IGNORECASE,
+)
+_SURE: Final = re.compile(r"\b(?:scored?|scores|coded|(?:bi|uni)-?lateral)\s+$", re.IGNORECASE)
+_TELLING: Final = frozenset({"no", "after", "both", "only", "one", "more", "less"})
+_TOLD: Final = frozenset(
+    "present absent scored coded logged noted active visible perceptible negative positive just quite "
+    "strictly each ruled asymmetric asymmetrical symmetric symmetrical intermediate throughout".split()
+)
+_IS: Final = frozenset("is are was were".split())
+_ENDS: Final = frozenset("with on in at and or by".split())
 _MEMBER: Final = re.compile(rf"(?P<name>{_NAME})?(?<![0-9]){_ONE}{_NOT_MORE}(?P<graded>{_GRADED})")
 _LETTER: Final = re.compile(r"\b([A-E])\)?$")
 
@@ -56,8 +76,10 @@ def coded(text: str, tokens: list[Item]) -> dict[int, tuple[int, Sign]]:
         return {}
     starts, ends = [token.start for token in tokens], [token.end for token in tokens]
     found: dict[int, tuple[int, Sign]] = {}
-    for group in _GROUP.finditer(text, starts[0], ends[-1]):
-        members = list(_members(group))
+    groups = [*_GROUP.finditer(text, starts[0], ends[-1])]
+    groups += _bare(text, tokens, groups)
+    for group in groups:
+        members = list(_members(group, bare=group.re is _LIST))
         if not members:
             continue
         words = range(bisect_left(starts, group.start()), bisect_left(starts, group.end()))
@@ -70,10 +92,59 @@ def coded(text: str, tokens: list[Item]) -> dict[int, tuple[int, Sign]]:
     return found
 
 
-def _members(group: re.Match[str]) -> Iterator[tuple[int, int, Sign]]:
+def _bare(text: str, tokens: list[Item], groups: list[re.Match[str]]) -> Iterator[re.Match[str]]:
+    """Numbers that coders write alone: "5 ruled out", "Bilateral 15", "18, 23, 24: none of these"."""
+    cued = bool(groups) or _CUE.search(text) is not None
+    starts = [token.start for token in tokens]
+    found = False
+    for one in _LIST.finditer(text, starts[0], tokens[-1].end):
+        if any(group.start() < one.end() and one.start() < group.end() for group in groups):
+            continue
+        numbers = [member["number"] for member in _MEMBER.finditer(text, *one.span())]
+        if any(number not in _NUMBERS for number in numbers):
+            continue
+        before = text[starts[0] : one.start()]
+        begins = not before or before.rstrip().endswith(";")
+        if not begins and not (_BEFORE.search(before) if cued or found else _SURE.search(before)):
+            continue
+        sure = cued or found or len(numbers) > 1 or _SURE.search(before) is not None
+        if _told_of(tokens[bisect_left(starts, one.end()) :], sure=sure and (not begins or len(numbers) > 1)):
+            found = True
+            yield one
+
+
+def _told_of(tokens: list[Item], *, sure: bool) -> bool:
+    """Whether words say of a number how much, where or whether it is, and count nothing with it.
+
+    Args:
+        sure: It may also stand alone.
+    """
+    if not sure and tokens and tokens[0].word in (",", ":"):
+        tokens = tokens[1:]
+    for i, token in enumerate(tokens):
+        if token.word in _IS or (i == 0 and token.word in ("with", "on")):
+            return True
+        if token.kind == "mark" or token.word in _ENDS:
+            return i > 0 or (sure and token.word != "(")
+        if not _tells(tokens, i):
+            return False
+    return sure or bool(tokens)
+
+
+def _tells(tokens: list[Item], i: int) -> bool:
+    word = tokens[i].word
+    if word in _TOLD or (word in ("out", "sided") and i > 0):  # "ruled out", "left-sided"
+        return True
+    if word == "no" and i + 1 == len(tokens):
+        return False  # "34 no" denies, which nothing here would read
+    known = TABLE.get(word)
+    return known is not None and bool(known.degree or known.side or known.flags & _TELLING)
+
+
+def _members(group: re.Match[str], *, bare: bool) -> Iterator[tuple[int, int, Sign]]:
     """Each number of a list, with its characters; none of a sum that FACS does not know."""
     found = [*_MEMBER.finditer(group.string, group.start(), group.end())]
-    if any(one["name"] for one in found) or all(one["number"] in _NUMBERS for one in found):
+    if bare or any(one["name"] for one in found) or all(one["number"] in _NUMBERS for one in found):
         yield from ((*one.span(), _sign(one)) for one in found)
 
 

@@ -21,10 +21,11 @@ _SIDED: Final = tuple(dict.fromkeys(unit.action for unit in ACTION_UNITS if unit
 _WORDS: Final = {
     word: letter
     for letter, text in {
-        "W": "face,visage,countenance,physiognomy,features,feature,muscle,muscles,musculature,everything,"
+        "a": "everything",
+        "W": "face,visage,countenance,physiognomy,features,feature,muscle,muscles,musculature,"
         "facial muscle,facial muscles,facial features,part,parts,area,region",
         "N": "nothing,nothing at all,nothing whatever,nothing whatsoever,nothing else,and nothing else",
-        "Q": "nothing happens,nothing happened,nothing whatever happens",
+        "Q": "nothing going on,nothing happens,nothing happened,nothing whatever happens",
         "L": "else,otherwise",
         "F": "the rest,the rest of,rest of,remainder,remaining,other features",
         "H": "half,side,halves,sides",
@@ -34,26 +35,37 @@ _WORDS: Final = {
         "lies,appear,appears,look,looks,seem,seems,do,does,did,has,have,can,there",
         "V": "show,shows,showed,showing,display,displays,displayed,exhibit,exhibits,betray,betrays",
         "Y": "seen,visible,present,evident,apparent,observed,detected,noticeable,found,discernible,"
-        "perceptible,detectable,noted,recorded,visibly",
+        "perceptible,detectable,noted,recorded,visibly,scored,coded,logged",
+        "J": "do nothing,does nothing,did nothing,doing nothing,do nothing at all,does nothing at all,"
+        "did nothing at all,take no part,takes no part,took no part",
+        "G": "flinch,flinches,flinched,alter,alters,altered,waver,wavers,wavered,quiver,quivers,quivered,"
+        "vary,varies,varied",
+        "u": "unit,units,au,aus",
+        "v": "depart,departs,departed,deviate,deviates,deviated,stray,strays,strayed,leave,leaves,exceed,"
+        "exceeds,exceeded,differ,differs,differed",
+        "s": "code,score,record,log",
+        "f": "from,between",
+        "o": "wall,mask,stone,statue,marble,granite,plaster,slab,photograph",
         "g": "facial movement,facial movements,facial activity,facial motion,muscle movement,"
         "muscle movements,muscle activity",
         "U": "as far as,if,unless,until,till,when,once,before,after,where,what",
         "T": "that,which,who",
         "I": "it",
         "D": "the,a,an,this,of,in,on,his,her,its,their,these,any,at,all,entire,whole,every,single,facial,one,"
-        "thing,here,across,anywhere,of the,in the,both,each,from,to",
+        "thing,here,across,anywhere,of the,in the,both,each,to,above",
         "A": "completely,entirely,wholly,quite,perfectly,totally,utterly,fully,absolutely,altogether,very,"
         "almost,nearly,also,simply,currently,overall,now,virtually,practically,truly,clearly,really,actually",
     }.items()
     for word in text.split(",")
 }
-"""What a word is in a turn: (W) the whole, (N) nothing, (L) else, (F) the rest, (H) half, (X) except, (B) is,
-(V) shows, (Y) to be seen, (g) facial movement, (T) that, (I) it, (D) small words, (A) how very. By what else
-is known of words: (P) a part or a movement with a name, (S) a side, (K) a mark, (C) and, (E) means, (Z) not,
-(O) only, (R) at rest, (r) calm, (J) rests, (G) moves, (M) moves in some way."""
+"""What a word is in a turn: (W) the whole, (a) everything, (N) nothing, (L) else, (F) the rest, (H) half,
+(X) except, (B) is, (V) shows, (Y) to be seen, (g) facial movement, (u) unit, (v) departs, (s) to score,
+(f) from, (o) a thing that cannot move, (T) that, (I) it, (D) small words, (A) how very.
+By what else is known: (P) a part or a movement with a name, (S) a side, (K) a mark, (C) and, (E) means,
+(Z) not, (O) only, (R) at rest, (r) calm, (J) rests, (G) moves, (M) moves in some way."""
 
 ABOUT_FACES: Final = frozenset(
-    ("movement", "movements", *(word for word, letter in _WORDS.items() if letter in "WNQFgH"))
+    ("movement", "movements", *(word for word, letter in _WORDS.items() if letter in "aWNQFgHu"))
 )
 """Words with which a sentence may speak of the face and name none of its parts."""
 
@@ -64,28 +76,32 @@ _MOODS: Final = frozenset(
 """Whoever says so of a face names its mood, and no rest."""
 
 _BLANK: Final = frozenset(
-    "blank expressionless motionless immobile unmoving inexpressive inert deadpan".split()
+    "blank expressionless motionless immobile unmoving inexpressive inert deadpan frozen stony wooden "
+    "impassive lifeless unresponsive".split()
 )
 _VERBS: Final = frozenset(
     "is are was were remain remains stay stays stayed keep keeps kept hold holds held rests lies stands "
-    "does do".split()
+    "does do did doing done".split()
 )
 _PARTS: Final = "[DSA]*P(?:[KC]+[DSA]*P)*"
 _MOVED: Final = "[DSAM]*P(?:[KC]+[DSAM]*P)*"
 _BUT: Final = f"X(?P<but>{_MOVED})"
-_WHOLE: Final = "(?:D*(?:F[DH]*W?|W+)(?:D+W)?L?|DL)"
+_WHOLE: Final = "(?:D*(?:F[DH]*W?|[Wa]+)(?:D+W)?L?|DL)"
+_ALL_ELSE: Final = "(?:D*(?:F[DH]*W?|a)(?:D+W)?L?|DL)"
 _HALF: Final = "D*SH(?:D+W)"
-_REST: Final = "(?:[AB]*BA*(?P<rest>R)|A*(?P<rests>J))"
-_END: Final = "[DWAY]*(?=[KTCEX]|$)"
+_REST: Final = "(?:[AB]*BA*(?P<rest>R)|A*(?P<rests>J)|[AB]*B[AD]*o|A*(?P<bare>R))"
+_END: Final = "[DWAY]*(?:f[DA]*[PUM][DC]+P)?(?=[KTCEX]|$)"
 _BEGIN: Final = "(?:^|(?<=[KTCEXM]))(?:[AL]K?)?(?:TD+)?"
 _IDLE: Final = (
     f"{_WHOLE}(?:K?{_BUT}K?)?{_REST}",
-    "D*F[DH]*W?(?:D+W)?[AB]*BA*(?P<calm>r)",
+    f"{_ALL_ELSE}(?:K?{_BUT}K?)?[AB]*(?P<calm>r)",
     f"(?P<half>{_HALF}){_REST}",
     f"(?P<half>{_HALF})B*Z[AB]*[Gg]",
-    f"N(?:D*W)?L?(?:{_BUT})?[AB]*G",
-    "Q",
-    f"Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABL]*G|[DAL]*(?:g|G(?=D+W|B+A*Y))(?:D+W)?(?:B+A*Y)?)",
+    f"N(?:D*W|DI|DD)?L?(?:{_BUT})?[AB]*(?:G|v[Df]*[Rr])",
+    "B*ND[s](?:D+[WI])?",
+    "(?:BB)?[DA]*(?P<noun>R)D+W",
+    "B*Q",
+    f"Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABL]*G|[DAL]*(?:g|G?u|G(?=D+W|B+A*Y|f))(?:f[Rr])?(?:D+W)?(?:B+A*Y|Y)?)",
     f"{_WHOLE}[VB]?B*Z[DAB]*[Gg]",
     "BBZ[DAL]*[Gg]",
 )
@@ -103,7 +119,7 @@ _TURNS: Final = tuple(
         f"{_BEGIN}IB(?P<mover>{_PARTS})TG{_END}(?:K*Z(?P<idle>{_PARTS}){_END})?",
     )
 )
-_NEEDED: Final = re.compile("[WNQFO]|Z[DAL]*[Gg]|DL|SH|IB.*T")
+_NEEDED: Final = re.compile("[aWNQFO]|Z[DAL]*[Ggu]|DL|SH|IB.*T")
 _REMAINING: Final = frozenset("beyond else elsewhere other further additional more besides".split())
 _EXPANDED: Final = {"*mouth": MOUTH, "*lower face": LOWER_FACE}
 _WITH: Final = {"jaw": ("lips part",), "eyes": ("cheek raiser",), "lids": ("cheek raiser",)}
@@ -141,11 +157,22 @@ def whole_face(words: list[Sign], chunks: list[Chunk], told: frozenset[str]) -> 
         for match in turn.finditer(letters):
             first, last = match.span()
             taken = any(a < last and first < b for a, b in found.spans)
-            if taken or any(first <= at < last for at in supposed):
+            if taken or any(first <= at < last for at in supposed) or _eases(match, words):
                 continue
             found.spans.append((first, last))
             found.statements.extend(_stated(match, words, told))
     return found
+
+
+def _eases(match: re.Match[str], words: list[Sign]) -> bool:
+    """ "His face *relaxed*" is a movement, "face motionless" none; "stillness of the face" is a noun."""
+    at = max(match.start(name) if name in match.groupdict() else -1 for name in ("bare", "noun"))
+    if at < 0:
+        return False
+    if match.start() > 0 or any(sign.word in ("a", "an", "the") for sign in words[:at]):
+        return True  # "*a* face at rest" may be anyone's; notes begin so, "face motionless"
+    noun = match.groupdict().get("noun") and not words[at].word.endswith(("ness", "ity"))
+    return bool(noun or words[at].kinds & {"relaxed", "slack"})
 
 
 def _letter(sign: Sign) -> str:  # noqa: PLR0911 - a return a kind
@@ -183,7 +210,9 @@ def _stated(match: re.Match[str], words: list[Sign], told: frozenset[str]) -> It
     for name in moving:
         for part in _parts(match, name):
             actions = _activity(words[part])
-            spared.update(actions, _WITH.get(str(words[part].part), ()))
+            # "Except the brows, *which rise*": what moves there was said, and nothing else moves.
+            said = told.intersection(actions) if name != "mover" else ()
+            spared.update(said or (*actions, *_WITH.get(str(words[part].part), ())))
             if "M" not in match[name]:
                 side = _side_of(match, words, name, part)
                 kind = "generic" if words[part].part else "act"
@@ -199,7 +228,8 @@ def _stated(match: re.Match[str], words: list[Sign], told: frozenset[str]) -> It
     actions = tuple(action for action in (_SIDED if half else _ALL) if action not in spared)
     rest = words[match.start("rest")] if groups.get("rest") else None
     easy = bool(groups.get("calm")) or (rest is not None and bool(rest.kinds & {"relaxed", "slack"}))
-    if easy:
+    neutral = bool(groups.get("calm")) and words[match.start("calm")].word == "neutral"
+    if easy and not neutral:
         actions = tuple(action for action in actions if action not in _NEVER_TENSE)
     degree = DegreeWord.MODERATE if easy else None
     yield Statement(

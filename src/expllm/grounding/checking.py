@@ -44,6 +44,10 @@ UNEVEN: Final = 0.02
 _ALIKE: Final = 0.15
 """Sides that are said to move alike may differ by this, or by half of the stronger one."""
 
+_WHOLE: Final = 13
+"""A denial of so many actions speaks of half a face or more, and is held to what was measured of it, be it
+one side of a movement."""
+
 _UNITS: Final = {
     action: tuple(unit for unit in ACTION_UNITS if unit.action == action)
     for action in dict.fromkeys(unit.action for unit in ACTION_UNITS)
@@ -110,6 +114,8 @@ def _denial(claim: Claim, findings: dict[str, _Finding]) -> _Finding:
         return next((f for f in wrong if f in facs), first or (known or facs)[0])
     chosen = wrong or known or list(findings.values())
     units = {name: value for f in chosen for name, value in f.units.items()}
+    if not wrong and not known and len(claim.units) >= _WHOLE and any(v is not None for v in units.values()):
+        return _Finding(Verdict.SUPPORTED, units, "nothing moves that was measured")
     return _Finding(chosen[0].verdict, units, max(chosen, key=lambda f: _peak(f.units.values())).reason)
 
 
@@ -164,7 +170,7 @@ def _check_even(
         return None
     if apart < _ABSENT:
         return _Finding(Verdict.WRONG_SIDE, values, f"says the sides differ, {_pair(sided)}")
-    return _judge(claim, action, [max(known)], values)
+    return _judge(claim, action, known, values)
 
 
 def _check_elsewhere(

@@ -90,7 +90,8 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
         after.append(after[0] + 1)  # "as though on strings, *as high as they can go*"
     if of.negated:
         return
-    told = of.chunk > 1 and chunks[of.chunk - 2].linked and chunk.parts  # "up *a little*, and the jaw drops"
+    # "Up *a little*, and the jaw drops", but "an *intense*, one-sided closure".
+    told = of.chunk > 1 and chunks[of.chunk - 2].linked and chunk.parts and chunk.opened != "comma"
     for c in (*([] if told else [of.chunk - 1]), *after):
         if 0 <= c < len(chunks) and (degree := _aside(signs, chunks[c], chunk)):
             of.degree = degree

@@ -94,13 +94,20 @@ class BlendshapeReader:
             aus = aus.without(au.name for au in ACTION_UNITS if hides(face.hidden, au))
         return aus.mirrored() if mirrored else aus
 
-    def read_blendshapes(self, blendshapes: Mapping[str, float]) -> AUVector:
-        """The same, from the 52 scores alone; a unit that needs one that is not there was not measured."""
+    def read_blendshapes(self, blendshapes: Mapping[str, float], *, partly: bool = False) -> AUVector:
+        """The same, from the 52 scores alone.
+
+        Args:
+            partly: Some may be missing: a unit that needs one of them was not measured.
+
+        Raises:
+            KeyError: a score is missing that a unit needs.
+        """
         return AUVector(
             {
                 name: round(channel.read(blendshapes), DECIMALS)
                 for name, channel in self._channels.items()
-                if channel is not None and channel.weights.keys() <= blendshapes.keys()
+                if channel is not None and (not partly or channel.weights.keys() <= blendshapes.keys())
             }
         )
 

@@ -49,7 +49,7 @@ def blendshape_tool(header: Iterable[str]) -> str:
 
 def from_blendshapes(scores: Mapping[str, float]) -> AUVector:
     """FEAFA units of the scores that are known; a unit that needs another one was not measured."""
-    return _reader().read_blendshapes(scores)
+    return _reader().read_blendshapes(scores, partly=True)
 
 
 def _word(column: str) -> str:

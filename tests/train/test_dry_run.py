@@ -38,7 +38,7 @@ def test_faces_without_a_text_count_as_labels(tmp_path: Path) -> None:
 
 def test_data_that_are_not_here_count_as_published() -> None:
     text = planned(load_recipe(RECIPES / "rafdb.yaml"))
-    assert "12,271 (as published; data/RAF-DB: no such file or folder" in text
+    assert "12,271 (as published; runs/rafdb_texts: no such file or folder" in text
     assert "steps      5,760 of 128" in text
     assert "peak 0.0005 at step 174 of 5,760 (3.0%), 4e-11 at the last step" in text
     assert "rate         " + "█" * 5 in text

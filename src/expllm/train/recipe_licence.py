@@ -17,12 +17,14 @@ def check_recipe_licence(recipe: Recipe, licence: str | None = None) -> None:
         licence: As for `chosen_licence`.
 
     Raises:
-        UsageError: it may not be used, or there is no such model.
+        UsageError: it may not be used.
         MissingWeights, ModelError: as `read_manifest`.
     """
     model = recipe.model
-    if model.init_from is not None:
-        check_model_licence(licence, model_folder(model.init_from), model.init_from)
+    begun = model.init_from
+    if begun is not None:
+        if begun in SHIPPED or Path(begun).is_dir():  # else it may be yet to be trained
+            check_model_licence(licence, model_folder(begun), begun)
         return
     if model.tower is not None:
         check_weights_licence(licence, tower_file(model.tower))

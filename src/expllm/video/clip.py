@@ -87,7 +87,7 @@ class Sampling:
             raise UsageError(f"--to ({self.stop:g} s) must be later than --from ({self.start:g} s)")
 
     def holds(self, seconds: float) -> bool:
-        """Whether a time lies in the part that is looked at."""
+        """Whether a time is in the part that is looked at."""
         return seconds >= self.start and (self.stop is None or seconds < self.stop)
 
     def picker(self) -> "_Picker":
@@ -120,7 +120,7 @@ class Frame:
         number: Which frame of the file, from 0; undecodable ones do not count.
         time: When it is shown, in seconds.
         in_order: It is later than the frame before; False: the file's clock stands or runs backwards.
-        wanted: It is one of those that are looked at; False: it lies between two of them.
+        wanted: It is one of those that are looked at; False: it is between two of them.
     """
 
     number: int
@@ -212,7 +212,7 @@ class Clip(Closing):
             between: Those between them come, too, from the start of the part on.
 
         `damage` has grown by what could not be decoded when a later frame comes out, and is whole at the
-        end. It names what lies in the wanted part only.
+        end. It names what is in the wanted part only.
 
         Raises:
             VideoError: not one frame can be decoded, the decoder stands still, or the file claims too many
@@ -428,7 +428,7 @@ class Clip(Closing):
             self.damage.append(Damage(seconds, reason))
 
     def _note_missing(self, gaps: Iterator[Gap]) -> None:
-        """Notes what of the gaps lies in the part that is looked at."""
+        """Notes what of the gaps is in the part that is looked at."""
         for gap in gaps:
             stop = gap.end if self._part.stop is None else min(gap.end, self._part.stop)
             start = max(gap.start, self._part.start)

@@ -57,7 +57,7 @@ def smoothed(
 
 
 def densest(values: "NDArray[np.float32]") -> float:
-    """The half-sample mode: where values lie closest together; NaN if there is none.
+    """The half-sample mode: where values are closest together; NaN if there is none.
 
     It assumes that a face at rest reads alike, not that it rests most of the time.
     """

@@ -2,7 +2,7 @@
 
 A demuxer that loses its way looks for the next packet that it understands, and says so at most in FFmpeg's
 log, which belongs to the whole process. What it passed over shows in the file itself: in Matroska and WebM
-packets lie close to each other, so that bytes which belong to none are a hole. A long time between two frames
+packets are close to each other, so that bytes which belong to none are a hole. A long time between two frames
 alone says nothing: rates vary.
 """
 
@@ -133,7 +133,7 @@ class GapFinder:
         return median(self._steps)
 
     def _between(self, last: float, seconds: float) -> Iterator[Gap]:
-        """Gaps between two frames: what lies between faults, of which each is named by itself."""
+        """Gaps between two frames: what is between faults, of which each is named by itself."""
         faults = sorted(one for one in self._faults if last < one <= seconds)
         holes = [hole for hole in self._holes if hole[0] < seconds and hole[1] > last]
         if not faults and not holes:

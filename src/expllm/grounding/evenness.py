@@ -14,7 +14,7 @@ _ALIKE: Final = re.compile(
 )
 _MATCHES: Final = frozenset("matches mirrors equals matching mirroring equalling".split())
 _MEASURES: Final = frozenset(
-    "height degree extent level amount distance intensity strength position measure force way".split()
+    "height degree extent level amount distance intensity strength position measure force".split()
 )
 _MOSTLY: Final = frozenset("mostly mainly chiefly largely primarily predominantly principally".split())
 _UNLIKE: Final = re.compile(r"(?:asymmetric(?:al)?(?:ly)?|uneven(?:ly)?|asymmetry|unevenness|unequal(?:ly)?)")

@@ -165,7 +165,7 @@ function listen() {
 }
 
 function showExamples(names) {
-  let heads = 0; // what a head was rendered to show is no label: it would only bias whoever looks
+  let heads = 0; // what a head was rendered to show would bias whoever looks
   const title = (name) => (name.startsWith("render_") ? `rendered head ${++heads}` : name.replace(/\.\w+$/, ""));
   byId("examples").replaceChildren(el("span", { class: "hint" }, "Examples:"), ...names.map((name) =>
     el("button", { type: "button", class: "example", onclick: () => example(name) },

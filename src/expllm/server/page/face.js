@@ -36,7 +36,7 @@ export class Anatomy {
    */
   moved(points, before, after) {
     const [right, left] = this.eyes.map((index) => points[index]);
-    const across = [left[0] - right[0], left[1] - right[1]]; // one eye distance, along the face
+    const across = [left[0] - right[0], left[1] - right[1]]; // along the face
     const found = points.map(([x, y]) => [x, y]);
     for (const [name, { move }] of this.units) {
       const change = (after[name] ?? 0) - (before[name] ?? 0);

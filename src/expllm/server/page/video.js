@@ -66,7 +66,7 @@ export class VideoView {
     this.note = el("p", { class: "checks" });
     const lines = [...found.warnings, ...found.damage];
     this.#open(name,
-      el("p", { class: "checks" }, `${found.frames} frames, ${counted(found.people, "person", "people")}, ${counted(found.events, "event")}, ${counted(found.episodes, "episode")}. Nobody is recognised: a person is a track. Rules write these texts, no model.`),
+      el("p", { class: "checks" }, `${found.frames} frames, ${counted(found.people, "person", "people")}, ${counted(found.events, "event")}, ${counted(found.episodes, "episode")}. Nobody is recognised: a person is a track. Rules write the texts.`),
       el("div", { class: "film-grid" }, el("div", { class: "film" }, film.element, this.note), this.text),
       this.timeline.element,
       lines.length ? el("ul", { class: "warnings", "aria-label": "Warnings" }, lines.map((line) => el("li", {}, line))) : null,

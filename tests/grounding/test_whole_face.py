@@ -214,3 +214,30 @@ def test_comparisons_of_heights(text: str) -> None:
 )
 def test_another_part_for_contrast_claims_nothing(text: str) -> None:
     assert verdicts(text, left_brow_raise=0.6, right_brow_raise=0.6) == {Verdict.SUPPORTED}
+
+
+def test_a_face_that_was_measured_in_part_is_at_rest_as_far_as_that_goes() -> None:
+    text = "Everything measured remains still."
+    for values, verdict in (
+        ({"left lip corner pull": 0.0}, Verdict.SUPPORTED),
+        ({"left lip corner pull": 0.8, "right lip corner pull": 0.8}, Verdict.CONTRADICTED),
+        ({}, Verdict.NOT_MEASURABLE),
+    ):
+        (checked,) = audit(text, AUVector(values)).checked
+        assert checked.verdict is verdict
+
+
+def test_an_adjective_before_a_comma_belongs_to_its_own_noun() -> None:
+    text = (
+        "The jaw is thrust very strongly forward, with an intense, one-sided closure of the right eye, as "
+        "well as a slight, one-sided lift of the right eyebrow."
+    )
+    assert verdicts(text, jaw_thrust=0.9, right_eye_close=0.9, right_brow_raise=0.2) == {Verdict.SUPPORTED}
+
+
+def test_what_works_the_same_way_has_no_even_sides() -> None:
+    (claim,) = (
+        one.claim
+        for one in audit("The lifted upper lids work the same way.", face(left_lid_raise=0.6)).checked
+    )
+    assert (claim.both, claim.even) == (False, None)

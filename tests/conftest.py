@@ -30,9 +30,11 @@ SHARED = ROOT.parent / "shared"
 KEYS = ("OPENAI_API_KEY", "EXPLLM_TEST_KEY")
 
 # A busy machine is not a fault: no property has a deadline, and none fails for drawing slowly. Fixtures that
-# all examples of a property share are meant: they write the same files again.
+# all examples of a property share are meant: they write the same files again. A run tries the same examples
+# as the one before, so that what fails is a change's fault; `make test-search` looks for new ones.
 SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-settings.register_profile("patient", deadline=None, suppress_health_check=SUPPRESSED)
+settings.register_profile("search", deadline=None, suppress_health_check=SUPPRESSED, max_examples=1000)
+settings.register_profile("patient", settings.get_profile("search"), derandomize=True, max_examples=100)
 settings.load_profile("patient")
 
 

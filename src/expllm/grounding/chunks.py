@@ -349,7 +349,9 @@ def _look_closer(signs: list[Sign], chunk: Chunk) -> None:
     for p in chunk.parts:
         if signs[p].part == "lids" and _beneath_an_eye(signs, chunk, p):
             signs[p].part = "lower lids"
-        near = {signs[k].word for k in range(max(chunk.first, p - 3), p)}
+        before = signs[max(chunk.first, p - 3) : p]
+        moved = any(sign.kinds for sign in before)  # "beside the *pressed* lips, one finds": what else moves
+        near = set[str]() if moved else {sign.word for sign in before}
         if signs[p].part == "eyes" and near & {"under", "beneath", "below", "underneath"}:
             signs[p].part = "under eyes"
         elif signs[p].part == "eyes" and near & {"around", "beside", "near", "next to"}:

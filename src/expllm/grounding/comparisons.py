@@ -70,8 +70,10 @@ def read_comparison(signs: list[Sign], chunks: list[Chunk], c: int, found: list[
 
 def _compares(signs: list[Sign], chunk: Chunk, cue: int) -> bool:
     """Whether a word such as "more" or "mainly" compares two sides of what moves."""
-    if signs[cue].word in _CHIEFLY and chunk.linked and not _placed_side(signs, chunk):
-        return False  # "carried mainly by the raised left brow"
+    if signs[cue].word in _CHIEFLY and not _placed_side(signs, chunk):
+        side = next((i for i in range(cue, chunk.last) if signs[i].side), cue)
+        if chunk.linked or any(signs[i].kinds for i in range(cue + 1, side)):
+            return False  # "carried mainly by the raised left brow", "mainly the *raised* left brow"
     paired = any(one.side or one.part or one.has("other") for one in signs[cue + 1 : cue + 5])
     if signs[cue].word.startswith("outweigh") and not paired:
         return False  # "the lifted left brow, without *outweighing* sadness"

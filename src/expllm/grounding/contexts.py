@@ -67,10 +67,13 @@ _VALUES: Final = frozenset(
 _FEELINGS: Final = frozenset(
     "amusement delight pleasure enjoyment contentment cheerfulness affection warmth interest curiosity doubt "
     "disbelief irritation annoyance distress sorrow grief fatigue tiredness scorn mockery distaste revulsion "
-    "alarm fright embarrassment shyness pride relief boredom hurt defiance disappointment resignation".split()
+    "alarm fright embarrassment shyness pride relief boredom hurt defiance disappointment resignation "
+    "dislike aversion repulsion".split()
 )
 """What is felt, besides the names of emotions: a word of degree before it grades no movement."""
-_REGARDS: Final = frozenset("attention concentration gaze look stare interest thought mood mind".split())
+_REGARDS: Final = frozenset(
+    "attention concentration gaze look stare interest thought mood mind vigilance alertness".split()
+)
 _HINTS: Final = frozenset(
     "trace traces hint hints touch shade flicker suggestion glimmer ghost tinge whiff shadow breath whisper "
     "suspicion vestige spark glint".split()
@@ -210,12 +213,14 @@ def _of_movement(found: list[Sign], i: int) -> None:
         sign.kinds = frozenset({"apart"})
     if sign.word == "disengaged" and after.part in ("eyes", "lids"):
         sign.kinds = _NONE  # a look
-    if sign.kinds <= _RESTS and (after.word in _REGARDS or after.word in _FEELINGS):
-        sign.kinds = _NONE  # "*fixed* attention"
+    rests = sign.kinds <= _RESTS or sign.word == "heightened"
+    if rests and (after.word in _REGARDS or after.word in _FEELINGS):
+        sign.kinds = _NONE  # "*fixed* attention", "*heightened* vigilance"
     if before.word == "otherwise" and sign.kinds <= _RESTS:
         sign.kinds = _NONE  # "the chin, otherwise *unremarkable*, ..."
     _of_rest(found, i)
-    if "still" in sign.kinds and sign.word.startswith("rest") and after.word in ("on", "upon", "against"):
+    lids = before.part in ("eyes", "lids") or before.word.startswith("lash")
+    if lids and sign.word.startswith("rest") and after.word in ("on", "upon", "against"):
         sign.kinds = frozenset({"close"})  # "the lashes rest on the cheek"
         _drop_part(found, i + 1, "cheeks")
 

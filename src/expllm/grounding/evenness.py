@@ -1,6 +1,7 @@
 """Whether two sides are said to move alike: "equally raised", "to the same height", "an asymmetric smile"."""
 
 import re
+from itertools import takewhile
 from typing import Final
 
 from expllm.grounding.chunks import Chunk
@@ -73,7 +74,10 @@ def settle_mostly(signs: list[Sign], chunks: list[Chunk], found: list[Statement]
     """ "It is *mostly the right* brow that lifts": both sides move, that one more."""
     for c, chunk in enumerate(chunks):
         most = next((i for i in span(chunk) if signs[i].word in _MOSTLY), None)
-        side = None if most is None else next((s.side for s in signs[most + 1 : most + 4] if s.side), None)
+        next_ones = [] if most is None else signs[most + 1 : most + 4]
+        # "Mainly the *raised* right brow" picks one movement out of several, not one side out of two.
+        plain = takewhile(lambda sign: sign.side or not sign.kinds, next_ones)
+        side = next((sign.side for sign in plain if sign.side), None)
         for one in found if side else ():
             here = one.chunk == c or any(i in span(chunk) for i in one.signs)
             here = here or (one.chunk == c + 1 and bool(chunk.parts))

@@ -175,9 +175,13 @@ def _nothing(observations: Observations, voice: Voice) -> str:
     return sentence(voice.pick("nothing", frames["nothing"]) + traces)
 
 
+ELSEWHERE_LEAST: Final = 3
+"""How many movements must have been measured as absent before a text says that nothing else moves."""
+
+
 def _at_rest(observations: Observations, told: bool, voice: Voice) -> list[str]:
     """At most one sentence, where movements were told, on what was measured and does not move."""
-    known = told and observations.absent  # "everything else" needs something else that was measured
+    known = told and len(observations.absent) >= ELSEWHERE_LEAST  # "elsewhere" is more than one place
     more = sentence(voice.pick("more", word_tables.frames("observations")["nothing_more"])) if known else None
     lines = [line for line in (_resting(observations, voice), more) if line]
     return lines[: int(voice.pick("rest lines", ("0", "1", "1")))]

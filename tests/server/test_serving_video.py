@@ -75,10 +75,15 @@ class Halted:
         assert server.analyzer.videos is not None
         self._executor, self._go = server.analyzer.videos._executor, threading.Event()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "Halted":
         self._executor.submit(self._go.wait, HANG_S)
+        return self
 
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Lets it go on, before the block ends."""
         self._go.set()
 
 

@@ -21,9 +21,9 @@ class HeadAsGet:
             return
 
         async def without_body(message: "Message") -> None:
+            # At once: the body of a stream of events would end with its video only.
             if message["type"] == "http.response.start":
                 await send(message)
-            elif not message.get("more_body"):
                 await send({"type": "http.response.body", "body": b""})
 
         await self._app({**scope, "method": "GET"}, receive, without_body)

@@ -31,6 +31,9 @@ class ServerLimits:
         videos_waiting: Videos that wait for the one that is analysed; beyond that the answer is 503.
         videos_kept: Videos in all: waiting, analysed, and finished ones that were not deleted yet.
         video_keep_s: What came of a video is forgotten so long after it was finished.
+        video_streams: Clients that may watch videos by their events at one time.
+        event_s: Between two looks at a video that is watched.
+        quiet_s: A stream in which nothing happens for so long gets a comment, lest a proxy close it.
         course_readings: Readings of one camera recording.
         waiting_per_worker: Pictures that wait for each thread; beyond that the answer is 503.
         head_s: Until a request's head is there, counted from the connection or from the last answer.
@@ -54,6 +57,9 @@ class ServerLimits:
     videos_waiting: int = 2
     videos_kept: int = 16
     video_keep_s: float = 3600.0
+    video_streams: int = 32
+    event_s: float = 0.25
+    quiet_s: float = 15.0
     course_readings: int = 2000
     waiting_per_worker: int = 4
     head_s: float = 10.0

@@ -66,6 +66,11 @@ class Server(uvicorn.Server):
         self.app.state.service.draining = True
         super().handle_exit(sig, frame)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As the parent's; streams that would go on end by themselves, whatever ended the server."""
+        self.app.state.service.draining = True
+        await super().shutdown(sockets)
+
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """As the parent's, which would raise the signal once more at the end: that is a normal end."""

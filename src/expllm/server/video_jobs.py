@@ -15,13 +15,18 @@ from expllm.server.admission import AdmittedPlace, Queue
 from expllm.server.bodies import Upload
 from expllm.server.http_errors import ApiError, while_streaming
 from expllm.server.server_config import ServerLimits
+from expllm.server.video_parts import ToldStretches, VideoPart
 from expllm.video.analysis import VideoAnalysis, VideoOptions
 from expllm.video.clip import Clip, ClipInfo, VideoLimits
-from expllm.video.stretch_store import StretchesInMemory
 from expllm.video.stretches import StretchMeter
 
 State = Literal["queued", "running", "done", "failed"]
 NO_FRAME: Final = "there is no frame between start and stop"
+
+
+def no_such_video() -> ApiError:
+    """404."""
+    return ApiError(404, "There is no such video: it may have been deleted.", "video_not_found")
 
 
 class _Forgotten(Exception):  # noqa: N818 - no error
@@ -38,6 +43,7 @@ class VideoJob:
         created: Unix time.
         duration: Seconds that the file claims; None where it does not.
         reached: Seconds of the video that were analysed.
+        parts: What was measured so far.
         analysis: What came of it.
         failure: Why nothing came of it.
     """
@@ -51,6 +57,7 @@ class VideoJob:
     duration: float | None = None
     reached: float = 0.0
     frames: int = 0
+    parts: list[VideoPart] = field(default_factory=list, repr=False)
     analysis: VideoAnalysis | None = None
     failure: ApiError | None = None
     began: float = 0.0
@@ -103,11 +110,14 @@ class VideoJobs:
         limits: The server's.
         opening: Held while native models are opened.
         log: Takes the lines of the server's log.
+
+    Attributes:
+        watchers: Clients that are told of videos as events.
     """
 
     def __init__(self, limits: ServerLimits, opening: threading.Lock, log: Callable[[str], object]) -> None:
         self._limits, self._opening, self._log = limits, opening, log
-        self._queue = Queue(1, limits.videos_waiting)
+        self._queue, self.watchers = Queue(1, limits.videos_waiting), 0
         self._jobs: dict[str, VideoJob] = {}
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="video")
         self._meters: dict[bool, StretchMeter] = {}
@@ -169,7 +179,7 @@ class VideoJobs:
         """
         found = self._jobs.get(number)
         if found is None:
-            raise ApiError(404, "There is no such video: it may have been deleted.", "video_not_found")
+            raise no_such_video()
         return found
 
     def forget(self, number: str) -> None:
@@ -181,6 +191,7 @@ class VideoJobs:
         if job.future is not None:
             job.future.cancel()
         job.data = job.analysis = None
+        job.parts.clear()
 
     def close(self) -> None:
         """Forgets everything and waits for the thread."""
@@ -212,7 +223,8 @@ class VideoJobs:
             job.state = "done"
 
     def _analysed(self, job: VideoJob, data: bytes) -> VideoAnalysis:
-        store, options = StretchesInMemory(), job.options
+        store = ToldStretches(lambda stretch: job.parts.append(VideoPart.of(job.name, stretch)))
+        options = job.options
         with Clip(data, name=job.name, limits=self._video_limits) as clip:
             job.duration = clip.info.duration
             self._meter(options.mirrored).measure(clip, store, options.sampling, watch=job.watch)

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
 from expllm.server.analyzer import Analyzer
 from expllm.server.bodies import VIDEO_UPLOAD, read_uploads
 from expllm.server.http_errors import ApiError
 from expllm.server.responses import ERRORS, ErrorReply
+from expllm.server.video_events import EVENT_STREAM, LAST, VideoWatch, WatchStream
 from expllm.server.video_jobs import VideoJobs
 from expllm.server.video_replies import VideoQuery, VideoReply, VideoState
 from expllm.video.video_files import FILES
@@ -30,11 +31,20 @@ NOT_READY: Final[dict[int | str, dict[str, Any]]] = {
     409: {"model": ErrorReply, "description": "The video is still analysed."}
 }
 
+WATCHED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Server-sent events: `progress`, `part`, and at the end `done` or `failed`.",
+        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+    },
+    204: {"description": "The client was told the end before."},
+}
+
 
 def video_routes(analyzer: Analyzer, jobs: VideoJobs) -> APIRouter:
     """The routes, of a server that takes videos."""
     router = APIRouter()
     _add_jobs(router, analyzer, jobs)
+    _add_events(router, analyzer, jobs)
     _add_results(router, analyzer, jobs)
     return router
 
@@ -74,6 +84,24 @@ def _add_jobs(router: APIRouter, analyzer: Analyzer, jobs: VideoJobs) -> None:
         jobs.job(number)
         jobs.forget(number)
         return Response(status_code=204)
+
+
+def _add_events(router: APIRouter, analyzer: Analyzer, jobs: VideoJobs) -> None:
+    """To watch without asking again and again."""
+
+    @router.get(
+        VIDEO_PATH + "/{number}/events",
+        summary="Watch a video while it is analysed, as server-sent events",
+        responses={**ERRORS, **WATCHED},
+        response_class=Response,
+    )
+    async def events(number: str, last_event_id: Annotated[str, Header()] = "") -> Response:
+        job = jobs.job(number)
+        if last_event_id == LAST and job.state in ("done", "failed"):
+            return Response(status_code=204)  # tells a browser not to come back
+        if jobs.watchers >= analyzer.config.limits.video_streams:
+            raise jobs.busy()
+        return WatchStream(VideoWatch(analyzer, job, last_event_id), jobs)
 
 
 def _add_results(router: APIRouter, analyzer: Analyzer, jobs: VideoJobs) -> None:

@@ -71,8 +71,8 @@ def test_some_that_are_no_videos(tmp_path: Path) -> None:
     "options",
     [
         ("--fps", "0"), ("--fps", "5", "--every", "2"), ("--from", "x"), ("--from", "5", "--to", "2"),
-        ("--neutral", "3-1"), ("--baseline", "some"), ("--columns", "mine"), ("--table", "xls"),
-        ("--labels", "5"),
+        ("--neutral", "3-1"), ("--exclude", "1-2,3"), ("--baseline", "some"), ("--columns", "mine"),
+        ("--table", "xls"), ("--labels", "5"),
         ("--baseline", "none", "--neutral", "0-1"), ("--baseline-from", "nowhere.csv"),
     ],
 )  # fmt: skip

@@ -128,6 +128,10 @@ def test_frames_are_chosen_as_on_the_command_line() -> None:
         None, 3, 1.0, None
     )
     assert VideoQuery.model_validate({"fps": 5.0}).options.sampling == Sampling(5.0)
+    assert VideoQuery.model_validate({"exclude": "0:01-0:02,4-5.5"}).options.exclude == (
+        (1.0, 2.0),
+        (4.0, 5.5),
+    )
     with pytest.raises(ApiError, match="either fps or every"):
         _ = VideoQuery.model_validate({"every": 3, "fps": 5.0}).options
 
@@ -180,6 +184,7 @@ def test_a_video_that_is_being_analysed_ends_when_it_is_deleted(video_server: Ru
         (b"x", "?fps=0", 400, "invalid_value"),
         (b"x", "?start=3&stop=2", 400, "invalid_value"),
         (b"x", "?neutral=never", 400, "invalid_value"),
+        (b"x", "?exclude=1-2,never", 400, "invalid_value"),
         (b"x", "?model=offline", 400, "invalid_value"),
     ],
 )

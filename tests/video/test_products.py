@@ -28,7 +28,8 @@ from expllm.video.courses import Rest
 from expllm.video.events import Episode
 from expllm.video.frametable import write_frames
 from expllm.video.stretches import StretchMeter
-from expllm.video.videorun import Products, VideoRun, run_folders
+from expllm.video.timelinepage import report_parts
+from expllm.video.videorun import Products, VideoRun, result_of, run_folders
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,34 @@ def test_another_baseline_measures_nothing_again(
     assert len(again.events) > 0
     neutral = VideoRun(video, folder, VideoOptions(rest=Rest(span=(0.0, 1.0)))).analyze(meter)
     assert any(event.unit == "left lip corner pull" for event in neutral.events)
+
+
+def test_times_that_are_excluded_make_no_events_and_keep_their_rows(
+    run: tuple[Path, VideoAnalysis], video: Path, meter: StretchMeter
+) -> None:
+    folder, before = run
+    measured = {path.name: path.stat().st_mtime_ns for path in (folder / "stretches").iterdir()}
+    options = VideoOptions(exclude=((0.0, 0.5), (1.5, 4.5)))
+    made = VideoRun(video, folder, options)
+    analysis = made.analyze(meter)
+    assert before.episodes
+    assert [event for event in analysis.events if event.offset > 1.5 and event.onset < 4.5] == []
+    rows, old = list(analysis), list(before)
+    assert [(row.time, row.aus) for row in rows] == [(row.time, row.aus) for row in old]
+    out = [row.time for row in rows if "excluded" in row.unreliable_because]
+    assert out == [row.time for row in rows if row.time < 0.5 or 1.5 <= row.time < 4.5]
+    assert not any(row.reliable for row in rows if row.time in out)
+    assert not any(1.5 <= episode.apex < 4.5 for episode in analysis.episodes)
+    assert result_of(analysis)["excluded"] == [[0.0, 0.5], [1.5, 4.5]]
+    page = "".join(report_parts("smile", analysis))
+    assert page.count("<title>excluded</title>") == 2
+    assert "<title>excluded</title>" not in "".join(report_parts("smile", before))
+    assert {path.name: path.stat().st_mtime_ns for path in (folder / "stretches").iterdir()} == measured
+
+
+def test_a_span_to_exclude_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(UsageError, match="ends before it begins"):
+        expllm.analyze_video(small_walk(), exclude=[(1, 2), (4, 3)])
 
 
 def test_a_run_is_not_resumed_with_other_settings(

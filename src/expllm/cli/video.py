@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -84,6 +84,15 @@ BaselineFrom = Annotated[
         rich_help_panel=_REST,
     ),
 ]
+Exclude = Annotated[
+    str | None,
+    typer.Option(
+        "--exclude",
+        metavar="FROM-TO,...",
+        help="Times that make no events and count as no rest: their rows stay, marked 'excluded'.",
+        rich_help_panel=FRAMES,
+    ),
+]
 People = Annotated[
     int | None,
     typer.Option("--people", metavar="N", min=1, help="Keep the N people who are visible longest."),
@@ -145,6 +154,7 @@ def video(
     every: Every = 1,
     from_: From = "0",
     to: To = None,
+    exclude: Exclude = None,
     stream: Stream = 0,
     baseline: Baseline = "auto",
     neutral: Neutral = None,
@@ -176,17 +186,15 @@ def video(
     from expllm.cli.terminal import keep_stderr_to_ourselves
     from expllm.video.analysis import VideoOptions
     from expllm.video.stretches import StretchMeter
-    from expllm.video.videorun import run_folders
 
-    sampling = _sampling(fps, every, from_, to)
     count = labels or 8
-    rest = _rest(baseline, neutral, baseline_from)
-    options = VideoOptions(sampling, stream, mirrored, rest, people, labels=count, explain=not no_explain)
-    products = replace(
-        _products(columns, table, count), report=not no_report, annotate=annotate, blur=blur_faces
-    )
-    sources = list(_found(videos))
-    jobs = zip(sources, run_folders(sources, out), strict=True)
+    sampling, rest = _sampling(fps, every, from_, to), _rest(baseline, neutral, baseline_from)
+    options = VideoOptions(
+        sampling, stream, mirrored, rest, people, labels=count, explain=not no_explain,
+        exclude=_spans(exclude),
+    )  # fmt: skip
+    products = _products(columns, table, count, report=not no_report, annotate=annotate, blur=blur_faces)
+    jobs = _jobs(videos, out)
     keep_stderr_to_ourselves()
     with (
         StretchMeter(mirrored=mirrored) as meter,
@@ -200,11 +208,25 @@ def video(
     leave(batch.ending())
 
 
+def _jobs(videos: list[str], out: Path) -> list[tuple[Path, Path]]:
+    """Each video with its folder."""
+    from expllm.video.videorun import run_folders
+
+    sources = list(_found(videos))
+    return list(zip(sources, run_folders(sources, out), strict=True))
+
+
 def _sampling(fps: float | None, every: int, start: str, stop: str | None) -> "Sampling":
     from expllm.video.clip import Sampling
     from expllm.video.timecode import parse_time
 
     return Sampling(fps, every, parse_time(start), None if stop is None else parse_time(stop))
+
+
+def _spans(exclude: str | None) -> tuple[tuple[float, float], ...]:
+    from expllm.video.timecode import parse_spans
+
+    return () if exclude is None else parse_spans(exclude)
 
 
 def _shares(workers: int, ray: str | None) -> int:
@@ -242,12 +264,14 @@ def _explainer(
         explainer.close()
 
 
-def _products(columns: str, table: str, labels: int) -> "Products":
+def _products(
+    columns: str, table: str, labels: int, *, report: bool, annotate: bool, blur: bool
+) -> "Products":
     from expllm.core.vocabulary import label_set
     from expllm.video.videorun import Products
 
     label_set(labels)
-    return Products(columns, table)
+    return Products(columns, table, report=report, annotate=annotate, blur=blur)
 
 
 def _rest(baseline: str, neutral: str | None, given: Path | None) -> "Rest":

@@ -15,7 +15,7 @@ from expllm.video.courses import Rest
 from expllm.video.damage import damage_lines
 from expllm.video.events import Episode, Event
 from expllm.video.story import WRITER, audit_story, peaks_of
-from expllm.video.timecode import parse_span
+from expllm.video.timecode import parse_span, parse_spans
 from expllm.video.video_files import FILES
 
 _Pixels = Annotated[int, Field(ge=1, le=100_000)]
@@ -43,6 +43,9 @@ class VideoQuery(BaseModel):
         None, description="Keep so many people, those who are seen longest."
     )
     neutral: str | None = Field(None, description="FROM-TO: the faces are at rest there.", max_length=40)
+    exclude: str | None = Field(
+        None, description="FROM-TO,...: these seconds count for nothing.", max_length=4000
+    )
 
     @property
     def options(self) -> VideoOptions:
@@ -50,7 +53,7 @@ class VideoQuery(BaseModel):
 
         Raises:
             ApiError: 400; it ends before it begins, or has both `fps` and `every`.
-            UsageError: `neutral` is no span.
+            UsageError: `neutral` or a part of `exclude` is no span.
         """
         if self.stop is not None and self.stop <= self.start:
             raise bad_request("stop must be later than start.", "stop")
@@ -60,6 +63,7 @@ class VideoQuery(BaseModel):
         return VideoOptions(
             Sampling(self.fps, self.every, self.start, self.stop), mirrored=self.mirrored, rest=rest,
             people=self.people, labels=int(self.labels), explain=self.explain,
+            exclude=() if self.exclude is None else parse_spans(self.exclude),
         )  # fmt: skip
 
 

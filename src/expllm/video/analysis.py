@@ -7,7 +7,7 @@ derived from that within seconds, and may be derived again with another baseline
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -48,6 +48,7 @@ class VideoOptions:
         names: Of people, by number from 0.
         labels: Tell 7 or 8 expressions apart.
         explain: Write a text about each episode.
+        exclude: Spans in seconds that keep their rows, marked `excluded`, and count for nothing.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -58,6 +59,7 @@ class VideoOptions:
     names: Mapping[int, str] = field(default_factory=dict)
     labels: int = 8
     explain: bool = True
+    exclude: tuple[tuple[float, float], ...] = ()
 
     def measuring(self) -> dict[str, Any]:
         """What the measuring depends on: a run is not resumed with anything else."""
@@ -113,7 +115,9 @@ class VideoAnalysis:
         self.options = options
         pieces = people_of(folder, options.people)
         self._pieces = pieces
-        self.courses: list[Course] = courses_of(folder.all(), pieces, options.rest, options.names)
+        self.courses: list[Course] = courses_of(
+            folder.all(), pieces, options.rest, options.names, options.exclude
+        )
         self.events: list[Event] = sorted(
             (event for course in self.courses for event in course.events()),
             key=lambda one: (one.onset, one.person, one.unit),
@@ -220,7 +224,8 @@ def analyze_video(
     source: "str | os.PathLike[str] | bytes", *, name: str | None = None, fps: float | None = None,
     every: int = 1, start: float = 0.0, stop: float | None = None, mirrored: bool = False,
     neutral: tuple[float, float] | None = None, baseline: bool = True, people: int | None = None,
-    labels: int = 8, explain: bool = True, watch: Watcher = lambda *_: None,
+    labels: int = 8, explain: bool = True, exclude: Sequence[tuple[float, float]] = (),
+    watch: Watcher = lambda *_: None,
 ) -> TemporaryAnalysis:  # fmt: skip
     """Follows every face through a video: people, events, episodes with their texts, and rows.
 
@@ -239,6 +244,7 @@ def analyze_video(
         people: Keep only so many people.
         labels: Tell 7 or 8 expressions apart.
         explain: Write a text about each episode.
+        exclude: Spans in seconds that keep their rows, marked `excluded`, and count for nothing.
         watch: Is told the time that is reached, and the number of faces.
 
     Raises:
@@ -248,9 +254,12 @@ def analyze_video(
     """
     if people is not None and people < 1:
         raise UsageError(f"people is {people}: it must be at least 1")
+    for span in exclude:
+        if span[1] <= span[0]:
+            raise UsageError(f"exclude: {span[0]:g} to {span[1]:g} ends before it begins")
     options = VideoOptions(
         Sampling(fps, every, start, stop), mirrored=mirrored, rest=Rest(baseline, neutral), people=people,
-        labels=labels, explain=explain,
+        labels=labels, explain=explain, exclude=tuple(exclude),
     )  # fmt: skip
     path = Path(tempfile.mkdtemp(prefix="expllm-video-"))
     try:

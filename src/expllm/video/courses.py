@@ -1,6 +1,6 @@
 """The course of each person through a video: readings, what they do above rest, and what to doubt."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MISREAD: Final = Doubt.turned | Doubt.dark | Doubt.bright | Doubt.blurred | Doubt.clock
+MISREAD: Final = Doubt.turned | Doubt.dark | Doubt.bright | Doubt.blurred | Doubt.clock | Doubt.excluded
 """Readings with one of these make no events and no baseline."""
 
 EYES: Final = tuple(AU_NAMES.index(f"{side} eye close") for side in ("left", "right"))
@@ -108,8 +108,9 @@ class Course:
 
 
 def courses_of(
-    stretches: Iterable[Stretch], people: Mapping[StretchFace, int], rest: Rest, names: Mapping[int, str]
-) -> list[Course]:
+    stretches: Iterable[Stretch], people: Mapping[StretchFace, int], rest: Rest, names: Mapping[int, str],
+    excluded: Sequence[tuple[float, float]] = (),
+) -> list[Course]:  # fmt: skip
     """The course of each person, in the order of their numbers.
 
     Args:
@@ -117,11 +118,12 @@ def courses_of(
         people: Number of the person of each track.
         rest: How to find resting values.
         names: Of people, by number; others are called `P1`, `P2`, ...
+        excluded: Spans in seconds that make no events, no rest and no apex.
     """
     parts: dict[int, list[dict[str, NDArray[Any]]]] = {}
     for stretch in stretches:
         for number, rows in _rows_by_person(stretch, people).items():
-            parts.setdefault(number, []).append(_part(stretch, rows))
+            parts.setdefault(number, []).append(_part(stretch, rows, excluded))
     return [
         _course(names.get(number, f"P{number + 1}"), _joined(parts[number]), rest) for number in sorted(parts)
     ]
@@ -134,9 +136,14 @@ def _rows_by_person(stretch: Stretch, people: Mapping[StretchFace, int]) -> "dic
     return {int(number): np.flatnonzero(owner == number) for number in np.unique(owner) if number >= 0}
 
 
-def _part(stretch: Stretch, rows: "NDArray[np.int64]") -> "dict[str, NDArray[Any]]":
+def _part(
+    stretch: Stretch, rows: "NDArray[np.int64]", excluded: Sequence[tuple[float, float]]
+) -> "dict[str, NDArray[Any]]":
     frames = stretch.frame[rows]
     doubt = stretch.doubt[rows] | (~stretch.in_order[frames] * int(Doubt.clock))
+    for start, end in excluded:
+        inside = (stretch.time[frames] >= start) & (stretch.time[frames] < end)
+        doubt = doubt | inside * int(Doubt.excluded)
     return {
         "number": stretch.number[frames], "time": stretch.time[frames], "cuts": stretch.cut[frames],
         "box": stretch.box[rows], "pose": stretch.pose[rows], "score": stretch.score[rows],

@@ -37,6 +37,7 @@ class Doubt(IntFlag):
     clock = 64
     gap = 128
     blink = 256
+    excluded = 512
 
     @property
     def words(self) -> str:

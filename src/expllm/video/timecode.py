@@ -39,6 +39,18 @@ def parse_span(text: str) -> tuple[float, float]:
     return span
 
 
+def parse_spans(text: str) -> tuple[tuple[float, float], ...]:
+    """Spans such as `0:10-0:12,1:05-1:09`, in seconds.
+
+    Raises:
+        UsageError: one of them is no span.
+
+    >>> parse_spans("1-2, 0:05-0:06.5")
+    ((1.0, 2.0), (5.0, 6.5))
+    """
+    return tuple(parse_span(one) for one in text.split(","))
+
+
 def clock(seconds: float, decimals: int = 1) -> str:
     """A time as a player shows it.
 

@@ -94,6 +94,7 @@ class _Row:
     Attributes:
         start, end: Seconds of the video.
         bands: (x, width) of the episodes behind the lanes.
+        excluded: The same of what counts for nothing.
         lanes: (unit, its bars) from the top.
         apexes: The marks of the episodes' apexes.
         ticks: (x, seconds) of the scale.
@@ -102,6 +103,7 @@ class _Row:
     start: float
     end: float
     bands: list[tuple[float, float]]
+    excluded: list[tuple[float, float]]
     lanes: list[tuple[str, list[_Bar]]]
     apexes: list[_Apex]
     ticks: list[tuple[float, float]]
@@ -125,7 +127,9 @@ class _Person:
 def _person(analysis: VideoAnalysis, name: str) -> _Person:
     events = [event for event in analysis.events if event.person == name]
     episodes = [one for one in analysis.episodes if one.person == name]
-    return _Person(name, events, episodes, [_row(events, episodes, *span) for span in _rows(*analysis.span)])
+    excluded = analysis.options.exclude
+    rows = [_row(events, episodes, excluded, *span) for span in _rows(*analysis.span)]
+    return _Person(name, events, episodes, rows)
 
 
 def _rows(first: float, last: float) -> Iterator[tuple[float, float]]:
@@ -143,7 +147,10 @@ def _counts(analysis: VideoAnalysis) -> tuple[tuple[str, str], ...]:
     )  # fmt: skip
 
 
-def _row(events: Sequence[Event], episodes: Sequence[Episode], start: float, end: float) -> _Row:
+def _row(
+    events: Sequence[Event], episodes: Sequence[Episode], excluded: Sequence[tuple[float, float]],
+    start: float, end: float,
+) -> _Row:  # fmt: skip
     """Lanes of the units that move between two times, episodes as bands behind them."""
     shown = [event for event in events if event.offset >= start and event.onset < end]
 
@@ -158,6 +165,7 @@ def _row(events: Sequence[Event], episodes: Sequence[Episode], start: float, end
     return _Row(
         start, end,
         [(x(one.start), max(x(one.end) - x(one.start), 1)) for one in behind],
+        [(x(a), max(x(b) - x(a), 1)) for a, b in excluded if a < end and b >= start],
         [(unit, bars) for unit, bars in lanes if bars],
         [_apex(one, x) for one in episodes if start <= one.apex < end],
         [(x(time), time) for time in _ticks(start, end)],

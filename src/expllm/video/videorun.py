@@ -267,5 +267,6 @@ def result_of(analysis: VideoAnalysis) -> Mapping[str, Any]:
         "first_time": analysis.span[0], "last_time": analysis.span[1],
         "damage": [asdict(one) for one in analysis.damage],
         "people": [asdict(person) for person in analysis.people],
-        "events": len(analysis.events), "episodes": len(analysis.episodes), "warnings": analysis.warnings,
+        "excluded": [list(span) for span in analysis.options.exclude], "events": len(analysis.events),
+        "episodes": len(analysis.episodes), "warnings": analysis.warnings,
     }  # fmt: skip

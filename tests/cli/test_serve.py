@@ -103,6 +103,36 @@ def test_a_signal_lets_everything_finish_that_was_admitted(number: signal.Signal
             ask(port, "GET", "/health/live")
 
 
+HANGS = """
+import sys, time
+from expllm.server.analyzer import Analyzer
+from expllm.server.server_config import ServerConfig
+limits = ServerConfig().limits  # what the command serves with
+assert limits.drain_s + limits.close_s < 30, "compose.yaml gives it 30 s"
+for name in ("drain_s", "close_s"):
+    object.__setattr__(limits, name, 1.0)
+Analyzer.close = lambda self: time.sleep(10**6)
+from expllm.cli.main import run
+sys.argv = ["expllm", "serve", "--port", "0", "--model", "offline", "--workers", "1"]
+run()
+"""
+
+
+@pytest.mark.slow
+def test_a_thread_that_hangs_does_not_keep_the_process() -> None:
+    process = subprocess.Popen([sys.executable, "-c", HANGS], stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        port = int(re.findall(r":(\d+) ", process.stderr.readline())[0])
+        wait_until(lambda: ask(port, "GET", "/health/ready") == 200)
+        process.terminate()
+        assert process.wait(HANG_S) == 1
+        assert process.stderr.read() == "expllm: ended while a thread was still at work\n"
+    finally:
+        process.kill()
+        process.wait()
+
+
 def _places_taken(port: int) -> float:
     connection = HTTPConnection("127.0.0.1", port, timeout=HANG_S)
     try:

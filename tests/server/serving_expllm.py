@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -100,16 +100,19 @@ class Running:
 
 
 @contextmanager
-def running(application: Application = create_app, **given: Any) -> Iterator[Running]:
+def running(
+    application: Application = create_app, overdue: Callable[[], object] = lambda: None, **given: Any
+) -> Iterator[Running]:
     """A server with the rules alone, ready.
 
     Args:
         application: Makes the application.
+        overdue: Called where it does not end in time.
         **given: Further fields of `ServerConfig`.
     """
     log: list[str] = []
     settings: dict[str, Any] = {"models": ("offline",), "port": 0, "log": log.append} | given
-    server = Server(ServerConfig(**settings), application)
+    server = Server(ServerConfig(**settings), application, overdue)
     thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
     thread.start()
     try:

@@ -7,12 +7,11 @@ import typer
 
 from expllm.cli.ending import complain
 from expllm.cli.options import AuSourceOption, DeviceOption, DtypeOption, LicenceOption
-from expllm.core.errors import UsageError
+from expllm.core.errors import ExitCode, UsageError
 from expllm.core.packages import SERVER, require
 
 if TYPE_CHECKING:
-    from expllm.server.server_config import ServerConfig
-    from expllm.server.uvicorn_server import Server
+    from expllm.server.uvicorn_server import Application
 
 _CLUSTER: Final = "Cluster"
 
@@ -141,6 +140,7 @@ def serve(
         raise UsageError("--replicas needs --ray ADDRESS")
     from expllm.cli.terminal import keep_stderr_to_ourselves
     from expllm.predict.batch import default_workers
+    from expllm.server.app import create_app
     from expllm.server.server_config import ServerConfig
     from expllm.server.uvicorn_server import Server
 
@@ -151,14 +151,15 @@ def serve(
         cors=tuple(cors or ()), allow_url=allow_url, video=video, camera=camera, rate=rate, log=complain,
     )  # fmt: skip
     keep_stderr_to_ourselves()
-    server = Server(config) if ray is None else _before_replicas(config, ray, replicas)
+    application = create_app if ray is None else _before_replicas(ray, replicas)
+    server = Server(config, application, _end_overdue)
     served = ", ".join(server.app.state.models)
     typer.echo(f"expllm: serving {served} on {server.url} (Ctrl-C ends)", err=True)
     server.serve_until_stopped()
 
 
-def _before_replicas(config: "ServerConfig", address: str, replicas: int | None) -> "Server":
-    """The server that answers with replicas on a Ray cluster.
+def _before_replicas(address: str, replicas: int | None) -> "Application":
+    """The application that answers with replicas on a Ray cluster.
 
     Raises:
         UsageError: the cluster cannot be joined.
@@ -167,10 +168,15 @@ def _before_replicas(config: "ServerConfig", address: str, replicas: int | None)
 
     from expllm.cot.cluster import join_cluster
     from expllm.server.door import create_door
-    from expllm.server.uvicorn_server import Server
 
     join_cluster(address)
-    return Server(config, partial(create_door, replicas=replicas))
+    return partial(create_door, replicas=replicas)
+
+
+def _end_overdue() -> None:
+    """Ends the process with its threads: every request has been answered or refused by now."""
+    complain("ended while a thread was still at work")
+    os._exit(ExitCode.FAILURE)
 
 
 def _keys(variable: str | None) -> tuple[str, ...]:

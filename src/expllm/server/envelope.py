@@ -1,5 +1,6 @@
 """What every answer has: an id, headers, a place in the metrics; errors have their shape."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
-from expllm.server.http_errors import CLIENT_GONE, ClientGone, server_error
+from expllm.server.http_errors import CLIENT_GONE, ClientGone, server_ending, server_error
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -53,6 +54,10 @@ class Envelope:
 
         try:
             await self._app(scope, receive, enveloped)
+        except asyncio.CancelledError:  # the server ends, and has waited long enough
+            if not status:
+                await server_ending().response(scope, receive, enveloped)
+            raise
         except ClientGone:
             await Response(status_code=CLIENT_GONE)(scope, receive, enveloped)
         except Exception as error:

@@ -120,6 +120,16 @@ def server_error() -> ApiError:
     return ApiError(500, "The server had an error; its log names the kind.", "internal_error")
 
 
+def server_ending() -> ApiError:
+    """503 for what cannot be finished any more."""
+    return ApiError(
+        503,
+        "The server is shutting down.",
+        "server_ending",
+        headers={"Connection": "close", "Retry-After": "5"},
+    )
+
+
 def model_error() -> ApiError:
     """503 where a model cannot be used at all; the log says why."""
     return ApiError(

@@ -41,7 +41,8 @@ class ServerLimits:
         body_s: For a whole body.
         work_s: From the last byte of a request to its answer.
         write_s: A client that reads nothing for so long is cut off.
-        drain_s: For requests in progress at shutdown.
+        drain_s: For requests in progress at shutdown; beyond that they are answered with 503.
+        close_s: For threads after that; beyond that the process ends all the same.
         together_s: A face waits so long for others to be explained with it.
     """
 
@@ -68,6 +69,7 @@ class ServerLimits:
     work_s: float = 60.0
     write_s: float = 20.0
     drain_s: float = 20.0
+    close_s: float = 5.0
     together_s: float = 0.02
 
     @property

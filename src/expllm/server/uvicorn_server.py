@@ -25,16 +25,25 @@ class Server(uvicorn.Server):
     Args:
         config: What to serve.
         application: Makes the application of the configuration and of what to call when it cannot serve.
+        overdue: Called on a thread where the end takes longer than `drain_s` and `close_s`: a thread of a
+            native library may hang, and Python waits for every thread.
 
     Raises:
         ExpllmError: as [`create_app`][expllm.server.app.create_app].
         UsageError: the address cannot be listened on.
     """
 
-    def __init__(self, config: ServerConfig, application: Application = create_app) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        application: Application = create_app,
+        overdue: Callable[[], object] = lambda: None,
+    ) -> None:
         self._socket = _listening(config.host, config.port)
         self.app = application(config, self._give_up)
         limits = config.limits
+        self._patience = threading.Timer(limits.drain_s + limits.close_s, overdue)
+        self._patience.daemon = True
         super().__init__(
             uvicorn.Config(
                 self.app, http=guarded(limits), ws="none", lifespan="on", log_config=None,
@@ -56,7 +65,10 @@ class Server(uvicorn.Server):
         Raises:
             ExpllmError: a model cannot be loaded.
         """
-        self.run(sockets=[self._socket])
+        try:
+            self.run(sockets=[self._socket])
+        finally:
+            self._patience.cancel()
         failure = self.app.state.service.failure
         if failure is not None:
             raise failure
@@ -69,6 +81,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As the parent's; streams that would go on end by themselves, whatever ended the server."""
         self.app.state.service.draining = True
+        self._patience.start()
         await super().shutdown(sockets)
 
     @contextmanager

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from expllm.core.records import Record
 from expllm.server.analyzer import Analyzer
-from expllm.server.http_errors import ApiError
+from expllm.server.http_errors import ApiError, server_ending
 from expllm.server.responses import ErrorContent
 from expllm.server.video_jobs import VideoJob, VideoJobs, no_such_video
 from expllm.server.video_replies import VideoState
@@ -70,7 +70,7 @@ class VideoWatch:
         if self._job.forgotten.is_set():
             return _ended(state, no_such_video())
         if self._analyzer.draining and state.state not in ("done", "failed"):
-            return _ended(state, ApiError(503, "The server ends, and forgets its videos.", "server_ending"))
+            return _ended(state, server_ending())
         return state
 
 

@@ -113,6 +113,24 @@ _Ray = Annotated[
         rich_help_panel=CLUSTER,
     ),
 ]
+_RetryHinted = Annotated[
+    bool,
+    typer.Option(
+        "--retry-hinted",
+        help="Afterwards try samples again, without the label, that were resolved with it or not at all.",
+        rich_help_panel=ENGINE,
+    ),
+]
+_BestOf = Annotated[
+    int | None,
+    typer.Option(
+        "--best-of",
+        metavar="N",
+        min=1,
+        help="Drafts of a sample that is tried again; the audit chooses. [default: 4]",
+        rich_help_panel=ENGINE,
+    ),
+]
 Shards = Annotated[
     int | None,
     typer.Option(
@@ -147,6 +165,8 @@ def make(
     cache: CacheOption = None,
     batch_api: BatchApiOption = False,
     retry_failed: RetryFailedOption = False,
+    retry_hinted: _RetryHinted = False,
+    best_of: _BestOf = None,
     quiet: QuietOption = False,
     ray: _Ray = None,
     shards: Shards = None,
@@ -167,6 +187,8 @@ def make(
 
     if shards and not ray:
         raise UsageError("--shards needs --ray")
+    if best_of and not retry_hinted:
+        raise UsageError("--best-of needs --retry-hinted")
     check_budget(budget)
     options = CotMakeOptions(
         dataset=dataset, output=output, model=model, base_url=base_url, key_env=key_env, limit=limit,
@@ -175,7 +197,7 @@ def make(
         max_tokens=max_new_tokens, timeout=timeout, requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute, cache=cache, quiet=quiet, ray=ray,
         shards=(shards or 2) if ray else None, au_source=au_source, data_root=data_root, kind=kind,
-        licence=licence, batch_api=batch_api,
+        licence=licence, batch_api=batch_api, retry_hinted=retry_hinted, best_of=best_of or 4,
     )  # fmt: skip
     leave(*work(options, as_json=as_json))
 

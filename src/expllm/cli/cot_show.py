@@ -32,10 +32,12 @@ def sample_view(run: RunFolder, sample: str | None = None) -> RenderableType:
     """
     ledger, talks = _read(run, sample)
     parts: list[RenderableType] = [text(ledger.sample, "bold")]
-    for number, talk in enumerate(talks):
-        if number:
+    for number, (talk, again) in enumerate(talks):
+        if again:
+            parts.append(text("Tried again without the label", "bold"))
+        elif number:
             parts.append(text("The same sample at another worker of the cluster", "bold"))
-        parts += _talk(talk)
+        parts += _talk(talk, "Draft" if again else "Round")
     return Narrow([*parts, *_ending(ledger)])
 
 
@@ -46,7 +48,7 @@ def sample_figures(run: RunFolder, sample: str | None = None) -> dict[str, Any]:
         UsageError, RunError: as `sample_view`.
     """
     ledger, talks = _read(run, sample)
-    return {**ledger.to_dict(), "talks": [[_plain(event) for event in talk] for talk in talks]}
+    return {**ledger.to_dict(), "talks": [[_plain(event) for event in talk] for talk, _ in talks]}
 
 
 def _plain(event: TranscriptEvent) -> dict[str, Any]:
@@ -55,21 +57,23 @@ def _plain(event: TranscriptEvent) -> dict[str, Any]:
     return {"kind": "verdict", **asdict(event)}
 
 
-def _read(run: RunFolder, sample: str | None) -> tuple[SampleLedger, list[list[TranscriptEvent]]]:
-    """A sample's account, and what was said at each worker that had to do with it."""
+def _read(
+    run: RunFolder, sample: str | None
+) -> tuple[SampleLedger, list[tuple[list[TranscriptEvent], bool]]]:
+    """A sample's account, and what was said at each worker that had to do with it; whether by second pass."""
     with merged_journals(run) as journals:
         name = journals.identify(sample)
-        talks = [history(reader, name) for reader in journals.readers]
-        return read_sample(journals, name), [talk for talk in talks if talk]
+        talks = [(history(reader, name), reader is journals.second) for reader in journals.readers]
+        return read_sample(journals, name), [(talk, again) for talk, again in talks if talk]
 
 
-def _talk(events: list[TranscriptEvent]) -> Iterator[RenderableType]:
+def _talk(events: list[TranscriptEvent], word: str) -> Iterator[RenderableType]:
     shown = None
     for event in events:
         number = event.call.round if isinstance(event, LoggedCall) else event.round
         if number != shown:
             shown = number
-            yield Text(f"\nRound {number}", "bold underline")
+            yield Text(f"\n{word} {number}", "bold underline")
         yield from _call(event) if isinstance(event, LoggedCall) else _verdict(event)
 
 

@@ -64,6 +64,8 @@ def _ledger(ledger: Ledger) -> Iterator[RenderableType]:
     if not ledger.ended:
         return
     yield _shares(ledger)
+    if ledger.second_pass is not None:
+        yield text(f"Tried again: the best of {ledger.second_pass.drafts} drafts without the label.", "dim")
     yield from _accuracy(ledger)
     yield from _reasons(ledger)
     yield from (text(line) for line in verdict_lines(ledger.verdicts))
@@ -83,7 +85,10 @@ def _samples(ledger: Ledger) -> str:
     parts = [f"{count:,} {status}" for status, count in ledger.status.items()]
     ended = f"{ledger.ended:,} samples have ended" + (f": {', '.join(parts)}" if parts else "")
     going = f"; {ledger.under_way:,} have begun and not ended" if ledger.under_way else ""
-    return f"{ledger.run}: {ended}{going}."
+    again = ledger.second_pass
+    tried = f"; {again.under_way:,} are being tried again" if again and again.under_way else ""
+    failed = f"; no answer when {again.unanswered:,} were tried again" if again and again.unanswered else ""
+    return f"{ledger.run}: {ended}{going}{tried}{failed}."
 
 
 def _shares(ledger: Ledger) -> Table:
@@ -91,6 +96,9 @@ def _shares(ledger: Ledger) -> Table:
     for number, share in ledger.resolved_in_round.items():
         table.add_row(f"resolved in round {number}", *_cells(share))
     table.add_row("resolved", *_cells(ledger.resolved))
+    if (again := ledger.second_pass) is not None:
+        table.add_row("tried again: given the label before", *_cells(again.hinted))
+        table.add_row("... unresolved before", *_cells(again.rejected))
     table.add_row("given the label", *_cells(ledger.hinted))
     table.add_row("resolved texts whose writer was given it", *_cells(ledger.hinted_resolved))
     return table

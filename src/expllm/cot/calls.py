@@ -52,7 +52,7 @@ class CallWorkers(Generic[Thing]):
         """
         reader = JournalReader(self.journal.path)
         try:
-            self.gate.spent = reader.spent()
+            self.gate.spent = self.gate.spent_before + reader.spent()
             finished, begun = reader.finished(), reader.begun()
             waiting = ((place, thing) for place, thing in placed if thing.id not in finished)
             line = _Line(waiting, begun, reader)

@@ -70,7 +70,7 @@ def check_shards(folder: RunFolder, shards: int | None) -> None:
     own = folder.path / "journal.sqlite"
     if shards and own.is_file() and _has_rows(own):
         raise UsageError(f"{folder.path}: the run was begun on one machine; go on without --ray")
-    if not shards and any(path != own for path in folder.journals()):
+    if not shards and any(path != own for path in folder.first_journals()):
         raise UsageError(f"{folder.path}: the run was begun on a cluster; go on with --ray and --shards")
 
 

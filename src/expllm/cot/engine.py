@@ -1,7 +1,7 @@
 """The Exp-CoT Engine: samples in, checked explanations out, each step journaled before the next begins."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -103,6 +103,19 @@ class Engine:
         return await asyncio.to_thread(self.img2au, sample)
 
 
+async def ending(work: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    """What work on a sample found, or as what the sample ends that it could not be done for."""
+    try:
+        return await work
+    except steps.NoAnswer as none:
+        return {"status": "invalid", "reason": str(none)}
+    except ChatFailed as failed:
+        said = f" ({failed.detail})" if failed.detail else ""
+        return {"status": "unresolved", "reason": f"call failed: {failed.reason}{said}"}
+    except Filtered as filtered:
+        return {"status": "unresolved", "reason": f"filtered: {filtered}"}
+
+
 @dataclass
 class _Talk:
     """Rounds of describing, naming and verifying, until one passes."""
@@ -116,15 +129,7 @@ class _Talk:
 
     async def through(self) -> dict[str, Any]:
         """The fields of the record that the rounds decide."""
-        try:
-            found = await self._rounds()
-        except steps.NoAnswer as none:
-            found = {"status": "invalid", "reason": str(none)}
-        except ChatFailed as failed:
-            said = f" ({failed.detail})" if failed.detail else ""
-            found = {"status": "unresolved", "reason": f"call failed: {failed.reason}{said}"}
-        except Filtered as filtered:
-            found = {"status": "unresolved", "reason": f"filtered: {filtered}"}
+        found = await ending(self._rounds())
         counted = {
             "predictions": tuple(self.predictions),
             "rounds": self.session.round,

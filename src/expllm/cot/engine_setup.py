@@ -61,6 +61,8 @@ class CotMakeOptions:
         temperature: None leaves it to the server.
         seed: Passed to the endpoint.
         retry_failed: Try samples again whose last call failed.
+        retry_hinted: Once all samples have ended, a second pass (`cot.second_pass`).
+        best_of: Drafts of a sample in the second pass.
         quiet: No progress bar.
         max_tokens: Of a reply, reasoning included; None leaves it to the server.
         timeout: Seconds for one reply.
@@ -95,6 +97,8 @@ class CotMakeOptions:
     temperature: float | None = 0.7
     seed: int | None = None
     retry_failed: bool = False
+    retry_hinted: bool = False
+    best_of: int = 4
     quiet: bool = False
     max_tokens: int | None = None
     timeout: float = 60.0
@@ -121,6 +125,10 @@ class CotMakeOptions:
             raise UsageError(f"--batch-api does not go with {other}")
         if self.shards and not self.ray:
             raise UsageError("--shards needs --ray")
+        if self.best_of < 1:
+            raise UsageError(f"--best-of is {self.best_of}: give a number of drafts, at least 1")
+        if self.retry_hinted and self.best_of > 1 and self.temperature == 0 and self.model != OFFLINE:
+            raise UsageError(f"--best-of {self.best_of} at --temperature 0 writes one draft many times")
 
     @property
     def rules(self) -> Rules:
@@ -174,7 +182,7 @@ def make_engine(
     chat = None if options.model == OFFLINE else _chat(options)
     reader = None if face_reader is None else face_reader(options.au_source, options.licence)
     return Engine(
-        writer=RuleWriter() if chat is None else LLMWriter(chat, prompts),
+        writer=RuleWriter() if chat is None else _llm_writer(chat, prompts, options.seed or 0),
         labels=labels,
         rules=options.rules,
         img2au=reader or dataset_aus,
@@ -182,6 +190,10 @@ def make_engine(
         gate=_gate(options, chat),
         prompt_hash=None if options.model == OFFLINE else prompts.hash,
     )
+
+
+def _llm_writer(chat: OpenAIChat, prompts: Prompts, seed: int) -> LLMWriter:
+    return LLMWriter(chat, prompts, lambda draft: chat.reseeded(seed + draft))
 
 
 def _gate(options: CotMakeOptions, chat: OpenAIChat | None) -> RunBudget:

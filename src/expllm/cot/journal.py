@@ -102,6 +102,8 @@ _INTO: Final = {
     JournalVerdict: "INSERT OR REPLACE INTO verdicts VALUES",
     SampleOutcome: "INSERT INTO outcomes VALUES",
 }
+WITHOUT_ANSWER: Final = "(COALESCE(reason, '') LIKE 'call failed%' OR COALESCE(reason, '') LIKE 'filtered%')"
+"""SQL: an outcome for want of an answer; its sample might have been resolved."""
 _MOST_ROWS: Final = 500
 """Rows of one statement: SQLite allows 32,766 values."""
 

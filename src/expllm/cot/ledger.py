@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from expllm.cot.journal import SampleOutcome
+from expllm.cot.journal import WITHOUT_ANSWER, SampleOutcome
 from expllm.cot.merged_journal import Merged, add_up, merged_journals
 from expllm.cot.shares import Accuracy, Share, most_frequent, reason_kind, server_message
 from expllm.cot.usage import Audited, Verdicts, WriterUsage, read_audited, read_usage, read_verdicts
@@ -32,6 +32,31 @@ class ByExpression:
         return {"samples": self.samples, **shares}
 
 
+@dataclass(frozen=True, slots=True)
+class TriedAgain:
+    """The second pass of a run: drafts that were written without the label.
+
+    Attributes:
+        drafts: About each sample, at most so many as a pass had; None where none has ended.
+        hinted: Resolved now, out of those that were resolved with the label and that have ended again.
+        rejected: The same of those that nothing had passed of.
+        unanswered: Ended again on a call that failed, or at a filter: nothing is known of them.
+        under_way: Begun again and not ended.
+    """
+
+    drafts: int | None
+    hinted: Share
+    rejected: Share
+    unanswered: int
+    under_way: int
+
+    def to_dict(self) -> dict[str, Any]:
+        shares = {name: getattr(self, name).to_dict() for name in ("hinted", "rejected")}
+        return {
+            "drafts": self.drafts, **shares, "unanswered": self.unanswered, "under_way": self.under_way,
+        }  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Ledger:
     """The account of a run.
@@ -42,8 +67,10 @@ class Ledger:
         under_way: Samples that have begun and not ended.
         status: Status -> samples.
         resolved: Resolved out of ended.
-        resolved_in_round: Round -> resolved in it, out of ended.
-        hinted: Ended samples that were told the label, out of those that have one.
+        resolved_in_round: Round -> resolved in it, out of ended; without those of the second pass.
+        second_pass: How samples ended that were tried again; None where none was.
+        hinted: Ended samples that were told the label, out of those that have one; less those that the
+            second pass resolved without it.
         hinted_resolved: Resolved texts whose writer was told the label.
         first_guess: What Des2Exp named in round 1, before any hint, against the labels.
         by_expression: The same and more for each label, the most frequent first.
@@ -66,6 +93,7 @@ class Ledger:
     status: dict[str, int]
     resolved: Share
     resolved_in_round: dict[int, Share]
+    second_pass: TriedAgain | None
     hinted: Share
     hinted_resolved: Share
     first_guess: Accuracy
@@ -105,6 +133,7 @@ class Ledger:
             ended=len(journals.ended),
             under_way=journals.under_way(),
             **tally.figures(),
+            second_pass=read_second_pass(journals),
             verdicts=read_verdicts(journals),
             audited=read_audited(journals),
             usage=read_usage(journals),
@@ -145,6 +174,32 @@ class SampleLedger:
         return {"sample": self.sample, "record": record} | {n: _plain(v) for n, v in counted.items()}
 
 
+def read_second_pass(journals: Merged) -> TriedAgain | None:
+    """Counts the samples that were tried again."""
+    if journals.second is None:
+        return None
+    query = f"SELECT sample, status, {WITHOUT_ANSWER}, json_extract(record, '$.drafts') FROM outcomes"
+    again = {sample: ending for sample, *ending in journals.second.db.execute(query)}
+    counts: Counter[tuple[str, bool]] = Counter()
+    for reader in journals.readers:
+        if reader is journals.second:
+            continue
+        for sample, status in reader.db.execute("SELECT sample, status FROM outcomes"):
+            now, unanswered, _ = again.get(sample, ("", True, None))
+            if not unanswered:
+                counts["hinted" if status == "resolved" else "rejected", now == "resolved"] += 1
+
+    def share(before: str) -> Share:
+        return Share(counts[before, True], counts[before, True] + counts[before, False])
+
+    return TriedAgain(
+        drafts=max((drafts for _, _, drafts in again.values()), default=None),
+        hinted=share("hinted"), rejected=share("rejected"),
+        unanswered=sum(bool(unanswered) for _, unanswered, _ in again.values()),
+        under_way=len(journals.second.begun()),
+    )  # fmt: skip
+
+
 def sample_ledger(run: RunFolder, sample: str) -> SampleLedger:
     """Counts one sample of a run.
 
@@ -178,7 +233,8 @@ def _plain(value: Any) -> Any:
 
 
 _FIELDS: Final = (
-    "expression predictions[0] rounds hinted refusals writer model prompt_hash au_source grounding recall"
+    "expression predictions[0] rounds hinted refusals writer model prompt_hash au_source grounding recall "
+    "drafts"
 ).split()
 _COLUMNS: Final = ", ".join(["status", "reason", *(f"json_extract(record, '$.{name}')" for name in _FIELDS)])
 _MODELS: Final = (
@@ -203,13 +259,14 @@ class _Tally:
     def add(
         self, status: str, reason: str | None, label: str | None, guess: str | None, rounds: int | None,
         hinted: int | None, refusals: int | None, writer: str | None, model: str | None, prompts: str | None,
-        source: str | None, grounding: float | None, recall: float | None,
+        source: str | None, grounding: float | None, recall: float | None, drafts: int | None,
     ) -> None:  # fmt: skip
         resolved = status == "resolved"
         self.status[status] += 1
         self.flags["refusals"] += refusals or 0
         if resolved:
-            self.rounds[rounds or 0] += 1
+            if drafts is None:
+                self.rounds[rounds or 0] += 1
             self.flags["hinted_resolved"] += bool(hinted)
             self._mean("grounding", grounding)
             self._mean("recall", recall)

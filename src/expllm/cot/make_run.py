@@ -1,7 +1,6 @@
 """One run of the engine: opens the data, the writer and the run's folder, and works through the samples."""
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,20 +10,18 @@ from expllm import __version__
 from expllm.chat import Prices
 from expllm.cot.case import Rules
 from expllm.cot.cluster_run import check_shards, work_on_cluster
-from expllm.cot.engine import Engine
+from expllm.cot.engine_run import work_through
 from expllm.cot.engine_setup import CotMakeOptions, FaceReaders, Verify, engine_model, make_engine
 from expllm.cot.estimate import Estimate, estimate_run
-from expllm.cot.journal import Journal, JournalReader, SampleOutcome
+from expllm.cot.journal import Journal, JournalReader
 from expllm.cot.ledger import Ledger
 from expllm.cot.prompt_set import Prompts
-from expllm.cot.sample_session import RunBudget
-from expllm.data import Dataset, Sample
+from expllm.cot.second_pass import try_again
+from expllm.data import Dataset
 from expllm.data.drawn import drawn_samples
 from expllm.data.roots import open_named
 from expllm.files.atomic import refuse_inputs
-from expllm.files.progress import Progress
 from expllm.files.runs import RunFolder
-from expllm.files.signals import stopped_by_signals
 
 _CHANGEABLE: Final = frozenset({"base_url", "max_tokens"})
 """Settings that may differ when a run is resumed: they do not change what is asked."""
@@ -74,13 +71,15 @@ def _work(
     face_reader: FaceReaders | None,
 ) -> str:  # fmt: skip
     """All samples that are open; why it ended, if by something else than their end."""
+    stopped = ""
     if options.ray is not None:
         work_on_cluster(options, prompts, folder, _total(dataset, options.limit), face_reader)
-        return ""
-    with closing(Journal(folder.path / "journal.sqlite")) as journal:
-        if options.retry_failed:
-            _reopen(journal.path)
-        return _run(options, prompts, dataset, journal, face_reader)
+    else:
+        with closing(Journal(folder.journal)) as journal:
+            if options.retry_failed:
+                _reopen(journal.path)
+            stopped = _run(options, prompts, dataset, journal, folder, face_reader)
+    return stopped or (try_again(options, prompts, dataset, folder) if options.retry_hinted else "")
 
 
 def estimated(
@@ -116,15 +115,21 @@ def _begin(folder: RunFolder, options: CotMakeOptions, prompts: Prompts, dataset
         "labels": [label.value for label in dataset.labels],
         "prompt_hash": prompts.hash, "prompts": prompts.texts,
     }  # fmt: skip
+    if options.retry_hinted:
+        settings["best_of"] = options.best_of
     if not folder.exists:
         folder.begin(settings)
         return
-    folder.resume(settings, _CHANGEABLE if _has_answers(folder) else _CHANGEABLE | settings.keys())
+    free = _CHANGEABLE if _has_answers(folder.journals()) else _CHANGEABLE | settings.keys()
+    second = folder.second_journal
+    if not (second.is_file() and _has_answers([second])):
+        free |= {"best_of"}
+    folder.resume(settings, free)
 
 
-def _has_answers(folder: RunFolder) -> bool:
-    """Whether any call was answered: until then, nothing binds the run to its settings."""
-    for path in folder.journals():
+def _has_answers(journals: Iterable[Path]) -> bool:
+    """Whether any call was answered: until then, nothing binds a pass to its settings."""
+    for path in journals:
         with closing(JournalReader(path)) as reader:
             if reader.db.execute("SELECT 1 FROM calls WHERE failure IS NULL LIMIT 1").fetchone():
                 return True
@@ -137,67 +142,18 @@ def _reopen(path: Path) -> None:
 
 
 def _run(
-    options: CotMakeOptions,
-    prompts: Prompts,
-    dataset: Dataset,
-    journal: Journal,
+    options: CotMakeOptions, prompts: Prompts, dataset: Dataset, journal: Journal, folder: RunFolder,
     face_reader: FaceReaders | None,
-) -> str:
+) -> str:  # fmt: skip
     samples = drawn_samples(dataset, options.limit)
-    total = _total(dataset, options.limit)
     with closing(JournalReader(journal.path)) as reader:
-        done = len(reader.finished())
+        waiting = _total(dataset, options.limit) - len(reader.finished())
     engine = make_engine(options, prompts, dataset.labels, face_reader)
-    live = Live(engine.gate)
-    with Progress(
-        max(total - done, 0), shown=not options.quiet, doing="explaining", note=live.note
-    ) as progress:
-
-        def count(outcome: SampleOutcome) -> None:
-            live.count(outcome)
-            progress.step(live.unresolved)
-
-        engine.on_outcome = count
-        asyncio.run(_with_signals(engine, samples, journal))
-    if engine.gate.broke:
-        return (
-            f"the budget of {options.budget:g} USD is spent ({engine.gate.spent:.4f}): "
-            "run the same command with a higher --budget to continue"
-        )
-    if engine.gate.stopping:
-        raise KeyboardInterrupt
-    return ""
-
-
-@dataclass
-class Live:
-    """What the progress bar says beside rate and time left."""
-
-    gate: RunBudget
-    ended: int = 0
-    unresolved: int = 0
-    hinted: int = 0
-
-    def count(self, outcome: SampleOutcome) -> None:
-        self.ended += 1
-        self.unresolved += outcome.status != "resolved"
-        self.hinted += bool(outcome.record["hinted"])
-
-    def note(self) -> str:
-        """Share that was given the label, USD of the whole run where any were paid, what lies in batches."""
-        notes = [f"{self.hinted / self.ended:.0%} given the label"] if self.ended else []
-        notes += [f"{self.gate.spent:.2f} USD"] if self.ended and self.gate.spent else []
-        return ", ".join([*notes, *filter(None, [self.gate.pending()])])
+    if folder.second_journal.is_file():
+        with closing(JournalReader(folder.second_journal)) as reader:
+            engine.gate.spent_before = reader.spent()
+    return work_through(engine, lambda: engine.run_placed(samples, journal), waiting, options)
 
 
 def _total(dataset: Dataset, limit: int | None) -> int:
     return min(len(dataset), limit or len(dataset))
-
-
-async def _with_signals(engine: Engine, samples: Iterator[tuple[int, Sample]], journal: Journal) -> None:
-    """Runs the engine; the first Ctrl-C lets the calls under way end, the second does not wait."""
-    try:
-        with stopped_by_signals(engine.gate.stop):
-            await engine.run_placed(samples, journal)
-    finally:
-        await engine.close()

@@ -28,13 +28,15 @@ class Merged:
     Attributes:
         run: The run.
         readers: One a journal.
+        second: That of the second pass among them; None where there was none.
         ended: Each ended sample once, in the order of the data set.
     """
 
     def __init__(self, run: RunFolder, readers: Sequence[JournalReader]) -> None:
         self.run = run
         self.readers = readers
-        self.ended = _ended(readers)
+        self.second = next((one for one in readers if one.path == run.second_journal), None)
+        self.ended = _ended(readers, self.second)
         self._owner = {ended.sample: ended.journal for ended in self.ended} if len(readers) > 1 else {}
 
     def rows(self, columns: str) -> Iterator[tuple[Any, ...]]:
@@ -109,14 +111,21 @@ def merged_journals(run: RunFolder) -> Iterator[Merged]:
             raise RunError(f"{where}: a journal cannot be read ({error})") from None
 
 
-def _ended(readers: Sequence[JournalReader]) -> list[Ended]:
-    """A sample that two workers ended counts as resolved if one resolved it, else as in the first journal."""
+def _ended(readers: Sequence[JournalReader], second: JournalReader | None) -> list[Ended]:
+    """A sample that two workers ended counts as resolved if one resolved it, else as in the first journal.
+
+    Resolved in the second pass, it counts as there: that text needed no label.
+    """
     found = [
         Ended(position, sample, status, number)
         for number, reader in enumerate(readers)
         for position, sample, status in reader.db.execute("SELECT position, sample, status FROM outcomes")
     ]
-    found.sort(key=lambda e: (e.position, e.sample, e.status != "resolved", e.journal))
+
+    def rank(one: Ended) -> int:
+        return 2 if one.status != "resolved" else int(readers[one.journal] is not second)
+
+    found.sort(key=lambda one: (one.position, one.sample, rank(one), one.journal))
     first: dict[str, Ended] = {}
     for ended in found:
         first.setdefault(ended.sample, ended)

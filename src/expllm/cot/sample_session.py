@@ -49,6 +49,7 @@ class RunBudget:
 
     Attributes:
         pending: What lies at the server and takes hours, in a few words; empty where nothing does.
+        spent_before: USD by other journals of the same run.
         spent: USD so far.
         stopping: No further call may begin.
         calls: Calls that this session has made.
@@ -65,6 +66,7 @@ class RunBudget:
         self.budget = budget
         self.pending = pending
         self._on_stop = on_stop
+        self.spent_before = 0.0
         self.spent = 0.0
         self.stopping = False
         self.calls = 0
@@ -131,6 +133,11 @@ class SampleSession:
         self._recorded = deque(recorded)
         self._number = max(next_number, len(recorded))
         self._verdicts = 0
+
+    def begin_draft(self, number: int) -> None:
+        """Forgets what was said: one of several drafts begins, and none knows of another."""
+        self.conversation, self.round = [], number
+        self.description, self.report, self.mistimed, self.guess = "", None, (), None
 
     async def ask(
         self, step: str, prompt: str, key: Iterable[str], answer: Callable[[], Awaitable[Reply]]

@@ -4,7 +4,7 @@ A writer answers; it does not judge whether an answer will do. The rule-based on
 themselves and never reads a prompt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from expllm.chat import ChatModel, Message, Reply, Usage
@@ -35,6 +35,9 @@ class CotWriter(Protocol):
     ) -> str:
         """Format Refinement of `draft`; where `problems` are named, of what was refined before."""
 
+    def drafting(self, number: int) -> "CotWriter":
+        """The same writer for one of several drafts, which answer the same questions; 1 is the first."""
+
     async def close(self) -> None:
         """Ends connections."""
 
@@ -45,12 +48,20 @@ class LLMWriter:
     Args:
         chat: Any OpenAI-compatible endpoint.
         prompts: What is said to it.
+        redrawn: The model for a draft, by its number: a cache or a batch would answer equal questions alike.
+            None: always the same one.
     """
 
-    def __init__(self, chat: ChatModel, prompts: Prompts) -> None:
+    def __init__(
+        self, chat: ChatModel, prompts: Prompts, redrawn: Callable[[int], ChatModel] | None = None
+    ) -> None:
         self.identity = chat.identity
         self._chat = chat
         self._prompts = prompts
+        self._redrawn = redrawn
+
+    def drafting(self, number: int) -> "LLMWriter":
+        return LLMWriter(self._redrawn(number), self._prompts) if self._redrawn else self
 
     async def describe(self, session: SampleSession, case: Case, feedback: Feedback | None) -> str:
         if feedback is None:
@@ -113,6 +124,9 @@ class RuleWriter:
     """
 
     identity = "offline"
+
+    def drafting(self, number: int) -> "RuleWriter":
+        return self
 
     async def describe(self, session: SampleSession, case: Case, feedback: Feedback | None) -> str:
         guess = feedback.hint if feedback and feedback.hint else self._guess(session, case)

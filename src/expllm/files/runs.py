@@ -51,8 +51,18 @@ class RunFolder:
         return self.settings_file.is_file()
 
     def journals(self) -> list[Path]:
-        """Every journal of the run: its own, and those of the workers of a cluster."""
+        """Every journal of the run; that of its second pass is the last."""
+        second = self.second_journal
+        return [*self.first_journals(), *([second] if second.is_file() else [])]
+
+    def first_journals(self) -> list[Path]:
+        """Those of the first pass: the run's own, and those of the workers of a cluster."""
         return sorted(self.path.glob("journal*.sqlite"))
+
+    @property
+    def second_journal(self) -> Path:
+        """The journal of the samples that are tried again without their label."""
+        return self.path / "second_pass.sqlite"
 
     @property
     def journal(self) -> Path:

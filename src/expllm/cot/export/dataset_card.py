@@ -6,7 +6,7 @@ from typing import Any
 from expllm.core.errors import one_line
 from expllm.cot.export.card_texts import LIMITS, RIGHTS, TOLD, VERIFIED, WHAT
 from expllm.cot.export.selection import Selection
-from expllm.cot.ledger import Ledger
+from expllm.cot.ledger import Ledger, TriedAgain
 from expllm.cot.shares import Share
 from expllm.files.atomic_folders import EXPORT_MARK
 
@@ -73,12 +73,21 @@ def _counts(selection: Selection, ledger: Ledger) -> Iterator[str]:
     yield f"* resolved, out of all that ended: {share_text(ledger.resolved)}"
     for number, share in ledger.resolved_in_round.items():
         yield f"* resolved in round {number}: {share_text(share)}"
+    if ledger.second_pass is not None:
+        yield from _second_pass(ledger.second_pass)
     yield f"* resolved texts whose writer had to be told the label: {share_text(ledger.hinted_resolved)}"
     for status, kinds in ledger.reasons.items():
         for kind, count in kinds.items():
             yield f"* {status}, not in here unless said above: {count}, {one_line(kind)}"
     if len(splits := selection.splits()) > 1:
         yield f"* splits: {', '.join(f'{one_line(split)} {count}' for split, count in splits.items())}"
+
+
+def _second_pass(again: TriedAgain) -> Iterator[str]:
+    """What was written anew: the label chose among drafts, and no writer was told it."""
+    drafts = f"the best of {again.drafts} drafts without the label (`drafts` in their records)"
+    yield f"* texts with the label that were replaced by {drafts}: {share_text(again.hinted)}"
+    yield f"* unresolved samples that got a text so: {share_text(again.rejected)}"
 
 
 def _writers(ledger: Ledger, settings: Mapping[str, Any]) -> Iterator[str]:

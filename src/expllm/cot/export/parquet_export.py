@@ -33,6 +33,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     **dict.fromkeys("au_source writer model prompt_hash".split(), "string"),
     **dict.fromkeys("grounding recall".split(), "float64"),
     "refusals": "int32",
+    "drafts": "int32",
 }
 MakeRow = Callable[[CotRecord, bytes | None], dict[str, Any]]
 _PLACE: Final = {"image_path": "string", "image_row": "int64", "image_column": "string"}

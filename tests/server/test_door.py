@@ -44,7 +44,7 @@ class KnownReplicas(ReplicaPool):
 
 
 @contextmanager
-def door(urls: list[str], key: str = KEY, **given: object) -> Iterator[Running]:
+def door(urls: list[str], key: str = KEY, **given: Any) -> Iterator[Running]:
     """A door before servers that run already."""
     with running(
         lambda config, give_up: door_before(KnownReplicas(config, urls, key), config, give_up), **given

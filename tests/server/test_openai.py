@@ -3,6 +3,7 @@
 import base64
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import openai
 import pytest
 from openai import OpenAI
 from serving_expllm import ASTRONAUT, Running, portrait, running
+from test_queue import Blocked
+from waiting import HANG_S, wait_until
 
 from expllm.core.conversations import label_question
 from expllm.core.records import FaceAnalysis
 from expllm.core.vocabulary import label_set
 from expllm.server.chat_replies import Sentences
+from expllm.server.server_config import ServerLimits
 
 ROOT = Path(__file__).parents[2]
 _URL_SAFE = str.maketrans("+/", "-_")
@@ -195,6 +199,27 @@ def test_a_wrong_key_is_an_authentication_error() -> None:
         with pytest.raises(openai.AuthenticationError, match="API key"):
             client.models.list()
         assert client.with_options(api_key="sk-right").models.list().data
+
+
+def test_too_many_requests_and_a_full_server_are_the_clients_own_errors() -> None:
+    limits = ServerLimits(waiting_per_worker=0)
+    asked: Any = {"model": "offline", "messages": conversation(portrait())}
+    with (
+        running(rate=0.01, limits=limits) as server,
+        OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client,
+        ThreadPoolExecutor(1) as clients,
+    ):
+        with Blocked(server):
+            first = clients.submit(lambda: client.chat.completions.create(**asked))
+            wait_until(lambda: server.analyzer.queue.taken == 1)
+            with pytest.raises(openai.InternalServerError, match="busy") as full:
+                client.chat.completions.create(**asked)
+        assert first.result(HANG_S).choices[0].message.content
+        with pytest.raises(openai.RateLimitError, match="Too many requests") as early:
+            client.models.list()
+    for error, status, code in ((full, 503, "busy"), (early, 429, "rate_limit_exceeded")):
+        assert (error.value.status_code, error.value.code) == (status, code)
+        assert int(error.value.response.headers["retry-after"]) >= 1
 
 
 def test_sentences_lose_nothing() -> None:

@@ -45,7 +45,7 @@ def watched(folder: Path) -> Iterator[set[str]]:
 
 
 def send_everywhere(server: Running) -> None:
-    """The marked picture, as a body, a form, a batch and a chat message; whole and broken."""
+    """The marked picture to every endpoint that takes one, in each of its forms; whole and broken."""
     picture = marked()
     uri = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
     chat = {
@@ -60,6 +60,12 @@ def send_everywhere(server: Running) -> None:
             assert server.ask("POST", path, body, headers).status in (200, 422)
     assert server.post("/v1/chat/completions", chat).status == 200
     assert server.post("/v1/chat/completions", {**chat, "stream": True}).status == 200
+    assert server.post("/v1/explain", {"aus": {}, "model": "offline", "picture": uri}).status == 200
+    faces = server.analyze(picture).json["faces"]
+    named = [{**face, "input": NAME} for face in faces]
+    for form_of in ("csv", "html"):
+        answer = server.post(f"/v1/export?format={form_of}", {"items": [{"faces": named, "picture": uri}]})
+        assert answer.status == 200, answer.body
     server.ask("GET", f"/{MARKER.decode()}?{MARKER.decode()}")
     server.post("/v1/audit", {"text": MARKER.decode() + " smiles.", "aus": {}})
 
@@ -80,9 +86,10 @@ def test_nothing_of_a_picture_reaches_a_file_or_a_log(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.chdir(tmp_path)
     with running() as server, watched(tmp_path) as appeared, caplog.at_level("DEBUG"):
         send_everywhere(server)
-        assert not [name for name in open_files() if str(tmp_path) in name]
+        assert not [name for name in open_files() if f"{tmp_path}/" in name]  # the folder itself is watched
     assert appeared == set()
     logged = "\n".join([*server.log, caplog.text, *capfd.readouterr()])
     for word in (MARKER.decode(), NAME, "127.0.0.1:"):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from serving_expllm import JPEG, Running, form, portrait
+from serving_expllm import JPEG, Running, form, portrait, running
 
 from expllm.core.records import FaceAnalysis
 from expllm.predict.predictor import Predictor
@@ -113,6 +113,23 @@ def test_other_methods_are_named(server: Running) -> None:
     answer = server.ask("GET", "/v1/analyze")
     assert answer.status == 405
     assert answer.error["code"] == "method_not_allowed"
+    assert answer.headers["allow"] == "POST"
+    assert server.ask("PUT", "/page/app.js").headers["allow"] == "GET"
+
+
+def test_a_path_of_several_routes_allows_them_all() -> None:
+    with running(video=True) as server:
+        assert server.ask("PUT", "/v1/video/x").headers["allow"] == "DELETE, GET"
+        assert server.ask("PUT", "/v1/video/x/result").headers["allow"] == "GET"
+
+
+def test_a_broken_form_is_told_to_its_client_alone(
+    server: Running, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    body = b'--edge\r\nContent-Disp\rosition: form-data; name="image"\r\n\r\nx\r\n--edge--\r\n'
+    answer = server.ask("POST", "/v1/analyze", body, {"Content-Type": "multipart/form-data; boundary=edge"})
+    assert (answer.status, answer.error["code"]) == (400, "invalid_form")
+    assert (caplog.records, capfd.readouterr().err, server.log) == ([], "", [])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Bodies of requests: limited while they are read, and never written to a file."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -204,6 +205,11 @@ class _InMemory(MultiPartParser):
     """Starlette writes parts of more than a megabyte to temporary files: here everything stays in memory."""
 
     spool_max_size = 2**40  # the body's own limit is lower
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        # It would tell stderr of every broken form; the client is told.
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 async def read_uploads(request: Request, most: int, kind: UploadKind = _PICTURE) -> list[Upload]:

@@ -145,10 +145,11 @@ def handle_errors(app: "FastAPI", log: Callable[[str], object]) -> None:
         assert isinstance(error, ApiError)
         return error.response
 
-    async def of_http(_: "Request", error: Exception) -> Response:
+    async def of_http(request: "Request", error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = CODES.get(error.status_code, "invalid_request")
-        return ApiError(error.status_code, error.detail, code, headers=error.headers).response
+        headers = _allowed(request, error.headers) if error.status_code == 405 else error.headers
+        return ApiError(error.status_code, error.detail, code, headers=headers).response
 
     async def of_validation(_: "Request", error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -162,6 +163,16 @@ def handle_errors(app: "FastAPI", log: Callable[[str], object]) -> None:
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(RequestValidationError, of_validation)
     app.add_exception_handler(ExpllmError, of_package)
+
+
+def _allowed(request: "Request", by_first: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """`Allow` by all operations of a path: Starlette names those of its first route alone."""
+    from starlette.routing import compile_path
+
+    paths = request.app.openapi()["paths"].items()
+    found = [operations for path, operations in paths if compile_path(path)[0].match(request.url.path)]
+    methods = sorted({name.upper() for operations in found for name in operations})
+    return {"Allow": ", ".join(methods)} if methods else by_first
 
 
 def first_problem(problems: Sequence[Any]) -> ApiError:

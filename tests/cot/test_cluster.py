@@ -2,28 +2,33 @@
 
 import asyncio
 import os
+import signal
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import honest
 import pytest
-from ray_cluster import two_nodes
+from ray_cluster import one_node, two_nodes
 from running import order, served, write_reference
 from waiting import wait_until
 
 from expllm.cli.cot_make import work
 from expllm.core.errors import ExpllmError
-from expllm.cot.cluster import Opening, WorkerShard, run_on_cluster
+from expllm.cot.cluster import Opening, WorkerShard, run_on_cluster, work_shard
+from expllm.cot.cluster_run import EngineOpening
 from expllm.cot.engine import Engine
+from expllm.cot.engine_setup import CotMakeOptions
 from expllm.cot.export import export
 from expllm.cot.journal import Journal, JournalReader, SampleOutcome
 from expllm.cot.prompt_set import Prompts
 from expllm.cot.sample_session import RunBudget
+from expllm.cot.sample_shards import SampleShards
 from expllm.cot.writers import LLMWriter
 from expllm.data import Sample, open_dataset
 from expllm.files.runs import RunFolder
@@ -34,7 +39,7 @@ SAMPLES = 40
 def opening(data: Path, url: str) -> Opening:
     """What a worker opens; it travels, so it names only files and addresses."""
 
-    def opened() -> tuple[Engine, Iterable[tuple[int, Sample]]]:
+    def opened(_: WorkerShard) -> tuple[Engine, Iterable[tuple[int, Sample]]]:
         from expllm.chat import OpenAIChat
 
         os.environ["EXPLLM_TEST_KEY"] = "sk-test"
@@ -118,7 +123,7 @@ def dies_after(more: int) -> Callable[[WorkerShard], tuple[int, str | None]]:
 def _flaky_run(monkeypatch: pytest.MonkeyPatch, folder: Path, ray: FlakyRay) -> int:
     monkeypatch.setattr("expllm.cot.cluster._ray", lambda: ray)
     (folder / "journals").mkdir(exist_ok=True)
-    return run_on_cluster(folder, 1, lambda: pytest.fail("opened here"), lambda _: None)
+    return run_on_cluster(folder, 1, lambda _: pytest.fail("opened here"), lambda _: None)
 
 
 def test_a_shard_that_gets_on_may_lose_any_number_of_workers(
@@ -176,6 +181,78 @@ def test_a_node_dies_and_the_result_is_the_same(tmp_path: Path) -> None:
     assert _exported(run, tmp_path / "a.jsonl") == _exported(
         RunFolder(tmp_path / "single"), tmp_path / "b.jsonl"
     )
+
+
+@pytest.mark.slow
+def test_workers_die_twenty_times_and_nothing_is_lost_or_twice(tmp_path: Path) -> None:
+    data = write_reference(tmp_path / "reference.jsonl", 120)
+    run, killed = RunFolder(tmp_path / "cluster"), []
+    with served(honest.of_payload, latency=0.05) as server, one_node(2):
+        options = order(data, run.path, server.url, ray="auto", shards=2, concurrency=2)
+        killer = threading.Thread(target=lambda: killed.extend(_kill_workers(run, 2, 20)))
+        killer.start()
+        work(options)
+        killer.join()
+        before = len(server.seen)
+        work(options)
+        assert len(server.seen) == before  # all had ended
+        work(order(data, tmp_path / "single", server.url))
+    assert len(set(killed)) == 20
+    found = [name for path in run.journals() for name in _ended(path)]
+    assert len(found) == len(set(found)) == 120
+    assert _exported(run, tmp_path / "a.jsonl") == _exported(
+        RunFolder(tmp_path / "single"), tmp_path / "b.jsonl"
+    )
+
+
+def _kill_workers(run: RunFolder, shards: int, times: int) -> list[int]:
+    """Kills one worker after the other, each once it has ended a sample; the processes that were killed."""
+    killed: list[int] = []
+    ended = [0] * shards
+    for number in range(times):
+        index = number % shards
+        journal = run.shard_journal(index)
+
+        def works(journal: Path = journal, index: int = index) -> bool:
+            return _count(journal) > ended[index] and _worker(journal) not in (None, *killed)
+
+        wait_until(works)
+        killed.append(_worker(journal) or 0)
+        os.kill(killed[-1], signal.SIGKILL)
+        ended[index] = _count(journal)
+    return killed
+
+
+def _worker(journal: Path) -> int | None:
+    """The process that holds a journal."""
+    lock = journal.with_suffix(".lock")
+    text = lock.read_text() if lock.exists() else ""
+    return int(text) if text else None
+
+
+def _count(journal: Path) -> int:
+    if not journal.exists():
+        return 0
+    with closing(JournalReader(journal)) as reader, suppress(sqlite3.Error):  # no table yet
+        return reader.count_finished()
+    return 0
+
+
+def test_a_worker_reads_what_was_dealt_to_it_and_not_the_data(tmp_path: Path) -> None:
+    data, run = write_reference(tmp_path / "reference.jsonl", SAMPLES), RunFolder(tmp_path / "run")
+    dataset = open_dataset(str(data))
+    run.path.mkdir()
+    run.begin({"expllm": "0", "labels": [*map(str, dataset.labels)]})
+    SampleShards(run.path, 2).deal(enumerate(dataset), {})
+    whole = {place: sample.id for place, sample in enumerate(dataset)}
+    data.unlink()
+    options = CotMakeOptions(dataset=str(data), output=run.path, ray="auto", shards=2)
+    opening = EngineOpening(options, Prompts.load().texts, dataset.labels)
+    assert sum(work_shard(WorkerShard(index, 2, run.path), opening) for index in range(2)) == SAMPLES
+    for index in range(2):
+        with closing(JournalReader(run.shard_journal(index))) as reader:
+            mine = {one.position: one.sample for one in reader.outcomes()}
+        assert mine == {p: name for p, name in whole.items() if WorkerShard(index, 2, run.path).holds(name)}
 
 
 def _ended(path: Path) -> set[str]:

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import tracemalloc
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from expllm.core.vocabulary import AU_NAMES, FEAFA_NAMES, AUVector, Expression
 from expllm.cot.explanation import CotRecord
 from expllm.cot.export import EXPORT_FORMATS, NothingToExport, default_output, export
 from expllm.cot.export import parquet_export as parquet_module
+from expllm.cot.export.json_lines import json_text
 from expllm.cot.journal import JournalRow
 from expllm.data import open_dataset
 from expllm.faces.au_tables import read_au_table
@@ -384,3 +386,12 @@ def test_png_bytes_are_taken_as_they_are(tmp_path: Path) -> None:
     assert cell["bytes"] == (tmp_path / "pictures" / "1.png").read_bytes()
     assert Image.open(BytesIO(cell["bytes"])).size == (8, 8)
     assert "/" not in cell["path"]
+
+
+def test_a_record_of_an_earlier_version_has_all_fields_in_lines(tmp_path: Path) -> None:
+    made = outcome(0, record("a"))
+    earlier = {name: value for name, value in made.record.items() if name != "split"}
+    run = write(begin(tmp_path / "run"), [replace(made, record=earlier), outcome(1, record("b"))])
+    assert export(run, "jsonl", tmp_path / "out.jsonl") == 2
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert lines == [json_text(record(name).to_dict()) for name in "ab"]

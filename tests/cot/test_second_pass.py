@@ -271,7 +271,7 @@ def test_a_run_of_several_workers_is_passed_over_again(tmp_path: Path) -> None:
     run.begin({"expllm": "0", "labels": [*map(str, dataset.labels)]})
     for index in range(2):
         engine = Engine(writer=RuleWriter(), labels=dataset.labels, gate=RunBudget(4))
-        work_shard(WorkerShard(index, 2, run.path), lambda engine=engine: (engine, enumerate(dataset)))  # type: ignore[misc]
+        work_shard(WorkerShard(index, 2, run.path), lambda _, engine=engine: (engine, enumerate(dataset)))  # type: ignore[misc]
     hinted = Ledger.of(run).hinted_resolved.count
     options = CotMakeOptions(dataset=str(data), output=run.path, quiet=True, retry_hinted=True, best_of=7)
     assert not try_again(options, Prompts.load(), dataset, run)

@@ -26,7 +26,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 AUs = Annotated[
     InstanceOf[AUVector],
     BeforeValidator(lambda value: AUVector(value) if isinstance(value, dict) else value),
-    PlainSerializer(dict, return_type=dict[str, float | None]),
+    PlainSerializer(AUVector.to_dict, return_type=dict[str, float | None]),
     WithJsonSchema({"type": "object", "additionalProperties": {"type": ["number", "null"]}}),
 ]
 """An `AUVector` as a field: in JSON an object of all 31 names, null where not measured."""

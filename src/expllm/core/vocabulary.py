@@ -267,7 +267,12 @@ class AUVector(Mapping[str, float | None]):
     __slots__ = ("_values",)
 
     def __init__(self, values: Mapping[str, float | None] = MappingProxyType({})) -> None:
-        checked = {_au_name(name): _intensity(name, value) for name, value in values.items()}
+        checked = {
+            name if name in AU_BY_NAME else _au_name(name): (
+                value if value is None or _is_intensity(value) else _intensity(name, value)
+            )
+            for name, value in values.items()
+        }
         if len(checked) != len(values):
             raise VocabularyError(f"an action unit is given twice: {', '.join(values)}")
         self._values = {name: checked.get(name) for name in AU_NAMES}
@@ -279,7 +284,9 @@ class AUVector(Mapping[str, float | None]):
         Of units that only FACS has, those that are not given were not measured.
         """
         given = cls(values)
-        return cls({**dict.fromkeys(FEAFA_NAMES, 0.0), **{_au_name(name): given[name] for name in values}})
+        known = {**dict.fromkeys(FEAFA_NAMES, 0.0), **{_au_name(name): given[name] for name in values}}
+        given._values = {name: known.get(name) for name in AU_NAMES}
+        return given
 
     @classmethod
     def from_array(cls, array: "Iterable[float]") -> "AUVector":
@@ -298,7 +305,8 @@ class AUVector(Mapping[str, float | None]):
         return np.array([math.nan if v is None else v for v in self._values.values()], dtype=np.float64)
 
     def __getitem__(self, name: str) -> float | None:
-        return self._values[_au_name(name)]
+        values = self._values
+        return values[name] if name in values else values[_au_name(name)]
 
     def __contains__(self, name: object) -> bool:
         return name in self._values
@@ -318,6 +326,10 @@ class AUVector(Mapping[str, float | None]):
     def __repr__(self) -> str:
         positive = ", ".join(f"{n!r}: {v:.3g}" for n, v in self.active().items())
         return f"AUVector({{{positive}}}, not measured: {len(AU_NAMES) - len(self.measured)})"
+
+    def to_dict(self) -> dict[str, float | None]:
+        """All units by name, in the order of `AU_NAMES`."""
+        return self._values.copy()
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -352,6 +364,11 @@ def _au_name(name: str) -> str:
             hint = f"each side has its own: {' and '.join(map(repr, sides))}"
         raise VocabularyError(f"unknown action unit {name!r}: {hint}")
     return canonical
+
+
+def _is_intensity(value: object) -> bool:
+    """Whether a value plainly is one, as nearly all are; `_intensity` reads and refuses the others."""
+    return type(value) is float and 0.0 <= value <= 1.0
 
 
 def _intensity(name: str, value: float | None) -> float | None:

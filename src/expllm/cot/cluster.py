@@ -7,7 +7,6 @@ must be on storage that every node sees.
 
 import asyncio
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Final
 from expllm.core.errors import ExpllmError, MissingDependency, UsageError, one_line
 from expllm.cot.engine import Engine
 from expllm.cot.journal import Journal, JournalReader
+from expllm.cot.sample_shards import shard_of
 from expllm.data import Sample
 from expllm.files.runs import RunFolder, held
 
@@ -43,21 +43,21 @@ class WorkerShard:
         return RunFolder(self.folder).shard_journal(self.index)
 
     def holds(self, sample: str) -> bool:
-        return zlib.crc32(sample.encode("utf-8", "surrogatepass")) % self.count == self.index
+        return shard_of(sample, self.count) == self.index
 
 
-Opening = Callable[[], tuple[Engine, Iterable[tuple[int, Sample]]]]
-"""Opens the engine, and the samples with their places, on a worker: only what opens them travels."""
+Opening = Callable[[WorkerShard], tuple[Engine, Iterable[tuple[int, Sample]]]]
+"""Opens the engine, and the samples of a shard (or more) with their places, on a worker: only what opens them
+travels."""
 
 
 def work_shard(shard: WorkerShard, opening: Opening) -> int:
     """Works through a shard in this process; returns how many of its samples have ended."""
-    engine, samples = opening()
+    engine, samples = opening(shard)
     # A worker that was given up for lost may still be at work on this journal: two may not.
     with held(shard.journal.with_suffix(".lock")), closing(Journal(shard.journal)) as journal:
         asyncio.run(_work(engine, samples, shard, journal))
-    with closing(JournalReader(shard.journal)) as reader:
-        return len(reader.finished())
+    return _ended(shard)
 
 
 async def _work(
@@ -147,7 +147,7 @@ def _ended(shard: WorkerShard) -> int:
         return 0
     with closing(JournalReader(shard.journal)) as reader:
         try:
-            return len(reader.finished())
+            return reader.count_finished()
         except sqlite3.Error:  # lost before its first table was written
             return 0
 

@@ -234,6 +234,10 @@ class JournalReader:
         """Ids of the samples that have ended."""
         return {sample for (sample,) in self.db.execute("SELECT sample FROM outcomes")}
 
+    def count_finished(self) -> int:
+        """How many samples have ended."""
+        return int(self.db.execute("SELECT COUNT(*) FROM outcomes").fetchone()[0])
+
     def begun(self) -> set[str]:
         """Ids of the samples that have calls and have not ended."""
         query = "SELECT DISTINCT sample FROM calls WHERE sample NOT IN (SELECT sample FROM outcomes)"

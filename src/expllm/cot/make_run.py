@@ -73,7 +73,7 @@ def _work(
     """All samples that are open; why it ended, if by something else than their end."""
     stopped = ""
     if options.ray is not None:
-        work_on_cluster(options, prompts, folder, _total(dataset, options.limit), face_reader)
+        work_on_cluster(options, prompts, folder, dataset, face_reader)
     else:
         with closing(Journal(folder.journal)) as journal:
             if options.retry_failed:

@@ -55,10 +55,20 @@ class Merged:
         """How a sample ended, with its record."""
         found = self.readers[ended.journal].outcome(ended.sample)
         if found is None:
-            raise RunError(
-                f"{self.readers[ended.journal].path}: {ended.sample} has vanished from the journal"
-            )
+            raise self._vanished(ended)
         return found
+
+    def record_text(self, ended: Ended) -> str:
+        """The record of a sample as the journal has it: JSON with sorted keys."""
+        query = "SELECT record FROM outcomes WHERE sample = ?"
+        found = self.readers[ended.journal].db.execute(query, (ended.sample,)).fetchone()
+        if found is None:
+            raise self._vanished(ended)
+        return str(found[0])
+
+    def _vanished(self, ended: Ended) -> RunError:
+        path = self.readers[ended.journal].path
+        return RunError(f"{path}: {ended.sample} has vanished from the journal")
 
     def under_way(self) -> int:
         """Samples that have begun and have not ended in any journal."""

@@ -22,8 +22,8 @@ def json_text(values: Any, *, in_order: bool = False) -> str:
 
 def jsonl(selection: Selection) -> Iterator[str]:
     """Each `CotRecord` on a line."""
-    for record in selection:
-        yield json_text(record.to_dict()) + "\n"
+    for text in selection.texts():
+        yield text.translate(_LINE_ENDS) + "\n"
 
 
 def messages(selection: Selection) -> Iterator[str]:

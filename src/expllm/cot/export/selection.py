@@ -1,8 +1,9 @@
 """Which records are exported, one at a time: a data set of any size never stands in memory."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from expllm.core.errors import ExpllmError, UsageError
 from expllm.core.vocabulary import Expression
@@ -12,6 +13,10 @@ from expllm.cot.merged_journal import Merged
 
 class NothingToExport(ExpllmError):  # noqa: N818 - named for what is missing
     """No sample of the run has ended in the way that was asked for."""
+
+
+_ALWAYS: Final = CotRecord.model_fields.keys() - {"drafts"}
+"""What the JSON of every record has."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,16 @@ class Selection:
         for ended in self.journals.ended:
             if ended.status in self.statuses:
                 yield CotRecord.from_dict(self.journals.outcome(ended).record)
+
+    def texts(self) -> Iterator[str]:
+        """The records as JSON with sorted keys: as the journals hold them, but read and checked."""
+        for ended in self.journals.ended:
+            if ended.status in self.statuses:
+                text = self.journals.record_text(ended)
+                record = CotRecord.from_json(text)
+                # A journal of an earlier version lacks fields.
+                whole = record.model_fields_set >= _ALWAYS
+                yield text if whole else json.dumps(record.to_dict(), ensure_ascii=False, sort_keys=True)
 
     @property
     def pictured(self) -> bool:

@@ -1,5 +1,6 @@
 """The camera, on a film of renders: measured in the browser or by the server, off until started."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,15 @@ def right(found: list[tuple[str, str]], after: int = 8) -> float:
     return sum(shown == said for shown, said in counted) / len(counted)
 
 
+def changes(found: list[tuple[str, str]]) -> list[int]:
+    """After each change of the picture: the samples until the label has followed."""
+    began = [i for i in range(1, len(found)) if found[i][0] != found[i - 1][0]]
+    followed = [
+        next((i for i in range(first, len(found)) if found[i][1] == found[first][0]), None) for first in began
+    ]
+    return [then - first for first, then in zip(began, followed, strict=True) if then is not None]
+
+
 def test_the_browser_measures_and_only_numbers_leave_it(filmed: Any, record_property: Any) -> None:
     measurer.unpack(npm_package(PACKAGE))
     with running() as server, visiting(filmed, server) as visit:
@@ -86,7 +96,9 @@ def test_the_browser_measures_and_only_numbers_leave_it(filmed: Any, record_prop
         assert not is_on(visit)
         start(visit)
         sent_before = len(visit.sent)
+        began = time.perf_counter()
         found = watched(visit, 150)
+        took = time.perf_counter() - began
         assert is_on(visit)
         live = visit.sent[sent_before:]
         assert max(size for _, _, size in live) <= MOST_BYTES
@@ -94,6 +106,8 @@ def test_the_browser_measures_and_only_numbers_leave_it(filmed: Any, record_prop
         assert len(live) > 20
         share = right(found)
         record_property("camera: label right", f"{share:.0%} of {len(found)} samples, {len(live)} requests")
+        late = [number * took / len(found) for number in changes(found)]
+        record_property("camera: label follows a change", f"{max(late):.1f} s at most, of {len(late)}")
         assert share >= 0.8
         visit.page.get_by_role("button", name="Keep this moment").click()
         visit.page.locator("#result-title", has_text="camera 1").wait_for()

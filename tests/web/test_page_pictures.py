@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,13 @@ GIVE = """([kind, name, type, bytes]) => {
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
-def test_a_picture_is_dropped_or_pasted(visit: Visit, kind: str) -> None:
+def test_a_picture_is_dropped_or_pasted(visit: Visit, kind: str, record_property: Any) -> None:
     data = list((FACES / "render_surprise.jpg").read_bytes())
+    began = time.perf_counter()
     visit.page.evaluate(GIVE, [kind, "mine.jpg", "image/jpeg", data])
     visit.page.locator("#result-title", has_text="mine.jpg").wait_for()
+    visit.page.locator("#result .units button.reading").first.wait_for()
+    record_property(f"{kind} to bars", f"{time.perf_counter() - began:.2f} s")
     assert visit.label() == "surprise"
 
 

@@ -88,6 +88,28 @@ def test_a_video_is_explained_along_its_timeline(browser: Any, video_server: Run
             page.locator("#video").screenshot(path=f"{folder}/video.png")
 
 
+FOLLOW = """(number) => new Promise((resolve) => {
+  const told = [], source = new EventSource(`v1/video/${number}/events`);
+  for (const kind of ["progress", "part", "done", "failed"]) {
+    source.addEventListener(kind, ({data, lastEventId}) => told.push([kind, JSON.parse(data), lastEventId]));
+  }
+  // Where the stream ends a browser comes back by itself, and is sent away for good.
+  source.onerror = () => { if (source.readyState === EventSource.CLOSED) resolve(told); };
+})"""
+
+
+def test_a_browsers_own_event_source_follows_a_video(browser: Any, video_server: Running, clip: Path) -> None:
+    number = video_server.ask("POST", "/v1/video", clip.read_bytes()).json["id"]
+    with visiting(browser, video_server) as visit:
+        told = visit.page.evaluate(FOLLOW, number)
+    kinds = [kind for kind, _, _ in told]
+    assert kinds.count("part") == kinds.count("done") == 1, "it was told something twice"
+    assert (told[-1][0], told[-1][2], told[-1][1]["state"]) == ("done", "end", "done")
+    peaks = next(content for kind, content, _ in told if kind == "part")["peaks"]
+    assert peaks["left lip corner pull"] > 0.5
+    assert peaks["jaw thrust"] is None
+
+
 def test_the_server_forgets_a_video_with_the_page(browser: Any, video_server: Running, clip: Path) -> None:
     jobs = video_server.analyzer.videos
     assert jobs is not None

@@ -122,3 +122,33 @@ def test_which_side_moves_more(text: str, side: str) -> None:
 def test_one_side_only(text: str) -> None:
     (claim,) = read_claims(text)
     assert (claim.only, claim.side, claim.degree, claim.negated) == (True, "left", None, False)
+
+
+MISSED = (
+    "One would expect raised brows in surprise, but they are absent.",
+    "Surprise would bring raised brows, which are not present here.",
+    "If this were surprise, the brows would be raised; they are not.",
+    "If this were surprise I'd expect the brows to be raised; they aren't.",
+    "Surprise would show wide eyes and raised brows, none of which are seen here.",
+    "The brow raise typical of surprise is missing.",
+    "The raised brows that usually accompany surprise are absent.",
+    "If it were surprise, we would see raised brows; there is no sign of them.",
+)
+
+
+@pytest.mark.parametrize("text", MISSED)
+def test_what_an_emotion_would_bring_and_does_not(text: str) -> None:
+    (claim,) = [claim for claim in read_claims(text) if "brow raise" in claim.units]
+    assert claim.negated
+
+
+ONLY_SUPPOSED = (
+    "Surprise would show raised brows.",
+    "The raised brows would be typical of surprise, but they are not very strong.",
+    "Sadness would show lowered lip corners, and it might also show raised brows.",
+)
+
+
+@pytest.mark.parametrize("text", ONLY_SUPPOSED)
+def test_what_an_emotion_would_bring_is_no_claim(text: str) -> None:
+    assert not [claim for claim in read_claims(text) if claim.negated]

@@ -61,6 +61,7 @@ _TOLD: Final = frozenset(
     "present absent scored coded logged noted active visible perceptible negative positive just quite "
     "strictly each ruled asymmetric asymmetrical symmetric symmetrical intermediate throughout".split()
 )
+_ABSENT: Final = TABLE["absent"]
 _IS: Final = frozenset("is are was were".split())
 _ENDS: Final = frozenset("with on in at and or by".split())
 _MEMBER: Final = re.compile(rf"(?P<name>{_NAME})?(?<![0-9]){_ONE}{_NOT_MORE}(?P<graded>{_GRADED})")
@@ -89,7 +90,15 @@ def coded(text: str, tokens: list[Item]) -> dict[int, tuple[int, Sign]]:
             for word in range(begin, end):
                 found.pop(word, None)
             found[begin] = (end - begin, sign)
+        if _ends_with_no(tokens, words.stop):
+            found[words.stop] = (1, _ABSENT)
     return found
+
+
+def _ends_with_no(tokens: list[Item], at: int) -> bool:
+    """ "AU34 *no*; AU12 yes": a table that was put into words."""
+    ends = at + 1 >= len(tokens) or tokens[at + 1].kind in ("mark", "comma")
+    return at < len(tokens) and tokens[at].word == "no" and ends
 
 
 def _bare(text: str, tokens: list[Item], groups: list[re.Match[str]]) -> Iterator[re.Match[str]]:
@@ -136,7 +145,7 @@ def _tells(tokens: list[Item], i: int) -> bool:
     if word in _TOLD or (word in ("out", "sided") and i > 0):  # "ruled out", "left-sided"
         return True
     if word == "no" and i + 1 == len(tokens):
-        return False  # "34 no" denies, which nothing here would read
+        return True  # "34 no"
     known = TABLE.get(word)
     return known is not None and bool(known.degree or known.side or known.flags & _TELLING)
 

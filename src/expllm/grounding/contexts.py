@@ -216,6 +216,8 @@ def _of_movement(found: list[Sign], i: int) -> None:
     rests = sign.kinds <= _RESTS or sign.word == "heightened"
     if rests and (after.word in _REGARDS or after.word in _FEELINGS):
         sign.kinds = _NONE  # "*fixed* attention", "*heightened* vigilance"
+    if "press" in sign.kinds and before.kinds & {"slack", "relaxed"}:
+        sign.kinds = _NONE  # "loose *against each other*"
     if before.word == "otherwise" and sign.kinds <= _RESTS:
         sign.kinds = _NONE  # "the chin, otherwise *unremarkable*, ..."
     _of_rest(found, i)

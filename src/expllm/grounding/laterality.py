@@ -147,7 +147,8 @@ def _aside(signs: list[Sign], chunk: Chunk, beside: Chunk) -> DegreeWord | None:
     """How much a short chunk says, if that is all it says: ", *no more than a breath*"."""
     if signs[chunk.first].word in ("until", "till") and signs[chunk.first].degree:
         return signs[chunk.first].degree
-    if chunk.parts or chunk.acts or chunk.noes or chunk.last - chunk.first > _SHORT:
+    supposed = chunk.supposed_from is not None  # "as though by a *thread*"
+    if supposed or chunk.parts or chunk.acts or chunk.noes or chunk.last - chunk.first > _SHORT:
         return None
     if signs[chunk.first].word == "that" and chunk.last - chunk.first > BRIEF_CHUNK:
         return None  # "a gesture *that readers will associate with restraint*"

@@ -29,8 +29,9 @@ MOVES: Final = _meanings(
         "small=eye close | lid tightener; tense=lid tightener; open apart=not eye close; still calm "
         "generic=eye close | lid raise | lid tightener; relaxed slack=lid raise | lid tightener",
         "eyes": "wide=lid raise; close furrow down press=eye close; narrow small=eye close | lid tightener; "
-        "tense wrinkle=lid tightener | eye close; open apart=not eye close; up=lid raise | brow raise; "
-        "still calm=eye close | lid raise | lid tightener; relaxed=lid tightener",
+        "tense=lid tightener | eye close; wrinkle=cheek raiser | lid tightener | eye close; open apart=not "
+        "eye close; up=lid raise | brow raise; still calm=eye close | lid raise | lid tightener; relaxed=lid "
+        "tightener",
         "whites": "show wide up=lid raise",
         "brows": "kept_down=not brow raise; kept_up up arch=brow raise; down furrow press inward tense "
         "wrinkle close narrow=brow lower; still calm generic relaxed slack level smooth=brow lower | brow "
@@ -143,7 +144,8 @@ WHOLE_ACTS: Final = _acts(
         "kissing shape",
         "lip pucker | chin raise | lower lip depress": "pout",
         "upper lip raise | nose wrinkle": "sneer, snarl, levator labii, levator labii superioris",
-        "lip corner stretch | jaw drop | lip corner pull": "grimace",
+        "lip corner stretch | jaw drop | lip corner pull | brow lower | nose wrinkle | eye close | upper lip "
+        "raise | cheek raiser": "grimace",
         "lip pressor": "lip upon lip, lip on lip, lip against lip, lip to lip, one lip on the other, one "
         "lip against the other, lip over lip",
         "lips part | upper lip raise | lower lip depress | jaw drop": "dental show, tooth show",

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from expllm.grounding.claims import DegreeWord
-from expllm.grounding.signs import Sign
+from expllm.grounding.signs import TABLE, Sign
 
 _EFFECTS: Final[dict[str, Sign]] = {
     "affirm": Sign("", 0, 0),
@@ -60,6 +60,20 @@ _WORDS: Final = {
     "WEAK": r"(?:subtle|half hearted|halfhearted|small|tentative|timid|shy|mild|slight|modest|weak|faint|"
     r"vague|"
     r"gentle|restrained|reserved|halfway|hesitant|cautious|muted|discreet|delicate|little|minor)",
+    "NORMALLY": r"(?:normally|usually|typically|generally|commonly|ordinarily|often|also|always)",
+    "BRING": r"(?:expect|need|bring|require|show|involve|include|predict|see|call for|demand|add|produce|"
+    r"entail|come with|be accompanied by|go with|feature|imply|want|anticipate|look for|find|have|display|"
+    r"present|be marked by|mean|recruit|engage|draw on)",
+    "THEY": r"(?:they|it|these|those|that|this|which|(?:all|both) of which|(?:these|those|such|this|that) "
+    r"\w+)",
+    "ABSENT": r"(?:\w+ly )?(?:not|absent|missing|lacking|nowhere|wanting)",
+    "ALAS": r"(?:[,;] )?(?:(?:but|yet|and|though|whereas|while|however|instead) (?:, )?)?(?:THEY (?:(?:"
+    r"simply|clearly|all|both|entirely) )?(?:(?:is|are|was|were) ABSENT|(?:isn|aren|wasn|weren|don|doesn|"
+    r"didn|hasn|haven)'t|(?:do|does|did|has|have) not|fails? to)(?: (?:SEEN|the case|so|here|"
+    r"happen(?:ed)?|occur(?:red)?|appear(?:ed)?|follow(?:ed)?|show|materiali[sz]ed?|to be (?:seen|"
+    r"found)))?|(?:none|neither|no sign) (?:of (?:which|these|this|that|those|them|it) )?(?:is|are|was|"
+    r"were)(?: SEEN)?|there (?:is|was) (?:none|no sign of (?:it|them|this|that|these)|nothing of the "
+    r"(?:kind|sort)))(?: (?:here|in this (?:face|image|picture|case|photograph|photo)|on this face|today))*",
     "LESSER": r"(?:slight|weak|faint|small|subtle|little|feeble|minute|tiny|mild|minor)",
 }
 
@@ -68,7 +82,8 @@ _WORDS: Final = {
 class _Turn:
     """A pattern of words, the words of which one must be there, and what it stands for.
 
-    Groups that are named for an effect stand for it; without any, the whole match does.
+    Groups that are named for an effect (and "_" for a second one) stand for it; without any, the whole match
+    does. Of an effect "through", what is denied is all between the groups, whatever joins it.
     """
 
     keys: frozenset[str]
@@ -79,16 +94,47 @@ class _Turn:
 _NAMES: Final = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b")
 
 
+def _spelled(pattern: str) -> str:
+    return _NAMES.sub(lambda name: _WORDS[name[0]], pattern)
+
+
 def _turns(effect: str, *rules: tuple[str, str]) -> list[_Turn]:
     found = []
     for keys, pattern in rules:
-        spelled = _NAMES.sub(lambda name: _WORDS[name[0]], pattern)
+        spelled = _spelled(_spelled(_spelled(pattern)))
         whole = re.compile(rf"(?<!\S)(?:{spelled})(?:(?!\S)|(?<= ))")
         found.append(_Turn(frozenset(keys.split()), effect, whole))
     return found
 
 
 _TURNS: Final = [
+    *_turns(
+        "through",
+        (
+            "would should might could i'd we'd you'd one'd",
+            r"(?P<affirm_>if (?:\S+ ){1,6}?, (?:then )?|if (?:\S+ ){1,6}?(?=(?:one|you|we|i)(?: would|'d)))?"
+            r"(?:\S+ ){0,4}?(?P<deny>(?:(?:(?:one|you|we|i) )?(?:would|should|might|could)|(?:i|we|you|"
+            r"one)'d) (?:NORMALLY )?(?:BRING|be)) (?:(?!(?:but|yet|because|since|although|though|while|"
+            r"whereas|is|are|was|were|has|have|;)(?!\S))\S+ ){1,16}?(?P<affirm>ALAS)(?= [;,]|$)",
+        ),
+    ),
+    *_turns(
+        "",
+        (
+            "separates separate separated",
+            r"(?P<affirm>separates?|separated) (?:\S+ ){2,9}?(?P<affirm_>from)(?= )",
+        ),
+        (
+            "typical characteristic diagnostic indicative expected",
+            r"(?P<affirm>(?:so |normally |usually )?(?:typical|characteristic|diagnostic|indicative|"
+            r"expected) (?:of|in|for|with) (?:\w+ ){1,3}?)(?=BE )",
+        ),
+        (
+            "missing absent lacking wanting",
+            r"(?P<affirm>(?:that|which) (?:(?:would|might|could|CAN) )?(?:NORMALLY )?(?:\w+ ){1,5}?)"
+            r"(?P<absent>BE (?:\w+ly )?(?:missing|absent|lacking|wanting))(?= [;,]|$)",
+        ),
+    ),
     *_turns(
         "",
         (
@@ -489,8 +535,16 @@ def _found(text: str, present: frozenset[str]) -> dict[int, tuple[int, Sign]]:
             if covered & taken or not all(used for _, _, used in spans):
                 continue
             taken |= covered
-            found |= {first: (used, _EFFECTS[effect]) for effect, first, used in spans}
+            found |= {first: (used, _EFFECTS[effect.rstrip("_")]) for effect, first, used in spans}
+            if turn.effect == "through":
+                found |= _joined_as_denied(text.split(" "), min(covered), max(covered), covered)
     return found
+
+
+def _joined_as_denied(words: list[str], first: int, last: int, but: set[int]) -> dict[int, tuple[int, Sign]]:
+    """ "We would see raised brows *and* a dropped jaw; they are absent": neither the one nor the other."""
+    joints = (i for i in range(first, last) if words[i] in ("and", "or") and i not in but)
+    return dict.fromkeys(joints, (1, TABLE["nor"]))
 
 
 def _words_of(starts: list[int], first: int, last: int) -> tuple[int, int]:

@@ -406,7 +406,6 @@ class Reader:
     def _carried_denial(self, c: int) -> bool:
         """ "no lift of the lids *or of the brows*", "absent: a smile, a frown"."""
         chunk, before = self.chunks[c], self.chunks[c - 1]
-        following = self.chunks[c + 1].opened if c + 1 < len(self.chunks) else ""
         claimed = bool(before.noes) and self.signs[before.noes[-1]].word.endswith(" that")
         if claimed and chunk.opened == "and" and not chunk.parts:
             return True  # "no evidence that the lips are rounded *and thrust outward*"
@@ -414,7 +413,9 @@ class Reader:
         if aim and not chunk.parts and before.moves:
             return self._denied(c - 1, before.moves[-1])  # "not pushed forward *for a kiss*"
         nominal = chunk.opened == "and" and self.signs[chunk.first].word in ("of", "any", "in", "at", "from")
-        listed = chunk.opened == "comma" and (following == "or" or self.signs[chunk.first].word in _INCLUDING)
+        listed = chunk.opened == "comma" and (
+            self._listed_to_or(c) or self.signs[chunk.first].word in _INCLUDING
+        )
         if before.noes and not before.moves and not before.acts and not self._sided(c):
             last_no = self.signs[before.noes[-1]]
             brief = last_no.word.split()[0] in _BRIEF  # "tongue *not visible*"
@@ -425,6 +426,15 @@ class Reader:
             return False
         last = (before.moves or before.acts or [before.last])[-1]
         return self._denied(c - 1, last)
+
+    def _listed_to_or(self, c: int) -> bool:
+        """ "no upturn, *downturn*, stretching *or* parting": a member of a list that ends with "or"."""
+        for chunk in self.chunks[c + 1 :]:
+            if chunk.opened == "or":
+                return True
+            if chunk.opened != "comma" or chunk.noes or chunk.last - chunk.first > _MEMBER:
+                return False
+        return False
 
     def _gone(self, chunk: Chunk) -> bool:
         """ "it does not *come*", "checked for*, not there*": what was told before is not there."""
@@ -472,6 +482,7 @@ def _unknown(sign: Sign) -> bool:
 
 
 _PLAIN: Final = frozenset("face features muscles muscle skin whole rest region area".split())
+_MEMBER: Final = 3
 _INCLUDING: Final = frozenset(("such as", "like", "including", "especially", "such"))
 _FOUND: Final = frozenset("found finds find finding saw sees see got gets met meets".split())
 _COMES: Final = frozenset(

@@ -12,7 +12,7 @@ from typing import Final
 from expllm.core.vocabulary import ACTION_UNITS, Side
 from expllm.grounding.chunks import Chunk
 from expllm.grounding.claims import DegreeWord
-from expllm.grounding.movements import LOWER_FACE, MOUTH, TABLES
+from expllm.grounding.regions import Region, activity, regions
 from expllm.grounding.signs import Sign
 from expllm.grounding.statements import Statement
 
@@ -39,7 +39,8 @@ _WORDS: Final = {
         "J": "do nothing,does nothing,did nothing,doing nothing,do nothing at all,does nothing at all,"
         "did nothing at all,take no part,takes no part,took no part",
         "G": "flinch,flinches,flinched,alter,alters,altered,waver,wavers,wavered,quiver,quivers,quivered,"
-        "vary,varies,varied",
+        "vary,varies,varied,change,changes,changed,respond,responds,responded,react,reacts,reacted,response,"
+        "reaction",
         "u": "unit,units,au,aus",
         "v": "depart,departs,departed,deviate,deviates,deviated,stray,strays,strayed,leave,leaves,exceed,"
         "exceeds,exceeded,differ,differs,differed",
@@ -50,9 +51,9 @@ _WORDS: Final = {
         "muscle movements,muscle activity",
         "U": "as far as,if,unless,until,till,when,once,before,after,where,what",
         "T": "that,which,who",
-        "I": "it",
+        "I": "it,he,she",
         "D": "the,a,an,this,of,in,on,his,her,its,their,these,any,at,all,entire,whole,every,single,facial,one,"
-        "thing,here,across,anywhere,of the,in the,both,each,to,above",
+        "thing,observable,muscular,here,across,anywhere,of the,in the,both,each,to,above",
         "A": "completely,entirely,wholly,quite,perfectly,totally,utterly,fully,absolutely,altogether,very,"
         "almost,nearly,also,simply,currently,overall,now,virtually,practically,truly,clearly,really,actually",
     }.items()
@@ -84,25 +85,27 @@ _VERBS: Final = frozenset(
     "does do did doing done".split()
 )
 _PARTS: Final = "[DSA]*P(?:[KC]+[DSA]*P)*"
-_MOVED: Final = "[DSAM]*P(?:[KC]+[DSAM]*P)*"
+_MOVED: Final = "[DSAM]*PM*(?:[KC]+[DSAM]*PM*)*"
 _BUT: Final = f"X(?P<but>{_MOVED})"
-_WHOLE: Final = "(?:D*(?:F[DH]*W?|[Wa]+)(?:D+W)?L?|DL)"
-_ALL_ELSE: Final = "(?:D*(?:F[DH]*W?|a)(?:D+W)?L?|DL)"
+_WHOLE: Final = "(?:D*(?:F[DH]*W?|[Wa]+)(?:D+W?)?L?|DL)"
+_ALL_ELSE: Final = "(?:D*(?:F[DH]*W?|a)(?:D+W?)?L?|DL)"
 _HALF: Final = "D*SH(?:D+W)"
 _REST: Final = "(?:[AB]*BA*(?P<rest>R)|A*(?P<rests>J)|[AB]*B[AD]*o|A*(?P<bare>R))"
 _END: Final = "[DWAY]*(?:f[DA]*[PUM][DC]+P)?(?=[KTCEX]|$)"
-_BEGIN: Final = "(?:^|(?<=[KTCEXM]))(?:[AL]K?)?(?:TD+)?"
+_BEGIN: Final = "(?:^|(?<=[KTCEXM]))(?:[AL]K?)?(?:D+K)?(?:TD+)?"
 _IDLE: Final = (
     f"{_WHOLE}(?:K?{_BUT}K?)?{_REST}",
     f"{_ALL_ELSE}(?:K?{_BUT}K?)?[AB]*(?P<calm>r)",
     f"(?P<half>{_HALF}){_REST}",
     f"(?P<half>{_HALF})B*Z[AB]*[Gg]",
-    f"N(?:D*W|DI|DD)?L?(?:{_BUT})?[AB]*(?:G|v[Df]*[Rr])",
+    f"D*N(?:D*W|DI|D*)?L?(?:{_BUT})?[AB]*(?:G|v[Df]*[Rr])",
     "B*ND[s](?:D+[WI])?",
     "(?:BB)?[DA]*(?P<noun>R)D+W",
-    "B*Q",
-    f"Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABL]*G|[DAL]*(?:g|G?u|G(?=D+W|B+A*Y|f))(?:f[Rr])?(?:D+W)?(?:B+A*Y|Y)?)",
-    f"{_WHOLE}[VB]?B*Z[DAB]*[Gg]",
+    "D*B*Q",
+    f"(?P<where>D+)K?I{_REST}",
+    "(?P<area>D*W)[AB]*(?P<calm>r)",
+    f"Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABL]*G|[DALY]*(?:g|G?u|G(?=D+(?:[WKTCEX]|$)|B+A*Y|f))(?:f[Rr])?(?:D+W)?(?:B+A*Y|Y)?)",
+    f"{_WHOLE}[VB]?B*Z[DABV]*[Gg]",
     "BBZ[DAL]*[Gg]",
 )
 _TURNS: Final = tuple(
@@ -114,6 +117,7 @@ _TURNS: Final = tuple(
             for idle in _IDLE
         ),
         f"{_BEGIN}(?:[IB]*B)?(?:O|NX)(?P<only>{_PARTS})(?:T?[AB]*G|BA*Y){_END}",
+        f"{_BEGIN}(?:[IB]*B)?(?:O|NX)(?P<moving>{_HALF})(?:T?[AB]*G|BA*Y){_END}",
         f"{_BEGIN}DO(?:DTG|[Gg])A*B[AB]*D*(?P<only>{_PARTS}){_END}",
         f"{_BEGIN}[DA]*[Gg](?:D+W)?[AB]*O(?P<only>{_PARTS}){_END}",
         f"{_BEGIN}IB(?P<mover>{_PARTS})TG{_END}(?:K*Z(?P<idle>{_PARTS}){_END})?",
@@ -121,7 +125,6 @@ _TURNS: Final = tuple(
 )
 _NEEDED: Final = re.compile("[aWNQFO]|Z[DAL]*[Ggu]|DL|SH|IB.*T")
 _REMAINING: Final = frozenset("beyond else elsewhere other further additional more besides".split())
-_EXPANDED: Final = {"*mouth": MOUTH, "*lower face": LOWER_FACE}
 _WITH: Final = {"jaw": ("lips part",), "eyes": ("cheek raiser",), "lids": ("cheek raiser",)}
 """What moves with a part whether anybody says so or not."""
 
@@ -148,20 +151,35 @@ def whole_face(words: list[Sign], chunks: list[Chunk], told: frozenset[str]) -> 
     Args:
         told: Actions that the text has told by now; "the rest of the face" is what is left of it.
     """
-    letters = "".join(map(_letter, words))
+    places = regions(words)
+    letters = _spelled(words, places)
     found = WholeFace([], [])
-    if not _NEEDED.search(letters):
+    if not places and not _NEEDED.search(letters):
         return found
     supposed = [c.supposed_from for c in chunks if c.supposed_from is not None]
     for turn in _TURNS:
         for match in turn.finditer(letters):
             first, last = match.span()
             taken = any(a < last and first < b for a, b in found.spans)
-            if taken or any(first <= at < last for at in supposed) or _eases(match, words):
+            where = [one for one in places if first <= one.first and one.last <= last]
+            needs = any(match.groupdict().get(name) for name in ("where", "area"))
+            supposes = any(first <= at < last for at in supposed)
+            if taken or supposes or _eases(match, words) or (needs and not where):
                 continue
             found.spans.append((first, last))
-            found.statements.extend(_stated(match, words, told))
+            here = frozenset[str]().union(*(one.actions for one in where)) if where else None
+            found.statements.extend(_stated(match, words, told, here))
     return found
+
+
+def _spelled(words: list[Sign], places: list[Region]) -> str:
+    """A letter a word; a region is small words, or the noun that a face is as well."""
+    letters = [*map(_letter, words)]
+    for one in places:
+        letters[one.first : one.last] = "D" * (one.last - one.first)
+        if one.noun:
+            letters[one.last - 1] = "W"
+    return "".join(letters)
 
 
 def _eases(match: re.Match[str], words: list[Sign]) -> bool:
@@ -202,14 +220,20 @@ def _letter(sign: Sign) -> str:  # noqa: PLR0911 - a return a kind
     return "A" if sign.degree else "U"
 
 
-def _stated(match: re.Match[str], words: list[Sign], told: frozenset[str]) -> Iterator[Statement]:
-    """The statements of a turn: the activity of what is excepted, and the rest of all else."""
+def _stated(
+    match: re.Match[str], words: list[Sign], told: frozenset[str], here: frozenset[str] | None
+) -> Iterator[Statement]:
+    """The statements of a turn: the activity of what is excepted, and the rest of all else.
+
+    Args:
+        here: The actions of the regions that a turn is about; None for the whole face.
+    """
     groups = match.groupdict()
     moving = [name for name in ("before", "but", "after", "only", "mover") if groups.get(name)]
     spared: set[str] = set()
     for name in moving:
         for part in _parts(match, name):
-            actions = _activity(words[part])
+            actions = activity(words[part])
             # "Except the brows, *which rise*": what moves there was said, and nothing else moves.
             said = told.intersection(actions) if name != "mover" else ()
             spared.update(said or (*actions, *_WITH.get(str(words[part].part), ())))
@@ -219,13 +243,18 @@ def _stated(match: re.Match[str], words: list[Sign], told: frozenset[str]) -> It
                 yield Statement(0, {part}, kind, kind, actions, False, side=side, only=side is not None)
     if groups.get("mover"):
         for part in _parts(match, "idle") if groups["idle"] else ():
-            yield Statement(0, {part}, "face", "still", _activity(words[part]), True)
+            yield Statement(0, {part}, "face", "still", activity(words[part]), True)
         return
     if set(match[0]) & {"F", "L"} or _of_the_rest(words[: match.end()]):
         spared |= told
-    half = groups.get("half")
-    side = next((s.side for s in words[slice(*match.span("half"))] if s.side), None) if half else None
-    actions = tuple(action for action in (_SIDED if half else _ALL) if action not in spared)
+    half = next((name for name in ("half", "moving") if groups.get(name)), None)
+    side = next((s.side for s in words[slice(*match.span(half))] if s.side), None) if half else None
+    if half == "moving" and side:
+        side = side.other  # "only the *left* half moves"
+    actions = tuple(
+        action for action in (_SIDED if half else _ALL)
+        if action not in spared and (here is None or action in here)
+    )  # fmt: skip
     rest = words[match.start("rest")] if groups.get("rest") else None
     easy = bool(groups.get("calm")) or (rest is not None and bool(rest.kinds & {"relaxed", "slack"}))
     neutral = bool(groups.get("calm")) and words[match.start("calm")].word == "neutral"
@@ -258,16 +287,3 @@ def _side_of(match: re.Match[str], words: list[Sign], name: str, part: int) -> S
         if words[i].side:
             return words[i].side
     return None
-
-
-def _activity(sign: Sign) -> tuple[str, ...]:
-    """The actions that may be meant where a part is only said to move."""
-    if not sign.part:
-        return sign.acts
-    table = TABLES[sign.part]
-    every = tuple(dict.fromkeys(action for some in table.values() for action in some))
-    bare = table.get("generic") or table.get("still") or every
-    return tuple(
-        action for name in bare for action in _EXPANDED.get(name, (name.removeprefix("not "),))
-        if not action.startswith("outside:")
-    )  # fmt: skip

@@ -85,6 +85,8 @@ _SUBJECTS: Final = frozenset(
 )
 _FINE: Final = frozenset("mere thin narrow fine slim small tiny".split())
 _LINES: Final = frozenset("slit slits line lines thread threads seam seams crack cracks band strip".split())
+_FIRM: Final = (DegreeWord.MARKED, DegreeWord.STRONG)
+_MEETS: Final = frozenset("meet meets met meeting".split())
 _VERY: Final = frozenset("very extremely really quite exceedingly pretty rather fairly so".split())
 _BITES: Final = frozenset("into down his her its the their on through hard".split())
 _ABLE: Final = frozenset("can could possible able capable ever allows allow will".split())
@@ -102,7 +104,18 @@ def in_context(found: list[Sign]) -> list[Sign]:
     for i, sign in enumerate(found):
         if sign.flags or sign.kinds or sign.acts or sign.degree or sign.part or sign.word in _BY_NEIGHBOURS:
             _settle(found, i)
+    _join_adjectives(found)
     return list(_merged(found))
+
+
+def _join_adjectives(found: list[Sign]) -> None:
+    """ "no forward*,* rounded protrusion": what stands between two adjectives parts no clauses."""
+    for i in range(2, len(found) - 1):
+        one, two = found[i - 1], found[i + 1]
+        described = bool(one.kinds or one.degree) and bool(two.kinds) and not (one.part or two.part)
+        listed = any(sign.has("or", "and", "comma") for sign in found[i + 2 : i + 5])
+        if found[i].word == "," and found[i - 2].has("no") and described and not listed:
+            found[i].flags = _NONE
 
 
 def _at(found: list[Sign], i: int) -> Sign:
@@ -209,15 +222,10 @@ def _of_movement(found: list[Sign], i: int) -> None:
     much = bool(after.acts) and (sign.word in _BEFORE_ACTS or sign.degree is not None)  # "an *enormous* grin"
     if adverb or much or (sign.word == "meet" and before.word == "to"):
         sign.kinds = _NONE
-    if sign.word.startswith("seal") and {s.word for s in found[max(0, i - 3) : i + 4]} & _UNSEALED:
-        sign.kinds = frozenset({"apart"})
-    if sign.word == "disengaged" and after.part in ("eyes", "lids"):
-        sign.kinds = _NONE  # a look
+    _of_contact(found, i)
     rests = sign.kinds <= _RESTS or sign.word == "heightened"
     if rests and (after.word in _REGARDS or after.word in _FEELINGS):
         sign.kinds = _NONE  # "*fixed* attention", "*heightened* vigilance"
-    if "press" in sign.kinds and before.kinds & {"slack", "relaxed"}:
-        sign.kinds = _NONE  # "loose *against each other*"
     if before.word == "otherwise" and sign.kinds <= _RESTS:
         sign.kinds = _NONE  # "the chin, otherwise *unremarkable*, ..."
     _of_rest(found, i)
@@ -225,6 +233,20 @@ def _of_movement(found: list[Sign], i: int) -> None:
     if lids and sign.word.startswith("rest") and after.word in ("on", "upon", "against"):
         sign.kinds = frozenset({"close"})  # "the lashes rest on the cheek"
         _drop_part(found, i + 1, "cheeks")
+
+
+def _of_contact(found: list[Sign], i: int) -> None:
+    """ "*unsealed* lips", "the lips *meet*", "loose *against each other*": how parts touch, or only look."""
+    sign, before, after = found[i], _at(found, i - 1), _at(found, i + 1)
+    if sign.word.startswith("seal") and {s.word for s in found[max(0, i - 3) : i + 4]} & _UNSEALED:
+        sign.kinds = frozenset({"apart"})
+    if "press" in sign.kinds and sign.word in _MEETS and after.degree not in _FIRM:
+        sign.kinds = frozenset({"close"})  # they do not part, which is no pressing
+    if "press" in sign.kinds and before.kinds & {"slack", "relaxed"}:
+        sign.kinds = _NONE
+    stares = sign.word == "stare" and before.word in ("the", "this", "that", "his", "her", "a")
+    if stares or (sign.word == "disengaged" and after.part in ("eyes", "lids")):
+        sign.kinds = _NONE  # a look
 
 
 def _of_values(sign: Sign, after: Sign) -> None:

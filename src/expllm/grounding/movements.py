@@ -39,7 +39,7 @@ MOVES: Final = _meanings(
         "glabella": "furrow wrinkle press tense show down inward=brow lower; smooth=not brow lower; still "
         "calm generic relaxed=brow lower",
         "forehead": "up=brow raise; wrinkle show=brow raise | brow lower; furrow=brow lower | brow raise; "
-        "smooth relaxed still calm=not brow raise",
+        "smooth relaxed still calm=not brow raise; generic=brow raise | brow lower",
         "jaw": "kept_up=not jaw drop; slide=jaw slide; thrust=jaw thrust; down open apart wide gape "
         "loosed=jaw drop; shift=jaw slide; close up=not jaw drop; press tense=outside:jaw clench; still "
         "calm generic level=jaw drop | jaw slide | jaw thrust; relaxed=jaw thrust | jaw slide",

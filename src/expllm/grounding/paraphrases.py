@@ -69,14 +69,16 @@ def restated(text: str, tokens: list[Item], part: str, told: frozenset[str] = fr
     named = {action for one in found if not one.negated for action in one.actions}
     face = whole_face(words, chunks, told | named)
     if face.spans:
-        found = [one for one in found if not _within(one, face.spans)] + face.statements
+        found = [one for one in found if not _within(one, face.spans, face.places)] + face.statements
         general += [(words[first].start, words[last - 1].end) for first, last in face.spans]
     claims = [_claim(one, words, text, part) for one in found]
     return Restated(claims, speaks_of_movement(words, chunks), interprets, general)
 
 
-def _within(of: Statement, spans: list[tuple[int, int]]) -> bool:
+def _within(of: Statement, spans: list[tuple[int, int]], places: list[tuple[int, int]]) -> bool:
     """Whether a statement stands in a turn about the whole face that says it better, or something else."""
+    if any(first <= i < last for i in of.signs for first, last in places):
+        return True
     inside = any(first <= i < last for i in of.signs for first, last in spans)
     return inside and (of.vague or of.negated or of.part == "act")
 

@@ -402,6 +402,11 @@ _TURNS: Final = [
             r"(?:there (?:is|was) )?(?:in )?no (?:way|sense|angle|light|moment|point) (?:in|at|from) which|"
             r"there (?:is|was) no (?:way|sense|angle|light|moment|point) (?:that|where|when)",
         ),
+        (
+            "where",
+            r"where (?:one|you|we|i|people) (?:(?:would|might|could) )?(?:(?:normally|usually) )?(?:expect|"
+            r"expects|expected|look for|looked for|anticipated?|hoped for)(?: to (?:see|find))?",
+        ),
         ("gone vanished lost", r"^(?:gone|vanished|lost) (?:is|are|was|were)"),
         ("little", r"little (?:evidence|sign|trace|indication|hint|suggestion) (?:of|that)"),
         ("better", r"knows? better than to|knew better than to"),
@@ -430,6 +435,17 @@ _TURNS: Final = [
             r"\? (?:no|never|none|not (?:at all|really|in the least|here|once)|(?:they|it) (?:DO|HAVE|is|"
             r"are|was|"
             r"were) not|nothing of the (?:kind|sort)|hardly|by no means|far from it)(?= [;,]|$)",
+        ),
+        (
+            "reach reaches extend extends spread spreads touch touches reached",
+            r"(?:never|DO not|(?:do|does|did)n't|fails? to|failed to) (?:quite |even )?(?:reach(?:es|ed)?|"
+            r"extends?(?: to)?|spreads?(?: to)?|touch(?:es)?)(?! (?:the|his|her|their) eyes)"
+            r"(?! (?:each|one))",
+        ),
+        (
+            "materialize materialise materializes materialises come arrive develop emerge form",
+            r"(?:never|DO not|(?:do|does|did)n't|fails? to|failed to) (?:quite |fully |ever )?"
+            r"(?:materiali[sz]es?|comes?|arrives?|develops?|emerges?|forms?)(?: off)?(?= [;:,]|$)",
         ),
         ("negative nil zero", r"BE (?:negative|nil|zero|null)(?= [;,]|$)"),
         (

@@ -136,6 +136,8 @@ def _around(words: list[Sign], i: int) -> Region | None:
 
 def _named(words: list[Sign], i: int) -> Region | None:
     """ "*the mouth region*", "*the area of the brows and the forehead*", "the part below the eyes"."""
+    if words[i].part in ("upper face", "lower face"):
+        return Region(i, i + 1, frozenset(activity(words[i])), noun=True)
     if words[i].word in _NOUNS | _REGIONS | {"part"} and (place := _placed(words, i + 1)):
         return Region(i, place.last, place.actions, noun=True)
     if words[i].word in _NOUNS | _REGIONS and i + 1 < len(words) and words[i + 1].word in _OF:

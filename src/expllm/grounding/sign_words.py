@@ -366,7 +366,8 @@ _WORDS: Final = {
     "as it normally is, as usual, left in "
     "peace, left at peace, let alone, at peace, lay idle, lies idle, lie idle, stay out of it, stays out "
     "of it, stayed out of it, keep out of it, keeps out of it, kept out of it, made no move, makes no "
-    "move, make no move, bide, neither here nor there, normal width, of normal width, of normal height, "
+    "move, make no move, bide, neither here nor there, normal width, of normal width, usual "
+    "aperture, resting aperture, usual opening, ordinary opening, everyday opening, of normal height, "
     "normal aperture, normal size, of normal size, normal length, usual width, of usual width, ordinary "
     "width, average width, average height, normal shape, normal opening, physiological, within the normal "
     "range",

@@ -23,16 +23,16 @@ _WORDS: Final = {
     for letter, text in {
         "a": "everything",
         "W": "face,visage,countenance,physiognomy,features,feature,muscle,muscles,musculature,"
-        "facial muscle,facial muscles,facial features,part,parts,area,region",
+        "facial muscle,facial muscles,facial features,part,parts,area,region,areas,regions,zones",
         "N": "nothing,nothing at all,nothing whatever,nothing whatsoever,nothing else,and nothing else",
         "Q": "nothing going on,nothing happens,nothing happened,nothing whatever happens",
         "L": "else,otherwise",
-        "F": "the rest,the rest of,rest of,remainder,remaining,other features",
+        "F": "the rest,the rest of,rest of,remainder,remaining,other features,other",
         "H": "half,side,halves,sides",
         "X": "except,except for,save,save for,apart from,aside from,other than,but for,excepting,barring,"
         "excluding,bar,but,exception",
         "B": "is,are,was,were,be,been,being,remain,remains,remained,stay,stays,stayed,keep,keeps,kept,lie,"
-        "lies,appear,appears,look,looks,seem,seems,do,does,did,has,have,can,there",
+        "lies,appear,appears,look,looks,seem,seems,do,does,did,has,have,can,there,allowed,permitted,free,able",
         "V": "show,shows,showed,showing,display,displays,displayed,exhibit,exhibits,betray,betrays",
         "Y": "seen,visible,present,evident,apparent,observed,detected,noticeable,found,discernible,"
         "perceptible,detectable,noted,recorded,visibly,scored,coded,logged",
@@ -40,7 +40,7 @@ _WORDS: Final = {
         "did nothing at all,take no part,takes no part,took no part",
         "G": "flinch,flinches,flinched,alter,alters,altered,waver,wavers,wavered,quiver,quivers,quivered,"
         "vary,varies,varied,change,changes,changed,respond,responds,responded,react,reacts,reacted,response,"
-        "reaction",
+        "reaction,answer,answers,answered,answering,participate,participates,participated",
         "u": "unit,units,au,aus",
         "v": "depart,departs,departed,deviate,deviates,deviated,stray,strays,strayed,leave,leaves,exceed,"
         "exceeds,exceeded,differ,differs,differed",
@@ -87,24 +87,24 @@ _VERBS: Final = frozenset(
 _PARTS: Final = "[DSA]*P(?:[KC]+[DSA]*P)*"
 _MOVED: Final = "[DSAM]*PM*(?:[KC]+[DSAM]*PM*)*"
 _BUT: Final = f"X(?P<but>{_MOVED})"
-_WHOLE: Final = "(?:D*(?:F[DH]*W?|[Wa]+)(?:D+W?)?L?|DL)"
-_ALL_ELSE: Final = "(?:D*(?:F[DH]*W?|a)(?:D+W?)?L?|DL)"
+_WHOLE: Final = "(?:D*(?:F[DH]*W?|[Wa]+)(?:D+W?)?L?(?:KD+K)?|DL)"
+_ALL_ELSE: Final = "(?:D*(?:F[DH]*W?|a)(?:D+W?)?L?(?:KD+K)?|DL)"
 _HALF: Final = "D*SH(?:D+W)"
 _REST: Final = "(?:[AB]*BA*(?P<rest>R)|A*(?P<rests>J)|[AB]*B[AD]*o|A*(?P<bare>R))"
-_END: Final = "[DWAY]*(?:f[DA]*[PUM][DC]+P)?(?=[KTCEX]|$)"
+_END: Final = "[DWAYR]*(?:f[DA]*(?:[PUM][DC]+P|[RUrW]+))?(?=[KTCEX]|$)"
 _BEGIN: Final = "(?:^|(?<=[KTCEXM]))(?:[AL]K?)?(?:D+K)?(?:TD+)?"
 _IDLE: Final = (
     f"{_WHOLE}(?:K?{_BUT}K?)?{_REST}",
     f"{_ALL_ELSE}(?:K?{_BUT}K?)?[AB]*(?P<calm>r)",
     f"(?P<half>{_HALF}){_REST}",
     f"(?P<half>{_HALF})B*Z[AB]*[Gg]",
-    f"D*N(?:D*W|DI|D*)?L?(?:{_BUT})?[AB]*(?:G|v[Df]*[Rr])",
+    f"[DW]*N(?:[DT]*W|DI|D*)?L?(?:{_BUT})?[AB]*(?:G|v[Df]*[Rr])",
     "B*ND[s](?:D+[WI])?",
     "(?:BB)?[DA]*(?P<noun>R)D+W",
     "D*B*Q",
     f"(?P<where>D+)K?I{_REST}",
     "(?P<area>D*W)[AB]*(?P<calm>r)",
-    f"Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABL]*G|[DALY]*(?:g|G?u|G(?=D+(?:[WKTCEX]|$)|B+A*Y|f))(?:f[Rr])?(?:D+W)?(?:B+A*Y|Y)?)",
+    f"Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABDL]*G|[DALY]*(?:g|G?u|G(?=D+(?:[WKTCEX]|$)|B+A*Y|f))(?:f[Rr])?(?:D+W)?(?:B+A*Y|Y)?)",
     f"{_WHOLE}[VB]?B*Z[DABV]*[Gg]",
     "BBZ[DAL]*[Gg]",
 )
@@ -112,7 +112,7 @@ _TURNS: Final = tuple(
     re.compile(pattern)
     for pattern in (
         *(
-            f"{_BEGIN}(?:{_BUT.replace('<but>', '<before>')}K*)?{idle}{_END}"
+            f"{_BEGIN}(?:{_BUT.replace('<but>', '<before>')}(?:KT[^K]+)?K*)?{idle}{_END}"
             f"(?:K?{_BUT.replace('<but>', '<after>')}(?=[KTCE]|$))?"
             for idle in _IDLE
         ),
@@ -139,10 +139,12 @@ class WholeFace:
     Attributes:
         statements: Its denials, and the activity of what it excepts.
         spans: First and last word of each turn: nothing else is to be read there but movements with a name.
+        places: The same of the regions in them, whose words say where and not how: "from the eyes *down*".
     """
 
     statements: list[Statement]
     spans: list[tuple[int, int]]
+    places: list[tuple[int, int]]
 
 
 def whole_face(words: list[Sign], chunks: list[Chunk], told: frozenset[str]) -> WholeFace:
@@ -153,7 +155,7 @@ def whole_face(words: list[Sign], chunks: list[Chunk], told: frozenset[str]) -> 
     """
     places = regions(words)
     letters = _spelled(words, places)
-    found = WholeFace([], [])
+    found = WholeFace([], [], [])
     if not places and not _NEEDED.search(letters):
         return found
     supposed = [c.supposed_from for c in chunks if c.supposed_from is not None]
@@ -162,11 +164,15 @@ def whole_face(words: list[Sign], chunks: list[Chunk], told: frozenset[str]) -> 
             first, last = match.span()
             taken = any(a < last and first < b for a, b in found.spans)
             where = [one for one in places if first <= one.first and one.last <= last]
+            if match.groupdict().get("area"):  # "the upper face is calm" names its mood, as of a face
+                where = [one for one in where if one.last - one.first > 1]
             needs = any(match.groupdict().get(name) for name in ("where", "area"))
-            supposes = any(first <= at < last for at in supposed)
+            stated = first + len(match[0].rstrip("DWAY"))  # "contributes nothing *to the impression*"
+            supposes = any(first <= at < stated for at in supposed)
             if taken or supposes or _eases(match, words) or (needs and not where):
                 continue
             found.spans.append((first, last))
+            found.places.extend((one.first, one.last) for one in where)
             here = frozenset[str]().union(*(one.actions for one in where)) if where else None
             found.statements.extend(_stated(match, words, told, here))
     return found
@@ -187,10 +193,13 @@ def _eases(match: re.Match[str], words: list[Sign]) -> bool:
     at = max(match.start(name) if name in match.groupdict() else -1 for name in ("bare", "noun"))
     if at < 0:
         return False
+    relaxes = bool(words[at].kinds & {"relaxed", "slack"})
+    if match.groupdict().get("bare") and match.string[match.start()] == "T":
+        return relaxes  # "with every feature resting"
     if match.start() > 0 or any(sign.word in ("a", "an", "the") for sign in words[:at]):
         return True  # "*a* face at rest" may be anyone's; notes begin so, "face motionless"
     noun = match.groupdict().get("noun") and not words[at].word.endswith(("ness", "ity"))
-    return bool(noun or words[at].kinds & {"relaxed", "slack"})
+    return bool(noun or relaxes)
 
 
 def _letter(sign: Sign) -> str:  # noqa: PLR0911 - a return a kind
@@ -200,6 +209,8 @@ def _letter(sign: Sign) -> str:  # noqa: PLR0911 - a return a kind
         return "S"
     if letter := _WORDS.get(sign.word):
         return letter
+    if "generic" in sign.kinds and sign.has("no"):
+        return "J"  # "contributes nothing"
     flags = (
         ("comma", "K"),
         ("and", "C"),

@@ -81,7 +81,11 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
         here = [i for i in here if i > max(of.signs) or i in of.signs or _leads(signs, i, of)]
     here = [i for i in here if not (i in of.signs and _is_shape(signs, i, of))]
     if here:
-        of.degree = signs[min(here, key=lambda i: _apart(signs, i, of))].degree
+        ranged = any(i + 2 in here and signs[i + 1].word == "to" for i in here)
+        # "Both lips are *slightly to strongly* drawn in": which of them is which is not said.
+        unsaid = ranged and not {*of.actions}.isdisjoint(("upper lip suck", "lower lip suck"))
+        nearest = min(here, key=lambda i: _apart(signs, i, of))
+        of.degree = None if unsaid else signs[nearest].degree
         return
     if interprets:
         return

@@ -7,6 +7,7 @@ Then one claim at a time is made false, and the others stay true.
 
 import json
 import math
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -107,11 +108,12 @@ class Trial:
 
 
 def read_sentences(where: Path) -> list[Annotated]:
-    """The sentences of a file, or of all JSON Lines files of a folder."""
-    files = sorted(where.glob("*.jsonl")) if where.is_dir() else [where]
+    """The sentences of a file, or of all JSON Lines files of a folder or a ZIP archive."""
+    folder = zipfile.Path(where) if where.suffix == ".zip" else where
+    files = [one for one in folder.iterdir() if one.name.endswith(".jsonl")] if folder.is_dir() else [folder]
     return [
-        _annotated(file.stem, json.loads(line))
-        for file in files
+        _annotated(file.name.removesuffix(".jsonl"), json.loads(line))
+        for file in sorted(files, key=lambda one: one.name)
         for line in file.read_text(encoding="utf-8").split("\n")
         if line.strip()
     ]

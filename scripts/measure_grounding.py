@@ -3,7 +3,7 @@
     python scripts/measure_grounding.py REFERENCE.jsonl            # prints
     python scripts/measure_grounding.py REFERENCE.jsonl --write    # also renews docs/grounding.json
     python scripts/measure_grounding.py REFERENCE.jsonl --show 60  # the texts that were judged by hand
-    python scripts/measure_grounding.py --sealed SENTENCES         # annotated sentences of other authors
+    python scripts/measure_grounding.py --sealed [SENTENCES]       # annotated sentences of other authors
 
 Words and thresholds were chosen on one half of the texts; the other half is read here only. The hand verdicts
 are in docs/grounding_verdicts.jsonl: ids and spans, no texts.
@@ -32,6 +32,7 @@ from expllm.grounding.audit import REFUTING_VERDICTS, WRONG
 ROOT: Final = Path(__file__).parents[1]
 FIGURES: Final = ROOT / "docs" / "grounding.json"
 VERDICTS: Final = ROOT / "docs" / "grounding_verdicts.jsonl"
+SEALED: Final = ROOT / "tests" / "grounding" / "sentences" / "sealed.zip"
 SEED: Final = 20250
 ALARMS: Final = (*WRONG, Verdict.UNSUPPORTED)
 
@@ -194,8 +195,11 @@ def main() -> None:
     parser.add_argument(
         "--sealed",
         type=Path,
+        nargs="?",
+        const=SEALED,
         metavar="PATH",
-        help="annotated sentences, a file or a folder: one table, and stop",
+        help="annotated sentences, a file, a folder or a ZIP archive: one table, and stop "
+        f"({SEALED.relative_to(ROOT)} if not given)",
     )
     parser.add_argument("--failures", metavar="KIND", action="append", help="with --sealed: what failed")
     parser.add_argument("--write", action="store_true", help=f"renew {FIGURES.relative_to(ROOT)}")

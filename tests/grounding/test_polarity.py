@@ -152,3 +152,48 @@ ONLY_SUPPOSED = (
 @pytest.mark.parametrize("text", ONLY_SUPPOSED)
 def test_what_an_emotion_would_bring_is_no_claim(text: str) -> None:
     assert not [claim for claim in read_claims(text) if claim.negated]
+
+
+DENIED = (
+    ("The frown is absent, as is any raising of the brows.", "brow raise"),
+    ("The absence of both a furrowed brow and compressed lips suggests calm.", "lip pressor"),
+    ("Look for a raised brow and you will look in vain.", "brow raise"),
+    ("The cheeks have been lifted by no laughter.", "cheek raiser"),
+    ("Zygomaticus? Quiet.", "lip corner pull"),
+    ("Failure of lid closure.", "eye close"),
+    ("A raise of the brows does not occur.", "brow raise"),
+    ("The smooth lids rule out any tightening of the lids.", "lid tightener"),
+    ("The mouth shows no upturn, downturn, stretching or parting.", "lip corner stretch"),
+    ("The lips have no forward, rounded protrusion.", "lip pucker"),
+    ("Where one expects a thin line, the mouth is soft.", "lip tightener"),
+    ("The tension never reaches the lower lids.", "lid tightener"),
+)
+
+
+@pytest.mark.parametrize(("text", "action"), DENIED)
+def test_denied_in_another_way(text: str, action: str) -> None:
+    claims = [claim for claim in read_claims(text) if action in claim.units]
+    assert claims
+    assert all(claim.negated for claim in claims)
+
+
+MOVING = (
+    ("The frown is present, as is a raising of the chin.", "chin raise"),
+    ("The eyes are opened beyond their usual aperture.", "lid raise"),
+    ("A joke might be behind the upturned left corner of the mouth.", "lip corner pull"),
+)
+
+
+@pytest.mark.parametrize(("text", "action"), MOVING)
+def test_affirmed_in_spite_of_words_that_may_deny(text: str, action: str) -> None:
+    (claim,) = [claim for claim in read_claims(text) if action in claim.units]
+    assert not claim.negated
+
+
+def test_what_meets_is_not_pressed() -> None:
+    (claim,) = read_claims("The lips meet lightly.")
+    assert claim.negated
+    assert "lips part" in claim.units
+    (claim,) = read_claims("The lips meet firmly.")
+    assert not claim.negated
+    assert "lip pressor" in claim.units

@@ -423,7 +423,8 @@ def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0
     if sign.word == "together" and i + 1 < len(signs) and signs[i + 1].has("means"):
         return True
     if sign.word == "part":
-        return before.word in _OF_PART
+        noun = i + 1 < len(signs) and signs[i + 1].word.split()[0] == "of"  # "the red *part of* the lips"
+        return noun or before.word in _OF_PART
     return False
 
 

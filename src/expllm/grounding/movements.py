@@ -157,7 +157,7 @@ WHOLE_ACTS: Final = _acts(
         "lip pucker | lip tightener | lip pressor": "orbicularis oris, orbicularis oris muscle",
         "brow raise": "frontalis, frontal muscle, brow lift, browlift",
         "lid tightener": "orbital tightening",
-        "cheek raiser | lid tightener | eye close": "orbicularis oculi",
+        "cheek raiser | lid tightener | eye close": "orbicularis oculi, orbital orbicularis, orbicularis",
         "lid raise": "scleral show, levator palpebrae, wide eyed, goggle eyed, lid retraction",
         "chin raise": "mentalis",
         "lip corner stretch": "risorius",

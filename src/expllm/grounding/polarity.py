@@ -17,6 +17,8 @@ _EFFECTS: Final[dict[str, Sign]] = {
     "affirm": Sign("", 0, 0),
     "deny": Sign("", 0, 0, flags=frozenset({"no"})),
     "absent": Sign("", 0, 0, flags=frozenset({"no", "after"})),
+    "nor": TABLE["nor"],
+    "wide": Sign("", 0, 0, kinds=frozenset({"wide"})),
     "idle": Sign("", 0, 0, kinds=frozenset({"generic"}), flags=frozenset({"no", "after"})),
     "rest": Sign("", 0, 0, kinds=frozenset({"still"})),
     "more": Sign("", 0, 0, flags=frozenset({"more"})),
@@ -120,6 +122,28 @@ _TURNS: Final = [
     ),
     *_turns(
         "",
+        (
+            "as",
+            r"BE ABSENT(?: \w+){0,3} , (?P<deny>as (?:is|are|was|were))(?= )",
+        ),
+        (
+            "both",
+            r"(?P<deny>(?:absence|lack|want) of both) (?:\S+ ){1,8}?(?P<nor>and)(?= )",
+        ),
+        (
+            "vain",
+            r"(?P<deny>looks? for|looked for|search for|seek) (?:\S+ ){1,9}?(?P<affirm>(?:, )?(?:and|but) "
+            r"(?:you|one|we)(?: \w+|'ll)? (?:look|search|seek)s? in vain)",
+        ),
+        (
+            "beyond past",
+            r"(?P<wide>(?:beyond|past) (?:their|its|the|his|her) (?:usual|normal|resting|ordinary|natural|"
+            r"habitual) \w+)",
+        ),
+        (
+            "behind",
+            r"(?P<affirm>(?:may|might|could)(?: well)? (?:be|lie|hide|lurk) behind)",
+        ),
         (
             "separates separate separated",
             r"(?P<affirm>separates?|separated) (?:\S+ ){2,9}?(?P<affirm_>from)(?= )",
@@ -300,7 +324,7 @@ _TURNS: Final = [
         ("fails fail failed", r"(?:never|rarely|seldom) fail(?:s|ed)?(?: to)?"),
         (
             "expect expected think look hope",
-            r"(?:that|which) (?:one|we|you|i) (?:would|might|could|may)(?: have)? "
+            r"(?:that|which) (?:one|we|you|i) (?:(?:would|might|could|may)(?: have)? )?"
             r"(?:expect(?:ed)?|look(?:ed)? for|hope(?:d)? for|think(?: of)?)(?: to see| here| now)?(?! to)",
         ),
         ("expected anticipated", r"(?<=the )(?:expected|anticipated)|(?<=an )expected|(?<=any )expected"),
@@ -434,7 +458,8 @@ _TURNS: Final = [
             "?",
             r"\? (?:no|never|none|not (?:at all|really|in the least|here|once)|(?:they|it) (?:DO|HAVE|is|"
             r"are|was|"
-            r"were) not|nothing of the (?:kind|sort)|hardly|by no means|far from it)(?= [;,]|$)",
+            r"were) not|nothing of the (?:kind|sort)|hardly|by no means|far from it|quiet|still|silent|"
+            r"inactive|idle|slack|relaxed|at rest|calm)(?: too| as well| also)?(?= [;,?]|$)",
         ),
         (
             "reach reaches extend extends spread spreads touch touches reached",
@@ -443,10 +468,13 @@ _TURNS: Final = [
             r"(?! (?:each|one))",
         ),
         (
-            "materialize materialise materializes materialises come arrive develop emerge form",
+            "materialize materialise materializes materialises come arrive develop emerge form happen "
+            "happens occur occurs",
             r"(?:never|DO not|(?:do|does|did)n't|fails? to|failed to) (?:quite |fully |ever )?"
-            r"(?:materiali[sz]es?|comes?|arrives?|develops?|emerges?|forms?)(?: off)?(?= [;:,]|$)",
+            r"(?:materiali[sz]es?|comes?|arrives?|develops?|emerges?|forms?|happens?|occurs?)(?: off)?"
+            r"(?= [;:,]|$)",
         ),
+        ("by", r"by no (?!means\b)\w+(?= [;,]|$)"),
         ("negative nil zero", r"BE (?:negative|nil|zero|null)(?= [;,]|$)"),
         (
             "vain avail success unsuccessfully fruitlessly",

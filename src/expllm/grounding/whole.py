@@ -103,6 +103,7 @@ _IDLE: Final = (
     "(?:BB)?[DA]*(?P<noun>R)D+W",
     "D*B*Q",
     f"(?P<where>D+)K?I{_REST}",
+    "(?P<where>D+K?[AB]*[Rr]D*)",
     "(?P<area>D*W)[AB]*(?P<calm>r)",
     f"Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABDL]*G|[DALY]*(?:g|G?u|G(?=D+(?:[WKTCEX]|$)|B+A*Y|f))(?:f[Rr])?(?:D+W)?(?:B+A*Y|Y)?)",
     f"{_WHOLE}[VB]?B*Z[DABV]*[Gg]",

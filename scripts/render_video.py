@@ -1,16 +1,18 @@
 """Render clips of MakeHuman heads whose movements are known to the millisecond.
 
 No video with coded action units may be passed on, so `expllm video` is measured on rendered heads: each moves
-nine actions up and down along known curves, blinks four times and turns slowly. Pairs walk past each other.
+nine actions up and down along known curves, blinks four times and turns slowly. Pairs walk past each other,
+and groups of three sway side by side.
 
     pip install torch==2.13.0 && pip install anny==0.6.2 'av>=16'
     python scripts/render_video.py OUT --heads 12            # head_00.webm ... with head_00.jsonl beside it
-    python scripts/render_video.py OUT --crossings 3         # two heads that cross, one hides the other
+    python scripts/render_video.py OUT --crossings 2         # two heads that cross, one hides the other
+    python scripts/render_video.py OUT --groups 2            # three heads side by side
     python scripts/score_video.py ...                        # compares what was found with the truth
 
 The truth beside a clip is JSON Lines: `{"kind": "clip", ...}` once, then one line an event (`unit`, `person`,
-`onset`, `apex_start`, `apex_end`, `offset` in seconds, `peak` 0-1), one a blink, and for a crossing one a
-frame with the place of every head. Onset and offset are where the curve crosses a tenth of its peak. A clip
+`onset`, `apex_start`, `apex_end`, `offset` in seconds, `peak` 0-1), one a blink, and where there are several
+heads one a frame with their places. Onset and offset are where the curve crosses a tenth of its peak. A clip
 depends on (seed, number) only. Left is the subject's left.
 """
 
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +31,7 @@ import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 # isort: split
 import av
 import numpy as np
-from head_renderer import HeadModel, Look, load_head, render
+from head_renderer import Array, HeadModel, Look, load_head, render
 from PIL import Image
 from render_heads import draw_identity, spread, weight_vector
 
@@ -143,10 +145,15 @@ class Actor:
         self.look = replace(look, yaw=0.0, pitch=0.3 * look.pitch, roll=0.3 * look.roll, field_of_view=24.0)
         self.course = Course.draw(np.random.default_rng([seed, number, 3]), seconds)
 
+    def face(self, weights: dict[str, float]) -> Array:
+        """Its vertices when face units have these weights, 0-1."""
+        vector = weight_vector(self._head.names, weights)
+        moved: Array = self._neutral + np.tensordot(vector, self._head.actions, 1)
+        return moved
+
     def picture(self, time: float, size: int, *, transparent: bool = False) -> Image.Image:
         """The head at a time, `size` pixels square."""
-        weights = weight_vector(self._head.names, self.course.weights(time))
-        face = self._neutral + np.tensordot(weights, self._head.actions, 1)
+        face = self.face(self.course.weights(time))
         look = replace(self.look, yaw=self.course.yaw(time))
         return render(self._head, face, look, size, transparent=transparent)
 
@@ -180,31 +187,66 @@ def single(head: HeadModel, out: Path, seed: int, number: int, args: argparse.Na
     write_truth(path.with_suffix(".jsonl"), [clip, *actor.course.truth(0)])
 
 
-def crossing(head: HeadModel, out: Path, seed: int, number: int, args: argparse.Namespace) -> None:
-    """Two heads that walk past each other; the first is in front. 640 x 360."""
-    seconds, side, width, height = 6.0, 220, 640, 360
-    actors = [Actor(head, seed, 100 + 2 * number + k, seconds) for k in (0, 1)]
-    wall = Image.new("RGB", (width, height), (110, 118, 126))
+Place = tuple[float, float]
+"""Left and top of a head's square, in pixels."""
+
+WALL = (110, 118, 126)
+
+
+def several(
+    actors: Sequence[Actor], path: Path, places: Callable[[float], Sequence[Place]], side: int,
+    args: argparse.Namespace, seconds: float,
+) -> None:  # fmt: skip
+    """Some heads before a wall, 640 x 360; the first is in front of the others.
+
+    Args:
+        places: Where each head is, at a share of the clip, 0-1.
+        side: Pixels of a head's square.
+    """
+    size, count = (640, 360), round(seconds * args.fps)
     lines: list[dict[str, Any]] = []
 
     def pictures() -> Iterator[Image.Image]:
-        for frame in range(round(seconds * args.fps)):
-            share = frame / (seconds * args.fps - 1)
-            lefts = [round(share * (width - side)), round((1 - share) * (width - side))]
-            picture = wall.copy()
-            for person in (1, 0):
+        for frame in range(count):
+            at = [(round(left), round(top)) for left, top in places(frame / (count - 1))]
+            picture = Image.new("RGB", size, WALL)
+            for person in reversed(range(len(actors))):
                 layer = actors[person].picture(frame / args.fps, side, transparent=True)
-                picture.paste(layer, (lefts[person], 70 + 12 * person), layer)
-            middles = [[left + side / 2, 70 + 12 * person + side / 2] for person, left in enumerate(lefts)]
+                picture.paste(layer, at[person], layer)
+            middles = [[left + side / 2, top + side / 2] for left, top in at]
             time = round(frame / args.fps, 4)
             lines.append({"kind": "frame", "frame": frame, "time": time, "middles": middles})
             yield picture
 
-    path = out / f"crossing_{number:02d}.webm"
-    write_clip(path, pictures(), args.fps, (width, height))
-    clip = {"kind": "clip", "frames": len(lines), "fps": args.fps, "seconds": seconds, "people": 2}
-    events = [line for person in (0, 1) for line in actors[person].course.truth(person)]
+    write_clip(path, pictures(), args.fps, size)
+    clip = {"kind": "clip", "frames": count, "fps": args.fps, "seconds": seconds, "people": len(actors)}
+    events = [line for person, actor in enumerate(actors) for line in actor.course.truth(person)]
     write_truth(path.with_suffix(".jsonl"), [clip, *events, *lines])
+
+
+def crossing(head: HeadModel, out: Path, seed: int, number: int, args: argparse.Namespace) -> None:
+    """Two heads that walk past each other."""
+    seconds, side, room = 6.0, 220, 640 - 220
+    actors = [Actor(head, seed, 100 + 2 * number + k, seconds) for k in (0, 1)]
+
+    def places(share: float) -> list[Place]:
+        return [(share * room, 70), ((1 - share) * room, 82)]
+
+    several(actors, out / f"crossing_{number:02d}.webm", places, side, args, seconds)
+
+
+def group(head: HeadModel, out: Path, seed: int, number: int, args: argparse.Namespace) -> None:
+    """Three heads side by side that sway a little, each in its own time."""
+    actors = [Actor(head, seed, 200 + 3 * number + k, args.seconds) for k in range(3)]
+
+    def places(share: float) -> list[Place]:
+        time = share * args.seconds
+        return [
+            (213 * k + 2 + 8 * np.sin(2 * np.pi * time / (5 + k)), 60 + 15 * k + 5 * np.sin(time / (1 + k)))
+            for k in range(3)
+        ]
+
+    several(actors, out / f"group_{number:02d}.webm", places, 210, args, args.seconds)
 
 
 def main() -> None:
@@ -215,6 +257,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--heads", type=int, default=0, help="clips of one head")
     parser.add_argument("--crossings", type=int, default=0, help="clips of two heads that cross")
+    parser.add_argument("--groups", type=int, default=0, help="clips of three heads side by side")
     parser.add_argument("--first", type=int, default=0, help="number of the first clip")
     parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--fps", type=int, default=25)
@@ -223,7 +266,9 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     head = load_head()
-    for kind, count, write in (("head", args.heads, single), ("crossing", args.crossings, crossing)):
+    kinds = (("head", args.heads, single), ("crossing", args.crossings, crossing),
+             ("group", args.groups, group))  # fmt: skip
+    for kind, count, write in kinds:
         for number in range(args.first, args.first + count):
             write(head, args.out, args.seed, number, args)
             print(f"{args.out}/{kind}_{number:02d}.webm", flush=True)

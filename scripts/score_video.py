@@ -8,7 +8,8 @@
 A true event is found where an event of its unit overlaps it. A unit without a side stands for both sides: one
 of them is enough, and neither is false. `--valid 0.8` leaves units out that the reader does not see on
 rendered heads: those of which less than that share is found in all pairs together; they are named. Events
-flagged `drift` or `unsteady` do not count. Everything is printed as JSON with `--json`.
+that the tool itself flags as doubtful (`drift`, `unsteady`, `mirrored`, `beside`) do not count. Everything is
+printed as JSON with `--json`.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ from typing import Any
 import numpy as np
 
 from expllm.core.vocabulary import ACTION_UNITS, AU_NAMES
+from expllm.video.events import DOUBTFUL
 
 STRONG, LONG = 0.5, 0.160
 """Peak and seconds from which a true event must be found."""
+FRAME_SLACK = 0.002
+"""Seconds by which a row's time may miss that of its frame."""
 SLACK = 0.1
 """Seconds by which an event may miss a true one and still be its."""
 
@@ -69,6 +73,8 @@ class Score:
     swaps: int = 0
     people: list[tuple[int, int]] = field(default_factory=list)
     rows: list[tuple[int, int]] = field(default_factory=list)
+    missing: int = 0
+    unnamed: int = 0
     time_error: float = 0.0
 
 
@@ -156,7 +162,7 @@ def compare(
     Args:
         heads: Which true person each found one is; empty where there is one only.
     """
-    found = [one for one in found if not {"drift", "unsteady"} & {*one.flags}]
+    found = [one for one in found if DOUBTFUL.isdisjoint(one.flags)]
     taken: set[int] = set()
     for true in truth.events:
         sides = units_of(true.unit)
@@ -199,10 +205,8 @@ def compare_files(folder: Path, truth: Truth, score: Score) -> None:
     rows = read_frames(folder)
     numbers = {int(row["frame"]): float(row["time"]) for row in rows}
     if truth.clip:
-        score.rows.append((len(numbers), truth.clip["frames"]))
         score.minutes += truth.clip["seconds"] / 60
-        errors = [abs(time - number / truth.clip["fps"]) for number, time in numbers.items()]
-        score.time_error = max(score.time_error, 1000 * max(errors))
+        compare_times(folder, sorted(numbers.values()), true_times(truth), score)
         names = {row["person"] for row in rows if row["person"]}
         score.people.append((len(names), truth.clip["people"]))
     for line in (folder / "episodes.jsonl").read_text(encoding="utf-8").splitlines():
@@ -210,6 +214,26 @@ def compare_files(folder: Path, truth: Truth, score: Score) -> None:
         score.apexes += 1
         score.apexes_in_blinks += any(start < apex < end for start, end in truth.blinks)
     score.swaps += swaps(rows, truth.frames)
+
+
+def true_times(truth: Truth) -> list[float]:
+    """When each frame is shown: `times` of the clip, or what its rate says."""
+    given: list[float] | None = truth.clip.get("times")
+    return given or [frame / truth.clip["fps"] for frame in range(truth.clip["frames"])]
+
+
+def compare_times(folder: Path, times: Sequence[float], true: Sequence[float], score: Score) -> None:
+    """Times of the rows; frames that have none must be named as damaged."""
+    score.rows.append((len(times), len(true)))
+    off = np.abs(np.asarray(times)[:, None] - np.asarray(true))
+    score.time_error = max(score.time_error, 1000 * float(off.min(axis=1).max()))
+    missing = [one for one, error in zip(true, off.min(axis=0), strict=True) if error > FRAME_SLACK]
+    found = json.loads((folder / "run.json").read_text(encoding="utf-8"))["result"]["damage"]
+    named = [(one["time"], one["until"] or one["time"]) for one in found if one["time"] is not None]
+    score.missing += len(missing)
+    score.unnamed += sum(
+        not any(start - FRAME_SLACK <= one <= end + FRAME_SLACK for start, end in named) for one in missing
+    )
 
 
 def followed_heads(rows: Sequence[dict[str, Any]], frames: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
@@ -251,7 +275,7 @@ def summary(score: Score) -> dict[str, Any]:
         "blinks": score.blinks, "blinks_found": score.blinks_found,
         "apexes": score.apexes, "apexes_in_blinks": score.apexes_in_blinks,
         "swaps": score.swaps, "people": score.people, "rows": score.rows,
-        "time_error_ms": round(score.time_error, 3),
+        "missing": score.missing, "unnamed": score.unnamed, "time_error_ms": round(score.time_error, 3),
         "by_unit": {
             unit: {"found": score.found[unit], "of": score.wanted[unit], "false": score.false[unit],
                    "onset_ms": percentiles(score.onset[unit]), "offset_ms": percentiles(score.offset[unit])}
@@ -273,6 +297,7 @@ def print_table(found: dict[str, Any], left_out: frozenset[str]) -> None:
     row("blinks found", f"{found['blinks_found']} of {found['blinks']}")
     row("apexes inside a blink", f"{found['apexes_in_blinks']} of {found['apexes']}")
     row("rows, frames", found["rows"])
+    row("frames without a row, of these not named as damaged", f"{found['missing']}, {found['unnamed']}")
     row("largest error of a row's time, ms", found["time_error_ms"])
     row("people found, people there", found["people"])
     row("swaps of people", found["swaps"])

@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expllm.video.events import MOST_EVENTS, Event, EventFinder, grouped, letter_of
+from expllm.video.events import (
+    BEGINS,
+    EDGE,
+    LEAST_PEAK,
+    MOST_EVENTS,
+    Event,
+    EventFinder,
+    begins,
+    grouped,
+    letter_of,
+)
 
 
 def finder(times: np.ndarray, **changed: np.ndarray) -> EventFinder:
@@ -40,15 +50,19 @@ def test_times_are_found_between_frames_at_any_rate(
 ) -> None:
     times = np.cumsum(np.random.default_rng(seed).uniform(0.01, 0.05, 250))
     (found,) = finder(times).find("jaw drop", bump(times, start, rise, hold, fall, peak))
-    assert found.onset == pytest.approx(start + 0.1 * rise, abs=0.03)
-    assert found.offset == pytest.approx(start + rise + hold + 0.9 * fall, abs=0.03)
+    assert found.onset == pytest.approx(start + EDGE * rise, abs=0.03)
+    assert found.offset == pytest.approx(start + rise + hold + (1 - EDGE) * fall, abs=0.03)
     assert found.peak == pytest.approx(peak, abs=0.1)
     assert found.onset <= found.apex_start <= found.apex_end <= found.offset
 
 
 def test_weak_movements_are_no_events_and_near_ones_are_one() -> None:
-    times = np.arange(0, 6, 0.04)
-    assert list(finder(times).find("jaw drop", bump(times, 1, 0.3, 0.5, 0.3, 0.12))) == []
+    times = np.arange(0, 20, 0.04)
+    weak = bump(times, 1, 0.3, 0.5, 0.3, 0.15)
+    noise = np.abs(np.random.default_rng(0).normal(0, 0.05, len(times))).astype(np.float32)
+    assert [one.letter for one in finder(times).find("jaw drop", weak)] == ["B"]
+    assert list(finder(times).find("jaw drop", np.maximum(weak, noise))) == []
+    assert list(finder(times).find("jaw drop", bump(times, 1, 0.3, 0.5, 0.3, 0.09))) == []
     twice = np.maximum(bump(times, 1, 0.2, 0.3, 0.2, 0.8), bump(times, 1.73, 0.2, 0.3, 0.2, 0.6))
     assert len(list(finder(times).find("jaw drop", twice))) == 1
     apart = np.maximum(bump(times, 1, 0.2, 0.3, 0.2, 0.8), bump(times, 2.5, 0.2, 0.3, 0.2, 0.6))
@@ -61,6 +75,26 @@ def test_no_event_crosses_a_gap() -> None:
     found = list(finder(times, breaks=breaks).find("jaw drop", np.full(len(times), 0.7, np.float32)))
     assert [(one.onset, one.offset) for one in found] == [(0.0, 1.96), (8.0, 9.96)]
     assert all("edge" in one.flags for one in found)
+
+
+def test_a_weak_movement_whose_beginning_nobody_saw_may_be_the_resting_face() -> None:
+    times = np.arange(0, 4, 0.04)
+    held = np.where(times < 1, 0.25, 0.0).astype(np.float32)
+    (weak,) = finder(times).find("jaw drop", held)
+    assert weak.flags == ("edge", "rest")
+    assert not weak.trusted
+    (strong,) = finder(times).find("jaw drop", 3 * held)
+    assert strong.flags == ("edge",)
+    assert strong.trusted
+
+
+def test_steady_units_have_events_of_less() -> None:
+    still = np.zeros(100, np.float32)
+    assert begins(still) == pytest.approx(LEAST_PEAK)
+    assert begins(still + 0.05) == pytest.approx(0.15)
+    assert begins(still + 0.15) == pytest.approx(BEGINS)
+    assert begins(still + 0.9) == BEGINS
+    assert begins(np.full(100, np.nan, np.float32)) == BEGINS
 
 
 def test_flags_say_what_to_doubt() -> None:
@@ -90,7 +124,7 @@ def test_a_weak_event_that_creeps_while_the_head_turns_is_not_trusted() -> None:
     assert creeping.flags == ("pose", "drift")
     (strong,) = finder(times, pose=pose).find("right brow raise", bump(times, 1, 0.2, 0.5, 2.5, 0.9))
     assert strong.flags == ("pose",)
-    (quick,) = finder(times, pose=pose).find("right brow raise", bump(times, 1, 0.2, 1.5, 0.4, 0.45))
+    (quick,) = finder(times, pose=pose).find("right brow raise", bump(times, 1, 0.2, 1.5, 0.3, 0.45))
     assert quick.flags == ("pose",)
     (still,) = finder(times).find("right brow raise", step)
     assert still.trusted

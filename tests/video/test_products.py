@@ -79,6 +79,8 @@ def test_events_people_and_settings(run: tuple[Path, VideoAnalysis]) -> None:
     with (folder / "events.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(analysis.events)
+    assert [row["reliable"] for row in rows] == [str(int(event.trusted)) for event in analysis.events]
+    assert all((row["reliable"] == "0") == bool(row["unreliable_because"]) for row in rows)
     assert all(float(row["onset"]) * 1000 == pytest.approx(float(row["onset_ms"]), abs=0.6) for row in rows)
     episodes = [Episode.from_json(line) for line in (folder / "episodes.jsonl").read_text().splitlines()]
     assert episodes == analysis.episodes
@@ -111,6 +113,12 @@ def test_the_page_shows_every_event_and_marks_claims(run: tuple[Path, VideoAnaly
     assert all(one.get("aria-label") for one in bars)
     assert list(root.iter("mark"))
     assert not list(root.iter("script"))
+    ids = [one.get("id") for one in root.iter() if one.get("id") not in (None, "doubtful")]
+    assert len(ids) == len(set(ids))
+    told = sum(event.trusted for event in analysis.events)
+    assert f"All {told} events as a table" in page
+    doubtful = len(analysis.events) - told
+    assert (f"{doubtful} doubtful events" in page) == (doubtful > 0)
     assert "fit the course" in page
 
 

@@ -367,7 +367,7 @@ class _Batch:
             complain(f"{source}: {warning}")
         complain(
             f"{source}: {analysis.frames:,} frames, {_counted(len(analysis.people))}, "
-            f"{len(analysis.events)} events, {len(analysis.episodes)} episodes -> {folder}"
+            f"{_events(analysis)}, {len(analysis.episodes)} episodes -> {folder}"
         )
 
     def ending(self) -> Ending:
@@ -437,6 +437,11 @@ class _Progress:
             with suppress(OSError):
                 sys.stderr.write("\r\033[K")
                 sys.stderr.flush()
+
+
+def _events(analysis: "VideoAnalysis") -> str:
+    doubtful = sum(not event.trusted for event in analysis.events)
+    return f"{len(analysis.events)} events" + (f" ({doubtful} doubtful)" if doubtful else "")
 
 
 def _counted(people: int) -> str:

@@ -13,7 +13,7 @@ from expllm.core.vocabulary import AU_NAMES
 from expllm.report.columns import Cell, au_row
 from expllm.report.output_writers import CsvWriter
 from expllm.video.analysis import VideoAnalysis
-from expllm.video.events import BLINK, Event
+from expllm.video.events import BLINK, DOUBTFUL, Event
 from expllm.video.story import peaks_of
 from expllm.video.timecode import clock
 
@@ -22,7 +22,7 @@ _REST: Final = "rest "
 
 _EVENT_COLUMNS: Final = (
     "person unit onset apex_start apex_end offset onset_ms apex_start_ms apex_end_ms offset_ms duration peak "
-    "letter rise fall uncertainty flags"
+    "letter rise fall uncertainty flags reliable unreliable_because"
 ).split()
 
 
@@ -35,6 +35,8 @@ def events_into(file: IO[str], events: Sequence[Event]) -> None:
         times = ("onset", "apex_start", "apex_end", "offset")
         row |= {f"{name}_ms": round(1000 * row[name]) for name in times}
         row |= {"duration": round(event.duration, 4), "flags": " ".join(event.flags)}
+        row |= {"reliable": int(event.trusted)}
+        row |= {"unreliable_because": " ".join(flag for flag in event.flags if flag in DOUBTFUL)}
         table.writerow(row)
 
 

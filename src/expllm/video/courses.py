@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from expllm.core.vocabulary import AU_NAMES
+from expllm.video.crosstalk import with_copies_flagged
 from expllm.video.curves import (
     AFTER_A_BLINK,
     BEFORE_A_BLINK,
@@ -103,6 +104,7 @@ class Course:
         finder = EventFinder(self.person.name, self.time, self.pose, self.blinking, self.breaks, self.cuts)
         found = [event for i, unit in enumerate(AU_NAMES) for event in finder.find(unit, self.change[:, i])]
         closing = self.units[:, EYES].min(axis=1)
+        found = with_copies_flagged(found, self.time, self.change)
         found += [blink_event(self.person.name, self.time, closing, run) for run in self.runs]
         return sorted(found, key=lambda one: (one.onset, one.unit))
 

@@ -62,7 +62,7 @@ def report_parts(
     return page_template("timeline.html").generate(
         head=page_head(title, render("bars.html"), ("report.css", "timeline.css")), foot=foot(),
         analysis=analysis, counts=_counts(analysis), faces=faces, lane=LANE, clock=clock,
-        people=[_person(analysis, person.name) for person in analysis.people],
+        people=[_person(analysis, i) for i in range(len(analysis.people))],
         label_of=_label, share_of=_share, percent_text=percent_text, jpeg_address=jpeg_address,
         story=lambda episode: _story(analysis, episode),
     )  # fmt: skip
@@ -118,18 +118,31 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Person:
+    """A person's part of the page.
+
+    Attributes:
+        table: Name of the place where their events stand as a table.
+        tables: What the tables are called, and their events: those that may be told, and the doubtful ones.
+    """
+
     name: str
-    events: list[Event]
+    table: str
+    tables: list[tuple[str, list[Event]]]
     episodes: list[Episode]
     rows: list[_Row]
 
 
-def _person(analysis: VideoAnalysis, name: str) -> _Person:
+def _person(analysis: VideoAnalysis, number: int) -> _Person:
+    name, table = analysis.people[number].name, f"events-{number + 1}"
     events = [event for event in analysis.events if event.person == name]
     episodes = [one for one in analysis.episodes if one.person == name]
     excluded = analysis.options.exclude
-    rows = [_row(events, episodes, excluded, *span) for span in _rows(*analysis.span)]
-    return _Person(name, events, episodes, rows)
+    rows = [_row(events, episodes, table, excluded, *span) for span in _rows(*analysis.span)]
+    told, doubtful = ([one for one in events if one.trusted is way] for way in (True, False))
+    tables = [(f"All {len(told)} events as a table", told)]
+    if doubtful:
+        tables.append((f"{len(doubtful)} doubtful events, which no text tells", doubtful))
+    return _Person(name, table, tables, episodes, rows)
 
 
 def _rows(first: float, last: float) -> Iterator[tuple[float, float]]:
@@ -142,13 +155,14 @@ def _rows(first: float, last: float) -> Iterator[tuple[float, float]]:
 def _counts(analysis: VideoAnalysis) -> tuple[tuple[str, str], ...]:
     return (
         (f"{analysis.frames:,}", "frames"), (clock(analysis.span[1]), "the last frame"),
-        (str(len(analysis.people)), "people"), (str(len(analysis.events)), "events"),
+        (str(len(analysis.people)), "people"),
+        (str(sum(event.trusted for event in analysis.events)), "events"),
         (str(len(analysis.episodes)), "episodes"), (str(len(analysis.damage)), "damaged places"),
     )  # fmt: skip
 
 
 def _row(
-    events: Sequence[Event], episodes: Sequence[Episode], excluded: Sequence[tuple[float, float]],
+    events: Sequence[Event], episodes: Sequence[Episode], table: str, excluded: Sequence[tuple[float, float]],
     start: float, end: float,
 ) -> _Row:  # fmt: skip
     """Lanes of the units that move between two times, episodes as bands behind them."""
@@ -158,7 +172,7 @@ def _row(
         return _LEFT + _WIDTH * (min(max(time, start), end) - start) / (end - start)
 
     lanes = [
-        (unit, [_bar(event, episodes, x) for event in shown if event.unit == unit])
+        (unit, [_bar(event, episodes, table, x) for event in shown if event.unit == unit])
         for unit in (*AU_NAMES, BLINK)
     ]
     behind = [one for one in episodes if one.end >= start and one.start < end]
@@ -172,7 +186,7 @@ def _row(
     )  # fmt: skip
 
 
-def _bar(event: Event, episodes: Sequence[Episode], x: Callable[[float], float]) -> _Bar:
+def _bar(event: Event, episodes: Sequence[Episode], table: str, x: Callable[[float], float]) -> _Bar:
     title = (
         f"{event.unit}, {clock(event.onset)} to {clock(event.offset)}, peak {event.peak:.2f} ({event.letter})"
         + (f", {', '.join(event.flags)}" if event.flags else "")
@@ -182,7 +196,7 @@ def _bar(event: Event, episodes: Sequence[Episode], x: Callable[[float], float])
     owner = next((one for one in episodes if event in one.events), None)
     return _Bar(
         title, kind if event.trusted else f"{kind} doubtful", x(event.onset), width, 0.3 + 0.7 * event.peak,
-        f"#episode-{owner.number}" if owner is not None else "#events",
+        f"#episode-{owner.number}" if owner is not None else f"#{table}",
     )  # fmt: skip
 
 

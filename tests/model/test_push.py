@@ -65,7 +65,7 @@ def test_a_damaged_model_is_not_uploaded(folder: Path, tmp_path: Path) -> None:
 
 
 def front(manifest: Manifest) -> dict[str, object]:
-    found: dict[str, object] = yaml.safe_load("\n".join(list(_front_matter(manifest))[1:-1]))
+    found: dict[str, object] = yaml.safe_load(_front_matter(manifest).strip("-\n"))
     return found
 
 

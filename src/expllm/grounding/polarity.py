@@ -4,113 +4,15 @@
 deny, and "show no sign of life" denies a part that is named without a movement.
 """
 
-import re
 from bisect import bisect_left
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from expllm.grounding.claims import DegreeWord
 from expllm.grounding.signs import TABLE, Sign
-
-_EFFECTS: Final[dict[str, Sign]] = {
-    "affirm": Sign("", 0, 0),
-    "deny": Sign("", 0, 0, flags=frozenset({"no"})),
-    "absent": Sign("", 0, 0, flags=frozenset({"no", "after"})),
-    "nor": TABLE["nor"],
-    "wide": Sign("", 0, 0, kinds=frozenset({"wide"})),
-    "idle": Sign("", 0, 0, kinds=frozenset({"generic"}), flags=frozenset({"no", "after"})),
-    "rest": Sign("", 0, 0, kinds=frozenset({"still"})),
-    "more": Sign("", 0, 0, flags=frozenset({"more"})),
-    "lessthan": Sign("", 0, 0, flags=frozenset({"less", "than"})),
-    "only": Sign("", 0, 0, flags=frozenset({"only"})),
-    "minimal": Sign("", 0, 0, degree=DegreeWord.MINIMAL),
-    "slight": Sign("", 0, 0, degree=DegreeWord.SLIGHT),
-    "marked": Sign("", 0, 0, degree=DegreeWord.MARKED),
-    "strong": Sign("", 0, 0, degree=DegreeWord.STRONG),
-}
-"""What a turn of phrase stands for."""
-
-_WORDS: Final = {
-    "NOT": r"(?:not|never|cannot|\w+n't)",
-    "NOBODY": r"(?:nobody|no one|no (?:observer|viewer|reader|examiner|one))",
-    "CAN": r"(?:can|could|would|will|may|might|should)",
-    "BE": r"(?:is|are|was|were|be|been|being|remains?|remained|stays?|stayed)",
-    "HAVE": r"(?:has|have|had|having)",
-    "DO": r"(?:do|does|did)",
-    "KEEP": r"(?:stay|stays|stayed|keep|keeps|kept|remain|remains|remained|stand|stands|stood|sit|sits|sat|"
-    r"is|are|was|were|hang|hangs|hung|lie|lies|lay|left|leave|leaves)",
-    "IT": r"(?:it|them|they|this|that|these|any of (?:it|this|that)|(?:the|this) (?:face|expression|matter|"
-    r"affair|business|display|picture|action|show))",
-    "CALL": r"(?:call|calls|say|speak of|describe|report|claim|suggest|think|label|term|see|pretend|maintain|"
-    r"consider|talk of|assert|write|read)",
-    "CALLED": r"(?:called|described as|said to(?: be| have)?|termed|considered|labelled|labeled|"
-    r"taken (?:for|as)|spoken of as|mistaken for|counted as|regarded as|classed as|accused of)",
-    "WRONG": r"(?:a mistake|an error|wrong|false|incorrect|inaccurate|misleading|an exaggeration|a lie|"
-    r"untrue|"
-    r"absurd|going too far|unfair|saying too much|a misnomer|to say too much|to go too far)",
-    "SHIRK": r"(?:fail|refuse|decline|stop|cease|refrain|abstain|resist|avoid|deny|doubt|omit|neglect|forget|"
-    r"hesitate|miss|overlook|hide|conceal|escape|lack|ignore|dispute|mistake|shrink|desist)",
-    "HIDDEN": r"(?:denied|doubted|missed|overlooked|mistaken|ignored|hidden|disputed|concealed|disguised|"
-    r"gainsaid|argued away|explained away|avoided|helped|questioned|contested)",
-    "WILL": r"(?:inclination|attempt|attempts|effort|efforts|move|tendency|urge|intention|intentions|desire|"
-    r"wish|willingness|reason|need|occasion|impulse|interest|hurry|readiness|eagerness|cause|call|ambition|"
-    r"appetite|temptation|mood|plan|plans|bid|preparation|preparations|haste|will|enthusiasm|mind)",
-    "SPOT": r"(?:see|notice|spot|recogni[sz]e|make out|observe|find|tell|read|detect|discern|say)",
-    "SEEN": r"(?:seen|present|observed|noted|appreciated|evident|detected|elicited|visible|apparent|found|"
-    r"demonstrable|demonstrated|identified|discernible|recorded|there|noticed|registered|perceptible)",
-    "WEAK": r"(?:subtle|half hearted|halfhearted|small|tentative|timid|shy|mild|slight|modest|weak|faint|"
-    r"vague|"
-    r"gentle|restrained|reserved|halfway|hesitant|cautious|muted|discreet|delicate|little|minor)",
-    "NORMALLY": r"(?:normally|usually|typically|generally|commonly|ordinarily|often|also|always)",
-    "BRING": r"(?:expect|need|bring|require|show|involve|include|predict|see|call for|demand|add|produce|"
-    r"entail|come with|be accompanied by|go with|feature|imply|want|anticipate|look for|find|have|display|"
-    r"present|be marked by|mean|recruit|engage|draw on)",
-    "THEY": r"(?:they|it|these|those|that|this|which|(?:all|both) of which|(?:these|those|such|this|that) "
-    r"\w+)",
-    "ABSENT": r"(?:\w+ly )?(?:not|absent|missing|lacking|nowhere|wanting)",
-    "ALAS": r"(?:[,;] )?(?:(?:but|yet|and|though|whereas|while|however|instead) (?:, )?)?(?:THEY (?:(?:"
-    r"simply|clearly|all|both|entirely) )?(?:(?:is|are|was|were) ABSENT|(?:isn|aren|wasn|weren|don|doesn|"
-    r"didn|hasn|haven)'t|(?:do|does|did|has|have) not|fails? to)(?: (?:SEEN|the case|so|here|"
-    r"happen(?:ed)?|occur(?:red)?|appear(?:ed)?|follow(?:ed)?|show|materiali[sz]ed?|to be (?:seen|"
-    r"found)))?|(?:none|neither|no sign) (?:of (?:which|these|this|that|those|them|it) )?(?:is|are|was|"
-    r"were)(?: SEEN)?|there (?:is|was) (?:none|no sign of (?:it|them|this|that|these)|nothing of the "
-    r"(?:kind|sort)))(?: (?:here|in this (?:face|image|picture|case|photograph|photo)|on this face|today))*",
-    "LESSER": r"(?:slight|weak|faint|small|subtle|little|feeble|minute|tiny|mild|minor)",
-}
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """A pattern of words, the words of which one must be there, and what it stands for.
-
-    Groups that are named for an effect (and "_" for a second one) stand for it; without any, the whole match
-    does. Of an effect "through", what is denied is all between the groups, whatever joins it.
-    """
-
-    keys: frozenset[str]
-    effect: str
-    pattern: re.Pattern[str]
-
-
-_NAMES: Final = re.compile(rf"\b(?:{'|'.join(_WORDS)})\b")
-
-
-def _spelled(pattern: str) -> str:
-    return _NAMES.sub(lambda name: _WORDS[name[0]], pattern)
-
-
-def _turns(effect: str, *rules: tuple[str, str]) -> list[_Turn]:
-    found = []
-    for keys, pattern in rules:
-        spelled = _spelled(_spelled(_spelled(pattern)))
-        whole = re.compile(rf"(?<!\S)(?:{spelled})(?:(?!\S)|(?<= ))")
-        found.append(_Turn(frozenset(keys.split()), effect, whole))
-    return found
-
+from expllm.grounding.turn_patterns import EFFECTS, turns_of
 
 _TURNS: Final = [
-    *_turns(
+    *turns_of(
         "through",
         (
             "would should might could i'd we'd you'd one'd",
@@ -120,7 +22,7 @@ _TURNS: Final = [
             r"whereas|is|are|was|were|has|have|;)(?!\S))\S+ ){1,16}?(?P<affirm>ALAS)(?= [;,]|$)",
         ),
     ),
-    *_turns(
+    *turns_of(
         "",
         (
             "as",
@@ -159,7 +61,7 @@ _TURNS: Final = [
             r"(?P<absent>BE (?:\w+ly )?(?:missing|absent|lacking|wanting))(?= [;,]|$)",
         ),
     ),
-    *_turns(
+    *turns_of(
         "",
         (
             "from",
@@ -244,7 +146,7 @@ _TURNS: Final = [
             r"the (?:left|right)(?: side)?)(?= [;,]|$)",
         ),
     ),
-    *_turns(
+    *turns_of(
         "affirm",
         ("help", r"(?:can ?not|can't|could not|couldn't) help(?: but)?"),
         ("but", r"(?:cannot|could not|can do no other than|can do nothing) but"),
@@ -329,7 +231,7 @@ _TURNS: Final = [
         ),
         ("expected anticipated", r"(?<=the )(?:expected|anticipated)|(?<=an )expected|(?<=any )expected"),
     ),
-    *_turns(
+    *turns_of(
         "marked",
         ("about", r"(?:nothing|not|hardly) (?:at all )?WEAK(?: \w+)? about(?: IT)?"),
         (
@@ -337,7 +239,7 @@ _TURNS: Final = [
             r"too \w+ to (?:be )?(?:miss|overlook|overlooked|missed|ignore|ignored|denied|hide|hidden)",
         ),
     ),
-    *_turns(
+    *turns_of(
         "strong",
         (
             "capable muster",
@@ -356,7 +258,7 @@ _TURNS: Final = [
             r"(?:more(?: (?:\w+ly|obvious|plain|evident|pronounced|marked))?|clearer|plainer)",
         ),
     ),
-    *_turns(
+    *turns_of(
         "minimal",
         (
             "too",
@@ -364,7 +266,7 @@ _TURNS: Final = [
             r"speak of|called anything|mentioned|remarked)",
         ),
     ),
-    *_turns(
+    *turns_of(
         "deny",
         (
             "no little slightest least",
@@ -440,7 +342,7 @@ _TURNS: Final = [
         ),
         ("not never", r"(?:not|never) , [^,]{3,40} ,"),
     ),
-    *_turns(
+    *turns_of(
         "absent",
         (
             "absence",
@@ -482,14 +384,14 @@ _TURNS: Final = [
             r"unsuccessfully|fruitlessly",
         ),
     ),
-    *_turns(
+    *turns_of(
         "affirm",  # behind the denials, which say more
         (
             "called described said termed considered labelled labeled taken spoken counted regarded classed",
             r"CAN (?:fairly |honestly |reasonably |truly |rightly |well )?be CALLED",
         ),
     ),
-    *_turns(
+    *turns_of(
         "idle",
         (
             "part role share place hand say business stake voice",
@@ -527,7 +429,7 @@ _TURNS: Final = [
             r"(?:lend|lends|lent|offer|offers|give|gives|gave) no (?:help|support|hand|assistance)",
         ),
     ),
-    *_turns(
+    *turns_of(
         "rest",
         (
             "as the how",
@@ -542,7 +444,7 @@ _TURNS: Final = [
         ),
         ("quiet calm still", r"all (?:is|was|remains) (?:quiet|calm|still) (?:around|about|in|at|on|over)"),
     ),
-    *_turns(
+    *turns_of(
         "more",
         ("further", r"(?:still|even|yet) further|further (?:still|yet)"),
         ("margin", r"by an? (?:wider|greater|larger|bigger|clear|good|wide|comfortable) margin"),
@@ -579,7 +481,7 @@ def _found(text: str, present: frozenset[str]) -> dict[int, tuple[int, Sign]]:
             if covered & taken or not all(used for _, _, used in spans):
                 continue
             taken |= covered
-            found |= {first: (used, _EFFECTS[effect.rstrip("_")]) for effect, first, used in spans}
+            found |= {first: (used, EFFECTS[effect.rstrip("_")]) for effect, first, used in spans}
             if turn.effect == "through":
                 found |= _joined_as_denied(text.split(" "), min(covered), max(covered), covered)
     return found

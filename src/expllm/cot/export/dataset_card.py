@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import yaml
+
 from expllm.core.errors import one_line
 from expllm.cot.export.card_texts import LIMITS, RIGHTS, TOLD, VERIFIED, WHAT
 from expllm.cot.export.selection import Selection
@@ -42,15 +44,16 @@ def _head(selection: Selection, files: Mapping[str, list[str]] | None) -> str:
     """What the hub reads of a card."""
     if files is None:
         return ""
-    tags = ("facial-expression-recognition", "action-units", "chain-of-thought")
-    lines = [
-        "---", "license: other", "language:", "- en", "task_categories:", "- image-to-text", "tags:",
-        *(f"- {tag}" for tag in tags), "size_categories:", f"- {_size(len(selection))}", "configs:",
-        "- config_name: default", "  data_files:",
-    ]  # fmt: skip
-    for split in files:
-        lines += [f"  - split: {split}", f"    path: data/{split}-*.parquet"]
-    return "\n".join([*lines, "---", "", ""])
+    data_files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in files]
+    head = {
+        "license": "other",
+        "language": ["en"],
+        "task_categories": ["image-to-text"],
+        "tags": ["facial-expression-recognition", "action-units", "chain-of-thought"],
+        "size_categories": [_size(len(selection))],
+        "configs": [{"config_name": "default", "data_files": data_files}],
+    }
+    return f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n"
 
 
 def _size(count: int) -> str:

@@ -1,6 +1,5 @@
 """Uploads a model's folder to the Hugging Face hub, with a card: what it is, its figures, law, rights."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -100,21 +99,21 @@ def model_card(folder: Path) -> str:
         UsageError, ModelError: it not a model directory.
     """
     manifest = read_manifest(folder)
-    return "\n".join((*_front_matter(manifest), *_body(manifest), ""))
+    return "\n".join((_front_matter(manifest), *_body(manifest), ""))
 
 
-def _front_matter(manifest: Manifest) -> Iterator[str]:
-    bases = _bases(manifest)
-    yield "---"
-    yield f"license: {_licence(manifest)}"
-    yield "language: en"
-    yield f"library_name: {'transformers' if manifest.merged else 'peft'}"
-    yield "pipeline_tag: image-text-to-text"
-    if bases:
-        yield "base_model:"
-        yield from (f"  - {json.dumps(base)}" for base in bases)
-    yield "tags: [expllm, facial-expression-recognition, action-units, chain-of-thought]"
-    yield "---"
+def _front_matter(manifest: Manifest) -> str:
+    from huggingface_hub import ModelCardData
+
+    data = ModelCardData(
+        license=_licence(manifest),
+        language="en",
+        library_name="transformers" if manifest.merged else "peft",
+        pipeline_tag="image-text-to-text",
+        base_model=list(_bases(manifest)) or None,
+        tags=["expllm", "facial-expression-recognition", "action-units", "chain-of-thought"],
+    )
+    return f"---\n{data.to_yaml()}\n---"
 
 
 def _body(manifest: Manifest) -> Iterator[str]:

@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 IMAGE  ?= examples/faces/astronaut.jpg
 
-.PHONY: analyze serve test test-search test-slow test-all check format docs test-server test-web bench bench-video bench-server test-corpus test-llm evaluate-compact fit-units clean
+.PHONY: analyze serve test coverage test-search test-slow test-all check format docs test-server test-web bench bench-video bench-server test-corpus test-llm evaluate-compact fit-units clean
 
 ## Explain a face: make analyze [IMAGE=path]
 analyze: $(VENV)/.run
@@ -24,6 +24,10 @@ test: $(VENV)/.dev
 ## The other tests: trainings, kills, full disks, the browser, Ray, big counts.
 test-slow: $(VENV)/.dev
 	@$(PYTEST) -m slow
+
+## The fast tests, and the share of lines that they reach, by package.
+coverage: $(VENV)/.dev
+	@$(PYTEST) -m "not slow" --cov=expllm --cov-report=term:skip-covered
 
 ## The properties again, with examples that no run before has tried.
 test-search: $(VENV)/.dev

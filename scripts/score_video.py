@@ -51,7 +51,7 @@ class Event:
 @dataclass
 class Truth:
     events: list[Event] = field(default_factory=list)
-    blinks: list[tuple[float, float]] = field(default_factory=list)
+    blinks: list[tuple[float, float, str]] = field(default_factory=list)
     frames: list[dict[str, Any]] = field(default_factory=list)
     clip: dict[str, Any] = field(default_factory=dict)
 
@@ -99,7 +99,7 @@ def read_truth(path: Path) -> Truth:
                 Event(one["unit"], one["onset"], one["offset"], one["peak"], str(one["person"]))
             )
         elif one["kind"] == "blink":
-            truth.blinks.append((one["start"], one["end"]))
+            truth.blinks.append((one["start"], one["end"], str(one["person"])))
         elif one["kind"] == "frame":
             truth.frames.append(one)
         else:
@@ -123,7 +123,7 @@ def read_eaf(path: Path) -> Truth:
         for one in tier.iter("ALIGNABLE_ANNOTATION"):
             start, end = slots[one.get("TIME_SLOT_REF1")], slots[one.get("TIME_SLOT_REF2")]
             if unit == "blink":
-                truth.blinks.append((start, end))
+                truth.blinks.append((start, end, person if colon else ""))
             else:
                 truth.events.append(Event(unit, start, end, 1.0, person if colon else ""))
     return truth
@@ -188,7 +188,11 @@ def compare(
     blinks = [one for one in found if one.unit == "blink"]
     score.blinks += len(truth.blinks)
     score.blinks_found += sum(
-        any(min(b.offset, end) - max(b.onset, start) > 0 for b in blinks) for start, end in truth.blinks
+        any(
+            min(b.offset, end) - max(b.onset, start) > 0 and heads.get(b.person, person) == person
+            for b in blinks
+        )
+        for start, end, person in truth.blinks
     )
 
 
@@ -200,19 +204,22 @@ def heads_of(rows: Sequence[dict[str, Any]], truth: Truth) -> dict[str, str]:
     }
 
 
-def compare_files(folder: Path, truth: Truth, score: Score) -> None:
-    """Rows, times, apexes and people of one video."""
+def compare_files(folder: Path, truth: Truth, score: Score, heads: Mapping[str, str]) -> None:
+    """Rows, times, apexes and people of one video; `heads` as for `compare`."""
     rows = read_frames(folder)
     numbers = {int(row["frame"]): float(row["time"]) for row in rows}
     if truth.clip:
-        score.minutes += truth.clip["seconds"] / 60
+        score.minutes += truth.clip["people"] * truth.clip["seconds"] / 60
         compare_times(folder, sorted(numbers.values()), true_times(truth), score)
         names = {row["person"] for row in rows if row["person"]}
         score.people.append((len(names), truth.clip["people"]))
     for line in (folder / "episodes.jsonl").read_text(encoding="utf-8").splitlines():
-        apex = json.loads(line)["apex"]
+        episode = json.loads(line)
         score.apexes += 1
-        score.apexes_in_blinks += any(start < apex < end for start, end in truth.blinks)
+        score.apexes_in_blinks += any(
+            start < episode["apex"] < end and heads.get(episode["person"], person) == person
+            for start, end, person in truth.blinks
+        )
     score.swaps += swaps(rows, truth.frames)
 
 
@@ -291,7 +298,7 @@ def print_table(found: dict[str, Any], left_out: frozenset[str]) -> None:
     if left_out:
         row("units left out (not read on rendered heads)", ", ".join(sorted(left_out)))
     row(f"events found (peak >= {STRONG}, >= {1000 * LONG:.0f} ms)", f"{found['found']} of {found['events']}")
-    row("false events", f"{found['false']} ({found['false_per_minute']} a minute)")
+    row("false events", f"{found['false']} ({found['false_per_minute']} a minute and person)")
     row("onset error, median / 90 %, ms", found["onset_ms"])
     row("offset error, median / 90 %, ms", found["offset_ms"])
     row("blinks found", f"{found['blinks_found']} of {found['blinks']}")
@@ -329,8 +336,9 @@ def main() -> None:
         left_out |= frozenset(u for u in first.wanted if first.found[u] < args.valid * first.wanted[u])
     score = Score()
     for folder, truth, events in held:
-        compare(truth, events, score, left_out, heads_of(read_frames(folder), truth) if truth.frames else {})
-        compare_files(folder, truth, score)
+        heads = heads_of(read_frames(folder), truth) if truth.frames else {}
+        compare(truth, events, score, left_out, heads)
+        compare_files(folder, truth, score, heads)
     found = summary(score)
     if args.json:
         print(json.dumps({**found, "left_out": sorted(left_out)}))

@@ -113,6 +113,8 @@ def test_the_page_shows_every_event_and_marks_claims(run: tuple[Path, VideoAnaly
     assert all(one.get("aria-label") for one in bars)
     assert list(root.iter("mark"))
     assert not list(root.iter("script"))
+    names = [one.text for one in root.iter("text") if one.get("class") == "unit"]
+    assert set(names) == {event.unit for event in analysis.events}
     ids = [one.get("id") for one in root.iter() if one.get("id") not in (None, "doubtful")]
     assert len(ids) == len(set(ids))
     told = sum(event.trusted for event in analysis.events)

@@ -176,13 +176,6 @@ def test_the_dry_run_says_what_is_sampled_rewarded_and_watched(tmp_path: Path) -
     assert "steps      4 of 8" in told
 
 
-def test_other_bases_are_sent_to_trl(tmp_path: Path) -> None:
-    recipe = recipe_of(policies.undecided_faces(tmp_path))
-    other = replace(recipe, model=replace(recipe.model, preset="hf:some/base", lora={}))
-    with pytest.raises(UsageError, match=r"give expllm\.rewards to its GRPOTrainer"):
-        planned(other)
-
-
 def test_a_second_source_needs_faces_that_are_held_out(tmp_path: Path) -> None:
     data = policies.undecided_faces(tmp_path)
     recipe = small.recipe(data, replace(SHORT, second_source="pixels"))

@@ -127,9 +127,7 @@ class HfPreparer:
         """What the processor gives about a square picture, by its names; erased is mean grey."""
         from PIL import Image
 
-        changed = change.apply(image.convert("RGB"))
-        side = self._side or max(changed.size)
-        square = changed.resize((side, side), Image.Resampling.BICUBIC)
+        square = self.square(image, change)
         if change.erased is not None:
             values = np.asarray(square, np.float32).transpose(2, 0, 1) - 127.5
             grey = (change.erase(values) + 127.5).round().clip(0, 255).astype(np.uint8)
@@ -137,6 +135,14 @@ class HfPreparer:
         given = self.encoder.read(_QUESTION, ask=True, picture=square)
         by_text = {*BY_TEXT, *self.encoder.types}
         return {name: np.asarray(value) for name, value in given.items() if name not in by_text}
+
+    def square(self, image: "Image.Image", change: PictureChange = _NOTHING) -> "Image.Image":
+        """The picture as the processor sees it."""
+        from PIL import Image
+
+        changed = change.apply(image.convert("RGB"))
+        side = self._side or max(changed.size)
+        return changed.resize((side, side), Image.Resampling.BICUBIC)
 
     def batch(self, texts: Sequence[Encoded], pixels: Sequence[Pixels]) -> dict[str, Tensor]:
         """See `Preparer`; what belongs to pictures is joined along its first dimension."""

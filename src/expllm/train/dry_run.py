@@ -18,8 +18,8 @@ from expllm.model.summary import sizes_of
 from expllm.train.data_sources import read_stage
 from expllm.train.face_prompts import measured_faces
 from expllm.train.grpo_plan import (
+    check_trl,
     faces_a_step,
-    refuse_hf,
     rollout_lines,
     rollout_values,
     text_flops,
@@ -61,6 +61,7 @@ class StagePlan:
         gpus: GiB of a GPU: the most samples that it takes at once, and their bytes; None: not even one.
         flops: Of the whole stage.
         validated: Whether the recipe names validation faces.
+        by_hf: Whether the model is one of `hf:`.
     """
 
     stage: StageConfig
@@ -74,6 +75,7 @@ class StagePlan:
     gpus: dict[int, tuple[int, float] | None]
     flops: float
     validated: bool = False
+    by_hf: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def plan_recipe(recipe: Recipe) -> "RecipePlan":
     Raises:
         UsageError, ExpllmError: as `planned`.
     """
-    _refuse_hf(recipe)
+    _check_trl(recipe)
     chosen = resolve_revisions(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
     stages = tuple(plan_stage(recipe, stage, sizes) for stage in recipe.stages)
@@ -168,7 +170,7 @@ def plan_stage(recipe: Recipe, stage: StageConfig, sizes: Sizes) -> StagePlan:
         stage, count, missing, schedule_of(stage, steps), count * texts * supervised,
         count * texts * (around + sizes.visual_tokens), learns,
         memory(stage.micro_batch), {gpu: _largest(stage, memory, gpu) for gpu in GPUS},
-        flops * steps * stage.batch, recipe.data.valid is not None,
+        flops * steps * stage.batch, recipe.data.valid is not None, chosen_preset(recipe).hf is not None,
     )  # fmt: skip
 
 
@@ -263,7 +265,7 @@ def _stage_lines(plan: StagePlan, device: Device) -> Iterator[str]:
     yield f"examples   {plan.examples:,} ({where})"
     yield f"steps      {plan.schedule.steps:,} of {stage.batch}, {_accumulation(stage, device)}"
     if stage.task == "grpo":
-        yield from rollout_lines(stage, plan.validated)
+        yield from rollout_lines(stage, plan.validated, by_trl=plan.by_hf)
     yield from _rate_lines(stage, plan.schedule)
     yield f"tokens     {plan.supervised:,.0f} learned and {plan.tokens:,.0f} in all, an epoch, about"
     yield f"learns     {sum(plan.learns.values()):,} weights: {learns}"
@@ -333,7 +335,7 @@ def refuse_unfit(recipe: Recipe) -> None:
     Raises:
         UsageError: a stage needs a GPU and there is none, or more memory than there is.
     """
-    _refuse_hf(recipe)
+    _check_trl(recipe)
     chosen = resolve_revisions(chosen_preset(recipe), online=False)
     sizes = sizes_of(chosen)
     for stage in recipe.stages:
@@ -346,10 +348,10 @@ def refuse_unfit(recipe: Recipe) -> None:
             raise UsageError(f"stage {stage.name} does not fit: {problem}")
 
 
-def _refuse_hf(recipe: Recipe) -> None:
+def _check_trl(recipe: Recipe) -> None:
     for stage in recipe.stages:
         if stage.task == "grpo":
-            refuse_hf(stage, chosen_preset(recipe))
+            check_trl(stage, chosen_preset(recipe))
 
 
 def refuse_without_gpu(stage: StageConfig, chosen: Preset) -> None:

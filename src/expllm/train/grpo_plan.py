@@ -10,17 +10,27 @@ from expllm.model.presets import Preset
 from expllm.train.recipe import StageConfig
 
 
-def refuse_hf(stage: StageConfig, chosen: Preset) -> None:
-    """Refuses another base than our own.
+def check_trl(stage: StageConfig, chosen: Preset) -> None:
+    """Refuses what TRL's loop, which trains other bases than our own, cannot do.
 
     Raises:
-        UsageError: the line says how it learns from the same rewards.
+        UsageError: the line names the key.
     """
-    if chosen.hf is not None:
-        raise UsageError(
-            f"stage {stage.name}: {chosen.name} learns from rewards by TRL: give expllm.rewards to its "
-            "GRPOTrainer (docs/learning-from-the-audit.md); this loop trains the presets of this project"
-        )
+    if chosen.hf is None:
+        return
+    adapters = all(part.endswith("_lora") for part in stage.trains)
+    for wrong, key, remedy in (
+        (not adapters, "trains", "[tower_lora, language_lora] or one of them: KL is taken to their start"),
+        (stage.order != "explanation-first", "order", "explanation-first"),
+        (bool(stage.augment), "augment", "false"),
+        (stage.second_source is not None, "second_source", "null"),
+        (stage.balanced is not False, "balanced", "false"),
+    ):
+        if wrong:
+            raise UsageError(
+                f"stage {stage.name}: {chosen.name} learns from rewards by TRL's GRPOTrainer: set "
+                f"train.{key}={remedy}"
+            )
 
 
 def faces_a_step(stage: StageConfig) -> int:
@@ -50,8 +60,10 @@ def with_rollouts(
     return replace(memory, weights=memory.weights + start, kept=max(memory.kept, sampling))
 
 
-def rollout_lines(stage: StageConfig, validated: bool) -> Iterator[str]:
+def rollout_lines(stage: StageConfig, validated: bool, *, by_trl: bool) -> Iterator[str]:
     """What is sampled, rewarded and watched, for people."""
+    if by_trl:
+        yield "loop       TRL's GRPOTrainer"
     yield (
         f"texts      {stage.num_generations} a face, {faces_a_step(stage)} faces a step, at temperature "
         f"{stage.temperature:g}, at most {stage.max_completion_length} tokens each"
@@ -68,7 +80,8 @@ def rollout_lines(stage: StageConfig, validated: bool) -> Iterator[str]:
         yield f"           off: {', '.join(off)}"
     held = f"{stage.audited_faces} faces of data.valid at most, after every checkpoint"
     second = f", by {stage.second_source} as well" if stage.second_source else ""
-    yield f"held out   {held + second if validated else 'nothing: set data.valid'}"
+    none = "nothing: TRL's loop audits no held-out texts" if by_trl else "nothing: set data.valid"
+    yield f"held out   {held + second if validated and not by_trl else none}"
 
 
 def rollout_values(stage: StageConfig) -> dict[str, Any]:

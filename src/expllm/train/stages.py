@@ -43,6 +43,7 @@ from expllm.train.recipe_licence import check_recipe_licence, tower_file
 from expllm.train.step_history import History, RolloutStep
 from expllm.train.trainer import StageTrainer
 from expllm.train.training_sets import FaceTrainingSet, TrainingSet, augmentation, check_trainable
+from expllm.train.trl_stage import train_by_trl
 from expllm.train.validation import read_losses, validation_of
 
 _CHANGEABLE: Final = ("dataloader_num_workers", "save_total_limit", "report_to", "save_steps", "alarms")
@@ -206,6 +207,12 @@ def _train_stage(
         bundle.labels = reading.labels
     counts = train_only(bundle.model, stage.trains)
     bundle.trained = tuple(sorted({*bundle.trained, *({"tower", "language"} & set(stage.trains))}))
+    if isinstance(reading, MeasuredTrainingSet) and bundle.processor is not None:
+        _set_up(bundle, stage)
+        with readable_errors(stage):
+            trouble = train_by_trl(stage, bundle, reading, place.history, place.checkpoints, quiet=quiet)
+        _end(recipe, stage, place, bundle, (reading, counts), trouble)
+        return
     trainer = make_trainer(bundle, reading, stage, place)
     _validate_by(trainer, recipe, stage, bundle, place)
     announce(stage, counts, reading, trainer.batches, quiet)
@@ -224,14 +231,27 @@ def _train_stage(
         quiet_transformers(),
     ):
         trainer.train()
-    if isinstance(trainer.trouble, RewardHacking) and PartialState().is_main_process:
-        _save_stopped(recipe, stage, place, bundle, trainer.trouble)
-    if trainer.trouble is not None:
-        raise trainer.trouble
-    if trainer.stopping:
+    if trainer.stopping and trainer.trouble is None:
         raise KeyboardInterrupt
-    if PartialState().is_main_process:
-        _finish(recipe, stage, place, bundle, reading, counts)
+    _end(recipe, stage, place, bundle, (reading, counts), trainer.trouble)
+
+
+def _end(
+    recipe: Recipe, stage: StageConfig, place: StageDir, bundle: Bundle,
+    what: tuple[TrainingSet, dict[str, int]], trouble: Exception | None,
+) -> None:  # fmt: skip
+    """Saves the model of a stage that is done, or that an alarm has stopped.
+
+    Raises:
+        TrainingError: `trouble`.
+    """
+    first = PartialState().is_main_process
+    if isinstance(trouble, RewardHacking) and first:
+        _save_stopped(recipe, stage, place, bundle, trouble)
+    if trouble is not None:
+        raise trouble
+    if first:
+        _finish(recipe, stage, place, bundle, *what)
     PartialState().wait_for_everyone()
 
 

@@ -217,7 +217,7 @@ def flood(server: Served, picture: bytes, duration: float) -> Iterator[Line]:
     yield Line("... refused with 503", seen.codes[503])
     yield Line("... anything else", seen.codes.total() - seen.codes[200] - seen.codes[503], at_most=0)
     yield Line("... 503 without Retry-After", seen.without_retry_after, at_most=0)
-    yield Line("... median of the 200s, s", middle)
+    yield Line("... median of the 200s, over the time of a full queue", middle / (PLACES * mean))
     yield Line("... p99 of the 200s, over the time of a full queue", p99 / (PLACES * mean), at_most=1.2)
 
 

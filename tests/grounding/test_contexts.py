@@ -187,3 +187,18 @@ def test_where_a_jaw_slides_is_no_side_of_another_movement() -> None:
 def test_fixed_attention_is_no_rest() -> None:
     text = "Only the left upper eyelid is very strongly raised, presumably from anger or fixed attention."
     assert told(text) == [("lid raise", False)]
+
+
+def test_how_much_is_said_of_what_comes_next() -> None:
+    smile, brows = read_claims("The smile is softened by slightly lowered brows.")
+    assert smile.degree is None
+    assert brows.degree is DegreeWord.SLIGHT
+    brows, smile = read_claims("The raised inner brows are offset by a slight smile.")
+    assert brows.degree is None
+    assert smile.degree is DegreeWord.SLIGHT
+
+
+def test_what_contrasts_is_there() -> None:
+    claims = read_claims("The raised brows contrast with the pressed lips.")
+    assert [claim.units for claim in claims] == [("brow raise",), ("lip pressor",)]
+    assert not any(claim.negated for claim in claims)

@@ -80,6 +80,7 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
         # "strongly conveys", "an intense mood": what stands apart before the movement tells nothing of it.
         here = [i for i in here if i > max(of.signs) or i in of.signs or _leads(signs, i, of)]
     here = [i for i in here if not (i in of.signs and _is_shape(signs, i, of))]
+    here = [i for i in here if not _of_another(signs, i, of)]
     if here:
         ranged = any(i + 2 in here and signs[i + 1].word == "to" for i in here)
         # "Both lips are *slightly to strongly* drawn in": which of them is which is not said.
@@ -102,6 +103,13 @@ def _degree(signs: list[Sign], chunks: list[Chunk], of: Statement, *, interprets
             return
     if of.chunk > 1:
         of.degree = _fronted(signs, chunks, of.chunk)
+
+
+def _of_another(signs: list[Sign], i: int, of: Statement) -> bool:
+    """ "The smile is softened by *slightly* lowered brows": how much of what comes next."""
+    one, two = [*signs[i + 1 : i + 3], Sign("", 0, 0), Sign("", 0, 0)][:2]
+    next_one = bool(one.acts) or (bool(one.kinds) and two.part is not None)
+    return i > max(of.signs) and next_one and of.signs.isdisjoint((i, i + 1, i + 2))
 
 
 _SIZES: Final = frozenset({"wide", "stretch", "small", "puff"})

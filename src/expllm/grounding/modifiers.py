@@ -227,7 +227,7 @@ SUPPOSED_WORDS: Final = frozenset(
         "tendency to, suppress, suppressed, suppressing, conceal, conceals, mimic, mimics, mimicking, "
         "distinguishes, distinguish, distinguishing, distinguished from, differentiates, differentiate, "
         "differentiating, contrary to, different from, differs from, differ from, confused with, mistaken "
-        "for, contrast with, contrasts with, in contrast to, by contrast with, so as to, thought of, "
+        "for, in contrast to, by contrast with, so as to, thought of, "
         "thinks of, remembered, remembers, remembering, recalled, recalls, imagined, imagines, imagining, "
         "dreamed of, dreams of, hoped, hopes for, hoping for, feared, asked for, begged for, promised to, "
         "prelude to, preparing to, prepares to, prepared to, soon to, might be expected to, would have "

@@ -202,3 +202,10 @@ def test_what_contrasts_is_there() -> None:
     claims = read_claims("The raised brows contrast with the pressed lips.")
     assert [claim.units for claim in claims] == [("brow raise",), ("lip pressor",)]
     assert not any(claim.negated for claim in claims)
+
+
+def test_a_relative_clause_is_of_the_part_before_it() -> None:
+    claims = read_claims(
+        "Visible are brows that are drawn together, eyes that are narrowed, and lips that are pressed."
+    )
+    assert [claim.units[0] for claim in claims] == ["brow lower", "eye close", "lip pressor"]

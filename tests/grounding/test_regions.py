@@ -12,12 +12,15 @@ LOWER = (
     "Everything below the eyes stays quiet.",
     "There is no observable muscular activity anywhere below the nose.",
     "The region below the eyes does not move.",
+    "In the lower face, no movement is seen.",
+    "Lower facial third: no movement was seen.",
     "The brows are raised, but the rest of the face from the eyes down is motionless.",
 )
 UPPER = (
     "Above the nose the face is blank.",
     "Everything above the mouth is still.",
     "Nothing above the mouth moves.",
+    "In the upper face, nothing moves.",
     "The area of the eyebrows and forehead does not show any change.",
 )
 EYES = ("Nothing around the eyes moves.", "There is no movement around the eyes.", "The eye region is still.")
@@ -63,3 +66,9 @@ def test_she_is_still_something_else() -> None:
     assert verdicts("She is still smiling.", left_lip_corner_pull=0.7, right_lip_corner_pull=0.7) == {
         Verdict.SUPPORTED
     }
+
+
+def test_what_a_region_reaches_from_and_to_moves_nowhere() -> None:
+    text = "From the hairline to the chin the face is motionless."
+    assert verdicts(text) == {Verdict.SUPPORTED}
+    assert verdicts(text, chin_raise=0.7) == {Verdict.CONTRADICTED}

@@ -33,7 +33,7 @@ def combined(exact: list[Claim], free: Restated) -> list[Claim]:
 def _agreed(claim: Claim, free: list[Claim]) -> bool:
     """Whether the free reading has a claim of the rules as well, or says nothing of it that is clear."""
     same = _same(claim, free)
-    if any(_contrary(claim, one) for one in same):
+    if any(_contrary(claim, one) for one in same) or _of_another_part(claim, free):
         return False
     if claim.vague and not claim.negated and not same:
         return True
@@ -124,12 +124,19 @@ def _read_closer(free: Claim, claim: Claim) -> bool:
     return aimed or (lipless and free.units == ("chin raise",))
 
 
+def _of_another_part(claim: Claim, free: list[Claim]) -> bool:
+    """Of "brows that are drawn, eyes that are *narrowed*" the second is no brow."""
+    over = [one for one in free if one.start < claim.end and claim.start < one.end and not one.vague]
+    inside = any(one.start < claim.start and claim.end <= one.end for one in over)
+    return inside and " " not in claim.text and not _same(claim, over)
+
+
 def _undone(claim: Claim, free: list[Claim]) -> bool:
     """Whether the free reading sees a denial, or an exception to one, where the rules do not."""
     same = _same(claim, free)
     if claim.negated and claim.side and any(one.only and one.side is claim.side for one in same):
         return True  # "drawn out on the right, with no such stretch on the left"
-    if _misread(claim, free):
+    if _misread(claim, free) or _of_another_part(claim, free):
         return True
     if _subtle(claim) and not same:  # tensed lips are not pressed ones
         return any(_subtle(one) and one.start < claim.end and claim.start < one.end for one in free)

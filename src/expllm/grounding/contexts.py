@@ -230,6 +230,8 @@ def _of_movement(found: list[Sign], i: int) -> None:
         sign.kinds = _NONE  # "the chin, otherwise *unremarkable*, ..."
     _of_rest(found, i)
     lids = before.part in ("eyes", "lids") or before.word.startswith("lash")
+    if sign.word in ("rest", "rests", "resting") and after.word in ("on", "upon") and not before.part:
+        sign.kinds = _NONE  # "an inference has to *rest on* the mouth"
     if lids and sign.word.startswith("rest") and after.word in ("on", "upon", "against"):
         sign.kinds = frozenset({"close"})  # "the lashes rest on the cheek"
         _drop_part(found, i + 1, "cheeks")

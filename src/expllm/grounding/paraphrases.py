@@ -68,7 +68,7 @@ def restated(text: str, tokens: list[Item], part: str, told: frozenset[str] = fr
     ]
     named = {action for one in found if not one.negated for action in one.actions}
     face = whole_face(words, chunks, told | named)
-    if face.spans:
+    if face.spans or face.places:
         found = [one for one in found if not _within(one, face.spans, face.places)] + face.statements
         general += [(words[first].start, words[last - 1].end) for first, last in face.spans]
     claims = [_claim(one, words, text, part) for one in found]

@@ -16,22 +16,16 @@ _TURNS: Final = [
         "through",
         (
             "would should might could i'd we'd you'd one'd",
-            r"(?P<affirm_>if (?:\S+ ){1,6}?, (?:then )?|if (?:\S+ ){1,6}?(?=(?:one|you|we|i)(?: would|'d)))?"
-            r"(?:\S+ ){0,4}?(?P<deny>(?:(?:(?:one|you|we|i) )?(?:would|should|might|could)|(?:i|we|you|"
-            r"one)'d) (?:NORMALLY )?(?:BRING|be)) (?:(?!(?:but|yet|because|since|although|though|while|"
-            r"whereas|is|are|was|were|has|have|;)(?!\S))\S+ ){1,16}?(?P<affirm>ALAS)(?= [;,]|$)",
+            r"(?P<affirm_>(?:if|were|had) (?:\S+ ){1,6}?, (?:then )?|if (?:\S+ ){1,6}?(?=(?:one|you|we|i)"
+            r"(?: would|'d)))?(?:\S+ ){0,4}?(?P<deny>(?:(?:(?:one|you|we|i) )?(?:would|should|might|could)|"
+            r"(?:i|we|you|one)'d) (?:NORMALLY )?(?:BRING|be)) (?:(?!(?:but|yet|because|since|although|though|"
+            r"while|whereas|is|are|was|were|has|have|;)(?!\S))\S+ ){1,16}?(?P<affirm>ALAS)(?= [;,]|$)",
         ),
     ),
     *turns_of(
         "",
-        (
-            "as",
-            r"BE ABSENT(?: \w+){0,3} , (?P<deny>as (?:is|are|was|were))(?= )",
-        ),
-        (
-            "both",
-            r"(?P<deny>(?:absence|lack|want) of both) (?:\S+ ){1,8}?(?P<nor>and)(?= )",
-        ),
+        ("as", r"BE ABSENT(?: \w+){0,3} , (?P<deny>as (?:is|are|was|were))(?= )"),
+        ("both", r"(?P<deny>(?:absence|lack|want) of both) (?:\S+ ){1,8}?(?P<nor>and)(?= )"),
         (
             "vain",
             r"(?P<deny>looks? for|looked for|search for|seek) (?:\S+ ){1,9}?(?P<affirm>(?:, )?(?:and|but) "
@@ -42,10 +36,7 @@ _TURNS: Final = [
             r"(?P<wide>(?:beyond|past) (?:their|its|the|his|her) (?:usual|normal|resting|ordinary|natural|"
             r"habitual) \w+)",
         ),
-        (
-            "behind",
-            r"(?P<affirm>(?:may|might|could)(?: well)? (?:be|lie|hide|lurk) behind)",
-        ),
+        ("behind", r"(?P<affirm>(?:may|might|could)(?: well)? (?:be|lie|hide|lurk) behind)"),
         (
             "separates separate separated",
             r"(?P<affirm>separates?|separated) (?:\S+ ){2,9}?(?P<affirm_>from)(?= )",
@@ -376,6 +367,7 @@ _TURNS: Final = [
             r"(?:materiali[sz]es?|comes?|arrives?|develops?|emerges?|forms?|happens?|occurs?)(?: off)?"
             r"(?= [;:,]|$)",
         ),
+        ("unsuccessful fruitless futile", r"BE (?:unsuccessful|fruitless|futile)(?= [;,]|$)"),
         ("by", r"by no (?!means\b)\w+(?= [;,]|$)"),
         ("negative nil zero", r"BE (?:negative|nil|zero|null)(?= [;,]|$)"),
         (

@@ -52,12 +52,14 @@ class Region:
     Attributes:
         actions: The actions that show there.
         noun: It may be what a clause speaks of ("*the mouth area* is still"), and does not only say where.
+        spanning: It reaches from one part to another: nothing in it moves, "*from the hairline to the chin*".
     """
 
     first: int
     last: int
     actions: frozenset[str]
     noun: bool
+    spanning: bool = False
 
 
 def regions(words: list[Sign]) -> list[Region]:
@@ -100,7 +102,7 @@ def _spanning(words: list[Sign], i: int) -> Region | None:
         if bottom is None or bottom == top:
             return None
         low, high = sorted((top, bottom))
-        return Region(i, end + 1, _between(low, high), noun=False)
+        return Region(i, end + 1, _between(low, high), noun=False, spanning=True)
     if from_there and word in (_DOWN | _UP):
         return Region(
             i, k + 1, _between(top + 1, _LOWEST) if word in _DOWN else _between(0, top - 1), noun=False

@@ -29,8 +29,10 @@ PART_NAMES: Final = _by_phrase(
         "eyes": "eye, eyes, eyed, od, os, ou, palpebral fissure, palpebral fissures, palpebral aperture, "
         "fissures, palpebral apertures, lid aperture, lid apertures, eye aperture, eye apertures, eye "
         "opening, eye openings, ocular aperture, ocular apertures",
-        "upper face": "upper face, upper third, upper half, upper half of the face, upper third of the face",
-        "lower face": "lower face, lower half of the face, lower third of the face, lower part of the face, "
+        "upper face": "upper face, upper facial third, upper facial half, upper third, upper half, upper "
+        "half of the face, upper third of the face",
+        "lower face": "lower face, lower facial third, lower facial half, lower half of the face, lower "
+        "third of the face, lower part of the face, "
         "lower half of his face, lower half of her face",
         "under eyes": "under the eye, under the eyes, beneath the eye, beneath the eyes, below the eye, "
         "below the eyes, under his eyes, under her eyes",
@@ -102,7 +104,8 @@ PART_NAMES: Final = _by_phrase(
         "corners, outer canthi, lateral canthi, canthus, canthi, canthal, lateral canthus, outer corners "
         "of the eyes, corners of his eyes, corners of her eyes, outer corner of the eye, temples, beside "
         "the eyes, at the outer corners, from the outer corners, corner of eyes, corners of eyes, corner "
-        "of eye, outside the eyes, beside eyes, outer canthus, outer edges of the eyes, outer edge of the "
+        "of eye, outside the eyes, beside eyes, outer canthus, edge of the eye, edges of the eye, outer "
+        "edges of the eyes, outer edge of the "
         "eye, edges of the eyes, corners by the temples, outer eye corners, outer eye corner, eyes' "
         "corners, eyes' outer corners, tails of the eyes, tail of the eye, outer rims of the eyes",
         "nasolabial folds": "nasolabial fold, nasolabial folds, nasolabial furrow, nasolabial furrows, "

@@ -61,7 +61,7 @@ _WORDS: Final = {
     r"entail|come with|be accompanied by|go with|feature|imply|want|anticipate|look for|find|have|display|"
     r"present|be marked by|mean|recruit|engage|draw on)",
     "THEY": r"(?:they|it|these|those|that|this|which|(?:all|both) of which|(?:these|those|such|this|that) "
-    r"\w+)",
+    r"(?:\w+ ){0,2}?\w+)",
     "ABSENT": r"(?:\w+ly )?(?:not|absent|missing|lacking|nowhere|wanting)",
     "ALAS": r"(?:[,;] )?(?:(?:but|yet|and|though|whereas|while|however|instead) (?:, )?)?(?:THEY (?:(?:"
     r"simply|clearly|all|both|entirely) )?(?:(?:is|are|was|were) ABSENT|(?:isn|aren|wasn|weren|don|doesn|"

@@ -52,6 +52,8 @@ _WORDS: Final = {
         "U": "as far as,if,unless,until,till,when,once,before,after,where,what",
         "T": "that,which,who",
         "I": "it,he,she",
+        "e": "find,finds,see,sees,detect,detects,observe,observes,perceive,perceives,discern,discerns,notice,"
+        "notices,identify",
         "D": "the,a,an,this,of,in,on,his,her,its,their,these,any,at,all,entire,whole,every,single,facial,one,"
         "thing,observable,muscular,here,across,anywhere,of the,in the,both,each,to,above",
         "A": "completely,entirely,wholly,quite,perfectly,totally,utterly,fully,absolutely,altogether,very,"
@@ -61,7 +63,7 @@ _WORDS: Final = {
 }
 """What a word is in a turn: (W) the whole, (a) everything, (N) nothing, (L) else, (F) the rest, (H) half,
 (X) except, (B) is, (V) shows, (Y) to be seen, (g) facial movement, (u) unit, (v) departs, (s) to score,
-(f) from, (o) a thing that cannot move, (T) that, (I) it, (D) small words, (A) how very.
+(f) from, (e) somebody sees, (o) a thing that cannot move, (T) that, (I) it, (D) small words, (A) how very.
 By what else is known: (P) a part or a movement with a name, (S) a side, (K) a mark, (C) and, (E) means,
 (Z) not, (O) only, (R) at rest, (r) calm, (J) rests, (G) moves, (M) moves in some way."""
 
@@ -105,7 +107,7 @@ _IDLE: Final = (
     f"(?P<where>D+)K?I{_REST}",
     "(?P<where>D+K?[AB]*[Rr]D*)",
     "(?P<area>D*W)[AB]*(?P<calm>r)",
-    f"Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABDL]*G|[DALY]*(?:g|G?u|G(?=D+(?:[WKTCEX]|$)|B+A*Y|f))(?:f[Rr])?(?:D+W)?(?:B+A*Y|Y)?)",
+    f"(?:[UDIBA]{{0,4}}e|[UDI]{{1,2}})?Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABDL]*G|[DALY]*(?:g|G?u|G(?=D+(?:[WKTCEX]|$)|B+A*Y|f))(?:f[Rr])?(?:D+W)?(?:B+A*Y|Y)?)",
     f"{_WHOLE}[VB]?B*Z[DABV]*[Gg]",
     "BBZ[DAL]*[Gg]",
 )
@@ -156,7 +158,7 @@ def whole_face(words: list[Sign], chunks: list[Chunk], told: frozenset[str]) -> 
     """
     places = regions(words)
     letters = _spelled(words, places)
-    found = WholeFace([], [], [])
+    found = WholeFace([], [], [(one.first, one.last) for one in places if one.spanning])
     if not places and not _NEEDED.search(letters):
         return found
     supposed = [c.supposed_from for c in chunks if c.supposed_from is not None]
@@ -165,6 +167,7 @@ def whole_face(words: list[Sign], chunks: list[Chunk], told: frozenset[str]) -> 
             first, last = match.span()
             taken = any(a < last and first < b for a, b in found.spans)
             where = [one for one in places if first <= one.first and one.last <= last]
+            where = where or [one for one in places if _introduces(one, first, letters)]
             if match.groupdict().get("area"):  # "the upper face is calm" names its mood, as of a face
                 where = [one for one in where if one.last - one.first > 1]
             needs = any(match.groupdict().get(name) for name in ("where", "area"))
@@ -177,6 +180,12 @@ def whole_face(words: list[Sign], chunks: list[Chunk], told: frozenset[str]) -> 
             here = frozenset[str]().union(*(one.actions for one in where)) if where else None
             found.statements.extend(_stated(match, words, told, here))
     return found
+
+
+def _introduces(place: Region, first: int, letters: str) -> bool:
+    """ "*Lower facial third*: no movement was seen", "*in the upper face*, nothing moves"."""
+    between = letters[place.last : first]
+    return place.last <= first and "K" in between and not set(between) - set("DKAY")
 
 
 def _spelled(words: list[Sign], places: list[Region]) -> str:

@@ -74,8 +74,10 @@ def server(latency_ms: float, sigma: float) -> Iterator[str]:
     environment = {**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{TESTS / 'cot'}"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
-        process.kill()
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+        finally:
+            process.kill()
 
 
 def measured(work: Callable[[], Awaitable[int]]) -> Figure:

@@ -12,7 +12,7 @@ from expllm.video.events import Event, grouped
 TIMES = np.arange(0, 6, 0.04)
 
 
-def events(**curves: NDArray[np.float32]) -> dict[str, Event]:
+def events(**curves: NDArray[np.floating]) -> dict[str, Event]:
     """The events of some curves, by unit; an underscore stands for a space."""
     change = np.zeros((len(TIMES), len(AU_NAMES)), np.float32)
     for name, curve in curves.items():

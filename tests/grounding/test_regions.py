@@ -72,3 +72,16 @@ def test_what_a_region_reaches_from_and_to_moves_nowhere() -> None:
     text = "From the hairline to the chin the face is motionless."
     assert verdicts(text) == {Verdict.SUPPORTED}
     assert verdicts(text, chin_raise=0.7) == {Verdict.CONTRADICTED}
+
+
+def test_the_other_one_is_a_side_and_not_the_rest_of_the_face() -> None:
+    assert verdicts(
+        "The left brow rises while the other remains unchanged.", left_brow_raise=0.6, jaw_drop=0.7
+    ) == {Verdict.SUPPORTED}
+    assert Verdict.CONTRADICTED in verdicts("Other areas of the face appear neutral.", jaw_drop=0.7)
+
+
+def test_there_is_no_movement_in_the_mouth() -> None:
+    text = "In the mouth there is no movement."
+    assert verdicts(text, left_brow_raise=0.6) == {Verdict.SUPPORTED}
+    assert verdicts(text, jaw_drop=0.7) == {Verdict.CONTRADICTED}

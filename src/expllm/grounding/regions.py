@@ -128,7 +128,9 @@ def _placed(words: list[Sign], i: int) -> Region | None:
 
 
 def _around(words: list[Sign], i: int) -> Region | None:
-    """ "*around the eyes*"."""
+    """ "*around the eyes*"; "*in the mouth*" is one word to the reader."""
+    if words[i].word == "in the mouth":
+        return Region(i, i + 1, frozenset(MOUTH), noun=False)
     preposition, _ = _preposed(words[i])
     if (preposition or words[i].word) not in _AROUND:
         return None

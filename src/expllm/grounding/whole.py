@@ -27,7 +27,7 @@ _WORDS: Final = {
         "N": "nothing,nothing at all,nothing whatever,nothing whatsoever,nothing else,and nothing else",
         "Q": "nothing going on,nothing happens,nothing happened,nothing whatever happens",
         "L": "else,otherwise",
-        "F": "the rest,the rest of,rest of,remainder,remaining,other features,other",
+        "F": "the rest,the rest of,rest of,remainder,remaining,other features",
         "H": "half,side,halves,sides",
         "X": "except,except for,save,save for,apart from,aside from,other than,but for,excepting,barring,"
         "excluding,bar,but,exception",
@@ -109,7 +109,7 @@ _IDLE: Final = (
     "(?P<area>D*W)[AB]*(?P<calm>r)",
     f"(?:[UDIBA]{{0,4}}e|[UDI]{{1,2}})?Z(?:D*W(?:D+W)?B*(?:{_BUT})?[ABDL]*G|[DALY]*(?:g|G?u|G(?=D+(?:[WKTCEX]|$)|B+A*Y|f))(?:f[Rr])?(?:D+W)?(?:B+A*Y|Y)?)",
     f"{_WHOLE}[VB]?B*Z[DABV]*[Gg]",
-    "BBZ[DAL]*[Gg]",
+    "D*BBZ[DAL]*[Gg]",
 )
 _TURNS: Final = tuple(
     re.compile(pattern)
@@ -191,6 +191,9 @@ def _introduces(place: Region, first: int, letters: str) -> bool:
 def _spelled(words: list[Sign], places: list[Region]) -> str:
     """A letter a word; a region is small words, or the noun that a face is as well."""
     letters = [*map(_letter, words)]
+    for i, sign in enumerate(words):
+        if sign.word == "other" and re.match("D*W", "".join(letters[i + 1 : i + 4])):
+            letters[i] = "F"  # "*other* areas of the face", where "the other is relaxed" may be a brow
     for one in places:
         letters[one.first : one.last] = "D" * (one.last - one.first)
         if one.noun:

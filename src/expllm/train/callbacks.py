@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -65,8 +65,14 @@ def progress_shown(
         yield
 
 
+class Stoppable(Protocol):
+    """What ends after the step under way once it is told to."""
+
+    stopping: bool
+
+
 @contextmanager
-def stop_on_interrupt(trainer: StageTrainer) -> Iterator[None]:
+def stop_on_interrupt(trainer: Stoppable) -> Iterator[None]:
     """The first Ctrl-C finishes the current step and saves; the second stops at once."""
 
     def stop(*_: Any) -> None:

@@ -4,10 +4,8 @@ Its folder is that of the other stages, but for the checkpoints, which are TRL's
 stopped goes on from the last of them; unlike our own loop, TRL keeps states of random generators.
 """
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +24,7 @@ from expllm.model.model_inputs import HfPreparer, preparer
 from expllm.model.quiet import quiet_transformers
 from expllm.rewards import completion_text, weighted
 from expllm.train.alarms import tripped
+from expllm.train.callbacks import stop_on_interrupt
 from expllm.train.face_prompts import MeasuredTrainingSet, Prompt
 from expllm.train.grpo import RewardHacking, step_figures
 from expllm.train.grpo_plan import faces_a_step
@@ -172,7 +171,7 @@ def train_by_trl(
             waiting, shown=not quiet, doing=stage.name, things="steps",
             note=lambda: watch.done[-1].note if watch.done else "",
         )  # fmt: skip
-        with shown as progress, _stopped(watch):
+        with shown as progress, stop_on_interrupt(watch):
             watch.on_step = lambda: progress.step(0)
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     model: Any = bundle.model
@@ -275,23 +274,3 @@ def _prompt(
     told = sample_draws(stage.seed, 0, number).hint >= reading.unhinted
     aus = reading.faces[number].aus if told else None
     return [{"role": "user", "content": explanation_text(bundle.questions, aus)}]
-
-
-@contextmanager
-def _stopped(watch: Watch) -> Iterator[None]:
-    """The first Ctrl-C finishes the current step and saves; the second stops at once."""
-
-    def stop(*_: Any) -> None:
-        if watch.stopping:
-            raise KeyboardInterrupt
-        watch.stopping = True
-
-    before: dict[int, Any] = {}
-    for name in (signal.SIGINT, signal.SIGTERM):
-        with suppress(ValueError):  # not the main thread
-            before[name] = signal.signal(name, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -133,6 +133,8 @@ MISSED = (
     "The brow raise typical of surprise is missing.",
     "The raised brows that usually accompany surprise are absent.",
     "If it were surprise, we would see raised brows; there is no sign of them.",
+    "Surprise would bring wide eyes and raised brows, neither of which appears.",
+    "Surprise would bring raised brows and a dropped jaw, none of which can be seen.",
 )
 
 

@@ -67,8 +67,9 @@ _WORDS: Final = {
     r"simply|clearly|all|both|entirely) )?(?:(?:is|are|was|were) ABSENT|(?:isn|aren|wasn|weren|don|doesn|"
     r"didn|hasn|haven)'t|(?:do|does|did|has|have) not|fails? to)(?: (?:SEEN|the case|so|here|"
     r"happen(?:ed)?|occur(?:red)?|appear(?:ed)?|follow(?:ed)?|show|materiali[sz]ed?|to be (?:seen|"
-    r"found)))?|(?:none|neither|no sign) (?:of (?:which|these|this|that|those|them|it) )?(?:is|are|was|"
-    r"were)(?: SEEN)?|there (?:is|was) (?:none|no sign of (?:it|them|this|that|these)|nothing of the "
+    r"found)))?|(?:none|neither|no sign) (?:of (?:which|these|this|that|those|them|it) )?(?:(?:is|are|was|"
+    r"were|can be)(?: SEEN)?|appears?|occurs?|shows?|happens?|materiali[sz]es?)|"
+    r"there (?:is|was) (?:none|no sign of (?:it|them|this|that|these)|nothing of the "
     r"(?:kind|sort)))(?: (?:here|in this (?:face|image|picture|case|photograph|photo)|on this face|today))*",
     "LESSER": r"(?:slight|weak|faint|small|subtle|little|feeble|minute|tiny|mild|minor)",
 }

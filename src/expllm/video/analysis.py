@@ -193,7 +193,7 @@ def people_of(folder: Stretches, most: int | None) -> dict[StretchFace, int]:
             joiner.add(stretch)
         people = joiner.people()
         folder.keep_people(people)
-        folder.forget_shapes()
+    folder.forget_shapes()
     return people if most is None else most_seen(people, frame_counts(folder.all()), most)
 
 

@@ -101,7 +101,12 @@ class Stretches(ABC):
             yield self.read(index)
 
     def forget_shapes(self) -> None:
-        """Keeps the stretches without the shapes of faces: they have served."""
+        """Keeps the stretches without the shapes of faces: they have served.
+
+        The last stretch loses its shapes last, so it tells whether a run was killed before the end of this.
+        """
+        if not (done := self.done()) or self.read(max(done)).shapes is None:
+            return
         for stretch in self.all():
             if stretch.shapes is not None:
                 self.write(replace(stretch, shapes=None))

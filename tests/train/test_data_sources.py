@@ -210,7 +210,7 @@ def test_a_hint_tells_the_strongest_with_their_other_sides(names: list[str], luc
     strengths = [values[name] for name in listed]
     assert strengths == sorted(strengths, reverse=True)
     active = {name for name, value in values.items() if value > HINTED_ABOVE}
-    strongest = sorted(active, key=lambda name: -values[name])[:HINTED_MOST]
+    strongest = sorted(active, key=lambda name: -values[name])[: HINTED_MOST["all"]]
     assert set(listed) == {name for name in active if {name, AU_BY_NAME[name].mirror} & set(strongest)}
     assert set(hinted(aus.mirrored())) == {AU_BY_NAME[name].mirror for name in listed}
 

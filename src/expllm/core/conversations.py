@@ -24,9 +24,9 @@ UNITS_HERE: Final = "{units}"
 HINT: Final = f"Measured, in percent: {UNITS_HERE}."
 HINTED_ABOVE: Final = 0.05
 """Below this the engine's texts claim nothing (`grounding.checking.MENTION`)."""
-HINTED_MOST: Final = 6
-"""Of the strongest units; more would not fit into the 130 words of an explanation."""
-HINTED: Final = ("all", "feafa")
+HINTED_MOST: Final = {"all": 14, "feafa": 6}
+"""How many of the strongest units a hint names, by `Questions.hinted`. An explanation tells all that moves:
+what it tells and the hint does not, a model would have to see or to make up."""
 BEFORE: Final = {"hint": "", "hinted": "feafa"}
 """What holds for models from before there were hints, or hints at other units."""
 
@@ -126,8 +126,8 @@ class Questions:
         caption: Asks for the caption of any picture; the template of stage 1 leaves it out.
         hint: Follows the question for an explanation where action units were measured, which stand in place
             of `{units}`; empty for a model that is to see them by itself, as the paper's.
-        hinted: Which action units a hint may name: `all`, or `feafa` for a model that learned from
-            FEAFA's 24 alone.
+        hinted: Which action units a hint may name: `all`, or `feafa` for a model that learned from the
+            strongest of FEAFA's 24 alone.
 
     Raises:
         RecordError: `{labels}` does not stand once in `label`, or `{units}` in `hint`, or a question is no
@@ -147,8 +147,8 @@ class Questions:
         for name, question in asdict(self).items():
             if name not in ("hint", "hinted") or (name == "hint" and question):
                 Turn("user", question)
-        if self.hinted not in HINTED:
-            raise RecordError(f"a hint names {' or '.join(HINTED)} action units, not {self.hinted!r}")
+        if self.hinted not in HINTED_MOST:
+            raise RecordError(f"a hint names {' or '.join(HINTED_MOST)} action units, not {self.hinted!r}")
         if self.hint and self.hint.count(UNITS_HERE) != 1:
             raise RecordError(f"the hint must hold {UNITS_HERE} once: {self.hint!r}")
         if self.label.count(LABELS_HERE) != 1:
@@ -228,7 +228,7 @@ def hinted_units(aus: AUVector, hinted: str = "all") -> dict[str, float]:
     known = AU_NAMES if hinted == "all" else FEAFA_NAMES
     active = {name: value for name, value in aus.active(HINTED_ABOVE).items() if name in known}
     strongest = sorted(active, key=lambda name: -active[name])
-    told = {side for name in strongest[:HINTED_MOST] for side in (name, AU_BY_NAME[name].mirror)}
+    told = {side for name in strongest[: HINTED_MOST[hinted]] for side in (name, AU_BY_NAME[name].mirror)}
     return {name: active[name] for name in strongest if name in told}
 
 

@@ -116,6 +116,7 @@ class StageConfig(GrpoSettings):
             the draws, for data sets of that `kind` only, and every other face once per epoch.
         precision: `bf16` computes in 16 bits with 32-bit master weights.
         gradient_checkpointing: Trades computation for memory.
+        torch_compile: Compiles the blocks of the language model: half a minute at first, then faster steps.
         save_steps, save_total_limit: A checkpoint every `save_steps`; how many are kept.
         dataloader_num_workers: Processes that decode pictures; 0: the main process.
         max_length: Most tokens of a conversation; None: the language model's context.
@@ -150,6 +151,7 @@ class StageConfig(GrpoSettings):
     balanced: bool | dict[str, Number] = False
     precision: Precision = "bf16"
     gradient_checkpointing: bool = False
+    torch_compile: bool = False
     save_steps: Count = 500
     save_total_limit: Count = 2
     dataloader_num_workers: Whole = 2

@@ -35,6 +35,7 @@ from expllm.train.face_prompts import MeasuredTrainingSet, measured_faces
 from expllm.train.grpo import GrpoTrainer, RewardHacking
 from expllm.train.grpo_settings import GrpoSettings
 from expllm.train.grpo_stage import grpo_trainer, held_out_audit
+from expllm.train.host_compute import compile_blocks, keep_freed_memory
 from expllm.train.learner import Learner
 from expllm.train.picture_cache import cached_pictures
 from expllm.train.recipe import Recipe, StageConfig, chosen_preset
@@ -46,8 +47,10 @@ from expllm.train.training_sets import FaceTrainingSet, TrainingSet, augmentatio
 from expllm.train.trl_stage import train_by_trl
 from expllm.train.validation import read_losses, validation_of
 
-_CHANGEABLE: Final = ("dataloader_num_workers", "save_total_limit", "report_to", "save_steps", "alarms")
-"""Settings of a stage that do not affect the trained weights."""
+_CHANGEABLE: Final = (
+    "dataloader_num_workers", "save_total_limit", "report_to", "save_steps", "alarms", "torch_compile",
+)  # fmt: skip
+"""Settings of a stage that do not affect the trained weights, but for how `torch_compile` rounds."""
 ONLY_GRPO: Final = tuple(one.name for one in fields(GrpoSettings))
 """Settings without a meaning in other tasks: earlier folders do not have them, and are resumed."""
 
@@ -170,7 +173,7 @@ def open_model(recipe: Recipe, stage: StageConfig, before: Path | Preset | None)
             before or chosen, label_set(8), seed=recipe.model.seed, dtype=dtype,
             tower_file=None if recipe.model.tower is None else tower_file(recipe.model.tower),
         )  # fmt: skip
-    bundle.questions = replace(bundle.questions, hint=HINT if recipe.data.au_hint else "")
+    bundle.questions = replace(bundle.questions, hint=HINT if recipe.data.au_hint else "", hinted="all")
     return bundle
 
 
@@ -182,6 +185,7 @@ def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None
             f"model.init_from: {folder} is a merged model without adapters: use the folder that was merged"
         )
     had = manifest.preset
+    had = replace(had, lora=replace(had.lora, dropout=chosen.lora.dropout))  # which no weight depends on
     for name in ("name", "lora"):
         if getattr(had, name) != getattr(chosen, name):
             key = "model.preset" if name == "name" else "model.lora"
@@ -189,7 +193,7 @@ def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None
                 f"model.init_from: the model in {folder} has {key} {getattr(had, name)}, and the recipe "
                 f"{getattr(chosen, name)}: use the same"
             )
-    return load_model(folder, dtype, preset=base)
+    return load_model(folder, dtype, preset=replace(base or had, lora=had.lora))
 
 
 def _train_stage(
@@ -315,12 +319,15 @@ def _set_up(bundle: Bundle, stage: StageConfig) -> None:
     """How attention and activations are computed."""
     with quiet_transformers():
         if not torch.cuda.is_available():
+            keep_freed_memory()
             # The fused attention of a CPU takes half as long again on the way back (docs/speed.md).
             inner(bundle.model).set_attn_implementation("eager")
         if stage.gradient_checkpointing:
             inner(bundle.model).gradient_checkpointing_enable({"use_reentrant": False})
             # It lets gradients into the pictures' embeddings; nothing before the projector needs them.
             inner(bundle.model).disable_input_require_grads()
+        if stage.torch_compile:
+            compile_blocks(bundle.model, "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _save_stopped(

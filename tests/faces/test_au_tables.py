@@ -431,3 +431,45 @@ def test_facs_round_trip_never_invents(intensities: dict[int, float]) -> None:
     for name in AU_NAMES:
         value = aus[name]
         assert value is None or value in intensities.values()
+
+
+def _categories(jaw: float, name: str = "categoryName") -> list[dict[str, object]]:
+    return [
+        {"index": 0, "score": 0.01, name: "_neutral", "displayName": ""},
+        {"index": 25, "score": jaw, name: "jawOpen", "displayName": ""},
+    ]
+
+
+NOBODY = None
+RESULTS_OF_TRACKERS: dict[str, tuple[dict[str, object], list[float | None]]] = {
+    "JavaScript": ({"faceBlendshapes": [{"categories": _categories(0.7), "headIndex": -1}]}, [1.0]),
+    "two faces": (
+        {"faceLandmarks": [[]], "faceBlendshapes": [{"categories": _categories(a)} for a in (0.7, 0.0)]},
+        [1.0, 0.0],
+    ),
+    "Python": ({"face_blendshapes": [_categories(0.7, "category_name")]}, [1.0]),
+    "one face": ({"categories": _categories(0.7), "head_index": 0}, [1.0]),
+    "nobody": ({"faceBlendshapes": []}, [NOBODY]),
+    "ARKit's anchor": ({"blendShapes": {"jawOpen": 0.7, "tongueOut": 0}, "transform": [[1, 0]]}, [1.0]),
+}
+
+
+@pytest.mark.parametrize("form", RESULTS_OF_TRACKERS)
+def test_results_of_trackers_are_read_face_by_face(tmp_path: Path, form: str) -> None:
+    held, jaws = RESULTS_OF_TRACKERS[form]
+    path = tmp_path / "faces.jsonl"
+    path.write_text(json.dumps({"image": "a.jpg", **held}) + "\n", "utf-8")
+    faces = list(read_au_table(path))
+    assert [(one.input, one.face_id) for one in faces] == [("a.jpg", n) for n in range(len(jaws))]
+    for one, jaw in zip(faces, jaws, strict=True):
+        assert one.status == ("no_face" if jaw is NOBODY else "ok")
+        assert one.aus["jaw drop"] == (NOBODY if jaw is NOBODY else pytest.approx(jaw, abs=0.02))
+
+
+def test_a_fault_in_a_trackers_result_costs_its_face_alone(tmp_path: Path) -> None:
+    path = tmp_path / "faces.json"
+    wrong = {"categories": _categories(7.0)}
+    path.write_text(json.dumps([{"faceBlendshapes": [wrong, {"categories": _categories(0.7)}]}]), "utf-8")
+    first, second = read_au_table(path)
+    assert "blendshapes are 0 to 1" in (first.error or "")
+    assert second.status == "ok"

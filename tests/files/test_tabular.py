@@ -279,3 +279,15 @@ def test_other_programs_files_are_named_as_what_they_are(
     with pytest.raises(RecordError) as caught:
         encoding_of(tmp_path / name)
     assert f"{name}: {told}" in caught.value.line
+
+
+@pytest.mark.parametrize(
+    "twice", ['{"a": 1, "b": {"c": 1, "c": 2}}', '{"a": [{"c": 1, "c": 1}]}', '{"c": 1, "c": 1}']
+)
+@pytest.mark.parametrize("form", ["{}\n{}\n", "[{}, {}]", "[\n{},\n{}\n"])
+def test_an_object_that_has_a_key_twice_fails_alone(tmp_path: Path, twice: str, form: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(form.format(twice, '{"a": 1}'), "utf-8")
+    first, second, *_ = json_rows(path)
+    assert first.problem == "the key 'c' is there twice: leave one of them"
+    assert (second.problem, second.cells) == ("", {"a": 1})

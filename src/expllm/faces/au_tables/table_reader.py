@@ -8,6 +8,7 @@ from typing import Final
 from expllm.core.errors import RecordError, VocabularyError
 from expllm.core.vocabulary import AUVector
 from expllm.faces.au_tables.layouts import AURow, TableFormat, format_of
+from expllm.faces.au_tables.nested_blendshapes import one_row_a_face
 from expllm.files.tabular import DelimitedFile, TableRow, first_sign, json_rows
 from expllm.files.tabular.parquetfile import parquet_rows, plain_columns, starts_as_parquet
 
@@ -63,7 +64,7 @@ def _rows(path: Path) -> Iterator[tuple[TableRow, TableFormat]]:
         format_ = _of_header(columns, path)
         return ((row, format_) for row in parquet_rows(path, columns))
     if first_sign(path) in ("{", "["):
-        return _of_objects(json_rows(path), path)
+        return _of_objects((face for row in json_rows(path) for face in one_row_a_face(row)), path)
     table = DelimitedFile(path)
     format_ = _of_header(table.header, path)
     return ((row, format_) for row in table.rows())

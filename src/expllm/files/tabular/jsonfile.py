@@ -1,6 +1,7 @@
 """JSON and JSON Lines, told apart by what is in them."""
 
 import json
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -9,7 +10,29 @@ from expllm.core.errors import RecordError
 from expllm.files.tabular.encodings import encoding_of
 from expllm.files.tabular.table_rows import TableRow
 
-_DECODER: Final = json.JSONDecoder()
+
+class _TwiceNamed(dict[str, Any]):
+    """An object in which a key stands twice, or that holds such an object: which of the two counts?"""
+
+    def __init__(self, values: dict[str, Any], key: str) -> None:
+        super().__init__(values)
+        self.key = key
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What the decoder makes of an object; Python's own takes the last of two values without a word."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        return _TwiceNamed(values, next(key for key, count in counts.items() if count > 1))
+    for value in values.values():
+        for inner in value if isinstance(value, list) else (value,):
+            if isinstance(inner, _TwiceNamed):
+                return _TwiceNamed(values, inner.key)
+    return values
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def json_rows(path: Path) -> Iterator[TableRow]:
@@ -51,7 +74,7 @@ def _whole(line: str) -> bool:
 def _values(text: str) -> Iterator[TableRow] | None:
     """The rows of an array, or a single object written over several lines; None for JSON Lines."""
     try:
-        value = json.loads(text)
+        value = _DECODER.decode(text)
     except ValueError:
         if text.lstrip().startswith("["):
             return _of_broken_array(text)
@@ -128,7 +151,7 @@ def _lines(file: Iterator[str]) -> Iterator[TableRow]:
         if line.strip():
             number += 1
             try:
-                value = json.loads(line.rstrip().removesuffix(","))
+                value = _DECODER.decode(line.rstrip().removesuffix(","))
             except ValueError as error:
                 reason = f"line {line_number} is not JSON, or cut short ({_why(error)})"
                 yield TableRow(number, problem=reason)
@@ -139,4 +162,8 @@ def _lines(file: Iterator[str]) -> Iterator[TableRow]:
 def _row(number: int, value: Any) -> TableRow:
     if not isinstance(value, dict):
         return TableRow(number, problem="not a JSON object")
+    if isinstance(value, _TwiceNamed):
+        return TableRow(
+            number, value, f"the key {value.key!r} is there twice: which of the two values counts?"
+        )
     return TableRow(number, value)

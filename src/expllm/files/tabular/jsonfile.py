@@ -163,7 +163,5 @@ def _row(number: int, value: Any) -> TableRow:
     if not isinstance(value, dict):
         return TableRow(number, problem="not a JSON object")
     if isinstance(value, _TwiceNamed):
-        return TableRow(
-            number, value, f"the key {value.key!r} is there twice: which of the two values counts?"
-        )
+        return TableRow(number, value, f"the key {value.key!r} is there twice: leave one of them")
     return TableRow(number, value)

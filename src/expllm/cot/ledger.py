@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from expllm.cot.journal import WITHOUT_ANSWER, SampleOutcome
 from expllm.cot.merged_journal import Merged, add_up, merged_journals
@@ -58,13 +58,12 @@ class TriedAgain:
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """The account of a run.
+class Endings:
+    """How the samples of a run ended, read from their records alone.
 
     Attributes:
         run: Name of its folder.
         ended: Samples that have ended.
-        under_way: Samples that have begun and not ended.
         status: Status -> samples.
         resolved: Resolved out of ended.
         resolved_in_round: Round -> resolved in it, out of ended; without those of the second pass.
@@ -76,11 +75,7 @@ class Ledger:
         by_expression: The same and more for each label, the most frequent first.
         reasons: Status -> kind of reason -> samples.
         said: Kind of reason -> what the server said of one of its samples, where it said anything.
-        verdicts: Step -> verdicts.
-        audited: Process -> claims read, refuted and unread in the texts that it wrote.
         refusals: Refusals in ended samples.
-        usage: Calls, tokens, cost.
-        answered_by: Model that answered, as it named itself -> calls.
         writers, prompt_hashes, au_sources: Name -> ended samples.
         models: Model named in the records -> ended samples.
         grounding: Mean share of a resolved text's claims supported by the action units, 0-1.
@@ -89,7 +84,6 @@ class Ledger:
 
     run: str
     ended: int
-    under_way: int
     status: dict[str, int]
     resolved: Share
     resolved_in_round: dict[int, Share]
@@ -100,11 +94,7 @@ class Ledger:
     by_expression: dict[str, ByExpression]
     reasons: dict[str, dict[str, int]]
     said: dict[str, str]
-    verdicts: dict[str, Verdicts]
-    audited: dict[str, Audited]
     refusals: int
-    usage: WriterUsage
-    answered_by: dict[str, int]
     writers: dict[str, int]
     models: dict[str, int]
     prompt_hashes: dict[str, int]
@@ -113,7 +103,46 @@ class Ledger:
     recall: float | None
 
     @classmethod
-    def of(cls, run: RunFolder) -> "Ledger":
+    def read(cls, journals: Merged) -> Self:
+        """Counts journals that are open."""
+        tally = _Tally()
+        for row in journals.rows(_COLUMNS):
+            tally.add(*row)
+        return cls(
+            run=journals.run.path.resolve().name, ended=len(journals.ended), **tally.figures(),
+            second_pass=read_second_pass(journals), **cls._beside(journals),
+        )  # fmt: skip
+
+    @classmethod
+    def _beside(cls, journals: Merged) -> dict[str, Any]:  # noqa: ARG003 - for those that count more
+        """What is counted from other tables than that of the records."""
+        return {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values; each share with its 95 % interval."""
+        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+
+
+@dataclass(frozen=True)
+class Ledger(Endings):
+    """The account of a run: how its samples ended, and what that took.
+
+    Attributes:
+        under_way: Samples that have begun and not ended.
+        verdicts: Step -> verdicts.
+        audited: Process -> claims read, refuted and unread in the texts that it wrote.
+        usage: Calls, tokens, cost.
+        answered_by: Model that answered, as it named itself -> calls.
+    """
+
+    under_way: int
+    verdicts: dict[str, Verdicts]
+    audited: dict[str, Audited]
+    usage: WriterUsage
+    answered_by: dict[str, int]
+
+    @classmethod
+    def of(cls, run: RunFolder) -> Self:
         """Counts a run, all its journals together; also while it works.
 
         Raises:
@@ -123,26 +152,14 @@ class Ledger:
             return cls.read(journals)
 
     @classmethod
-    def read(cls, journals: Merged) -> "Ledger":
-        """Counts journals that are open."""
-        tally = _Tally()
-        for row in journals.rows(_COLUMNS):
-            tally.add(*row)
-        return cls(
-            run=journals.run.path.resolve().name,
-            ended=len(journals.ended),
-            under_way=journals.under_way(),
-            **tally.figures(),
-            second_pass=read_second_pass(journals),
-            verdicts=read_verdicts(journals),
-            audited=read_audited(journals),
-            usage=read_usage(journals),
-            answered_by=most_frequent(add_up(journals.grouped(_MODELS))),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values; each share with its 95 % interval."""
-        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+    def _beside(cls, journals: Merged) -> dict[str, Any]:
+        return {
+            "under_way": journals.under_way(),
+            "verdicts": read_verdicts(journals),
+            "audited": read_audited(journals),
+            "usage": read_usage(journals),
+            "answered_by": most_frequent(add_up(journals.grouped(_MODELS))),
+        }
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import yaml
 from expllm.core.errors import one_line
 from expllm.cot.export.card_texts import LIMITS, RIGHTS, TOLD, VERIFIED, WHAT
 from expllm.cot.export.selection import Selection
-from expllm.cot.ledger import Ledger, TriedAgain
+from expllm.cot.ledger import Endings, TriedAgain
 from expllm.cot.shares import Share
 from expllm.files.atomic_folders import EXPORT_MARK
 
@@ -21,7 +21,7 @@ def card(selection: Selection, format_: str, files: Mapping[str, list[str]] | No
         format_: A key of `WHAT`.
         files: Split -> files, for the head that the hub reads.
     """
-    ledger, settings = Ledger.read(selection.journals), selection.journals.run.settings()
+    ledger, settings = Endings.read(selection.journals), selection.journals.run.settings()
     parts = [
         f"{EXPORT_MARK}\n\n# Explanations of facial expressions: {_name(settings.get('dataset'))}",
         f"{len(selection)} explanations in three parts - key observations, overall emotional interpretation, "
@@ -71,7 +71,7 @@ def share_text(share: Share) -> str:
     return f"{share.count} of {share.of}, {100 * share.value:.1f} % ({interval})"
 
 
-def _counts(selection: Selection, ledger: Ledger) -> Iterator[str]:
+def _counts(selection: Selection, ledger: Endings) -> Iterator[str]:
     yield f"* exported: {len(selection)} ({', '.join(selection.statuses)})"
     yield f"* resolved, out of all that ended: {share_text(ledger.resolved)}"
     for number, share in ledger.resolved_in_round.items():
@@ -93,7 +93,7 @@ def _second_pass(again: TriedAgain) -> Iterator[str]:
     yield f"* unresolved samples that got a text so: {share_text(again.rejected)}"
 
 
-def _writers(ledger: Ledger, settings: Mapping[str, Any]) -> Iterator[str]:
+def _writers(ledger: Endings, settings: Mapping[str, Any]) -> Iterator[str]:
     yield f"* writer: {_names(ledger.writers)}"
     yield f"* model, as it named itself: {_names(ledger.models)}"
     yield f"* prompts (SHA-256): {_names(ledger.prompt_hashes) or 'none, rules write without prompts'}"
@@ -109,7 +109,7 @@ def _names(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{one_line(name)} ({count})" for name, count in counts.items())
 
 
-def _checks(ledger: Ledger, settings: Mapping[str, Any]) -> Iterator[str]:
+def _checks(ledger: Endings, settings: Mapping[str, Any]) -> Iterator[str]:
     how = VERIFIED.get(str(settings.get("verify")), "in a way that the run does not say")
     yield f"Each description was verified {how}."
     yield "Where the data set has a label, it had to be named."
@@ -123,7 +123,7 @@ def _checks(ledger: Ledger, settings: Mapping[str, Any]) -> Iterator[str]:
     yield LIMITS
 
 
-def _accuracy(ledger: Ledger) -> Iterator[str]:
+def _accuracy(ledger: Endings) -> Iterator[str]:
     first = ledger.first_guess
     if not first.right.of or first.macro_f1 is None:
         yield "No label was known, so nothing could be compared."

@@ -31,6 +31,8 @@ WEIGHT_NAMES: Final = {
     "language": "language.safetensors",
 }
 """Files of the parts that are not adapters. Keys are the names of the plain model's parameters."""
+LABEL_HEAD: Final = "label_head.safetensors"
+"""Reads labels from what the tower sees, in place of the language model; only some models have it."""
 AGAIN: Final = "copy the whole folder again"
 PICKLED: Final = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 """Endings of files that run code when they are read: never read."""

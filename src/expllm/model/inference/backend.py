@@ -8,7 +8,7 @@ the likeliest token is within what these differ by, it is decided in 64 bits: so
 them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -46,6 +46,10 @@ class InferenceBackend(Protocol):
         """Encodes images; the result is passed to the other methods as `seen`."""
         ...
 
+    def glance(self, pictures: Sequence[Pixels]) -> Tensor:
+        """[pictures, width] what the tower sees of each, its mean; the language model reads nothing."""
+        ...
+
     def scores(self, seen: Any, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
         """[rows, continuations] log-probabilities behind each prompt, not normalised over the set."""
         ...
@@ -54,6 +58,18 @@ class InferenceBackend(Protocol):
         self, seen: Any, prompts: Sequence[Ids], drafts: Sequence[TextDraft], end: int, most: int
     ) -> Iterator[DecodingStep]:
         """Writes a draft behind each prompt: at most `most` tokens, none of them `end`; see `decode`."""
+        ...
+
+
+class Eyes(Protocol):
+    """Vision encoder and projector. Given pixels in 64-bit floats, they compute in 64 bits."""
+
+    def tokens(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels [rows, 3, side, side] to visual tokens [rows, tokens, hidden]."""
+        ...
+
+    def mean(self, pixels: Tensor) -> Tensor:
+        """The same to the mean feature of the tower [rows, width], which the language model is not shown."""
         ...
 
 
@@ -113,13 +129,25 @@ def llama_backend(llava: Any, opening: Sequence[int] = ()) -> "LlamaBackend":
     pack_linears(inside.vision_tower)
     pack_linears(inside.multi_modal_projector)
 
-    def see(pixels: Tensor) -> Tensor:
-        exact = pixels.dtype is torch.float64
-        seeing = deepcopy(inside).double() if exact else inside
-        return torch.stack(list(seeing.get_image_features(pixel_values=pixels).pooler_output))
-
     language = LlamaDecoder(inside.language_model, llava.lm_head)
-    return LlamaBackend(language, see, int(llava.config.image_token_id), opening)
+    return LlamaBackend(language, _LlavaEyes(inside), int(llava.config.image_token_id), opening)
+
+
+@dataclass(frozen=True)
+class _LlavaEyes:
+    """`Eyes` of a Llava model."""
+
+    inside: Any
+
+    def tokens(self, pixels: Tensor) -> Tensor:
+        return torch.stack(list(self._seeing(pixels).get_image_features(pixel_values=pixels).pooler_output))
+
+    def mean(self, pixels: Tensor) -> Tensor:
+        found: Tensor = self._seeing(pixels).vision_tower(pixel_values=pixels).pooler_output
+        return found
+
+    def _seeing(self, pixels: Tensor) -> Any:
+        return deepcopy(self.inside).double() if pixels.dtype is torch.float64 else self.inside
 
 
 class LlamaBackend:
@@ -127,8 +155,7 @@ class LlamaBackend:
 
     Args:
         language: Reads and writes.
-        see: Normalised pixels [rows, 3, side, side] to visual tokens [rows, tokens, hidden]; given pixels in
-            64-bit floats, it computes in 64 bits.
+        eyes: Vision encoder and projector.
         image_id: Stands in prompts where visual tokens go.
         opening: Ids with which every prompt begins, before its picture. They are read once and for all.
     """
@@ -136,11 +163,11 @@ class LlamaBackend:
     def __init__(
         self,
         language: LlamaDecoder,
-        see: Callable[[Tensor], Tensor],
+        eyes: Eyes,
         image_id: int,
         opening: Sequence[int] = (),
     ) -> None:
-        self.language, self._see, self._image_id = language, see, image_id
+        self.language, self._eyes, self._image_id = language, eyes, image_id
         self._opening, self._begun = [*opening], self.language.memory(1)
         if opening:
             self._read_opening()
@@ -154,13 +181,21 @@ class LlamaBackend:
 
     @torch.inference_mode()
     def look(self, pictures: Sequence[Pixels]) -> PrefilledBatch:
-        """See `InferenceBackend`; the only place where images are encoded."""
-        stacked = torch.from_numpy(np.stack([pixels["pixel_values"] for pixels in pictures]))
-        stacked = stacked.to(self.language.device)
-        features = self._see(stacked)
+        """See `InferenceBackend`; the only place where images are encoded for the language model."""
+        stacked = self._stacked(pictures)
+        features = self._eyes.tokens(stacked)
         rows = len(pictures)
         begun = [CacheRow(picture, [*self._opening]) for picture in range(rows)]
         return PrefilledBatch(stacked, features, self._begun.copies(rows), begun)
+
+    @torch.inference_mode()
+    def glance(self, pictures: Sequence[Pixels]) -> Tensor:
+        """See `InferenceBackend`."""
+        return self._eyes.mean(self._stacked(pictures))
+
+    def _stacked(self, pictures: Sequence[Pixels]) -> Tensor:
+        stacked = np.stack([pixels["pixel_values"] for pixels in pictures])
+        return torch.from_numpy(stacked).to(self.language.device)
 
     @torch.inference_mode()
     def scores(self, seen: PrefilledBatch, prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
@@ -190,7 +225,7 @@ class LlamaBackend:
     def exactly(self, seen: PrefilledBatch, row: CacheRow, noise: "NDArray[np.float32] | None") -> int:
         """The next token of a row, all of which is read again in 64-bit floats."""
         language = self.language
-        features = self._see(seen.pixels[row.picture : row.picture + 1].double())
+        features = self._eyes.tokens(seen.pixels[row.picture : row.picture + 1].double())
         ids = torch.tensor([row.held], device=language.device)
         places = torch.arange(ids.shape[1], device=language.device)[None]
         embedded = self._pictured(language.embed(ids).double(), ids, features)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import torch
 from PIL.Image import Transpose
@@ -15,6 +15,7 @@ from expllm.core.records import CoT
 from expllm.core.vocabulary import AUVector, Expression
 from expllm.model.inference.audited_decoding import Ids, TextDraft, TextVerifier
 from expllm.model.inference.backend import InferenceBackend, answer_text, pieces
+from expllm.model.inference.label_head import LabelHead
 from expllm.model.inference.label_scoring import token_tree
 from expllm.model.inference.loader import load_fast_runtime
 from expllm.model.inference.vlm_output import MOST_TOKENS, GeneratedText, LabelScores, VLMOutput
@@ -24,6 +25,8 @@ from expllm.model.tokenize import label_tokens
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_NO_IMAGE: Final = "no image given: pass at least one"
 
 
 class Askable(InputPreparation, Protocol):
@@ -50,6 +53,7 @@ class FaceVLM:
         temperature: Above 1 makes probabilities less sure; the answers stay the same.
         dtype: Of the weights; by default that of the language model. Adapters are added in 32-bit floats.
         mirrored: A label's log-probability is the mean of those for the picture and its mirror image.
+        label_head: Answers labels in place of the language model; asked behind a text, that one does.
     """
 
     def __init__(
@@ -59,8 +63,9 @@ class FaceVLM:
         temperature: float = 1.0,
         dtype: torch.dtype | None = None,
         mirrored: bool = False,
+        label_head: LabelHead | None = None,
     ) -> None:
-        self._mirrored = mirrored
+        self._mirrored, self._label_head = mirrored, label_head
         self.label_set, self._tokenizer, self._temperature = bundle.labels, bundle.tokenizer, temperature
         self._questions = bundle.questions
         self._preparer = preparer(bundle)
@@ -89,18 +94,31 @@ class FaceVLM:
         Raises:
             UsageError, MissingWeights, ModelError: as `checkpoint.load`; a temperature that is none.
         """
-        extra = read_manifest(like or folder).extra
+        manifest, extra = read_manifest(folder), read_manifest(like or folder).extra
         temperature = calibrated_temperature(like or folder, extra)
         bundle: Askable | None = load_fast_runtime(folder, device)
         if bundle is None:
             from expllm.model.checkpoint import load_model
 
             bundle = load_model(folder, dtype, device)
-        return cls(bundle, temperature=temperature, dtype=dtype, mirrored=extra.get("mirrored") is True)
+        return cls(
+            bundle, temperature=temperature, dtype=dtype, mirrored=extra.get("mirrored") is True,
+            label_head=LabelHead.read(folder, manifest),
+        )  # fmt: skip
 
     def score_labels(self, images: Sequence["Image.Image"]) -> LabelScores:
         """The label of each picture: RGB, any size, cut out as in training."""
-        return self._labels(self._look(images), images)
+        return self._labels(images)
+
+    def features(self, images: Sequence["Image.Image"]) -> Tensor:
+        """[looks, pictures, width]: what the tower sees of each picture, and of its mirror image if a label
+        is the mean of both. RGB, any size, cut out as in training.
+        """
+        if not images:
+            raise UsageError(_NO_IMAGE)
+        looks = [*images, *_mirror_images(images)] if self._mirrored else images
+        found = self._backend.glance([self._preparer.pixels(image) for image in looks])
+        return found.reshape(-1, len(images), found.shape[-1])
 
     def explanations(
         self,
@@ -183,7 +201,7 @@ class FaceVLM:
             UsageError: as `explanations`.
         """
         seen = self._look(images)
-        first = self._labels(seen, images)
+        first = self._labels(images, seen)
         told = first.best if order == "label-first" else None
         prompts = self._explanation_prompts(len(images), told, max_new_tokens, aus)
         drafts = self._drafts(prompts, verifiers)
@@ -195,14 +213,18 @@ class FaceVLM:
 
     def _look(self, images: Sequence["Image.Image"]) -> Any:
         if not images:
-            raise UsageError("no image given: pass at least one")
+            raise UsageError(_NO_IMAGE)
         return self._backend.look([self._preparer.pixels(image) for image in images])
 
-    def _labels(self, seen: Any, images: Sequence["Image.Image"]) -> LabelScores:
+    def _labels(self, images: Sequence["Image.Image"], seen: Any | None = None) -> LabelScores:
+        """The labels that are asked first; `seen` are the pictures if they were looked at before."""
+        if self._label_head is not None:
+            return self._told(self._label_head.log_probabilities(self.features(images)))
+        seen = self._look(images) if seen is None else seen
         prompts = [self._label_prompt] * len(images)
         if not self._mirrored:
             return self._scores(seen, prompts)
-        other = self._look([image.transpose(Transpose.FLIP_LEFT_RIGHT) for image in images])
+        other = self._look(_mirror_images(images))
         sums = [self._sums(one, prompts).log_softmax(-1) for one in (seen, other)]
         return self._told(torch.stack(sums).mean(0))
 
@@ -274,6 +296,10 @@ class FaceVLM:
 
     def _written(self, drafts: Sequence[TextDraft]) -> list[GeneratedText]:
         return [_parsed(answer_text(self._tokenizer, draft.text), draft) for draft in drafts]
+
+
+def _mirror_images(images: Sequence["Image.Image"]) -> "list[Image.Image]":
+    return [image.transpose(Transpose.FLIP_LEFT_RIGHT) for image in images]
 
 
 def _parsed(text: str, draft: TextDraft) -> GeneratedText:

@@ -39,6 +39,15 @@ class TransformersBackend:
         return [*pictures]
 
     @torch.inference_mode()
+    def glance(self, pictures: Sequence[Pixels]) -> Tensor:
+        """See `InferenceBackend`; only our own models have such a tower."""
+        pixels = torch.cat([torch.from_numpy(one["pixel_values"])[None] for one in pictures])
+        found: Tensor = (
+            inner(self.model).model.vision_tower(pixel_values=pixels.to(self._device)).pooler_output
+        )
+        return found
+
+    @torch.inference_mode()
     def scores(self, seen: Sequence[Pixels], prompts: Sequence[Ids], tree: TokenTree) -> Tensor:
         """See `InferenceBackend`. Continuations are scored as one batch on copies of the prompt's cache, or
         behind the whole prompt where the cache cannot be copied."""

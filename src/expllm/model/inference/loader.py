@@ -29,6 +29,7 @@ from expllm.model.manifest import (
     ADAPTER,
     ADAPTER_CONFIG,
     AGAIN,
+    LABEL_HEAD,
     WEIGHT_NAMES,
     Manifest,
     check_files,
@@ -46,7 +47,7 @@ _ADAPTED: Final = "base_model.model."
 _CARRIED: Final = "model.language_model."
 _TOWER: Final = "model.vision_tower."
 _PROJECTOR: Final = "model.multi_modal_projector."
-_BESIDE: Final = (*WEIGHT_NAMES.values(), ADAPTER, ADAPTER_CONFIG)
+_BESIDE: Final = (*WEIGHT_NAMES.values(), ADAPTER, ADAPTER_CONFIG, LABEL_HEAD)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class FastRuntime:
         weights = _Weights(self, dtype or torch.float32)
         image_id = self.tokenizer.convert_tokens_to_ids(self.preset.language.image_token)
         assert image_id is not None
-        return LlamaBackend(_language(weights), _sight(weights), image_id, prompt[: prompt.index(image_id)])
+        return LlamaBackend(_language(weights), _Sight(weights), image_id, prompt[: prompt.index(image_id)])
 
 
 def load_fast_runtime(folder: Path, device: torch.device | str) -> FastRuntime | None:
@@ -170,27 +171,29 @@ class _Weights:
         return weight.to(self.device)
 
 
-def _sight(weights: _Weights) -> Any:
-    """From normalised pixels to visual tokens, as Llava's tower and projector."""
-    net = _net(weights.preset.tower)
-    net.to(weights.dtype).to(weights.device).load_state_dict(weights.part(_TOWER))
-    net.eval().requires_grad_(requires_grad=False)
-    projector = weights.part(_PROJECTOR)
-    one, two = (_layer(projector, f"linear_{number}.") for number in (1, 2))
-    first, second, dtype = (
-        packed_linear([one]),
-        packed_linear([two]),
-        weights.dtype,
-    )  # `weights` itself must not stay
+class _Sight:
+    """Llava's tower and projector; see `Eyes`."""
 
-    def see(pixels: Tensor) -> Tensor:
+    def __init__(self, weights: _Weights) -> None:
+        self._net = _net(weights.preset.tower).to(weights.dtype).to(weights.device)
+        self._net.load_state_dict(weights.part(_TOWER))
+        self._net.eval().requires_grad_(requires_grad=False)
+        projector = weights.part(_PROJECTOR)
+        one, two = (_layer(projector, f"linear_{number}.") for number in (1, 2))
+        self._first, self._second = packed_linear([one]), packed_linear([two])
+        self._dtype = weights.dtype
+
+    def tokens(self, pixels: Tensor) -> Tensor:
+        cells = self._look(pixels)[:, 1:]  # their mean is not shown
+        return self._second(gelu(self._first(cells)))
+
+    def mean(self, pixels: Tensor) -> Tensor:
+        return self._look(pixels)[:, 0]
+
+    def _look(self, pixels: Tensor) -> Tensor:
         exact = pixels.dtype is torch.float64
-        parts: Any = deepcopy(net).double() if exact else net
-        given = pixels if exact else pixels.to(dtype)
-        cells = look(parts["stem"], parts["blocks"], given)[:, 1:]  # their mean is not shown
-        return second(gelu(first(cells)))
-
-    return see
+        parts: Any = deepcopy(self._net).double() if exact else self._net
+        return look(parts["stem"], parts["blocks"], pixels if exact else pixels.to(self._dtype))
 
 
 def _net(tower: VisionConfig, device: str = "cpu") -> nn.ModuleDict:

@@ -2,16 +2,16 @@
 
     python scripts/fit_label_head.py src/expllm/assets/compact --data ../shared/data --cache CACHE.npz
 
-It is fitted on faces that the tower has not learned from: FER+ valid, and the portraits of the people who are
-set apart for validation. Figures are those of five folds, a person in one of them alone; what is written is
-fitted on all. The temperature is that of the folds. FER+ test is not read.
+It is fitted on faces that the tower has not learned from: FER+ valid. Its figures there are those of five
+folds, and so is the temperature; what is written is fitted on all. Portraits of people whom the tower does not
+know are read for comparison. FER+ test is not read.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from torch import Tensor
 from tower_faces import LABELS, ferplus
 
 from expllm.data.people import people_part
-from expllm.evals.metrics.calibration import fit_temperature
+from expllm.evals.metrics.calibration import fit_temperature, with_temperature
 from expllm.faces.boxes import boxed, crop
 from expllm.faces.finder import FaceFinder
 from expllm.files.images import open_image
@@ -52,17 +52,14 @@ class Faces:
         features: [looks, N, width] what it sees of them.
         shares: [N, 8] of the votes.
         majority: [N] the label.
-        people: [N] who it is; of FER+ each row is somebody else.
     """
 
     features: Array
     shares: Array
     majority: Array
-    people: Array
 
-    @property
-    def width(self) -> int:
-        return int(self.features.shape[2])
+    def at(self, chosen: Array) -> Faces:
+        return Faces(self.features[:, chosen], self.shares[chosen], self.majority[chosen])
 
 
 def main() -> None:
@@ -75,10 +72,10 @@ def main() -> None:
         "--rare",
         type=float,
         nargs="+",
-        default=[0.5],
-        help="a portrait weighs 1 / (faces of its class) to this power; the last one is written",
+        default=[0.3],
+        help="a face weighs 1 / (share of its class) to this power; the last one is written",
     )
-    parser.add_argument("--l2", type=float, nargs="+", default=[0.02], help="the last one is written")
+    parser.add_argument("--l2", type=float, nargs="+", default=[0.04], help="the last one is written")
     parser.add_argument("--dry-run", action="store_true", help="write nothing")
     options = parser.parse_args()  # fmt: skip
     gray, photographs = faces_of(options.model, options.data, options.cache)
@@ -87,51 +84,46 @@ def main() -> None:
     )
     for rare in options.rare:
         for l2 in options.l2:
-            temperature = tell(gray, photographs, rare, l2)
-    head = fitted(gray, photographs, rare, l2)
+            head = fitted(gray, rare, l2)
+            temperature = tell(gray, photographs, head, rare, l2)
     if not options.dry_run:
         put_into(options.model, head, temperature)
 
 
-def tell(gray: Faces, photographs: Faces, rare: float, l2: float) -> float:
-    """Prints the figures of the folds; the temperature."""
-    logs = out_of_folds(gray, photographs, rare, l2)
-    temperature = fit_temperature(logs[0], gray.majority).value
-    for name, found, faces in zip(("FER+ valid", "portraits"), logs, (gray, photographs), strict=True):
-        scaled = found / temperature
-        likely = np.exp(scaled - np.logaddexp.reduce(scaled, 1, keepdims=True))
+def tell(gray: Faces, photographs: Faces, head: LabelHead, rare: float, l2: float) -> float:
+    """Prints the figures of the folds, and those of the photographs; the temperature."""
+    logs = out_of_folds(gray, rare, l2)
+    temperature = fit_temperature(logs, gray.majority).value
+    others = head.log_probabilities(torch.from_numpy(photographs.features)).numpy()
+    for name, found, faces in (("FER+ valid", logs, gray), ("portraits", others, photographs)):
+        likely = with_temperature(found, temperature)
         line = short(name, figures(likely, faces.majority, LABELS))
         print(f"| {rare} | {l2} {line} {balanced(likely.argmax(1), faces.majority):.4f} |", flush=True)
     print(f"temperature {temperature:.3f}")
     return temperature
 
 
-def out_of_folds(gray: Faces, photographs: Faces, rare: float, l2: float) -> tuple[Array, Array]:
-    """[N, 8] log-probabilities of each set by the head of the other folds."""
-    sets = (gray, photographs)
-    found = tuple(np.zeros((len(one.majority), len(LABELS))) for one in sets)
-    folds = [_folds(one.people) for one in sets]
+def out_of_folds(faces: Faces, rare: float, l2: float) -> Array:
+    """[N, 8] log-probabilities of each face by the head of the other folds."""
+    folds = np.random.default_rng(0).permutation(len(faces.majority)) % FOLDS
+    found = np.zeros((len(faces.majority), len(LABELS)))
     for fold in range(FOLDS):
-        held = [_at(one, numbers != fold) for one, numbers in zip(sets, folds, strict=True)]
-        head = fitted(*held, rare, l2)
-        for one, numbers, answers in zip(sets, folds, found, strict=True):
-            mine = numbers == fold
-            answers[mine] = head.log_probabilities(torch.from_numpy(one.features[:, mine])).numpy()
-    return found[0], found[1]
+        head = fitted(faces.at(folds != fold), rare, l2)
+        found[folds == fold] = head.log_probabilities(
+            torch.from_numpy(faces.features[:, folds == fold])
+        ).numpy()
+    return found
 
 
-def fitted(gray: Faces, photographs: Faces, rare: float, l2: float) -> LabelHead:
+def fitted(faces: Faces, rare: float, l2: float) -> LabelHead:
     """Multinomial logistic regression on the shares of the votes; each look of a face is a row."""
-    counts = np.bincount(photographs.majority, minlength=len(LABELS))
-    rarity = (1 / np.maximum(counts, 20.0)) ** rare
-    weights = rarity[photographs.majority]
-    parts = ((gray, np.ones(len(gray.majority))), (photographs, weights / weights.mean()))
-    looks = len(gray.features)
-    features = np.concatenate([one.features.reshape(-1, one.width) for one, _ in parts])
-    shares = np.concatenate([np.concatenate([one.shares] * looks) for one, _ in parts])
-    rows = np.concatenate([np.concatenate([weight] * looks) for _, weight in parts])
+    looks, _, width = faces.features.shape
+    features = faces.features.reshape(-1, width)
+    weights = faces.shares @ (1 / faces.shares.mean(0)) ** rare
+    shares, rows = (np.concatenate([one] * looks) for one in (faces.shares, weights / weights.mean()))
     mean, spread = features.mean(0), features.std(0) + 1e-3
-    weight, bias = _regression(*map(_tensor, ((features - mean) / spread, shares, rows)), l2)
+    normal = _tensor((features - mean) / spread)
+    weight, bias = _regression(normal, _tensor(shares), _tensor(rows), l2)
     scaled = weight / _tensor(spread)
     return LabelHead(scaled, bias - scaled @ _tensor(mean))
 
@@ -173,33 +165,29 @@ def put_into(folder: Path, head: LabelHead, temperature: float) -> None:
 
 def faces_of(model: Path, data: Path, cache: Path | None) -> tuple[Faces, Faces]:
     """FER+ valid and the photographs, looked at by the model, or read from the cache."""
+    names = [field.name for field in fields(Faces)]
     if cache is not None and cache.exists():
         with np.load(cache) as kept:
-            parts = [Faces(*(kept[f"{name}_{key}"] for key in vars_of())) for name in ("gray", "photographs")]
-        return parts[0], parts[1]
+            return Faces(*(kept[f"gray_{one}"] for one in names)), Faces(
+                *(kept[f"color_{one}"] for one in names)
+            )
     vlm = FaceVLM.load(model, torch.bfloat16)
     found = ferplus(data, "valid")
-    gray = [Image.fromarray(one[0].numpy()).convert("RGB") for one in found.pixels]
-    rows = np.array([f"row {number}" for number in found.rows.tolist()])
-    first = Faces(looked(vlm, gray), found.targets.numpy(), found.majority.numpy(), rows)
-    crops, labels, people = zip(*portraits(data), strict=True)
+    pictures = [Image.fromarray(one[0].numpy()).convert("RGB") for one in found.pixels]
+    gray = Faces(looked(vlm, pictures), found.targets.numpy(), found.majority.numpy())
+    crops, labels = zip(*portraits(data), strict=True)
     majority = np.array([LABELS.index(label) for label in labels])
-    shares = (np.eye(len(LABELS)) * 0.9 + 0.1 / len(LABELS))[majority].astype(np.float32)
-    second = Faces(looked(vlm, list(crops)), shares, majority, np.array(people))
+    photographs = Faces(looked(vlm, list(crops)), np.eye(len(LABELS), dtype=np.float32)[majority], majority)
     if cache is not None:
-        both = {"gray": first, "photographs": second}
+        both = {"gray": gray, "color": photographs}
         np.savez(
-            cache, **{f"{name}_{key}": getattr(one, key) for name, one in both.items() for key in vars_of()}
+            cache, **{f"{name}_{one}": getattr(faces, one) for name, faces in both.items() for one in names}
         )
-    return first, second
+    return gray, photographs
 
 
-def vars_of() -> tuple[str, ...]:
-    return ("features", "shares", "majority", "people")
-
-
-def portraits(data: Path) -> Iterator[tuple[Image.Image, str, str]]:
-    """Face, label and person of each portrait of the people who are set apart."""
+def portraits(data: Path) -> Iterator[tuple[Image.Image, str]]:
+    """Face and label of each portrait of the people who are set apart."""
     with FaceFinder() as finder:
         for shard in sorted(data.glob("portraits_train-*.parquet")):
             for row in pq.read_table(shard).to_pylist():
@@ -208,7 +196,7 @@ def portraits(data: Path) -> Iterator[tuple[Image.Image, str, str]]:
                     and (box := boxed(row["image"], finder)) is not None
                 ):
                     face = crop(open_image(row["image"], analysis_side=None), box)
-                    yield Image.fromarray(face), row["label"], row["identity"]
+                    yield Image.fromarray(face), row["label"]
 
 
 def looked(vlm: FaceVLM, pictures: list[Image.Image], at_once: int = 32) -> Array:
@@ -221,18 +209,6 @@ def looked(vlm: FaceVLM, pictures: list[Image.Image], at_once: int = 32) -> Arra
             for _ in batch:
                 progress.step(0)
     return np.concatenate(found, axis=1)
-
-
-def _folds(people: Array) -> Array:
-    """[N] the fold of each person."""
-    names, places = np.unique(people, return_inverse=True)
-    return (np.random.default_rng(0).permutation(len(names)) % FOLDS)[places]
-
-
-def _at(faces: Faces, chosen: Array) -> Faces:
-    return Faces(
-        faces.features[:, chosen], faces.shares[chosen], faces.majority[chosen], faces.people[chosen]
-    )  # fmt: skip
 
 
 def _tensor(values: Array) -> Tensor:

@@ -3,8 +3,8 @@
     python scripts/fit_label_head.py src/expllm/assets/compact --data ../shared/data --cache CACHE.npz
 
 It is fitted on faces that the tower has not learned from: FER+ valid. Its figures there are those of five
-folds, and so is the temperature; what is written is fitted on all. Portraits of people whom the tower does not
-know are read for comparison. FER+ test is not read.
+folds, and so is the temperature; what is written is fitted on all. Portraits of people whom the tower does
+not know are read for comparison. FER+ test is not read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from expllm.files.images import open_image
 from expllm.files.progress import Progress
 from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.label_head import LabelHead
-from expllm.model.manifest import LABEL_HEAD, read_manifest, sha256, write_manifest
+from expllm.model.manifest import LABEL_HEAD, calibrated_temperature, read_manifest, sha256, write_manifest
 from expllm.model.tensors import save_weights
 
 Array = NDArray[Any]
@@ -158,7 +158,11 @@ def put_into(folder: Path, head: LabelHead, temperature: float) -> None:
     manifest = read_manifest(folder)
     files = {**manifest.files, LABEL_HEAD: (sha256(path), path.stat().st_size)}
     told = {"dataset": "ferplus:valid", "folds": FOLDS, "of": "the readout of labels"}
-    extra = {**manifest.extra, "temperature": temperature, "calibration": told, "mirrored": True}
+    own = calibrated_temperature(folder, manifest.extra, of_language=True)
+    extra = {
+        **manifest.extra, "temperature": temperature, "language_temperature": own, "calibration": told,
+        "mirrored": True,
+    }  # fmt: skip
     write_manifest(folder, replace(manifest, files=files, extra=extra))
     print(path)
 

@@ -144,18 +144,19 @@ def test_pictures_are_encoded_once_and_no_prefix_twice(monkeypatch: pytest.Monke
     own = FaceVLM(taught.new())
     backend: Any = own._backend
     encoded, read = 0, []
-    see, reading = backend._see, backend.language.read
+    eyes, reading = backend._eyes, backend.language.read
 
-    def seen(pixels: torch.Tensor) -> Any:
-        nonlocal encoded
-        encoded += len(pixels)
-        return see(pixels)
+    class Seen:
+        def tokens(self, pixels: torch.Tensor) -> Any:
+            nonlocal encoded
+            encoded += len(pixels)
+            return eyes.tokens(pixels)
 
     def has_read(embedded: torch.Tensor, *rest: Any, **more: Any) -> Any:
         read.append(embedded.shape[1])
         return reading(embedded, *rest, **more)
 
-    monkeypatch.setattr(backend, "_see", seen)
+    monkeypatch.setattr(backend, "_eyes", Seen())
     monkeypatch.setattr(backend.language, "read", has_read)
     own.generate(FACES[:1])
     shared = next(

@@ -197,17 +197,20 @@ def read_manifest(folder: Path) -> Manifest:
         ) from None
 
 
-def calibrated_temperature(folder: Path, extra: Mapping[str, Any]) -> float:
+def calibrated_temperature(folder: Path, extra: Mapping[str, Any], *, of_language: bool = False) -> float:
     """What a model's log-probabilities are divided by: 1 if it was not calibrated.
 
     Args:
         folder: Of the model, for the message.
         extra: As in its manifest.
+        of_language: Of labels that the language model answers, where a label head answers those of pictures.
 
     Raises:
         ModelError: it is not a number above 0.
     """
     found = extra.get("temperature", 1.0)
+    if of_language:
+        found = extra.get("language_temperature", found)
     if not isinstance(found, int | float) or not 0 < found < math.inf:
         raise ModelError(f"{folder}: the temperature is {found!r}, not a number above 0")
     return float(found)

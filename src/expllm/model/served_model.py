@@ -75,7 +75,7 @@ class ServedModel:
             manifest.labels, manifest.questions, manifest.order, words,
             tuple(begun) if len({text.strip() for text in begun}) == len(begun) else None,
             HF_SIDE if manifest.preset.hf is not None else manifest.preset.tower.image,
-            calibrated_temperature(folder, extra), extra.get("mirrored") is True,
+            calibrated_temperature(folder, extra, of_language=True), extra.get("mirrored") is True,
             trained_boxes(manifest.card) is True, seal(manifest.to_dict()), manifest,
         )  # fmt: skip
 

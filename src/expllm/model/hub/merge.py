@@ -11,6 +11,7 @@ No class of `transformers` computes what a `ConvTower` does, so the folder carri
 
 import inspect
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -28,7 +29,7 @@ from expllm.model.bundle import Bundle
 from expllm.model.checkpoint import load_model, package_versions, written_files
 from expllm.model.conv_llava import ConvLlava, conv_llava_config
 from expllm.model.hub.snapshots import fetch_snapshot
-from expllm.model.manifest import check_new, is_model, read_manifest, write_manifest
+from expllm.model.manifest import LABEL_HEAD, check_new, is_model, read_manifest, write_manifest
 from expllm.model.presets import Preset
 from expllm.model.quiet import quiet_transformers
 from expllm.model.tokenize import TEMPLATES, ChatTemplate
@@ -78,6 +79,8 @@ def merge_model(folder: Path, output: Path, dtype: torch.dtype = torch.float32) 
             processor.save_pretrained(partial)
         if isinstance(model, ConvLlava):
             _carry_modules(partial)
+        if LABEL_HEAD in manifest.files:  # plain `transformers` does not know it: its labels are the words'
+            shutil.copyfile(folder / LABEL_HEAD, partial / LABEL_HEAD)
         plain = replace(
             manifest, preset=bundle.preset, trained=(), merged=True, files=written_files(partial),
             versions=package_versions(),

@@ -54,6 +54,7 @@ class FaceVLM:
         dtype: Of the weights; by default that of the language model. Adapters are added in 32-bit floats.
         mirrored: A label's log-probability is the mean of those for the picture and its mirror image.
         label_head: Answers labels in place of the language model; asked behind a text, that one does.
+        language_temperature: Of labels that the language model answers; `temperature` if None.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class FaceVLM:
         dtype: torch.dtype | None = None,
         mirrored: bool = False,
         label_head: LabelHead | None = None,
+        language_temperature: float | None = None,
     ) -> None:
         self._mirrored, self._label_head = mirrored, label_head
+        self._language_temperature = language_temperature or temperature
         self.label_set, self._tokenizer, self._temperature = bundle.labels, bundle.tokenizer, temperature
         self._questions = bundle.questions
         self._preparer = preparer(bundle)
@@ -95,7 +98,9 @@ class FaceVLM:
             UsageError, MissingWeights, ModelError: as `checkpoint.load`; a temperature that is none.
         """
         manifest, extra = read_manifest(folder), read_manifest(like or folder).extra
-        temperature = calibrated_temperature(like or folder, extra)
+        temperature, of_language = (
+            calibrated_temperature(like or folder, extra, of_language=one) for one in (False, True)
+        )
         bundle: Askable | None = load_fast_runtime(folder, device)
         if bundle is None:
             from expllm.model.checkpoint import load_model
@@ -103,7 +108,7 @@ class FaceVLM:
             bundle = load_model(folder, dtype, device)
         return cls(
             bundle, temperature=temperature, dtype=dtype, mirrored=extra.get("mirrored") is True,
-            label_head=LabelHead.read(folder, manifest),
+            label_head=LabelHead.read(folder, manifest), language_temperature=of_language,
         )  # fmt: skip
 
     def score_labels(self, images: Sequence["Image.Image"]) -> LabelScores:
@@ -219,23 +224,23 @@ class FaceVLM:
     def _labels(self, images: Sequence["Image.Image"], seen: Any | None = None) -> LabelScores:
         """The labels that are asked first; `seen` are the pictures if they were looked at before."""
         if self._label_head is not None:
-            return self._told(self._label_head.log_probabilities(self.features(images)))
+            return self._told(self._label_head.log_probabilities(self.features(images)), self._temperature)
         seen = self._look(images) if seen is None else seen
         prompts = [self._label_prompt] * len(images)
         if not self._mirrored:
             return self._scores(seen, prompts)
         other = self._look(_mirror_images(images))
         sums = [self._sums(one, prompts).log_softmax(-1) for one in (seen, other)]
-        return self._told(torch.stack(sums).mean(0))
+        return self._told(torch.stack(sums).mean(0), self._language_temperature)
 
     def _scores(self, seen: Any, prompts: Sequence[Ids]) -> LabelScores:
-        return self._told(self._sums(seen, prompts))
+        return self._told(self._sums(seen, prompts), self._language_temperature)
 
     def _sums(self, seen: Any, prompts: Sequence[Ids]) -> Tensor:
         return self._backend.scores(seen, prompts, self._tree).double().cpu()
 
-    def _told(self, sums: Tensor) -> LabelScores:
-        logs = (sums / self._temperature).log_softmax(-1)
+    def _told(self, sums: Tensor, temperature: float) -> LabelScores:
+        logs = (sums / temperature).log_softmax(-1)
         return LabelScores(logs.numpy(), sums.numpy(), self.label_set)
 
     def _explanation_prompts(

@@ -31,7 +31,7 @@ class LabelHead:
     bias: Tensor
 
     def log_probabilities(self, features: Tensor) -> Tensor:
-        """[looks, pictures, width] to [pictures, labels] in 64-bit floats: the mean of all looks, normalised."""
+        """[looks, pictures, width] to [pictures, labels]: the mean of all looks, normalised, in 64 bits."""
         logits = features.cpu().double() @ self.weight.double().T + self.bias.double()
         return logits.log_softmax(-1).mean(0).log_softmax(-1)
 

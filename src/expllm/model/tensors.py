@@ -1,4 +1,4 @@
-"""Tensors in files: safetensors in and out."""
+"""Tensors in files: safetensors in and out, also those in 8 bits (`faces.quantized_weights`)."""
 
 import os
 import re
@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from expllm.core.errors import MissingWeights
+from expllm.faces.quantized_weights import SCALE_SUFFIX
 
 AT_ONCE: Final = 32
 """Tensors that are read while a file is open."""
@@ -36,28 +38,49 @@ def as_os_error(error: SafetensorError) -> OSError:
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file, by name.
+    """Tensors of a safetensors file, by name; those in 8 bits come in 32.
 
     Raises:
         MissingWeights: it cannot be read.
     """
     with _readable(path):
-        return load_file(path)
+        stored = load_file(path)
+    scales = {scale_name(name) for name, tensor in stored.items() if tensor.dtype is torch.int8}
+    return {
+        name: _in_full(tensor, stored.get(scale_name(name)))
+        for name, tensor in stored.items()
+        if name not in scales
+    }
+
+
+def scale_name(name: str) -> str:
+    """Beside a tensor in 8 bits: the tensor that says what one of its steps is worth."""
+    return name + SCALE_SUFFIX
+
+
+def _in_full(tensor: Tensor, scale: Tensor | None) -> Tensor:
+    """A tensor in 8 bits in 32, any other as it is; `scale` is [O], one number for each of its rows."""
+    if tensor.dtype is not torch.int8 or scale is None:
+        return tensor
+    return tensor.float() * scale.float().reshape(-1, *[1] * (tensor.ndim - 1))
 
 
 def each_weight(path: Path, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
     """Some tensors of a safetensors file, for one who copies and drops them.
 
     The file is mapped into memory, and what was read of it counts as the process's own until it is closed:
-    so it is opened again every few tensors.
+    so it is opened again every few tensors. Those in 8 bits come in 32.
 
     Raises:
         MissingWeights: it cannot be read.
     """
     for start in range(0, len(names), AT_ONCE):
         with _readable(path), safe_open(path, "pt") as file:
+            held = {*file.keys()}
             for name in names[start : start + AT_ONCE]:
-                yield name, file.get_tensor(name)
+                beside = scale_name(name)
+                scale = file.get_tensor(beside) if beside in held else None
+                yield name, _in_full(file.get_tensor(name), scale)
 
 
 @contextmanager

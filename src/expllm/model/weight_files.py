@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from expllm.core.errors import MissingDependency, MissingWeights
 from expllm.model.manifest import ModelError
 from expllm.model.quiet import quiet_transformers
-from expllm.model.tensors import load_weights
+from expllm.model.tensors import load_weights, scale_name
 from expllm.model.weight_keys import UNUSED, Differences, check_keys, reason
 
 FORMS: Final = (("model", ".safetensors"), ("pytorch_model", ".bin"))
@@ -104,7 +104,7 @@ def check_names(found: WeightFiles, shapes: Sequence[Mapping[str, Any]]) -> None
 
 
 def tensor_shapes(path: Path, again: str) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a file's tensors, which are not read.
+    """Names and shapes of a file's tensors, which are not read; the scales of those in 8 bits are left out.
 
     Raises:
         MissingWeights: it is empty, cut short or damaged, holds code, or is a pointer of Git LFS.
@@ -113,7 +113,10 @@ def tensor_shapes(path: Path, again: str) -> dict[str, tuple[int, ...]]:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
-                return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+                names = [*file.keys()]
+                packed = [name for name in names if file.get_slice(name).get_dtype() == "I8"]
+                whole = [name for name in names if name not in {*map(scale_name, packed)}]
+                return {name: tuple(file.get_slice(name).get_shape()) for name in whole}
     except (OSError, SafetensorError) as error:
         raise _damaged(path, error, again) from None
     return {name: tuple(tensor.shape) for name, tensor in unpickled(path, again, "meta").items()}

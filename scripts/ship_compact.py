@@ -2,9 +2,10 @@
 
     python scripts/ship_compact.py RUN --tower TOWER -o src/expllm/assets/compact
 
-`--mean RUN2` ships the mean of the adapters and the projectors of both. Everything is rounded to 16-bit
-floats. The tower is taken from where it was trained: a stage that leaves it as it is has only a copy of it.
-The card keeps the recipe by names of data sets, without paths.
+`--mean RUN2` ships the mean of the adapters and the projectors of both. Adapters and projector are rounded to
+16-bit floats, the tower to 8 bits. The tower is taken from where it was trained (or from the folder that
+ships): a stage that leaves it as it is has only a copy of it. The card keeps the recipe by names of data
+sets, without paths. Behind it: `model calibrate --flip-averaging`, then `scripts/fit_label_head.py`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,27 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import expllm  # noqa: F401 - before PyTorch: it settles how threads wait
 
 # isort: split
+import numpy as np
 import torch
+from safetensors.numpy import load_file, save_file
 
+from expllm.faces.quantized_weights import quantized
 from expllm.model.checkpoint import load_model, save
-from expllm.model.manifest import read_manifest
+from expllm.model.manifest import (
+    MANIFEST_NAME,
+    WEIGHT_NAMES,
+    Manifest,
+    read_manifest,
+    sha256,
+    write_manifest,
+)
 from expllm.model.tensors import load_weights
 from expllm.model.vlm import parameter_part
 from expllm.model.weight_keys import check_fit
@@ -49,7 +61,9 @@ def main() -> None:
         if parameter_part(name) != "language":
             parameter.data = parameter.data.half()
     bundle.trained = tuple(part for part in bundle.trained if part != "tower")
-    save(options.output, bundle, _card(options, dict(manifest.card)))
+    before = read_manifest(options.tower) if (options.tower / MANIFEST_NAME).exists() else None
+    save(options.output, bundle, _card(options, dict(manifest.card), before))
+    _pack_tower(options.output, tower)
     size = sum(path.stat().st_size for path in options.output.iterdir())
     print(f"{options.output}: {size:,} bytes")
     if size > MOST_BYTES:
@@ -69,6 +83,18 @@ def _fill_tower(model: torch.nn.Module, path: Path) -> None:
         parameter.data = stored[name].to(parameter.dtype)
 
 
+def _pack_tower(folder: Path, tower: Path) -> None:
+    """The tower in 8 bits, as it lies where it came from if it has 8 there."""
+    path = folder / WEIGHT_NAMES["tower"]
+    stored = load_file(tower)
+    whole = all(values.dtype != np.int8 for values in stored.values())
+    save_file(quantized(load_file(path)) if whole else stored, path, {"format": "pt"})
+    path.chmod(0o644)
+    manifest = read_manifest(folder)
+    files = {**manifest.files, path.name: (sha256(path), path.stat().st_size)}
+    write_manifest(folder, replace(manifest, files=files))
+
+
 def _take_mean(model: torch.nn.Module, others: Sequence[torch.nn.Module]) -> None:
     """Of everything that was trained; the language model and the tower stay as they are."""
     found = [dict(other.named_parameters()) for other in others]
@@ -78,16 +104,19 @@ def _take_mean(model: torch.nn.Module, others: Sequence[torch.nn.Module]) -> Non
             parameter.data = torch.stack([one.float() for one in all_]).mean(0).to(parameter.dtype)
 
 
-def _card(options: argparse.Namespace, card: dict[str, Any]) -> dict[str, Any]:
+def _card(options: argparse.Namespace, card: dict[str, Any], before: Manifest | None) -> dict[str, Any]:
     """How it was trained, with names in place of paths."""
     recipe = card["recipe"]
     for part, key in _PATHS:
         recipe[part][key] = None
     recipe["data"]["texts"] = ["texts of the offline engine"]
     steps = list(History(options.run / "history.jsonl"))
-    seen = json.loads((options.tower / "history.json").read_text(encoding="utf-8"))
     card["hours"] = round(sum(step.seconds for step in steps) / 3600, 2)
-    card["tower"] = {"net": seen["options"]["net"], "last": seen["history"][-1]}
+    if before is not None:
+        card["tower"] = before.card["tower"]
+    else:
+        seen = json.loads((options.tower / "history.json").read_text(encoding="utf-8"))
+        card["tower"] = {"net": seen["options"]["net"], "last": seen["history"][-1]}
     return {**card, **options.note}
 
 

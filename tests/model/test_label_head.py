@@ -17,6 +17,7 @@ from expllm.model.inference.generate import FaceVLM
 from expllm.model.inference.label_head import LabelHead
 from expllm.model.manifest import LABEL_HEAD, ModelError, read_manifest, sha256, write_manifest
 from expllm.model.tensors import save_weights
+from expllm.model.vlm import inner
 
 LABELS = label_set(7)
 WIDTH = SMALL.tower.hidden
@@ -53,12 +54,16 @@ def by_hand(folder: Path, head: LabelHead, temperature: float, *, mirrored: bool
     for flip in (False, True)[: 1 + mirrored]:
         pictures = [face.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else face for face in FACES]
         pixels = np.stack([vlm._preparer.pixels(one)["pixel_values"] for one in pictures])
-        tower = load_model(folder).model.base_model.model.model.vision_tower  # type: ignore[union-attr]
         with torch.no_grad():
-            seen = tower(torch.from_numpy(pixels)).last_hidden_state[:, 0].double()
+            seen = (
+                inner(load_model(folder).model)
+                .model.vision_tower(torch.from_numpy(pixels))
+                .last_hidden_state[:, 0]
+                .double()
+            )
         looks.append((seen @ head.weight.double().T + head.bias.double()).log_softmax(-1))
     mean = torch.stack(looks).mean(0).log_softmax(-1)
-    return (mean / temperature).log_softmax(-1).numpy()  # type: ignore[no-any-return]
+    return (mean / temperature).log_softmax(-1).numpy()
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

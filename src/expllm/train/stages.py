@@ -167,7 +167,7 @@ def open_model(recipe: Recipe, stage: StageConfig, before: Path | Preset | None)
     if isinstance(before, Path):
         bundle = load_model(before, dtype)
     elif recipe.model.init_from is not None:
-        bundle = _begun(model_folder(recipe.model.init_from), chosen, dtype, before)
+        bundle = _begun(recipe, chosen, dtype, before)
     else:
         bundle = new_bundle(
             before or chosen, label_set(8), seed=recipe.model.seed, dtype=dtype,
@@ -177,23 +177,27 @@ def open_model(recipe: Recipe, stage: StageConfig, before: Path | Preset | None)
     return bundle
 
 
-def _begun(folder: Path, chosen: Preset, dtype: torch.dtype, base: Preset | None) -> Bundle:
+def _begun(recipe: Recipe, chosen: Preset, dtype: torch.dtype, base: Preset | None) -> Bundle:
     """The model that `init_from` names, if it is of the same kind; its base weights may have moved."""
+    assert recipe.model.init_from is not None
+    folder = model_folder(recipe.model.init_from)
     manifest = read_manifest(folder)
     if manifest.merged:
         raise UsageError(
             f"model.init_from: {folder} is a merged model without adapters: use the folder that was merged"
         )
-    had = manifest.preset
-    had = replace(had, lora=replace(had.lora, dropout=chosen.lora.dropout))  # which no weight depends on
-    for name in ("name", "lora"):
-        if getattr(had, name) != getattr(chosen, name):
-            key = "model.preset" if name == "name" else "model.lora"
+    # No weight depends on dropout; whoever names no adapters goes on with those that are there.
+    lora = replace(manifest.preset.lora, dropout=chosen.lora.dropout)
+    wanted = chosen.lora if recipe.model.lora else lora
+    for key, had, asked in (
+        ("model.preset", manifest.preset.name, chosen.name), ("model.lora", lora, wanted)
+    ):  # fmt: skip
+        if had != asked:
             raise UsageError(
-                f"model.init_from: the model in {folder} has {key} {getattr(had, name)}, and the recipe "
-                f"{getattr(chosen, name)}: use the same"
+                f"model.init_from: the model in {folder} has {key} {had}, and the recipe {asked}: "
+                "use the same"
             )
-    return load_model(folder, dtype, preset=replace(base or had, lora=had.lora))
+    return load_model(folder, dtype, preset=replace(base or manifest.preset, lora=lora))
 
 
 def _train_stage(

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from expllm.core.errors import UsageError
 from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.checkpoint import load_model, save
+from expllm.model.manifest import read_manifest
 from expllm.model.shipped import model_folder
 from expllm.model.vlm import parameter_part
 
@@ -37,8 +38,8 @@ def main() -> None:
     options = parser.parse_args()
     folder = model_folder(options.model)
     wide = widened(load_model(folder), options.rank, tuple(options.targets))
-    wide.trained = (*wide.trained, "tower")
-    save(options.output, wide, {"begun": "widened from a model that was trained before"})
+    manifest = read_manifest(folder)
+    save(options.output, wide, manifest.card, manifest.extra)
     print(options.output)
 
 

@@ -11,11 +11,12 @@ from expllm.grounding.clauses import Motion, attach, clauses, is_act, meaning, m
 from expllm.grounding.combining import combined
 from expllm.grounding.meanings import ACTS
 from expllm.grounding.movements import MOUTH
-from expllm.grounding.paraphrases import restated
+from expllm.grounding.paraphrases import Restated, restated
 from expllm.grounding.places import add_halves
+from expllm.grounding.questions import Heard, heard, undone
 from expllm.grounding.scopes import mark
 from expllm.grounding.sides import ClaimDraft, add_numbers, add_sides
-from expllm.grounding.tags import Item, headed, sentences
+from expllm.grounding.tags import Item, headed, tagged
 
 if TYPE_CHECKING:
     from expllm.core.records import CoT
@@ -58,21 +59,32 @@ def read_text(text: "str | CoT") -> TextReading:
     count = 0
     told: frozenset[str] = frozenset()
     for part, start, end in headed(whole):
-        for items, tokens in sentences(whole, start, end):
-            exact = [_claim(draft, items, whole, part) for draft in _read_sentence(mark(items))]
-            free = restated(whole, tokens, part, told)
-            found = combined(exact, free)
+        for said in heard(whole, start, end):
+            found, free = _read(said, whole, part, told)
             for claim in found:
                 claims.setdefault(
                     (claim.start, claim.end, claim.units, claim.side, claim.value, claim.outside), claim
                 )
             if not found and free.speaks:
-                first, last = items[0].start, items[-1].end
+                first, last = said.tokens[0].start, said.tokens[-1].end
                 unread.append(Unread(first, last, whole[first:last], part))
             count += bool(found) or free.speaks
             told |= _told(found)
     ordered = tuple(sorted(claims.values(), key=lambda claim: (claim.start, claim.end)))
     return TextReading(ordered, tuple(unread), count)
+
+
+def _read(said: Heard, text: str, part: str, told: frozenset[str]) -> tuple[list[Claim], Restated]:
+    """The claims of what is read together, read twice, and what the free reading makes of it."""
+    items = tagged(said.tokens)
+    exact = [_claim(draft, items, text, part) for draft in _read_sentence(mark(items))]
+    free = restated(text, said.tokens, part, told)
+    found = [claim for claim in combined(exact, free) if claim.end > said.since]
+    if not said.denied:
+        return found, free
+    if found:
+        return undone(found, text, said.denied), free
+    return _read(Heard(list(said.fallback)), text, part, told)
 
 
 def _told(claims: list[Claim]) -> frozenset[str]:

@@ -16,9 +16,6 @@ _MAX_LENGTH: Final = 50_000
 MAX_ITEMS: Final = 160
 """Words of a sentence; a longer one is read in pieces."""
 
-ASKED: Final = 8
-"""Words of a question that what follows answers: "Smile? None."."""
-
 _TOKEN: Final = re.compile(
     r"(?P<aside>\b(?:i\.\s?e|e\.\s?g|viz|cf)\.)|(?P<number>(?:(?:\d{1,9})?\.\d{1,9}|\d{1,9})(?:\s?%)?)|"
     r"(?P<word>[A-Za-z]+(?:['’][A-Za-z]+)?)"
@@ -68,25 +65,32 @@ def headed(text: str) -> list[tuple[str, int, int]]:
     return [bound for bound in bounds if bound[1] < bound[2]]
 
 
-def sentences(text: str, start: int, end: int) -> Iterator[tuple[list[Item], list[Item]]]:
-    """The sentences between two characters: their tagged items, and their bare words and marks."""
+def told_and_asked(text: str, start: int, end: int) -> Iterator[tuple[list[Item], bool]]:
+    """The bare words and marks of each sentence between two characters, and whether it is a question."""
     tokens: list[Item] = []
     for match in _TOKEN.finditer(text, start, end):
-        kind = str(match.lastgroup)
-        if kind == "aside" or (match[0] == "?" and 0 < len(tokens) <= ASKED):
+        kind, asked = str(match.lastgroup), "?" in match[0]
+        if kind == "aside" or (asked and _goes_on(text, match.end(), tokens)):
             kind = "mark"
         if kind == "stop" or len(tokens) >= MAX_ITEMS:
             if tokens:
-                yield _tagged(tokens), tokens
+                yield tokens, kind == "stop" and asked
             tokens = []
         if kind != "stop":
             word = match[0].lower().replace("’", "'").removesuffix("'s")
             tokens.append(Item(kind, word, match.start(), match.end()))
     if tokens:
-        yield _tagged(tokens), tokens
+        yield tokens, False
 
 
-def _tagged(tokens: list[Item]) -> list[Item]:
+def _goes_on(text: str, end: int, tokens: list[Item]) -> bool:
+    """ "The jaw drops (why?) and stays", "smile? none": whether a sentence goes on behind its "?"."""
+    words = [token.word for token in tokens]
+    return words.count("(") > words.count(")") or text[end : end + 3].lstrip("\"'” ")[:1].islower()
+
+
+def tagged(tokens: list[Item]) -> list[Item]:
+    """The words and marks of a sentence as items that know what kind of word they are."""
     items: list[Item] = []
     i = 0
     while i < len(tokens):

@@ -58,6 +58,8 @@ _FRAME: Final = re.compile(
 )
 """ "*Some might say that* the nose is wrinkled": the audit passes over what somebody else may have said."""
 _WORD: Final = re.compile(r"[\w']+(?:-[\w']+)*")
+_CLOSING: Final = " \n*_\"')\u201d\u2019"
+"""What may stand behind the mark that ends a sentence."""
 _LONGEST: Final = max(phrase.count(" ") for phrase in AMOUNTS) + 1
 _JOINING: Final = frozenset(
     "and or to even if not perhaps maybe yet but rather also then very at once as well".split()
@@ -72,7 +74,7 @@ def stance(text: str, start: int, end: int) -> Stance:
     (<Stance.HEDGED: 'hedged'>, <Stance.ASKED: 'asked'>)
     """
     first, last = _sentence(text, start, end)
-    if text[first:last].rstrip(" \n*_\"')\u201d\u2019").endswith("?"):
+    if text[first:last].rstrip(_CLOSING).endswith("?"):
         return Stance.ASKED
     before = [*_BREAK.split(text[first:start])][-1]
     if _HEDGE.search(before) or _HEDGE.search(text[start:end]) or _BEHIND.match(text[end:last]):
@@ -107,6 +109,21 @@ def reported(text: str) -> Iterator[tuple[int, int]]:
     for sentence in _sentences(text):
         if frame := _FRAME.search(sentence):
             yield first + frame.end(), first + len(sentence)
+        first += len(sentence)
+
+
+def asked_words(text: str) -> Iterator[tuple[int, int]]:
+    """Where the words of questions stand, without the marks that end them: the audit passes over them.
+
+    >>> text = "The jaw drops. Are the brows raised?"
+    >>> [text[first:last] for first, last in asked_words(text)]
+    ['Are the brows raised']
+    """
+    first = 0
+    for sentence in _sentences(text):
+        words = sentence.rstrip(_CLOSING)
+        if words.endswith("?"):
+            yield first + len(words) - len(words.lstrip()), first + len(words.rstrip("?!"))
         first += len(sentence)
 
 

@@ -17,7 +17,7 @@ from expllm.cot.words.observations import Degree, degree_of
 from expllm.grounding.audit import REFUTING_VERDICTS, UNCHECKABLE, Audit, audit, claim_units
 from expllm.grounding.checking import MENTION
 from expllm.grounding.claims import Checked, Claim, DegreeWord, Verdict
-from expllm.rewards.assertion import Stance, reported, stacked_degrees, stance
+from expllm.rewards.assertion import Stance, asked_words, reported, stacked_degrees, stance
 
 _MOVES: Final = (Verdict.SUPPORTED, Verdict.WRONG_DEGREE)
 _SCALE: Final = {
@@ -106,8 +106,10 @@ def evidence(text: str, aus: AUVector) -> Evidence:
     tally = _Tally()
     for one in found.checked:
         tally.add(one, stance(text, one.claim.start, one.claim.end))
-    for one in _put_elsewhere(text, aus, found):
+    for one in _passed_over(text, aus, found, reported(text)):
         tally.add(one, Stance.HEDGED)
+    for one in _passed_over(text, aus, found, asked_words(text)):
+        tally.add(one, Stance.ASKED)
     supported = (
         (tally.sure | tally.hedged) - tally.false - tally.denied
     )  # a text that says both has said nothing
@@ -119,10 +121,12 @@ def evidence(text: str, aus: AUVector) -> Evidence:
     )  # fmt: skip
 
 
-def _put_elsewhere(text: str, aus: AUVector, found: Audit) -> Iterator[Checked]:
-    """Claims that somebody else is made to say, of which the audit reads none."""
+def _passed_over(
+    text: str, aus: AUVector, found: Audit, places: Iterator[tuple[int, int]]
+) -> Iterator[Checked]:
+    """Claims that somebody else is made to say, or that are only asked, of which the audit reads none."""
     read = [(one.claim.start, one.claim.end) for one in found.checked]
-    for start, end in reported(text):
+    for start, end in places:
         if not any(first < end and last > start for first, last in read):
             yield from audit(text[start:end], aus).checked
 

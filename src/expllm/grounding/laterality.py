@@ -217,6 +217,7 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
                 both = both or flagged(signs, chunks[c], "both")
                 if sides or both:
                     break
+    sides = sides or (set() if both else _opposite(signs, chunk))
     if not sides and not both and part is not None and not own:
         home = next(k for k in chunks if k.first <= part < k.last)
         sides = near or named_sides(signs, home)
@@ -245,6 +246,16 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
         home = chunks[max(of.chunk - 1, 0)]
         if home.parts and len(named_sides(signs, home)) == 1 and flagged(signs, chunk, "only"):
             of.side, of.only = next(iter(named_sides(signs, home))), True
+
+
+def _opposite(signs: list[Sign], chunk: Chunk) -> set[Side]:
+    """The side that "the other" is, where it leads a clause: of the two, the one that was not named last."""
+    other = next((i for i in span(chunk) if signs[i].has("other")), None)
+    before = signs[chunk.first : other]
+    if other is None or any(sign.has("place", "more", "less", "than") or sign.kinds for sign in before):
+        return set()  # "above the other"
+    named = next((sign.side for sign in reversed(signs[: chunk.first]) if sign.side), None)
+    return {named.other} if named else set()
 
 
 def _winking(signs: list[Sign], chunks: list[Chunk], c: int) -> set[Side]:
@@ -290,6 +301,10 @@ def _contrast(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statem
     chunk = chunks[c]
     if any(s.chunk == c and not s.negated for s in found):
         return
+    other = flagged(signs, chunk, "other")
+    if other and any(s.chunk < c and s.only and not s.side for s in found):
+        # "one brow rises; the other is relaxed": whichever it is, that much is said by "one"
+        found[:] = [s for s in found if s.chunk != c or not s.vague or s.side]
     idle = bool(chunk.noes) or any(
         signs[i].kinds & {"still", "calm", "relaxed", "level", "smooth", "open"}
         and signs[i].word not in _EASY
@@ -300,7 +315,6 @@ def _contrast(signs: list[Sign], chunks: list[Chunk], c: int, found: list[Statem
     sides = named_sides(signs, chunk)
     if not sides and c > 0 and empty(chunks[c - 1]) and not flagged(signs, chunks[c - 1], "number"):
         sides = named_sides(signs, chunks[c - 1])
-    other = flagged(signs, chunk, "other")
     told = [s for s in found if s.chunk != c and not s.negated and not s.both and has_sides(s)]
     told = [s for s in told if s.chunk < c][-1:] or told[:1]
     for last in told:

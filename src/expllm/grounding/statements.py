@@ -16,7 +16,9 @@ _VAGUE: Final = frozenset("still calm relaxed slack generic level".split())
 _PARTICLES: Final = frozenset(
     "together in out up down low high back each other one another level flat straight".split()
 )
-_SAME: Final = frozenset("after too also likewise follow following alike well same so either with".split())
+_SAME: Final = frozenset(
+    ("as well", *"after too also likewise follow following alike well same so either with".split())
+)
 _BINDS: Final = frozenset("of the a both his her its their in at each one".split())
 _TAKES_UP: Final = frozenset("one they it these both each".split())
 _RELATES: Final = frozenset(("which", "whose"))

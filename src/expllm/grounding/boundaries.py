@@ -5,6 +5,8 @@ from typing import Final
 from expllm.grounding.signs import Sign
 
 _FRONTED: Final = frozenset(("instead of", "rather than", "without", "far from", "in place of"))
+_RELATIVE: Final = frozenset(("that", "which"))
+_COPULAS: Final = frozenset("is are was were remains remain stays stay".split())
 _PRONOUNS: Final = frozenset("he she they it we one".split())
 _DETERMINERS: Final = frozenset("the a an this these that his her its their both each neither".split())
 _INSIDE: Final = frozenset("of in on at to from with under over around above below beneath between".split())
@@ -17,7 +19,22 @@ def bounded(found: list[Sign]) -> list[Sign]:
             begins = _subject_after(found, i + 1)
             if begins is not None:
                 found[begins].flags = found[begins].flags | {"break"}
+        if sign.word in _RELATIVE and i > 0 and found[i - 1].part:
+            predicate = _main_predicate(found, i + 1)
+            if predicate is not None:
+                found[predicate].flags = found[predicate].flags | {"break"}
     return found
+
+
+def _main_predicate(found: list[Sign], first: int) -> int | None:
+    """Where a clause goes on behind a relative one in it: "the lips that have parted *are* stretched"."""
+    for i in range(first + 1, len(found)):
+        if found[i].has("comma", "and", "or", "break"):
+            return None
+        before = found[i - 1]
+        if found[i].word in _COPULAS and (before.kinds or before.part or before.degree):
+            return i if _moves_on(found, i + 1) else None
+    return None
 
 
 def _subject_after(found: list[Sign], first: int) -> int | None:

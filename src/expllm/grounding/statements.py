@@ -10,6 +10,7 @@ from expllm.core.vocabulary import Side
 from expllm.grounding.chunks import Chunk, names_place
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.movements import MOVES, NEGATIVE, TABLES, affirmed_kinds, denied_kinds
+from expllm.grounding.presence import DENYING, denies_being, is_unknown, tells_being
 from expllm.grounding.signs import Sign
 
 _VAGUE: Final = frozenset("still calm relaxed slack generic level".split())
@@ -21,31 +22,12 @@ _SAME: Final = frozenset(
 )
 _BINDS: Final = frozenset("of the a both his her its their in at each one".split())
 _TAKES_UP: Final = frozenset("one they it these both each".split())
+_RESTRICTS: Final = frozenset(("that", "which", "who"))
 _RELATES: Final = frozenset(("which", "whose"))
 _ONLOOKERS: Final = frozenset("i we you".split())
 _WHATEVER: Final = frozenset("whatever whoever whichever".split())
 _DETERMINERS: Final = frozenset("the a an his her my our their".split())
 _SOMEONE: Final = frozenset("he she person man woman subject patient face i we gaze".split())
-_NOT: Final = frozenset(
-    (
-        *"not never cannot don't doesn't didn't isn't aren't wasn't weren't hasn't haven't hadn't".split(),
-        *("won't", "can't", "couldn't", "wouldn't", "not a", "not any", "not one"),
-    )
-)
-_HELPING: Final = frozenset(
-    "be been being is are was were do does did have has had to at all here yet even ever in it this a an "
-    "the any "
-    "quite really clearly truly actually now once for moment so much as".split()
-)
-_BEING: Final = re.compile(
-    "seen|see(?!m)|some|present|there|visib|eviden|apparent|observ|note|notic|detect|elicit|found|find|record|identif|"
-    "discern|appear|occur|happen|com[ei]|came|show|aris|arose|emerg|develop|materiali|manifest|exist|regist|"
-    "featur|figur|follow|arriv|tak|took|involv|includ|mad|mak|perform|produc|creat|confirm|demonstr|report|"
-    "apprec|document|perce|measur|part|place|attempt|giv|offer|add|achiev|reach|succe|set|belong|contribut|play|"
-    "accompan|join|particip|noted|obtain|register|display|exhibit|express|among|on|one|possible|what|required|"
-    "enter|engag|activ|work|move|mov|stir|budg|change|react|respond"
-)
-"""Beginnings of words for being there, and for taking part."""
 _OTHERS: Final = frozenset(
     "head gaze neck shoulders shoulder body posture hair camera mood light lighting beard glance tongue hand "
     "hands viewer background".split()
@@ -170,6 +152,15 @@ class Reader:
         kinds = self.signs[move].kinds & TABLES[str(self.signs[part].part)].keys()
         return bool(kinds - NEGATIVE if names_place(self.signs, part) and move != part - 1 else kinds)
 
+    def _named_before(self, c: int, move: int) -> list[int]:
+        """The part right before a relative clause, "over lids that have *tensed*", or the topic."""
+        chunk = self.chunks[c]
+        name = self.signs[chunk.first - 1].part if chunk.first else None
+        restricts = name and self.signs[chunk.first].word in _RESTRICTS
+        if restricts and not self.signs[move].kinds.isdisjoint(TABLES[str(name)]):
+            return [chunk.first - 1]
+        return self._topic(c, move)
+
     def _parts_of(self, c: int, move: int) -> list[int]:
         own = [p for p in self.chunks[c].parts if self._fits(p, move)]
         if subjects := [p for p in own if not names_place(self.signs, p)]:
@@ -179,8 +170,8 @@ class Reader:
             return own[:1]  # "*nothing happens* to the lids"
         marks = bool(self.signs[move].kinds & _MARKS)  # "creases across the forehead"
         if marks or any(self._subject(p) for p in self.chunks[c].parts):
-            return own[:1] or (self._topic(c, move) or self._ahead(c, move) if marks else [])
-        return self._topic(c, move) or own[:1] or self._ahead(c, move)
+            return own[:1] or (self._named_before(c, move) or self._ahead(c, move) if marks else [])
+        return self._named_before(c, move) or own[:1] or self._ahead(c, move)
 
     def _distance(self, part: int, move: int) -> float:
         """How far a part is from its movement; "pull of the corners" and "brow elevation" belong together."""
@@ -215,7 +206,9 @@ class Reader:
         of_act = any(act < move for act in chunk.acts) and not taken_up  # "*a grin* splits the face"
         if seen or of_others or of_act or self.signs[chunk.first].word in _WHATEVER:
             return []  # "while *the head* does not turn"
-        for earlier in range(c - 1, max(-1, c - 1 - _BACK), -1):
+        nearest = range(c - 1, max(-1, c - 1 - _BACK), -1)
+        # "the corners, above a chin that is raised, *turn down*": of the corners
+        for earlier in sorted(nearest, key=self._only_places):
             fitting = [p for p in self.chunks[earlier].parts if self._fits(p, move)]
             if self.chunks[earlier].general and not taken_up:
                 continue
@@ -228,6 +221,10 @@ class Reader:
                 return [best, *self._listed(earlier, best, move)]
         return []
 
+    def _only_places(self, c: int) -> bool:
+        parts = self.chunks[c].parts
+        return bool(parts) and not any(self._subject(p) for p in parts)
+
     def _taken_up(self, chunk: Chunk, move: int) -> bool:
         """ "the right *one* has gone up", "now *they* come down": of the part that was named before."""
         return any(self.signs[i].word in _TAKES_UP for i in range(chunk.first, move)) or (
@@ -237,7 +234,7 @@ class Reader:
     def _someone(self, chunk: Chunk, move: int) -> bool:
         """ "*he* watches", "*the chairman* waits", "*the face* is calm": not of a part."""
         words = self.signs[chunk.first : move]
-        named = any(s.word in _DETERMINERS and _unknown(t) for s, t in pairwise(words))
+        named = any(s.word in _DETERMINERS and is_unknown(t) for s, t in pairwise(words))
         waits = _WATCHES.match(self.signs[move].word) and not chunk.noes
         return bool(waits) or named or any(sign.word in _SOMEONE for sign in words)
 
@@ -355,21 +352,15 @@ class Reader:
             return True
         fronted = self.signs[chunk.first].word in ("of", "to")  # "of puckering the lips show no trace"
         after = [
-            n for n in chunk.noes if fronted or (self.signs[n].has("after") and self._of_being(chunk, n))
+            n
+            for n in chunk.noes
+            if fronted or (self.signs[n].has("after") and denies_being(self.signs, chunk, n))
         ]
         if chunk.noes:
             return bool(after) and not any(m > after[0] for m in (*chunk.moves, *chunk.acts))
         if c + 1 < len(self.chunks) and (self._cleft(c) or self._parted(c)):
             return True
         return c > 0 and (self._announced(c) or self._carried_denial(c))
-
-    def _of_being(self, chunk: Chunk, no: int) -> bool:
-        """Whether what is denied behind a movement is that it is there: "is *not seen*", "is *not posed*"."""
-        if self.signs[no].word not in _NOT:
-            return True
-        said = (s for s in self.signs[no + 1 : chunk.last] if s.word not in _HELPING and not s.degree)
-        first = next(said, None)
-        return first is None or bool(_BEING.match(first.word)) or not _unknown(first)
 
     def _cleft(self, c: int) -> bool:
         """ "a frown is *what this forehead refuses*"."""
@@ -388,7 +379,7 @@ class Reader:
             return False
         no = predicate.noes[0]
         behind = self.signs[no + 1 : predicate.last]
-        there = self.signs[no].word not in _NOT or any(_BEING.match(one.word) for one in behind)
+        there = self.signs[no].word not in DENYING or any(tells_being(one) for one in behind)
         denies = self.signs[no].has("after") and there
         first = self.signs[predicate.first].word
         begins = first in _BEFORE_ABSENCE or no == predicate.first == predicate.last - 1
@@ -478,12 +469,6 @@ class Reader:
             last.signs |= set(chunk.noes)
 
 
-def _unknown(sign: Sign) -> bool:
-    bare = sign.part or sign.kinds or sign.acts or sign.degree or sign.side or sign.flags
-    return not bare and sign.word not in _PLAIN
-
-
-_PLAIN: Final = frozenset("face features muscles muscle skin whole rest region area".split())
 _MEMBER: Final = 3
 _INCLUDING: Final = frozenset(("such as", "like", "including", "especially", "such"))
 _FOUND: Final = frozenset("found finds find finding saw sees see got gets met meets".split())

@@ -411,7 +411,7 @@ def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0
     if sign.kinds & {*_MOODS, "tense"} and (after in _STATES or before.has("means") or before.word == "as"):
         return True
     if sign.kinds <= {"generic", "shift"} and chunk.noes and not sign.has("no"):
-        far = 8 if any(signs[n].word == "nothing" for n in chunk.noes) else 4
+        far = 8 if any(signs[n].word == "nothing" or _of_no_part(signs, n) for n in chunk.noes) else 4
         return not any(0 < i - n <= far or n > i for n in chunk.noes)
     described = sign.word in _ADJECTIVES and before.word in ("a", "an", "the")
     if described and not _ends_or_moves(signs, chunk, i):
@@ -426,6 +426,11 @@ def _no_movement(signs: list[Sign], chunk: Chunk, i: int) -> bool:  # noqa: PLR0
         noun = i + 1 < len(signs) and signs[i + 1].word.split()[0] == "of"  # "the red *part of* the lips"
         return noun or before.word in _OF_PART
     return False
+
+
+def _of_no_part(signs: list[Sign], no: int) -> bool:
+    """ "*no part of* the mouth moves"."""
+    return signs[no].word == "no" and no + 1 < len(signs) and signs[no + 1].word == "part"
 
 
 def _ends_or_moves(signs: list[Sign], chunk: Chunk, i: int) -> bool:

@@ -43,6 +43,7 @@ _SIGNS_OF: Final = frozenset(("sign of", "signs of", "evidence of", "impression 
 _GONE: Final = frozenset(
     "gone vanished vanishes faded fades fled disappeared disappears died erased wiped extinguished".split()
 )
+_HAVING: Final = frozenset("has have had having".split())
 _HALVED: Final = frozenset({"mouth", "lips", "brows"})
 _BEFORE_ACTS: Final = frozenset("broad wide tight open flat thin big closed".split())
 _SIZES: Final = frozenset("small large big thin tiny huge little soft gentle deep heavy light mild".split())
@@ -297,6 +298,8 @@ def _of_sides(sign: Sign, before: Sign, after: Sign, later: Sign) -> None:
     if "only" in sign.flags and (much.degree or much.has("more", "less")):
         sign.flags = sign.flags - {"only", "one"}
     plain = after.flags or after.part or after.kinds or after.side or after.word in _OF_A_PAIR
+    if sign.word == "left" and before.word in _HAVING and not after.part:
+        sign.side, sign.kinds = None, _NONE  # "the smile has *left* her"
     if "other" in sign.flags and sign.word == "other" and (not plain or before.word == "any"):
         sign.flags = sign.flags - {"other"}
     if sign.word == "left alone" and (before.word in _OWNERS or before.has("place")):

@@ -48,11 +48,9 @@ def _alone(signs: list[Sign], chunk: Chunk, found: list[Statement]) -> None:
         return
     if empty(chunk) and len(named_sides(signs, chunk)) == 1 and not chunk.noes:
         last = next((s for s in reversed(found) if max(s.signs) < chunk.first), None)
-        if last and not last.negated and not last.side and not last.both and has_sides(last):
-            last.side, last.only = (
-                next(iter(named_sides(signs, chunk))),
-                True,
-            )  # "and it was there *on the left only*"
+        side = next(iter(named_sides(signs, chunk)))
+        if last and not last.negated and last.side in (None, side) and not last.both and has_sides(last):
+            last.side, last.only = side, True  # "and it was there *on the left only*"
         return
     if len(chunk.parts) != 1:
         return

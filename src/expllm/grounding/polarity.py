@@ -8,10 +8,12 @@ from bisect import bisect_left
 from functools import lru_cache
 from typing import Final
 
+from expllm.grounding.absences import ABSENCES
 from expllm.grounding.signs import TABLE, Sign
 from expllm.grounding.turn_patterns import EFFECTS, turns_of
 
 _TURNS: Final = [
+    *ABSENCES,
     *turns_of(
         "through",
         (
@@ -44,7 +46,7 @@ _TURNS: Final = [
         (
             "typical characteristic diagnostic indicative expected",
             r"(?P<affirm>(?:so |normally |usually )?(?:typical|characteristic|diagnostic|indicative|"
-            r"expected) (?:of|in|for|with) (?:\w+ ){1,3}?)(?=BE )",
+            r"expected) (?:of|in|for|with) (?:\w+ ){1,3}?)(?=BE |never |DO not |fails? )",
         ),
         (
             "missing absent lacking wanting",
@@ -357,7 +359,8 @@ _TURNS: Final = [
         (
             "reach reaches extend extends spread spreads touch touches reached",
             r"(?:never|DO not|(?:do|does|did)n't|fails? to|failed to) (?:quite |even )?(?:reach(?:es|ed)?|"
-            r"extends?(?: to)?|spreads?(?: to)?|touch(?:es)?)(?! (?:the|his|her|their) eyes)"
+            r"extends?(?: to)?|spreads?(?: to)?|touch(?:es)?)(?! (?:to )?(?:the|his|her|their) (?:left |"
+            r"right )?eyes?)"
             r"(?! (?:each|one))",
         ),
         (

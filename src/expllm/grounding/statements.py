@@ -113,6 +113,9 @@ class Reader:
                     self._add_act(c, act)
             if not links and not chunk.acts:
                 self._ellipsis(c)
+            only = any(self.signs[i].has("only") for i in range(chunk.first, chunk.last))
+            if only and not chunk.parts and not any(one.chunk == c for one in self.found):
+                chunk.linked = False  # "and *the movement* does not extend to the right"
         return self.found
 
     def _add_act(self, c: int, act: int) -> None:

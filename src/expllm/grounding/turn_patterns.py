@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from expllm.core.vocabulary import Side
 from expllm.grounding.claims import DegreeWord
 from expllm.grounding.signs import TABLE, Sign
 
@@ -17,6 +18,9 @@ EFFECTS: Final[dict[str, Sign]] = {
     "rest": Sign("", 0, 0, kinds=frozenset({"still"})),
     "more": Sign("", 0, 0, flags=frozenset({"more"})),
     "lessthan": Sign("", 0, 0, flags=frozenset({"less", "than"})),
+    "onlyleft": Sign("", 0, 0, side=Side.LEFT, flags=frozenset({"only"})),
+    "onlyright": Sign("", 0, 0, side=Side.RIGHT, flags=frozenset({"only"})),
+    "stir": Sign("", 0, 0, kinds=frozenset({"generic"})),
     "only": Sign("", 0, 0, flags=frozenset({"only"})),
     "minimal": Sign("", 0, 0, degree=DegreeWord.MINIMAL),
     "slight": Sign("", 0, 0, degree=DegreeWord.SLIGHT),

@@ -14,6 +14,7 @@ from expllm.grounding.evenness import compared_parts, settle_evenness, settle_mo
 from expllm.grounding.laterality import settle_sides
 from expllm.grounding.movements import LOWER_FACE, MOUTH
 from expllm.grounding.polarity import turned
+from expllm.grounding.shapes import settle_shapes
 from expllm.grounding.signs import Sign, signs
 from expllm.grounding.statements import Reader, Statement
 from expllm.grounding.tags import Item
@@ -46,7 +47,7 @@ def restated(text: str, tokens: list[Item], part: str, told: frozenset[str] = fr
     """
     turns = turned([token.word for token in tokens])
     codes = coded(text, tokens)
-    words = bounded(in_context(signs(tokens, {**turns, **codes} if codes else turns)))
+    words = bounded(settle_shapes(in_context(signs(tokens, {**turns, **codes} if codes else turns))))
     if not any(word.part or word.acts or word.has(CODED) or word.word in ABOUT_FACES for word in words):
         return Restated([], False, False, [])
     chunks = chunked(words)

@@ -181,8 +181,9 @@ def _as_can_be(found: list[Sign], i: int) -> bool:
 
 def _of_acts(found: list[Sign], i: int) -> None:
     """ "the smile had *gone* out of his mouth", "the frown *faded*": it is there no more."""
-    for later in found[i + 1 : i + 5]:
-        if later.word in _GONE:
+    for k, later in enumerate(found[i + 1 : i + 5], i + 1):
+        traces = any(one.degree in _LOW for one in found[k + 1 : k + 4])  # "fades *a little*": is still there
+        if later.word in _GONE and not traces:
             later.flags, later.kinds = later.flags | {"no", "after"}, _NONE
 
 

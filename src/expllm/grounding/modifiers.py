@@ -283,7 +283,8 @@ GENERAL_WORDS: Final = frozenset(
 """The clause speaks of faces in general."""
 
 NEUTRAL: Final = phrases(
-    "as well, at any point, at any one point, at this point, at that point, at some point, settles nothing, "
+    "as well, if only, looks hard, look hard, looking hard, stares hard, stare hard, staring hard, at any "
+    "point, at any one point, at this point, at that point, at some point, settles nothing, "
     "settle nothing, "
     "outward display, outward expression, outward sign, outward signs, outward show, outward appearance, "
     "outwardly, well rounded, half hearted, half heartedly, the movements, these movements, at least, at "

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from expllm.grounding.asides import settle_asides
 from expllm.grounding.boundaries import bounded
 from expllm.grounding.chunks import Chunk, chunked
 from expllm.grounding.claims import Claim
@@ -31,12 +32,14 @@ class Restated:
         speaks: It speaks of a movement of this face, read or not.
         interprets: It says what the face may mean, or quotes a number, as explanations do.
         general: Character ranges that speak of faces in general, or only suppose.
+        idle: Where words begin that look like a degree or a side and are none.
     """
 
     claims: list[Claim]
     speaks: bool
     interprets: bool
     general: list[tuple[int, int]]
+    idle: frozenset[int] = frozenset()
 
 
 def restated(text: str, tokens: list[Item], part: str, told: frozenset[str] = frozenset()) -> Restated:
@@ -47,7 +50,9 @@ def restated(text: str, tokens: list[Item], part: str, told: frozenset[str] = fr
     """
     turns = turned([token.word for token in tokens])
     codes = coded(text, tokens)
-    words = bounded(settle_shapes(in_context(signs(tokens, {**turns, **codes} if codes else turns))))
+    words = settle_shapes(in_context(signs(tokens, {**turns, **codes} if codes else turns)))
+    idle = settle_asides(words)
+    words = bounded(words)
     if not any(word.part or word.acts or word.has(CODED) or word.word in ABOUT_FACES for word in words):
         return Restated([], False, False, [])
     chunks = chunked(words)
@@ -73,7 +78,7 @@ def restated(text: str, tokens: list[Item], part: str, told: frozenset[str] = fr
         found = [one for one in found if not _within(one, face.spans, face.places)] + face.statements
         general += [(words[first].start, words[last - 1].end) for first, last in face.spans]
     claims = [_claim(one, words, text, part) for one in found]
-    return Restated(claims, speaks_of_movement(words, chunks), interprets, general)
+    return Restated(claims, speaks_of_movement(words, chunks), interprets, general, idle)
 
 
 def _within(of: Statement, spans: list[tuple[int, int]], places: list[tuple[int, int]]) -> bool:

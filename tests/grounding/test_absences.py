@@ -17,6 +17,9 @@ from told_faces import alarms
     ("A raise of the brows might have been expected, but there is none.", "brow raise"),
     ("The frown that should be there is not.", "brow lower"),
     ("The smile expected in happiness never develops.", "lip corner pull"),
+    ("The lowered brows that anger calls for do not show.", "brow lower"),
+    ("The raise of the brows, though expected, does not take place.", "brow raise"),
+    ("A wrinkled nose would be expected and is absent.", "nose wrinkle"),
     ("The smile has left her face.", "lip corner pull"),
 ])  # fmt: skip
 def test_what_was_expected_and_does_not_come(text: str, moves: str) -> None:
@@ -49,6 +52,8 @@ def test_what_was_expected_and_comes(text: str, moves: str) -> None:
     ("The left eye closes; the closure does not extend to the right.", "left eye close", "eye close"),
     ("The left brow rises, and the movement does not cross over to the right.",
      "left brow raise", "brow raise"),
+    ("The left brow rises, but none of this reaches the right.", "left brow raise", "brow raise"),
+    ("The smile is not carried across to the left corner.", "right lip corner pull", "lip corner pull"),
     ("The closure spares the right eye.", "left eye close", "eye close"),
     ("The brow lift leaves the left side untouched.", "right brow raise", "brow raise"),
     ("A smile that never gets as far as the left side.", "right lip corner pull", "lip corner pull"),

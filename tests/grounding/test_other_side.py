@@ -17,6 +17,7 @@ from told_faces import alarms
     ("The left corner of the lips is drawn sideways; the other corner is relaxed.",
      "left lip corner stretch", "lip corner stretch"),
     ("One brow, the left, rises; the other is slack.", "left brow raise", "brow raise"),
+    ("Only one corner climbs, the right; the other is at rest.", "right lip corner pull", "lip corner pull"),
     ("One brow rises; the other is relaxed.", "right brow raise", "brow raise"),
     ("The left brow rises; the other falls.",
      "left brow raise, right brow lower", "left brow raise, left brow lower"),

@@ -41,6 +41,8 @@ def test_a_question_claims_nothing_and_leaves_nothing_unread(text: str) -> None:
     ("How far does the jaw drop? A little.", "jaw drop 0.2", "jaw drop 0.9"),
     ("Which brow is raised? The left one, slightly.", "left brow raise 0.2", "right brow raise 0.2"),
     ("Are the brows lowered? The jaw drops.", "jaw drop", "brow lower"),
+    ("Any smile? None at all.", "", "lip corner pull"),
+    ("And the cheeks? At rest.", "", "cheek raiser"),
     ("And the jaw? It hangs open.", "jaw drop", ""),
     ("Smile? Yes. Frown? None.", "lip corner pull", "lip corner pull, brow lower"),
 ])  # fmt: skip

@@ -41,6 +41,8 @@ def test_other_pits_and_depressions(text: str, moves: str, otherwise: str) -> No
     "The cheeks are rounded and pushed up toward the eyes.",
     "The cheeks have gathered into round apples below the eyes.",
     "The cheeks swell and rise.",
+    "The cheeks puff upward toward the lower lids.",
+    "The cheeks, swollen upward, catch the light.",
     "The cheeks are plumped up.",
 ])  # fmt: skip
 def test_cheeks_that_swell_upward_are_raised(text: str) -> None:

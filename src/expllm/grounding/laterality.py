@@ -206,6 +206,7 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
     told = named_sides(signs, chunk)
     both = flagged(signs, chunk, "both")
     sides = (near if own else set()) or told
+    sides = sides or (set() if both else _opposite(signs, chunk))
     if not sides and not both:
         for c in (of.chunk + 1, of.chunk - 1):
             quoted = 0 <= c < len(chunks) and flagged(signs, chunks[c], "number")  # "(0.198 left, 0.206 "
@@ -215,7 +216,6 @@ def _side(signs: list[Sign], chunks: list[Chunk], of: Statement) -> None:
                 both = both or flagged(signs, chunks[c], "both")
                 if sides or both:
                     break
-    sides = sides or (set() if both else _opposite(signs, chunk))
     if not sides and not both and part is not None and not own:
         home = next(k for k in chunks if k.first <= part < k.last)
         sides = near or named_sides(signs, home)

@@ -58,7 +58,7 @@ class Heard:
         tokens: The words and marks.
         since: Only what is claimed behind this character is claimed; before it stands a question.
         denied: The end of the answer that denies what `tokens` ask; 0 where nothing is asked.
-        fallback: The same with its answer, where nothing is read out of the question alone.
+        fallback: A question with its answer, to be read where nothing is read out of `tokens`.
     """
 
     tokens: list[Item]
@@ -109,6 +109,8 @@ def _answered(question: list[Item], answer: list[Item]) -> Iterator[Heard]:
     words = _words(answer)
     if question[0].word == "how" and len(question) > _HOW_MUCH:
         question = question[_HOW_MUCH:]  # "*How far* does the jaw drop?"
+    if question[0].word == "any" and question[1:]:
+        question = question[1:]  # "*Any* smile? None."
     mark = Item("mark", "?", question[-1].end, question[-1].end + 1)
     if denial := _NO.match(words):
         used = denial[0].count(" ") + 1
@@ -119,7 +121,8 @@ def _answered(question: list[Item], answer: list[Item]) -> Iterator[Heard]:
     elif consent := _YES.match(words):
         yield Heard([*question, *answer[consent[0].count(" ") + 1 :]])
     elif _brief(answer):
-        yield Heard([*question, mark, *answer])
+        comma = Item("mark", ",", mark.start, mark.end)  # "And the cheeks? At rest."
+        yield Heard([*question, mark, *answer], fallback=(*question, comma, *answer))
     elif answer[0].word in _PRONOUNS:
         yield Heard([*question, mark, *answer], since=answer[0].start)
 

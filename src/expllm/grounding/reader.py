@@ -83,11 +83,9 @@ def _read(said: Heard, text: str, part: str, told: frozenset[str]) -> tuple[list
             item.kind, item.value = "filler", None  # "*very* quickly"
     exact = [_claim(draft, items, text, part) for draft in _read_sentence(mark(items))]
     found = [claim for claim in combined(exact, free) if claim.end > said.since]
-    if not said.denied:
-        return found, free
-    if found:
-        return undone(found, text, said.denied), free
-    return _read(Heard(list(said.fallback)), text, part, told)
+    if not found and said.fallback:
+        return _read(Heard(list(said.fallback)), text, part, told)
+    return (undone(found, text, said.denied) if said.denied else found), free
 
 
 def _told(claims: list[Claim]) -> frozenset[str]:

@@ -18,7 +18,7 @@ _NEAR: Final = 7
 """Signs from a pit to the part that it lies beside."""
 _DIMPLED: Final = frozenset({"dimple", "inward"})
 
-_SWELLING: Final = re.compile(r"(?:swell|swoll|bulg|round|plump|fat|big|expand)")
+_SWELLING: Final = re.compile(r"(?:puff|swell|swoll|bulg|round|plump|fat|big|expand)")
 _AIR: Final = re.compile(
     r"(?:.* )?(?:air|breath|wind|balloon\w*|inflat\w+|puff\w*|blow\w*|blew|outwards?|hamster|chipmunk|"
     r"globes?|sails?)"
@@ -86,15 +86,20 @@ def _lies_beside_mouth(found: list[Sign], i: int, noun: str) -> bool:
 def _settle_swelling(found: list[Sign], i: int) -> None:
     """ "the cheeks *swell* upward", "*bulge* under the eyes" lifts them, "with air" does not."""
     sign, clause = found[i], _clause(found, i)
-    if not any(found[k].part == "cheeks" for k in clause):
+    before = found[clause.start - 2].part if clause.start > 1 else None  # "the cheeks, *swollen* upward, ..."
+    if before != "cheeks" and not any(found[k].part == "cheeks" for k in clause):
         return
-    if any(_AIR.fullmatch(found[k].word) for k in clause):
+    if any(_AIR.fullmatch(found[k].word) for k in clause if k != i):
         for k in clause:
             if found[k].part == "under eyes":
                 found[k].part = None  # where, and no part that swells
         return
     plumped = sign.word.startswith("plump") and [one.word for one in found[i + 1 : i + 2]] == ["up"]
-    if plumped or any(_lifts(found, clause, k) for k in clause if k != i) or _crowds(found, clause):
+    if sign.word.startswith("puff"):
+        lifted = any(_UPWARD.fullmatch(found[k].word) for k in clause)
+    else:
+        lifted = any(_lifts(found, clause, k) for k in clause if k != i) or _crowds(found, clause)
+    if plumped or lifted:
         sign.kinds = _LIFTED
 
 

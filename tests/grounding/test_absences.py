@@ -19,6 +19,7 @@ from told_faces import alarms
     ("The smile expected in happiness never develops.", "lip corner pull"),
     ("The lowered brows that anger calls for do not show.", "brow lower"),
     ("The raise of the brows, though expected, does not take place.", "brow raise"),
+    ("A smile is expected; it does not come.", "lip corner pull"),
     ("A wrinkled nose would be expected and is absent.", "nose wrinkle"),
     ("The smile has left her face.", "lip corner pull"),
 ])  # fmt: skip
@@ -54,6 +55,7 @@ def test_what_was_expected_and_comes(text: str, moves: str) -> None:
      "left brow raise", "brow raise"),
     ("The left brow rises, but none of this reaches the right.", "left brow raise", "brow raise"),
     ("The smile is not carried across to the left corner.", "right lip corner pull", "lip corner pull"),
+    ("The smile is cut off at the left corner.", "right lip corner pull", "lip corner pull"),
     ("The closure spares the right eye.", "left eye close", "eye close"),
     ("The brow lift leaves the left side untouched.", "right brow raise", "brow raise"),
     ("A smile that never gets as far as the left side.", "right lip corner pull", "lip corner pull"),

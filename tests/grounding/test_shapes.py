@@ -13,6 +13,7 @@ from told_faces import alarms
     "Shallow depressions develop at the sides of the mouth.",
     "A small depression forms beside the left lip corner.",
     "The mouth corners sink into small pits.",
+    "A little pit has formed just outside the left mouth corner.",
     "Small dents flank the mouth.",
     "Small hollows appear in both cheeks.",
 ])  # fmt: skip

@@ -44,13 +44,14 @@ _NEVER: Final = (
 _SHORT_OF: Final = (
     r"(?:(?:never|DO not|(?:do|does|did)n't|cannot|CAN not|fails? to|failed to|HAVE not|(?:has|have|"
     r"had)n't)(?: (?:quite|even|ever|fully|really|actually))? (?:extend(?:s|ed)?(?: over)? (?:to|into|onto)|"
-    r"spreads?(?: over)? (?:to|into|onto)|carr(?:y|ies) over to|cross(?:es)?(?: over)? (?:to|into)|"
+    r"spreads?(?: over)? (?:to|into|onto)|carr(?:y|ies)(?: over)? to|cross(?:es)?(?: over)? (?:to|into)|"
     r"continues? (?:to|into|on)|(?:gets?|goes|go|comes?|runs?|travels?|stretch(?:es)?|makes?) (?:as far as|"
     r"over to|across to|it to)|involves?|includes?|affects?|engages?|takes? in)|BE (?:not|never) (?:carried|"
     r"extended|continued|repeated|shared|taken up|passed on)(?: (?:over|across|on))? (?:to|into|onto|on|by)|"
-    r"(?:stops?|stopped|stopping|ends?|ended|halts?)(?: well| just)? (?:short of|before(?: it "
-    r"reaches| reaching)?)|(?:leav(?:es?|ing)|left) out|spar(?:es?|ed|ing)|bypass(?:es|ed)?|skips?|skipped|"
-    r"excludes?|omits?|has no counterpart (?:on|at|in)|BE (?:absent|missing) (?:from|on|at))"
+    r"(?:stops?|stopped|stopping|ends?|ended|halts?)(?: well| just)? (?:short of|before(?: it reaches| "
+    r"reaching)?)|BE cut (?:off|short) (?:at|before)|(?:leav(?:es?|ing)|left) out|spar(?:es?|ed|ing)|"
+    r"bypass(?:es|ed)?|skips?|skipped|excludes?|omits?|has no counterpart (?:on|at|in)|BE (?:absent|missing) "
+    r"(?:from|on|at))"
 )
 _REACH: Final = (
     r"(?:never|DO not|(?:do|does|did)n't|cannot|CAN not|fails? to|failed to|HAVE not|(?:has|have|had)n't)(?: "
@@ -107,10 +108,11 @@ ABSENCES: Final = [
         (
             "expected anticipated predicted awaited",
             rf"(?P<affirm>(?:was|is|were|are|would (?:be|have been)|might (?:be|have been)) (?:to be "
-            rf")?(?:expected|anticipated|predicted|awaited)(?: (?:here|in \w+))?) (?P<absent>(?:, )?(?:but|"
-            rf"yet|and|though|only) (?:(?:(?:it|they|this|that|these|the \w+) )?{_STAYS_AWAY}|there (?:is|"
-            rf"was) (?:none|nothing)|(?:none|nothing of the (?:kind|sort)|no sign of (?:it|one|them)) "
-            rf"(?:{_COMES}|is|are|was|were|can be|CAN be)(?: SEEN| to be (?:seen|found))?)){_END}",
+            rf")?(?:expected|anticipated|predicted|awaited)(?: (?:here|in \w+))?) (?P<absent>(?:[,;] (?:but "
+            rf"|yet |and |though |only )?|(?:but|yet|and|though|only) )(?:(?:(?:it|they|this|that|these|the "
+            rf"\w+) )?{_STAYS_AWAY}|there (?:is|was) (?:none|nothing)|(?:none|nothing of the (?:kind|sort)|"
+            rf"no sign of (?:it|one|them)) (?:{_COMES}|is|are|was|were|can be|CAN be)(?: SEEN| to be "
+            rf"(?:seen|found))?)){_END}",
         ),
     ),
     *turns_of(

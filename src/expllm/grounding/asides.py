@@ -20,7 +20,7 @@ _TIMES: Final = frozenset(
     "long brief quick sudden slow rapid".split()
 )
 """What a word of degree before it says how much of, in place of a movement."""
-_STEPS: Final = frozenset(("a", "an", "of", "the", "some", "of the", "way"))
+_STEPS: Final = frozenset(("too", "a", "an", "of", "the", "some", "of the", "way"))
 _LITTLE: Final = 3
 """Words between a degree and the time that it measures."""
 _LAPSES: Final = frozenset("well long shortly just little half".split()) | {"a little", "a bit", "a good"}

@@ -295,6 +295,8 @@ def _plain(sign: Sign) -> bool:
 
 def _of_sides(sign: Sign, before: Sign, after: Sign, later: Sign) -> None:
     """ "*only* slightly" is no side, "the *other* features" are of no pair, "his *left alone*" is one."""
+    if sign.word == "just" and after.has("place"):
+        sign.flags = sign.flags - {"only", "one"}  # "*just* outside the left corner"
     much = later if after.word in ("a", "an", "by", "with") else after
     if "only" in sign.flags and (much.degree or much.has("more", "less")):
         sign.flags = sign.flags - {"only", "one"}

@@ -11,7 +11,7 @@ _BESIDE: Final = frozenset(
 )
 _AT: Final = frozenset(("at", "in", "into", "flank", "flanks", "mark", "marks", "flanking", "marking", "dot"))
 _DRAWN: Final = frozenset("sink sinks sank sunk sinking fall falls fell form forms dip dips".split())
-_SIZES: Final = frozenset("small little tiny".split())
+_SIZES: Final = frozenset(("small", "little", "a little", "tiny"))
 _INTO: Final = 4
 """Signs from a verb to the pits that something sinks into."""
 _NEAR: Final = 7

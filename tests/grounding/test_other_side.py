@@ -33,6 +33,7 @@ def test_the_other_is_the_one_that_was_not_named(text: str, moves: str, otherwis
     ("The left brow rises. The other does too.", "brow raise"),
     ("The left brow rises higher than the other.", "left brow raise 0.7, right brow raise 0.4"),
     ("The left brow rises; the other features are relaxed.", "left brow raise"),
+    ("The right lip corner is lifted, a likely companion of a smile.", "right lip corner pull"),
     ("The left brow rises; the lids are relaxed.", "brow raise"),
 ])  # fmt: skip
 def test_where_the_other_moves_too_or_is_of_no_pair(text: str, moves: str) -> None:

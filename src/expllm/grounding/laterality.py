@@ -250,7 +250,9 @@ def _opposite(signs: list[Sign], chunk: Chunk) -> set[Side]:
     """The side that "the other" is, where it leads a clause: of the two, the one that was not named last."""
     other = next((i for i in span(chunk) if signs[i].has("other")), None)
     before = signs[chunk.first : other]
-    if other is None or any(sign.has("place", "more", "less", "than") or sign.kinds for sign in before):
+    if other is None or (signs[other + 1 : other + 2] and signs[other + 1].word == "of"):
+        return set()  # "a likely *companion of* a smile"
+    if any(sign.has("place", "more", "less", "than") or sign.kinds for sign in before):
         return set()  # "above the other"
     named = next((sign.side for sign in reversed(signs[: chunk.first]) if sign.side), None)
     return {named.other} if named else set()

@@ -44,7 +44,13 @@ def test_lora_by_the_formula(name: str) -> None:
         assert found["tower_lora"] == sum(2 * rank * (9 + 1) * width for width in tower.widths)
     else:
         assert found["tower_lora"] == tower.layers * 2 * rank * 2 * tower.hidden
-    assert found["language_lora"] == language.layers * rank * (3 * language.hidden + kv)
+    wide, inner = language.hidden, language.intermediate
+    sizes = {
+        "q_proj": 2 * wide, "o_proj": 2 * wide, "k_proj": wide + kv, "v_proj": wide + kv,
+        "gate_proj": wide + inner, "up_proj": wide + inner, "down_proj": wide + inner,
+    }  # fmt: skip
+    adapted = sum(size for layer, size in sizes.items() if layer in chosen.lora.targets)
+    assert found["language_lora"] == language.layers * rank * adapted
     assert found["projector"] == language.hidden * (tower.hidden + 1) + language.hidden * (
         language.hidden + 1
     )

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from expllm.evals.splits import open_named
 from expllm.model.bundle import new_bundle
 from expllm.model.checkpoint import save
 from expllm.model.hub.merge import merge_model
+from expllm.model.manifest import LABEL_HEAD, read_manifest, write_manifest
 from expllm.model.shipped import model_folder
 from expllm.predict import ChatOptions
 
@@ -80,10 +83,11 @@ def served_apart(folder: Path, *options: str) -> Iterator[str]:
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no data beside the project")
 def test_fifty_faces_of_the_model_that_ships(tmp_path: Path) -> None:
     merge_model(model_folder("compact"), tmp_path / "m")
+    words = by_words(model_folder("compact"), tmp_path / "words")
     data = open_named("portraits:valid", str(SHARED / "data"), None)
     faces = [*Question(data, "portraits:valid", limit=50).samples()]
     assert len(faces) == 50
-    with open_adapter("compact", data.labels, boxes=False) as own:
+    with open_adapter(str(words), data.labels, boxes=False) as own:
         expected = own.answer(faces)
     with served_apart(tmp_path / "m", "--offers", "prompt_logprobs") as url:
         options = ChatOptions(timeout=600)
@@ -93,6 +97,17 @@ def test_fifty_faces_of_the_model_that_ships(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(json.dumps(lines))
     assert [one for one, _ in lines] == [other for _, other in lines]
     np.testing.assert_allclose(shares(found), shares(expected), atol=1e-3)
+
+
+def by_words(folder: Path, to: Path) -> Path:
+    """The model without its readout of labels: a server of others knows its words alone."""
+    shutil.copytree(folder, to)
+    (to / LABEL_HEAD).unlink()
+    manifest = read_manifest(to)
+    files = {name: written for name, written in manifest.files.items() if name != LABEL_HEAD}
+    extra = {**manifest.extra, "temperature": manifest.extra["language_temperature"]}
+    write_manifest(to, replace(manifest, files=files, extra=extra))
+    return to
 
 
 def shares(answers: list[Answer]) -> list[tuple[float, ...]]:

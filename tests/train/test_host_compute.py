@@ -35,7 +35,7 @@ def loss_and_gradient(bundle: Bundle) -> tuple[float, torch.Tensor]:
         "pixel_values": torch.randn(2, 3, 48, 48, generator=draws),
     }  # fmt: skip
     total = supervised_losses(bundle.model, inputs, labels).total
-    total.backward()
+    total.backward()  # type: ignore[no-untyped-call]
     learns = [one for one in bundle.model.parameters() if one.requires_grad and one.grad is not None]
     return float(total), torch.cat([one.grad.flatten() for one in learns if one.grad is not None])
 

@@ -3,9 +3,10 @@
 #
 # The compact model from the folder of FER+, the portraits and their readings, all of it: portraits are cut out, the
 # vision encoder learns expressions and action units, the readers of units are fitted to it, texts are made with these
-# units, the model is trained and calibrated. From a checkout, in its folder: `fit-units` writes to
-# src/expllm/assets. All else goes to runs/compact_model, or to OUT=DIR. Every step goes on where it was cut, and what
-# is done is left alone: call the same again. Settings behind DATA are those of recipes/compact.yaml.
+# units, the model is trained and calibrated, and labels are read from its encoder. From a checkout, in its folder:
+# `fit-units` writes to src/expllm/assets. All else goes to runs/compact_model, or to OUT=DIR. Every step goes on where
+# it was cut, and what is done is left alone: call the same again. Settings behind DATA are those of
+# recipes/compact.yaml.
 #
 # BEGIN=MODEL STEPS=3200: what the encoder begins with, and how long it learns. LIMIT=N: texts of N faces of each set.
 # UNITS=no leaves the readers as they are.
@@ -38,5 +39,6 @@ for set in ferplus portraits; do
 done
 "$expllm" train recipes/compact.yaml data.root="$data" "data.texts=[$out/texts_ferplus, $out/texts_portraits]" \
   model.tower="$out/tower/tower.safetensors" "$@" -o "$out/training"
-some "$expllm" model calibrate "$model" ferplus:valid --data-root "$data" -o "$out/valid"
+some "$expllm" model calibrate "$model" ferplus:valid --flip-averaging --data-root "$data" -o "$out/valid"
+once head "$python" scripts/fit_label_head.py "$model" --data "$data" --cache "$out/features.npz"
 "$expllm" eval report "$out/valid" --data-root "$data" -o "$out/report.html"

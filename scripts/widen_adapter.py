@@ -25,7 +25,6 @@ from expllm.model.bundle import Bundle, new_bundle
 from expllm.model.checkpoint import load_model, save
 from expllm.model.manifest import read_manifest
 from expllm.model.shipped import model_folder
-from expllm.model.vlm import parameter_part
 
 
 def main() -> None:
@@ -66,10 +65,8 @@ def widened(bundle: Bundle, rank: int, targets: tuple[str, ...]) -> Bundle:
 
 def _take_over(name: str, parameter: nn.Parameter, taken: dict[str, nn.Parameter]) -> None:
     """Copies what is no adapter: it is called otherwise where only one of the models has an adapter on it."""
-    plain = name.replace(".base_layer.", ".")
-    own = {one.replace(".base_layer.", "."): one for one in taken} if plain not in taken else {plain: plain}
-    if parameter_part(name) != "language":  # the language model is the same in both
-        taken[own[plain]].data = parameter.data.to(taken[own[plain]].dtype)
+    own = {one.replace(".base_layer.", "."): one for one in taken}[name.replace(".base_layer.", ".")]
+    taken[own].data = parameter.data.to(taken[own].dtype)
 
 
 @torch.no_grad()

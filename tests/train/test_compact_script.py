@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 STEPS = (
     "crop_portraits.py", "train_tower.py", "fit-units", "ferplus:train", "portraits:train", "train",
-    "calibrate", "report",
+    "calibrate", "fit_label_head.py", "report",
 )  # fmt: skip
 STUB = """#!/bin/sh
 echo "$*" >> "$CALLS"
@@ -78,7 +78,7 @@ def test_readers_can_be_left_as_they_are(tmp_path: Path) -> None:
 
 def test_the_scripts_take_these_options() -> None:
     script = (ROOT / "recipes" / "compact.sh").read_text()
-    for name in ("crop_portraits", "train_tower"):
+    for name in ("crop_portraits", "train_tower", "fit_label_head"):
         options = re.findall(rf"{name}\.py((?:.|\\\n)*?)\n(?!  )", script)[0]
         source = (ROOT / "scripts" / f"{name}.py").read_text()
         for option in re.findall(r"(?<!\S)--?[a-z][\w-]*", options):

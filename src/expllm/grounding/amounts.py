@@ -205,10 +205,9 @@ _WORDS: Final = {
 _MORE: Final = {
     DegreeWord.MINIMAL: "precious little, as little, all but nothing, as good as nothing, just about "
     "visible, on the verge of visibility, a mere fraction, the merest fraction, borderline, if only just, "
-    "edge of "
-    "perception, threshold of perception, edge of the visible, so small as to, so slight as to, so faint as "
-    "to, "
-    "narrowest of margins, narrowest margin, slimmest of margins, slimmest margin, narrow margin",
+    "edge of perception, threshold of perception, edge of the visible, so small as to, so slight as to, so "
+    "faint as to, narrowest of margins, narrowest margin, slimmest of margins, slimmest margin, narrow "
+    "margin",
     DegreeWord.SLIGHT: "meek, meekly, gingerly, smidgen, a smidgen, smidge, a smidge, mite, a mite, "
     "restrained, "
     "restrainedly, tepid, tepidly, demure, demurely, coyly, diffident, diffidently, hesitantly, unobtrusive, "
@@ -218,10 +217,9 @@ _MORE: Final = {
     "dose, just enough to be noticed, just enough to notice, just enough to see, just enough to be seen, "
     "enough to be noticed, nothing to speak of, nothing remarkable, without conviction, without much "
     "conviction, without enthusiasm, without much enthusiasm, lightest, gentlest, softest, small margin, "
-    "slim "
-    "margin, not by much, not by a lot, not by far, by no means strong, by no means strongly, by no means "
-    "marked, "
-    "by no means pronounced, by no means large, by no means wide, far from strong, far from pronounced",
+    "slim margin, not by much, not by a lot, not by far, by no means strong, by no means strongly, by no "
+    "means marked, by no means pronounced, by no means large, by no means wide, far from strong, far from "
+    "pronounced",
     DegreeWord.MODERATE: "averagely, not overly, not excessively, not unduly, not all the way, not quite all "
     "the way, temperate, temperately, up to a point, to a point, neither here nor there, in due measure",
     DegreeWord.MARKED: "remarkable, remarkably, impressive, impressively, manifest, manifestly, patent, "
@@ -246,8 +244,7 @@ _MORE: Final = {
     "limit, to their very limit, to its very limit, to the absolute limit, to the absolute maximum, past all "
     "bounds, beyond all bounds, without bounds, without limit, without holding back, holding nothing back, "
     "at their highest, at its highest, at their lowest, at its lowest, at their widest, at its widest, at "
-    "their "
-    "fullest, at its fullest, at their tightest, at its tightest, without any restraint",
+    "their fullest, at its fullest, at their tightest, at its tightest, without any restraint",
 }
 _QUALITIES: Final = {
     DegreeWord.MINIMAL: "minimal negligible imperceptible infinitesimal trifling",

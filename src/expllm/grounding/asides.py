@@ -1,5 +1,4 @@
-"""Words of time, place and manner that look like a degree, a side or a movement: "very quickly", "left "
-"parted"."""
+"""Words of time, place and manner that look like a degree, a side or a movement: "very quickly"."""
 
 import re
 from typing import Final
@@ -12,12 +11,9 @@ _END: Final = Sign("", 0, 0, flags=frozenset({"comma"}))
 
 _TIMES: Final = frozenset(
     "quickly slowly briefly suddenly late early soon often fast rarely seldom gradually abruptly rapidly "
-    "swiftly "
-    "promptly recently frequently shortly earlier later sooner while second seconds minute minutes moment "
-    "time "
-    "times likely unlikely possibly probably similar start beginning end ending outset first last same "
-    "attention "
-    "long brief quick sudden slow rapid".split()
+    "swiftly promptly recently frequently shortly earlier later sooner while second seconds minute minutes "
+    "moment time times likely unlikely possibly probably similar start beginning end ending outset first "
+    "last same attention long brief quick sudden slow rapid".split()
 )
 """What a word of degree before it says how much of, in place of a movement."""
 _STEPS: Final = frozenset(("too", "a", "an", "of", "the", "some", "of the", "way"))

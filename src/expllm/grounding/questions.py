@@ -93,9 +93,10 @@ def heard(text: str, start: int, end: int) -> Iterator[Heard]:
 def _untagged(text: str, start: int, end: int) -> Iterator[tuple[list[Item], bool]]:
     """Sentences, and whether they ask; "the brows rise, *don't they*?" does not."""
     for tokens, asked in told_and_asked(text, start, end):
-        tag = _TAG.search(_words(tokens)) if asked else None
+        words = _words(tokens)
+        tag = _TAG.search(words) if asked else None
         if tag:
-            yield tokens[: _words(tokens)[: tag.start()].count(" ") + 1], False
+            yield tokens[: words[: tag.start()].count(" ") + 1], False
         else:
             yield tokens, asked
 

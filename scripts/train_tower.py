@@ -35,14 +35,13 @@ from tower_views import mixed, plain, views
 
 from expllm.faces.unit_network import FACS, MIRROR
 from expllm.model.presets import CONV_TOWER
+from expllm.train.host_compute import keep_freed_memory
 
 SIDE = CONV_TOWER.image
 HALVES = torch.cpu._is_amx_tile_supported()
 """Whether 16 bits are faster: without AMX they are slower than 32."""
 UNITS, CHANNELS, CLEAR = 6.0, 3.0, 0.3
 """Weights of the losses beside the one of expressions."""
-UNCLEAR = 0.5
-"""How often a face is drawn that teaches expressions alone, beside others of its label."""
 
 
 @dataclass
@@ -60,6 +59,7 @@ class Scales:
 
 def main() -> None:
     options = _options()
+    keep_freed_memory()
     torch.manual_seed(options.seed)
     train = [ferplus(options.data, "train"), portraits(options.data, options.crops, "train")]
     valid = [ferplus(options.data, "valid"), portraits(options.data, options.crops, "valid")]
@@ -99,6 +99,10 @@ def _options() -> argparse.Namespace:
         "--rare", type=float, nargs=2, default=(0.35, 0.6),
         help="of FER+ and portraits: faces are drawn by the size of their class to this power less",
     )  # fmt: skip
+    parser.add_argument(
+        "--unclear", type=float, default=0.5,
+        help="how often a face is drawn whose units nobody can read, beside others of its label",
+    )  # fmt: skip
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--head-lr", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.05)
@@ -128,10 +132,12 @@ class Learner:
                 {"params": [*self.net.tower.parameters()], "top": options.lr},
                 {"params": heads, "top": options.head_lr},
             ],
-            weight_decay=options.decay,
-        )
+            weight_decay=options.decay, fused=True,
+        )  # fmt: skip
         self.chance, self.luck = torch.Generator().manual_seed(options.seed), random.Random(options.seed)
-        self.rarity = [_rarity(faces, power) for faces, power in zip(train, options.rare, strict=True)]
+        self.rarity = [
+            _rarity(faces, power, options.unclear) for faces, power in zip(train, options.rare, strict=True)
+        ]
         self.step, self.seconds = 0, 0.0
         self.begun, self.losses = time.monotonic(), torch.zeros(4)
 
@@ -237,10 +243,10 @@ def _distance(said: Tensor, told: Tensor, scale: tuple[Tensor, Tensor]) -> Tenso
     return smooth_l1_loss(said[known], target[known], reduction="sum") / known.sum().clamp(min=1)
 
 
-def _rarity(faces: Faces, power: float) -> Tensor:
+def _rarity(faces: Faces, power: float, unclear: float) -> Tensor:
     """How often each face is drawn: rare labels more, faces whose units nobody can read less."""
     counts = torch.bincount(faces.majority, minlength=8).float().clamp(min=20)
-    return counts.pow(-power)[faces.majority] * torch.where(faces.clear == 1, 1.0, UNCLEAR)
+    return counts.pow(-power)[faces.majority] * torch.where(faces.clear == 1, 1.0, unclear)
 
 
 @torch.no_grad()

@@ -103,8 +103,10 @@ def test_flags_say_what_to_doubt() -> None:
     (brief,) = finder(times).find("jaw drop", values)
     assert brief.flags == ("brief",)
     blinking = (times > 0.9) & (times < 1.1)
-    (blinked,) = finder(times, blinking=blinking).find("jaw drop", values)
+    (blinked,) = finder(times, blinking=blinking).find("left brow raise", values)
     assert "blink" in blinked.flags
+    (unmoved,) = finder(times, blinking=blinking).find("jaw drop", values)
+    assert "blink" not in unmoved.flags
     pose = np.zeros((len(times), 3), np.float32)
     pose[:, 1] = 5 * times
     (turning,) = finder(times, pose=pose).find("jaw drop", bump(times, 1, 0.2, 1.5, 0.2, 0.9))
@@ -128,6 +130,32 @@ def test_a_weak_event_that_creeps_while_the_head_turns_is_not_trusted() -> None:
     assert quick.flags == ("pose",)
     (still,) = finder(times).find("right brow raise", step)
     assert still.trusted
+
+
+def test_what_creeps_before_a_movement_is_not_its_beginning() -> None:
+    times = np.arange(0, 10, 0.04)
+    creeping = bump(times, 1, 2.0, 4.0, 2.0, 0.08)
+    (found,) = finder(times).find("jaw drop", creeping + bump(times, 4, 0.4, 0.5, 0.4, 0.9))
+    assert found.onset == pytest.approx(4, abs=0.4)
+    assert found.offset == pytest.approx(5.3, abs=0.4)
+
+
+@given(rise=st.floats(0.2, 1), fall=st.floats(0.2, 1), peak=st.floats(0.3, 0.9), creep=st.floats(0, 0.05))
+def test_an_edge_lies_before_the_apex_and_not_before_the_movement(
+    rise: float, fall: float, peak: float, creep: float
+) -> None:
+    times = np.arange(0, 8, 0.04)
+    curve = (bump(times, 3, rise, 0.2, fall, peak) + creep * (times > 1)).astype(np.float32)
+    (found,) = finder(times).find("jaw drop", curve)
+    assert 3 - 2 * rise <= found.onset <= found.apex_start <= found.apex_end <= found.offset
+
+
+def test_weak_movements_of_a_unit_that_reads_as_active_at_rest_are_doubted() -> None:
+    times = np.arange(0, 4, 0.04)
+    weak, strong = (bump(times, 1, 0.3, 0.3, 0.3, peak) for peak in (0.25, 0.4))
+    assert [one.flags for one in finder(times).find("left brow raise", weak, rest=0.5)] == [("rest",)]
+    for values, rest in ((weak, 0.2), (strong, 0.5), (weak, float("nan"))):
+        assert [one.trusted for one in finder(times).find("left brow raise", values, rest=rest)] == [True]
 
 
 @pytest.mark.parametrize(("peak", "letter"), [(0.1, "A"), (0.34, "B"), (0.5, "C"), (0.8, "D"), (1.0, "E")])

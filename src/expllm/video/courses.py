@@ -18,7 +18,7 @@ from expllm.video.curves import (
     densest,
     smoothed,
 )
-from expllm.video.events import Event, EventFinder, blink_event
+from expllm.video.events import Event, EventFinder, blink_event, is_misread_in_blinks
 from expllm.video.persons import Person
 from expllm.video.readings import Doubt
 from expllm.video.stretch_store import Stretch, StretchFace
@@ -61,7 +61,7 @@ class Course:
         person: Who.
         number, time: Of the frame.
         box, pose, score: As measured.
-        units: [n, units] as measured; NaN in blinks, but for the eyes.
+        units: [n, units] as measured; NaN in blinks, but for the eyes, the mouth and the jaw.
         change: [n, units] above rest, smoothed and bridged over blinks: what events are made of.
         blinking: [n] in or beside a blink.
         doubt: [n] `Doubt` as numbers.
@@ -102,7 +102,11 @@ class Course:
     def events(self) -> list[Event]:
         """What this person does, in the order of onsets."""
         finder = EventFinder(self.person.name, self.time, self.pose, self.blinking, self.breaks, self.cuts)
-        found = [event for i, unit in enumerate(AU_NAMES) for event in finder.find(unit, self.change[:, i])]
+        found = [
+            event
+            for i, unit in enumerate(AU_NAMES)
+            for event in finder.find(unit, self.change[:, i], float(self.rest[i]))
+        ]
         closing = self.units[:, EYES].min(axis=1)
         found = with_copies_flagged(found, self.time, self.change)
         found += [blink_event(self.person.name, self.time, closing, run) for run in self.runs]
@@ -202,15 +206,16 @@ def _rise_above_rest(course: Course, usable: "NDArray[np.bool_]", rest: Rest) ->
     closing = above_rest(eyes, open_).min(axis=1)
     runs = blinks(time, closing)
     blinking = around(time, runs, BEFORE_A_BLINK, AFTER_A_BLINK)
-    seen = smoothed(time, np.stack([bridged(time, raw[:, i], blinking) for i in range(raw.shape[1])], axis=1))
-    course.rest = _resting(course, time, np.where(blinking[:, None], np.nan, seen), rest)
+    misread = blinking[:, None] & np.array([is_misread_in_blinks(unit) for unit in AU_NAMES])
+    across = [bridged(time, raw[:, i], misread[:, i]) for i in range(raw.shape[1])]
+    seen = smoothed(time, np.stack(across, axis=1))
+    course.rest = _resting(course, time, np.where(misread, np.nan, seen), rest)
     course.change[rows] = above_rest(seen, course.rest)
     course.blinking[rows] = blinking
     course.runs = [(int(rows[a]), int(rows[b - 1]) + 1) for a, b in runs]
     course.doubt[rows] |= np.where(blinking, int(Doubt.blink), 0).astype(np.int32)
-    hidden = np.ones(raw.shape[1], np.bool_)
-    hidden[list(EYES)] = False
-    course.units[np.ix_(rows[blinking], np.flatnonzero(hidden))] = np.nan
+    misread[:, EYES] = False
+    course.units[rows] = np.where(misread, np.nan, raw)
 
 
 def _resting(

@@ -17,7 +17,7 @@ CLOSED: Final = 0.15
 """Closing of an eye from which it blinks."""
 
 BEFORE_A_BLINK, AFTER_A_BLINK = 0.1, 0.16
-"""Seconds beside a blink in which other units are not read: brows read up to 0.46 there. Lids open more
+"""Seconds beside a blink in which what it disturbs is not read: brows read up to 0.46 there. Lids open more
 slowly than they close: with 0.1 on both sides one of 12 apexes of rendered heads was in a blink's end."""
 
 LONGEST_BLINK: Final = 0.7

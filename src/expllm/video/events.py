@@ -11,7 +11,7 @@ from pydantic import Field
 
 from expllm.core.records import CoT, Explanation, Probability, Record
 from expllm.core.vocabulary import AU_BY_NAME, Expression
-from expllm.video.curves import spans
+from expllm.video.curves import HELD, spans
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,14 @@ EDGE: Final = 0.04
 """Share of its own peak at which an event begins and ends. Readings see the first part of a movement late:
 held against where the movement itself crosses a tenth of its peak, onsets of rendered heads were 48 ms off
 (median) with 0.1, and 28 ms with this."""
+
+_STEEP, _STEEPEST = 0.3, 0.5
+"""Shares of its peak between which a movement is steep."""
+
+CREEP: Final = 4.0
+"""How many times as long as that it takes at most from its edge to the lower of the two: a smooth movement
+takes 1.9 times as long. What creeps for longer before it, such as brows that follow the turn of the head, is
+not its beginning."""
 
 _APEX: Final = 0.9
 """Share of its peak from which an event is at its apex."""
@@ -62,7 +70,8 @@ which it is taken for an effect of the turn of the head all the same: brows read
 the other, at a step."""
 
 UNSEEN: Final = 0.3
-"""Peak below which an event that begins or ends outside what was seen may be a matter of the resting face."""
+"""Peak below which an event may be a matter of the resting face: where it begins or ends outside what was
+seen, or where the unit reads as active at rest (`HELD`), so that its noise looks like movements."""
 
 UNSTEADY: Final = frozenset({"lid raise"})
 """Actions whose events are more often wrong than right on rendered heads: lids are read as raised when brows
@@ -74,8 +83,9 @@ Flag = Literal["blink", "pose", "drift", "unsteady", "mirrored", "beside", "rest
 `blink`: an edge of it is in a blink and is a straight line; `pose`: the head turned meanwhile; `drift`: it
 comes and goes slowly with the turn of the head; `unsteady`: a unit that is misread too often; `mirrored`: a
 weak copy of what the other side does; `beside`: of what mouth or jaw do besides; `rest`: it is weak, and its
-beginning or end was not seen. These five are left out of episodes and texts. `cut`: a new take begins in it;
-`brief`: shorter than half a second; `edge`: it begins or ends outside what was seen.
+beginning or end was not seen, or the unit reads as active at rest. These five are left out of episodes and
+texts. `cut`: a new take begins in it; `brief`: shorter than half a second; `edge`: it begins or ends outside
+what was seen.
 """
 
 DOUBTFUL: Final[frozenset[Flag]] = frozenset({"drift", "unsteady", "mirrored", "beside", "rest"})
@@ -170,6 +180,17 @@ def letter_of(peak: float) -> str:
     return next(letter for end, letter in LETTERS if peak < end)
 
 
+def is_misread_in_blinks(unit: str) -> bool:
+    """Whether a blink disturbs the reading of a unit.
+
+    Mouth and jaw move by 0.004 (median) in the blinks of rendered heads, brows by up to 0.46.
+
+    >>> is_misread_in_blinks("jaw drop")
+    False
+    """
+    return AU_BY_NAME[unit].region not in {"mouth", "jaw"}
+
+
 class EventFinder:
     """Finds the events in the curves of one person.
 
@@ -195,11 +216,12 @@ class EventFinder:
         steps = np.diff(times)
         self._interval = float(np.median(steps)) if len(steps) else 0.0
 
-    def find(self, unit: str, values: "NDArray[np.float32]") -> Iterator[Event]:
+    def find(self, unit: str, values: "NDArray[np.float32]", rest: float = 0.0) -> Iterator[Event]:
         """The events of a unit.
 
         Args:
             values: [n] intensities above rest, smoothed, bridged across blinks; NaN where not measured.
+            rest: The resting value that was taken off.
         """
         least = begins(values)
         for first, end in self._parts(values):
@@ -209,7 +231,9 @@ class EventFinder:
                 high = (
                     end if k + 1 == len(runs) else first + _valley(values[first:end], b, runs[k + 1][0]) + 1
                 )
-                yield self._event(unit, values, (first + a, first + b), (low, high))
+                event = self._event(unit, values, (first + a, first + b), (low, high))
+                at_rest = event.peak < UNSEEN and (rest > HELD or "edge" in event.flags)
+                yield event.flagged("rest") if at_rest else event
 
     def _parts(self, values: "NDArray[np.float32]") -> Iterator[tuple[int, int]]:
         """Runs of rows without a gap and with values."""
@@ -231,8 +255,8 @@ class EventFinder:
             left -= 1
         while right + 1 < run[1] and values[right + 1] >= _APEX * peak:
             right += 1
-        onset, before = _crossing(times, values, left, EDGE * peak, limits[0], -1)
-        offset, after = _crossing(times, values, right, EDGE * peak, limits[1] - 1, 1)
+        onset, before = _edge(times, values, left, peak, limits[0], -1)
+        offset, after = _edge(times, values, right, peak, limits[1] - 1, 1)
         apex = float(times[left]), float(times[right])
         edge = onset is None or offset is None
         onset = float(times[before]) if onset is None else onset
@@ -240,10 +264,12 @@ class EventFinder:
         rise, fall = apex[0] - onset, offset - apex[1]
         creeps = max(rise, fall) >= _CREEPS and peak < _WEAK
         flags = self._flags(values, (before, after + 1), slow=min(rise, fall) >= SLOW, creeps=creeps)
+        if is_misread_in_blinks(unit) and (self._blinking[before] or self._blinking[after]):
+            flags.append("blink")
         if AU_BY_NAME[unit].action in UNSTEADY:
             flags.append("unsteady")
         if edge:
-            flags += ["edge", "rest"] if peak < UNSEEN else ["edge"]
+            flags.append("edge")
         if offset - onset < _BRIEF:
             flags.append("brief")
         return Event(
@@ -258,8 +284,6 @@ class EventFinder:
     ) -> list[Flag]:
         flags: list[Flag] = []
         first, end = rows
-        if self._blinking[first] or self._blinking[end - 1]:
-            flags.append("blink")
         turned = self._pose[first:end, :2]
         degrees = float((turned.max(axis=0) - turned.min(axis=0)).max())
         if degrees > _TURNED:
@@ -355,6 +379,23 @@ def _runs(times: "NDArray[np.float64]", values: "NDArray[np.float32]", least: fl
 def _valley(values: "NDArray[np.float32]", end: int, start: int) -> int:
     """The lowest row between two runs."""
     return end + int(values[end:start].argmin()) if start > end else end
+
+
+def _edge(
+    times: "NDArray[np.float64]", values: "NDArray[np.float32]", at: int, peak: float, limit: int, way: int
+) -> tuple[float | None, int]:
+    """When an event begins (`way` -1) or ends (1), and the last row in it; as `_crossing` says it."""
+    edge, row = _crossing(times, values, at, EDGE * peak, limit, way)
+    steep, _ = _crossing(times, values, at, _STEEP * peak, limit, way)
+    steepest, _ = _crossing(times, values, at, _STEEPEST * peak, limit, way)
+    if steep is None or steepest is None:
+        return edge, row
+    farthest = steep + CREEP * (steep - steepest)
+    if way * (farthest - (float(times[row]) if edge is None else edge)) >= 0:
+        return edge, row
+    while way * (float(times[row]) - farthest) > 0:
+        row -= way
+    return farthest, row
 
 
 def _crossing(

@@ -52,6 +52,8 @@ CROP_SIDE: Final = 96
 """Pixels of the side of a picture."""
 UNIT_STRIDES: Final = (2, 1, 2, 1, 2, 1, 1, 1)
 REGIONS: Final = 3
+_AT_ONCE: Final = 4
+"""Faces of one pass: what a layer makes of them stays in the processor's cache."""
 _PREFIX: Final = "model.vision_tower."
 
 
@@ -124,13 +126,18 @@ class FaceNet:
         if not pictures:
             units, channels = (np.empty((2, 0, len(names)), np.float32) for names in (FACS, CHANNELS))
             return Looks(units, channels, np.empty((2, 0), np.float32))
+        passes = range(0, len(pictures), _AT_ONCE)
+        out = np.concatenate([self._pass(pictures[first : first + _AT_ONCE]) for first in passes], axis=1)
+        units, channels, clear = np.split(out, [len(FACS), len(FACS) + len(CHANNELS)], axis=2)
+        scores = channels * self._spread + self._mean  # of a side by its own scale, then turned
+        scores[1] = scores[1][:, MIRROR]
+        return Looks(units, scores, clear[..., 0])
+
+    def _pass(self, pictures: "Sequence[Image.Image]") -> _Array:
+        """What the heads say of each face and of its mirror image: [2, N, 17 units + 45 channels + 1]."""
         straight = np.stack([_pixels(picture) for picture in pictures])
         out = self._heads(self._tower(np.concatenate([straight, straight[:, :, ::-1]])))
-        units, channels, clear = np.split(out, [len(FACS), len(FACS) + len(CHANNELS)], axis=1)
-        scores = channels * self._spread + self._mean  # of a side by its own scale, then turned
-        scores[len(pictures) :] = scores[len(pictures) :, MIRROR]
-        shape = (2, len(pictures), -1)
-        return Looks(units.reshape(shape), scores.reshape(shape), clear.reshape(2, -1))
+        return out.reshape(2, len(pictures), -1)
 
     def _tower(self, pixels: _Array) -> _Array:
         """[N, 96, 96, 3] of -1 to 1 -> [N, 6, 6, 512]."""

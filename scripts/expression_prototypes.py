@@ -4,8 +4,8 @@ Photographs of some expressions are few: of disgust FER+ valid has 31 that can b
 classes up then takes every bared mouth for disgust. What coders agree on keeps it from that.
 
 Action units are those of Ekman, Friesen & Hager 2002 (FACS Investigator's Guide, prototypes and major
-variants), of contempt those of Ekman & Friesen 1986. Anger that bares the teeth and wrinkles the nose is not
-in their table; FER+ has it: the nose wrinkle tells anger from neutral faces as it does disgust (AUC .92, .94).
+variants), of contempt those of Ekman & Friesen 1986. Anger that bares the teeth and wrinkles the nose is
+not in their table; FER+ has it: the nose wrinkle tells anger from neutral faces (AUC .92) as it does disgust.
 """
 
 from collections.abc import Mapping

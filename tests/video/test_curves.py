@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from expllm.video.curves import above_rest, around, blinks, bridged, densest, smoothed, spans
+from expllm.video.curves import above_rest, around, blinks, bridged, brief_gaps, densest, smoothed, spans
 
 Array = NDArray[Any]
 
@@ -88,3 +88,11 @@ def test_a_blink_is_bridged_by_a_line() -> None:
     mask[4:7] = True
     jumpy[mask] = 1.0
     assert np.allclose(bridged(times, jumpy, mask), values, atol=1e-6)
+
+
+def test_a_gap_as_short_as_a_blink_may_be_bridged() -> None:
+    times = at(60, 0.1)
+    values = np.zeros((60, 3), np.float32)
+    values[10:13, 1] = values[20:40, 1] = values[:4, 2] = values[57:, 2] = np.nan
+    gaps = brief_gaps(times, values)
+    assert [spans(gaps[:, unit]) for unit in range(3)] == [[], [(10, 13)], []]

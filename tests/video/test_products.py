@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pandas as pd
 import pytest
 import webvtt
@@ -16,7 +17,7 @@ from pympi import Elan
 
 import expllm
 from expllm.core.errors import UsageError
-from expllm.core.vocabulary import AU_NAMES
+from expllm.core.vocabulary import AU_NAMES, AUSource
 from expllm.data import open_dataset
 from expllm.files.runs import RunError
 from expllm.predict import open_explainer
@@ -27,6 +28,7 @@ from expllm.video.course_tables import read_rest
 from expllm.video.courses import Rest
 from expllm.video.events import Episode
 from expllm.video.frametable import write_frames
+from expllm.video.stretch_store import StretchesInMemory
 from expllm.video.stretches import StretchMeter
 from expllm.video.timelinepage import report_parts
 from expllm.video.videorun import Products, VideoRun, result_of, run_folders
@@ -127,8 +129,16 @@ def test_the_page_shows_every_event_and_marks_claims(run: tuple[Path, VideoAnaly
 @pytest.mark.parametrize("columns", ["pyfeat", "openface"])
 def test_columns_of_other_tools(run: tuple[Path, VideoAnalysis], tmp_path: Path, columns: str) -> None:
     _, analysis = run
-    write_frames(tmp_path / "a.csv", "smile.webm", analysis, columns=columns)
-    write_frames(tmp_path / "a.parquet", "smile.webm", analysis, columns=columns)
+    write_frames(
+        tmp_path / "a.csv", "smile.webm", analysis, columns=columns, classifier=analysis.options.classifier
+    )
+    write_frames(
+        tmp_path / "a.parquet",
+        "smile.webm",
+        analysis,
+        columns=columns,
+        classifier=analysis.options.classifier,
+    )
     table, typed = pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet")
     assert list(table.columns) == list(typed.columns)
     assert len(table) == len(typed) == 60
@@ -187,6 +197,44 @@ def test_a_run_is_not_resumed_with_other_settings(
     folder, _ = run
     with pytest.raises(RunError, match="every"):
         VideoRun(video, folder, VideoOptions(Sampling(every=2))).analyze(meter)
+
+
+def test_pixels_measure_more_units_of_a_video(
+    run: tuple[Path, VideoAnalysis], video: Path, tmp_path: Path
+) -> None:
+    folder, by_blendshapes = run
+    options = VideoOptions(au_source=AUSource.BOTH)
+    with StretchMeter(source=AUSource.BOTH) as both:
+        made = VideoRun(video, tmp_path / "both", options)
+        with made.locked():
+            analysis = made.analyze(both)
+        with pytest.raises(RunError, match="au_reader"):
+            VideoRun(video, folder, options).analyze(both)
+    measured, before = (
+        {unit for row in one if row.aus is not None for unit in row.aus.measured}
+        for one in (analysis, by_blendshapes)
+    )
+    assert {"nose wrinkle", "lip corner depressor", "cheek raiser"} <= measured - before
+    smiles = [event for event in analysis.events if event.unit.endswith("lip corner pull")]
+    assert any(1.7 < event.onset < event.offset < 4.3 for event in smiles)
+
+
+def test_a_unit_is_of_one_source_in_all_frames(video: Path) -> None:
+    with StretchMeter(source="both") as both, StretchMeter(source="pixels") as seen:
+        store, pixels = StretchesInMemory(), StretchesInMemory()
+        for meter, kept in ((both, store), (seen, pixels)):
+            with Clip(video) as clip:
+                meter.measure(clip, kept, Sampling(stop=0.5))
+    column = AU_NAMES.index("nose wrinkle")
+    joined, alone = ([stretch.units[:, column] for stretch in one.all()] for one in (store, pixels))
+    assert [len(part) for part in joined] == [len(part) for part in alone]
+    assert not np.isnan(joined[0]).all()
+    np.testing.assert_array_equal(np.isnan(joined[0]), np.isnan(alone[0]))
+
+
+def test_research_weights_are_refused_where_licences_must_be_permissive() -> None:
+    with pytest.raises(UsageError, match="permissive"):
+        expllm.analyze_video(small_walk(), au_source="both", licence="permissive")
 
 
 def test_an_iterator_in_python() -> None:

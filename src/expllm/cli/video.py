@@ -16,6 +16,7 @@ from expllm.cli.ending import Ending, complain, leave
 from expllm.cli.figures import JsonOption, print_json
 from expllm.cli.options import (
     OUTPUT,
+    AuSourceOption,
     DeviceOption,
     DtypeOption,
     LabelsOption,
@@ -161,6 +162,7 @@ def video(
     baseline_from: BaselineFrom = None,
     people: People = None,
     mirrored: MirroredOption = False,
+    au_source: AuSourceOption = "blendshapes",
     columns: _Columns = "expllm",
     table: _Table = "parquet",
     labels: LabelsOption = None,
@@ -184,6 +186,7 @@ def video(
     """
     require("av")
     from expllm.cli.terminal import keep_stderr_to_ourselves
+    from expllm.core.vocabulary import AUSource
     from expllm.video.analysis import VideoOptions
     from expllm.video.stretches import StretchMeter
 
@@ -191,13 +194,13 @@ def video(
     sampling, rest = _sampling(fps, every, from_, to), _rest(baseline, neutral, baseline_from)
     options = VideoOptions(
         sampling, stream, mirrored, rest, people, labels=count, explain=not no_explain,
-        exclude=_spans(exclude),
+        exclude=_spans(exclude), au_source=AUSource(au_source),
     )  # fmt: skip
     products = _products(columns, table, count, report=not no_report, annotate=annotate, blur=blur_faces)
     jobs = _jobs(videos, out)
     keep_stderr_to_ourselves()
     with (
-        StretchMeter(mirrored=mirrored) as meter,
+        StretchMeter(mirrored=mirrored, source=options.au_source, licence=licence) as meter,
         _explainer(model, labels, dtype, device, licence) as explainer,
     ):
         batch = _Batch(options, products, _shares(workers, ray), quiet, explainer, ray=ray is not None)

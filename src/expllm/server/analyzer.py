@@ -12,7 +12,7 @@ from fastapi import Request
 
 from expllm.core.errors import NoFaceError
 from expllm.core.records import FaceAnalysis
-from expllm.core.vocabulary import AU_NAMES, AUVector
+from expllm.core.vocabulary import AU_NAMES, AUSource, AUVector
 from expllm.faces.measure import FaceMeasurer, missed_warnings
 from expllm.files.images import open_frames
 from expllm.predict import FaceExplainer, FaceInput
@@ -118,7 +118,11 @@ class Analyzer:
         self._of_thread = threading.local()
         self._measurers: list[FaceMeasurer] = []
         self._opening = threading.Lock()
-        self.videos = VideoJobs(config.limits, self._opening, config.log) if config.video else None
+        self.videos = (
+            VideoJobs(config.limits, self._opening, config.log, AUSource(config.au_source))
+            if config.video
+            else None
+        )
         self._model_threads = {
             name: ModelThread(explainer.batch_size, config.limits.together_s)
             for name, explainer in self.models.by_name.items()

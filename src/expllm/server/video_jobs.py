@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from expllm.core.errors import VideoError
+from expllm.core.vocabulary import AUSource
 from expllm.server.admission import AdmittedPlace, Queue
 from expllm.server.bodies import Upload
 from expllm.server.http_errors import ApiError, while_streaming
@@ -110,13 +111,17 @@ class VideoJobs:
         limits: The server's.
         opening: Held while native models are opened.
         log: Takes the lines of the server's log.
+        source: What action units are read from.
 
     Attributes:
         watchers: Clients that are told of videos as events.
     """
 
-    def __init__(self, limits: ServerLimits, opening: threading.Lock, log: Callable[[str], object]) -> None:
-        self._limits, self._opening, self._log = limits, opening, log
+    def __init__(
+        self, limits: ServerLimits, opening: threading.Lock, log: Callable[[str], object],
+        source: AUSource = AUSource.BLENDSHAPES,
+    ) -> None:  # fmt: skip
+        self._limits, self._opening, self._log, self._source = limits, opening, log, source
         self._queue, self.watchers = Queue(1, limits.videos_waiting), 0
         self._jobs: dict[str, VideoJob] = {}
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="video")
@@ -158,7 +163,7 @@ class VideoJobs:
             place: Of `enter`; it is given back when the video is through.
             upload: Its file.
         """
-        job = VideoJob(upload.name, options, upload.data)
+        job = VideoJob(upload.name, replace(options, au_source=self._source), upload.data)
         self._jobs[job.id] = job
         loop = asyncio.get_running_loop()
 
@@ -235,5 +240,5 @@ class VideoJobs:
     def _meter(self, mirrored: bool) -> StretchMeter:
         if mirrored not in self._meters:
             with self._opening:  # two that open at once would silence each other
-                self._meters[mirrored] = StretchMeter(mirrored=mirrored)
+                self._meters[mirrored] = StretchMeter(mirrored=mirrored, source=self._source)
         return self._meters[mirrored]

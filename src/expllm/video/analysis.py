@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expllm.core.closing import Closing
 from expllm.core.errors import UsageError, VideoError
-from expllm.core.vocabulary import AUVector
+from expllm.core.vocabulary import AUSource, AUVector
+from expllm.faces.au_classifier import AUClassifier
 from expllm.video.clip import Clip, ClipInfo, Sampling
 from expllm.video.courses import Course, Rest, courses_of
 from expllm.video.damage import Damage
@@ -49,6 +50,7 @@ class VideoOptions:
         labels: Tell 7 or 8 expressions apart.
         explain: Write a text about each episode.
         exclude: Spans in seconds that keep their rows, marked `excluded`, and count for nothing.
+        au_source: What action units are read from.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -60,6 +62,12 @@ class VideoOptions:
     labels: int = 8
     explain: bool = True
     exclude: tuple[tuple[float, float], ...] = ()
+    au_source: AUSource = AUSource.BLENDSHAPES
+
+    @property
+    def classifier(self) -> AUClassifier:
+        """What names expressions from units of this source."""
+        return AUClassifier.from_asset(self.labels, self.au_source)
 
     def measuring(self) -> dict[str, Any]:
         """What the measuring depends on: a run is not resumed with anything else."""
@@ -123,7 +131,7 @@ class VideoAnalysis:
             key=lambda one: (one.onset, one.person, one.unit),
         )
         self.damage, self.frames, self.size, self.span, self.warnings = self._looked_over()
-        self.episodes: list[Episode] = episodes_of(self.courses, self.events, options.labels)
+        self.episodes: list[Episode] = episodes_of(self.courses, self.events, options.classifier)
         if options.explain:
             self.episodes = [self._told(episode) for episode in self.episodes]
 
@@ -225,6 +233,7 @@ def analyze_video(
     every: int = 1, start: float = 0.0, stop: float | None = None, mirrored: bool = False,
     neutral: tuple[float, float] | None = None, baseline: bool = True, people: int | None = None,
     labels: int = 8, explain: bool = True, exclude: Sequence[tuple[float, float]] = (),
+    au_source: AUSource | str = AUSource.BLENDSHAPES, licence: str | None = None,
     watch: Watcher = lambda *_: None,
 ) -> TemporaryAnalysis:  # fmt: skip
     """Follows every face through a video: people, events, episodes with their texts, and rows.
@@ -245,11 +254,13 @@ def analyze_video(
         labels: Tell 7 or 8 expressions apart.
         explain: Write a text about each episode.
         exclude: Spans in seconds that keep their rows, marked `excluded`, and count for nothing.
+        au_source: Read action units from `blendshapes`, `pixels` or `both`.
+        licence: `permissive` refuses to read pixels: the network's weights are for research only.
         watch: Is told the time that is reached, and the number of faces.
 
     Raises:
         VideoError: the video cannot be read.
-        UsageError: an argument makes no sense.
+        UsageError: an argument makes no sense, or the licence forbids a source.
         MissingDependency: a package is missing.
     """
     if people is not None and people < 1:
@@ -259,11 +270,14 @@ def analyze_video(
             raise UsageError(f"exclude: {span[0]:g} to {span[1]:g} ends before it begins")
     options = VideoOptions(
         Sampling(fps, every, start, stop), mirrored=mirrored, rest=Rest(baseline, neutral), people=people,
-        labels=labels, explain=explain, exclude=tuple(exclude),
+        labels=labels, explain=explain, exclude=tuple(exclude), au_source=AUSource(au_source),
     )  # fmt: skip
     path = Path(tempfile.mkdtemp(prefix="expllm-video-"))
     try:
-        with Clip(source, name=name) as clip, StretchMeter(mirrored=mirrored) as meter:
+        with (
+            StretchMeter(mirrored=mirrored, source=options.au_source, licence=licence) as meter,
+            Clip(source, name=name) as clip,
+        ):
             measure_video(clip, StretchFolder(path), options, meter, watch=watch)
             return TemporaryAnalysis(path, clip.info, options)
     except BaseException:

@@ -15,6 +15,7 @@ from expllm.video.curves import (
     around,
     blinks,
     bridged,
+    brief_gaps,
     densest,
     smoothed,
 )
@@ -207,6 +208,7 @@ def _rise_above_rest(course: Course, usable: "NDArray[np.bool_]", rest: Rest) ->
     runs = blinks(time, closing)
     blinking = around(time, runs, BEFORE_A_BLINK, AFTER_A_BLINK)
     misread = blinking[:, None] & np.array([is_misread_in_blinks(unit) for unit in AU_NAMES])
+    misread |= brief_gaps(time, raw)
     across = [bridged(time, raw[:, i], misread[:, i]) for i in range(raw.shape[1])]
     seen = smoothed(time, np.stack(across, axis=1))
     course.rest = _resting(course, time, np.where(misread, np.nan, seen), rest)

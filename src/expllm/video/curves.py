@@ -104,6 +104,18 @@ def blinks(times: "NDArray[np.float64]", closing: "NDArray[np.float32]") -> list
     return [(a, b) for a, b in spans(closed) if times[b - 1] - times[a] <= LONGEST_BLINK]
 
 
+def brief_gaps(times: "NDArray[np.float64]", values: "NDArray[np.float32]") -> "NDArray[np.bool_]":
+    """Which values [n, units] are missing for as short as a blink, between others of their unit."""
+    import numpy as np
+
+    gaps = np.zeros(values.shape, np.bool_)
+    for unit in np.flatnonzero(np.isnan(values).any(axis=0)):
+        for a, b in spans(np.isnan(values[:, unit])):
+            if a > 0 and b < len(times) and times[b] - times[a - 1] <= LONGEST_BLINK:
+                gaps[a:b, unit] = True
+    return gaps
+
+
 def around(
     times: "NDArray[np.float64]", runs: list[tuple[int, int]], before: float, after: float
 ) -> "NDArray[np.bool_]":

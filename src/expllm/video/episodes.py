@@ -24,9 +24,10 @@ FAST_ENOUGH: Final = 50.0
 """Frames a second from which brief events can be timed."""
 
 
-def episodes_of(courses: Sequence[Course], events: Sequence[Event], labels: int = 8) -> list[Episode]:
+def episodes_of(
+    courses: Sequence[Course], events: Sequence[Event], classifier: AUClassifier
+) -> list[Episode]:
     """The episodes of all people in the order of their start, with labels and without texts."""
-    classifier = AUClassifier.from_asset(labels)
     found = [
         _episode(course, group, classifier)
         for course in courses

@@ -41,7 +41,7 @@ class _TableWriter(Protocol):
 
 
 def write_frames(
-    path: Path, name: str, rows: Iterable[VideoRow], *, columns: str = "expllm", labels: int = 8
+    path: Path, name: str, rows: Iterable[VideoRow], *, classifier: AUClassifier, columns: str = "expllm"
 ) -> None:
     """Writes `path`, whole or not at all; its suffix, `.csv` or `.parquet`, is the format.
 
@@ -50,7 +50,7 @@ def write_frames(
         name: What the column `input` holds.
         rows: Of a [`VideoAnalysis`][expllm.video.analysis.VideoAnalysis].
         columns: One of `COLUMN_SETS`.
-        labels: Tell 7 or 8 expressions apart.
+        classifier: Gives the probabilities of each row.
 
     Raises:
         UsageError: there is no such column set.
@@ -58,12 +58,13 @@ def write_frames(
     """
     binary = path.suffix == ".parquet"
     with whole_file(path, "wb" if binary else "w") as file:
-        frames_into(file, name, rows, binary=binary, columns=columns, labels=labels)
+        frames_into(file, name, rows, binary=binary, columns=columns, classifier=classifier)
 
 
 def frames_into(
-    file: Any, name: str, rows: Iterable[VideoRow], *, binary: bool, columns: str = "expllm", labels: int = 8
-) -> None:
+    file: Any, name: str, rows: Iterable[VideoRow], *, binary: bool, classifier: AUClassifier,
+    columns: str = "expllm",
+) -> None:  # fmt: skip
     """The same into an open file: Parquet if it is `binary`, else CSV.
 
     Raises:
@@ -71,7 +72,6 @@ def frames_into(
     """
     if columns not in COLUMN_SETS:
         raise UsageError(f"no column set {columns!r}: use one of {', '.join(COLUMN_SETS)}")
-    classifier = AUClassifier.from_asset(labels)
     make: Callable[[str, VideoRow, _Label], OutputRow] = {
         "expllm": _own_row, "pyfeat": _pyfeat_row, "openface": _openface_row,
     }[columns]  # fmt: skip

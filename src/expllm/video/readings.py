@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
-from expllm.core.vocabulary import AU_NAMES
-from expllm.faces.au_reader import FAR_TURNED, BlendshapeReader
+from expllm.core.vocabulary import AU_BY_NAME, AU_NAMES, AUSource, AUVector
+from expllm.faces.au_reader import FAR_TURNED
+from expllm.faces.pixel_reader import PixelReading, UnitReader
+from expllm.files.images import Picture
 from expllm.video.follower import Followed
 
 if TYPE_CHECKING:
@@ -70,29 +72,51 @@ class UnitMeter:
     """Followed faces -> readings.
 
     Args:
-        mirrored: The video is a mirror image: swap left and right.
+        mirrored: The videos are mirror images: swap left and right.
+        source: What action units are read from.
+        licence: `permissive` refuses to read pixels: the network's weights are for research only.
+
+    Raises:
+        UsageError: pixels are to be read, and only permissive weights are allowed.
     """
 
-    def __init__(self, *, mirrored: bool = False) -> None:
-        self._reader = BlendshapeReader()
+    def __init__(
+        self, *, mirrored: bool = False, source: AUSource | str = AUSource.BLENDSHAPES,
+        licence: str | None = None,
+    ) -> None:  # fmt: skip
+        self._reader = UnitReader(source, licence=licence)
         self._mirrored = mirrored
         self.identity = self._reader.identity
 
     def read(self, pixels: "NDArray[np.uint8]", faces: Sequence[Followed]) -> list[FaceReading]:
         """The readings of a frame's faces."""
-        return [self._of(pixels, one) for one in faces]
+        picture = Picture(pixels, "frame", (pixels.shape[1], pixels.shape[0]))
+        found = self._reader.measure(picture, [one.face for one in faces], mirrored=self._mirrored)
+        return [self._of(pixels, one, read) for one, read in zip(faces, found, strict=True)]
 
-    def _of(self, pixels: "NDArray[np.uint8]", one: Followed) -> FaceReading:
+    def _of(self, pixels: "NDArray[np.uint8]", one: Followed, read: PixelReading | None) -> FaceReading:
         face = one.face
-        aus = self._reader.read(face, mirrored=self._mirrored)
-        assert aus is not None
+        assert read is not None
         assert face.pose is not None
+        aus = self._of_one_source(read)
         units = tuple(float("nan") if (value := aus[name]) is None else value for name in AU_NAMES)
         doubt = posed(face.pose) | _seen(pixels, face.box)
         if face.hidden:
             doubt |= Doubt.covered
         score = float("nan") if face.score is None else face.score
         return FaceReading(one.track, face.box, score, face.pose, units, doubt)
+
+    def _of_one_source(self, read: PixelReading) -> AUVector:
+        """The units, less those that are read from pixels in other frames: sources differ, which would look
+        like a movement where one frame is read by this and the next by that."""
+        if self._reader.source is not AUSource.BOTH:
+            return read.aus
+        actions = self._reader.table.actions
+        return read.aus.without(
+            name
+            for name, reading in read.readings.items()
+            if reading.source is AUSource.BLENDSHAPES and actions[AU_BY_NAME[name].action].weights[1] > 0
+        )
 
 
 def posed(pose: tuple[float, float, float]) -> Doubt:

@@ -23,5 +23,8 @@ def measure_share(source: str, path: str, options: VideoOptions, share: StretchS
 
     lose_native_stderr()
     folder = StretchFolder(Path(path))
-    with StretchMeter(mirrored=options.mirrored) as meter, Clip(source, stream=options.stream) as clip:
+    with (
+        StretchMeter(mirrored=options.mirrored, source=options.au_source) as meter,
+        Clip(source, stream=options.stream) as clip,
+    ):
         measure_video(clip, folder, options, meter, share)

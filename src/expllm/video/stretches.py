@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from expllm.core.closing import Closing
-from expllm.core.vocabulary import AU_NAMES
+from expllm.core.vocabulary import AU_NAMES, AUSource
 from expllm.files.signals import raise_pending
 from expllm.video.clip import Clip, Frame, Sampling
 from expllm.video.damage import Damage
@@ -115,11 +115,19 @@ class StretchMeter(Closing):
 
     Args:
         mirrored: The videos are mirror images: swap left and right.
+        source: What action units are read from.
+        licence: `permissive` refuses to read pixels.
         landmarker: Path of `face_landmarker.task`; found by itself when None.
+
+    Raises:
+        UsageError: pixels are to be read, and only permissive weights are allowed.
     """
 
-    def __init__(self, *, mirrored: bool = False, landmarker: str | None = None) -> None:
-        self._meter = UnitMeter(mirrored=mirrored)
+    def __init__(
+        self, *, mirrored: bool = False, source: AUSource | str = AUSource.BLENDSHAPES,
+        licence: str | None = None, landmarker: str | None = None,
+    ) -> None:  # fmt: skip
+        self._meter = UnitMeter(mirrored=mirrored, source=source, licence=licence)
         self._follower = Follower(landmarker)
         self.au_reader = self._meter.identity
         self.detector = self._follower.detector_name

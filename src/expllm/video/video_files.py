@@ -16,10 +16,10 @@ def _frames(binary: bool) -> Callable[[str, VideoAnalysis], bytes]:
     def made(name: str, analysis: VideoAnalysis) -> bytes:
         if binary:
             data = io.BytesIO()
-            frames_into(data, name, analysis, binary=True, labels=analysis.options.labels)
+            frames_into(data, name, analysis, binary=True, classifier=analysis.options.classifier)
             return data.getvalue()
         text = io.StringIO(newline="")
-        frames_into(text, name, analysis, binary=False, labels=analysis.options.labels)
+        frames_into(text, name, analysis, binary=False, classifier=analysis.options.classifier)
         return text.getvalue().encode("utf-8", "surrogateescape")
 
     return made

@@ -146,7 +146,7 @@ class VideoRun:
         name = os.fspath(self.source)
         stem = self.path.name
         frames = self.path / f"frames.{products.table}"
-        write_frames(frames, name, analysis, columns=products.columns, labels=self.options.labels)
+        write_frames(frames, name, analysis, classifier=self.options.classifier, columns=products.columns)
         with whole_file(self.path / "events.csv") as file:
             events_into(file, analysis.events)
         with whole_file(self.path / "episodes.jsonl") as file:

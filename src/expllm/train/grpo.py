@@ -124,9 +124,12 @@ class GrpoTrainer(StageTrainer):
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Nothing is drawn inside of the model, and it computes as in training."""
+        """Nothing is drawn inside of the model, and it computes as in training.
+
+        Blocks that were compiled for learning are not: what was read grows with every token.
+        """
         self.learner.eval()
-        with self._autocast():
+        with self._autocast(), torch.compiler.set_stance("force_eager"):
             self.policy.compute_in(self.accelerator.device.type)
             yield
         self.learner.train()

@@ -7,12 +7,13 @@ training that goes on samples what an undisturbed one would.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from expllm.model.inference.audited_decoding import Ids
 from expllm.model.inference.label_scoring import TokenTree, gathered
@@ -20,6 +21,12 @@ from expllm.model.vlm import inner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+ROOM: Final = 64
+"""Tokens that memory is set aside for at once."""
+BLOCK: Final = 256
+"""Words of the vocabulary whose probabilities are added up first: a token is looked for in one block only."""
 
 
 @dataclass(eq=False)
@@ -46,6 +53,38 @@ def uniforms(count: int, *key: object) -> "NDArray[np.float64]":
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+class RoomyLayer(DynamicLayer):
+    """Keys and values of a layer, with memory set aside for further tokens.
+
+    `DynamicLayer` copies all that was read for every token that is added: that takes longer than the rest.
+    """
+
+    def __init__(self, read: DynamicLayer) -> None:
+        super().__init__()
+        self.lazy_initialization(read.keys, read.values)
+        self.keys, self.values = read.keys, read.values
+        self._held: tuple[Tensor, Tensor] | None = None
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        start, length = self.keys.shape[-2], self.keys.shape[-2] + key_states.shape[-2]
+        if self._held is None or length > self._held[0].shape[-2]:
+            self._held = (self._with_room(self.keys, length), self._with_room(self.values, length))
+        for held, new in zip(self._held, (key_states, value_states), strict=True):
+            held[..., start:length, :] = new
+        self.keys, self.values = (held[..., :length, :] for held in self._held)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        super().batch_select_indices(indices)
+        self._held = None
+
+    @staticmethod
+    def _with_room(read: Tensor, length: int) -> Tensor:
+        roomy = read.new_empty(*read.shape[:-2], length + ROOM, read.shape[-1])
+        roomy[..., : read.shape[-2], :] = read
+        return roomy
+
+
 class Sampler:
     """Writes and labels with a model as it is now.
 
@@ -67,14 +106,20 @@ class Sampler:
             temperature: Of the probabilities; 0 takes the likeliest token.
         """
         hidden, cache, mask, places = self._read(rollouts, pixels)
-        going = [*range(len(rollouts))]
+        rows = [*rollouts]
         for number in range(len(rollouts[0].uniforms)):
-            tokens = self._drawn(hidden, [one.uniforms[number] for one in rollouts], temperature)
-            for row in going:
-                rollouts[row].ids.append(tokens[row])
-            going = [row for row in going if tokens[row] != end]
+            tokens = self._drawn(hidden, [one.uniforms[number] for one in rows], temperature)
+            for one, token in zip(rows, tokens, strict=True):
+                if not one.ids or one.ids[-1] != end:
+                    one.ids.append(token)
+            going = [row for row, one in enumerate(rows) if one.ids[-1] != end]
             if not going or number + 1 == len(rollouts[0].uniforms):
                 return
+            if 2 * len(going) <= len(rows):  # those that have ended are computed until they are half
+                kept = torch.tensor(going, device=mask.device)
+                cache.batch_select_indices(kept)
+                mask, places = mask[kept], places[kept]
+                rows, tokens = [rows[row] for row in going], [tokens[row] for row in going]
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
             places = places + 1
             ids = torch.tensor(tokens, device=mask.device)[:, None]
@@ -143,6 +188,7 @@ class Sampler:
         ).last_hidden_state[:, -1]  # fmt: skip
         rows = torch.tensor([once.index(key) for key in keys])
         cache.batch_select_indices(rows.to(device))
+        cache.layers = [RoomyLayer(one) if type(one) is DynamicLayer else one for one in cache.layers]
         return hidden[rows], cache, mask[rows].to(device), places[rows, -1:].to(device)
 
     def _drawn(self, hidden: Tensor, numbers: Sequence[float], temperature: float) -> Ids:
@@ -151,7 +197,31 @@ class Sampler:
         logits[:, self._image] = -torch.inf  # it keeps a picture's place
         if temperature == 0:
             return [*map(int, logits.argmax(-1).tolist())]
-        shares = (logits.double() / temperature).softmax(-1).cumsum(-1)
-        wanted = torch.tensor([*numbers], dtype=torch.float64, device=shares.device) * shares[:, -1]
-        found = torch.searchsorted(shares, wanted[:, None], right=True)[:, 0]
-        return [*map(int, found.clamp(max=logits.shape[-1] - 1).tolist())]
+        shares = (logits / temperature).softmax(-1)
+        return [*map(int, chosen(shares, torch.tensor([*numbers], device=shares.device)).tolist())]
+
+
+def chosen(shares: Tensor, numbers: Tensor) -> Tensor:
+    """The word of each row at which the sum of the probabilities passes a number.
+
+    Args:
+        shares: [rows, words] probabilities.
+        numbers: [rows] from 0 to below 1.
+
+    Returns:
+        [rows] places in the vocabulary, none of probability 0.
+    """
+    rows, words = shares.shape
+    blocks = torch.nn.functional.pad(shares, (0, -words % BLOCK)).view(rows, -1, BLOCK)
+    sums = blocks.sum(-1, dtype=torch.float64).cumsum(-1)
+    wanted = (numbers.double() * sums[:, -1])[:, None]
+    block = _passed(sums, wanted)
+    before = torch.nn.functional.pad(sums, (1, 0)).gather(1, block)
+    inside = blocks[torch.arange(rows, device=shares.device), block[:, 0]].double().cumsum(-1)
+    return (block * BLOCK + _passed(inside, wanted - before))[:, 0]
+
+
+def _passed(sums: Tensor, wanted: Tensor) -> Tensor:
+    """[rows, 1] where rising sums [rows, n] pass what is wanted; at most where they reach their end."""
+    last = torch.searchsorted(sums, sums[:, -1:].contiguous())
+    return torch.minimum(torch.searchsorted(sums, wanted.contiguous(), right=True), last)

@@ -190,13 +190,14 @@ def video(
     from expllm.video.analysis import VideoOptions
     from expllm.video.stretches import StretchMeter
 
-    count = labels or 8
     sampling, rest = _sampling(fps, every, from_, to), _rest(baseline, neutral, baseline_from)
     options = VideoOptions(
-        sampling, stream, mirrored, rest, people, labels=count, explain=not no_explain,
+        sampling, stream, mirrored, rest, people, labels=labels or 8, explain=not no_explain,
         exclude=_spans(exclude), au_source=AUSource(au_source),
     )  # fmt: skip
-    products = _products(columns, table, count, report=not no_report, annotate=annotate, blur=blur_faces)
+    products = _products(
+        columns, table, labels or 8, report=not no_report, annotate=annotate, blur=blur_faces
+    )
     jobs = _jobs(videos, out)
     keep_stderr_to_ourselves()
     with (

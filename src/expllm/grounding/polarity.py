@@ -9,11 +9,13 @@ from functools import lru_cache
 from typing import Final
 
 from expllm.grounding.absences import ABSENCES
+from expllm.grounding.inaction import INACTION
 from expllm.grounding.signs import TABLE, Sign
 from expllm.grounding.turn_patterns import EFFECTS, turns_of
 
 _TURNS: Final = [
     *ABSENCES,
+    *INACTION,
     *turns_of(
         "through",
         (

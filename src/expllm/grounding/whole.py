@@ -49,6 +49,7 @@ _WORDS: Final = {
         "o": "wall,mask,stone,statue,marble,granite,plaster,slab,photograph",
         "g": "facial movement,facial movements,facial activity,facial motion,muscle movement,"
         "muscle movements,muscle activity",
+        "t": "through,throughout,during",
         "U": "as far as,if,unless,until,till,when,once,before,after,where,what",
         "T": "that,which,who",
         "I": "it,he,she",
@@ -65,7 +66,7 @@ _WORDS: Final = {
 (X) except, (B) is, (V) shows, (Y) to be seen, (g) facial movement, (u) unit, (v) departs, (s) to score,
 (f) from, (e) somebody sees, (o) a thing that cannot move, (T) that, (I) it, (D) small words, (A) how very.
 By what else is known: (P) a part or a movement with a name, (S) a side, (K) a mark, (C) and, (E) means,
-(Z) not, (O) only, (R) at rest, (r) calm, (J) rests, (G) moves, (M) moves in some way."""
+(Z) not, (O) only, (R) at rest, (r) calm, (J) rests, (G) moves, (M) moves in some way, (t) through what."""
 
 ABOUT_FACES: Final = frozenset(
     ("movement", "movements", *(word for word, letter in _WORDS.items() if letter in "aWNQFgHu"))
@@ -80,7 +81,8 @@ _MOODS: Final = frozenset(
 
 _BLANK: Final = frozenset(
     "blank expressionless motionless immobile unmoving inexpressive inert deadpan frozen stony wooden "
-    "impassive lifeless unresponsive".split()
+    "impassive lifeless unresponsive inactive unchanging unchanged dormant uninvolved "
+    "unengaged static dead".split()
 )
 _VERBS: Final = frozenset(
     "is are was were remain remains stay stays stayed keep keeps kept hold holds held rests lies stands "
@@ -93,7 +95,7 @@ _WHOLE: Final = "(?:D*(?:F[DH]*W?|[Wa]+)(?:D+W?)?L?(?:KD+K)?|DL)"
 _ALL_ELSE: Final = "(?:D*(?:F[DH]*W?|a)(?:D+W?)?L?(?:KD+K)?|DL)"
 _HALF: Final = "D*SH(?:D+W)"
 _REST: Final = "(?:[AB]*BA*(?P<rest>R)|A*(?P<rests>J)|[AB]*B[AD]*o|A*(?P<bare>R))"
-_END: Final = "[DWAYR]*(?:f[DA]*(?:[PUM][DC]+P|[RUrW]+))?(?=[KTCEX]|$)"
+_END: Final = "[DWAYR]*(?:f[DA]*(?:[PUM][DC]+P|[RUrW]+))?(?=[KTCEXt]|$)"
 _BEGIN: Final = "(?:^|(?<=[KTCEXM]))(?:[AL]K?)?(?:D+K)?(?:TD+)?"
 _IDLE: Final = (
     f"{_WHOLE}(?:K?{_BUT}K?)?{_REST}",
@@ -209,7 +211,8 @@ def _eases(match: re.Match[str], words: list[Sign]) -> bool:
     relaxes = bool(words[at].kinds & {"relaxed", "slack"})
     if match.groupdict().get("bare") and match.string[match.start()] == "T":
         return relaxes  # "with every feature resting"
-    if match.start() > 0 or any(sign.word in ("a", "an", "the") for sign in words[:at]):
+    rest = bool(set(match[0]) & {"F", "L"})  # "the nose wrinkles; *remainder inert*"
+    if not rest and (match.start() > 0 or any(sign.word in ("a", "an", "the") for sign in words[:at])):
         return True  # "*a* face at rest" may be anyone's; notes begin so, "face motionless"
     noun = match.groupdict().get("noun") and not words[at].word.endswith(("ness", "ity"))
     return bool(noun or relaxes)

@@ -57,7 +57,11 @@ INACTION: Final = [
     ),
     *turns_of(
         "absent",
-        ("gone", r"(?:is|are|was|were|has|have) (?:now |long |entirely |quite |completely )?gone(?= [;:,.]|$)"),
+        (
+            "gone",
+            r"(?:is|are|was|were|has|have) (?:now |long |entirely |quite |completely )?gone(?= [;:,.]|"
+            r"$)",
+        ),
         (
             "found seen",
             r"BE (?:\w+ly )?(?:not|never|nowhere) to be (?:found|seen|had|detected)(?: (?:in|on) (?:this|the|"
@@ -67,8 +71,7 @@ INACTION: Final = [
         (
             "left",
             r"HAVE (?:quite |now |long )?left (?:the|his|her|their|this|your|my|those|these) (?:face|"
-            r"features|"
-            r"mouth|lips|brows?|eyes?|forehead)",
+            r"features|mouth|lips|brows?|eyes?|forehead)",
         ),
     ),
     *turns_of(
@@ -76,8 +79,7 @@ INACTION: Final = [
         (
             "nothing",
             r"(?:give|gives|gave|offer|offers|offered|tell|tells|told|show|shows|showed|grant|grants) "
-            r"(?:me|us|"
-            r"you) (?:absolutely |exactly |precisely )?nothing(?: at all| away| whatever)?",
+            r"(?:me|us|you) (?:absolutely |exactly |precisely )?nothing(?: at all| away| whatever)?",
         ),
         ("bothered", r"(?:(?:can|could) ?not|can't|couldn't) be bothered(?= [;,.?]|$)"),
         (
@@ -86,19 +88,44 @@ INACTION: Final = [
             r"(?: (?:it|this|that)(?: all)?| (?:the|his|her)(?: whole| entire)? \w+)?",
         ),
         (
+            "follow",
+            r"(?:(?:do|does|did)(?:n't| not)|never|refuses? to|refused to|fails? to|(?:HAVE )?failed to|"
+            r"decline[sd]? to|HAVE not) follow(?:ed)?(?= [;:,.]|$)",
+        ),
+        (
             "go goes join joins follow come comes went take takes keep",
             r"(?:(?:do|does|did|would)(?:n't| not)|never|refuses? to|refused to|fails? to|failed to|"
-            r"decline[sd]? "
-            r"to) (?:go|follow|join|come|went|keep pace)(?: along)? (?:with (?:it|them|that|this|the \w+)|in|"
+            r"decline[sd]? to) (?:go|follow|join|come|went|keep pace)(?: along)? (?:with (?:it|them|that|"
+            r"this|the \w+)|in|"
             r"along|suit)(?= [;,.]|$)",
         ),
     ),
     *turns_of(
+        "break",  # "no frown *accompanies* the smile": what it would accompany is there
+        ("accompanies accompany", r"(?<!not )accompan(?:ies|y)(?= (?:the|his|her|this|that|an?|these) )"),
+    ),
+    *turns_of(
         "rest",
-        ("as", rf"(?:may|might|could) (?:just )?as well (?:be|have been) (?:{_FIXED}(?: (?:down|shut|on|in|up|"
-               rf"of|out of|from|to)(?: \w+)?)?|(?:of )?{_STUFF})"),
-        ("as", r"as (?:quiet|still|silent|motionless|inert|dead|immobile|unmoving|idle) as (?:an? |the )?\w+"),
+        (
+            "where",
+            r"KEEP (?:\w+ly |just |right )?where (?:they|it) would (?:be |sit |lie |stand )?(?:at rest|"
+            r"normally be|be (?:at rest|in a neutral face)|in a neutral face|otherwise be)",
+        ),
+        (
+            "as",
+            rf"(?:may|might|could) (?:just )?as well (?:be|have been) (?:{_FIXED}(?: (?:down|shut|on|in|up|of|"
+            rf"out of|from|to)(?: \w+)?)?|(?:of )?{_STUFF})",
+        ),
+        (
+            "as",
+            r"as (?:quiet|still|silent|motionless|inert|dead|immobile|unmoving|idle) as (?:an? |the )?\w+",
+        ),
         ("neutral resting baseline default repose ordinary everyday", _NEUTRAL),
+        (
+            "untouched unaffected unmoved",
+            r"(?:(?:look|looks|appear|appears|seem|seems|KEEP) )?(?:\w+ly )?(?:untouched|unaffected|"
+            r"unmoved) by",
+        ),
         ("duty", r"(?:quite |entirely )?off duty"),
         ("out", r"(?:stays?|stayed|keeps?|kept|remains?|remained) out(?= [;:,.]|$)"),
         ("action play", r"out of (?:action|play)"),
@@ -106,9 +133,11 @@ INACTION: Final = [
     *turns_of(
         "stir",
         ("motion", r"in (?:any )?motion"),
-        ("contributing adding doing showing offering giving contribute contributes add adds do does show shows "
-         "offer offers",
-         rf"(?:contribut(?:ing|es?)|add(?:ing|s)?|do(?:ing|es)?|show(?:ing|s)?|offer(?:ing|s)?) {_ASKED}"),
+        (
+            "contributing adding doing showing offering contribute contributes add adds do does show shows "
+            "offer offers",
+            rf"(?:contribut(?:ing|es?)|add(?:ing|s)?|do(?:ing|es)?|show(?:ing|s)?|offer(?:ing|s)?) {_ASKED}",
+        ),
     ),
-]  # fmt: skip
+]
 """Turns of phrase that say of a part that it does nothing, or of a movement that it is not there."""

@@ -40,6 +40,7 @@ _EFFORTS: Final = frozenset(
     "active activated".split()
 )
 _MARKS: Final = frozenset("wrinkle dimple".split())
+_WIDELY: Final = frozenset("wide wider widely further unusually abnormally excessively".split())
 _EXCEPT: Final = frozenset(
     ("except", "except for", "save for", "apart from", "aside from", "other than", "but for", "excepting")
 )
@@ -307,7 +308,8 @@ class Reader:
     def _told(self, c: int, part: int, moves: list[int]) -> Iterator[Statement]:
         name = str(self.signs[part].part)
         negated = self._denied(c, moves[-1]) and not self._excepted(part)
-        kinds = (denied_kinds if negated else affirmed_kinds)([self.signs[m].kinds for m in moves], name)
+        meant = [self._kinds(name, m, negated=negated) for m in moves]
+        kinds = (denied_kinds if negated else affirmed_kinds)(meant, name)
         if name in ("lips", "mouth") and {self.signs[m].word for m in moves} == {"together"}:
             kinds = frozenset({"close"})  # "the lips stay together"
         if name == "jaw" and not negated and kinds == {"generic"} and self._sided(c):
@@ -331,6 +333,19 @@ class Reader:
                 yield Statement(c, set(told), name, kind, (each,) if each else bare, denies)
             if not negated:
                 return
+
+    def _kinds(self, name: str, move: int, *, negated: bool) -> frozenset[str]:
+        """What a word may say that a part does.
+
+        A jaw that is *not clenched* need not drop, and eyes that are *not open wide* may be open.
+        """
+        sign = self.signs[move]
+        if name == "jaw" and sign.word.startswith("clench"):
+            return sign.kinds - {"close"}
+        after = [one.word for one in self.signs[move + 1 : move + 3]]
+        if negated and name in ("eyes", "lids") and not _WIDELY.isdisjoint(after):
+            return sign.kinds - {"open"}
+        return sign.kinds
 
     def _excepted(self, part: int) -> bool:
         """ "nothing lifts *except the brows*"."""

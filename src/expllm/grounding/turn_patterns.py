@@ -20,6 +20,7 @@ EFFECTS: Final[dict[str, Sign]] = {
     "lessthan": Sign("", 0, 0, flags=frozenset({"less", "than"})),
     "onlyleft": Sign("", 0, 0, side=Side.LEFT, flags=frozenset({"only"})),
     "onlyright": Sign("", 0, 0, side=Side.RIGHT, flags=frozenset({"only"})),
+    "break": Sign("", 0, 0, flags=frozenset({"break"})),
     "stir": Sign("", 0, 0, kinds=frozenset({"generic"})),
     "only": Sign("", 0, 0, flags=frozenset({"only"})),
     "minimal": Sign("", 0, 0, degree=DegreeWord.MINIMAL),
@@ -38,8 +39,10 @@ _WORDS: Final = {
     "DO": r"(?:do|does|did)",
     "KEEP": r"(?:stay|stays|stayed|keep|keeps|kept|remain|remains|remained|stand|stands|stood|sit|sits|sat|"
     r"is|are|was|were|hang|hangs|hung|lie|lies|lay|left|leave|leaves)",
-    "IT": r"(?:it|them|they|this|that|these|any of (?:it|this|that)|(?:the|this) (?:face|expression|matter|"
-    r"affair|business|display|picture|action|show))",
+    "IT": r"(?:it|them|they|this|that|these|any of (?:it|this|that)|(?:the|this|an?) (?:(?:overall|whole|"
+    r"general|"
+    r"emotional|final|total|facial|affective) )*(?:face|expression|matter|affair|business|display|picture|"
+    r"action|show|impression|reading|effect|mood|emotion|message|look|interpretation|affect|judge?ment))",
     "CALL": r"(?:call|calls|say|speak of|describe|report|claim|suggest|think|label|term|see|pretend|maintain|"
     r"consider|talk of|assert|write|read)",
     "CALLED": r"(?:called|described as|said to(?: be| have)?|termed|considered|labelled|labeled|"

@@ -113,8 +113,8 @@ INACTION: Final = [
         ),
         (
             "as",
-            rf"(?:may|might|could) (?:just )?as well (?:be|have been) (?:{_FIXED}(?: (?:down|shut|on|in|up|of|"
-            rf"out of|from|to)(?: \w+)?)?|(?:of )?{_STUFF})",
+            rf"(?:may|might|could) (?:just )?as well (?:be|have been) (?:{_FIXED}(?: (?:down|shut|on|in|up|"
+            rf"of|out of|from|to)(?: \w+)?)?|(?:of )?{_STUFF})",
         ),
         (
             "as",

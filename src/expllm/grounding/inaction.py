@@ -102,7 +102,10 @@ INACTION: Final = [
     ),
     *turns_of(
         "break",  # "no frown *accompanies* the smile": what it would accompany is there
-        ("accompanies accompany", r"(?<!not )accompan(?:ies|y)(?= (?:the|his|her|this|that|an?|these) )"),
+        (
+            "accompanies accompany",
+            r"(?:no|neither|nothing) (?:\S+ ){1,7}?(?P<break>accompan(?:ies|y))(?= (?:the|his|her|this|that) )",
+        ),
     ),
     *turns_of(
         "rest",

@@ -104,7 +104,8 @@ INACTION: Final = [
         "break",  # "no frown *accompanies* the smile": what it would accompany is there
         (
             "accompanies accompany",
-            r"(?:no|neither|nothing) (?:\S+ ){1,7}?(?P<break>accompan(?:ies|y))(?= (?:the|his|her|this|that) )",
+            r"(?:no|neither|nothing) (?:\S+ ){1,7}?(?P<break>accompan(?:ies|y))(?= (?:the|his|her|this|"
+            r"that) )",
         ),
     ),
     *turns_of(
@@ -126,8 +127,8 @@ INACTION: Final = [
         ("neutral resting baseline default repose ordinary everyday", _NEUTRAL),
         (
             "untouched unaffected unmoved",
-            r"(?:(?:look|looks|appear|appears|seem|seems|KEEP) )?(?:\w+ly )?(?:untouched|unaffected|"
-            r"unmoved) by",
+            r"(?P<rest>(?:(?:look|looks|appear|appears|seem|seems|KEEP) )?(?:\w+ly )?(?:untouched|unaffected|"
+            r"unmoved)) (?P<break>by)(?= )",
         ),
         ("duty", r"(?:quite |entirely )?off duty"),
         ("out", r"(?:stays?|stayed|keeps?|kept|remains?|remained) out(?= [;:,.]|$)"),

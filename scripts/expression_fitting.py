@@ -45,7 +45,7 @@ class Setting:
     balance: float = 0.0
     portraits: float = 0.3
     steady: float = 0.3
-    prototypes: float = 0.02
+    prototypes: float = 0.03
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ def choose(fitter: Fitter) -> tuple[Trial, list[Trial]]:
     ]
     good = [trial for trial in first if trial.nll <= min(t.nll for t in first) + CLOSE]
     base = max(good, key=lambda trial: trial.accuracy).setting
-    grid = [(sharpness, balance) for sharpness in (1.0, 4.0, MAJORITY_ONLY) for balance in (0.0, 0.2, 0.4)]
+    grid = [(sharpness, balance) for sharpness in (1.0, 2.5) for balance in (0.0, 0.2, 0.4)]
     second = [fitter.try_out(replace(base, sharpness=s, balance=b)) for s, b in grid]
     enough = max(trial.accuracy for trial in second) - MAY_COST
     base = max((t for t in second if t.accuracy >= enough), key=lambda trial: trial.macro_f1).setting

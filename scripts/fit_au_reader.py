@@ -51,7 +51,7 @@ AUC of lip corner pull for happiness, nose wrinkle and upper lip raise for anger
 .99, .90, .90, .90 from .5 on; .99, .94, .86, .86 from .2; .99, .96, .95, .89 from .05; then .99, .84, .77,
 .90."""
 NEUTRAL: Final = LABELS.index("neutral")
-FALL_IN_PICTURES: Final = ("lid raise", "jaw drop")
+FALL_IN_PICTURES: Final = ("lid raise", "jaw drop", "chin raise")
 """Their r with the teacher falls below the rule where faces are found as in a picture (`measure_aus.py`)."""
 
 PIXELS: Final[dict[str, dict[int, float]]] = {

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers.cache_utils import DynamicLayer
 
-from expllm.train.rollouts import BLOCK, ROOM, RoomyLayer, chosen
+from expllm.train.rollouts import ROOM, WORD_BLOCK, RoomyLayer, drawn_words
 
 
-@given(seed=st.integers(0, 2**20), words=st.integers(1, 3 * BLOCK), sharp=st.floats(0.1, 8))
+@given(seed=st.integers(0, 2**20), words=st.integers(1, 3 * WORD_BLOCK), sharp=st.floats(0.1, 8))
 def test_a_number_falls_where_the_sum_of_the_probabilities_passes_it(
     seed: int, words: int, sharp: float
 ) -> None:
@@ -17,7 +17,7 @@ def test_a_number_falls_where_the_sum_of_the_probabilities_passes_it(
     shares[:, ::3] *= words < 3  # words that may not be drawn
     shares = shares / shares.sum(-1, keepdim=True)
     numbers = torch.rand(5, generator=drawn, dtype=torch.float64)
-    found = chosen(shares, numbers)
+    found = drawn_words(shares, numbers)
     sums = shares.double().cumsum(-1)
     for row, word in enumerate(found.tolist()):
         assert shares[row, word] > 0
@@ -26,16 +26,16 @@ def test_a_number_falls_where_the_sum_of_the_probabilities_passes_it(
 
 
 def test_the_ends_of_the_numbers_are_words_that_can_be() -> None:
-    shares = torch.zeros(3, 2 * BLOCK + 7)
-    shares[:, 5] = shares[:, BLOCK + 1] = 0.5
+    shares = torch.zeros(3, 2 * WORD_BLOCK + 7)
+    shares[:, 5] = shares[:, WORD_BLOCK + 1] = 0.5
     numbers = torch.tensor([0.0, 0.5, 1.0 - 2.0**-53], dtype=torch.float64)
-    assert chosen(shares, numbers).tolist() == [5, BLOCK + 1, BLOCK + 1]
+    assert drawn_words(shares, numbers).tolist() == [5, WORD_BLOCK + 1, WORD_BLOCK + 1]
 
 
 def test_how_often_a_word_is_drawn_is_its_probability() -> None:
     shares = torch.tensor([0.5, 0.0, 0.2, 0.3]).repeat(20_000, 1)
     numbers = torch.rand(20_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    counts = torch.bincount(chosen(shares, numbers), minlength=4) / 20_000
+    counts = torch.bincount(drawn_words(shares, numbers), minlength=4) / 20_000
     assert torch.allclose(counts, shares[0].double().float(), atol=0.02)
     assert counts[1] == 0
 

@@ -200,10 +200,8 @@ def video(
     )
     jobs = _jobs(videos, out)
     keep_stderr_to_ourselves()
-    with (
-        StretchMeter(mirrored=mirrored, source=options.au_source, licence=licence) as meter,
-        _explainer(model, labels, dtype, device, licence) as explainer,
-    ):
+    meter = StretchMeter(mirrored=mirrored, source=options.au_source, licence=licence)
+    with meter, _explainer(model, labels, dtype, device, licence) as explainer:
         batch = _Batch(options, products, _shares(workers, ray), quiet, explainer, ray=ray is not None)
         for source, folder in jobs:
             batch.take(source, folder, meter)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOM: Final = 64
 """Tokens that memory is set aside for at once."""
-BLOCK: Final = 256
+WORD_BLOCK: Final = 256
 """Words of the vocabulary whose probabilities are added up first: a token is looked for in one block only."""
 
 
@@ -198,10 +198,10 @@ class Sampler:
         if temperature == 0:
             return [*map(int, logits.argmax(-1).tolist())]
         shares = (logits / temperature).softmax(-1)
-        return [*map(int, chosen(shares, torch.tensor([*numbers], device=shares.device)).tolist())]
+        return [*map(int, drawn_words(shares, torch.tensor([*numbers], device=shares.device)).tolist())]
 
 
-def chosen(shares: Tensor, numbers: Tensor) -> Tensor:
+def drawn_words(shares: Tensor, numbers: Tensor) -> Tensor:
     """The word of each row at which the sum of the probabilities passes a number.
 
     Args:
@@ -212,13 +212,13 @@ def chosen(shares: Tensor, numbers: Tensor) -> Tensor:
         [rows] places in the vocabulary, none of probability 0.
     """
     rows, words = shares.shape
-    blocks = torch.nn.functional.pad(shares, (0, -words % BLOCK)).view(rows, -1, BLOCK)
+    blocks = torch.nn.functional.pad(shares, (0, -words % WORD_BLOCK)).view(rows, -1, WORD_BLOCK)
     sums = blocks.sum(-1, dtype=torch.float64).cumsum(-1)
     wanted = (numbers.double() * sums[:, -1])[:, None]
     block = _passed(sums, wanted)
     before = torch.nn.functional.pad(sums, (1, 0)).gather(1, block)
     inside = blocks[torch.arange(rows, device=shares.device), block[:, 0]].double().cumsum(-1)
-    return (block * BLOCK + _passed(inside, wanted - before))[:, 0]
+    return (block * WORD_BLOCK + _passed(inside, wanted - before))[:, 0]
 
 
 def _passed(sums: Tensor, wanted: Tensor) -> Tensor:

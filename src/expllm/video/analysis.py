@@ -263,26 +263,29 @@ def analyze_video(
         UsageError: an argument makes no sense, or the licence forbids a source.
         MissingDependency: a package is missing.
     """
-    if people is not None and people < 1:
-        raise UsageError(f"people is {people}: it must be at least 1")
-    for span in exclude:
-        if span[1] <= span[0]:
-            raise UsageError(f"exclude: {span[0]:g} to {span[1]:g} ends before it begins")
+    _check(people, exclude)
     options = VideoOptions(
         Sampling(fps, every, start, stop), mirrored=mirrored, rest=Rest(baseline, neutral), people=people,
         labels=labels, explain=explain, exclude=tuple(exclude), au_source=AUSource(au_source),
     )  # fmt: skip
     path = Path(tempfile.mkdtemp(prefix="expllm-video-"))
     try:
-        with (
-            StretchMeter(mirrored=mirrored, source=options.au_source, licence=licence) as meter,
-            Clip(source, name=name) as clip,
-        ):
+        meter = StretchMeter(mirrored=mirrored, source=options.au_source, licence=licence)
+        with meter, Clip(source, name=name) as clip:
             measure_video(clip, StretchFolder(path), options, meter, watch=watch)
             return TemporaryAnalysis(path, clip.info, options)
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
+
+
+def _check(people: int | None, exclude: Sequence[tuple[float, float]]) -> None:
+    """Refuses arguments that make no sense."""
+    if people is not None and people < 1:
+        raise UsageError(f"people is {people}: it must be at least 1")
+    for span in exclude:
+        if span[1] <= span[0]:
+            raise UsageError(f"exclude: {span[0]:g} to {span[1]:g} ends before it begins")
 
 
 def check_measured(folder: Stretches, name: str) -> None:
